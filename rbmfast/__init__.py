@@ -1,0 +1,83 @@
+"""Restricted Boltzmann machines on CPUs: fast, and the same bits everywhere.
+
+>>> import numpy as np
+>>> import rbmfast as rf
+>>> X = np.random.default_rng(0).integers(0, 2, (200, 16), dtype=np.uint8)
+>>> rbm = rf.RBM(16, 8, seed=0)
+>>> history = rf.train(rbm, X, epochs=2, seed=1)
+>>> rbm.sample(4, steps=100, seed=2).shape
+(4, 16)
+"""
+
+from rbmfast.data import Grey8, Packed
+from rbmfast.io import load
+from rbmfast.likelihood import log_likelihood, log_partition, pseudo_likelihood
+from rbmfast.models import RBM
+from rbmfast.runtime import VERSION as __version__
+from rbmfast.runtime import get_num_threads, set_num_threads, show_config
+from rbmfast.training import (
+    CD,
+    L1,
+    L2,
+    PCD,
+    SGD,
+    Callback,
+    Constant,
+    DeadUnits,
+    EarlyStopping,
+    Exponential,
+    FreeEnergyGap,
+    History,
+    Linear,
+    MaxNorm,
+    PseudoLikelihood,
+    ReconstructionError,
+    SaturatedUnits,
+    SparsityTarget,
+    Steps,
+    WeightNorm,
+    train,
+)
+from rbmfast.units import Bernoulli, Gaussian
+
+__all__ = [
+    # models
+    "RBM",
+    "Bernoulli",
+    "Gaussian",
+    "load",
+    # data
+    "Grey8",
+    "Packed",
+    # training
+    "train",
+    "CD",
+    "PCD",
+    "SGD",
+    "Constant",
+    "Linear",
+    "Exponential",
+    "Steps",
+    "L1",
+    "L2",
+    "MaxNorm",
+    "SparsityTarget",
+    "History",
+    "Callback",
+    "EarlyStopping",
+    "ReconstructionError",
+    "FreeEnergyGap",
+    "PseudoLikelihood",
+    "SaturatedUnits",
+    "DeadUnits",
+    "WeightNorm",
+    # likelihood
+    "log_partition",
+    "log_likelihood",
+    "pseudo_likelihood",
+    # environment
+    "set_num_threads",
+    "get_num_threads",
+    "show_config",
+    "__version__",
+]

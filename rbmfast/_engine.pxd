@@ -1,0 +1,128 @@
+# The engine's C interface for other Cython modules: `from rbmfast._engine cimport rbmk_pass`.
+
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+
+cdef extern from "rbmk.h" nogil:
+    enum:
+        RBMK_MAX_EXPONENT
+        RBMK_MAX_BATCH
+
+    ctypedef enum rbmk_status:
+        RBMK_OK
+        RBMK_NO_MEMORY
+        RBMK_TOO_LARGE
+        RBMK_NOT_FINITE
+        RBMK_INTERRUPTED
+
+    ctypedef struct rbmk_weights:
+        int n_visible
+        int n_hidden
+        int exponent
+
+    ctypedef struct rbmk_stream:
+        uint64_t seed
+        uint32_t purpose
+        uint32_t layer
+        uint64_t step
+        const int64_t *rows
+        int64_t first_row
+
+    ctypedef struct rbmk_states:
+        const void *data
+        int grey
+        ptrdiff_t stride
+        int64_t n
+
+    ctypedef struct rbmk_outputs:
+        float *input
+        float *probability
+        uint8_t *sample
+        double *softplus
+
+    ctypedef struct rbmk_learning:
+        int n_visible
+        int n_hidden
+        float *W
+        float *a
+        float *b
+        float *W_velocity
+        float *a_velocity
+        float *b_velocity
+        float *visible_offset
+        float *hidden_offset
+        float *activity
+        int exponent
+
+    ctypedef struct rbmk_settings:
+        float l1
+        float l2
+        float max_norm
+        float offset_rate
+        float sparsity_target
+        float sparsity_cost
+        float sparsity_decay
+        int centered
+
+    ctypedef struct rbmk_gradient:
+        const float *W
+        const float *a
+        const float *b
+        const float *visible_mean
+        const float *hidden_mean
+
+    ctypedef struct rbmk_epoch_plan:
+        rbmk_states data
+        const int64_t *order
+        const int64_t *row_ids
+        int64_t n
+        int batch_size
+        int k
+        uint8_t *chains
+        int n_chains
+        const float *rates
+        const float *momenta
+        rbmk_stream stream
+        int (*interrupted)(void *context) noexcept nogil
+        void *context
+
+    int rbmk_isa_count()
+    const char *rbmk_isa_name(int isa)
+    int rbmk_isa_built(int isa)
+    int rbmk_isa_available(int isa)
+    int rbmk_isa_current()
+    int rbmk_isa_select(int isa)
+    int rbmk_has_openmp()
+    const char *rbmk_compiler()
+    void rbmk_set_num_threads(int n)
+    int rbmk_get_num_threads()
+
+    rbmk_status rbmk_weights_create(rbmk_weights *w, const float *W, int n_visible, int n_hidden, int max_exponent)
+    void rbmk_weights_free(rbmk_weights *w)
+    rbmk_status rbmk_exponent(const float *W, int n_visible, int n_hidden, int max_exponent, int *exponent)
+    rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const float *bias, rbmk_outputs out,
+                          const rbmk_stream *stream)
+    rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,
+                           int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp)
+
+    void rbmk_sigmoid(const float *x, int64_t n, float *p)
+    void rbmk_sigmoid_u16(const float *x, int64_t n, uint16_t *p)
+    void rbmk_softplus(const float *x, int64_t n, float *y)
+    void rbmk_log(const float *x, int64_t n, float *y)
+    void rbmk_softplus_sum(const float *x, int64_t n, int m, double *sum)
+    void rbmk_weighted_sum(rbmk_states states, int m, const float *weights, double *sum)
+    void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state)
+
+    void rbmk_philox4x32(const uint32_t *counter, const uint32_t *key, uint32_t *out)
+    void rbmk_uniform_u32(int64_t n, int m, const rbmk_stream *stream, uint32_t *out)
+    void rbmk_shuffle_keys(int64_t n, uint64_t seed, uint32_t epoch, uint32_t purpose, uint64_t *keys)
+    void rbmk_normal_weights(int64_t n, int m, double scale, uint64_t seed, uint32_t purpose, uint32_t layer,
+                             float *out)
+
+    rbmk_status rbmk_statistics(rbmk_states states, int m, const uint16_t *hidden, int n_hidden, int64_t *pairs,
+                                int64_t *visible, int64_t *hidden_sum)
+    rbmk_status rbmk_update(rbmk_learning *model, const rbmk_gradient *gradient, const rbmk_settings *settings,
+                            float rate, float momentum)
+    rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, const rbmk_epoch_plan *plan,
+                           int64_t *done)

@@ -1,0 +1,580 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+"""The engine's face to Python: checks shapes, allocates results, releases the GIL, calls C.
+
+Functions have the names, arguments and results of `rbmfast.reference`, bit for bit.
+"""
+
+import os
+
+import numpy as np
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.stddef cimport ptrdiff_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+
+# --- This machine ----------------------------------------------------------------------------------------
+
+
+def set_num_threads(int n):
+    """Use up to `n` threads from the next call on."""
+    rbmk_set_num_threads(n)
+
+
+def get_num_threads():
+    """Threads that calls use: 1 in a forked child and in a build without OpenMP."""
+    return rbmk_get_num_threads()
+
+
+def _isa_names():
+    return [rbmk_isa_name(i).decode() for i in range(rbmk_isa_count())]
+
+
+def select_isa(str name):
+    """Use the kernels of this instruction set; existing `Weights` keep theirs."""
+    names = _isa_names()
+    if name not in names:
+        raise ValueError(f"unknown instruction set {name!r}; choose one of {', '.join(names)}")
+    cdef int isa = names.index(name)
+    if not rbmk_isa_built(isa):
+        raise ValueError(f"instruction set {name!r} was not built: the compiler was too old for it")
+    if not rbmk_isa_select(isa):
+        raise ValueError(f"instruction set {name!r} is not available on this CPU")
+
+
+def config():
+    """What the engine was built with and runs on, as a dict."""
+    names = _isa_names()
+    return {
+        "isa": names[rbmk_isa_current()],
+        "isa_built": [n for i, n in enumerate(names) if rbmk_isa_built(i)],
+        "isa_available": [n for i, n in enumerate(names) if rbmk_isa_available(i)],
+        "openmp": bool(rbmk_has_openmp()),
+        "compiler": rbmk_compiler().decode(),
+        "threads": rbmk_get_num_threads(),
+    }
+
+
+# --- Arguments -------------------------------------------------------------------------------------------
+
+
+cdef struct Rows:
+    rbmk_states states
+    int width
+
+
+cdef _check(rbmk_status status):
+    if status == RBMK_NO_MEMORY:
+        raise MemoryError("not enough memory for the engine's buffers")
+    if status == RBMK_TOO_LARGE:
+        raise ValueError("the weights are too large to quantise")
+    if status == RBMK_NOT_FINITE:
+        raise FloatingPointError("a weight is not finite")
+
+
+cdef Rows _states(object array, int width) except *:
+    """View of uint8 or uint16 states; the caller keeps `array` alive."""
+    cdef const uint8_t[:, ::1] bits
+    cdef const uint16_t[:, ::1] grey
+    cdef Rows rows
+    if array.dtype == np.uint8:
+        bits = array
+        rows.states.data = &bits[0, 0] if bits.shape[0] and bits.shape[1] else NULL
+        rows.states.grey = 0
+        rows.states.n = bits.shape[0]
+        rows.width = <int>bits.shape[1]
+    elif array.dtype == np.uint16:
+        grey = array
+        rows.states.data = &grey[0, 0] if grey.shape[0] and grey.shape[1] else NULL
+        rows.states.grey = 1
+        rows.states.n = grey.shape[0]
+        rows.width = <int>grey.shape[1]
+    else:
+        raise TypeError(f"states must be uint8 or uint16, got {array.dtype}")
+    rows.states.stride = rows.width
+    if rows.width != width:
+        raise ValueError(f"states must have {width} columns, got {rows.width}")
+    return rows
+
+
+cdef const float[::1] _vector(object array, Py_ssize_t length, str name) except *:
+    cdef const float[::1] view = array
+    if view.shape[0] != length:
+        raise ValueError(f"{name} must have length {length}, got {view.shape[0]}")
+    return view
+
+
+cdef class _Stream:
+    """Keeps row ids alive while C reads them."""
+
+    cdef rbmk_stream c
+    cdef const int64_t[::1] ids
+
+    def __init__(self, int64_t n, seed, purpose, layer, step, rows):
+        self.c.seed = seed
+        self.c.purpose = purpose
+        self.c.layer = layer
+        self.c.step = step
+        self.c.rows = NULL
+        self.c.first_row = 0
+        if isinstance(rows, int):
+            self.c.first_row = rows
+        else:
+            self.ids = rows
+            if self.ids.shape[0] != n:
+                raise ValueError(f"rows must have length {n}, got {self.ids.shape[0]}")
+            self.c.rows = &self.ids[0] if n else NULL
+
+
+# --- Weights ---------------------------------------------------------------------------------------------
+
+
+def exponent(const float[:, ::1] W, int start=RBMK_MAX_EXPONENT):
+    """The largest exponent <= start at which W can be quantised."""
+    cdef int e = 0
+    cdef rbmk_status status
+    with nogil:
+        status = rbmk_exponent(&W[0, 0], <int>W.shape[0], <int>W.shape[1], start, &e)
+    _check(status)
+    return e
+
+
+cdef class Weights:
+    """Quantised weights in the layout of the instruction set that was selected when they were made."""
+
+    cdef rbmk_weights c
+    cdef bint ready
+
+    def __init__(self, const float[:, ::1] W, int start_exponent=RBMK_MAX_EXPONENT):
+        if self.ready:
+            raise ValueError("weights are made once")
+        if W.shape[0] < 1 or W.shape[1] < 1 or W.shape[0] >= 2**31 or W.shape[1] >= 2**31:
+            raise ValueError(f"W must have between 1 and 2**31 - 1 rows and columns, got {W.shape[0]} x {W.shape[1]}")
+        cdef rbmk_status status
+        with nogil:
+            status = rbmk_weights_create(&self.c, &W[0, 0], <int>W.shape[0], <int>W.shape[1], start_exponent)
+        _check(status)
+        self.ready = True
+
+    def __dealloc__(self):
+        if self.ready:
+            rbmk_weights_free(&self.c)
+
+    @property
+    def exponent(self):
+        return self.c.exponent
+
+    @property
+    def shape(self):
+        return (self.c.n_visible, self.c.n_hidden)
+
+
+# --- Passes ----------------------------------------------------------------------------------------------
+
+
+cdef _pass(Weights weights, states, bias, bint up, rbmk_outputs out, _Stream stream):
+    cdef int n_in = weights.c.n_visible if up else weights.c.n_hidden
+    cdef int n_out = weights.c.n_hidden if up else weights.c.n_visible
+    cdef Rows rows = _states(states, n_in)
+    cdef const float[::1] b = _vector(bias, n_out, "bias")
+    cdef rbmk_stream *s = &stream.c if stream is not None else NULL
+    cdef rbmk_status status
+    if rows.states.n == 0:
+        return
+    with nogil:
+        status = rbmk_pass(&weights.c, up, rows.states, &b[0], out, s)
+    _check(status)
+
+
+cdef _shape(Weights weights, states, bint up):
+    return (len(states), weights.c.n_hidden if up else weights.c.n_visible)
+
+
+cdef rbmk_outputs _nothing() noexcept:
+    cdef rbmk_outputs out
+    out.input = NULL
+    out.probability = NULL
+    out.sample = NULL
+    out.softplus = NULL
+    return out
+
+
+def affine(Weights weights, states, bias, bint up=True):
+    """Total inputs of the other layer."""
+    result = np.empty(_shape(weights, states, up), np.float32)
+    cdef float[:, ::1] view = result
+    cdef rbmk_outputs out = _nothing()
+    out.input = &view[0, 0] if result.size else NULL
+    _pass(weights, states, bias, up, out, None)
+    return result
+
+
+def affine_sigmoid(Weights weights, states, bias, bint up=True):
+    """Conditional probabilities of the other layer."""
+    result = np.empty(_shape(weights, states, up), np.float32)
+    cdef float[:, ::1] view = result
+    cdef rbmk_outputs out = _nothing()
+    out.probability = &view[0, 0] if result.size else NULL
+    _pass(weights, states, bias, up, out, None)
+    return result
+
+
+def affine_sigmoid_bernoulli(Weights weights, states, bias, seed, purpose, layer, step, rows=0, bint up=True):
+    """Samples of the other layer."""
+    result = np.empty(_shape(weights, states, up), np.uint8)
+    cdef uint8_t[:, ::1] view = result
+    cdef rbmk_outputs out = _nothing()
+    out.sample = &view[0, 0] if result.size else NULL
+    _pass(weights, states, bias, up, out, _Stream(len(states), seed, purpose, layer, step, rows))
+    return result
+
+
+def affine_softplus_sum(Weights weights, states, bias, bint up=True):
+    """Row sums of the softplus of the other layer's total inputs."""
+    result = np.empty(len(states), np.float64)
+    cdef double[::1] view = result
+    cdef rbmk_outputs out = _nothing()
+    out.softplus = &view[0] if result.size else NULL
+    _pass(weights, states, bias, up, out, None)
+    return result
+
+
+def gibbs(Weights weights, a, b, visible, int64_t steps, seed, purpose, layer=0, first_step=0, rows=0, clamp=None):
+    """Block Gibbs sampling; returns the last visible and hidden states."""
+    if visible.dtype != np.uint8:
+        raise TypeError(f"visible states must be uint8, got {visible.dtype}")
+    _states(visible, weights.c.n_visible)
+    v = np.array(visible, np.uint8, order="C")
+    h = np.zeros((len(v), weights.c.n_hidden), np.uint8)
+    cdef uint8_t[:, ::1] v_view = v
+    cdef uint8_t[:, ::1] h_view = h
+    cdef const uint8_t[:, ::1] clamp_view = clamp
+    cdef const uint8_t *clamp_data = NULL
+    cdef const float[::1] a_view = _vector(a, weights.c.n_visible, "a")
+    cdef const float[::1] b_view = _vector(b, weights.c.n_hidden, "b")
+    cdef _Stream stream = _Stream(len(v), seed, purpose, layer, first_step, rows)
+    cdef rbmk_status status
+    cdef int64_t n = len(v)
+    if n == 0:
+        return v, h
+    if clamp is not None:
+        if clamp_view.shape[0] != n or clamp_view.shape[1] != weights.c.n_visible:
+            raise ValueError(f"clamp must have the shape of visible, got {clamp.shape}")
+        clamp_data = &clamp_view[0, 0]
+    with nogil:
+        status = rbmk_gibbs(&weights.c, &a_view[0], &b_view[0], &v_view[0, 0], &h_view[0, 0], n, steps, stream.c,
+                            clamp_data)
+    _check(status)
+    return v, h
+
+
+# --- Functions of total inputs ---------------------------------------------------------------------------
+
+
+cdef const float[::1] _flat(x) except *:
+    if x.dtype != np.float32 or not x.flags.c_contiguous:
+        raise TypeError("x must be a C-contiguous float32 array")
+    return x.reshape(-1)
+
+
+def sigmoid(x):
+    """Probability that a unit is on."""
+    cdef const float[::1] view = _flat(x)
+    result = np.empty(x.shape, np.float32)
+    cdef float[::1] out = result.reshape(-1)
+    if view.shape[0]:
+        with nogil:
+            rbmk_sigmoid(&view[0], view.shape[0], &out[0])
+    return result
+
+
+def sigmoid_u16(x):
+    """Probability that a unit is on, in units of 1/65535."""
+    cdef const float[::1] view = _flat(x)
+    result = np.empty(x.shape, np.uint16)
+    cdef uint16_t[::1] out = result.reshape(-1)
+    if view.shape[0]:
+        with nogil:
+            rbmk_sigmoid_u16(&view[0], view.shape[0], &out[0])
+    return result
+
+
+def softplus(x):
+    """log(1 + exp(x))."""
+    cdef const float[::1] view = _flat(x)
+    result = np.empty(x.shape, np.float32)
+    cdef float[::1] out = result.reshape(-1)
+    if view.shape[0]:
+        with nogil:
+            rbmk_softplus(&view[0], view.shape[0], &out[0])
+    return result
+
+
+def log(x):
+    """Natural logarithm of positive normal float32."""
+    cdef const float[::1] view = _flat(x)
+    result = np.empty(x.shape, np.float32)
+    cdef float[::1] out = result.reshape(-1)
+    if view.shape[0]:
+        with nogil:
+            rbmk_log(&view[0], view.shape[0], &out[0])
+    return result
+
+
+def softplus_sum(const float[:, ::1] x):
+    """Row sums of softplus(x)."""
+    result = np.zeros(x.shape[0], np.float64)
+    cdef double[::1] out = result
+    if x.shape[0] and x.shape[1]:
+        with nogil:
+            rbmk_softplus_sum(&x[0, 0], x.shape[0], <int>x.shape[1], &out[0])
+    return result
+
+
+def weighted_sum(states, const float[::1] weights):
+    """sum_i states_i * weights_i."""
+    cdef Rows rows = _states(states, <int>weights.shape[0])
+    result = np.zeros(rows.states.n, np.float64)
+    cdef double[::1] out = result
+    if rows.states.n:
+        with nogil:
+            rbmk_weighted_sum(rows.states, rows.width, &weights[0], &out[0])
+    return result
+
+
+def bernoulli(const float[:, ::1] x, seed, purpose, layer, step, rows=0):
+    """Sample units whose total input is x."""
+    cdef _Stream stream = _Stream(x.shape[0], seed, purpose, layer, step, rows)
+    result = np.empty((x.shape[0], x.shape[1]), np.uint8)
+    cdef uint8_t[:, ::1] out = result
+    if result.size:
+        with nogil:
+            rbmk_bernoulli(&x[0, 0], x.shape[0], <int>x.shape[1], &stream.c, &out[0, 0])
+    return result
+
+
+# --- Random numbers --------------------------------------------------------------------------------------
+
+
+def philox4x32(const uint32_t[:, ::1] counter, const uint32_t[:, ::1] key):
+    """Philox4x32-10 of (n, 4) counters under (n, 2) keys."""
+    result = np.empty((counter.shape[0], 4), np.uint32)
+    cdef uint32_t[:, ::1] out = result
+    cdef Py_ssize_t i
+    if counter.shape[1] != 4 or key.shape[1] != 2 or key.shape[0] != counter.shape[0]:
+        raise ValueError("counter must be (n, 4) and key (n, 2)")
+    for i in range(counter.shape[0]):
+        rbmk_philox4x32(&counter[i, 0], &key[i, 0], &out[i, 0])
+    return result
+
+
+def uniform_u32(int64_t n_rows, int n_units, seed, purpose, layer, step, rows=0):
+    """The 32-bit uniforms of the units of some rows at one half-step."""
+    cdef _Stream stream = _Stream(n_rows, seed, purpose, layer, step, rows)
+    result = np.empty((n_rows, n_units), np.uint32)
+    cdef uint32_t[:, ::1] out = result
+    if result.size:
+        with nogil:
+            rbmk_uniform_u32(n_rows, n_units, &stream.c, &out[0, 0])
+    return result
+
+
+def shuffle_keys(int64_t n, uint64_t seed, uint32_t epoch, uint32_t purpose):
+    """A 64-bit key for each of n rows."""
+    result = np.empty(n, np.uint64)
+    cdef uint64_t[::1] out = result
+    if n:
+        with nogil:
+            rbmk_shuffle_keys(n, seed, epoch, purpose, &out[0])
+    return result
+
+
+def normal_weights(int64_t n_rows, int n_columns, double scale, uint64_t seed, uint32_t purpose, uint32_t layer):
+    """Nearly normal numbers of standard deviation `scale`."""
+    result = np.empty((n_rows, n_columns), np.float32)
+    cdef float[:, ::1] out = result
+    if result.size:
+        with nogil:
+            rbmk_normal_weights(n_rows, n_columns, scale, seed, purpose, layer, &out[0, 0])
+    return result
+
+
+# --- Learning --------------------------------------------------------------------------------------------
+
+
+def statistics(states, const uint16_t[:, ::1] hidden_u16):
+    """Sums over rows of visible x hidden, visible, and hidden, in units of 1/65535 a factor."""
+    from rbmfast.state import Statistics
+
+    cdef Rows rows = _states(states, states.shape[1])
+    if hidden_u16.shape[0] != rows.states.n:
+        raise ValueError(f"hidden must have {rows.states.n} rows, got {hidden_u16.shape[0]}")
+    cdef int n_hidden = <int>hidden_u16.shape[1]
+    pairs = np.zeros((rows.width, n_hidden), np.int64)
+    visible = np.zeros(rows.width, np.int64)
+    hidden = np.zeros(n_hidden, np.int64)
+    cdef int64_t[:, ::1] pairs_view = pairs
+    cdef int64_t[::1] visible_view = visible
+    cdef int64_t[::1] hidden_view = hidden
+    if rows.states.n:
+        with nogil:
+            rbmk_statistics(rows.states, rows.width, &hidden_u16[0, 0], n_hidden, &pairs_view[0, 0], &visible_view[0],
+                            &hidden_view[0])
+    return Statistics(pairs, visible, hidden, rows.states.n)
+
+
+cdef class _Model:
+    """C view of a LearningState; keeps its arrays alive."""
+
+    cdef rbmk_learning c
+    cdef object arrays
+
+    def __init__(self, state):
+        cdef float[:, ::1] W = state.W
+        cdef float[:, ::1] W_velocity = state.W_velocity
+        self.c.n_visible = <int>W.shape[0]
+        self.c.n_hidden = <int>W.shape[1]
+        if W_velocity.shape[0] != W.shape[0] or W_velocity.shape[1] != W.shape[1]:
+            raise ValueError("W_velocity must have the shape of W")
+        self.c.W = &W[0, 0]
+        self.c.W_velocity = &W_velocity[0, 0]
+        self.c.a = self._data(state.a, self.c.n_visible, "a")
+        self.c.a_velocity = self._data(state.a_velocity, self.c.n_visible, "a_velocity")
+        self.c.visible_offset = self._data(state.visible_offset, self.c.n_visible, "visible_offset")
+        self.c.b = self._data(state.b, self.c.n_hidden, "b")
+        self.c.b_velocity = self._data(state.b_velocity, self.c.n_hidden, "b_velocity")
+        self.c.hidden_offset = self._data(state.hidden_offset, self.c.n_hidden, "hidden_offset")
+        self.c.activity = self._data(state.activity, self.c.n_hidden, "activity")
+        self.c.exponent = state.exponent
+        self.arrays = state
+
+    cdef float *_data(self, array, Py_ssize_t length, str name) except NULL:
+        cdef float[::1] view = array
+        if view.shape[0] != length:
+            raise ValueError(f"{name} must have length {length}, got {view.shape[0]}")
+        return &view[0]
+
+
+cdef rbmk_settings _settings(settings) except *:
+    cdef rbmk_settings c
+    c.l1 = settings.l1
+    c.l2 = settings.l2
+    c.max_norm = settings.max_norm
+    c.offset_rate = settings.offset_rate
+    c.sparsity_target = settings.sparsity_target
+    c.sparsity_cost = settings.sparsity_cost
+    c.sparsity_decay = settings.sparsity_decay
+    c.centered = settings.centered
+    return c
+
+
+cdef _diverged(rbmk_status status, where):
+    if status == RBMK_NOT_FINITE or status == RBMK_TOO_LARGE:
+        raise FloatingPointError(f"the parameters diverged at {where}; a lower learning rate may help")
+    _check(status)
+
+
+def update(state, grad, settings, float rate, float momentum):
+    """One step uphill, in place; then the exponent drops if the new weights need it."""
+    cdef _Model model = _Model(state)
+    cdef rbmk_settings c_settings = _settings(settings)
+    cdef rbmk_gradient g
+    cdef const float[:, ::1] W = grad.W
+    cdef int n_visible = model.c.n_visible, n_hidden = model.c.n_hidden
+    cdef const float[::1] a = _vector(grad.a, n_visible, "gradient a")
+    cdef const float[::1] b = _vector(grad.b, n_hidden, "gradient b")
+    cdef const float[::1] visible_mean = _vector(grad.visible_mean, n_visible, "visible_mean")
+    cdef const float[::1] hidden_mean = _vector(grad.hidden_mean, n_hidden, "hidden_mean")
+    cdef rbmk_status status
+    if W.shape[0] != n_visible or W.shape[1] != n_hidden:
+        raise ValueError("gradient W must have the shape of W")
+    g.W = &W[0, 0]
+    g.a = &a[0]
+    g.b = &b[0]
+    g.visible_mean = &visible_mean[0]
+    g.hidden_mean = &hidden_mean[0]
+    with nogil:
+        status = rbmk_update(&model.c, &g, &c_settings, rate, momentum)
+    state.exponent = model.c.exponent
+    _diverged(status, "this update")
+
+
+cdef class _Signals:
+    """Runs Python's signal handlers between updates and keeps what they raise."""
+
+    cdef object error
+
+
+cdef int _interrupted(void *context) noexcept nogil:
+    with gil:
+        try:
+            PyErr_CheckSignals()
+        except BaseException as error:
+            (<_Signals>context).error = error
+            return 1
+    return 0
+
+
+def epoch(state, settings, X, const int64_t[::1] order, const int64_t[::1] row_ids, int batch_size, int k, chains,
+          const float[::1] rates, const float[::1] momenta, seed, purpose, layer, first_step):
+    """Learn from rows X[order] in batches, by CD-k (chains is None) or PCD-k; returns the updates made.
+
+    Ctrl-C is answered between updates, with a consistent state. A weight that stops being finite raises
+    FloatingPointError and leaves `state` unusable.
+    """
+    cdef _Model model = _Model(state)
+    cdef rbmk_settings c_settings = _settings(settings)
+    cdef Rows rows = _states(X, model.c.n_visible)
+    cdef _Stream stream = _Stream(order.shape[0], seed, purpose, layer, first_step, 0)
+    cdef _Signals signals = _Signals()
+    cdef rbmk_epoch_plan plan
+    cdef uint8_t[:, ::1] chain_view = chains
+    cdef int64_t done = 0, updates, i
+    cdef rbmk_status status
+    if order.shape[0] == 0:
+        return 0
+    if batch_size < 1 or k < 1:
+        raise ValueError("batch_size and k must be at least 1")
+    updates = (order.shape[0] + batch_size - 1) // batch_size
+    if row_ids.shape[0] != order.shape[0]:
+        raise ValueError("row_ids must be as long as order")
+    if rates.shape[0] < updates or momenta.shape[0] < updates:
+        raise ValueError(f"rates and momenta must have length {updates}")
+    if min(batch_size, order.shape[0]) > RBMK_MAX_BATCH:
+        raise ValueError(f"batch_size must be at most {RBMK_MAX_BATCH}, got {batch_size}")
+    for i in range(order.shape[0]):
+        if order[i] < 0 or order[i] >= rows.states.n:
+            raise IndexError(f"order must lie in 0 to {rows.states.n - 1}, got {order[i]}")
+    plan.data = rows.states
+    plan.order = &order[0]
+    plan.row_ids = &row_ids[0]
+    plan.n = order.shape[0]
+    plan.batch_size = batch_size
+    plan.k = k
+    plan.chains = NULL
+    plan.n_chains = 0
+    if chains is not None:
+        if chain_view.shape[1] != model.c.n_hidden or not 1 <= chain_view.shape[0] <= RBMK_MAX_BATCH:
+            raise ValueError(f"chains must have {model.c.n_hidden} columns and 1 to {RBMK_MAX_BATCH} rows")
+        plan.chains = &chain_view[0, 0]
+        plan.n_chains = <int>chain_view.shape[0]
+    plan.rates = &rates[0]
+    plan.momenta = &momenta[0]
+    plan.stream = stream.c
+    plan.interrupted = _interrupted
+    plan.context = <void *>signals
+    with nogil:
+        status = rbmk_epoch(&model.c, &c_settings, &plan, &done)
+    state.exponent = model.c.exponent
+    if signals.error is not None:
+        raise signals.error
+    _diverged(status, f"update {done + 1} of this epoch")
+    return done
+
+
+if os.environ.get("RBMFAST_ISA"):
+    try:
+        select_isa(os.environ["RBMFAST_ISA"].strip().lower())
+    except ValueError as error:
+        raise ImportError(f"RBMFAST_ISA: {error}") from None
+rbmk_isa_current()

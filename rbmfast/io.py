@@ -1,0 +1,53 @@
+"""Reading models from files."""
+
+from __future__ import annotations
+
+import os
+
+from rbmfast.container import FileFormatError, read_file
+from rbmfast.models import RBM
+
+MODELS = {"rbm": RBM}  # kinds of files that hold a model
+ELSEWHERE = {"checkpoint": "a checkpoint of a training run: pass it to rf.train(..., resume=...)"}
+
+
+def load(path: str | os.PathLike[str]) -> RBM:
+    """Read a model that its `save` method wrote.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        The file.
+
+    Returns
+    -------
+    RBM
+        With the very numbers of the saved one, so that it gives the same bits.
+
+    Raises
+    ------
+    FileFormatError
+        The file is none of ours, is damaged, is of a newer version, or holds no model. (A `ValueError`.)
+    OSError
+        The file cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        The model was saved by a version with other random streams.
+
+    Examples
+    --------
+    >>> import rbmfast as rf
+    >>> rf.RBM(4, 2, visible="gaussian", seed=0).save("small.rbm")
+    >>> rf.load("small.rbm")
+    RBM(4, 2, visible='gaussian')
+    """
+    kind, meta, arrays = read_file(path)
+    if kind not in MODELS:
+        what = ELSEWHERE.get(kind, f"{kind!r}, which this version does not know")
+        raise FileFormatError(f"{os.fspath(path)!r} holds no model but {what}")
+    try:
+        return MODELS[kind].from_state(meta, arrays)
+    except (TypeError, ValueError) as error:
+        raise FileFormatError(f"{os.fspath(path)!r} holds no valid model: {error}") from error

@@ -1,0 +1,68 @@
+"""The parameters of a model: complete, checked, and never changed in place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rbmfast import _engine as engine
+from rbmfast.reference import F32
+
+MAX_PARAMETER = 2.0**40  # what the fixed-point weights can hold
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """One version of a model's parameters, with all that follows from it; copied, and read-only.
+
+    So a model goes from one complete version to the next in one assignment, and the fixed-point weights can
+    never be those of another version.
+    """
+
+    W: F32
+    a: F32
+    b: F32
+    visible_means: F32 | None = None
+    is_untouched: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("W", "a", "b", "visible_means"):
+            value = getattr(self, name)
+            if value is not None:
+                own = np.array(value, np.float32, order="C")
+                own.flags.writeable = False
+                object.__setattr__(self, name, own)
+
+    @cached_property
+    def weights(self) -> engine.Weights:
+        """The fixed-point weights, made when first asked for."""
+        return engine.Weights(self.W)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copies and pickles go without the fixed-point weights, and come back read-only.
+        return Parameters, (self.W, self.a, self.b, self.visible_means, self.is_untouched)
+
+
+def check_parameter(value: ArrayLike, name: str, shape: tuple[int, ...]) -> F32:
+    """`value` as a float32 array if it can be a parameter; a clear error otherwise."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array of shape {shape}: {error}") from None
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must be an array of numbers, got dtype {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+    with np.errstate(over="ignore"):
+        rounded: F32 = array.astype(np.float32)
+    allowed = np.abs(rounded) < MAX_PARAMETER  # not true of NaN
+    if not allowed.all():
+        where = tuple(int(i) for i in np.argwhere(~allowed)[0])
+        raise ValueError(
+            f"{name} must be finite and below 2**40 in size, got {array[where]} at {list(where)}"
+        )
+    return rounded

@@ -1,0 +1,1052 @@
+"""The restricted Boltzmann machine."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import logsumexp
+
+from rbmfast import _engine as engine
+from rbmfast.container import JSON, write_file
+from rbmfast.data import Rows, as_rows
+from rbmfast.models.chains import Chains
+from rbmfast.models.missing import check_mask, known_values, split_missing
+from rbmfast.models.parameters import Parameters, check_parameter
+from rbmfast.models.passes import Pass, row_dot
+from rbmfast.models.patterns import PatternCounts
+from rbmfast.random import MAX_ROW, MAX_STEP, Purpose, SeedLike, check_integer, check_seed
+from rbmfast.reference import F32, GREY, STREAM_VERSION, States
+from rbmfast.runtime import check_fits_memory
+from rbmfast.units import Unit, get_unit
+from rbmfast.units.base import F64
+
+UnitLike = str | Unit | type[Unit]
+DEFAULT_UNIT = "bernoulli"
+
+WEIGHT_SCALE = 0.01  # of a new model's weights (Hinton 2010, section 8)
+MAX_PATTERN_UNITS = 20
+BLOCK_BYTES = 1 << 26  # scratch memory of one call, about
+BYTES_PER_WEIGHT = 10  # float32, and three bytes in each of two orientations
+MAX_UNITS = 2**31 - 1
+
+
+class RBM:
+    """A restricted Boltzmann machine: two layers of units, every visible one joined to every hidden one.
+
+    Visible states v and hidden states h have the energy
+
+        E(v, h) = -v W h + own energies of the units;  for Bernoulli units  E = -v W h - a v - b h
+
+    and the probability exp(-E(v, h)) / Z. Given one layer, the units of the other are independent: a unit's
+    *total input* is its bias and the weights from the units that are on.
+
+    Parameters
+    ----------
+    n_visible, n_hidden : int
+        Units in each layer.
+    visible, hidden : str or Unit, default "bernoulli"
+        Unit type of each layer: "bernoulli" (states 0 and 1) or "gaussian" (real states, variance 1).
+    seed : int, numpy.random.Generator or None
+        Of the new weights, which are nearly normal with standard deviation 0.01; the biases are 0. None takes
+        a seed from the system; `seed` keeps it.
+
+    Attributes
+    ----------
+    W : float32 array (n_visible, n_hidden)
+        Weights. This and the biases are read-only views; assign a whole array to change one.
+    a : float32 array (n_visible,)
+        Visible biases.
+    b : float32 array (n_hidden,)
+        Hidden biases.
+    visible_means : float32 array (n_visible,) or None
+        Means of the data that the model was initialised or trained with.
+    is_untouched : bool
+        Whether the parameters are still those of a new model.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument that is not allowed; the message names it.
+    MemoryError
+        More weights than the machine could hold.
+
+    Notes
+    -----
+    *Rows.* Everywhere `V` (visible) and `H` (hidden) are states, a row for each, in any container: arrays,
+    SciPy sparse matrices, memory maps, `rbmfast.Grey8`, `rbmfast.Packed`. For Bernoulli units these are 0 and
+    1, or grey levels in between, which count as expectations of states. Rows are worked on in blocks, so that
+    scratch memory stays bounded.
+
+    *Random numbers.* A sampling method takes ``seed=None`` (new numbers each time), an int, or a NumPy
+    Generator (which gives one seed). An int fixes every bit, on every machine. Beware of using it twice:
+
+    - A loop of ``V = rbm.gibbs(V, steps=1, seed=2)`` repeats one fixed map and soon runs in a circle. Use one
+      call with more steps, or pass ``first_step=2 * t`` in turn t (a Gibbs step has two half-steps).
+    - Two batches of rows sampled under one seed share their random numbers. Pass ``first_row=``, the number
+      of the batch's first row in the whole: then the parts give exactly what the whole gives.
+
+    Different methods never share numbers, even under equal seeds.
+
+    *Exactness.* For Bernoulli units every result but those of `pattern_counts` is the same, bit for bit, on
+    every machine, with any number of threads, from any container and however the rows are split. The sampler
+    sees the weights as multiples of 2**-20 (coarser ones if they are large), so energies are good to about
+    six digits.
+
+    References
+    ----------
+    Smolensky, "Information processing in dynamical systems: foundations of harmony theory", 1986.
+    Hinton, "A practical guide to training restricted Boltzmann machines", 2010.
+
+    Examples
+    --------
+    >>> import rbmfast as rf
+    >>> rbm = rf.RBM.from_arrays(W=[[0.5, 0.3], [-0.2, 0.4]], a=[0.1, -0.1], b=[0.2, 0.3])
+    >>> rbm
+    RBM(2, 2)
+    >>> rbm.hidden_probabilities([[1, 0]]).round(3)
+    array([[0.668, 0.646]], dtype=float32)
+    >>> rbm.sample(5, steps=100, seed=1).shape
+    (5, 2)
+    """
+
+    # --- Parameters --------------------------------------------------------------------------------------
+
+    def __init__(
+        self,
+        n_visible: int,
+        n_hidden: int,
+        *,
+        visible: UnitLike = DEFAULT_UNIT,
+        hidden: UnitLike = DEFAULT_UNIT,
+        seed: SeedLike = None,
+    ) -> None:
+        n_visible = check_integer(n_visible, "n_visible", low=1, high=MAX_UNITS)
+        n_hidden = check_integer(n_hidden, "n_hidden", low=1, high=MAX_UNITS)
+        self._visible = get_unit(visible, "visible")
+        self._hidden = get_unit(hidden, "hidden")
+        self._seed: int | None = check_seed(seed)
+        weights = f"a model with n_visible={n_visible} and n_hidden={n_hidden}"
+        check_fits_memory(BYTES_PER_WEIGHT * n_visible * n_hidden, weights)
+        W = engine.normal_weights(n_visible, n_hidden, WEIGHT_SCALE, self._seed, Purpose.INITIALIZE, 0)
+        a, b = np.zeros(n_visible, np.float32), np.zeros(n_hidden, np.float32)
+        self._parameters = Parameters(W, a, b, visible_means=None, is_untouched=True)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        W: ArrayLike,
+        a: ArrayLike,
+        b: ArrayLike,
+        *,
+        visible: UnitLike = DEFAULT_UNIT,
+        hidden: UnitLike = DEFAULT_UNIT,
+    ) -> RBM:
+        """A model with given parameters.
+
+        Parameters
+        ----------
+        W : array_like (n_visible, n_hidden)
+            Weights. All three are copied and rounded to float32.
+        a : array_like (n_visible,)
+            Visible biases.
+        b : array_like (n_hidden,)
+            Hidden biases.
+        visible, hidden : str or Unit, default "bernoulli"
+            Unit types.
+
+        Returns
+        -------
+        RBM
+            Its `seed` is None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A wrong shape or dtype, or a number that is not finite or not below 2**40 in size.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rbmfast as rf
+        >>> rf.RBM.from_arrays(np.zeros((4, 2)), a=np.zeros(4), b=np.full(2, -4.0))
+        RBM(4, 2)
+        """
+        shape = np.shape(W)
+        if len(shape) != 2 or 0 in shape:
+            raise ValueError(f"W must be 2-D (n_visible, n_hidden) and not empty, got shape {shape}")
+        rbm = cls.__new__(cls)
+        rbm._visible = get_unit(visible, "visible")
+        rbm._hidden = get_unit(hidden, "hidden")
+        rbm._seed = None
+        rbm._parameters = Parameters(
+            check_parameter(W, "W", shape),
+            check_parameter(a, "a", shape[:1]),
+            check_parameter(b, "b", shape[1:]),
+        )
+        return rbm
+
+    @property
+    def n_visible(self) -> int:
+        """Number of visible units."""
+        return len(self._parameters.a)
+
+    @property
+    def n_hidden(self) -> int:
+        """Number of hidden units."""
+        return len(self._parameters.b)
+
+    @property
+    def visible(self) -> Unit:
+        """Unit type of the visible layer."""
+        return self._visible
+
+    @property
+    def hidden(self) -> Unit:
+        """Unit type of the hidden layer."""
+        return self._hidden
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the initial weights; None if they were given."""
+        return self._seed
+
+    @property
+    def W(self) -> F32:
+        """Weights: read-only float32 view (n_visible, n_hidden)."""
+        return self._parameters.W.view()
+
+    @W.setter
+    def W(self, value: ArrayLike) -> None:
+        old = self._parameters
+        self._set_parameters(check_parameter(value, "W", old.W.shape), old.a, old.b)
+
+    @property
+    def a(self) -> F32:
+        """Visible biases: read-only float32 view (n_visible,)."""
+        return self._parameters.a.view()
+
+    @a.setter
+    def a(self, value: ArrayLike) -> None:
+        old = self._parameters
+        self._set_parameters(old.W, check_parameter(value, "a", old.a.shape), old.b)
+
+    @property
+    def b(self) -> F32:
+        """Hidden biases: read-only float32 view (n_hidden,)."""
+        return self._parameters.b.view()
+
+    @b.setter
+    def b(self, value: ArrayLike) -> None:
+        old = self._parameters
+        self._set_parameters(old.W, old.a, check_parameter(value, "b", old.b.shape))
+
+    @property
+    def visible_means(self) -> F32 | None:
+        """Means of the data that the model was initialised or trained with: read-only view (n_visible,)."""
+        means = self._parameters.visible_means
+        return None if means is None else means.view()
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the parameters are still those of a new model."""
+        return self._parameters.is_untouched
+
+    def initialize(self, X: Any) -> None:
+        """Set the visible biases from data, so that learning need not begin with them; keep the data's means.
+
+        For Bernoulli units the biases become the log-odds of the means (one row of ones and one of zeros
+        added, so that none is infinite), for Gaussian units the means. `rbmfast.train` does this to a new model.
+
+        Parameters
+        ----------
+        X : data of shape (n_rows, n_visible)
+            Any container.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad data; the model is unchanged.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rbm = rf.RBM(3, 2, seed=0)
+        >>> rbm.initialize([[0, 0, 1], [0, 1, 1]])
+        >>> rbm.a.round(3)
+        array([-1.099,  0.   ,  1.099], dtype=float32)
+        """
+        bias, means = self.visible.initial_bias(self._visible_rows(X, "X"))
+        self._set_parameters(self._parameters.W, bias, self._parameters.b, means)
+
+    def __repr__(self) -> str:
+        units = "".join(
+            f", {layer}={unit.name!r}"
+            for layer, unit in (("visible", self.visible), ("hidden", self.hidden))
+            if unit.name != DEFAULT_UNIT
+        )
+        return f"{type(self).__name__}({self.n_visible}, {self.n_hidden}{units})"
+
+    # --- Energies ----------------------------------------------------------------------------------------
+
+    def energy(self, V: Any, H: Any) -> F64:
+        """Energies of joint states, row by row.
+
+        Parameters
+        ----------
+        V : (n_rows, n_visible)
+            Visible states.
+        H : (n_rows, n_hidden)
+            Hidden states.
+
+        Returns
+        -------
+        float64 array (n_rows,)
+            E(v, h) in nats.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad states, or different numbers of rows.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rbm = rf.RBM.from_arrays([[0.5, 0.3], [-0.2, 0.4]], [0.1, -0.1], [0.2, 0.3])
+        >>> rbm.energy([[1, 0]], [[1, 1]]).round(6)
+        array([-1.4])
+        """
+        v_rows, h_rows = self._visible_rows(V), self._hidden_rows(H)
+        if v_rows.n_rows != h_rows.n_rows:
+            raise ValueError(f"V and H must have equally many rows, got {v_rows.n_rows} and {h_rows.n_rows}")
+
+        a, b = self._parameters.a, self._parameters.b
+
+        def energy(v: States, first: int) -> F64:
+            h = h_rows.block(slice(first, first + len(v)))
+            return self.visible.energy(v, a) + self.hidden.energy(h, b) - self._interaction(v, h)
+
+        return self._by_blocks(v_rows, energy)
+
+    def _interaction(self, v: States, h: States) -> F64:
+        """``v W h``, from a layer where the products are exact, if there is one."""
+        if self.visible.exact or not self.hidden.exact:
+            return row_dot(self._pass(up=True, bias=np.zeros(self.n_hidden, np.float32)).input(v), h)
+        return row_dot(self._pass(up=False, bias=np.zeros(self.n_visible, np.float32)).input(h), v)
+
+    def free_energy(self, V: Any) -> F64:
+        """Free energies F(v) = -log sum_h exp(-E(v, h)), so that p(v) = exp(-F(v)) / Z.
+
+        Parameters
+        ----------
+        V : (n_rows, n_visible)
+            Visible states.
+
+        Returns
+        -------
+        float64 array (n_rows,)
+            In nats. For Bernoulli units -a v - sum_j softplus(x_j), where x are the hidden total inputs.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad states.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rbm = rf.RBM.from_arrays([[0.5, 0.3], [-0.2, 0.4]], [0.1, -0.1], [0.2, 0.3])
+        >>> rbm.free_energy([[0, 0], [1, 0]]).round(4)
+        array([-1.6525, -2.2407])
+        """
+        up, a = self._up, self._parameters.a
+        return self._by_blocks(
+            self._visible_rows(V), lambda v, _: self.visible.energy(v, a) - up.log_normalizer(v)
+        )
+
+    # --- Conditional distributions -----------------------------------------------------------------------
+
+    def hidden_probabilities(self, V: Any) -> F32:
+        """Probabilities that the hidden units are on (means, for other types), given visible states.
+
+        Parameters
+        ----------
+        V : (n_rows, n_visible)
+            Visible states.
+
+        Returns
+        -------
+        float32 array (n_rows, n_hidden)
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad states.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rbm = rf.RBM.from_arrays([[0.5, 0.3], [-0.2, 0.4]], [0.1, -0.1], [0.2, 0.3])
+        >>> rbm.hidden_probabilities([[1, 1]]).round(3)
+        array([[0.622, 0.731]], dtype=float32)
+        """
+        up = self._up
+        return self._by_blocks(self._visible_rows(V), lambda v, _: up.mean(v))
+
+    def visible_probabilities(self, H: Any) -> F32:
+        """Probabilities that the visible units are on (means, for other types), given hidden states.
+
+        Parameters
+        ----------
+        H : (n_rows, n_hidden)
+            Hidden states.
+
+        Returns
+        -------
+        float32 array (n_rows, n_visible)
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad states.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rbm = rf.RBM.from_arrays([[0.5, 0.3], [-0.2, 0.4]], [0.1, -0.1], [0.2, 0.3])
+        >>> rbm.visible_probabilities([[1, 1]]).round(3)
+        array([[0.711, 0.525]], dtype=float32)
+        """
+        down = self._down
+        return self._by_blocks(self._hidden_rows(H), lambda h, _: down.mean(h))
+
+    def sample_hidden(
+        self, V: Any, seed: SeedLike = None, *, first_row: int = 0, first_step: int = 0
+    ) -> States:
+        """Random hidden states, given visible states.
+
+        Parameters
+        ----------
+        V : (n_rows, n_visible)
+            Visible states.
+        seed : int, Generator or None
+            See the notes of `RBM`.
+        first_row : int, default 0
+            Number of the first row of `V` in a larger whole.
+        first_step : int, default 0
+            A different number gives different random numbers under the same seed.
+
+        Returns
+        -------
+        uint8 array (n_rows, n_hidden)
+            float32 for Gaussian units.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad states or arguments.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rf.RBM(4, 3, seed=0).sample_hidden([[1, 0, 0, 1]], seed=2)
+        array([[1, 0, 0]], dtype=uint8)
+        """
+        return self._sample(
+            self._up, self._visible_rows(V), Purpose.SAMPLE_HIDDEN, seed, first_row, first_step
+        )
+
+    def sample_visible(
+        self, H: Any, seed: SeedLike = None, *, first_row: int = 0, first_step: int = 0
+    ) -> States:
+        """Random visible states, given hidden states.
+
+        Parameters
+        ----------
+        H : (n_rows, n_hidden)
+            Hidden states.
+        seed, first_row, first_step
+            As for `sample_hidden`.
+
+        Returns
+        -------
+        uint8 array (n_rows, n_visible)
+            float32 for Gaussian units.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad states or arguments.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rf.RBM(4, 3, seed=0).sample_visible([[1, 0, 0]], seed=2)
+        array([[0, 0, 1, 1]], dtype=uint8)
+        """
+        return self._sample(
+            self._down, self._hidden_rows(H), Purpose.SAMPLE_VISIBLE, seed, first_row, first_step
+        )
+
+    def _sample(
+        self, way: Pass, rows: Rows, purpose: Purpose, seed: SeedLike, first_row: int, first_step: int
+    ) -> States:
+        row = _check_first_row(first_row, rows.n_rows)
+        step = check_integer(first_step, "first_step", low=0, high=MAX_STEP)
+        key = check_seed(seed)
+        return self._by_blocks(
+            rows, lambda states, first: way.sample(states, key, purpose, 0, step, row + first)
+        )
+
+    # --- Chains ------------------------------------------------------------------------------------------
+
+    @overload
+    def gibbs(
+        self,
+        V: Any,
+        steps: int = ...,
+        seed: SeedLike = ...,
+        *,
+        first_row: int = ...,
+        first_step: int = ...,
+        return_hidden: Literal[False] = ...,
+    ) -> States: ...
+
+    @overload
+    def gibbs(
+        self,
+        V: Any,
+        steps: int = ...,
+        seed: SeedLike = ...,
+        *,
+        first_row: int = ...,
+        first_step: int = ...,
+        return_hidden: Literal[True],
+    ) -> tuple[States, States]: ...
+
+    def gibbs(
+        self,
+        V: Any,
+        steps: int = 1,
+        seed: SeedLike = None,
+        *,
+        first_row: int = 0,
+        first_step: int = 0,
+        return_hidden: bool = False,
+    ) -> States | tuple[States, States]:
+        """Block Gibbs sampling from given visible states: `steps` times hidden given visible, and back.
+
+        Parameters
+        ----------
+        V : (n_rows, n_visible)
+            Visible states; every row starts a chain. Grey levels count as expectations in the first half-step.
+        steps : int, default 1
+            Gibbs steps, at least 1.
+        seed : int, Generator or None
+            See the notes of `RBM`. **The same int in a loop repeats one fixed map**: advance `first_step`.
+        first_row : int, default 0
+            Number of the first row of `V` in a larger whole.
+        first_step : int, default 0
+            Half-steps already taken under this seed: two for each Gibbs step.
+        return_hidden : bool, default False
+            Whether to return the hidden states as well.
+
+        Returns
+        -------
+        V : uint8 array (n_rows, n_visible)
+            The last visible states; float32 for Gaussian units.
+        H : uint8 array (n_rows, n_hidden)
+            The hidden states that they were drawn from; only if asked for.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad states or arguments.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rbmfast as rf
+        >>> rbm, V = rf.RBM(6, 4, seed=0), np.eye(3, 6)
+        >>> at_once = rbm.gibbs(V, steps=3, seed=2)
+        >>> for t in range(3):
+        ...     V = rbm.gibbs(V, steps=1, seed=2, first_step=2 * t)
+        >>> np.array_equal(V, at_once)
+        True
+        """
+        rows = self._visible_rows(V)
+        steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2)
+        row = _check_first_row(first_row, rows.n_rows)
+        step = check_integer(first_step, "first_step", low=0, high=MAX_STEP - 2 * steps + 1)
+        chains = self._chains(seed, Purpose.GIBBS)
+        blocks = rows.blocks(self._block_rows)
+        v, h = self._run_chains(chains, blocks, rows.n_rows, steps, step, row)
+        return (v, h) if return_hidden else v
+
+    @overload
+    def sample(
+        self,
+        n: int,
+        steps: int = ...,
+        seed: SeedLike = ...,
+        *,
+        first_row: int = ...,
+        start: Any = ...,
+        return_hidden: Literal[False] = ...,
+    ) -> States: ...
+
+    @overload
+    def sample(
+        self,
+        n: int,
+        steps: int = ...,
+        seed: SeedLike = ...,
+        *,
+        first_row: int = ...,
+        start: Any = ...,
+        return_hidden: Literal[True],
+    ) -> tuple[States, States]: ...
+
+    def sample(
+        self,
+        n: int,
+        steps: int = 1000,
+        seed: SeedLike = None,
+        *,
+        first_row: int = 0,
+        start: Any = None,
+        return_hidden: bool = False,
+    ) -> States | tuple[States, States]:
+        """Samples of the model itself: the last states of independent chains.
+
+        Parameters
+        ----------
+        n : int
+            Chains, and so samples.
+        steps : int, default 1000
+            Gibbs steps of each chain, at least 1. How many are needed depends on the model: in a trained one,
+            chains may stay near one mode for long.
+        seed : int, Generator or None
+            See the notes of `RBM`.
+        first_row : int, default 0
+            Number of the first chain in a larger whole.
+        start : (n, n_visible), optional
+            Visible states to start from; otherwise they are drawn from the visible biases alone.
+        return_hidden : bool, default False
+            Whether to return the hidden states as well.
+
+        Returns
+        -------
+        V : uint8 array (n, n_visible)
+            Visible states; float32 for Gaussian units.
+        H : uint8 array (n, n_hidden)
+            The hidden states that they were drawn from; only if asked for.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad arguments.
+        MemoryError
+            More samples than the machine could hold.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rf.RBM(4, 3, seed=0).sample(2, steps=10, seed=1)
+        array([[0, 0, 1, 0],
+               [1, 0, 0, 0]], dtype=uint8)
+        """
+        n = check_integer(n, "n", low=1, high=MAX_ROW + 1)
+        steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2)
+        row = _check_first_row(first_row, n)
+        size = self.visible.dtype.itemsize * self.n_visible + self.hidden.dtype.itemsize * self.n_hidden
+        check_fits_memory(n * size, f"a sample of n={n} states")
+        chains = self._chains(seed, Purpose.FANTASY)
+        if start is not None:
+            rows = self._visible_rows(start, "start")
+            if rows.n_rows != n:
+                raise ValueError(f"start must have n={n} rows, got {rows.n_rows}")
+            blocks: Iterable[tuple[int, States]] = rows.blocks(self._block_rows)
+        else:
+            blocks = ((first, chains.start(row + np.arange(first, end))) for first, end in self._spans(n))
+        v, h = self._run_chains(chains, blocks, n, steps, 2, row)  # half-step 0 is the start's
+        return (v, h) if return_hidden else v
+
+    def _run_chains(
+        self,
+        chains: Chains,
+        blocks: Iterable[tuple[int, States]],
+        n: int,
+        steps: int,
+        first_step: int,
+        first_row: int,
+    ) -> tuple[States, States]:
+        v = np.empty((n, self.n_visible), self.visible.dtype)
+        h = np.empty((n, self.n_hidden), self.hidden.dtype)
+        for first, start in blocks:
+            here = slice(first, first + len(start))
+            v[here], h[here] = chains.run(start, steps, first_step, first_row + first)
+        return v, h
+
+    # --- Filling in --------------------------------------------------------------------------------------
+
+    def reconstruct(self, V: Any) -> F32:
+        """Visible probabilities given the hidden probabilities given `V`: one mean-field step there and back.
+
+        No random numbers are used: hidden probabilities, as 16-bit grey levels, take the place of states.
+
+        Parameters
+        ----------
+        V : (n_rows, n_visible)
+            Visible states.
+
+        Returns
+        -------
+        float32 array (n_rows, n_visible)
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad states.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rbm = rf.RBM.from_arrays([[5.0], [5.0]], a=[-2.5, -2.5], b=[-5.0])
+        >>> rbm.reconstruct([[1, 1], [0, 0]]).round(2)
+        array([[0.92, 0.92],
+               [0.08, 0.08]], dtype=float32)
+        """
+        up, down = self._up, self._down
+        return self._by_blocks(self._visible_rows(V), lambda v, _: down.mean(up.expectation(v)))
+
+    def impute(
+        self,
+        V: Any,
+        mask: ArrayLike | None = None,
+        steps: int = 100,
+        seed: SeedLike = None,
+        *,
+        first_row: int = 0,
+        average: bool = False,
+    ) -> F32:
+        """Fill in missing entries, by Gibbs sampling with the known ones held fixed.
+
+        The missing units of a row start as draws from their biases alone; a row without missing entries comes
+        back as it is.
+
+        Parameters
+        ----------
+        V : (n_rows, n_visible)
+            Visible states. In a float array NaN marks what is missing.
+        mask : bool array (n_rows, n_visible), optional
+            True marks what is missing as well, whatever stands there in an array.
+        steps : int, default 100
+            Gibbs steps, at least 1.
+        seed : int, Generator or None
+            See the notes of `RBM`.
+        first_row : int, default 0
+            Number of the first row of `V` in a larger whole.
+        average : bool, default False
+            False fills in states: a sample of what could have been there. True fills in the visible
+            probabilities averaged over the second half of the steps: an estimate of the expectation, best for
+            a point prediction.
+
+        Returns
+        -------
+        float32 array (n_rows, n_visible)
+            A new array; known entries are as given, rounded to float32.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad states or arguments.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rbmfast as rf
+        >>> rbm = rf.RBM.from_arrays([[9.0], [9.0]], a=[-4.5, -4.5], b=[-9.0])  # two units that agree
+        >>> rbm.impute([[1, np.nan], [np.nan, 0]], seed=2)
+        array([[1., 1.],
+               [0., 0.]], dtype=float32)
+        """
+        filled, missing = split_missing(V, mask)
+        rows = self._visible_rows(filled)
+        known = known_values(filled, rows)
+        missing = check_mask(missing, known.shape)
+        steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2 - 1)
+        row = _check_first_row(first_row, rows.n_rows)
+        chains = self._chains(seed, Purpose.IMPUTE)
+
+        incomplete = np.flatnonzero(missing.any(axis=1))
+        for first, end in self._spans(len(incomplete)):
+            here = incomplete[first:end]
+            gaps = missing[here]
+            fill = self._fill_in(chains, rows.block(here), gaps, steps, row + here, average)
+            known[here] = np.where(gaps, fill, known[here])
+        return known
+
+    def _fill_in(
+        self,
+        chains: Chains,
+        v: States,
+        missing: NDArray[np.bool_],
+        steps: int,
+        rows: NDArray[np.int64],
+        average: bool,
+    ) -> NDArray[Any]:
+        """Numbers for the missing entries of a block (others are not to be used)."""
+        clamp = np.logical_not(missing).view(np.uint8)
+        scale = GREY if v.dtype == np.uint16 else 1
+        v = np.where(missing, chains.start(rows).astype(v.dtype) * v.dtype.type(scale), v)
+        if not average:
+            v, _ = chains.run(v, steps, 2, rows, clamp)
+            return v if scale == 1 else v / np.float32(scale)
+
+        burn_in = steps // 2
+        v, _ = chains.run(v, burn_in, 2, rows, clamp) if burn_in else (v, v)
+        total = np.zeros(v.shape)
+        for t in range(burn_in, steps):
+            v, h = chains.run(v, 1, 2 + 2 * t, rows, clamp)
+            total += chains.down.mean(h)
+        return (total / (steps - burn_in)).astype(np.float32)
+
+    # --- Counting ----------------------------------------------------------------------------------------
+
+    def pattern_counts(
+        self,
+        v: ArrayLike | None = None,
+        h: ArrayLike | None = None,
+        n_samples: int = 10_000,
+        seed: SeedLike = None,
+    ) -> PatternCounts:
+        """Sample one layer many times given the other, and count the patterns beside their probabilities.
+
+        Parameters
+        ----------
+        v : array_like (n_visible,), optional
+            Visible states: the hidden patterns are counted.
+        h : array_like (n_hidden,), optional
+            Hidden states: the visible patterns are counted. Exactly one of the two must be given.
+        n_samples : int, default 10 000
+            How many samples.
+        seed : int, Generator or None
+            See the notes of `RBM`.
+
+        Returns
+        -------
+        PatternCounts
+            All patterns of the layer, the most frequent first; prints as a table.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad states or arguments; a layer of more than 20 units or without 0/1 states.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rbm = rf.RBM.from_arrays([[0.5, 0.3], [-0.2, 0.4]], [0.1, -0.1], [0.2, 0.3])
+        >>> rbm.pattern_counts([1, 0], n_samples=1000, seed=2)
+        pattern       count  frequency  probability
+        11              402     0.4020       0.4314
+        10              261     0.2610       0.2368
+        01              206     0.2060       0.2142
+        00              131     0.1310       0.1176
+        """
+        if (v is None) == (h is None):
+            raise ValueError("pass exactly one of v and h: the states that are given")
+        if v is not None:
+            x = self._up.input(self._visible_rows(_one_row(v), "v").all())
+            unit, bias, layer = self.hidden, self._parameters.b, "hidden"
+        else:
+            x = self._down.input(self._hidden_rows(_one_row(h), "h").all())
+            unit, bias, layer = self.visible, self._parameters.a, "visible"
+        if len(x) != 1:
+            raise ValueError(f"{'h' if v is None else 'v'} must be one row of states, got {len(x)}")
+        n_samples = check_integer(n_samples, "n_samples", low=1, high=MAX_ROW + 1)
+        n_patterns = unit.count_states(len(bias)) if unit.exact else None
+        if n_patterns is None or n_patterns > 2**MAX_PATTERN_UNITS:
+            raise ValueError(
+                f"patterns can be counted in layers of up to {MAX_PATTERN_UNITS} units with 0/1 states; "
+                f"the {layer} layer has {len(bias)} {unit.name} units"
+            )
+        key = check_seed(seed)
+
+        counts = np.zeros(n_patterns, np.int64)
+        for first, end in self._spans(n_samples):
+            repeated = np.repeat(x, end - first, axis=0)
+            states = unit.sample(repeated, key, Purpose.PATTERN_COUNTS, 0, 0, first)
+            counts += np.bincount(unit.state_numbers(states), minlength=n_patterns)
+
+        patterns = unit.states(len(bias), 0, n_patterns)
+        log_weights = engine.weighted_sum(patterns, x[0] - bias) - unit.energy(patterns, bias)
+        probabilities = np.exp(log_weights - logsumexp(log_weights))
+        order = np.argsort(-counts, kind="stable")
+        return PatternCounts(patterns[order], counts[order], probabilities[order], n_samples)
+
+    # --- Files -------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file, which `rbmfast.load` reads.
+
+        The file appears complete or not at all, and holds the exact float32 numbers: a loaded model gives the
+        same bits.
+
+        Parameters
+        ----------
+        path : str or PathLike
+            Where to write; an existing file is replaced.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rf.RBM(4, 2, seed=0).save("small.rbm")
+        >>> rf.load("small.rbm")
+        RBM(4, 2)
+        """
+        write_file(path, "rbm", *self.to_state())
+
+    def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
+        """Everything the model is, as metadata and arrays for a file."""
+        meta: dict[str, JSON] = {
+            "n_visible": self.n_visible,
+            "n_hidden": self.n_hidden,
+            "visible": self.visible.name,
+            "hidden": self.hidden.name,
+            "seed": self.seed,
+            "is_untouched": self.is_untouched,
+            "stream_version": STREAM_VERSION,
+        }
+        arrays = {"W": self.W, "a": self.a, "b": self.b}
+        if self.visible_means is not None:
+            arrays["visible_means"] = self.visible_means
+        return meta, arrays
+
+    @classmethod
+    def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> RBM:
+        """The model that `to_state` described.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The description contradicts itself, lacks something, or names an unknown unit type.
+        """
+        lacking = [key for key in ("n_visible", "n_hidden", "visible", "hidden", "seed") if key not in meta]
+        lacking += [key for key in ("W", "a", "b") if key not in arrays]
+        if lacking:
+            raise ValueError(f"{lacking[0]} is lacking")
+        W, a, b = arrays["W"], arrays["a"], arrays["b"]
+        shape = (
+            check_integer(meta["n_visible"], "n_visible", low=1, high=MAX_UNITS),
+            check_integer(meta["n_hidden"], "n_hidden", low=1, high=MAX_UNITS),
+        )
+        if W.shape != shape:
+            raise ValueError(f"W must have shape {shape}, got {W.shape}")
+        rbm = cls.from_arrays(W, a, b, visible=meta["visible"], hidden=meta["hidden"])
+        rbm._seed = None if meta["seed"] is None else check_seed(meta["seed"])
+        means = arrays.get("visible_means")
+        rbm._parameters = Parameters(
+            rbm.W,
+            rbm.a,
+            rbm.b,
+            None if means is None else check_parameter(means, "visible_means", shape[:1]),
+            is_untouched=meta.get("is_untouched") is True,
+        )
+        version = meta.get("stream_version")
+        if version != STREAM_VERSION:
+            message = f"the model was saved under stream version {version}, this is {STREAM_VERSION}: "
+            warnings.warn(
+                message + "equal seeds will not repeat the samples of then", UserWarning, stacklevel=2
+            )
+        return rbm
+
+    # --- For the rest of the library ---------------------------------------------------------------------
+
+    def _set_parameters(self, W: F32, a: F32, b: F32, visible_means: F32 | None = None) -> None:
+        """Replace the parameters by copies of finite float32 arrays, all at once.
+
+        The only place where a model changes. The means stay if not given.
+        """
+        means = self._parameters.visible_means if visible_means is None else visible_means
+        self._parameters = Parameters(W, a, b, means)
+
+    def _weights(self) -> engine.Weights:
+        """The fixed-point weights, made once for given parameters."""
+        return self._parameters.weights
+
+    def _hidden_input(self, v: States) -> F32:
+        """Total inputs (n_rows, n_hidden) of the hidden units from a block of visible states."""
+        return self._up.input(v)
+
+    def _visible_input(self, h: States) -> F32:
+        """Total inputs (n_rows, n_visible) of the visible units from a block of hidden states."""
+        return self._down.input(h)
+
+    @property
+    def _up(self) -> Pass:
+        return self._pass(up=True, bias=self._parameters.b)
+
+    @property
+    def _down(self) -> Pass:
+        return self._pass(up=False, bias=self._parameters.a)
+
+    def _pass(self, up: bool, bias: F32) -> Pass:
+        source, target = (self.visible, self.hidden) if up else (self.hidden, self.visible)
+        return Pass(source, target, self._parameters.weights, self._parameters.W, bias, up)
+
+    def _chains(self, seed: SeedLike, purpose: Purpose) -> Chains:
+        return Chains(self._up, self._down, check_seed(seed), purpose)
+
+    def _visible_rows(self, V: Any, name: str = "V") -> Rows:
+        return as_rows(V, self.n_visible, domain=self.visible.domain, name=name)
+
+    def _hidden_rows(self, H: Any, name: str = "H") -> Rows:
+        return as_rows(H, self.n_hidden, domain=self.hidden.domain, name=name)
+
+    # --- Rows in blocks ----------------------------------------------------------------------------------
+
+    @property
+    def _block_rows(self) -> int:
+        """Rows to work on at once: a fixed number for given layers, so that results cannot depend on it."""
+        return max(1, BLOCK_BYTES // (8 * (self.n_visible + self.n_hidden)))
+
+    def _spans(self, n: int) -> Iterable[tuple[int, int]]:
+        size = self._block_rows
+        return ((first, min(first + size, n)) for first in range(0, n, size))
+
+    def _by_blocks(self, rows: Rows, answer: Callable[[States, int], NDArray[Any]]) -> NDArray[Any]:
+        """Call ``answer(block, number of its first row)`` for block after block; all answers in one array."""
+        result: NDArray[Any] | None = None
+        for first, block in rows.blocks(self._block_rows):
+            part = answer(block, first)
+            if len(part) == rows.n_rows:
+                return part
+            if result is None:
+                result = np.empty((rows.n_rows, *part.shape[1:]), part.dtype)
+            result[first : first + len(part)] = part
+        assert result is not None  # there is no data without rows
+        return result
+
+
+# --- Arguments ---------------------------------------------------------------------------------------------
+
+
+def _check_first_row(first_row: int, n_rows: int) -> int:
+    return check_integer(first_row, "first_row", low=0, high=MAX_ROW + 1 - n_rows)
+
+
+def _one_row(states: Any) -> Any:
+    """A vector as a matrix of one row; other data as it is."""
+    is_vector = not hasattr(states, "tocsr") and np.ndim(states) == 1
+    return np.asarray(states).reshape(1, -1) if is_vector else states

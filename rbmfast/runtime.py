@@ -1,0 +1,242 @@
+"""The machine underneath: how many threads the engine uses, what it was built with, what fits in memory."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from rbmfast import _engine as engine
+from rbmfast.random import check_integer
+from rbmfast.reference import STREAM_VERSION
+
+__all__ = ["VERSION", "Config", "check_fits_memory", "get_num_threads", "set_num_threads", "show_config"]
+
+MAX_THREADS = 4096
+THREAD_VARIABLES = ("RBMFAST_NUM_THREADS", "OMP_NUM_THREADS")
+
+try:
+    VERSION = importlib.metadata.version("rbmfast")
+except importlib.metadata.PackageNotFoundError:  # built in place, never installed
+    VERSION = "unknown"
+
+
+# --- Threads -----------------------------------------------------------------------------------------------
+
+
+def set_num_threads(n: int) -> None:
+    """Set how many threads the engine uses. Results do not depend on it.
+
+    The default is the environment variable ``RBMFAST_NUM_THREADS``, else ``OMP_NUM_THREADS``, else the number
+    of CPUs that this process may use.
+
+    Parameters
+    ----------
+    n : int
+        From 1 to 4096, for the whole process.
+
+    Raises
+    ------
+    TypeError, ValueError
+        `n` is not such a number.
+
+    Examples
+    --------
+    >>> import rbmfast as rf
+    >>> before = rf.get_num_threads()
+    >>> rf.set_num_threads(1)
+    >>> rf.get_num_threads()
+    1
+    >>> rf.set_num_threads(before)
+    """
+    engine.set_num_threads(check_integer(n, "n", low=1, high=MAX_THREADS))
+
+
+def get_num_threads() -> int:
+    """How many threads the engine uses: see `set_num_threads`. Always 1 in a forked child process."""
+    return engine.get_num_threads()
+
+
+def default_num_threads() -> int:
+    """The number of threads that the environment asks for, else that of the CPUs this process may use."""
+    for variable in THREAD_VARIABLES:
+        text = os.environ.get(variable, "").strip()
+        if not text:
+            continue
+        first = text.split(",")[0].strip() if variable == "OMP_NUM_THREADS" else text  # OpenMP: one per level
+        if first.isascii() and first.isdigit() and 1 <= int(first[:9]) <= MAX_THREADS:
+            return int(first[:9])
+        message = f"ignoring {variable}={text!r}: it must be an integer from 1 to {MAX_THREADS}"
+        warnings.warn(message, RuntimeWarning, stacklevel=2)
+    return usable_cpus()
+
+
+def usable_cpus(root: Path = Path("/")) -> int:
+    """CPUs that this process may use: its affinity and, on Linux, its control group's quota, rounded up."""
+    if hasattr(os, "sched_getaffinity"):
+        n = len(os.sched_getaffinity(0))
+    else:
+        n = os.cpu_count() or 1
+    return max(1, min([n, MAX_THREADS, *_quotas(root)]))
+
+
+def _quotas(root: Path) -> list[int]:
+    """CPU limits of this process's control groups and the groups above them, of both versions."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
+    limits = []
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        # In a container the files of its own group are often seen at the mount point itself.
+        path = Path(group.lstrip("/"))
+        for folder in (path, *path.parents):
+            limits += _quota(root / "sys/fs/cgroup" / (controllers and "cpu") / folder)
+    return limits
+
+
+def _quota(folder: Path) -> list[int]:
+    """CPU limit, rounded up, that the files of a control group state; [] for none."""
+    try:
+        if (folder / "cpu.max").exists():
+            quota, period = (folder / "cpu.max").read_text().split()  # version 2; "max" is no limit
+        else:
+            quota = (folder / "cpu.cfs_quota_us").read_text()  # version 1; -1 is no limit
+            period = (folder / "cpu.cfs_period_us").read_text()
+        return [-(-int(quota) // int(period))] if int(quota) > 0 else []
+    except (OSError, ValueError, ZeroDivisionError):
+        return []
+
+
+# --- What there is -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Config:
+    """What `show_config` returns; it prints as a small table.
+
+    Attributes
+    ----------
+    version : str
+        Of rbmfast.
+    stream_version : int
+        Equal numbers promise equal random streams and equal bits.
+    compiler : str
+        What built the engine.
+    openmp : bool
+        Whether it can use more than one thread.
+    cpu : str
+        What the system calls it.
+    isa_built, isa_available : tuple of str
+        Instruction-set paths in this build, and those of them that this CPU runs.
+    isa : str
+        The path in use (environment variable ``RBMFAST_ISA``).
+    threads : int
+        In use.
+    """
+
+    version: str
+    stream_version: int
+    compiler: str
+    openmp: bool
+    cpu: str
+    isa_built: tuple[str, ...]
+    isa_available: tuple[str, ...]
+    isa: str
+    threads: int
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            (
+                f"rbmfast         {self.version} (stream version {self.stream_version})",
+                f"compiler        {self.compiler}, OpenMP: {'yes' if self.openmp else 'no'}",
+                f"CPU             {self.cpu}",
+                f"paths built     {', '.join(self.isa_built)}",
+                f"paths runnable  {', '.join(self.isa_available)}",
+                f"path in use     {self.isa}",
+                f"threads         {self.threads}",
+            )
+        )
+
+
+def show_config() -> Config:
+    """What this installation is and what it runs on.
+
+    Returns
+    -------
+    Config
+        Prints as a table; its attributes are the single facts.
+
+    Examples
+    --------
+    >>> import rbmfast as rf
+    >>> rf.show_config().stream_version
+    1
+    """
+    facts = engine.config()
+    return Config(
+        version=VERSION,
+        stream_version=STREAM_VERSION,
+        compiler=facts["compiler"],
+        openmp=facts["openmp"],
+        cpu=_cpu_name(),
+        isa_built=tuple(facts["isa_built"]),
+        isa_available=tuple(facts["isa_available"]),
+        isa=facts["isa"],
+        threads=facts["threads"],
+    )
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next(line for line in lines if line.startswith("model name")).split(":", 1)[1].strip()
+    except (OSError, StopIteration, IndexError):
+        return platform.processor() or platform.machine()
+
+
+# --- Memory ------------------------------------------------------------------------------------------------
+
+
+def check_fits_memory(n_bytes: int, what: str) -> None:
+    """Refuse at once what could never fit.
+
+    Parameters
+    ----------
+    n_bytes : int
+        Memory that is going to be needed.
+    what : str
+        What for: the start of the sentence.
+
+    Raises
+    ------
+    MemoryError
+        That is more than this machine has. (Asking the system is no test: most promise more than they have.)
+    """
+    memory = _physical_memory()
+    if n_bytes > memory:
+        raise MemoryError(f"{what} needs {_readable(n_bytes)}, and this machine has {_readable(memory)}")
+
+
+def _physical_memory() -> int:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 1 << 47  # unknown here: what an address can reach
+
+
+def _readable(n_bytes: int) -> str:
+    size, units = float(n_bytes), ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
+    while size >= 1024 and len(units) > 1:
+        size /= 1024
+        del units[0]
+    return f"{size:.3g} {units[0]}"
+
+
+engine.set_num_threads(default_num_threads())  # a number only: no thread is started

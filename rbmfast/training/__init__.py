@@ -1,0 +1,61 @@
+"""How a model learns. A new method or penalty is a class of its own, and a place in a list below."""
+
+from __future__ import annotations
+
+from rbmfast.training.base import Conditionals, Method
+from rbmfast.training.callbacks import Callback, EarlyStopping, Progress
+from rbmfast.training.cd import CD
+from rbmfast.training.history import History
+from rbmfast.training.loop import train
+from rbmfast.training.monitors import (
+    DeadUnits,
+    FreeEnergyGap,
+    Monitor,
+    PseudoLikelihood,
+    ReconstructionError,
+    SaturatedUnits,
+    Watched,
+    WeightNorm,
+)
+from rbmfast.training.optimizers import SGD
+from rbmfast.training.pcd import PCD
+from rbmfast.training.penalties import L1, L2, MaxNorm, SparsityTarget
+from rbmfast.training.phases import contrast, gradient_statistics
+from rbmfast.training.schedules import Constant, Exponential, Linear, Schedule, Steps
+
+METHODS: tuple[type[Method], ...] = (CD, PCD)
+PENALTIES = (L1, L2, MaxNorm, SparsityTarget)
+
+__all__ = [
+    "train",
+    "History",
+    "CD",
+    "PCD",
+    "METHODS",
+    "Method",
+    "Conditionals",
+    "contrast",
+    "gradient_statistics",
+    "SGD",
+    "Constant",
+    "Linear",
+    "Exponential",
+    "Steps",
+    "Schedule",
+    "L1",
+    "L2",
+    "MaxNorm",
+    "SparsityTarget",
+    "PENALTIES",
+    "Callback",
+    "EarlyStopping",
+    "Progress",
+    "ReconstructionError",
+    "FreeEnergyGap",
+    "PseudoLikelihood",
+    "SaturatedUnits",
+    "DeadUnits",
+    "WeightNorm",
+    "Monitor",
+    "Watched",
+]

@@ -1,0 +1,46 @@
+"""In which order an epoch visits the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.random import Purpose
+
+I64 = NDArray[np.int64]
+
+BLOCK_BATCHES = 16  # batches in a block of shuffle="blocks"
+BLOCK_KEYS = 1 << 31  # added to the epoch for the keys of the blocks
+
+
+def epoch_order(n: int, shuffle: bool | str, seed: int, epoch: int, batch_size: int) -> I64:
+    """The numbers of `n` rows in the order of epoch `epoch`, counted from 0.
+
+    - False: as they come.
+    - True: the stable argsort of ``shuffle_keys(n, seed, epoch, SHUFFLE)``.
+    - "blocks", for data that is slow to read in any order: blocks of 16 batches come in the order of the
+      stable argsort of ``shuffle_keys(n_blocks, seed, epoch + 2**31, SHUFFLE)``, the rows of each in that of
+      the keys above.
+    """
+    if shuffle is False:
+        return np.arange(n, dtype=np.int64)
+    keys = engine.shuffle_keys(n, seed, epoch, Purpose.SHUFFLE)
+    if shuffle is True:
+        return _argsort(keys)
+    size = BLOCK_BATCHES * batch_size
+    block_keys = engine.shuffle_keys(-(-n // size), seed, epoch + BLOCK_KEYS, Purpose.SHUFFLE)
+    starts = size * _argsort(block_keys)
+    return np.concatenate([start + _argsort(keys[start : start + size]) for start in starts])
+
+
+def _argsort(keys: NDArray[np.uint64]) -> I64:
+    return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
+
+
+def pieces(n: int, size: int) -> Iterator[slice]:
+    """Cut n things into pieces of `size`; the last one may be short."""
+    for first in range(0, n, size):
+        yield slice(first, min(first + size, n))

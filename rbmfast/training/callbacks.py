@@ -1,0 +1,177 @@
+"""What happens between epochs, and what may end a run early."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.models import RBM
+from rbmfast.random import check_integer
+from rbmfast.training._checks import check_flag, check_number
+from rbmfast.training.history import History
+
+CallbackState = dict[str, NDArray[Any]]
+
+
+@dataclass
+class Progress:
+    """What a callback is shown.
+
+    Attributes
+    ----------
+    rbm : RBM
+        The model after `epoch` epochs. Callbacks may read it, save it and sample from it; what they assign to
+        it is overwritten at the end of the next epoch.
+    history : History
+        Its last row is about this epoch.
+    epoch, epochs : int
+        Epochs completed, and of the whole run.
+    """
+
+    rbm: RBM
+    history: History
+    epoch: int
+    epochs: int
+
+    def stop(self, reason: str) -> None:
+        """Let this epoch be the last one."""
+        self.history.stopped = reason
+
+
+class Callback:
+    """Base class: redefine what you need.
+
+    An exception ends training; the model keeps the last completed epoch.
+    """
+
+    def check(self, names: tuple[str, ...]) -> None:
+        """Raise ValueError if it cannot work with these monitored numbers. Called before anything changes."""
+
+    def on_train_begin(self, progress: Progress) -> None:
+        """Called once, after the history's row for epoch 0, also when a run is resumed (before `restore`)."""
+
+    def on_epoch_end(self, progress: Progress) -> None:
+        """Called after every epoch, once the model and the history have its results."""
+
+    def on_train_end(self, progress: Progress) -> None:
+        """Called once after the last epoch, also after an early stop; not after an exception."""
+
+    def state(self) -> CallbackState | None:
+        """What a checkpoint must keep of it: arrays by name. Always None if it remembers nothing."""
+        return None
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Take back what `state` gave."""
+
+
+@dataclass
+class EarlyStopping(Callback):
+    """Stop when a monitored number has not improved for a while.
+
+    Parameters
+    ----------
+    monitor : str
+        Name of a monitor's column, such as "validation_reconstruction_error".
+    patience : int, default 5
+        Stop after this many epochs in a row without an improvement; at least 1.
+    min_delta : float, default 0.0
+        Only a change by more than this is an improvement.
+    mode : {"min", "max"}
+        Whether smaller or larger is better.
+    restore_best : bool, default True
+        At the end of training, early or not, give the model the parameters of its best epoch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A setting that is not allowed; for an unknown `monitor` when training starts.
+
+    Notes
+    -----
+    Epoch 0 does not count, and NaN is never an improvement. Checkpoints keep the best parameters too.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> history = rf.train(
+    ...     rf.RBM(6, 2, seed=0), np.eye(6), epochs=50, seed=1, optimizer=rf.SGD(0.0),
+    ...     monitors=[rf.ReconstructionError()],
+    ...     callbacks=[rf.EarlyStopping("train_reconstruction_error", patience=3)])
+    >>> history["epoch"][-1], history.stopped
+    (4, 'no better train_reconstruction_error since epoch 1')
+    """
+
+    monitor: str
+    patience: int = 5
+    min_delta: float = 0.0
+    mode: str = "min"
+    restore_best: bool = True
+    _best: float = field(default=float("nan"), init=False, repr=False, compare=False)
+    _best_epoch: int = field(default=0, init=False, repr=False, compare=False)
+    _best_parameters: CallbackState = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.monitor, str):
+            raise TypeError(f"monitor must be the name of a monitor's column, got {self.monitor!r}")
+        self.patience = check_integer(self.patience, "patience", low=1)
+        self.min_delta = check_number(self.min_delta, "min_delta")
+        if self.mode not in ("min", "max"):
+            raise ValueError(f"mode must be 'min' or 'max', got {self.mode!r}")
+        self.restore_best = check_flag(self.restore_best, "restore_best")
+
+    @property
+    def best_epoch(self) -> int:
+        """The best epoch of the last run; 0 if there was none."""
+        return self._best_epoch
+
+    def check(self, names: tuple[str, ...]) -> None:
+        """See `Callback.check`."""
+        if self.monitor not in names:
+            known = ", ".join(names) or "none (pass monitors=)"
+            raise ValueError(
+                f"callbacks: EarlyStopping watches {self.monitor!r}, but what monitors record is {known}"
+            )
+
+    def on_train_begin(self, progress: Progress) -> None:
+        """See `Callback.on_train_begin`."""
+        self._best, self._best_epoch, self._best_parameters = float("nan"), 0, {}
+
+    def on_epoch_end(self, progress: Progress) -> None:
+        """See `Callback.on_epoch_end`."""
+        value = float(progress.history[self.monitor][-1])
+        if self._improves(value):
+            self._best, self._best_epoch = value, progress.epoch
+            if self.restore_best:
+                rbm = progress.rbm
+                self._best_parameters = {"W": rbm.W.copy(), "a": rbm.a.copy(), "b": rbm.b.copy()}
+        elif progress.epoch - self._best_epoch >= self.patience:
+            progress.stop(f"no better {self.monitor} since epoch {self._best_epoch}")
+
+    def on_train_end(self, progress: Progress) -> None:
+        """See `Callback.on_train_end`."""
+        if self._best_parameters:
+            progress.rbm._set_parameters(**self._best_parameters)
+
+    def state(self) -> CallbackState:
+        """See `Callback.state`."""
+        return {
+            "best": np.array(self._best),
+            "best_epoch": np.array(self._best_epoch),
+            **self._best_parameters,
+        }
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """See `Callback.restore`."""
+        self._best, self._best_epoch = float(state["best"]), int(state["best_epoch"])
+        self._best_parameters = {name: state[name] for name in ("W", "a", "b") if name in state}
+
+    def _improves(self, value: float) -> bool:
+        if np.isnan(self._best):
+            return not np.isnan(value)
+        change = self._best - value if self.mode == "min" else value - self._best
+        return change > self.min_delta

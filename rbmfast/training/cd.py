@@ -1,0 +1,52 @@
+"""Contrastive divergence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rbmfast.random import Purpose, check_integer
+from rbmfast.reference import F32, States
+from rbmfast.training.base import Conditionals, Method, RowIds
+
+
+@dataclass(frozen=True)
+class CD(Method):
+    """Contrastive divergence: the chains start at the data and run for k steps.
+
+    Parameters
+    ----------
+    k : int, default 1
+        Gibbs steps per update, at least 1. More come closer to maximum likelihood, at k times the cost.
+
+    Notes
+    -----
+    Hinton, Training products of experts by minimizing contrastive divergence, Neural Computation 14 (2002).
+    Hidden units are sampled to drive the reconstruction; the pairwise statistics use their probabilities
+    (Hinton 2010, section 3). The random numbers belong to rows of the data set, so neither batches nor order
+    change them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> rbm = rf.RBM(6, 2, seed=0)
+    >>> history = rf.train(rbm, np.eye(6), method=rf.CD(k=3), epochs=2, seed=1)
+    """
+
+    k: int = 1
+    purpose: ClassVar[Purpose] = Purpose.CD
+    fused: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", check_integer(self.k, "k", low=1))
+
+    def negative_phase(
+        self, model: Conditionals, v: States, x: F32, chains: States | None, step: int, rows: RowIds
+    ) -> tuple[States, F32]:
+        """See `Method.negative_phase`."""
+        for i in range(self.k):
+            h = model.sample_hidden(x, step + 2 * i, rows)
+            v = model.sample_visible(h, step + 2 * i + 1, rows)
+            x = model.hidden_input(v)
+        return v, x

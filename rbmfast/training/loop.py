@@ -1,0 +1,239 @@
+"""`train`: the loop over epochs."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+from rbmfast.models import RBM
+from rbmfast.random import SeedLike
+from rbmfast.training.base import Method
+from rbmfast.training.callbacks import Callback, Progress
+from rbmfast.training.cd import CD
+from rbmfast.training.checkpoint import Checkpoint, save_checkpoint
+from rbmfast.training.display import Display
+from rbmfast.training.history import History
+from rbmfast.training.monitors import Monitor, Watched
+from rbmfast.training.optimizers import SGD
+from rbmfast.training.plan import Plan, check_path, make_plan
+from rbmfast.training.run import Run
+
+COARSE_EXPONENT = 12  # below it the sampler sees weights in steps of more than 1/4096
+
+
+def train(
+    rbm: RBM,
+    X: Any,
+    *,
+    method: Method = CD(k=1),  # noqa: B008  # settings, immutable
+    optimizer: SGD = SGD(0.1),  # noqa: B008
+    penalties: Iterable[Any] = (),
+    centered: bool = False,
+    epochs: int = 10,
+    batch_size: int = 100,
+    shuffle: bool | str = True,
+    seed: SeedLike = None,
+    validation: Any = None,
+    monitors: Iterable[Monitor] = (),
+    callbacks: Iterable[Callback] = (),
+    progress: bool = False,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: int = 1,
+    resume: str | os.PathLike[str] | None = None,
+) -> History:
+    """Learn from data: maximise the log-likelihood by stochastic gradient ascent.
+
+    Parameters
+    ----------
+    rbm : RBM
+        The model to train, in place. One that nobody has touched is initialised from the data first.
+    X : array_like, sparse matrix, memory map, Grey8 or Packed, (n_rows, n_visible)
+        Data; not copied, so do not change it during training.
+    method : CD, PCD or another Method, default CD(k=1)
+        Where the samples of the negative phase come from.
+    optimizer : SGD, default SGD(0.1)
+        Learning rate and momentum.
+    penalties : list of L1, L2, MaxNorm, SparsityTarget, or objects with a method ``gradient(W)``
+        What holds the weights or the activity down.
+    centered : bool, default False
+        Learn from centred units (Montavon & Müller 2012; Melchior, Fischer & Wiskott 2016): more stable, and
+        blind to exchanging the roles of 0 and 1. The model stays in its ordinary parametrisation.
+    epochs : int, default 10
+        Passes over the data, at least 0.
+    batch_size : int, default 100
+        Rows per update, 1 to 32 768. The last batch of an epoch may be short, and counts as what it is.
+    shuffle : bool or "blocks", default True
+        A new order in every epoch; "blocks" moves blocks of 16 batches, and the rows within each, for memory
+        maps.
+    seed : int, numpy Generator or None
+        Fixes every random number of the run. None draws a new one.
+    validation : like X, optional
+        Data for monitors; never learned from.
+    monitors : list of Monitor
+        What to record in the history.
+    callbacks : list of Callback
+        What to do after each epoch.
+    progress : bool, default False
+        Show a progress bar (``pip install rbmfast[progress]``) or else a line per epoch.
+    checkpoint : path, optional
+        Save the run here before its first epoch, every `checkpoint_every` epochs and at its end.
+    checkpoint_every : int, default 1
+        Epochs between checkpoints.
+    resume : path, optional
+        Go on from this checkpoint: the result equals, bit for bit, that of a run that never stopped.
+        Everything that decides it must be the same; `epochs` may be larger unless a schedule depends on it.
+
+    Returns
+    -------
+    History
+        Numbers recorded before training and after every epoch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument that is not allowed; the message names it, and nothing has been changed.
+    FileFormatError
+        `resume` is no checkpoint, or is damaged.
+    FloatingPointError
+        Learning diverged; the model keeps the last completed epoch.
+    KeyboardInterrupt
+        Ctrl-C; the model has the parameters after the last complete update.
+
+    Notes
+    -----
+    For units with 0/1 states, seed, data and settings fix every bit of the trained model, on every CPU, with
+    any number of threads, from any container.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> X = np.repeat(np.eye(4), 25, axis=0)                    # one unit of four is on
+    >>> rbm = rf.RBM(4, 6, seed=0)
+    >>> history = rf.train(rbm, X, method=rf.PCD(k=1, n_chains=100), optimizer=rf.SGD(0.1, momentum=0.5),
+    ...                    epochs=200, batch_size=10, seed=1, monitors=[rf.ReconstructionError()])
+    >>> len(history), bool(history["train_reconstruction_error"][-1] < 0.05)
+    (201, True)
+    """
+    saved = None if (path := check_path(resume, "resume")) is None else Checkpoint(path)
+    plan = make_plan(
+        rbm,
+        X,
+        method=method,
+        optimizer=optimizer,
+        penalties=penalties,
+        centered=centered,
+        epochs=epochs,
+        batch_size=batch_size,
+        shuffle=shuffle,
+        seed=saved.seed if saved is not None and seed is None else seed,
+        validation=validation,
+        monitors=monitors,
+        callbacks=callbacks,
+        progress=progress,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+    )
+    loop = Loop(plan, saved)
+    try:
+        loop.begin()
+        while loop.goes_on:
+            loop.epoch()
+        loop.end()
+    finally:
+        loop.display.close()
+    return loop.run.history
+
+
+class Loop:
+    """A run with all that goes on around learning: monitors, history, callbacks, checkpoints, a display."""
+
+    def __init__(self, plan: Plan, saved: Checkpoint | None) -> None:
+        self.plan = plan
+        self.saved = saved
+        self.settings = plan.describe() if saved or plan.checkpoint else {}  # reads all of the data once
+        self.run = Run(plan)
+        if saved is not None:
+            saved.check(self.run, self.settings)
+        self.watched = Watched(plan.rbm, plan.rows, plan.validation, plan.seed)
+        done = 0 if saved is None else saved.meta["epoch"]
+        self.display = Display(plan.progress, plan.epochs, plan.rows.n_rows, done)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another epoch is due."""
+        return self.run.epoch < self.plan.epochs and self.run.history.stopped is None
+
+    def begin(self) -> None:
+        """Start the run, or put it back where it was."""
+        if self.saved is None:
+            self.run.start()
+            self._record(seconds=0.0)
+        else:
+            self.saved.restore(self.run)
+        for callback in self.plan.callbacks:
+            callback.on_train_begin(self._progress())
+        if self.saved is not None:
+            self.saved.restore_callbacks(self.plan)
+        elif self.plan.checkpoint is not None:
+            save_checkpoint(self.plan.checkpoint, self.run, self.settings)
+
+    def epoch(self) -> None:
+        """Learn from every row once; then look, tell, and save."""
+        exponent = self.run.state.exponent
+        start = time.perf_counter()
+        self.run.learn_epoch(self.display.advance, self.display.live)
+        seconds = time.perf_counter() - start
+        self.run.publish()
+        if self.run.state.exponent < COARSE_EXPONENT <= exponent:
+            _warn_of_large_weights(self.run)
+        self._record(seconds)
+        for callback in self.plan.callbacks:
+            callback.on_epoch_end(self._progress())
+        if self.plan.checkpoint is not None and (
+            self.run.epoch % self.plan.checkpoint_every == 0 or not self.goes_on
+        ):
+            save_checkpoint(self.plan.checkpoint, self.run, self.settings)
+
+    def end(self) -> None:
+        """Tell the callbacks."""
+        for callback in self.plan.callbacks:
+            callback.on_train_end(self._progress())
+
+    def _progress(self) -> Progress:
+        return Progress(self.plan.rbm, self.run.history, self.run.epoch, self.plan.epochs)
+
+    def _record(self, seconds: float) -> None:
+        """Ask the monitors, and write the epoch into the history."""
+        run = self.run
+        self.watched.epoch = run.epoch
+        start = time.perf_counter()
+        numbers: dict[str, float] = {}
+        for monitor in self.plan.monitors:
+            numbers.update(monitor(self.watched))
+        row = {
+            "epoch": run.epoch,
+            "seconds": seconds,
+            "samples_per_second": self.plan.rows.n_rows / seconds if seconds > 0 else float("nan"),
+            "rate": run.rate,
+            "momentum": run.momentum,
+            "exponent": run.state.exponent,
+            "monitor_seconds": time.perf_counter() - start,
+            **numbers,
+        }
+        run.history.append(row)
+        if run.epoch:
+            self.display.epoch(row)
+
+
+def _warn_of_large_weights(run: Run) -> None:
+    largest = float(abs(run.state.W).max())
+    warnings.warn(
+        f"the weights have become large (up to {largest:g}): the sampler sees them only to multiples of "
+        f"2**-{run.state.exponent}. Lower the rate, or add a penalty such as rf.L2(1e-4) or rf.MaxNorm",
+        UserWarning,
+        stacklevel=3,
+    )

@@ -1,0 +1,309 @@
+"""What is watched while a model learns.
+
+Monitors look at a bounded number of rows, chosen once by the run's seed, from random streams of their own:
+they never change training. A number that may stop a run is formed by the engine's functions and by sums in a
+fixed order (`math.fsum` over rows), so that it has the same bits everywhere.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.data import Rows
+from rbmfast.likelihood import pseudo_likelihood
+from rbmfast.models import RBM
+from rbmfast.random import Purpose, check_integer
+from rbmfast.reference import GREY, row_sums
+from rbmfast.training._checks import check_fraction
+
+I64 = NDArray[np.int64]
+States = NDArray[Any]
+
+
+class Watched:
+    """What a monitor is shown: the model, and some rows of the data.
+
+    Attributes
+    ----------
+    rbm : RBM
+        The model after `epoch` epochs. Monitors must not change it.
+    epoch : int
+        Epochs completed.
+    has_validation : bool
+        Whether validation data was given.
+    """
+
+    def __init__(self, rbm: RBM, train: Rows, validation: Rows | None, seed: int) -> None:
+        self.rbm = rbm
+        self.epoch = 0
+        self.has_validation = validation is not None
+        self._sets = {"train": train, "validation": validation}
+        self._seed = seed
+        self._taken: dict[tuple[str, int], States] = {}
+
+    def train(self, max_rows: int) -> States:
+        """At most `max_rows` rows of the training data, the same ones at every call.
+
+        States (n_rows, n_visible): uint8 for binary data, float32 for grey levels and real values.
+        """
+        return self.rows("train", max_rows)
+
+    def validation(self, max_rows: int) -> States:
+        """At most `max_rows` rows of the validation data, the same ones at every call."""
+        return self.rows("validation", max_rows)
+
+    def rows(self, which: str, max_rows: int) -> States:
+        """The same for "train" or "validation"."""
+        if (which, max_rows) not in self._taken:
+            rows = self._sets[which]
+            if rows is None:
+                raise ValueError("validation must be given: a monitor asks for its rows")
+            chosen = self.choose(rows.n_rows, max_rows, number=("train", "validation").index(which))
+            block = rows.block(chosen)
+            grey = block.dtype == np.uint16
+            self._taken[which, max_rows] = (block / GREY).astype(np.float32) if grey else block
+        return self._taken[which, max_rows]
+
+    def choose(self, n: int, size: int, number: int) -> I64:
+        """Numbers of `size` of n things, in order, chosen by the seed; `number` tells choices apart."""
+        if size >= n:
+            return np.arange(n)
+        keys = engine.shuffle_keys(n, self._seed, number, Purpose.MONITOR)
+        return np.sort(np.argsort(keys, kind="stable")[:size])
+
+
+class Monitor(ABC):
+    """Something to measure before training and after each epoch.
+
+    A monitor of your own is a subclass with `names` and `__call__`.
+    """
+
+    needs_validation: ClassVar[bool] = False
+
+    @abstractmethod
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        """The names of its numbers, known before training starts."""
+
+    @abstractmethod
+    def __call__(self, watched: Watched) -> dict[str, float]:
+        """Its numbers, under those names."""
+
+
+def _check_rows(value: object) -> int:
+    return check_integer(value, "max_rows", low=1)
+
+
+def _both(name: str, has_validation: bool) -> tuple[str, ...]:
+    return (f"train_{name}", f"validation_{name}")[: 1 + has_validation]
+
+
+def _mean(numbers: NDArray[np.float64]) -> float:
+    """The mean, rounded once from the exact sum (plain when something is not finite)."""
+    try:
+        return math.fsum(numbers) / len(numbers)
+    except (OverflowError, ValueError):  # infinities
+        return float(np.sum(numbers)) / len(numbers)
+
+
+@dataclass(frozen=True)
+class ReconstructionError(Monitor):
+    """Mean squared difference, per unit, between data and its mean-field reconstruction (`RBM.reconstruct`).
+
+    Records ``train_reconstruction_error`` and, with validation data, ``validation_reconstruction_error``.
+
+    Parameters
+    ----------
+    max_rows : int, default 1000
+        Rows looked at.
+
+    Notes
+    -----
+    An alarm, no measure of the model: it may fall while the likelihood falls too (Hinton 2010, section 5).
+    """
+
+    max_rows: int = 1000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        """See `Monitor.names`."""
+        return _both("reconstruction_error", has_validation)
+
+    def __call__(self, watched: Watched) -> dict[str, float]:
+        """See `Monitor.__call__`."""
+        result = {}
+        for name in self.names(watched.has_validation):
+            v = watched.rows(name.split("_")[0], self.max_rows)
+            error = v.astype(np.float64) - watched.rbm.reconstruct(v)
+            result[name] = _mean(row_sums(error * error)) / v.shape[1]
+        return result
+
+
+@dataclass(frozen=True)
+class FreeEnergyGap(Monitor):
+    """Mean free energy of validation data minus that of training data, in nats per row.
+
+    It grows with overfitting. Records ``free_energy_gap``; needs ``validation=``. The partition function
+    cancels, so this is the difference of mean log-likelihoods, training minus validation.
+
+    Parameters
+    ----------
+    max_rows : int, default 1000
+        Rows looked at in each of the two sets.
+
+    Notes
+    -----
+    Hinton 2010, section 6.
+    """
+
+    max_rows: int = 1000
+    needs_validation: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        """See `Monitor.names`."""
+        return ("free_energy_gap",)
+
+    def __call__(self, watched: Watched) -> dict[str, float]:
+        """See `Monitor.__call__`."""
+        rbm = watched.rbm
+        train = _mean(rbm.free_energy(watched.train(self.max_rows)))
+        return {"free_energy_gap": _mean(rbm.free_energy(watched.validation(self.max_rows))) - train}
+
+
+@dataclass(frozen=True)
+class PseudoLikelihood(Monitor):
+    """Mean log pseudo-likelihood in nats per row: the sum over visible units of log p(unit | all others).
+
+    Records ``train_pseudo_likelihood`` and, with validation data, ``validation_pseudo_likelihood``. Divide by
+    the number of visible units for nats per unit.
+
+    Parameters
+    ----------
+    units : int, optional
+        Look at this many visible units only, chosen once by the run's seed, and scale their sum up to all of
+        them. By default all are looked at.
+    max_rows : int, default 1000
+        Rows looked at.
+
+    Notes
+    -----
+    Besag, Statistical analysis of non-lattice data, The Statistician 24 (1975), 179. See
+    `rbmfast.pseudo_likelihood`.
+    """
+
+    units: int | None = None
+    max_rows: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.units is not None:
+            object.__setattr__(self, "units", check_integer(self.units, "units", low=1))
+        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        """See `Monitor.names`."""
+        return _both("pseudo_likelihood", has_validation)
+
+    def __call__(self, watched: Watched) -> dict[str, float]:
+        """See `Monitor.__call__`."""
+        units = None
+        if self.units is not None and self.units < watched.rbm.n_visible:
+            units = watched.choose(watched.rbm.n_visible, self.units, number=2)
+        result = {}
+        for name in self.names(watched.has_validation):
+            v = watched.rows(name.split("_")[0], self.max_rows)
+            result[name] = _mean(pseudo_likelihood(watched.rbm, v, units=units))
+        return result
+
+
+@dataclass(frozen=True)
+class SaturatedUnits(Monitor):
+    """Share of the hidden units that are always on: probability at least `threshold` for every row looked at.
+
+    Records ``saturated_units``, from 0 to 1. Such a unit tells nothing about the data; often the rate is too
+    high.
+
+    Parameters
+    ----------
+    threshold : float, default 0.99
+        From 0 to 1.
+    max_rows : int, default 1000
+        Rows of training data looked at.
+    """
+
+    threshold: float = 0.99
+    max_rows: int = 1000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "threshold", check_fraction(self.threshold, "threshold"))
+        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        """See `Monitor.names`."""
+        return ("saturated_units",)
+
+    def __call__(self, watched: Watched) -> dict[str, float]:
+        """See `Monitor.__call__`."""
+        least = watched.rbm.hidden_probabilities(watched.train(self.max_rows)).min(axis=0)
+        return {"saturated_units": int((least >= self.threshold).sum()) / len(least)}
+
+
+@dataclass(frozen=True)
+class DeadUnits(Monitor):
+    """Share of the hidden units that are never on: probability at most `threshold` for every row looked at.
+
+    Records ``dead_units``, from 0 to 1.
+
+    Parameters
+    ----------
+    threshold : float, default 0.01
+        From 0 to 1.
+    max_rows : int, default 1000
+        Rows of training data looked at.
+    """
+
+    threshold: float = 0.01
+    max_rows: int = 1000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "threshold", check_fraction(self.threshold, "threshold"))
+        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        """See `Monitor.names`."""
+        return ("dead_units",)
+
+    def __call__(self, watched: Watched) -> dict[str, float]:
+        """See `Monitor.__call__`."""
+        most = watched.rbm.hidden_probabilities(watched.train(self.max_rows)).max(axis=0)
+        return {"dead_units": int((most <= self.threshold).sum()) / len(most)}
+
+
+@dataclass(frozen=True)
+class WeightNorm(Monitor):
+    """Size of the weights.
+
+    Records ``weight_norm``, the Euclidean norm of all of W, and ``weight_max``, the largest absolute weight.
+    """
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        """See `Monitor.names`."""
+        return ("weight_norm", "weight_max")
+
+    def __call__(self, watched: Watched) -> dict[str, float]:
+        """See `Monitor.__call__`."""
+        W = watched.rbm.W.astype(np.float64)
+        return {
+            "weight_norm": math.sqrt(math.fsum(row_sums(W * W))),
+            "weight_max": float(np.abs(W).max()),
+        }

@@ -1,0 +1,63 @@
+"""Persistent contrastive divergence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rbmfast.random import Purpose, check_integer
+from rbmfast.reference import F32, States
+from rbmfast.training.base import Conditionals, Method, RowIds
+
+
+@dataclass(frozen=True)
+class PCD(Method):
+    """Persistent contrastive divergence: chains of their own, which never restart.
+
+    Parameters
+    ----------
+    k : int, default 1
+        Gibbs steps per update, at least 1.
+    n_chains : int, optional
+        How many chains; by default as many as a batch has rows. At most 32 768.
+
+    Notes
+    -----
+    Tieleman, Training restricted Boltzmann machines using approximations to the likelihood gradient, ICML
+    2008; stochastic maximum likelihood (Younes 1999). The chains must keep up with the weights: use a lower
+    rate than for CD, best decaying to 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> rbm = rf.RBM(6, 2, seed=0)
+    >>> method = rf.PCD(k=1, n_chains=20)
+    >>> history = rf.train(rbm, np.eye(6), method=method, optimizer=rf.SGD(rf.Linear(0.05)), epochs=2, seed=1)
+    """
+
+    k: int = 1
+    n_chains: int | None = None
+    purpose: ClassVar[Purpose] = Purpose.PCD
+    persistent: ClassVar[bool] = True
+    fused: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "k", check_integer(self.k, "k", low=1))
+        if self.n_chains is not None:
+            object.__setattr__(self, "n_chains", check_integer(self.n_chains, "n_chains", low=1, high=32768))
+
+    def chains_for(self, batch_size: int) -> int:
+        """See `Method.chains_for`."""
+        return batch_size if self.n_chains is None else self.n_chains
+
+    def negative_phase(
+        self, model: Conditionals, v: States, x: F32, chains: States | None, step: int, rows: RowIds
+    ) -> tuple[States, F32]:
+        """See `Method.negative_phase`."""
+        assert chains is not None
+        for i in range(self.k):
+            v = model.sample_visible(chains, step + 2 * i, rows)
+            x = model.hidden_input(v)
+            chains[:] = model.sample_hidden(x, step + 2 * i + 1, rows)
+        return v, x

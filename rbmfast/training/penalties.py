@@ -1,0 +1,160 @@
+"""What is taken off the gradient to keep the weights in hand.
+
+A built-in penalty is a few coefficients of the engine's update (`rbmfast.state.UpdateSettings`). Anything
+else is an object with a method ``gradient(W)``, whose result is added to the gradient of the weights; it is
+slower, because training then takes one Python step per update.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.state import UpdateSettings
+from rbmfast.training._checks import check_fraction, check_number
+
+F32 = NDArray[np.float32]
+
+
+@runtime_checkable
+class CustomPenalty(Protocol):
+    """What any other penalty must offer.
+
+    With ``centered=True`` the result joins the gradient before it is centred: the biases then move so that
+    the units' mean inputs stay what they were.
+    """
+
+    def gradient(self, W: F32) -> NDArray[Any]:
+        """What to add to the gradient of the log-likelihood: -dc/dW for a cost c(W). `W` is read-only."""
+
+
+class BuiltIn:
+    """A penalty that the engine's update knows."""
+
+    replaces: ClassVar[dict[str, str]]  # coefficient of UpdateSettings: our attribute
+
+    def coefficients(self) -> dict[str, float]:
+        """The coefficients of `UpdateSettings` that it sets."""
+        return {theirs: getattr(self, ours) for theirs, ours in self.replaces.items()}
+
+
+@dataclass(frozen=True)
+class L1(BuiltIn):
+    """Cost times the sum of absolute weights, which drives small weights to zero; biases are left alone.
+
+    Parameters
+    ----------
+    cost : float, default 1e-4
+        Strength, above 0, in nats per row and unit of weight.
+    """
+
+    cost: float = 1e-4
+    replaces: ClassVar[dict[str, str]] = {"l1": "cost"}
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cost", check_number(self.cost, "cost", above=0.0))
+
+
+@dataclass(frozen=True)
+class L2(BuiltIn):
+    """Weight decay: half the cost times the sum of squared weights; biases are left alone.
+
+    Parameters
+    ----------
+    cost : float, default 1e-4
+        Strength, above 0. Useful values lie between 1e-5 and 1e-2 (Hinton 2010, section 10).
+    """
+
+    cost: float = 1e-4
+    replaces: ClassVar[dict[str, str]] = {"l2": "cost"}
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cost", check_number(self.cost, "cost", above=0.0))
+
+
+@dataclass(frozen=True)
+class MaxNorm(BuiltIn):
+    """A limit on the length of each hidden unit's weight vector: longer ones are scaled back after an update.
+
+    Parameters
+    ----------
+    limit : float
+        Largest Euclidean norm of a column of W, at least 1e-6.
+    """
+
+    limit: float
+    replaces: ClassVar[dict[str, str]] = {"max_norm": "limit"}
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "limit", check_number(self.limit, "limit", above=0.0))
+        if self.limit < 1e-6:  # its square must be a normal float32
+            raise ValueError(f"limit must be at least 1e-06, got {self.limit:g}")
+
+
+@dataclass(frozen=True)
+class SparsityTarget(BuiltIn):
+    """Pushes each hidden unit's mean activity towards a target.
+
+    See Lee, Ekanadham & Ng 2007; Hinton 2010, section 11. The running mean activity is ``q = decay * q + (1 -
+    decay) * batch mean``, starting at the target; the gradient of the unit's bias gains ``cost * (target -
+    q)``, that of its weights the same times the mean visible state.
+
+    Parameters
+    ----------
+    target : float
+        Wanted mean activity, in [0, 1]; usual values lie between 0.01 and 0.1.
+    cost : float, default 0.1
+        Strength, above 0.
+    decay : float, default 0.9
+        Of the running mean, from 0 up to, and without, 1.
+    """
+
+    target: float
+    cost: float = 0.1
+    decay: float = 0.9
+    replaces: ClassVar[dict[str, str]] = {
+        "sparsity_target": "target",
+        "sparsity_cost": "cost",
+        "sparsity_decay": "decay",
+    }
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "target", check_fraction(self.target, "target"))
+        object.__setattr__(self, "cost", check_number(self.cost, "cost", above=0.0))
+        object.__setattr__(self, "decay", check_number(self.decay, "decay", below=1.0))
+
+
+def split_penalties(
+    penalties: object, centered: bool = False
+) -> tuple[UpdateSettings, tuple[CustomPenalty, ...]]:
+    """The settings of the engine's update, and the penalties that it does not know.
+
+    Raises
+    ------
+    TypeError
+        `penalties` is no collection of penalties.
+    ValueError
+        A built-in kind occurs twice.
+    """
+    if isinstance(penalties, (str, bytes)) or not isinstance(penalties, Iterable):
+        raise TypeError(f"penalties must be a list such as [rf.L2(1e-4)], got {penalties!r}")
+    coefficients: dict[str, Any] = {}
+    custom = []
+    for i, penalty in enumerate(penalties):
+        if isinstance(penalty, BuiltIn):
+            added = penalty.coefficients()
+            if added.keys() & coefficients.keys():
+                raise ValueError(f"penalties holds {type(penalty).__name__} twice")
+            coefficients.update(added)
+        elif isinstance(penalty, CustomPenalty) and not isinstance(penalty, type):
+            custom.append(penalty)
+        else:
+            raise TypeError(
+                f"penalties[{i}] must be a penalty such as rf.L2(1e-4) or an object with a method "
+                f"gradient(W), got {penalty!r}"
+            )
+    return UpdateSettings(centered=centered, **coefficients), tuple(custom)

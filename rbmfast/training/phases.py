@@ -1,0 +1,149 @@
+"""The two phases of learning, compared: from samples of the data and of the model to a gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.data import as_rows
+from rbmfast.models import RBM
+from rbmfast.random import MAX_ROW, MAX_STEP, SeedLike, check_integer, check_seed
+from rbmfast.reference import F32, GREY, States, gradient
+from rbmfast.state import Gradient, Statistics
+from rbmfast.training.base import Conditionals, Method
+from rbmfast.training.cd import CD
+
+BLOCK = 4096  # rows whose statistics are summed by one call
+
+
+def contrast(model: Conditionals, data: tuple[States, F32], samples: tuple[States, F32]) -> Gradient:
+    """The gradient of the log-likelihood: means under the data minus means under the samples of the model.
+
+    Each phase is given as visible states (n, n_visible) and the hidden units' total inputs (n, n_hidden). The
+    hidden units enter by their probabilities, not by samples of them: the same mean with less noise. With 0/1
+    states in both layers the sums are exact integers; otherwise they are float32 matrix products.
+    """
+    if model.up.source.exact and model.up.target.exact:
+        return gradient(exact_statistics(model, *data), exact_statistics(model, *samples))
+    return _float_gradient(model, data, samples)
+
+
+def exact_statistics(model: Conditionals, v: States, x: F32) -> Statistics:
+    """Integer sums over rows of visible states and 16-bit hidden probabilities, and of their products."""
+    return engine.statistics(v, model.up.target.expectation(x))
+
+
+def _float_gradient(model: Conditionals, data: tuple[States, F32], samples: tuple[States, F32]) -> Gradient:
+    v0, v1 = _as_float(data[0]), _as_float(samples[0])
+    p0, p1 = model.up.target.mean(data[1]), model.up.target.mean(samples[1])
+    n0, n1 = np.float32(len(v0)), np.float32(len(v1))
+    return Gradient(
+        W=v0.T @ p0 / n0 - v1.T @ p1 / n1,
+        a=_mean(v0) - _mean(v1),
+        b=_mean(p0) - _mean(p1),
+        visible_mean=_mean(v0),
+        hidden_mean=_mean(p0),
+    )
+
+
+def _as_float(states: States) -> F32:
+    if states.dtype == np.uint16:
+        return states.astype(np.float32) / np.float32(GREY)
+    return states.astype(np.float32, copy=False)
+
+
+def _mean(x: F32) -> F32:
+    mean: F32 = x.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return mean
+
+
+def gradient_statistics(
+    rbm: RBM,
+    V: Any,
+    method: Method | None = None,
+    seed: SeedLike = None,
+    first_row: int = 0,
+    first_step: int = 0,
+    chains: NDArray[np.uint8] | None = None,
+) -> tuple[Statistics, Statistics]:
+    """The integer sums that a gradient is made from; those of parts of the rows add up to those of all.
+
+    ``rbmfast.reference.gradient(positive, negative)`` makes the gradient of the mean log-likelihood of them.
+
+    Parameters
+    ----------
+    rbm : RBM
+        The model, of units with 0/1 states.
+    V : data of shape (n_rows, n_visible)
+        Any container that `train` takes.
+    method : Method, default CD(k=1)
+        The negative phase.
+    seed : int, Generator or None
+        Of the negative phase. The parts of one whole need the same integer.
+    first_row : int, default 0
+        Number of the first row of `V` in the whole; for a persistent method, of the first chain.
+    first_step : int, default 0
+        First half-step of the random numbers: in training, 2 k times the number of the update.
+    chains : uint8 array (n_chains, n_hidden), optional
+        For a persistent method: hidden states of its chains, advanced in place.
+
+    Returns
+    -------
+    positive, negative : Statistics
+        Sums under the data, and under the samples of the model.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument that is not allowed; the message names it.
+
+    Examples
+    --------
+    Two workers share four rows; their integers add up exactly:
+
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> from rbmfast.training import gradient_statistics
+    >>> rbm, V = rf.RBM(3, 2, seed=0), np.eye(4, 3)
+    >>> whole, _ = gradient_statistics(rbm, V, rf.CD(k=1), seed=1)
+    >>> top, _ = gradient_statistics(rbm, V[:2], rf.CD(k=1), seed=1)
+    >>> rest, _ = gradient_statistics(rbm, V[2:], rf.CD(k=1), seed=1, first_row=2)
+    >>> np.array_equal((top + rest).pairs, whole.pairs)
+    True
+    """
+    method = CD(k=1) if method is None else method
+    if not isinstance(rbm, RBM):
+        raise TypeError(f"rbm must be an rf.RBM, got {rbm!r}")
+    if not isinstance(method, Method):
+        raise TypeError(f"method must be a method such as rf.CD(k=1), got {method!r}")
+    if not (rbm.visible.exact and rbm.hidden.exact):
+        raise ValueError(
+            "rbm must have units with 0/1 states in both layers: only their statistics are integers"
+        )
+    rows = as_rows(V, rbm.n_visible, domain=rbm.visible.domain, name="V")
+    first_row = check_integer(first_row, "first_row", low=0, high=MAX_ROW - rows.n_rows)
+    first_step = check_integer(first_step, "first_step", low=0, high=MAX_STEP - 2 * method.k)
+    if (chains is not None) != method.persistent:
+        need = "must be given for" if method.persistent else "must not be given for"
+        raise ValueError(f"chains {need} {method!r}")
+    if chains is not None and (chains.dtype != np.uint8 or chains.shape[1:] != (rbm.n_hidden,)):
+        raise ValueError(f"chains must be a uint8 array (n_chains, {rbm.n_hidden}), got shape {chains.shape}")
+
+    units = (rbm.visible, rbm.hidden)
+    model = Conditionals.of(rbm.W, rbm.a, rbm.b, rbm._weights(), units, check_seed(seed), method.purpose)
+    positive: Statistics | None = None
+    negative: Statistics | None = None
+    for first, v in rows.blocks(BLOCK):
+        x = model.hidden_input(v)
+        part = exact_statistics(model, v, x)
+        positive = part if positive is None else positive + part
+        if chains is None or negative is None:
+            start = first_row if chains is not None else first_row + first
+            samples = method.negative_phase(model, v, x, chains, first_step, start)
+            part = exact_statistics(model, *samples)
+            negative = part if negative is None else negative + part
+    assert positive is not None and negative is not None  # data has at least one row
+    return positive, negative

@@ -1,0 +1,212 @@
+"""Everything that was asked of `train`, validated."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rbmfast.data import Rows, as_rows
+from rbmfast.models import RBM
+from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
+from rbmfast.reference import STREAM_VERSION
+from rbmfast.state import UpdateSettings
+from rbmfast.training._checks import check_flag
+from rbmfast.training.base import Method
+from rbmfast.training.callbacks import Callback
+from rbmfast.training.history import BASIC
+from rbmfast.training.monitors import Monitor
+from rbmfast.training.optimizers import SGD
+from rbmfast.training.penalties import CustomPenalty, split_penalties
+
+MAX_BATCH = 32768  # rows whose 16-bit probabilities are summed in 32 bits
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run as it was asked for: nothing in here changes while it lasts."""
+
+    rbm: RBM
+    rows: Rows
+    validation: Rows | None
+    method: Method
+    optimizer: SGD
+    penalties: tuple[Any, ...]
+    settings: UpdateSettings
+    custom_penalties: tuple[CustomPenalty, ...]
+    epochs: int
+    batch_size: int  # at most all rows
+    n_chains: int
+    shuffle: bool | str
+    seed: int
+    monitors: tuple[Monitor, ...]
+    monitor_names: tuple[str, ...]
+    callbacks: tuple[Callback, ...]
+    progress: bool
+    checkpoint: str | None
+    checkpoint_every: int
+
+    @property
+    def updates_per_epoch(self) -> int:
+        """Batches in an epoch; the last one may be short."""
+        return -(-self.rows.n_rows // self.batch_size)
+
+    @property
+    def fused(self) -> bool:
+        """Whether the engine can learn whole epochs in one call; otherwise Python goes step by step."""
+        units = self.rbm.visible.fused and self.rbm.hidden.fused
+        return units and self.method.fused and not self.custom_penalties
+
+    def describe(self) -> dict[str, Any]:
+        """All that decides the result, as JSON: what a checkpoint is compared with before it is resumed."""
+        needs_length = any(schedule.needs_length for schedule in self.optimizer.schedules)
+        return {
+            "n_visible": self.rbm.n_visible,
+            "n_hidden": self.rbm.n_hidden,
+            "visible": describe(self.rbm.visible),
+            "hidden": describe(self.rbm.hidden),
+            "X": self.rows.fingerprint(),
+            "validation": None if self.validation is None else self.validation.fingerprint(),
+            "method": describe(self.method),
+            "optimizer": describe(self.optimizer),
+            "penalties": [describe(penalty) for penalty in self.penalties],
+            "centered": self.settings.centered,
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle,
+            "seed": self.seed,
+            "epochs": self.epochs if needs_length else None,
+            "monitors": [describe(monitor) for monitor in self.monitors],
+            "callbacks": [describe(callback) for callback in self.callbacks if callback.state() is not None],
+            "stream_version": STREAM_VERSION,
+        }
+
+
+def describe(thing: object) -> str:
+    """A text that is equal for equal settings in another process."""
+    if type(thing).__repr__ is not object.__repr__:
+        return repr(thing)
+    return f"{type(thing).__qualname__}({sorted(vars(thing).items()) if hasattr(thing, '__dict__') else ''})"
+
+
+def make_plan(
+    rbm: RBM,
+    X: Any,
+    *,
+    method: object,
+    optimizer: object,
+    penalties: object,
+    centered: object,
+    epochs: object,
+    batch_size: object,
+    shuffle: object,
+    seed: SeedLike,
+    validation: Any,
+    monitors: object,
+    callbacks: object,
+    progress: object,
+    checkpoint: object,
+    checkpoint_every: object,
+) -> Plan:
+    """Check every argument of `train`, naming it in the error; nothing is changed."""
+    if not isinstance(rbm, RBM):
+        raise TypeError(f"rbm must be an rf.RBM, got {rbm!r}")
+    if not isinstance(method, Method):
+        raise TypeError(f"method must be a method such as rf.CD(k=1) or rf.PCD(k=1), got {method!r}")
+    if not isinstance(optimizer, SGD):
+        raise TypeError(f"optimizer must be an rf.SGD, got {optimizer!r}")
+    settings, custom = split_penalties(penalties, check_flag(centered, "centered"))
+    rows = as_rows(X, rbm.n_visible, domain=rbm.visible.domain, name="X")
+    if validation is not None:
+        validation = as_rows(validation, rbm.n_visible, domain=rbm.visible.domain, name="validation")
+    rows_in_batch = _check_batch_size(batch_size, rows.n_rows)
+    checked_monitors = _check_monitors(monitors, validation is not None)
+    names = tuple(name for monitor in checked_monitors for name in monitor.names(validation is not None))
+    _check_names(names)
+    plan = Plan(
+        rbm=rbm,
+        rows=rows,
+        validation=validation,
+        method=method,
+        optimizer=optimizer,
+        penalties=tuple(penalties),  # type: ignore[arg-type]  # split_penalties has looked
+        settings=settings,
+        custom_penalties=custom,
+        epochs=check_integer(epochs, "epochs", low=0, high=2**31 - 1),
+        batch_size=rows_in_batch,
+        n_chains=method.chains_for(rows_in_batch),
+        shuffle=_check_shuffle(shuffle),
+        seed=check_seed(seed),
+        monitors=checked_monitors,
+        monitor_names=names,
+        callbacks=_check_callbacks(callbacks, names),
+        progress=check_flag(progress, "progress"),
+        checkpoint=check_path(checkpoint, "checkpoint"),
+        checkpoint_every=check_integer(checkpoint_every, "checkpoint_every", low=1),
+    )
+    if plan.n_chains > MAX_BATCH:
+        raise ValueError(f"method must have at most {MAX_BATCH} chains, got {plan.n_chains}")
+    if 2 * method.k * plan.epochs * plan.updates_per_epoch > MAX_STEP:
+        raise ValueError(
+            f"epochs={plan.epochs} with k={method.k} takes more than {MAX_STEP} Gibbs half-steps"
+        )
+    return plan
+
+
+def check_path(path: object, name: str) -> str | None:
+    """A file name or None; a clear error otherwise."""
+    if path is None:
+        return None
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a file name or None, got {path!r}")
+    return os.fsdecode(path)
+
+
+def _check_batch_size(batch_size: object, n_rows: int) -> int:
+    size = min(check_integer(batch_size, "batch_size", low=1), n_rows)
+    if size > MAX_BATCH:
+        raise ValueError(f"batch_size must be at most {MAX_BATCH}, got {batch_size}")
+    return size
+
+
+def _check_shuffle(shuffle: object) -> bool | str:
+    if isinstance(shuffle, (bool, np.bool_)):
+        return bool(shuffle)
+    if isinstance(shuffle, str) and shuffle == "blocks":
+        return shuffle
+    raise (ValueError if isinstance(shuffle, str) else TypeError)(
+        f"shuffle must be True, False or 'blocks', got {shuffle!r}"
+    )
+
+
+def _check_list(things: object, kind: type[Any], name: str, example: str) -> tuple[Any, ...]:
+    if isinstance(things, (str, bytes, Mapping)) or not isinstance(things, Iterable):
+        raise TypeError(f"{name} must be a list such as [{example}], got {things!r}")
+    checked = tuple(things)
+    for i, thing in enumerate(checked):
+        if not isinstance(thing, kind):
+            raise TypeError(f"{name}[{i}] must be a {kind.__name__} such as {example}, got {thing!r}")
+    return checked
+
+
+def _check_monitors(monitors: object, has_validation: bool) -> tuple[Monitor, ...]:
+    checked = _check_list(monitors, Monitor, "monitors", "rf.ReconstructionError()")
+    for monitor in checked:
+        if monitor.needs_validation and not has_validation:
+            raise ValueError(f"validation must be given: {type(monitor).__name__} in monitors needs it")
+    return checked
+
+
+def _check_names(names: tuple[str, ...]) -> None:
+    for i, name in enumerate(names):
+        if name in BASIC or name in names[:i]:
+            raise ValueError(f"monitors record {name!r} twice")
+
+
+def _check_callbacks(callbacks: object, names: tuple[str, ...]) -> tuple[Callback, ...]:
+    checked = _check_list(callbacks, Callback, "callbacks", "rf.EarlyStopping('dead_units')")
+    for callback in checked:
+        callback.check(names)
+    return checked

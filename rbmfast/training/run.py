@@ -1,0 +1,240 @@
+"""A run in progress: its state, and how one epoch of learning changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.random import Purpose
+from rbmfast.reference import F32, States
+from rbmfast.state import LearningState
+from rbmfast.training.base import Conditionals
+from rbmfast.training.batches import I64, epoch_order, pieces
+from rbmfast.training.history import History
+from rbmfast.training.phases import contrast
+from rbmfast.training.plan import Plan
+from rbmfast.training.schedules import F64
+
+CHUNK_BYTES = 1 << 24  # of converted rows that one call of the engine learns from
+LIVE_ROWS = 1 << 14  # between two movements of a progress bar
+
+
+class Run:
+    """Everything that learning changes.
+
+    Attributes
+    ----------
+    plan : Plan
+        What was asked for.
+    state : LearningState
+        Parameters, velocities, running means, exponent.
+    chains : array (n_chains, n_hidden) or None
+        Hidden states of the persistent chains.
+    visible_means : float32 array (n_visible,)
+        Of the training data; they stay in the model.
+    epoch, updates : int
+        How many have been completed.
+    memories : list of float
+        What the schedules of rate and momentum keep between epochs.
+    rate, momentum : float
+        At the last update.
+    history : History
+        What has been recorded.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.state = LearningState.start(plan.rbm.W, plan.rbm.a, plan.rbm.b)
+        self.chains: States | None = None
+        self.visible_means: F32 = np.zeros(plan.rbm.n_visible, np.float32)
+        self.epoch = 0
+        self.updates = 0
+        self.memories = [schedule.initial() for schedule in plan.optimizer.schedules]
+        self.rate = self.momentum = float("nan")
+        self.history = History(plan.monitor_names)
+
+    # --- Start and finish -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin afresh: biases from the data if the model is untouched, running means, chains."""
+        plan = self.plan
+        if plan.rbm.is_untouched:
+            plan.rbm.initialize(plan.rows)
+        _, self.visible_means = plan.rbm.visible.initial_bias(plan.rows)
+        self.state = LearningState.start(plan.rbm.W, plan.rbm.a, plan.rbm.b)
+        self.state.exponent = engine.exponent(self.state.W)
+        self.state.visible_offset[:] = self.visible_means
+        self.state.hidden_offset[:] = plan.rbm.hidden.mean(self.state.b[None])[0]
+        self.state.activity[:] = plan.settings.sparsity_target
+        if plan.n_chains:
+            model = self.conditionals(Purpose.CHAIN_START)
+            self.chains = plan.method.start_chains(model, plan.n_chains)
+        self.publish()
+
+    def publish(self) -> None:
+        """Give the model the parameters as they stand."""
+        state = self.state
+        self.plan.rbm._set_parameters(state.W, state.a, state.b, visible_means=self.visible_means)
+
+    # --- Learning -------------------------------------------------------------------------------------------
+
+    def learn_epoch(self, advance: Callable[[int], None], live: bool) -> None:
+        """Learn from every row once.
+
+        Parameters
+        ----------
+        advance : callable
+            Told, now and then, how many more rows have been learned from.
+        live : bool
+            Whether to tell it within an epoch where that could be avoided.
+
+        Raises
+        ------
+        FloatingPointError
+            Learning diverged; the model keeps the last completed epoch.
+        KeyboardInterrupt
+            The model has the parameters after the last complete update.
+        """
+        plan = self.plan
+        exact_rates, exact_momenta = self._rates_and_momenta()
+        order = epoch_order(plan.rows.n_rows, plan.shuffle, plan.seed, self.epoch, plan.batch_size)
+        rates, momenta = (values.astype(np.float32) for values in (exact_rates, exact_momenta))
+        learn = self._learn_fused if plan.fused else self._learn_step_by_step
+        size = self._piece_rows(live)
+        try:
+            for piece in pieces(len(order), size):
+                batches = slice(piece.start // plan.batch_size, -(-piece.stop // plan.batch_size))
+                learn(order[piece], rates[batches], momenta[batches])
+                advance(piece.stop - piece.start)
+            self._check_finite()
+        except KeyboardInterrupt:
+            if self._is_finite():
+                self.publish()
+            raise
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"learning diverged in epoch {self.epoch + 1}; the model keeps epoch {self.epoch}. "
+                f"Lower the rate (it was {rates.max():g}) or the momentum, or scale real-valued data to "
+                "variance 1"
+            ) from error
+        self.rate, self.momentum = float(exact_rates[-1]), float(exact_momenta[-1])
+        schedules = plan.optimizer.schedules
+        self.memories = [s.after_epoch(m) for s, m in zip(schedules, self.memories, strict=True)]
+        self.epoch += 1
+
+    def _learn_fused(self, rows: I64, rates: F32, momenta: F32) -> None:
+        """Learn from some whole batches by one call of the engine: as step by step, but much faster."""
+        plan = self.plan
+        if plan.rows.direct is not None and not plan.rows.mapped:
+            X, order = plan.rows.direct, rows
+        else:
+            X, order = plan.rows.block(rows), np.arange(len(rows), dtype=np.int64)
+        self.updates += engine.epoch(
+            self.state,
+            plan.settings,
+            X,
+            order,
+            rows,
+            plan.batch_size,
+            plan.method.k,
+            self.chains,
+            rates,
+            momenta,
+            plan.seed,
+            plan.method.purpose,
+            0,
+            2 * plan.method.k * self.updates,
+        )
+
+    def _learn_step_by_step(self, rows: I64, rates: F32, momenta: F32) -> None:
+        """Learn from some whole batches, one update after the other."""
+        for t, batch in enumerate(pieces(len(rows), self.plan.batch_size)):
+            v = self.plan.rows.block(rows[batch])
+            self.update(v, rows[batch], float(rates[t]), float(momenta[t]))
+
+    def update(self, v: States, rows: I64, rate: float, momentum: float) -> None:
+        """One update: positive phase, negative phase, and a step up their difference.
+
+        Parameters
+        ----------
+        v : array (n_rows, n_visible)
+            A batch of the data.
+        rows : int64 array (n_rows,)
+            Numbers of its rows in the data set.
+        rate, momentum : float
+            Of this update.
+        """
+        plan = self.plan
+        method = plan.method
+        model = self.conditionals(method.purpose)
+        step = 2 * method.k * self.updates
+
+        # Positive phase: the visible units are the data, and drive the hidden units.
+        x = model.hidden_input(v)
+
+        # Negative phase: Gibbs sampling moves away from the data (CD) or moves chains of its own on (PCD).
+        stream = 0 if method.persistent else rows
+        v_model, x_model = method.negative_phase(model, v, x, self.chains, step, stream)
+
+        # Learning: make the data more probable, and what the model dreams less so.
+        gradient = contrast(model, data=(v, x), samples=(v_model, x_model))
+        for penalty in plan.custom_penalties:
+            gradient.W = gradient.W + _penalty_gradient(penalty, self.state.W)
+        try:
+            engine.update(self.state, gradient, plan.settings, rate, momentum)
+        except ValueError as error:  # weights too large for fixed-point numbers
+            raise FloatingPointError(str(error)) from error
+        self.updates += 1
+        self._check_finite()
+
+    def conditionals(self, purpose: Purpose) -> Conditionals:
+        """The model as it stands, for one update."""
+        state, rbm = self.state, self.plan.rbm
+        weights = engine.Weights(state.W, state.exponent)
+        units = (rbm.visible, rbm.hidden)
+        return Conditionals.of(state.W, state.a, state.b, weights, units, self.plan.seed, purpose)
+
+    # --- Details --------------------------------------------------------------------------------------------
+
+    def _rates_and_momenta(self) -> tuple[F64, F64]:
+        """Rate and momentum of each of the coming epoch's updates."""
+        plan = self.plan
+        n = plan.updates_per_epoch
+        updates = np.arange(self.epoch * n, (self.epoch + 1) * n)
+        rate, momentum = (
+            schedule.values(memory, self.epoch, updates, plan.epochs * n)
+            for schedule, memory in zip(plan.optimizer.schedules, self.memories, strict=True)
+        )
+        return rate, momentum
+
+    def _piece_rows(self, live: bool) -> int:
+        """How many rows to learn from at a time: whole batches. The result does not depend on it."""
+        rows, batch_size = self.plan.rows, self.plan.batch_size
+        size = LIVE_ROWS if live else rows.n_rows
+        if rows.direct is None or rows.mapped:
+            size = min(size, CHUNK_BYTES // (rows.n_features * rows.dtype.itemsize))
+        return max(1, size // batch_size) * batch_size if size < rows.n_rows else rows.n_rows
+
+    def _is_finite(self) -> bool:
+        state = self.state
+        return all(bool(np.isfinite(array).all()) for array in (state.W, state.a, state.b))
+
+    def _check_finite(self) -> None:
+        if not self._is_finite():
+            raise FloatingPointError("a parameter is no longer finite")
+
+
+def _penalty_gradient(penalty: Any, W: F32) -> F32:
+    view = W.view()
+    view.flags.writeable = False
+    result: NDArray[Any] = np.asarray(penalty.gradient(view))
+    if result.shape != W.shape or result.dtype.kind not in "fiu":
+        raise ValueError(
+            f"penalties: {type(penalty).__name__}.gradient(W) must return real numbers of shape {W.shape}, "
+            f"got {result.dtype} of shape {result.shape}"
+        )
+    return result.astype(np.float32)

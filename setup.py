@@ -1,0 +1,107 @@
+"""Build the one compiled module, `rbmfast._engine`; everything else is declared in pyproject.toml."""
+
+import os
+import shutil
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import Cython
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError, LinkError
+
+# What -O level the user's own CFLAGS ask for wins. FP contraction and LTO are not theirs to choose: fused
+# multiply-adds change the bits, and LTO would mix code of different instruction sets.
+UNIX_FLAGS = [
+    *([] if "-O" in os.environ.get("CFLAGS", "") else ["-O3"]),
+    *["-std=gnu11", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-fno-strict-aliasing"],
+]
+UNIX_LAST_FLAGS = ["-fno-lto", "-ffp-contract=off"]  # extra_compile_args end the command line, after CFLAGS
+MSVC_FLAGS = ["/O2", "/fp:precise", "/std:c11"]  # untested
+
+OPENMP_FLAGS = {  # candidates: (compiler flags, linker flags)
+    "unix": [(["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"])],
+    "msvc": [(["/openmp"], [])],
+}
+OPENMP_PROBE = "#include <omp.h>\nint probe(void);\nint probe(void) { return omp_get_max_threads(); }\n"
+NO_OPENMP_WARNING = """
+******************************************************************************
+  rbmfast is being built WITHOUT OpenMP: it will use ONE thread only.
+  Reason: {}
+******************************************************************************
+"""
+
+
+def files(*patterns: str) -> list[str]:
+    return sorted(str(path) for pattern in patterns for path in Path().glob(pattern))
+
+
+class BuildEngine(build_ext):
+    def initialize_options(self) -> None:
+        super().initialize_options()
+        self.cython_c_in_temp = True  # keep the generated C out of the source tree
+
+    def openmp_flags(self) -> tuple[list[str], list[str]]:
+        if os.environ.get("RBMFAST_NO_OPENMP", "0") not in ("", "0"):
+            print(NO_OPENMP_WARNING.format("RBMFAST_NO_OPENMP is set."), file=sys.stderr, flush=True)
+            return [], []
+        for compile_flags, link_flags in OPENMP_FLAGS.get(self.compiler.compiler_type, []):
+            with tempfile.TemporaryDirectory() as folder:
+                source = Path(folder, "probe.c")
+                source.write_text(OPENMP_PROBE)
+                try:
+                    objects = self.compiler.compile([str(source)], folder, extra_postargs=compile_flags)
+                    library = str(Path(folder, "probe.so"))
+                    exports = {"export_symbols": ["probe"], "extra_postargs": link_flags}
+                    self.compiler.link_shared_object(objects, library, **exports)
+                except (CompileError, LinkError):
+                    continue
+                return compile_flags, link_flags
+        reason = "the compiler could not build a small OpenMP program (see above)."
+        print(NO_OPENMP_WARNING.format(reason), file=sys.stderr, flush=True)
+        return [], []
+
+    def build_extensions(self) -> None:
+        compile_flags, link_flags = self.openmp_flags()
+        (engine,) = self.extensions
+        msvc = self.compiler.compiler_type == "msvc"
+        engine.extra_compile_args = compile_flags + (MSVC_FLAGS if msvc else UNIX_FLAGS + UNIX_LAST_FLAGS)
+        engine.extra_link_args = link_flags
+
+        # Objects are reused only if they were made by these very commands; linking is always done again.
+        commands = [getattr(self.compiler, name, None) for name in ("compiler_so", "linker_so")]
+        key = repr((commands, engine.extra_compile_args, link_flags, self.debug, Cython.__version__))
+        stamp = Path(self.build_temp, "flags")
+        if self.force or not stamp.is_file() or stamp.read_text() != key:
+            shutil.rmtree(self.build_temp, ignore_errors=True)
+            stamp.parent.mkdir(parents=True)
+            stamp.write_text(key)
+        Path(self.get_ext_fullpath(engine.name)).unlink(missing_ok=True)
+
+        compile_files = self.compiler.compile
+
+        def compile_in_parallel(sources, output_dir=None, depends=(), **options):
+            newest = max(os.path.getmtime(path) for path in [*depends, "setup.py"])
+
+            def compile_one(source):
+                (target,) = self.compiler.object_filenames([source], output_dir=output_dir or "")
+                if Path(target).exists() and os.path.getmtime(target) > max(newest, os.path.getmtime(source)):
+                    return target
+                return compile_files([source], output_dir=output_dir, depends=depends, **options)[0]
+
+            with ThreadPoolExecutor(self.parallel or min(os.cpu_count() or 1, 8)) as pool:
+                return list(pool.map(compile_one, sources))
+
+        self.compiler.compile = compile_in_parallel
+        super().build_extensions()
+
+
+engine = Extension(
+    "rbmfast._engine",
+    sources=["rbmfast/_engine.pyx", *files("src/**/*.c")],
+    include_dirs=["src"],
+    depends=files("src/**/*.h", "src/**/*.def", "src/**/*.inc", "rbmfast/*.pxd"),
+)
+setup(ext_modules=[engine], cmdclass={"build_ext": BuildEngine})

@@ -1,0 +1,364 @@
+/* Every kernel as plain loops over common/scalar.h. Each src/isa folder includes this under its own target, so the
+ * compiler vectorises the same arithmetic for each instruction set; then it replaces what intrinsics do better.
+ *
+ * Layout of the right operand: panels of 64 columns, each panel row-major int32, the last panel rounded up to 16
+ * columns. A product adds the rows whose state is on: for 0/1 states that is the whole product, and its cost
+ * follows the number of ones.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../kernels.h"
+#include "philox.h"
+#include "scalar.h"
+
+static inline int panel_width(const rbmk_matrix *m, int panel)
+{
+    int width = m->cols - panel * RBMK_PANEL;
+    return width >= RBMK_PANEL ? RBMK_PANEL : (width + 15) / 16 * 16;
+}
+
+static inline int32_t *panel_data(const rbmk_matrix *m, int panel)
+{
+    return (int32_t *)m->data + (size_t)panel * RBMK_PANEL * (size_t)m->rows;
+}
+
+static size_t packed_bytes(int rows, int cols)
+{
+    return (size_t)rows * (((size_t)cols + 15) / 16 * 16) * sizeof(int32_t);
+}
+
+static void pack_tile(rbmk_matrix *m, int row, int col, int n_rows, int n_cols, const int32_t *tile, int ld)
+{
+    for (int c = 0; c < n_cols;) {
+        int panel = (col + c) / RBMK_PANEL, offset = (col + c) % RBMK_PANEL, width = panel_width(m, panel);
+        int n = width - offset < n_cols - c ? width - offset : n_cols - c;
+        int32_t *to = panel_data(m, panel) + (size_t)row * width + offset;
+        for (int r = 0; r < n_rows; r++)
+            memcpy(to + (size_t)r * width, tile + (size_t)r * ld + c, (size_t)n * sizeof *to);
+        c += n;
+    }
+}
+
+#ifndef RBMK_OWN_ADD_ROWS
+/* Positions of the nonzero states of a row; returns how many. */
+static inline int active_u8(const uint8_t *states, int n, uint32_t *index)
+{
+    int count = 0, i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t eight;
+        memcpy(&eight, states + i, 8);
+        if (eight == 0)
+            continue;
+        for (int j = i; j < i + 8; j++) {
+            index[count] = (uint32_t)j;
+            count += states[j] != 0;
+        }
+    }
+    for (; i < n; i++) {
+        index[count] = (uint32_t)i;
+        count += states[i] != 0;
+    }
+    return count;
+}
+
+/* Sum of the listed rows of a panel, 16 columns at a time so that the sums stay in registers. */
+static inline void add_rows(const int32_t *panel, int width, const uint32_t *index, int count, int32_t *out)
+{
+    for (int first = 0; first < width; first += RBMK_LANES) {
+        uint32_t sum[RBMK_LANES] = {0}; /* unsigned: defined whatever the order */
+        for (int t = 0; t < count; t++) {
+            const int32_t *row = panel + (size_t)index[t] * width + first;
+            for (int j = 0; j < RBMK_LANES; j++)
+                sum[j] += (uint32_t)row[j];
+        }
+        memcpy(out + first, sum, sizeof sum);
+    }
+}
+#endif
+
+/* Writes whole groups of 16 columns: rows of `out` must have room for n_cols rounded up to 16. */
+static void multiply_u8(const uint8_t *states, ptrdiff_t stride, int n, const rbmk_matrix *m, int col, int n_cols,
+                        int32_t *out, int ld, void *scratch)
+{
+    uint32_t *index = scratch;
+    int count[RBMK_TILE_ROWS];
+    for (int i = 0; i < n; i++)
+        count[i] = active_u8(states + i * stride, m->rows, index + (size_t)i * m->rows);
+    for (int c = 0; c < n_cols; c += RBMK_PANEL) {
+        int panel = (col + c) / RBMK_PANEL, width = panel_width(m, panel);
+        for (int i = 0; i < n; i++)
+            add_rows(panel_data(m, panel), width, index + (size_t)i * m->rows, count[i], out + (size_t)i * ld + c);
+    }
+}
+
+/* Grey levels: sums of level * q in float64, where they are exact. */
+static void multiply_u16(const uint16_t *states, ptrdiff_t stride, int n, const rbmk_matrix *m, int col, int n_cols,
+                         double *out, int ld, void *scratch)
+{
+    uint32_t *index = scratch;
+    for (int i = 0; i < n; i++) {
+        const uint16_t *row = states + i * stride;
+        int count = 0;
+        for (int k = 0; k < m->rows; k++) {
+            index[count] = (uint32_t)k;
+            count += row[k] != 0;
+        }
+        for (int c = 0; c < n_cols; c += RBMK_LANES) {
+            int panel = (col + c) / RBMK_PANEL, width = panel_width(m, panel);
+            const int32_t *from = panel_data(m, panel) + (col + c) % RBMK_PANEL;
+            double sum[RBMK_LANES] = {0};
+            for (int t = 0; t < count; t++) {
+                double level = row[index[t]];
+                const int32_t *q = from + (size_t)index[t] * width;
+                for (int j = 0; j < RBMK_LANES; j++)
+                    sum[j] += level * q[j];
+            }
+            memcpy(out + (size_t)i * ld + c, sum, sizeof sum);
+        }
+    }
+}
+
+static void affine_i32(const int32_t *sum, int n, float scale, const float *bias, float *x)
+{
+    for (int j = 0; j < n; j++)
+        x[j] = (float)sum[j] * scale + bias[j];
+}
+
+static void affine_f64(const double *sum, int n, double scale, const float *bias, float *x)
+{
+    for (int j = 0; j < n; j++)
+        x[j] = (float)((sum[j] / 65535.0) * scale) + bias[j];
+}
+
+static void sigmoid(const float *x, int n, float *p)
+{
+    for (int j = 0; j < n; j++)
+        p[j] = sigmoid1(x[j]);
+}
+
+static void sigmoid_i32(const float *x, int n, int32_t *p)
+{
+    for (int j = 0; j < n; j++)
+        p[j] = sigmoid_i32_1(x[j]);
+}
+
+static void softplus(const float *x, int n, float *y)
+{
+    for (int j = 0; j < n; j++)
+        y[j] = softplus1(x[j]);
+}
+
+/* The lanes of a panel, folded by halves. */
+static inline double fold_f64(double lane[RBMK_LANES])
+{
+    for (int width = RBMK_LANES / 2; width > 0; width /= 2)
+        for (int l = 0; l < width; l++)
+            lane[l] += lane[l + width];
+    return lane[0];
+}
+
+static inline float fold_f32(float lane[RBMK_LANES])
+{
+    for (int width = RBMK_LANES / 2; width > 0; width /= 2)
+        for (int l = 0; l < width; l++)
+            lane[l] += lane[l + width];
+    return lane[0];
+}
+
+static double softplus_panel(const float *x, int n)
+{
+    float y[RBMK_PANEL] = {0};
+    double lane[RBMK_LANES] = {0};
+    for (int j = 0; j < n; j++)
+        y[j] = softplus1(x[j]);
+    for (int part = 0; part < RBMK_PANEL; part += RBMK_LANES)
+        for (int l = 0; l < RBMK_LANES; l++)
+            lane[l] += y[part + l];
+    return fold_f64(lane);
+}
+
+#ifndef RBMK_OWN_PHILOX16
+/* 16 neighbouring blocks at once. */
+static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
+{
+    uint32_t x0[16], x1[16], x2[16], x3[16], k0 = counter->k0, k1 = counter->k1;
+    for (int l = 0; l < 16; l++)
+        x0[l] = c0 + (uint32_t)l, x1[l] = counter->c1, x2[l] = counter->c2, x3[l] = counter->c3;
+    for (int round = 0; round < 10; round++) {
+        for (int l = 0; l < 16; l++) {
+            uint64_t p0 = (uint64_t)PHILOX_M0 * x0[l], p1 = (uint64_t)PHILOX_M1 * x2[l];
+            x0[l] = (uint32_t)(p1 >> 32) ^ x1[l] ^ k0;
+            x1[l] = (uint32_t)p1;
+            x2[l] = (uint32_t)(p0 >> 32) ^ x3[l] ^ k1;
+            x3[l] = (uint32_t)p0;
+        }
+        k0 += PHILOX_W0;
+        k1 += PHILOX_W1;
+    }
+    memcpy(out[0], x0, sizeof x0);
+    memcpy(out[1], x1, sizeof x1);
+    memcpy(out[2], x2, sizeof x2);
+    memcpy(out[3], x3, sizeof x3);
+}
+#endif
+
+/* Bits 16..31 (from the low-half words) or 0..15 of the uniforms of units 16 t .. 16 t + 15 of a group of 128. */
+static inline void halves16(uint32_t words[4][16], int t, int32_t half[16])
+{
+    const uint32_t *word = words[t / 2];
+    int shift = 16 * (t % 2);
+    for (int l = 0; l < 16; l++)
+        half[l] = (int32_t)((word[l] >> shift) & 0xFFFFu);
+}
+
+#define RBMK_LOW_HALVES 0x80000000u
+
+static void uniform_u32(int n, int unit, const rbmk_counter *counter, uint32_t *out)
+{
+    uint32_t high[4][16], low[4][16];
+    int32_t h[16], l[16];
+    for (int j = 0; j < n; j += 16) {
+        int t = (unit + j) % 128 / 16;
+        uint32_t block = 16u * (uint32_t)((unit + j) / 128);
+        if (t == 0 || j == 0) {
+            philox16(block, counter, high);
+            philox16(block | RBMK_LOW_HALVES, counter, low);
+        }
+        halves16(high, t, h);
+        halves16(low, t, l);
+        for (int i = 0; i < 16 && j + i < n; i++)
+            out[j + i] = (uint32_t)h[i] << 16 | (uint32_t)l[i];
+    }
+}
+
+/* A unit takes its rarer state iff its uniform is below 2^32 p. The high halves decide all but ties, so the low ones
+ * are drawn for about one vector in 4000. */
+static inline void bernoulli16(const float *x, int t, uint32_t high[4][16], uint32_t block,
+                               const rbmk_counter *counter, uint8_t *state)
+{
+    int32_t top[16], bottom[16], half[16], rare[16], on[16], tie = 0;
+    halves16(high, t, half);
+    for (int l = 0; l < 16; l++) {
+        uint32_t threshold = threshold1(rare_probability(x[l]));
+        top[l] = (int32_t)(threshold >> 16);
+        bottom[l] = (int32_t)(threshold & 0xFFFFu);
+        on[l] = x[l] >= 0.0f;
+        rare[l] = half[l] < top[l];
+        tie |= half[l] == top[l];
+    }
+    if (tie) {
+        uint32_t low[4][16];
+        int32_t rest[16];
+        philox16(block | RBMK_LOW_HALVES, counter, low);
+        halves16(low, t, rest);
+        for (int l = 0; l < 16; l++)
+            rare[l] |= (half[l] == top[l]) & (rest[l] < bottom[l]);
+    }
+    for (int l = 0; l < 16; l++)
+        state[l] = (uint8_t)(rare[l] ^ on[l]);
+}
+
+static void sigmoid_bernoulli(const float *x, int n, int unit, const rbmk_counter *counter, uint8_t *state)
+{
+    uint32_t high[4][16];
+    for (int j = 0; j < n; j += 16) {
+        int t = (unit + j) % 128 / 16;
+        uint32_t block = 16u * (uint32_t)((unit + j) / 128);
+        if (t == 0 || j == 0)
+            philox16(block, counter, high);
+        if (j + 16 <= n) {
+            bernoulli16(x + j, t, high, block, counter, state + j);
+        } else {
+            float x_tail[16] = {0};
+            uint8_t state_tail[16];
+            memcpy(x_tail, x + j, (size_t)(n - j) * sizeof *x);
+            bernoulli16(x_tail, t, high, block, counter, state_tail);
+            memcpy(state + j, state_tail, (size_t)(n - j));
+        }
+    }
+}
+
+static void difference_i32(const int32_t *positive, const int32_t *negative, int n, float scale, float *g)
+{
+    for (int j = 0; j < n; j++)
+        g[j] = (float)(positive[j] - negative[j]) * scale;
+}
+
+static void difference_scaled_i32(const int32_t *positive, const int32_t *negative, int n, float positive_scale,
+                                  float negative_scale, float *g)
+{
+    for (int j = 0; j < n; j++)
+        g[j] = (float)positive[j] * positive_scale - (float)negative[j] * negative_scale;
+}
+
+static void difference_f64(const double *positive, const int32_t *negative, int n, float scale, float *g)
+{
+    for (int j = 0; j < n; j++)
+        g[j] = (float)(positive[j] / 65535.0 - negative[j]) * scale;
+}
+
+static void difference_scaled_f64(const double *positive, const int32_t *negative, int n, float positive_scale,
+                                  float negative_scale, float *g)
+{
+    for (int j = 0; j < n; j++)
+        g[j] = (float)(positive[j] / 65535.0) * positive_scale - (float)negative[j] * negative_scale;
+}
+
+static inline float signum(float w) { return (float)((w > 0.0f) - (w < 0.0f)); }
+
+static inline float flush(float velocity) { return absolute(velocity) < 0x1p-100f ? 0.0f : velocity; }
+
+static uint32_t update_row(const rbmk_row_update *u)
+{
+    float g[RBMK_PANEL], term[RBMK_PANEL] = {0}, lane[RBMK_LANES] = {0};
+    uint32_t largest = 0;
+    memcpy(g, u->g, (size_t)u->n * sizeof *g);
+    if (u->centered) {
+        for (int j = 0; j < u->n; j++) {
+            g[j] = (g[j] - u->visible_offset * u->hidden_gradient[j]) - u->visible_gradient * u->hidden_offset[j];
+            term[j] = g[j] * u->hidden_offset[j];
+            u->column[j] += g[j] * u->visible_offset;
+        }
+        for (int part = 0; part < RBMK_PANEL; part += RBMK_LANES)
+            for (int l = 0; l < RBMK_LANES; l++)
+                lane[l] += term[part + l];
+        *u->row = fold_f32(lane);
+    }
+    if (u->push)
+        for (int j = 0; j < u->n; j++)
+            g[j] = g[j] + u->visible_mean * u->push[j];
+    for (int j = 0; j < u->n; j++) {
+        float w = u->W[j];
+        float slope = (g[j] - u->l2 * w) - u->l1 * signum(w);
+        float velocity = flush(u->momentum * u->velocity[j] + u->rate * slope);
+        w = w + velocity;
+        u->velocity[j] = velocity;
+        u->W[j] = w;
+        uint32_t size = (uint32_t)float_bits(w) & 0x7FFFFFFFu;
+        largest = size > largest ? size : largest;
+    }
+    return largest;
+}
+
+static void quantise(const float *W, int n, float scale, int32_t *q)
+{
+    for (int j = 0; j < n; j++)
+        q[j] = round1(W[j] * scale);
+}
+
+static void transpose_i32(const int32_t *tile, int ld, int n_rows, int n_cols, int32_t *out, int ld_out)
+{
+    for (int r = 0; r < n_rows; r++)
+        for (int c = 0; c < n_cols; c++)
+            out[c * ld_out + r] = tile[r * ld + c];
+}
+
+static void fill_table(rbmk_kernels *table)
+{
+#define RBMK_KERNEL(type, name, args) table->name = name;
+#include "../kernels.def"
+#undef RBMK_KERNEL
+    table->thread_begin = NULL;
+    table->thread_end = NULL;
+}

@@ -1,0 +1,58 @@
+/* The kernel table: what src/isa implements and src/parallel calls. Not installed. */
+#ifndef RBMK_KERNELS_H
+#define RBMK_KERNELS_H
+
+#include "rbmk.h"
+
+enum { RBMK_TILE_ROWS = 32 };
+
+/* Bytes of scratch that a kernel may use for a right operand of `rows` rows. */
+#define RBMK_SCRATCH(rows) ((size_t)RBMK_TILE_ROWS * 4 * (((size_t)(rows) + 63) / 64 * 64) + 65536)
+
+/* A Philox counter but for its unit block, and the key. */
+typedef struct {
+    uint32_t c1, c2, c3, k0, k1;
+} rbmk_counter;
+
+/* One row i of one panel of n <= 64 columns. */
+typedef struct {
+    int n, centered;
+    float rate, momentum, l1, l2;
+    float visible_gradient, visible_offset, visible_mean; /* of row i */
+    const float *hidden_gradient, *hidden_offset, *push;  /* of the panel's columns; push: sparsity */
+    const float *g;
+    float *W, *velocity;
+    float *column; /* += g * visible_offset, when centered */
+    float *row;    /* = panel sum of g * hidden_offset, when centered */
+} rbmk_row_update;
+
+struct rbmk_kernels {
+#define RBMK_KERNEL(type, name, args) type(*name) args;
+#include "kernels.def"
+#undef RBMK_KERNEL
+    void (*thread_begin)(void); /* prepare a thread for these kernels (tile configuration); may be NULL */
+    void (*thread_end)(void);
+};
+
+typedef struct {
+    const char *name;
+    int (*cpu_supports)(void);
+    /* Overwrites what this path does better; 0: this compiler could not build it. */
+    int (*fill)(rbmk_kernels *table);
+} rbmk_isa;
+
+const rbmk_kernels *rbmk_current_kernels(void);
+
+/* cpu.c */
+int rbmk_cpu_always(void);
+int rbmk_cpu_has_avx2(void);
+int rbmk_cpu_has_avx512(void);
+int rbmk_cpu_has_amx(void);
+
+/* isa/<name>/kernels.c */
+int rbmk_fill_portable(rbmk_kernels *table);
+int rbmk_fill_avx2(rbmk_kernels *table);
+int rbmk_fill_avx512(rbmk_kernels *table);
+int rbmk_fill_amx(rbmk_kernels *table);
+
+#endif

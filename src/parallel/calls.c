@@ -1,0 +1,354 @@
+/* The public calls that are one region each: passes, chains, functions of total inputs, random numbers, statistics. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../common/philox.h"
+#include "../common/scalar.h"
+#include "pass.h"
+
+/* --- Passes ------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    rbmk_layer_pass pass;
+    char *scratch;
+    size_t scratch_size;
+} pass_job;
+
+static void pass_member(rbmk_team team, void *arg)
+{
+    pass_job *job = arg;
+    rbmk_pass_member(team, &job->pass, job->scratch + (size_t)team.id * job->scratch_size);
+}
+
+static int n_panels(int columns) { return (columns + RBMK_PANEL - 1) / RBMK_PANEL; }
+
+static void add_panels(const double *parts, int64_t n, int panels, double *sum)
+{
+    for (int64_t i = 0; i < n; i++) {
+        double total = 0.0;
+        for (int p = 0; p < panels; p++)
+            total += parts[i * panels + p];
+        sum[i] = total;
+    }
+}
+
+rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const float *bias, rbmk_outputs out,
+                      const rbmk_stream *stream)
+{
+    const rbmk_matrix *m = up ? &w->up : &w->down;
+    int threads = rbmk_threads_for((double)states.n * m->rows * m->cols / 16);
+    int panels = n_panels(m->cols);
+    double *sum = out.softplus;
+    pass_job job = {.scratch_size = (size_t)rbmk_round_up((int64_t)rbmk_pass_scratch(m->rows), 64)};
+    job.scratch = rbmk_allocate((size_t)threads, job.scratch_size);
+    if (sum)
+        out.softplus = rbmk_allocate((size_t)states.n * (size_t)panels, sizeof *sum);
+    rbmk_status status = job.scratch && (!sum || out.softplus) ? RBMK_OK : RBMK_NO_MEMORY;
+    if (status == RBMK_OK) {
+        job.pass = (rbmk_layer_pass){
+            .m = m, .exponent = w->exponent, .bias = bias, .states = states, .stream = stream, .out = out};
+        rbmk_run(threads, m->kernels, pass_member, &job);
+        if (sum)
+            add_panels(out.softplus, states.n, panels, sum);
+    }
+    if (sum)
+        rbmk_free(out.softplus);
+    rbmk_free(job.scratch);
+    return status;
+}
+
+/* --- Chains: rows are independent, so each member runs its own and nobody waits -------------------------- */
+
+typedef struct {
+    const rbmk_weights *w;
+    const float *a, *b;
+    uint8_t *visible, *hidden;
+    const uint8_t *clamp;
+    int64_t n, steps;
+    rbmk_stream stream;
+    char *scratch;
+    size_t scratch_size;
+} gibbs_job;
+
+static void gibbs_rows(const gibbs_job *job, int64_t from, int64_t n, void *scratch)
+{
+    const rbmk_weights *w = job->w;
+    const rbmk_team alone = {0, 1};
+    uint8_t *visible = job->visible + from * w->n_visible, *hidden = job->hidden + from * w->n_hidden;
+    rbmk_stream stream = job->stream;
+    if (stream.rows)
+        stream.rows += from;
+    stream.first_row += from;
+    rbmk_layer_pass up = {.m = &w->up, .exponent = w->exponent, .bias = job->b, .stream = &stream,
+                          .states = {visible, 0, w->n_visible, n}, .out = {.sample = hidden}};
+    rbmk_layer_pass down = {.m = &w->down, .exponent = w->exponent, .bias = job->a, .stream = &stream,
+                            .states = {hidden, 0, w->n_hidden, n}, .out = {.sample = visible},
+                            .clamp = job->clamp ? job->clamp + from * w->n_visible : NULL};
+    for (int64_t t = 0; t < job->steps; t++) {
+        rbmk_pass_member(alone, &up, scratch);
+        stream.step++;
+        rbmk_pass_member(alone, &down, scratch);
+        stream.step++;
+    }
+}
+
+static void gibbs_member(rbmk_team team, void *arg)
+{
+    const gibbs_job *job = arg;
+    int64_t from, to;
+    rbmk_share(team, job->n, &from, &to);
+    for (int64_t row = from; row < to; row += RBMK_TILE_ROWS)
+        gibbs_rows(job, row, to - row < RBMK_TILE_ROWS ? to - row : RBMK_TILE_ROWS,
+                   job->scratch + (size_t)team.id * job->scratch_size);
+}
+
+rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,
+                       int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp)
+{
+    int larger = w->n_visible > w->n_hidden ? w->n_visible : w->n_hidden;
+    int threads = rbmk_threads_for((double)n * (double)steps * w->n_visible * w->n_hidden / 8);
+    gibbs_job job = {w, a, b, visible, hidden, clamp, n, steps, stream, NULL, 0};
+    threads = threads > n ? (int)n : threads;
+    job.scratch_size = (size_t)rbmk_round_up((int64_t)rbmk_pass_scratch(larger), 64);
+    job.scratch = rbmk_allocate((size_t)threads, job.scratch_size);
+    if (!job.scratch)
+        return RBMK_NO_MEMORY;
+    rbmk_run(threads, w->up.kernels, gibbs_member, &job);
+    rbmk_free(job.scratch);
+    return RBMK_OK;
+}
+
+/* --- Functions of total inputs -------------------------------------------------------------------------- */
+
+typedef struct {
+    const float *x, *weights;
+    int64_t n;
+    int m;
+    void *out;
+    rbmk_states states;
+    const rbmk_stream *stream;
+    void (*rows)(const void *job, int64_t from, int64_t to);
+} map_job;
+
+static void map_member(rbmk_team team, void *arg)
+{
+    const map_job *job = arg;
+    int64_t from, to;
+    rbmk_share(team, job->n, &from, &to);
+    job->rows(job, from, to);
+}
+
+static void map_run(map_job job)
+{
+    rbmk_run(rbmk_threads_for(4.0 * (double)job.n * (job.m ? job.m : 1)), rbmk_current_kernels(), map_member, &job);
+}
+
+/* Kernels take int lengths. */
+#define FOR_CHUNKS(from, to) \
+    for (int64_t at = from, n; n = to - at < 4096 ? to - at : 4096, at < to; at += n)
+
+static void sigmoid_rows(const void *arg, int64_t from, int64_t to)
+{
+    const map_job *job = arg;
+    FOR_CHUNKS(from, to)
+        rbmk_current_kernels()->sigmoid(job->x + at, (int)n, (float *)job->out + at);
+}
+
+static void sigmoid_u16_rows(const void *arg, int64_t from, int64_t to)
+{
+    const map_job *job = arg;
+    int32_t p[4096];
+    FOR_CHUNKS(from, to)
+    {
+        rbmk_current_kernels()->sigmoid_i32(job->x + at, (int)n, p);
+        for (int64_t i = 0; i < n; i++)
+            ((uint16_t *)job->out)[at + i] = (uint16_t)p[i];
+    }
+}
+
+static void softplus_rows(const void *arg, int64_t from, int64_t to)
+{
+    const map_job *job = arg;
+    FOR_CHUNKS(from, to)
+        rbmk_current_kernels()->softplus(job->x + at, (int)n, (float *)job->out + at);
+}
+
+static void log_rows(const void *arg, int64_t from, int64_t to)
+{
+    const map_job *job = arg;
+    for (int64_t i = from; i < to; i++)
+        ((float *)job->out)[i] = log1(job->x[i]);
+}
+
+static void softplus_sum_rows(const void *arg, int64_t from, int64_t to)
+{
+    const map_job *job = arg;
+    for (int64_t i = from; i < to; i++) {
+        const float *x = job->x + i * job->m;
+        double total = 0.0;
+        for (int c = 0; c < job->m; c += RBMK_PANEL)
+            total += rbmk_current_kernels()->softplus_panel(x + c, job->m - c < RBMK_PANEL ? job->m - c : RBMK_PANEL);
+        ((double *)job->out)[i] = total;
+    }
+}
+
+static double level(const rbmk_states *states, int64_t at)
+{
+    return states->grey ? ((const uint16_t *)states->data)[at] : ((const uint8_t *)states->data)[at] ? 65535.0 : 0.0;
+}
+
+static void weighted_sum_rows(const void *arg, int64_t from, int64_t to)
+{
+    const map_job *job = arg;
+    for (int64_t i = from; i < to; i++) {
+        double total = 0.0;
+        for (int c = 0; c < job->m; c += RBMK_PANEL) {
+            double lane[RBMK_LANES] = {0};
+            int n = job->m - c < RBMK_PANEL ? job->m - c : RBMK_PANEL;
+            for (int j = 0; j < n; j++)
+                lane[j % RBMK_LANES] += level(&job->states, i * job->states.stride + c + j) * job->weights[c + j];
+            for (int width = RBMK_LANES / 2; width > 0; width /= 2)
+                for (int l = 0; l < width; l++)
+                    lane[l] += lane[l + width];
+            total += lane[0];
+        }
+        ((double *)job->out)[i] = total / 65535.0;
+    }
+}
+
+static void bernoulli_rows(const void *arg, int64_t from, int64_t to)
+{
+    const map_job *job = arg;
+    for (int64_t i = from; i < to; i++) {
+        rbmk_counter counter = rbmk_counter_of(job->stream, i);
+        rbmk_current_kernels()->sigmoid_bernoulli(job->x + i * job->m, job->m, 0, &counter,
+                                                  (uint8_t *)job->out + i * job->m);
+    }
+}
+
+static void uniform_rows(const void *arg, int64_t from, int64_t to)
+{
+    const map_job *job = arg;
+    for (int64_t i = from; i < to; i++) {
+        rbmk_counter counter = rbmk_counter_of(job->stream, i);
+        rbmk_current_kernels()->uniform_u32(job->m, 0, &counter, (uint32_t *)job->out + i * job->m);
+    }
+}
+
+void rbmk_sigmoid(const float *x, int64_t n, float *p)
+{
+    map_run((map_job){.x = x, .n = n, .out = p, .rows = sigmoid_rows});
+}
+
+void rbmk_sigmoid_u16(const float *x, int64_t n, uint16_t *p)
+{
+    map_run((map_job){.x = x, .n = n, .out = p, .rows = sigmoid_u16_rows});
+}
+
+void rbmk_softplus(const float *x, int64_t n, float *y)
+{
+    map_run((map_job){.x = x, .n = n, .out = y, .rows = softplus_rows});
+}
+
+void rbmk_log(const float *x, int64_t n, float *y)
+{
+    map_run((map_job){.x = x, .n = n, .out = y, .rows = log_rows});
+}
+
+void rbmk_softplus_sum(const float *x, int64_t n, int m, double *sum)
+{
+    map_run((map_job){.x = x, .n = n, .m = m, .out = sum, .rows = softplus_sum_rows});
+}
+
+void rbmk_weighted_sum(rbmk_states states, int m, const float *weights, double *sum)
+{
+    map_run((map_job){.weights = weights, .n = states.n, .m = m, .out = sum, .states = states,
+                      .rows = weighted_sum_rows});
+}
+
+void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state)
+{
+    map_run((map_job){.x = x, .n = n, .m = m, .out = state, .stream = stream, .rows = bernoulli_rows});
+}
+
+/* --- Random numbers ------------------------------------------------------------------------------------- */
+
+void rbmk_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4])
+{
+    philox4x32(counter, key, out);
+}
+
+void rbmk_uniform_u32(int64_t n, int m, const rbmk_stream *stream, uint32_t *out)
+{
+    map_run((map_job){.n = n, .m = m, .out = out, .stream = stream, .rows = uniform_rows});
+}
+
+void rbmk_shuffle_keys(int64_t n, uint64_t seed, uint32_t epoch, uint32_t purpose, uint64_t *keys)
+{
+    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    uint32_t word[4];
+    for (int64_t i = 0; i < n; i += 2) {
+        philox4x32((const uint32_t[4]){(uint32_t)(i / 2), 0, epoch, purpose << 26}, key, word);
+        keys[i] = (uint64_t)word[1] << 32 | word[0];
+        if (i + 1 < n)
+            keys[i + 1] = (uint64_t)word[3] << 32 | word[2];
+    }
+}
+
+void rbmk_normal_weights(int64_t n, int m, double scale, uint64_t seed, uint32_t purpose, uint32_t layer, float *out)
+{
+    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+    const double step = scale / sqrt(8.0 * (65536.0 * 65536.0 - 1.0) / 12.0); /* sum of 8 uniforms on 0..65535 */
+    uint32_t word[4];
+    for (int64_t i = 0; i < n; i++)
+        for (int j = 0; j < m; j++) {
+            int64_t sum = -4 * 65535;
+            philox4x32((const uint32_t[4]){(uint32_t)j, (uint32_t)i, 0, purpose << 26 | layer << 20}, key, word);
+            for (int w = 0; w < 4; w++)
+                sum += (word[w] & 0xFFFFu) + (word[w] >> 16);
+            out[i * m + j] = (float)((double)sum * step);
+        }
+}
+
+/* --- Statistics ----------------------------------------------------------------------------------------- */
+
+typedef struct {
+    rbmk_states states;
+    int m, n_hidden;
+    const uint16_t *hidden;
+    int64_t *pairs, *visible;
+} statistics_job;
+
+/* Each member owns some visible units and walks through all rows. */
+static void statistics_member(rbmk_team team, void *arg)
+{
+    const statistics_job *job = arg;
+    int64_t from, to;
+    rbmk_share(team, job->m, &from, &to);
+    memset(job->pairs + from * job->n_hidden, 0, (size_t)((to - from) * job->n_hidden) * sizeof *job->pairs);
+    memset(job->visible + from, 0, (size_t)(to - from) * sizeof *job->visible);
+    for (int64_t row = 0; row < job->states.n; row++)
+        for (int64_t i = from; i < to; i++) {
+            int64_t v = (int64_t)level(&job->states, row * job->states.stride + i);
+            const uint16_t *h = job->hidden + row * job->n_hidden;
+            int64_t *pair = job->pairs + i * job->n_hidden;
+            if (!v)
+                continue;
+            job->visible[i] += v;
+            for (int j = 0; j < job->n_hidden; j++)
+                pair[j] += v * h[j];
+        }
+}
+
+rbmk_status rbmk_statistics(rbmk_states states, int m, const uint16_t *hidden, int n_hidden, int64_t *pairs,
+                            int64_t *visible, int64_t *hidden_sum)
+{
+    statistics_job job = {states, m, n_hidden, hidden, pairs, visible};
+    rbmk_run(rbmk_threads_for((double)states.n * m * n_hidden), rbmk_current_kernels(), statistics_member, &job);
+    memset(hidden_sum, 0, (size_t)n_hidden * sizeof *hidden_sum);
+    for (int64_t row = 0; row < states.n; row++)
+        for (int j = 0; j < n_hidden; j++)
+            hidden_sum[j] += hidden[row * n_hidden + j];
+    return RBMK_OK;
+}

@@ -1,0 +1,143 @@
+#include "pass.h"
+
+#include <math.h>
+#include <string.h>
+
+/* --- Counters ----------------------------------------------------------------------------------------- */
+
+rbmk_counter rbmk_counter_of(const rbmk_stream *stream, int64_t i)
+{
+    uint64_t row = (uint64_t)(stream->rows ? stream->rows[i] : stream->first_row + i);
+    return (rbmk_counter){
+        .c1 = (uint32_t)row,
+        .c2 = (uint32_t)stream->step,
+        .c3 = stream->purpose << 26 | stream->layer << 20 | (uint32_t)(row >> 32) << 12 |
+              (uint32_t)(stream->step >> 32),
+        .k0 = (uint32_t)stream->seed,
+        .k1 = (uint32_t)(stream->seed >> 32),
+    };
+}
+
+/* --- Tasks: up to 32 rows x 256 columns ---------------------------------------------------------------- */
+
+typedef struct {
+    int32_t *sums;  /* (32, 256); afterwards the probabilities to pack */
+    double *grey;   /* (32, 256) */
+    float *x;       /* (256,) */
+    uint8_t *state; /* (32, 256) */
+    void *kernel;
+} tile_scratch;
+
+size_t rbmk_pass_scratch(int rows)
+{
+    return RBMK_TILE_ROWS * TILE_COLUMNS * (sizeof(int32_t) + sizeof(double) + 1) + TILE_COLUMNS * sizeof(float) +
+           RBMK_SCRATCH(rows);
+}
+
+static tile_scratch divide(void *memory)
+{
+    const size_t elements = RBMK_TILE_ROWS * TILE_COLUMNS;
+    tile_scratch s;
+    s.grey = memory;
+    s.sums = (int32_t *)(s.grey + elements);
+    s.x = (float *)(s.sums + elements);
+    s.state = (uint8_t *)(s.x + TILE_COLUMNS);
+    s.kernel = s.state + elements;
+    return s;
+}
+
+static void multiply(const rbmk_layer_pass *p, int64_t row, int n, int col, int n_cols, tile_scratch s)
+{
+    const rbmk_kernels *k = p->m->kernels;
+    ptrdiff_t stride = p->states.stride;
+    if (p->states.grey)
+        k->multiply_u16((const uint16_t *)p->states.data + row * stride, stride, n, p->m, col, n_cols, s.grey,
+                        TILE_COLUMNS, s.kernel);
+    else
+        k->multiply_u8((const uint8_t *)p->states.data + row * stride, stride, n, p->m, col, n_cols, s.sums,
+                       TILE_COLUMNS, s.kernel);
+}
+
+static void inputs(const rbmk_layer_pass *p, int r, int col, int n_cols, tile_scratch s, float *x)
+{
+    const rbmk_kernels *k = p->m->kernels;
+    if (p->states.grey)
+        k->affine_f64(s.grey + r * TILE_COLUMNS, n_cols, ldexp(1.0, -p->exponent), p->bias + col, x);
+    else
+        k->affine_i32(s.sums + r * TILE_COLUMNS, n_cols, ldexpf(1.0f, -p->exponent), p->bias + col, x);
+}
+
+static void draw(const rbmk_layer_pass *p, int64_t row, int r, int col, int n_cols, tile_scratch s)
+{
+    rbmk_counter counter = rbmk_counter_of(p->stream, row);
+    uint8_t *drawn = s.state + r * TILE_COLUMNS;
+    ptrdiff_t at = row * (p->sample_stride ? p->sample_stride : p->m->cols) + col;
+    p->m->kernels->sigmoid_bernoulli(s.x, n_cols, col, &counter, drawn);
+    if (p->clamp)
+        for (int j = 0; j < n_cols; j++)
+            drawn[j] = p->clamp[at + j] ? p->out.sample[at + j] : drawn[j];
+    memcpy(p->out.sample + at, drawn, (size_t)n_cols);
+}
+
+static void sum_softplus(const rbmk_layer_pass *p, int64_t row, int col, int n_cols, const float *x)
+{
+    int n_panels = (p->m->cols + RBMK_PANEL - 1) / RBMK_PANEL;
+    for (int c = 0; c < n_cols; c += RBMK_PANEL)
+        p->out.softplus[row * n_panels + (col + c) / RBMK_PANEL] =
+            p->m->kernels->softplus_panel(x + c, n_cols - c < RBMK_PANEL ? n_cols - c : RBMK_PANEL);
+}
+
+static void one_row(const rbmk_layer_pass *p, int64_t row, int r, int col, int n_cols, tile_scratch s,
+                    int64_t *packed_sums)
+{
+    const rbmk_kernels *k = p->m->kernels;
+    int64_t at = row * p->m->cols + col;
+    float *x = p->out.input ? p->out.input + at : s.x;
+    inputs(p, r, col, n_cols, s, x);
+    if (x != s.x)
+        memcpy(s.x, x, (size_t)n_cols * sizeof *x);
+    if (p->out.probability)
+        k->sigmoid(s.x, n_cols, p->out.probability + at);
+    if (p->out.softplus)
+        sum_softplus(p, row, col, n_cols, s.x);
+    if (p->out.sample)
+        draw(p, row, r, col, n_cols, s);
+    if (p->packed) {
+        int32_t *probability = s.sums + r * TILE_COLUMNS;
+        k->sigmoid_i32(s.x, n_cols, probability);
+        for (int j = 0; j < n_cols; j++)
+            packed_sums[col + j] += probability[j];
+    }
+}
+
+static void task(const rbmk_layer_pass *p, int64_t row, int n, int col, int n_cols, tile_scratch s,
+                 int64_t *packed_sums)
+{
+    multiply(p, row, n, col, n_cols, s);
+    for (int r = 0; r < n; r++)
+        one_row(p, row + r, r, col, n_cols, s, packed_sums);
+    if (p->packed)
+        p->m->kernels->pack_tile(p->packed, (int)row, col, n, n_cols, s.sums, TILE_COLUMNS);
+    if (p->sample_transposed)
+        for (int j = 0; j < n_cols; j++)
+            for (int r = 0; r < n; r++)
+                p->sample_transposed[(col + j) * p->transposed_stride + row + r] = s.state[r * TILE_COLUMNS + j];
+}
+
+void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *p, void *scratch)
+{
+    tile_scratch s = divide(scratch);
+    int64_t *sums = p->packed ? p->packed_sums + (int64_t)team.id * p->m->cols : NULL;
+    int64_t row_blocks = (p->states.n + RBMK_TILE_ROWS - 1) / RBMK_TILE_ROWS;
+    int64_t column_blocks = (p->m->cols + TILE_COLUMNS - 1) / TILE_COLUMNS;
+    int64_t from, to;
+    if (sums)
+        memset(sums, 0, (size_t)p->m->cols * sizeof *sums);
+    rbmk_share(team, row_blocks * column_blocks, &from, &to);
+    for (int64_t t = from; t < to; t++) { /* a member's tasks share columns, so its part of m stays in its cache */
+        int64_t row = t % row_blocks * RBMK_TILE_ROWS, col = t / row_blocks * TILE_COLUMNS;
+        int64_t n = p->states.n - row < RBMK_TILE_ROWS ? p->states.n - row : RBMK_TILE_ROWS;
+        int64_t n_cols = p->m->cols - col < TILE_COLUMNS ? p->m->cols - col : TILE_COLUMNS;
+        task(p, row, (int)n, (int)col, (int)n_cols, s, sums);
+    }
+}

@@ -1,0 +1,139 @@
+#include "team.h"
+
+#include <stdlib.h>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#include <unistd.h>
+#endif
+
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
+static int threads = 1;
+static int forked; /* a forked child has its parent's OpenMP state but not its threads: a parallel region hangs */
+
+#if defined(__unix__) || defined(__APPLE__)
+static void in_child(void) { forked = 1; }
+#endif
+
+/* Called at import, before any region. */
+void rbmk_set_num_threads(int n)
+{
+#if defined(__unix__) || defined(__APPLE__)
+    static int watching;
+    if (!watching)
+        watching = !pthread_atfork(NULL, NULL, in_child);
+#endif
+    threads = n < 1 ? 1 : n;
+}
+
+int rbmk_get_num_threads(void)
+{
+#ifdef _OPENMP
+    return forked ? 1 : threads;
+#else
+    return 1;
+#endif
+}
+
+int rbmk_has_openmp(void)
+{
+#ifdef _OPENMP
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+int rbmk_threads_for(double work)
+{
+    const double worth_a_thread = 2e4; /* starting a warm team costs a few microseconds */
+    int n = rbmk_get_num_threads();
+    return work / worth_a_thread < n ? (int)(work / worth_a_thread) + 1 : n;
+}
+
+/* Other libraries leave threads that flush denormals to zero; results must not depend on that. */
+static unsigned ieee_floats(void)
+{
+#if defined(__SSE2__)
+    unsigned saved = _mm_getcsr();
+    _mm_setcsr(0x1F80);
+    return saved;
+#else
+    return 0;
+#endif
+}
+
+static void restore_floats(unsigned saved)
+{
+#if defined(__SSE2__)
+    _mm_setcsr(saved);
+#else
+    (void)saved;
+#endif
+}
+
+static void member(rbmk_team team, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
+{
+    unsigned saved = ieee_floats();
+    if (kernels->thread_begin)
+        kernels->thread_begin();
+    body(team, arg);
+    if (kernels->thread_end)
+        kernels->thread_end();
+    restore_floats(saved);
+}
+
+void rbmk_run(int wanted, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
+{
+#ifdef _OPENMP
+    if (wanted > 1) {
+#pragma omp parallel num_threads(wanted)
+        {
+            rbmk_team team = {omp_get_thread_num(), omp_get_num_threads()};
+            member(team, kernels, body, arg);
+        }
+        return;
+    }
+#endif
+    (void)wanted;
+    member((rbmk_team){0, 1}, kernels, body, arg);
+}
+
+void rbmk_barrier(void)
+{
+#ifdef _OPENMP
+#pragma omp barrier
+#endif
+}
+
+void *rbmk_allocate(size_t count, size_t size)
+{
+    size_t bytes;
+    void *memory = NULL;
+    if (count && size > ((size_t)-1 - 128) / count)
+        return NULL;
+    bytes = count * size + 128; /* full vectors past the end stay inside */
+#if defined(_WIN32)
+    memory = _aligned_malloc(bytes, 64);
+#else
+    if (posix_memalign(&memory, 64, bytes))
+        return NULL;
+#endif
+    return memory;
+}
+
+void rbmk_free(void *memory)
+{
+#if defined(_WIN32)
+    _aligned_free(memory);
+#else
+    free(memory);
+#endif
+}

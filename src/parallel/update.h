@@ -1,0 +1,39 @@
+/* One update of the parameters by all members of a team; shared by rbmk_update and rbmk_epoch. */
+#ifndef RBMK_UPDATE_H
+#define RBMK_UPDATE_H
+
+#include "quantise.h"
+
+enum {
+    UPDATE_COLUMNS = 256, /* of one task of RBMK_ROW_BLOCK rows */
+    UPDATE_TILE = RBMK_ROW_BLOCK * UPDATE_COLUMNS
+};
+
+typedef struct rbmk_updater rbmk_updater;
+struct rbmk_updater {
+    rbmk_learning *model;
+    const rbmk_settings *settings;
+    const rbmk_kernels *kernels;
+    rbmk_weights *weights; /* repacked after the update; NULL: only the parameters are wanted */
+    float rate, momentum;
+    /* gradients of the biases and the data's unit means, complete before the update */
+    const float *visible_gradient, *hidden_gradient, *visible_mean, *hidden_mean;
+    /* writes the gradient of a tile of W (stride UPDATE_COLUMNS) */
+    void (*gradient)(const rbmk_updater *u, int row, int n_rows, int col, int n_cols, float *g, void *scratch);
+    const void *source;
+    /* own memory */
+    float *push;        /* (n_hidden,), sparsity */
+    float *row_sums;    /* (n_panels, n_visible), centring */
+    float *column_sums; /* (n_blocks, n_hidden), centring */
+    float *squares;     /* (n_blocks, n_hidden), max-norm */
+    float *shrink;      /* (n_hidden,), max-norm */
+    rbmk_fit fit;
+};
+
+int rbmk_updater_allocate(rbmk_updater *u, int team_size); /* 0 when there is no memory */
+void rbmk_updater_free(rbmk_updater *u);
+
+/* Every member, after a barrier. Ends with a barrier; all members return the same status. */
+rbmk_status rbmk_update_member(rbmk_team team, rbmk_updater *u, void *scratch);
+
+#endif

@@ -1,0 +1,169 @@
+/* rbmfast's engine: exact integer products of binary states with fixed-point weights, and what goes with them.
+ *
+ * This is the only public header. The engine knows arithmetic, not Boltzmann machines, and no Python.
+ * docs/design/001-arithmetic.md is the specification; rbmfast/reference.py computes the same bits in NumPy.
+ */
+#ifndef RBMK_H
+#define RBMK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum {
+    RBMK_GREY = 65535,        /* one, in grey levels and 16-bit probabilities */
+    RBMK_MAX_EXPONENT = 20,
+    RBMK_MIN_EXPONENT = -40,
+    RBMK_MAX_Q = 127 * (1 + 256 + 65536), /* what three balanced 8-bit digits hold */
+    RBMK_PANEL = 64,          /* columns that are summed together before panels are added in order */
+    RBMK_LANES = 16,
+    RBMK_ROW_BLOCK = 16,      /* rows whose column sums are formed together before blocks are added */
+    RBMK_MAX_BATCH = 32768    /* rows * 65535 must fit int32 */
+};
+
+typedef enum {
+    RBMK_OK = 0,
+    RBMK_NO_MEMORY,
+    RBMK_TOO_LARGE,   /* a weight is too large to quantise */
+    RBMK_NOT_FINITE,  /* a weight stopped being finite */
+    RBMK_INTERRUPTED
+} rbmk_status;
+
+/* An integer matrix (|element| <= RBMK_MAX_Q) in the layout that one instruction set multiplies by. */
+typedef struct rbmk_kernels rbmk_kernels;
+typedef struct {
+    const rbmk_kernels *kernels;
+    int rows, cols;
+    void *data;
+} rbmk_matrix;
+
+/* Quantised weights, in both orientations. */
+typedef struct {
+    int n_visible, n_hidden, exponent;
+    rbmk_matrix up, down; /* (n_visible, n_hidden) and its transpose */
+} rbmk_weights;
+
+/* Where random numbers come from: all of the counter but row and unit. */
+typedef struct {
+    uint64_t seed;
+    uint32_t purpose, layer;
+    uint64_t step;
+    const int64_t *rows; /* a row id for each row, or NULL: first_row, first_row + 1, ... */
+    int64_t first_row;
+} rbmk_stream;
+
+/* States (n rows): uint8 0/1, or uint16 grey levels. */
+typedef struct {
+    const void *data;
+    int grey;
+    ptrdiff_t stride; /* elements from row to row */
+    int64_t n;
+} rbmk_states;
+
+/* --- This machine ------------------------------------------------------------------------------------- */
+
+int rbmk_isa_count(void);                /* paths the source knows, worst first */
+const char *rbmk_isa_name(int isa);
+int rbmk_isa_built(int isa);             /* the compiler could build it */
+int rbmk_isa_available(int isa);         /* built, and this CPU and operating system run it */
+int rbmk_isa_current(void);
+int rbmk_isa_select(int isa);            /* 0 when not available; not while other calls run */
+int rbmk_has_openmp(void);
+const char *rbmk_compiler(void);
+void rbmk_set_num_threads(int n);
+int rbmk_get_num_threads(void);          /* 1 in a forked child: its parent's thread pool is gone */
+
+/* --- Weights ------------------------------------------------------------------------------------------ */
+
+rbmk_status rbmk_weights_create(rbmk_weights *w, const float *W, int n_visible, int n_hidden, int max_exponent);
+void rbmk_weights_free(rbmk_weights *w);
+rbmk_status rbmk_exponent(const float *W, int n_visible, int n_hidden, int max_exponent, int *exponent);
+
+/* --- Passes: total inputs of the other layer and functions of them ------------------------------------- */
+
+/* Each output may be NULL. Row i of an output starts at i * (units of the other layer). */
+typedef struct {
+    float *input;       /* total inputs */
+    float *probability; /* sigmoid of them */
+    uint8_t *sample;    /* 0/1 states, drawn from stream */
+    double *softplus;   /* (n,): sum of their softplus */
+} rbmk_outputs;
+
+rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const float *bias, rbmk_outputs out,
+                      const rbmk_stream *stream);
+
+/* Alternate hidden | visible and visible | hidden `steps` times from `visible` (n, n_visible), in place.
+ * Where clamp (same shape, or NULL) is 1 a visible unit keeps its value. */
+rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,
+                       int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp);
+
+/* --- Functions of total inputs x (n rows of m) --------------------------------------------------------- */
+
+void rbmk_sigmoid(const float *x, int64_t n, float *p);
+void rbmk_sigmoid_u16(const float *x, int64_t n, uint16_t *p);
+void rbmk_softplus(const float *x, int64_t n, float *y);
+void rbmk_log(const float *x, int64_t n, float *y);
+void rbmk_softplus_sum(const float *x, int64_t n, int m, double *sum);
+void rbmk_weighted_sum(rbmk_states states, int m, const float *weights, double *sum);
+void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state);
+
+/* --- Random numbers ------------------------------------------------------------------------------------ */
+
+void rbmk_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+void rbmk_uniform_u32(int64_t n, int m, const rbmk_stream *stream, uint32_t *out);
+void rbmk_shuffle_keys(int64_t n, uint64_t seed, uint32_t epoch, uint32_t purpose, uint64_t *keys);
+void rbmk_normal_weights(int64_t n, int m, double scale, uint64_t seed, uint32_t purpose, uint32_t layer, float *out);
+
+/* --- Statistics and updates ---------------------------------------------------------------------------- */
+
+/* pairs (m, n_hidden) = states' x hidden in units of 1/65535 a factor; visible (m,), hidden (n_hidden,) likewise. */
+rbmk_status rbmk_statistics(rbmk_states states, int m, const uint16_t *hidden, int n_hidden, int64_t *pairs,
+                            int64_t *visible, int64_t *hidden_sum);
+
+/* What learning changes. All arrays are C order; W (n_visible, n_hidden). */
+typedef struct {
+    int n_visible, n_hidden;
+    float *W, *a, *b;
+    float *W_velocity, *a_velocity, *b_velocity;
+    float *visible_offset, *hidden_offset, *activity;
+    int exponent;
+} rbmk_learning;
+
+typedef struct {
+    float l1, l2, max_norm;
+    float offset_rate, sparsity_target, sparsity_cost, sparsity_decay;
+    int centered;
+} rbmk_settings;
+
+typedef struct {
+    const float *W, *a, *b, *visible_mean, *hidden_mean;
+} rbmk_gradient;
+
+rbmk_status rbmk_update(rbmk_learning *model, const rbmk_gradient *gradient, const rbmk_settings *settings,
+                        float rate, float momentum);
+
+typedef struct {
+    rbmk_states data;         /* all rows */
+    const int64_t *order;     /* positions in data, in the order of learning */
+    const int64_t *row_ids;   /* for each of them, the row of its random counters */
+    int64_t n;                /* how many */
+    int batch_size, k;
+    uint8_t *chains;          /* (n_chains, n_hidden) hidden states, or NULL: chains start at the data */
+    int n_chains;
+    const float *rates, *momenta; /* one per update */
+    rbmk_stream stream;       /* step: of the first draw; an update uses 2 k steps */
+    int (*interrupted)(void *context); /* asked between updates, on the calling thread; may be NULL */
+    void *context;
+} rbmk_epoch_plan;
+
+/* Learn from plan->n rows. `done` counts complete updates; the model is consistent whatever is returned. */
+rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, const rbmk_epoch_plan *plan,
+                       int64_t *done);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,185 @@
+"""One call of the engine per epoch, and one Python step per update, give the same bits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from training.helpers import StepCD, StepPCD, assert_same_bits, learn, random_rows
+
+import rbmfast as rf
+from rbmfast.training import run as run_module
+
+X = random_rows(47, 9)  # the last batch of ten has seven rows
+GREY = (np.random.default_rng(5).random((47, 9)) ** 2).astype(np.float32)
+
+CASES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "momentum schedule": {"optimizer": rf.SGD(0.1, momentum=rf.Steps({0: 0.5, 2: 0.9}))},
+    "exponential rate": {"optimizer": rf.SGD(rf.Exponential(0.2, 0.7))},
+    "linear rate": {"optimizer": rf.SGD(rf.Linear(0.3, 0.01), momentum=rf.Linear(0.2, 0.6))},
+    "centred": {"centered": True},
+    "L1": {"penalties": [rf.L1(0.01)]},
+    "L2": {"penalties": [rf.L2(0.05)]},
+    "max-norm": {"penalties": [rf.MaxNorm(0.05)]},
+    "sparsity": {"penalties": [rf.SparsityTarget(0.1, cost=0.5)]},
+    "all at once": {
+        "centered": True,
+        "penalties": [rf.L1(0.001), rf.L2(0.01), rf.MaxNorm(0.2), rf.SparsityTarget(0.2)],
+        "optimizer": rf.SGD(rf.Linear(0.5), momentum=0.9),
+    },
+    "exponent drops": {"optimizer": rf.SGD(200.0, momentum=0.5)},
+    "one batch": {"batch_size": 1000},
+    "batches of one": {"batch_size": 1, "epochs": 1},
+    "no shuffle": {"shuffle": False},
+    "blocks": {"shuffle": "blocks", "batch_size": 1},
+}
+
+
+@pytest.mark.filterwarnings("ignore:the weights have become large")
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("name", CASES)
+def test_cd(name: str, k: int, tmp_path: Path) -> None:
+    fused = learn(X, tmp_path, method=rf.CD(k), **CASES[name])
+    assert_same_bits(fused, learn(X, tmp_path, method=StepCD(k), **CASES[name]))
+
+
+@pytest.mark.filterwarnings("ignore:the weights have become large")
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("n_chains", [None, 7, 23])
+@pytest.mark.parametrize("name", CASES)
+def test_pcd(name: str, n_chains: int | None, k: int, tmp_path: Path) -> None:
+    fused = learn(X, tmp_path, method=rf.PCD(k, n_chains), **CASES[name])
+    assert_same_bits(fused, learn(X, tmp_path, method=StepPCD(k, n_chains), **CASES[name]))
+
+
+@pytest.mark.parametrize("methods", [(rf.CD(2), StepCD(2)), (rf.PCD(2, 13), StepPCD(2, 13))], ids=["cd", "pcd"])
+@pytest.mark.parametrize("name", ["plain", "all at once"])
+def test_grey_levels(name: str, methods: tuple[Any, Any], tmp_path: Path) -> None:
+    fused, steps = (learn(GREY, tmp_path, method=method, **CASES[name]) for method in methods)
+    assert_same_bits(fused, steps)
+
+
+def test_the_cases_differ(tmp_path: Path) -> None:
+    """The comparisons above would see a setting that was ignored."""
+    weights = [learn(X, tmp_path, method=rf.CD(k), **case)["W"] for k in (1, 3) for case in CASES.values()]
+    assert len(set(weights)) == len(weights)
+
+
+def test_a_redefined_method_is_not_the_engines() -> None:
+    class Lazy(rf.CD):
+        def negative_phase(self, model: Any, v: Any, x: Any, chains: Any, step: int, rows: Any) -> Any:
+            return v, x
+
+    assert not Lazy(1).fused
+    rbm = rf.RBM(9, 5, seed=3)
+    rbm.initialize(X)
+    before = rbm.W.copy()
+    rf.train(rbm, X, method=Lazy(1), epochs=2, seed=1)
+    assert np.array_equal(rbm.W, before)  # both phases are equal
+
+
+# --- Containers, chunks, order -------------------------------------------------------------------------------
+
+
+def containers(tmp_path: Path) -> dict[str, Any]:
+    mapped = np.memmap(tmp_path / "rows.bin", np.uint8, "w+", shape=X.shape)
+    mapped[:] = X
+    wide = np.zeros((47, 18), np.float32)
+    wide[:, ::2] = X
+    read_only = X.copy()
+    read_only.flags.writeable = False
+    return {
+        "uint8": X,
+        "bool": X.astype(bool),
+        "read-only": read_only,
+        "int64": X.astype(np.int64),
+        "float32": X.astype(np.float32),
+        "float64": X.astype(np.float64),
+        "list": X.tolist(),
+        "columns first": np.asfortranarray(X),
+        "strided": wide[:, ::2],
+        "sparse": sp.csr_array(X),
+        "packed": rf.Packed(np.packbits(X, axis=1), 9),
+        "memory map": mapped,
+        "images": rf.Grey8(X * np.uint8(255)),
+    }
+
+
+@pytest.mark.parametrize("method", [rf.CD(2), rf.PCD(1)], ids=str)
+@pytest.mark.parametrize("shuffle", [True, False, "blocks"])
+def test_containers(method: Any, shuffle: Any, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"epochs": 2, "batch_size": 2, "seed": 1, "method": method, "shuffle": shuffle}
+    results = {}
+    for name, container in containers(tmp_path).items():
+        rbm = rf.RBM(9, 5, seed=3)
+        rf.train(rbm, container, **settings)
+        results[name] = (rbm.W.tobytes(), rbm.a.tobytes(), rbm.b.tobytes(), rbm.visible_means.tobytes())
+    assert {name for name, result in results.items() if result != results["uint8"]} == set()
+
+
+@pytest.mark.parametrize("data", [X.astype(np.float32), GREY, sp.csr_array(X)], ids=["binary", "grey", "csr"])
+@pytest.mark.parametrize("method", [rf.CD(2), rf.PCD(1)], ids=str)
+def test_chunks(data: Any, method: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = learn(data, tmp_path, method=method)
+    for n_bytes in (1, 300, 500):
+        monkeypatch.setattr(run_module, "CHUNK_BYTES", n_bytes)
+        assert_same_bits(learn(data, tmp_path, method=method), whole)
+
+
+def test_progress_bar_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = learn(X, tmp_path)
+    monkeypatch.setattr(run_module, "LIVE_ROWS", 20)
+    assert_same_bits(learn(X, tmp_path, progress=True), silent)
+    assert capsys.readouterr().err
+
+
+def test_progress_without_tqdm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "tqdm.auto", None)
+    learn(X, tmp_path, progress=True, monitors=[rf.WeightNorm()])
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert "weight_norm" in lines[0]
+
+
+def test_one_thread_or_two(tmp_path: Path) -> None:
+    before = rf.get_num_threads()
+    try:
+        results = []
+        for n in (1, 2, 3):
+            rf.set_num_threads(n)
+            results.append(learn(X, tmp_path, method=rf.PCD(2), centered=True))
+    finally:
+        rf.set_num_threads(before)
+    assert_same_bits(results[0], results[1])
+    assert_same_bits(results[0], results[2])
+
+
+@pytest.mark.parametrize("n, batch_size", [(1, 1), (15, 1), (16, 1), (17, 1), (100, 3)])
+def test_every_epoch_visits_every_row_once(n: int, batch_size: int) -> None:
+    from rbmfast.training.batches import epoch_order
+
+    for shuffle in (True, False, "blocks"):
+        orders = [epoch_order(n, shuffle, seed=7, epoch=e, batch_size=batch_size) for e in range(3)]
+        for order in orders:
+            assert order.dtype == np.int64
+            assert np.array_equal(np.sort(order), np.arange(n))
+        if n >= 15 and shuffle is not False:
+            assert not np.array_equal(orders[0], orders[1])
+
+
+def test_blocks_stay_together() -> None:
+    from rbmfast.training.batches import epoch_order
+
+    order = epoch_order(100, "blocks", seed=7, epoch=0, batch_size=2)
+    starts = [i for i in range(100) if i == 0 or order[i] // 32 != order[i - 1] // 32]
+    assert len(starts) == 4
+    assert sorted({int(b) for b in order[starts] // 32}) == [0, 1, 2, 3]
+    assert not np.array_equal(order[starts[0] : starts[1]], np.sort(order[starts[0] : starts[1]]))
