@@ -28,6 +28,16 @@ static size_t packed_bytes(int rows, int cols)
     return (size_t)rows * (((size_t)cols + 15) / 16 * 16) * sizeof(int32_t);
 }
 
+/* In whole registers: calls of memcpy for 64 to 256 bytes cost more than the copy. */
+static inline void copy_i32(int32_t *to, const int32_t *from, int n)
+{
+    int j = 0;
+    for (; j + RBMK_LANES <= n; j += RBMK_LANES)
+        memcpy(to + j, from + j, RBMK_LANES * sizeof *to);
+    for (; j < n; j++)
+        to[j] = from[j];
+}
+
 static void pack_tile(rbmk_matrix *m, int row, int col, int n_rows, int n_cols, const int32_t *tile, int ld)
 {
     for (int c = 0; c < n_cols;) {
@@ -35,7 +45,7 @@ static void pack_tile(rbmk_matrix *m, int row, int col, int n_rows, int n_cols, 
         int n = width - offset < n_cols - c ? width - offset : n_cols - c;
         int32_t *to = panel_data(m, panel) + (size_t)row * width + offset;
         for (int r = 0; r < n_rows; r++)
-            memcpy(to + (size_t)r * width, tile + (size_t)r * ld + c, (size_t)n * sizeof *to);
+            copy_i32(to + (size_t)r * width, tile + (size_t)r * ld + c, n);
         c += n;
     }
 }
@@ -62,33 +72,48 @@ static inline int active_u8(const uint8_t *states, int n, uint32_t *index)
     return count;
 }
 
-/* Sum of the listed rows of a panel, 16 columns at a time so that the sums stay in registers. */
-static inline void add_rows(const int32_t *panel, int width, const uint32_t *index, int count, int32_t *out)
+/* Add the listed rows of a panel to the sums (or to zero, when fresh), 16 columns at a time so that they stay in
+ * registers. */
+static inline void add_rows(const int32_t *panel, int width, const uint32_t *index, int count, int fresh,
+                            int32_t *sums)
 {
     for (int first = 0; first < width; first += RBMK_LANES) {
         uint32_t sum[RBMK_LANES] = {0}; /* unsigned: defined whatever the order */
+        if (!fresh)
+            memcpy(sum, sums + first, sizeof sum);
         for (int t = 0; t < count; t++) {
             const int32_t *row = panel + (size_t)index[t] * width + first;
             for (int j = 0; j < RBMK_LANES; j++)
                 sum[j] += (uint32_t)row[j];
         }
-        memcpy(out + first, sum, sizeof sum);
+        memcpy(sums + first, sum, sizeof sum);
     }
 }
+#endif
+
+#ifndef RBMK_DEPTH
+#define RBMK_DEPTH 128 /* rows of a panel (32 KB) that stay near while all states use them; measured best of 48 to 1024 */
 #endif
 
 /* Writes whole groups of 16 columns: rows of `out` must have room for n_cols rounded up to 16. */
 static void multiply_u8(const uint8_t *states, ptrdiff_t stride, int n, const rbmk_matrix *m, int col, int n_cols,
                         int32_t *out, int ld, void *scratch)
 {
-    uint32_t *index = scratch;
-    int count[RBMK_TILE_ROWS];
+    const int blocks = (m->rows + RBMK_DEPTH - 1) / RBMK_DEPTH;
+    uint32_t *index = scratch, *count = index + (size_t)RBMK_TILE_ROWS * (size_t)m->rows;
     for (int i = 0; i < n; i++)
-        count[i] = active_u8(states + i * stride, m->rows, index + (size_t)i * m->rows);
+        for (int k = 0; k < blocks; k++) {
+            int first = k * RBMK_DEPTH, depth = m->rows - first < RBMK_DEPTH ? m->rows - first : RBMK_DEPTH;
+            count[i * blocks + k] =
+                (uint32_t)active_u8(states + i * stride + first, depth, index + (size_t)i * m->rows + first);
+        }
     for (int c = 0; c < n_cols; c += RBMK_PANEL) {
         int panel = (col + c) / RBMK_PANEL, width = panel_width(m, panel);
-        for (int i = 0; i < n; i++)
-            add_rows(panel_data(m, panel), width, index + (size_t)i * m->rows, count[i], out + (size_t)i * ld + c);
+        for (int k = 0; k < blocks; k++)
+            for (int i = 0; i < n; i++)
+                add_rows(panel_data(m, panel) + (size_t)k * RBMK_DEPTH * width, width,
+                         index + (size_t)i * m->rows + k * RBMK_DEPTH, (int)count[i * blocks + k], k == 0,
+                         out + (size_t)i * ld + c);
     }
 }
 
@@ -149,22 +174,15 @@ static void softplus(const float *x, int n, float *y)
         y[j] = softplus1(x[j]);
 }
 
-/* The lanes of a panel, folded by halves. */
-static inline double fold_f64(double lane[RBMK_LANES])
-{
-    for (int width = RBMK_LANES / 2; width > 0; width /= 2)
-        for (int l = 0; l < width; l++)
-            lane[l] += lane[l + width];
-    return lane[0];
-}
-
-static inline float fold_f32(float lane[RBMK_LANES])
-{
-    for (int width = RBMK_LANES / 2; width > 0; width /= 2)
-        for (int l = 0; l < width; l++)
-            lane[l] += lane[l + width];
-    return lane[0];
-}
+/* The lanes of a panel, folded by halves. Trip counts are constants so that each step is one instruction. */
+#define FOLD(lane) \
+    do { \
+        for (int l = 0; l < 8; l++) \
+            lane[l] += lane[l + 8]; \
+        for (int l = 0; l < 4; l++) \
+            lane[l] += lane[l + 4]; \
+        lane[0] = (lane[0] + lane[2]) + (lane[1] + lane[3]); \
+    } while (0)
 
 static double softplus_panel(const float *x, int n)
 {
@@ -175,7 +193,8 @@ static double softplus_panel(const float *x, int n)
     for (int part = 0; part < RBMK_PANEL; part += RBMK_LANES)
         for (int l = 0; l < RBMK_LANES; l++)
             lane[l] += y[part + l];
-    return fold_f64(lane);
+    FOLD(lane);
+    return lane[0];
 }
 
 #ifndef RBMK_OWN_PHILOX16
@@ -203,21 +222,14 @@ static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t o
 }
 #endif
 
-/* Bits 16..31 (from the low-half words) or 0..15 of the uniforms of units 16 t .. 16 t + 15 of a group of 128. */
-static inline void halves16(uint32_t words[4][16], int t, int32_t half[16])
-{
-    const uint32_t *word = words[t / 2];
-    int shift = 16 * (t % 2);
-    for (int l = 0; l < 16; l++)
-        half[l] = (int32_t)((word[l] >> shift) & 0xFFFFu);
-}
+/* Units 16 t .. 16 t + 15 of a group of 128 use this half of word t / 2 of their blocks. */
+static inline int32_t half_word(uint32_t word, int t) { return (int32_t)(word >> (16 * (t % 2)) & 0xFFFFu); }
 
 #define RBMK_LOW_HALVES 0x80000000u
 
 static void uniform_u32(int n, int unit, const rbmk_counter *counter, uint32_t *out)
 {
     uint32_t high[4][16], low[4][16];
-    int32_t h[16], l[16];
     for (int j = 0; j < n; j += 16) {
         int t = (unit + j) % 128 / 16;
         uint32_t block = 16u * (uint32_t)((unit + j) / 128);
@@ -225,38 +237,33 @@ static void uniform_u32(int n, int unit, const rbmk_counter *counter, uint32_t *
             philox16(block, counter, high);
             philox16(block | RBMK_LOW_HALVES, counter, low);
         }
-        halves16(high, t, h);
-        halves16(low, t, l);
-        for (int i = 0; i < 16 && j + i < n; i++)
-            out[j + i] = (uint32_t)h[i] << 16 | (uint32_t)l[i];
+        for (int l = 0; l < 16 && j + l < n; l++)
+            out[j + l] = (uint32_t)half_word(high[t / 2][l], t) << 16 | (uint32_t)half_word(low[t / 2][l], t);
     }
 }
 
 /* A unit takes its rarer state iff its uniform is below 2^32 p. The high halves decide all but ties, so the low ones
- * are drawn for about one vector in 4000. */
-static inline void bernoulli16(const float *x, int t, uint32_t high[4][16], uint32_t block,
-                               const rbmk_counter *counter, uint8_t *state)
+ * are drawn for about one vector in 4000. (int32 throughout: mixed widths would halve the vectors.) */
+static inline void bernoulli16(const float *restrict x, int t, const uint32_t high[4][16], uint32_t block,
+                               const rbmk_counter *counter, uint8_t *restrict state)
 {
-    int32_t top[16], bottom[16], half[16], rare[16], on[16], tie = 0;
-    halves16(high, t, half);
+    const uint32_t *restrict word = high[t / 2];
+    int32_t drawn[16], tie = 0;
     for (int l = 0; l < 16; l++) {
-        uint32_t threshold = threshold1(rare_probability(x[l]));
-        top[l] = (int32_t)(threshold >> 16);
-        bottom[l] = (int32_t)(threshold & 0xFFFFu);
-        on[l] = x[l] >= 0.0f;
-        rare[l] = half[l] < top[l];
-        tie |= half[l] == top[l];
+        int32_t top = (int32_t)(threshold1(rare_probability(x[l])) >> 16), half = half_word(word[l], t);
+        drawn[l] = (half < top) ^ (x[l] >= 0.0f);
+        tie |= half == top;
     }
     if (tie) {
         uint32_t low[4][16];
-        int32_t rest[16];
         philox16(block | RBMK_LOW_HALVES, counter, low);
-        halves16(low, t, rest);
-        for (int l = 0; l < 16; l++)
-            rare[l] |= (half[l] == top[l]) & (rest[l] < bottom[l]);
+        for (int l = 0; l < 16; l++) {
+            uint32_t uniform = (uint32_t)half_word(word[l], t) << 16 | (uint32_t)half_word(low[t / 2][l], t);
+            drawn[l] = (uniform < threshold1(rare_probability(x[l]))) ^ (x[l] >= 0.0f);
+        }
     }
     for (int l = 0; l < 16; l++)
-        state[l] = (uint8_t)(rare[l] ^ on[l]);
+        state[l] = (uint8_t)drawn[l];
 }
 
 static void sigmoid_bernoulli(const float *x, int n, int unit, const rbmk_counter *counter, uint8_t *state)
@@ -305,40 +312,50 @@ static void difference_scaled_f64(const double *positive, const int32_t *negativ
         g[j] = (float)(positive[j] / 65535.0) * positive_scale - (float)negative[j] * negative_scale;
 }
 
-static inline float signum(float w) { return (float)((w > 0.0f) - (w < 0.0f)); }
+static inline float signum(float w) { return w > 0.0f ? 1.0f : w < 0.0f ? -1.0f : 0.0f; }
 
 static inline float flush(float velocity) { return absolute(velocity) < 0x1p-100f ? 0.0f : velocity; }
 
+/* Centres a row of the gradient in place and adds to the sums that the bias gradients need. */
+static inline void center_row(const rbmk_row_update *u, float *restrict g)
+{
+    const float visible_gradient = u->visible_gradient, visible_offset = u->visible_offset;
+    const float *restrict hidden_gradient = u->hidden_gradient, *restrict hidden_offset = u->hidden_offset;
+    float *restrict column = u->column;
+    float term[RBMK_PANEL] = {0}, lane[RBMK_LANES] = {0};
+    for (int j = 0; j < u->n; j++) {
+        g[j] = (g[j] - visible_offset * hidden_gradient[j]) - visible_gradient * hidden_offset[j];
+        term[j] = g[j] * hidden_offset[j];
+        column[j] += g[j] * visible_offset;
+    }
+    for (int part = 0; part < RBMK_PANEL; part += RBMK_LANES)
+        for (int l = 0; l < RBMK_LANES; l++)
+            lane[l] += term[part + l];
+    FOLD(lane);
+    *u->row = lane[0];
+}
+
 static uint32_t update_row(const rbmk_row_update *u)
 {
-    float g[RBMK_PANEL], term[RBMK_PANEL] = {0}, lane[RBMK_LANES] = {0};
-    uint32_t largest = 0;
-    memcpy(g, u->g, (size_t)u->n * sizeof *g);
-    if (u->centered) {
-        for (int j = 0; j < u->n; j++) {
-            g[j] = (g[j] - u->visible_offset * u->hidden_gradient[j]) - u->visible_gradient * u->hidden_offset[j];
-            term[j] = g[j] * u->hidden_offset[j];
-            u->column[j] += g[j] * u->visible_offset;
-        }
-        for (int part = 0; part < RBMK_PANEL; part += RBMK_LANES)
-            for (int l = 0; l < RBMK_LANES; l++)
-                lane[l] += term[part + l];
-        *u->row = fold_f32(lane);
-    }
+    const int n = u->n;
+    const float rate = u->rate, momentum = u->momentum, l1 = u->l1, l2 = u->l2;
+    float *restrict W = u->W, *restrict velocity = u->velocity;
+    float g[RBMK_PANEL];
+    int32_t largest = 0;
+    memcpy(g, u->g, (size_t)n * sizeof *g);
+    if (u->centered)
+        center_row(u, g);
     if (u->push)
-        for (int j = 0; j < u->n; j++)
+        for (int j = 0; j < n; j++)
             g[j] = g[j] + u->visible_mean * u->push[j];
-    for (int j = 0; j < u->n; j++) {
-        float w = u->W[j];
-        float slope = (g[j] - u->l2 * w) - u->l1 * signum(w);
-        float velocity = flush(u->momentum * u->velocity[j] + u->rate * slope);
-        w = w + velocity;
-        u->velocity[j] = velocity;
-        u->W[j] = w;
-        uint32_t size = (uint32_t)float_bits(w) & 0x7FFFFFFFu;
+    for (int j = 0; j < n; j++) {
+        float slope = (g[j] - l2 * W[j]) - l1 * signum(W[j]);
+        velocity[j] = flush(momentum * velocity[j] + rate * slope);
+        W[j] = W[j] + velocity[j];
+        int32_t size = float_bits(W[j]) & 0x7FFFFFFF;
         largest = size > largest ? size : largest;
     }
-    return largest;
+    return (uint32_t)largest;
 }
 
 static void quantise(const float *W, int n, float scale, int32_t *q)

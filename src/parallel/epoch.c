@@ -2,6 +2,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../common/transpose.h"
 #include "pass.h"
 #include "update.h"
 
@@ -107,20 +108,21 @@ static void release(run *r)
 static void gather(rbmk_team team, run *r, int64_t first, int64_t n)
 {
     const rbmk_states *data = &r->plan->data;
-    const size_t size = data->grey ? 2 : 1, row_bytes = size * (size_t)r->model->n_visible;
+    const int n_visible = r->model->n_visible;
+    const size_t size = data->grey ? 2 : 1, row_bytes = size * (size_t)n_visible;
     phase *p = &r->phases[DATA];
     int64_t from, to;
     rbmk_share(team, n, &from, &to);
-    for (int64_t i = from; i < to; i++) {
-        const char *row = (const char *)data->data + (size_t)(r->plan->order[first + i] * data->stride) * size;
-        memcpy((char *)r->batch + (size_t)i * row_bytes, row, row_bytes);
-        if (data->grey)
-            for (int j = 0; j < r->model->n_visible; j++)
-                ((uint16_t *)p->transposed)[j * p->stride + i] = ((const uint16_t *)row)[j];
-        else
-            for (int j = 0; j < r->model->n_visible; j++)
-                ((uint8_t *)p->transposed)[j * p->stride + i] = (uint8_t)row[j];
-    }
+    for (int64_t i = from; i < to; i++)
+        memcpy((char *)r->batch + (size_t)i * row_bytes,
+               (const char *)data->data + (size_t)(r->plan->order[first + i] * data->stride) * size, row_bytes);
+    if (!data->grey)
+        transpose_u8((uint8_t *)r->batch + from * n_visible, n_visible, (int)(to - from), n_visible,
+                     (uint8_t *)p->transposed + from, p->stride);
+    else
+        for (int64_t i = from; i < to; i++)
+            for (int j = 0; j < n_visible; j++)
+                ((uint16_t *)p->transposed)[j * p->stride + i] = ((uint16_t *)r->batch)[i * n_visible + j];
 }
 
 static void *scratch_of(const run *r, rbmk_team team) { return r->scratch + (size_t)team.id * r->scratch_size; }

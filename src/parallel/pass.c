@@ -1,4 +1,5 @@
 #include "pass.h"
+#include "../common/transpose.h"
 
 #include <math.h>
 #include <string.h>
@@ -119,9 +120,8 @@ static void task(const rbmk_layer_pass *p, int64_t row, int n, int col, int n_co
     if (p->packed)
         p->m->kernels->pack_tile(p->packed, (int)row, col, n, n_cols, s.sums, TILE_COLUMNS);
     if (p->sample_transposed)
-        for (int j = 0; j < n_cols; j++)
-            for (int r = 0; r < n; r++)
-                p->sample_transposed[(col + j) * p->transposed_stride + row + r] = s.state[r * TILE_COLUMNS + j];
+        transpose_u8(s.state, TILE_COLUMNS, n, n_cols, p->sample_transposed + col * p->transposed_stride + row,
+                     p->transposed_stride);
 }
 
 void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *p, void *scratch)

@@ -70,38 +70,52 @@ static void add_squares(const rbmk_updater *u, int row, int n_rows, int col, int
     }
 }
 
-static uint32_t update_panel(const rbmk_updater *u, int row, int n_rows, int col, int n, const float *g)
+static uint32_t update_rows(const rbmk_updater *u, int row, int n_rows, int col, int n_cols, const float *g)
 {
     const rbmk_settings *s = u->settings;
     rbmk_learning *m = u->model;
     uint32_t largest = 0;
-    float column[RBMK_PANEL] = {0};
-    for (int r = 0; r < n_rows; r++) {
-        int64_t i = row + r, at = i * m->n_hidden + col;
-        rbmk_row_update one = {
-            .n = n, .centered = s->centered, .rate = u->rate, .momentum = u->momentum, .l1 = s->l1, .l2 = s->l2,
-            .visible_gradient = u->visible_gradient[i], .visible_offset = m->visible_offset[i],
-            .visible_mean = u->visible_mean[i], .hidden_gradient = u->hidden_gradient + col,
-            .hidden_offset = m->hidden_offset + col, .push = s->sparsity_cost > 0.0f ? u->push + col : NULL,
-            .g = g + r * UPDATE_COLUMNS, .W = m->W + at, .velocity = m->W_velocity + at, .column = column,
-            .row = u->row_sums + (int64_t)(col / RBMK_PANEL) * m->n_visible + i};
-        uint32_t bits = u->kernels->update_row(&one);
-        largest = bits > largest ? bits : largest;
-    }
-    memcpy(u->column_sums + (int64_t)(row / RBMK_ROW_BLOCK) * m->n_hidden + col, column, (size_t)n * sizeof *column);
+    float column[UPDATE_COLUMNS] = {0};
+    for (int r = 0; r < n_rows; r++)
+        for (int c = 0; c < n_cols; c += RBMK_PANEL) {
+            int64_t i = row + r, j = col + c, at = i * m->n_hidden + j;
+            rbmk_row_update one = {
+                .n = n_cols - c < RBMK_PANEL ? n_cols - c : RBMK_PANEL, .centered = s->centered, .rate = u->rate,
+                .momentum = u->momentum, .l1 = s->l1, .l2 = s->l2, .visible_gradient = u->visible_gradient[i],
+                .visible_offset = m->visible_offset[i], .visible_mean = u->visible_mean[i],
+                .hidden_gradient = u->hidden_gradient + j, .hidden_offset = m->hidden_offset + j,
+                .push = s->sparsity_cost > 0.0f ? u->push + j : NULL, .g = g + r * UPDATE_COLUMNS + c,
+                .W = m->W + at, .velocity = m->W_velocity + at, .column = column + c,
+                .row = u->row_sums + j / RBMK_PANEL * m->n_visible + i};
+            uint32_t bits = u->kernels->update_row(&one);
+            largest = bits > largest ? bits : largest;
+        }
+    memcpy(u->column_sums + (int64_t)(row / RBMK_ROW_BLOCK) * m->n_hidden + col, column,
+           (size_t)n_cols * sizeof *column);
     return largest;
+}
+
+/* The parameters come from the last-level cache while the products run in the first: ask for them early. */
+static void prefetch_tile(const rbmk_learning *m, int row, int n_rows, int col, int n_cols)
+{
+#if defined(__GNUC__)
+    for (int r = row; r < row + n_rows; r++)
+        for (int j = col; j < col + n_cols; j += 16) {
+            __builtin_prefetch(m->W + (int64_t)r * m->n_hidden + j, 1, 2);
+            __builtin_prefetch(m->W_velocity + (int64_t)r * m->n_hidden + j, 1, 2);
+        }
+#else
+    (void)m, (void)row, (void)n_rows, (void)col, (void)n_cols;
+#endif
 }
 
 static uint32_t update_tile(const rbmk_updater *u, int row, int n_rows, int col, int n_cols, void *scratch)
 {
     float *g = scratch;
-    uint32_t largest = 0;
+    uint32_t largest;
+    prefetch_tile(u->model, row, n_rows, col, n_cols);
     u->gradient(u, row, n_rows, col, n_cols, g, g + UPDATE_TILE);
-    for (int c = 0; c < n_cols; c += RBMK_PANEL) {
-        int n = n_cols - c < RBMK_PANEL ? n_cols - c : RBMK_PANEL;
-        uint32_t bits = update_panel(u, row, n_rows, col + c, n, g + c);
-        largest = bits > largest ? bits : largest;
-    }
+    largest = update_rows(u, row, n_rows, col, n_cols, g);
     if (u->settings->max_norm > 0.0f)
         add_squares(u, row, n_rows, col, n_cols);
     else if (u->weights)

@@ -1,8 +1,298 @@
-/* Placeholder until the tile path is written. */
-#include "../../kernels.h"
+/* AMX: products of bytes in tile registers; everything else as AVX-512. Apart from the tiles (tile.h) this is plain C,
+ * which the compiler vectorises.
+ *
+ * An element is three digits, q = d0 + 256 d1 + 65536 d2 with -128 <= d <= 127: the bytes of q + 0x808080, each with its
+ * top bit flipped. A tile holds one digit of 64 rows x 16 columns, four neighbouring rows side by side:
+ * byte [row / 4][column][row % 4]. Below a tile comes the one of the next 64 rows; after the last, the next digit's
+ * first; after the third digit, the next 16 columns'. Rows and columns beyond the matrix stay unset: such rows only ever
+ * meet zero states, and such columns give sums that nobody reads.
+ */
+#include <string.h>
+
+#include "tile.h"
+
+#ifdef RBMK_BUILD_TILES
+
+enum {
+    TILE_BYTES = 1024,
+    TILE_WORDS = TILE_BYTES / 4,
+    TILE_DEPTH = 64, /* rows of the right operand */
+    TILE_ROWS = 16,  /* of the left operand and the result */
+    TILE_COLUMNS = 16,
+    TILE_SUMS = TILE_ROWS * TILE_COLUMNS,
+    DIGITS = 3,
+    DIGIT_SUMS = RBMK_TILE_ROWS * TILE_COLUMNS,      /* of one digit of 16 columns */
+    GROUP_SUMS = 2 * DIGITS * DIGIT_SUMS,            /* of 32 columns */
+    EXACT_TILES = 65536 / TILE_DEPTH                 /* 65536 * 255 * 128 fits int32 */
+};
+
+TILE_TARGET_BEGIN
+
+static inline size_t tiles_for(int rows) { return ((size_t)rows + TILE_DEPTH - 1) / TILE_DEPTH; }
+
+/* The first tile of a digit of the 16 columns from `col`. */
+static inline uint8_t *digit_tiles(const rbmk_matrix *m, int col, int digit)
+{
+    return (uint8_t *)m->data + ((size_t)(col / TILE_COLUMNS) * DIGITS + (size_t)digit) * tiles_for(m->rows) * TILE_BYTES;
+}
+
+static size_t packed_bytes(int rows, int cols)
+{
+    return tiles_for(rows) * (((size_t)cols + TILE_COLUMNS - 1) / TILE_COLUMNS) * DIGITS * TILE_BYTES;
+}
+
+/* --- Packing ------------------------------------------------------------------------------------------ */
+
+/* The digits of 4 rows x 16 columns; a word of `digit` holds a column's four rows. */
+static inline void split4(const int32_t *q0, const int32_t *q1, const int32_t *q2, const int32_t *q3,
+                          uint32_t *restrict digit0, uint32_t *restrict digit1, uint32_t *restrict digit2)
+{
+    const uint32_t bias = 0x808080u, flip = 0x80808080u, even = 0x00FF00FFu, odd = 0xFF00FF00u;
+    for (int j = 0; j < TILE_COLUMNS; j++) {
+        uint32_t a = (uint32_t)q0[j] + bias, b = (uint32_t)q1[j] + bias;
+        uint32_t c = (uint32_t)q2[j] + bias, d = (uint32_t)q3[j] + bias;
+        uint32_t ab02 = (a & even) | ((b << 8) & odd), ab13 = ((a >> 8) & even) | (b & odd); /* bytes a0 b0 a2 b2, ... */
+        uint32_t cd02 = (c & even) | ((d << 8) & odd), cd13 = ((c >> 8) & even) | (d & odd);
+        digit0[j] = ((ab02 & 0xFFFFu) | (cd02 << 16)) ^ flip;
+        digit1[j] = ((ab13 & 0xFFFFu) | (cd13 << 16)) ^ flip;
+        digit2[j] = ((ab02 >> 16) | (cd02 & 0xFFFF0000u)) ^ flip;
+    }
+}
+
+/* Whole groups of 4 rows x 16 columns are written: a tile ends inside one only at the matrix's edge. */
+static void pack_tile(rbmk_matrix *m, int row, int col, int n_rows, int n_cols, const int32_t *tile, int ld)
+{
+    const size_t digit_words = tiles_for(m->rows) * TILE_WORDS;
+    for (int c = 0; c < n_cols; c += TILE_COLUMNS) {
+        uint32_t *column = (uint32_t *)digit_tiles(m, col + c, 0);
+        const int width = n_cols - c < TILE_COLUMNS ? n_cols - c : TILE_COLUMNS;
+        for (int r = 0; r < n_rows; r += 4) {
+            const int32_t *from = tile + (ptrdiff_t)r * ld + c, *q[4];
+            const int height = n_rows - r < 4 ? n_rows - r : 4;
+            uint32_t *to = column + (size_t)((row + r) / 4) * TILE_COLUMNS;
+            int32_t padded[4][TILE_COLUMNS] = {{0}};
+            for (int i = 0; i < 4; i++) {
+                q[i] = from + (ptrdiff_t)i * ld;
+                if (i < height && width == TILE_COLUMNS)
+                    continue;
+                if (i < height)
+                    memcpy(padded[i], q[i], (size_t)width * sizeof *from);
+                q[i] = padded[i];
+            }
+            split4(q[0], q[1], q[2], q[3], to, to + digit_words, to + 2 * digit_words);
+        }
+    }
+}
+
+/* --- Products ----------------------------------------------------------------------------------------- */
+
+/* Two left tiles by two right tiles, all the way down: four accumulators hide the product's latency, and every load
+ * serves two products. Right tiles follow each other as `left` and `right` say; sums are those of
+ * (left 0, right 0), (left 1, right 0), (left 0, right 1), (left 1, right 1). */
+static void product_2x2(const uint8_t *left0, const uint8_t *left1, const uint8_t *right0, const uint8_t *right1,
+                        size_t n_tiles, int32_t *sums)
+{
+    tile_zero(0);
+    tile_zero(1);
+    tile_zero(2);
+    tile_zero(3);
+    for (size_t at = 0; at < n_tiles * TILE_BYTES; at += TILE_BYTES) {
+        tile_load(4, left0 + at, 64);
+        tile_load(6, right0 + at, 64);
+        tile_load(5, left1 + at, 64);
+        tile_load(7, right1 + at, 64);
+        tile_dot(0, 4, 6);
+        tile_dot(1, 5, 6);
+        tile_dot(2, 4, 7);
+        tile_dot(3, 5, 7);
+    }
+    tile_store(0, sums, 64);
+    tile_store(1, sums + TILE_SUMS, 64);
+    tile_store(2, sums + 2 * TILE_SUMS, 64);
+    tile_store(3, sums + 3 * TILE_SUMS, 64);
+}
+
+/* One left tile by the three digits of one column of right tiles. */
+static void product_1x3(const uint8_t *left, const uint8_t *right0, const uint8_t *right1, const uint8_t *right2,
+                        size_t n_tiles, int32_t *sums)
+{
+    tile_zero(0);
+    tile_zero(1);
+    tile_zero(2);
+    for (size_t at = 0; at < n_tiles * TILE_BYTES; at += TILE_BYTES) {
+        tile_load(3, left + at, 64);
+        tile_load(4, right0 + at, 64);
+        tile_dot(0, 3, 4);
+        tile_load(5, right1 + at, 64);
+        tile_dot(1, 3, 5);
+        tile_load(6, right2 + at, 64);
+        tile_dot(2, 3, 6);
+    }
+    tile_store(0, sums, 64);
+    tile_store(1, sums + DIGIT_SUMS, 64);
+    tile_store(2, sums + 2 * DIGIT_SUMS, 64);
+}
+
+/* Where states lie as left tiles: byte [tile of 16 rows][tile of 64 states][row][state], zero beyond the states. */
+typedef struct {
+    uint8_t *data;
+    size_t tiles_across;
+    int tiles_down; /* 1 or 2 */
+} left_operand;
+
+static inline left_operand left_of(void *memory, int n, int rows)
+{
+    return (left_operand){memory, tiles_for(rows), n > TILE_ROWS ? 2 : 1};
+}
+
+static inline size_t left_bytes(left_operand a) { return (size_t)a.tiles_down * a.tiles_across * TILE_BYTES; }
+
+static inline uint8_t *left_at(left_operand a, int row, int state)
+{
+    return a.data + ((size_t)(row / TILE_ROWS) * a.tiles_across + (size_t)(state / TILE_DEPTH)) * TILE_BYTES +
+           (size_t)(row % TILE_ROWS) * TILE_DEPTH + (size_t)(state % TILE_DEPTH);
+}
+
+/* Sums of the digits, [column tile][digit][row][column], of one or two column tiles, over `n_tiles` tiles of states from
+ * the one numbered `first`. */
+static void digit_sums(left_operand a, const rbmk_matrix *m, int col, int column_tiles, size_t first, size_t n_tiles,
+                       int32_t *sums)
+{
+    const size_t digit_bytes = tiles_for(m->rows) * TILE_BYTES;
+    const uint8_t *left0 = a.data + first * TILE_BYTES, *left1 = left0 + a.tiles_across * TILE_BYTES;
+    const uint8_t *right = digit_tiles(m, col, 0) + first * TILE_BYTES;
+    if (a.tiles_down == 2 && column_tiles == 2) {
+        for (int s = 0; s < 2 * DIGITS; s += 2, right += 2 * digit_bytes)
+            product_2x2(left0, left1, right, right + digit_bytes, n_tiles, sums + s * DIGIT_SUMS);
+        return;
+    }
+    for (int t = 0; t < column_tiles; t++, right += DIGITS * digit_bytes) {
+        int32_t *to = sums + t * DIGITS * DIGIT_SUMS;
+        product_1x3(left0, right, right + digit_bytes, right + 2 * digit_bytes, n_tiles, to);
+        if (a.tiles_down == 2)
+            product_1x3(left1, right, right + digit_bytes, right + 2 * digit_bytes, n_tiles, to + TILE_SUMS);
+    }
+}
+
+static void lay_out_u8(left_operand a, const uint8_t *states, ptrdiff_t stride, int n, int rows)
+{
+    for (int r = 0; r < a.tiles_down * TILE_ROWS; r++) {
+        int k = 0;
+        if (r < n)
+            for (; k + TILE_DEPTH <= rows; k += TILE_DEPTH)
+                memcpy(left_at(a, r, k), states + r * stride + k, TILE_DEPTH);
+        for (; k < rows; k += TILE_DEPTH) {
+            memset(left_at(a, r, k), 0, TILE_DEPTH);
+            if (r < n)
+                memcpy(left_at(a, r, k), states + r * stride + k, (size_t)(rows - k));
+        }
+    }
+}
+
+/* Writes whole groups of 16 columns. Digit sums may wrap around: with them, all is modulo 2^32. */
+static void multiply_u8(const uint8_t *states, ptrdiff_t stride, int n, const rbmk_matrix *m, int col, int n_cols,
+                        int32_t *out, int ld, void *scratch)
+{
+    left_operand a = left_of(scratch, n, m->rows);
+    int32_t *sums = (int32_t *)(a.data + left_bytes(a));
+    lay_out_u8(a, states, stride, n, m->rows);
+    for (int c = 0; c < n_cols; c += 2 * TILE_COLUMNS) {
+        const int column_tiles = n_cols - c > TILE_COLUMNS ? 2 : 1;
+        digit_sums(a, m, col + c, column_tiles, 0, a.tiles_across, sums);
+        for (int t = 0; t < column_tiles; t++)
+            for (int i = 0; i < n; i++) {
+                const int32_t *s = sums + t * DIGITS * DIGIT_SUMS + i * TILE_COLUMNS;
+                int32_t *to = out + (ptrdiff_t)i * ld + c + t * TILE_COLUMNS, sum[TILE_COLUMNS];
+                for (int j = 0; j < TILE_COLUMNS; j++)
+                    sum[j] = (int32_t)((uint32_t)s[j] + ((uint32_t)s[j + DIGIT_SUMS] << 8) +
+                                       ((uint32_t)s[j + 2 * DIGIT_SUMS] << 16));
+                memcpy(to, sum, sizeof sum);
+            }
+    }
+}
+
+/* --- Grey levels: the sums of their high bytes and of their low bytes --------------------------------------- */
+
+static void lay_out_u16(left_operand high, left_operand low, const uint16_t *states, ptrdiff_t stride, int n, int rows)
+{
+    for (int r = 0; r < high.tiles_down * TILE_ROWS; r++)
+        for (int k = 0; k < rows; k += TILE_DEPTH) {
+            uint8_t *to_high = left_at(high, r, k), *to_low = left_at(low, r, k);
+            uint16_t level[TILE_DEPTH] = {0};
+            if (r < n)
+                memcpy(level, states + r * stride + k,
+                       (size_t)(rows - k < TILE_DEPTH ? rows - k : TILE_DEPTH) * sizeof *level);
+            for (int i = 0; i < TILE_DEPTH; i++) {
+                to_high[i] = (uint8_t)(level[i] >> 8);
+                to_low[i] = (uint8_t)level[i];
+            }
+        }
+}
+
+static inline int64_t digits_value(const int32_t *s)
+{
+    return s[0] + ((int64_t)s[DIGIT_SUMS] + (int64_t)s[2 * DIGIT_SUMS] * 256) * 256;
+}
+
+/* Writes whole groups of 16 columns. Digit sums must not wrap around here, so the rows are taken 65536 at a time. */
+static void multiply_u16(const uint16_t *states, ptrdiff_t stride, int n, const rbmk_matrix *m, int col, int n_cols,
+                         double *out, int ld, void *scratch)
+{
+    left_operand high = left_of(scratch, n, m->rows), low = left_of(high.data + left_bytes(high), n, m->rows);
+    int32_t *high_sums = (int32_t *)(low.data + left_bytes(low)), *low_sums = high_sums + GROUP_SUMS;
+    lay_out_u16(high, low, states, stride, n, m->rows);
+    for (int c = 0; c < n_cols; c += 2 * TILE_COLUMNS) {
+        const int column_tiles = n_cols - c > TILE_COLUMNS ? 2 : 1;
+        for (size_t first = 0; first < high.tiles_across; first += EXACT_TILES) {
+            const size_t left = high.tiles_across - first, n_tiles = left < EXACT_TILES ? left : EXACT_TILES;
+            digit_sums(high, m, col + c, column_tiles, first, n_tiles, high_sums);
+            digit_sums(low, m, col + c, column_tiles, first, n_tiles, low_sums);
+            for (int t = 0; t < column_tiles; t++)
+                for (int i = 0; i < n; i++) {
+                    const int32_t at = t * DIGITS * DIGIT_SUMS + i * TILE_COLUMNS;
+                    double *to = out + (ptrdiff_t)i * ld + c + t * TILE_COLUMNS;
+                    for (int j = 0; j < TILE_COLUMNS; j++) {
+                        int64_t sum = digits_value(high_sums + at + j) * 256 + digits_value(low_sums + at + j);
+                        to[j] = first ? to[j] + (double)sum : (double)sum;
+                    }
+                }
+        }
+    }
+}
+
+/* --- Threads ------------------------------------------------------------------------------------------- */
+
+static void configure(void)
+{
+    static const tile_config all_whole = {.palette = 1,
+                                          .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
+                                          .rows = {16, 16, 16, 16, 16, 16, 16, 16}};
+    tile_configure(&all_whole);
+}
+
+static void release(void) { tile_release(); }
+
+TILE_TARGET_END
+
+int rbmk_fill_amx(rbmk_kernels *table)
+{
+    if (!fill_base(table))
+        return 0;
+    table->packed_bytes = packed_bytes;
+    table->pack_tile = pack_tile;
+    table->multiply_u8 = multiply_u8;
+    table->multiply_u16 = multiply_u16;
+    table->thread_begin = configure;
+    table->thread_end = release;
+    return 1;
+}
+
+#else
 
 int rbmk_fill_amx(rbmk_kernels *table)
 {
     (void)table;
     return 0;
 }
+
+#endif

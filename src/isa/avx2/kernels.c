@@ -10,6 +10,8 @@
 
 RBMK_TARGET_BEGIN("avx2")
 
+#include "../../common/philox.h"
+
 #define RBMK_OWN_ADD_ROWS
 
 /* Positions of the nonzero states of a row, 32 states a step. */
@@ -30,41 +32,118 @@ static inline int active_u8(const uint8_t *states, int n, uint32_t *index)
     return count;
 }
 
-/* 64 columns: 8 registers of sums; 16: 2. */
-static inline void add_rows(const int32_t *panel, int width, const uint32_t *index, int count, int32_t *out)
+/* Add the listed rows of a panel: 64 columns are 8 registers of sums, fresh ones start at zero. */
+static inline void add_rows(const int32_t *panel, int width, const uint32_t *index, int count, int fresh,
+                            int32_t *sums)
 {
     if (width == RBMK_PANEL) {
         __m256i s[8];
         for (int r = 0; r < 8; r++)
-            s[r] = _mm256_setzero_si256();
+            s[r] = fresh ? _mm256_setzero_si256() : _mm256_loadu_si256((const __m256i *)sums + r);
         for (int t = 0; t < count; t++) {
             const __m256i *row = (const __m256i *)(panel + (size_t)index[t] * RBMK_PANEL);
             for (int r = 0; r < 8; r++)
                 s[r] = _mm256_add_epi32(s[r], _mm256_loadu_si256(row + r));
         }
         for (int r = 0; r < 8; r++)
-            _mm256_storeu_si256((__m256i *)out + r, s[r]);
+            _mm256_storeu_si256((__m256i *)sums + r, s[r]);
         return;
     }
     for (int first = 0; first < width; first += 16) {
         __m256i s0 = _mm256_setzero_si256(), s1 = s0;
+        if (!fresh) {
+            s0 = _mm256_loadu_si256((const __m256i *)(sums + first));
+            s1 = _mm256_loadu_si256((const __m256i *)(sums + first + 8));
+        }
         for (int t = 0; t < count; t++) {
             const __m256i *row = (const __m256i *)(panel + (size_t)index[t] * width + first);
             s0 = _mm256_add_epi32(s0, _mm256_loadu_si256(row));
             s1 = _mm256_add_epi32(s1, _mm256_loadu_si256(row + 1));
         }
-        _mm256_storeu_si256((__m256i *)(out + first), s0);
-        _mm256_storeu_si256((__m256i *)(out + first + 8), s1);
+        _mm256_storeu_si256((__m256i *)(sums + first), s0);
+        _mm256_storeu_si256((__m256i *)(sums + first + 8), s1);
     }
 }
 
+#define RBMK_OWN_PHILOX16
+
+/* Low and high words of 8 products: vpmuludq multiplies the even lanes. */
+static inline __m256i multiply_wide(__m256i a, __m256i m, __m256i *high)
+{
+    __m256i even = _mm256_mul_epu32(a, m), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), m);
+    *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+    return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
+}
+
+static inline void philox8(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16], int at)
+{
+    const __m256i m0 = _mm256_set1_epi64x(PHILOX_M0), m1 = _mm256_set1_epi64x(PHILOX_M1);
+    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    __m256i x0 = _mm256_add_epi32(_mm256_set1_epi32((int)c0), lanes), x1 = _mm256_set1_epi32((int)counter->c1);
+    __m256i x2 = _mm256_set1_epi32((int)counter->c2), x3 = _mm256_set1_epi32((int)counter->c3);
+    uint32_t k0 = counter->k0, k1 = counter->k1;
+    for (int round = 0; round < 10; round++) {
+        __m256i high0, high1, low0 = multiply_wide(x0, m0, &high0), low1 = multiply_wide(x2, m1, &high1);
+        x0 = _mm256_xor_si256(_mm256_xor_si256(high1, x1), _mm256_set1_epi32((int)k0));
+        x2 = _mm256_xor_si256(_mm256_xor_si256(high0, x3), _mm256_set1_epi32((int)k1));
+        x1 = low1;
+        x3 = low0;
+        k0 += PHILOX_W0;
+        k1 += PHILOX_W1;
+    }
+    _mm256_storeu_si256((__m256i *)(out[0] + at), x0);
+    _mm256_storeu_si256((__m256i *)(out[1] + at), x1);
+    _mm256_storeu_si256((__m256i *)(out[2] + at), x2);
+    _mm256_storeu_si256((__m256i *)(out[3] + at), x3);
+}
+
+/* 16 neighbouring blocks at once. */
+static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
+{
+    philox8(c0, counter, out, 0);
+    philox8(c0 + 8, counter, out, 8);
+}
+
 #include "../../common/kernels.inl.h"
+
+/* 8 x 8 in registers: pairs, then quadruples, then halves. */
+static inline void transpose_8x8(const int32_t *tile, int ld, int32_t *out, int ld_out)
+{
+    __m256i r[8], s[8];
+    for (int i = 0; i < 8; i++)
+        r[i] = _mm256_loadu_si256((const __m256i *)(tile + i * ld));
+    for (int i = 0; i < 8; i += 2) {
+        s[i] = _mm256_unpacklo_epi32(r[i], r[i + 1]);
+        s[i + 1] = _mm256_unpackhi_epi32(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4) {
+        r[i] = _mm256_unpacklo_epi64(s[i], s[i + 2]);
+        r[i + 1] = _mm256_unpackhi_epi64(s[i], s[i + 2]);
+        r[i + 2] = _mm256_unpacklo_epi64(s[i + 1], s[i + 3]);
+        r[i + 3] = _mm256_unpackhi_epi64(s[i + 1], s[i + 3]);
+    }
+    for (int i = 0; i < 4; i++) {
+        _mm256_storeu_si256((__m256i *)(out + i * ld_out), _mm256_permute2x128_si256(r[i], r[i + 4], 0x20));
+        _mm256_storeu_si256((__m256i *)(out + (i + 4) * ld_out), _mm256_permute2x128_si256(r[i], r[i + 4], 0x31));
+    }
+}
+
+static void transpose_i32_8x8(const int32_t *tile, int ld, int n_rows, int n_cols, int32_t *out, int ld_out)
+{
+    int whole_rows = n_rows / 8 * 8, whole_cols = n_cols / 8 * 8;
+    for (int r = 0; r < whole_rows; r += 8)
+        for (int c = 0; c < whole_cols; c += 8)
+            transpose_8x8(tile + r * ld + c, ld, out + c * ld_out + r, ld_out);
+    transpose_i32(tile + whole_cols, ld, n_rows, n_cols - whole_cols, out + whole_cols * ld_out, ld_out);
+    transpose_i32(tile + whole_rows * ld, ld, n_rows - whole_rows, whole_cols, out + whole_rows, ld_out);
+}
 
 RBMK_TARGET_END
 
 int rbmk_fill_avx2(rbmk_kernels *table)
 {
     fill_table(table);
+    table->transpose_i32 = transpose_i32_8x8;
     return 1;
 }
 
