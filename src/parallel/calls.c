@@ -74,7 +74,7 @@ typedef struct {
 static void gibbs_rows(const gibbs_job *job, int64_t from, int64_t n, void *scratch)
 {
     const rbmk_weights *w = job->w;
-    const rbmk_team alone = {0, 1};
+    const rbmk_team alone = {0, 1, NULL};
     uint8_t *visible = job->visible + from * w->n_visible, *hidden = job->hidden + from * w->n_hidden;
     rbmk_stream stream = job->stream;
     if (stream.rows)

@@ -136,7 +136,7 @@ static void up(rbmk_team team, run *r, rbmk_states visible, uint8_t *sample, pha
                             .packed = statistics ? &statistics->hidden : NULL,
                             .packed_sums = statistics ? statistics->hidden_sums : NULL};
     rbmk_pass_member(team, &pass, scratch_of(r, team));
-    rbmk_barrier();
+    rbmk_barrier(team);
 }
 
 /* visible | hidden: samples into r->visible, and transposed into `statistics` unless NULL. */
@@ -149,14 +149,14 @@ static void down(rbmk_team team, run *r, const uint8_t *hidden, int64_t n, phase
                             .sample_transposed = statistics ? statistics->transposed : NULL,
                             .transposed_stride = statistics ? statistics->stride : 0};
     rbmk_pass_member(team, &pass, scratch_of(r, team));
-    rbmk_barrier();
+    rbmk_barrier(team);
 }
 
 static void positive_phase(rbmk_team team, run *r, int64_t first, int64_t n, const rbmk_stream *stream)
 {
     rbmk_states batch = {r->batch, r->plan->data.grey, r->model->n_visible, n};
     gather(team, r, first, n);
-    rbmk_barrier();
+    rbmk_barrier(team);
     up(team, r, batch, r->plan->chains ? NULL : r->hidden, &r->phases[DATA], stream);
 }
 
@@ -244,7 +244,7 @@ static void bias_gradients(rbmk_team team, run *r)
         r->hidden_gradient[j] = difference(positive, data->n, negative, model->n, 65535.0);
         r->hidden_mean[j] = (float)positive * scale(data->n, 65535.0);
     }
-    rbmk_barrier();
+    rbmk_barrier(team);
 }
 
 /* The gradient of a tile of W: products of the transposed states with the packed probabilities. */
@@ -312,7 +312,7 @@ static rbmk_status one_update(rbmk_team team, run *r, int64_t t)
         r->updater.rate = plan->rates[t];
         r->updater.momentum = plan->momenta[t];
     }
-    rbmk_barrier();
+    rbmk_barrier(team);
     positive_phase(team, r, first, n, &stream);
     if (plan->chains)
         persistent(team, r, stream);
@@ -338,7 +338,7 @@ static void epoch_member(rbmk_team team, void *arg)
             }
             r->stop = r->status != RBMK_OK;
         }
-        rbmk_barrier();
+        rbmk_barrier(team);
         if (r->stop)
             break;
     }

@@ -56,7 +56,7 @@ static int64_t largest_sum(rbmk_team team, const rbmk_fit *fit, int e)
         }
         largest = row > largest ? row : largest;
     }
-    rbmk_barrier();
+    rbmk_barrier(team);
     rbmk_share(team, fit->n_hidden, &from, &to);
     for (int64_t j = from; j < to; j++) {
         int64_t column = 0;
@@ -65,10 +65,10 @@ static int64_t largest_sum(rbmk_team team, const rbmk_fit *fit, int e)
         largest = column > largest ? column : largest;
     }
     fit->largest_sum[team.id] = largest;
-    rbmk_barrier();
+    rbmk_barrier(team);
     for (int m = 0; m < team.size; m++)
         largest = fit->largest_sum[m] > largest ? fit->largest_sum[m] : largest;
-    rbmk_barrier(); /* before anyone writes again */
+    rbmk_barrier(team); /* before anyone writes again */
     return largest;
 }
 
@@ -135,7 +135,7 @@ static void quantise_member(rbmk_team team, void *arg)
     quantise_job *job = arg;
     int exponent = 0;
     rbmk_fit_scan(team, &job->fit);
-    rbmk_barrier();
+    rbmk_barrier(team);
     rbmk_status status = rbmk_fit_exponent(team, &job->fit, job->start, &exponent);
     if (team.id == 0) {
         job->status = status;
@@ -143,7 +143,7 @@ static void quantise_member(rbmk_team team, void *arg)
         if (job->weights)
             job->weights->exponent = exponent;
     }
-    rbmk_barrier();
+    rbmk_barrier(team);
     if (status == RBMK_OK && job->weights)
         rbmk_pack_weights(team, job->fit.W, job->weights);
 }

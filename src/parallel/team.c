@@ -79,6 +79,85 @@ static void restore_floats(unsigned saved)
 #endif
 }
 
+#if defined(_OPENMP) && (defined(__unix__) || defined(__APPLE__))
+#include <stdatomic.h>
+
+/* Our own barrier, because OpenMP's spins for milliseconds: on a machine with more busy threads than CPUs each of the
+ * dozen barriers of an update would cost a time slice. This one spins for some microseconds, then sleeps. */
+struct rbmk_meeting {
+    atomic_int arrived, round;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+};
+
+static void meeting_begin(struct rbmk_meeting *meeting)
+{
+    atomic_init(&meeting->arrived, 0);
+    atomic_init(&meeting->round, 0);
+    pthread_mutex_init(&meeting->lock, NULL);
+    pthread_cond_init(&meeting->changed, NULL);
+}
+
+static void meeting_end(struct rbmk_meeting *meeting)
+{
+    pthread_cond_destroy(&meeting->changed);
+    pthread_mutex_destroy(&meeting->lock);
+}
+
+static void next_round(struct rbmk_meeting *meeting, int round)
+{
+    atomic_store_explicit(&meeting->arrived, 0, memory_order_relaxed);
+    pthread_mutex_lock(&meeting->lock);
+    atomic_store_explicit(&meeting->round, round + 1, memory_order_release);
+    pthread_cond_broadcast(&meeting->changed);
+    pthread_mutex_unlock(&meeting->lock);
+}
+
+static inline void pause_briefly(void)
+{
+#if defined(__SSE2__)
+    _mm_pause();
+#endif
+}
+
+void rbmk_barrier(rbmk_team team)
+{
+    enum { SPINS = 1000 };
+    struct rbmk_meeting *meeting = team.meeting;
+    if (team.size == 1)
+        return;
+    int round = atomic_load_explicit(&meeting->round, memory_order_acquire);
+    if (atomic_fetch_add_explicit(&meeting->arrived, 1, memory_order_acq_rel) == team.size - 1) {
+        next_round(meeting, round);
+        return;
+    }
+    for (int spin = 0; spin < SPINS; spin++) {
+        if (atomic_load_explicit(&meeting->round, memory_order_acquire) != round)
+            return;
+        pause_briefly();
+    }
+    pthread_mutex_lock(&meeting->lock);
+    while (atomic_load_explicit(&meeting->round, memory_order_acquire) == round)
+        pthread_cond_wait(&meeting->changed, &meeting->lock);
+    pthread_mutex_unlock(&meeting->lock);
+}
+#else
+struct rbmk_meeting {
+    int unused;
+};
+
+static void meeting_begin(struct rbmk_meeting *meeting) { (void)meeting; }
+static void meeting_end(struct rbmk_meeting *meeting) { (void)meeting; }
+
+void rbmk_barrier(rbmk_team team)
+{
+    (void)team;
+#ifdef _OPENMP
+#pragma omp barrier
+#endif
+}
+#endif
+
 static void member(rbmk_team team, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
 {
     unsigned saved = ieee_floats();
@@ -94,23 +173,19 @@ void rbmk_run(int wanted, const rbmk_kernels *kernels, void (*body)(rbmk_team, v
 {
 #ifdef _OPENMP
     if (wanted > 1) {
+        struct rbmk_meeting meeting;
+        meeting_begin(&meeting);
 #pragma omp parallel num_threads(wanted)
         {
-            rbmk_team team = {omp_get_thread_num(), omp_get_num_threads()};
+            rbmk_team team = {omp_get_thread_num(), omp_get_num_threads(), &meeting};
             member(team, kernels, body, arg);
         }
+        meeting_end(&meeting);
         return;
     }
 #endif
     (void)wanted;
-    member((rbmk_team){0, 1}, kernels, body, arg);
-}
-
-void rbmk_barrier(void)
-{
-#ifdef _OPENMP
-#pragma omp barrier
-#endif
+    member((rbmk_team){0, 1, NULL}, kernels, body, arg);
 }
 
 void *rbmk_allocate(size_t count, size_t size)

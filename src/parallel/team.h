@@ -6,13 +6,14 @@
 
 typedef struct {
     int id, size;
+    struct rbmk_meeting *meeting; /* where its barriers are counted */
 } rbmk_team;
 
 /* Run body(team, arg) on up to `threads` threads, each with IEEE float settings and ready for `kernels`. */
 void rbmk_run(int threads, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg);
 
 /* Every thread of the team waits for all. */
-void rbmk_barrier(void);
+void rbmk_barrier(rbmk_team team);
 
 /* Threads worth starting for about `work` elementary operations. */
 int rbmk_threads_for(double work);

@@ -227,30 +227,30 @@ rbmk_status rbmk_update_member(rbmk_team team, rbmk_updater *u, void *scratch)
     int exponent = before;
     rbmk_status status;
     prepare(team, u);
-    rbmk_barrier();
+    rbmk_barrier(team);
     update_weights(team, u, scratch);
-    rbmk_barrier();
+    rbmk_barrier(team);
     update_biases(team, u);
     if (u->settings->max_norm > 0.0f) {
         find_shrinkage(team, u);
-        rbmk_barrier();
+        rbmk_barrier(team);
         shrink(team, u);
     }
-    rbmk_barrier();
+    rbmk_barrier(team);
     status = rbmk_fit_exponent(team, &u->fit, before, &exponent);
     if (status == RBMK_OK && !biases_finite(u->model))
         status = RBMK_NOT_FINITE;
-    rbmk_barrier(); /* all have read the old exponent */
+    rbmk_barrier(team); /* all have read the old exponent */
     if (team.id == 0 && status == RBMK_OK) {
         u->model->exponent = exponent;
         if (u->weights)
             u->weights->exponent = exponent;
     }
     if (status == RBMK_OK && u->weights && (exponent != before || u->settings->max_norm > 0.0f)) {
-        rbmk_barrier();
+        rbmk_barrier(team);
         rbmk_pack_weights(team, u->model->W, u->weights);
     }
-    rbmk_barrier();
+    rbmk_barrier(team);
     return status;
 }
 
