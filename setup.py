@@ -1,13 +1,11 @@
 """Build the one compiled module, `rbmfast._engine`; everything else is declared in pyproject.toml."""
 
 import os
-import shutil
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import Cython
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.errors import CompileError, LinkError
@@ -70,29 +68,12 @@ class BuildEngine(build_ext):
         engine.extra_compile_args = compile_flags + (MSVC_FLAGS if msvc else UNIX_FLAGS + UNIX_LAST_FLAGS)
         engine.extra_link_args = link_flags
 
-        # Objects are reused only if they were made by these very commands; linking is always done again.
-        commands = [getattr(self.compiler, name, None) for name in ("compiler_so", "linker_so")]
-        key = repr((commands, engine.extra_compile_args, link_flags, self.debug, Cython.__version__))
-        stamp = Path(self.build_temp, "flags")
-        if self.force or not stamp.is_file() or stamp.read_text() != key:
-            shutil.rmtree(self.build_temp, ignore_errors=True)
-            stamp.parent.mkdir(parents=True)
-            stamp.write_text(key)
-        Path(self.get_ext_fullpath(engine.name)).unlink(missing_ok=True)
-
+        self.force = True  # objects of an earlier build may have been made with other flags
         compile_files = self.compiler.compile
 
-        def compile_in_parallel(sources, output_dir=None, depends=(), **options):
-            newest = max(os.path.getmtime(path) for path in [*depends, "setup.py"])
-
-            def compile_one(source):
-                (target,) = self.compiler.object_filenames([source], output_dir=output_dir or "")
-                if Path(target).exists() and os.path.getmtime(target) > max(newest, os.path.getmtime(source)):
-                    return target
-                return compile_files([source], output_dir=output_dir, depends=depends, **options)[0]
-
+        def compile_in_parallel(sources, **options):
             with ThreadPoolExecutor(self.parallel or min(os.cpu_count() or 1, 8)) as pool:
-                return list(pool.map(compile_one, sources))
+                return [objects[0] for objects in pool.map(lambda s: compile_files([s], **options), sources)]
 
         self.compiler.compile = compile_in_parallel
         super().build_extensions()

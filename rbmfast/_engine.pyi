@@ -1,0 +1,99 @@
+"""Types of the compiled engine. Its functions are specified, and documented, in `rbmfast.reference`."""
+
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.state import Gradient, LearningState, Statistics, UpdateSettings
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+U8 = NDArray[np.uint8]
+U16 = NDArray[np.uint16]
+U32 = NDArray[np.uint32]
+I64 = NDArray[np.int64]
+States = NDArray[Any]
+RowIds = int | NDArray[np.int64]
+
+class Config(TypedDict):
+    isa: str
+    isa_built: list[str]
+    isa_available: list[str]
+    openmp: bool
+    compiler: str
+    threads: int
+
+def set_num_threads(n: int) -> None: ...
+def get_num_threads() -> int: ...
+def select_isa(name: str) -> None: ...
+def config() -> Config: ...
+def exponent(W: F32, start: int = 20) -> int: ...
+
+class Weights:
+    def __init__(self, W: F32, start_exponent: int = 20) -> None: ...
+    @property
+    def exponent(self) -> int: ...
+    @property
+    def shape(self) -> tuple[int, int]: ...
+
+def affine(weights: Weights, states: States, bias: F32, up: bool = True) -> F32: ...
+def affine_sigmoid(weights: Weights, states: States, bias: F32, up: bool = True) -> F32: ...
+def affine_sigmoid_bernoulli(
+    weights: Weights,
+    states: States,
+    bias: F32,
+    seed: int,
+    purpose: int,
+    layer: int,
+    step: int,
+    rows: RowIds = 0,
+    up: bool = True,
+) -> U8: ...
+def affine_softplus_sum(weights: Weights, states: States, bias: F32, up: bool = True) -> F64: ...
+def gibbs(
+    weights: Weights,
+    a: F32,
+    b: F32,
+    visible: U8,
+    steps: int,
+    seed: int,
+    purpose: int,
+    layer: int = 0,
+    first_step: int = 0,
+    rows: RowIds = 0,
+    clamp: U8 | None = None,
+) -> tuple[U8, U8]: ...
+def sigmoid(x: F32) -> F32: ...
+def sigmoid_u16(x: F32) -> U16: ...
+def softplus(x: F32) -> F32: ...
+def log(x: F32) -> F32: ...
+def softplus_sum(x: F32) -> F64: ...
+def weighted_sum(states: States, weights: F32) -> F64: ...
+def bernoulli(x: F32, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> U8: ...
+def philox4x32(counter: U32, key: U32) -> U32: ...
+def uniform_u32(
+    n_rows: int, n_units: int, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0
+) -> U32: ...
+def shuffle_keys(n: int, seed: int, epoch: int, purpose: int) -> NDArray[np.uint64]: ...
+def normal_weights(n_rows: int, n_columns: int, scale: float, seed: int, purpose: int, layer: int) -> F32: ...
+def statistics(states: States, hidden_u16: U16) -> Statistics: ...
+def update(
+    state: LearningState, grad: Gradient, settings: UpdateSettings, rate: float, momentum: float
+) -> None: ...
+def epoch(
+    state: LearningState,
+    settings: UpdateSettings,
+    X: States,
+    order: I64,
+    row_ids: I64,
+    batch_size: int,
+    k: int,
+    chains: U8 | None,
+    rates: F32,
+    momenta: F32,
+    seed: int,
+    purpose: int,
+    layer: int,
+    first_step: int,
+) -> int: ...
