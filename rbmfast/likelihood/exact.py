@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from rbmfast.data import as_rows
 from rbmfast.models import RBM
-from rbmfast.models.rbm import BLOCK_BYTES
 from rbmfast.reference import GREY
 from rbmfast.units import Bernoulli, Unit
 from rbmfast.units.base import F64
@@ -21,6 +19,8 @@ from rbmfast.units.base import F64
 MAX_UNITS = 25  # of the enumerated layer
 MAX_LISTED_UNITS = 20  # where every state gets a number of its own
 METHODS = ("exact",)
+BLOCK_NUMBERS = 1 << 16  # inputs worked on at once: with their temporaries they stay in a cache
+HIGH_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def log_partition(rbm: RBM, method: str = "exact") -> LogPartition:
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}")
     layer = _layer_to_enumerate(rbm)
-    value = float(logsumexp([logsumexp(block) for block in _log_weights(layer)]))
+    value = _log_sum_exp(np.array([_log_sum_exp(block) for block in _log_weights(layer)]))
     return LogPartition(value, stderr=0.0, lower=value, upper=value, method="exact")
 
 
@@ -176,7 +176,7 @@ def log_probabilities(rbm: RBM) -> F64:
             f"got {rbm.n_visible} {rbm.visible.name} units"
         )
     log_weights = np.concatenate([*_log_weights(layer)])
-    return log_weights - float(logsumexp(log_weights))
+    return log_weights - _log_sum_exp(log_weights)
 
 
 def all_states(n_units: int) -> NDArray[np.uint8]:
@@ -220,6 +220,20 @@ class _Layer:
     def n_states(self) -> int | None:
         return self.unit.count_states(len(self.bias))
 
+    def count_states(self, n_units: int) -> int:
+        """Joint states of some of the units."""
+        count = self.unit.count_states(n_units)
+        assert count is not None, "the unit type cannot be enumerated"
+        return count
+
+    def inputs_and_energies(self, units: slice, start: int, stop: int) -> tuple[F64, F64]:
+        """What states of some units send to the other layer, (n_states, other units); their own energies."""
+        bias = self.bias[units]
+        if len(bias) == 0:
+            return np.zeros((1, len(self.other_bias))), np.zeros(1)
+        states = self.unit.states(len(bias), start, stop)
+        return states @ self.W[units], self.unit.energy(states, bias)
+
 
 def _visible_layer(rbm: RBM) -> _Layer:
     W, b = rbm.W.astype(np.float64), rbm.b.astype(np.float64)
@@ -232,14 +246,27 @@ def _hidden_layer(rbm: RBM) -> _Layer:
 
 
 def _log_weights(layer: _Layer) -> Iterator[F64]:
-    """Log of exp(-E) summed over the other layer, for block after block of the layer's states."""
+    """Log of exp(-E) summed over the other layer, for block after block of the layer's states.
+
+    The states of a block differ in the last units only: what they send to the other layer is a table, made
+    once, plus one row a block.
+    """
     n, n_other = layer.W.shape
-    assert layer.n_states is not None
-    size = max(1, BLOCK_BYTES // (64 * n_other))
-    for start in range(0, layer.n_states, size):
-        states = layer.unit.states(n, start, min(start + size, layer.n_states))
-        x = states @ layer.W + layer.other_bias
-        yield layer.other.log_normalizer_float64(x, layer.other_bias) - layer.unit.energy(states, layer.bias)
+    n_low = next(k for k in range(n, -1, -1) if k == 0 or layer.count_states(k) * n_other <= BLOCK_NUMBERS)
+    low, high = slice(n - n_low, n), slice(0, n - n_low)
+    x_low, energy_low = layer.inputs_and_energies(low, 0, layer.count_states(n_low))
+    x_low += layer.other_bias
+    n_high = layer.count_states(n - n_low)
+    for start in range(0, n_high, HIGH_AT_ONCE):
+        stop = min(start + HIGH_AT_ONCE, n_high)
+        for x, energy in zip(*layer.inputs_and_energies(high, start, stop), strict=True):
+            yield layer.other.log_normalizer_float64(x_low + x, layer.other_bias) - (energy_low + energy)
+
+
+def _log_sum_exp(x: F64) -> float:
+    """Faster than SciPy's for short arrays of finite numbers."""
+    top = float(x.max())
+    return top + math.log(float(np.exp(x - top).sum()))
 
 
 def _layer_to_enumerate(rbm: RBM) -> _Layer:

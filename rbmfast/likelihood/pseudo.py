@@ -15,7 +15,9 @@ from rbmfast.random import Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import F32, GREY, States
 from rbmfast.units.base import F64
 
-BLOCK_NUMBERS = 1 << 18  # hidden inputs worked on at once: they stay in a cache
+BLOCK_NUMBERS = (
+    1 << 20
+)  # numbers worked on at once: calls long enough to share out, a block that fits a cache
 
 
 def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, seed: SeedLike = None) -> F64:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.reference import F32
@@ -15,7 +15,7 @@ from rbmfast.reference import F32
 MAX_PARAMETER = 2.0**40  # what the fixed-point weights can hold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Parameters:
     """One version of a model's parameters, with all that follows from it; copied, and read-only.
 
@@ -49,12 +49,7 @@ class Parameters:
 
 def check_parameter(value: ArrayLike, name: str, shape: tuple[int, ...]) -> F32:
     """`value` as a float32 array if it can be a parameter; a clear error otherwise."""
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array of shape {shape}: {error}") from None
-    if array.dtype.kind not in "fiu":
-        raise TypeError(f"{name} must be an array of numbers, got dtype {array.dtype}")
+    array = as_numbers(value, name)
     if array.shape != shape:
         raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
     with np.errstate(over="ignore"):
@@ -66,3 +61,14 @@ def check_parameter(value: ArrayLike, name: str, shape: tuple[int, ...]) -> F32:
             f"{name} must be finite and below 2**40 in size, got {array[where]} at {list(where)}"
         )
     return rounded
+
+
+def as_numbers(value: ArrayLike, name: str) -> NDArray[Any]:
+    """`value` as an array of real numbers; a clear error otherwise."""
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array: {error}") from None
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must be an array of numbers, got dtype {array.dtype}")
+    return array

@@ -16,7 +16,7 @@ from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows
 from rbmfast.models.chains import Chains
 from rbmfast.models.missing import check_mask, known_values, split_missing
-from rbmfast.models.parameters import Parameters, check_parameter
+from rbmfast.models.parameters import Parameters, as_numbers, check_parameter
 from rbmfast.models.passes import Pass, row_dot
 from rbmfast.models.patterns import PatternCounts
 from rbmfast.random import MAX_ROW, MAX_STEP, Purpose, SeedLike, check_integer, check_seed
@@ -40,10 +40,11 @@ class RBM:
 
     Visible states v and hidden states h have the energy
 
-        E(v, h) = -v W h + own energies of the units;  for Bernoulli units  E = -v W h - a v - b h
+        E(v, h) = -v W h - a v - b h                for Bernoulli units, states 0 and 1
+        E(v, h) = -v W h + |v - a|^2 / 2 - b h      for Gaussian visible units, real states
 
-    and the probability exp(-E(v, h)) / Z. Given one layer, the units of the other are independent: a unit's
-    *total input* is its bias and the weights from the units that are on.
+    and the probability exp(-E(v, h)) / Z. Given one layer, the units of the other are independent: all that a
+    unit hears is its *total input*, the weights from the units that are on, and its bias.
 
     Parameters
     ----------
@@ -92,10 +93,10 @@ class RBM:
 
     Different methods never share numbers, even under equal seeds.
 
-    *Exactness.* For Bernoulli units every result but those of `pattern_counts` is the same, bit for bit, on
-    every machine, with any number of threads, from any container and however the rows are split. The sampler
-    sees the weights as multiples of 2**-20 (coarser ones if they are large), so energies are good to about
-    six digits.
+    *Exactness.* For Bernoulli units every result (but the probabilities beside pattern counts) is the same,
+    bit for bit, on every machine, with any number of threads, from any container and however the rows are
+    split. The sampler sees the weights as multiples of 2**-20 (coarser ones if they are large), so energies
+    are good to about six digits. Products with real-valued states may differ in the last bits elsewhere.
 
     References
     ----------
@@ -176,7 +177,7 @@ class RBM:
         >>> rf.RBM.from_arrays(np.zeros((4, 2)), a=np.zeros(4), b=np.full(2, -4.0))
         RBM(4, 2)
         """
-        shape = np.shape(W)
+        shape = as_numbers(W, "W").shape
         if len(shape) != 2 or 0 in shape:
             raise ValueError(f"W must be 2-D (n_visible, n_hidden) and not empty, got shape {shape}")
         rbm = cls.__new__(cls)
@@ -260,7 +261,8 @@ class RBM:
         """Set the visible biases from data, so that learning need not begin with them; keep the data's means.
 
         For Bernoulli units the biases become the log-odds of the means (one row of ones and one of zeros
-        added, so that none is infinite), for Gaussian units the means. `rbmfast.train` does this to a new model.
+        added, so that none is infinite), for Gaussian units the means. `rbmfast.train` does this to a new
+        model.
 
         Parameters
         ----------
@@ -280,8 +282,10 @@ class RBM:
         >>> rbm.a.round(3)
         array([-1.099,  0.   ,  1.099], dtype=float32)
         """
+        old = self._parameters
         bias, means = self.visible.initial_bias(self._visible_rows(X, "X"))
-        self._set_parameters(self._parameters.W, bias, self._parameters.b, means)
+        bias = check_parameter(bias, "the visible bias from X", old.a.shape)
+        self._set_parameters(old.W, bias, old.b, means)
 
     def __repr__(self) -> str:
         units = "".join(
@@ -543,7 +547,7 @@ class RBM:
         Parameters
         ----------
         V : (n_rows, n_visible)
-            Visible states; every row starts a chain. Grey levels count as expectations in the first half-step.
+            Visible states; every row starts a chain. Grey levels are expectations in the first half-step.
         steps : int, default 1
             Gibbs steps, at least 1.
         seed : int, Generator or None

@@ -235,5 +235,5 @@ def _warn_of_large_weights(run: Run) -> None:
         f"the weights have become large (up to {largest:g}): the sampler sees them only to multiples of "
         f"2**-{run.state.exponent}. Lower the rate, or add a penalty such as rf.L2(1e-4) or rf.MaxNorm",
         UserWarning,
-        stacklevel=3,
+        stacklevel=4,
     )

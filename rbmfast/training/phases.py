@@ -40,13 +40,14 @@ def _float_gradient(model: Conditionals, data: tuple[States, F32], samples: tupl
     v0, v1 = _as_float(data[0]), _as_float(samples[0])
     p0, p1 = model.up.target.mean(data[1]), model.up.target.mean(samples[1])
     n0, n1 = np.float32(len(v0)), np.float32(len(v1))
-    return Gradient(
-        W=v0.T @ p0 / n0 - v1.T @ p1 / n1,
-        a=_mean(v0) - _mean(v1),
-        b=_mean(p0) - _mean(p1),
-        visible_mean=_mean(v0),
-        hidden_mean=_mean(p0),
-    )
+    with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
+        return Gradient(
+            W=v0.T @ p0 / n0 - v1.T @ p1 / n1,
+            a=_mean(v0) - _mean(v1),
+            b=_mean(p0) - _mean(p1),
+            visible_mean=_mean(v0),
+            hidden_mean=_mean(p0),
+        )
 
 
 def _as_float(states: States) -> F32:

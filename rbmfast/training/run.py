@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.random import Purpose
-from rbmfast.reference import F32, States
+from rbmfast.reference import F32, States, to_grey
 from rbmfast.state import LearningState
 from rbmfast.training.base import Conditionals
 from rbmfast.training.batches import I64, epoch_order, pieces
@@ -68,7 +68,7 @@ class Run:
         self.state = LearningState.start(plan.rbm.W, plan.rbm.a, plan.rbm.b)
         self.state.exponent = engine.exponent(self.state.W)
         self.state.visible_offset[:] = self.visible_means
-        self.state.hidden_offset[:] = plan.rbm.hidden.mean(self.state.b[None])[0]
+        self.state.hidden_offset[:] = self._hidden_means()
         self.state.activity[:] = plan.settings.sparsity_target
         if plan.n_chains:
             model = self.conditionals(Purpose.CHAIN_START)
@@ -199,6 +199,13 @@ class Run:
         return Conditionals.of(state.W, state.a, state.b, weights, units, self.plan.seed, purpose)
 
     # --- Details --------------------------------------------------------------------------------------------
+
+    def _hidden_means(self) -> F32:
+        """What the hidden units do for the mean row of the data: the same if 0 and 1 exchange their roles."""
+        v = self.visible_means[None]
+        up = self.conditionals(self.plan.method.purpose).up
+        hidden: F32 = up.mean(to_grey(v) if up.source.exact else v)[0]
+        return hidden
 
     def _rates_and_momenta(self) -> tuple[F64, F64]:
         """Rate and momentum of each of the coming epoch's updates."""

@@ -56,7 +56,9 @@ def test_pcd(name: str, n_chains: int | None, k: int, tmp_path: Path) -> None:
     assert_same_bits(fused, learn(X, tmp_path, method=StepPCD(k, n_chains), **CASES[name]))
 
 
-@pytest.mark.parametrize("methods", [(rf.CD(2), StepCD(2)), (rf.PCD(2, 13), StepPCD(2, 13))], ids=["cd", "pcd"])
+@pytest.mark.parametrize(
+    "methods", [(rf.CD(2), StepCD(2)), (rf.PCD(2, 13), StepPCD(2, 13))], ids=["cd", "pcd"]
+)
 @pytest.mark.parametrize("name", ["plain", "all at once"])
 def test_grey_levels(name: str, methods: tuple[Any, Any], tmp_path: Path) -> None:
     fused, steps = (learn(GREY, tmp_path, method=method, **CASES[name]) for method in methods)
@@ -82,7 +84,7 @@ def test_a_redefined_method_is_not_the_engines() -> None:
     assert np.array_equal(rbm.W, before)  # both phases are equal
 
 
-# --- Containers, chunks, order -------------------------------------------------------------------------------
+# --- Containers, chunks, order --------------------------------------------------------------------------
 
 
 def containers(tmp_path: Path) -> dict[str, Any]:

@@ -1,0 +1,109 @@
+"""The command ``rbmfast``: one file here for each subcommand, and one line in `COMMANDS`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import rbmfast as rf
+from rbmfast.cli import bench, demo, info, sample, train
+from rbmfast.cli.common import CommandError, Parser, did_you_mean
+
+__all__ = ["main"]
+
+COMMANDS: dict[str, Any] = {"demo": demo, "train": train, "sample": sample, "info": info, "bench": bench}
+EXPECTED = (ValueError, TypeError, OSError, MemoryError, ImportError, FloatingPointError)
+FAILED, INTERRUPTED = 2, 130
+
+EXAMPLES = """\
+examples:
+  rbmfast demo                                        see it work, in seconds
+  rbmfast train digits.npy -o digits.rbm              learn from the rows of a file
+  rbmfast sample digits.rbm -n 64 -o samples.npy      draw from what was learned
+  rbmfast info digits.rbm                             what is in that file?
+  rbmfast bench                                       how fast is this machine?
+
+`rbmfast COMMAND --help` says more. Equal seeds give equal bits.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        Exit status: 0, 2 after an error, 130 after Ctrl-C. Errors and warnings are one line on stderr each.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            arguments = _parse(argv)
+            arguments.run(arguments)
+            sys.stdout.flush()
+        return 0
+    except SystemExit as stop:  # --help and --version
+        return stop.code if isinstance(stop.code, int) else 0
+    except KeyboardInterrupt as interrupt:
+        return _say("rbmfast: interrupted", str(interrupt), INTERRUPTED)
+    except BrokenPipeError:  # `rbmfast info | head`: nobody listens any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except EXPECTED as error:
+        return _say("rbmfast: error", _one_line(error), FAILED)
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = Parser(prog="rbmfast", description=rf.__doc__.splitlines()[0], epilog=EXAMPLES)
+    parser.add_argument("--version", action="version", version=f"rbmfast {rf.__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    for name, module in COMMANDS.items():
+        command = commands.add_parser(
+            name, help=module.SUMMARY, description=module.DESCRIPTION, epilog=module.EXAMPLES
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run, parser=command)
+
+    named = next((word for word in argv if not word.startswith("-")), None)
+    if named is not None and named not in COMMANDS:
+        raise CommandError(f"there is no command {named!r}{did_you_mean(named, COMMANDS)}")
+    arguments, unknown = parser.parse_known_args(argv)
+    if not hasattr(arguments, "run"):
+        raise CommandError(f"a command is needed: {', '.join(COMMANDS)} (see rbmfast --help)")
+    if unknown:
+        raise CommandError(_unknown(unknown[0], arguments.parser))
+    return arguments
+
+
+def _unknown(word: str, parser: Parser) -> str:
+    if not word.startswith("-"):
+        return f"unexpected argument {word!r} (see {parser.prog} --help)"
+    option = word.split("=")[0]
+    return f"{parser.prog} has no option {option}{did_you_mean(option, parser.option_names())}"
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+        return where + error.strerror
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
+
+
+def _say(what: str, detail: str, status: int) -> int:
+    print(f"{what}: {detail}" if detail else what, file=sys.stderr)
+    return status
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print("rbmfast: warning:", " ".join(str(message).split()), file=sys.stderr)

@@ -1,0 +1,207 @@
+"""What the subcommands share."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import difflib
+import importlib.util
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from typing import IO, TYPE_CHECKING, Any, NoReturn
+
+import rbmfast as rf
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class CommandError(ValueError):
+    """Something is wrong with what was asked for; the message is for the user."""
+
+
+# --- Arguments ---------------------------------------------------------------------------------------------
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that raises `CommandError` and takes no abbreviations."""
+
+    def __init__(self, **settings: Any) -> None:
+        settings = {"allow_abbrev": False, "formatter_class": _Formatter, **settings}
+        super().__init__(**settings)
+
+    def error(self, message: str) -> NoReturn:
+        """See `argparse.ArgumentParser.error`."""
+        raise CommandError(f"{message} (see {self.prog} --help)")
+
+    def option_names(self) -> list[str]:
+        """All names of options."""
+        return [name for action in self._actions for name in action.option_strings]
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=30, width=100)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message about a word that is not known."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; choose from {', '.join(known)}"
+
+
+def choice(*known: str) -> Callable[[str], str]:
+    """Type of an argument that is one of a few words."""
+
+    def convert(text: str) -> str:
+        if text in known:
+            return text
+        raise argparse.ArgumentTypeError(f"{text!r} is not known{did_you_mean(text, known)}")
+
+    return convert
+
+
+def whole(low: int) -> Callable[[str], int]:
+    """Type of an argument that is a whole number of at least `low`."""
+
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = low - 1
+        if number < low:
+            raise argparse.ArgumentTypeError(f"must be a whole number of at least {low}, got {text!r}")
+        return number
+
+    return convert
+
+
+def number(text: str) -> float:
+    """Type of an argument that is a number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """Type of an argument such as 28x28: height and width."""
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise argparse.ArgumentTypeError(f"must be height x width, such as 28x28, got {text!r}")
+    return int(sides[0]), int(sides[1])
+
+
+def add_threads(parser: argparse.ArgumentParser, default: int | None = None, why: str = "") -> None:
+    """Add the option --threads."""
+    shown = f"default: {default}{why}" if default else "default: all CPUs"
+    parser.add_argument(
+        "--threads",
+        type=whole(1),
+        default=default,
+        metavar="N",
+        help=f"threads to use ({shown}); results do not depend on it",
+    )
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Add the option --seed."""
+    parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="fixes every bit (default: 0)")
+
+
+# --- Surroundings ------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def threads(n: int | None) -> Iterator[None]:
+    """Use `n` threads for a while; None leaves things as they are."""
+    before = rf.get_num_threads()
+    try:
+        if n is not None:
+            rf.set_num_threads(n)
+        yield
+    finally:
+        rf.set_num_threads(before)
+
+
+def need(modules: dict[str, str], extra: str, what: str) -> None:
+    """Raise an error that says what to install if a module is missing; `modules` are {module: project}."""
+    missing = [project for module, project in modules.items() if importlib.util.find_spec(module) is None]
+    if missing:
+        raise CommandError(f"{what} needs {' and '.join(missing)}: pip install 'rbmfast[{extra}]'")
+
+
+def need_matplotlib(what: str) -> None:
+    """The same for pictures."""
+    need({"matplotlib": "matplotlib"}, "plots", what)
+
+
+def engine_words() -> str:
+    """Which instructions and how many threads are used, for people."""
+    n = rf.get_num_threads()
+    return f"{rf.show_config().isa} instructions, {n} thread{'s' if n > 1 else ''}"
+
+
+# --- Files -------------------------------------------------------------------------------------------------
+
+
+def check_output(path: str) -> str:
+    """`path` if a file can appear there; an error otherwise, before the long part."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise CommandError(f"{path}: is a folder; name a file")
+    if not os.path.isdir(folder):
+        raise CommandError(f"{path}: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise CommandError(f"{path}: the folder {folder} cannot be written to")
+    return path
+
+
+def check_picture(path: str) -> str:
+    """The same for a .png file."""
+    if not path.lower().endswith(".png"):
+        raise CommandError(f"{path}: the name of a picture must end in .png")
+    return check_output(path)
+
+
+def make_folder(path: str) -> str:
+    """`path`, a folder that exists from now on."""
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+@contextlib.contextmanager
+def complete_file(path: str) -> Iterator[IO[bytes]]:
+    """A file to write that appears under its name once it is complete, or not at all."""
+    temporary = os.path.join(os.path.dirname(os.path.abspath(path)), f".rbmfast-{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def write_json(path: str, value: Any) -> None:
+    """Write JSON; numbers that it cannot hold become null."""
+    text = json.dumps(_finite(value), indent=1, allow_nan=False)
+    with complete_file(path) as file:
+        file.write(text.encode() + b"\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and value - value != 0 else value
+
+
+def write_picture(path: str, figure: Figure) -> None:
+    """Write a figure as PNG."""
+    with complete_file(path) as file:
+        figure.savefig(file, format="png")

@@ -1,0 +1,666 @@
+"""Pictures of models, samples and runs. Needs matplotlib: ``pip install 'rbmfast[plots]'``.
+
+Every function returns a `matplotlib.figure.Figure` of its own: ``figure.savefig("x.png")`` works with and
+without a screen, and nothing is kept in pyplot. In a notebook the figure shows itself.
+
+>>> import numpy as np
+>>> import rbmfast as rf
+>>> from rbmfast import plots
+>>> plots.images(np.eye(16), shape=(4, 4)).savefig("lines.png")
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rbmfast.models import RBM, PatternCounts
+from rbmfast.random import SeedLike, check_integer
+from rbmfast.training import History
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = [
+    "bars",
+    "completions",
+    "filters",
+    "image_shape",
+    "images",
+    "learning_curves",
+    "pattern_counts",
+    "reconstructions",
+    "samples",
+]
+
+Colours: TypeAlias = NDArray[np.float64]  # (..., 3) red, green and blue from 0 to 1
+
+BLUE, RED, GREEN, YELLOW = "#4477aa", "#ee6677", "#228833", "#ccbb44"  # tell apart also for the colour-blind
+GAP_COLOUR = (0.80, 0.83, 0.87)  # between pictures
+ERASED_COLOUR = (0.96, 0.78, 0.52)
+GAP = 2  # its width, where the sides of a picture have at least
+FINE = 28  # pixels
+SERIES = (BLUE, RED, GREEN, YELLOW)
+DPI = 120
+CELL = 0.5  # inches: the least side of a small picture
+
+# Titles and units of what the built-in monitors record.
+PANELS = {
+    "reconstruction_error": ("Reconstruction error", "mean squared error per unit"),
+    "free_energy_gap": ("Free-energy gap, validation - training", "nats per row"),
+    "pseudo_likelihood": ("Log pseudo-likelihood", "nats per row"),
+    "saturated_units": ("Hidden units that are always on", "share of the hidden units"),
+    "dead_units": ("Hidden units that are never on", "share of the hidden units"),
+    "weight_norm": ("Norm of the weights", "Euclidean norm of W"),
+    "weight_max": ("Largest weight", "largest absolute weight"),
+    "samples_per_second": ("Speed", "rows learned from per second"),
+    "rate": ("Learning rate", "rate"),
+    "momentum": ("Momentum", "momentum"),
+}
+NOT_MONITORED = ("epoch", "seconds", "samples_per_second", "rate", "momentum", "exponent", "monitor_seconds")
+
+
+# --- Grids of small pictures -------------------------------------------------------------------------------
+
+
+def images(
+    V: ArrayLike,
+    shape: tuple[int, int] | None = None,
+    n: int = 100,
+    *,
+    columns: int | None = None,
+    title: str = "",
+) -> Figure:
+    """Rows of data as a grid of pictures; 1 is black.
+
+    Parameters
+    ----------
+    V : array_like (n_rows, n_pixels)
+        States, probabilities or grey levels in [0, 1]. Other numbers (Gaussian units) are scaled so that the
+        smallest is white and the largest black.
+    shape : (int, int), optional
+        Height and width of a picture. Not needed for square ones.
+    n : int, default 100
+        At most so many rows, from the first on.
+    columns : int, optional
+        Pictures side by side; by default about as many as below each other.
+    title : str
+        Above the grid.
+
+    Returns
+    -------
+    matplotlib Figure
+        With one set of axes.
+
+    Raises
+    ------
+    ValueError
+        `V` is not 2-D or empty, or `shape` does not fit.
+    ImportError
+        matplotlib is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rbmfast import plots
+    >>> len(plots.images(np.eye(9), n=4).axes)
+    1
+    """
+    V = _states(V, "V")
+    height, width = image_shape(V.shape[1], shape)
+    V = V[: check_integer(n, "n", low=1)]
+    n_columns = _columns(len(V), height, width, columns)
+    colours = _ink(V).reshape(len(V), height, width, 3)
+    return _picture_grid(colours, n_columns, title)
+
+
+def filters(rbm: RBM, shape: tuple[int, int] | None = None, n: int = 100) -> Figure:
+    """The weights of hidden units, each as a picture: red where a unit wants a pixel on, blue where off.
+
+    Parameters
+    ----------
+    rbm : RBM
+        The model.
+    shape : (int, int), optional
+        Height and width of a picture. Not needed for square ones.
+    n : int, default 100
+        At most so many hidden units, those with the longest weight vectors first.
+
+    Returns
+    -------
+    matplotlib Figure
+        With one set of axes, and a colour bar inside it.
+
+    Raises
+    ------
+    ValueError
+        `shape` does not fit.
+    ImportError
+        matplotlib is missing.
+
+    Examples
+    --------
+    >>> import rbmfast as rf
+    >>> from rbmfast import plots
+    >>> len(plots.filters(rf.RBM(16, 8, seed=0)).axes)
+    1
+    """
+    mpl = _matplotlib()
+    height, width = image_shape(rbm.n_visible, shape)
+    strength = np.linalg.norm(rbm.W, axis=0)
+    chosen = np.argsort(-strength, kind="stable")[: check_integer(n, "n", low=1)]
+    W = rbm.W.T[chosen]
+    limit = float(np.quantile(np.abs(W), 0.998)) or 1.0  # a single huge weight must not bleach the rest
+    scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(-limit, limit), mpl.colormaps["RdBu_r"])
+    colours = scale.to_rgba(W, alpha=1.0)[..., :3].reshape(len(W), height, width, 3)
+    shown = "" if len(W) == rbm.n_hidden else f"the {len(W)} strongest of "
+    title = f"Weights of {shown}{rbm.n_hidden} hidden units"
+    figure = _picture_grid(colours, _columns(len(W), height, width, None), title)
+    beside = figure.axes[0].inset_axes((1.02, 0.0, 0.035, 1.0))  # as tall as the pictures
+    figure.colorbar(scale, cax=beside, label="weight")
+    return figure
+
+
+def samples(
+    rbm: RBM,
+    shape: tuple[int, int] | None = None,
+    n: int = 100,
+    *,
+    steps: int = 1000,
+    seed: SeedLike = None,
+    states: bool = False,
+) -> Figure:
+    """What the model dreams: the last visible probabilities of independent Gibbs chains.
+
+    Parameters
+    ----------
+    rbm : RBM
+        The model.
+    shape : (int, int), optional
+        Height and width of a picture. Not needed for square ones.
+    n : int, default 100
+        Chains, and so pictures.
+    steps : int, default 1000
+        Gibbs steps of each chain.
+    seed : int, Generator or None
+        As for `RBM.sample`.
+    states : bool, default False
+        Show the sampled visible states instead of the probabilities that they are drawn from.
+
+    Returns
+    -------
+    matplotlib Figure
+        With one set of axes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Bad arguments.
+    ImportError
+        matplotlib is missing.
+
+    Examples
+    --------
+    >>> import rbmfast as rf
+    >>> from rbmfast import plots
+    >>> len(plots.samples(rf.RBM(16, 8, seed=0), n=4, steps=10, seed=1).axes)
+    1
+    """
+    image_shape(rbm.n_visible, shape)  # before the long part
+    v, h = rbm.sample(n, steps=steps, seed=seed, return_hidden=True)
+    title = f"Samples of the model after {steps:,} Gibbs steps"
+    return images(v if states else rbm.visible_probabilities(h), shape, n, title=title)
+
+
+def reconstructions(
+    V: ArrayLike,
+    R: ArrayLike,
+    shape: tuple[int, int] | None = None,
+    n: int = 30,
+    *,
+    columns: int = 15,
+    title: str = "Data and reconstructions",
+) -> Figure:
+    """Rows of data, and below each what the model makes of it (`RBM.reconstruct`).
+
+    Parameters
+    ----------
+    V, R : array_like (n_rows, n_pixels)
+        Data and reconstructions.
+    shape : (int, int), optional
+        Height and width of a picture. Not needed for square ones.
+    n : int, default 30
+        At most so many rows, from the first on.
+    columns : int, default 15
+        Pictures side by side.
+    title : str
+        Above it all.
+
+    Returns
+    -------
+    matplotlib Figure
+        With one set of axes for every `columns` rows.
+
+    Raises
+    ------
+    ValueError
+        `V` and `R` are of different shapes or no images.
+    ImportError
+        matplotlib is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rbmfast import plots
+    >>> len(plots.reconstructions(np.eye(16), np.eye(16), columns=8).axes)
+    2
+    """
+    V, R = _states(V, "V"), _states(R, "R", like=V)
+    bands = {"data": _ink(V), "reconstruction": _ink(R)}
+    return _bands(bands, image_shape(V.shape[1], shape), n, columns, title)
+
+
+def completions(
+    V: ArrayLike,
+    missing: ArrayLike,
+    completed: ArrayLike,
+    shape: tuple[int, int] | None = None,
+    n: int = 30,
+    *,
+    columns: int = 15,
+    title: str = "Completing what is missing",
+) -> Figure:
+    """Rows of data: whole, with a part erased, and with that part filled in (`RBM.impute`).
+
+    Parameters
+    ----------
+    V : array_like (n_rows, n_pixels)
+        The original data.
+    missing : bool array_like (n_rows, n_pixels) or (n_pixels,)
+        True where it was erased.
+    completed : array_like (n_rows, n_pixels)
+        What was filled in.
+    shape : (int, int), optional
+        Height and width of a picture. Not needed for square ones.
+    n : int, default 30
+        At most so many rows, from the first on.
+    columns : int, default 15
+        Pictures side by side.
+    title : str
+        Above it all.
+
+    Returns
+    -------
+    matplotlib Figure
+        With one set of axes for every `columns` rows.
+
+    Raises
+    ------
+    ValueError
+        The arrays do not fit together, or are no images.
+    ImportError
+        matplotlib is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rbmfast import plots
+    >>> V = np.eye(9)
+    >>> len(plots.completions(V, np.arange(9) > 4, V).axes)
+    1
+    """
+    V, completed = _states(V, "V"), _states(completed, "completed", like=V)
+    mask = np.asarray(missing)
+    if mask.dtype != np.bool_ or mask.shape not in (V.shape, V.shape[1:]):
+        raise ValueError(f"missing must be a bool array of the shape {V.shape} of V, got {mask.shape}")
+    erased = _ink(V)
+    erased[np.broadcast_to(mask, V.shape)] = ERASED_COLOUR
+    bands = {"original": _ink(V), "erased": erased, "completed": _ink(completed)}
+    return _bands(bands, image_shape(V.shape[1], shape), n, columns, title)
+
+
+def image_shape(n_pixels: int, shape: tuple[int, int] | None = None) -> tuple[int, int]:
+    """Height and width of a picture with `n_pixels` pixels: `shape`, checked, or else a square.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Pixels.
+    shape : (int, int), optional
+        What is wanted.
+
+    Returns
+    -------
+    (int, int)
+
+    Raises
+    ------
+    ValueError
+        `shape` has another number of pixels, or is needed since there is no such square.
+
+    Examples
+    --------
+    >>> from rbmfast.plots import image_shape
+    >>> image_shape(784)
+    (28, 28)
+    """
+    if shape is None:
+        side = math.isqrt(n_pixels)
+        if side * side != n_pixels:
+            raise ValueError(f"shape must be given: {n_pixels} pixels are no square")
+        return side, side
+    height, width = (check_integer(side, "a side in shape", low=1) for side in shape)
+    if height * width != n_pixels:
+        raise ValueError(f"shape must have {n_pixels} pixels in all, got {height} x {width}")
+    return height, width
+
+
+def _states(values: ArrayLike, name: str, like: Colours | None = None) -> Colours:
+    array = np.asarray(values, np.float64)
+    if array.ndim != 2 or 0 in array.shape:
+        raise ValueError(f"{name} must be 2-D (n_rows, n_pixels) and not empty, got shape {array.shape}")
+    if like is not None and array.shape != like.shape:
+        raise ValueError(f"{name} must have the shape {like.shape} of V, got {array.shape}")
+    return array
+
+
+def _ink(values: Colours) -> Colours:
+    """Colours of numbers: 0 is white and 1 black; other ranges are scaled to that."""
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 1:
+        values = (values - low) / (high - low if high > low else 1.0)
+    return np.repeat(1.0 - values[..., None], 3, axis=-1)
+
+
+def _columns(n: int, height: int, width: int, columns: int | None) -> int:
+    if columns is not None:
+        return min(n, check_integer(columns, "columns", low=1))
+    return min(n, math.ceil(math.sqrt(n * height / width)))
+
+
+def _mosaic(colours: Colours, columns: int) -> tuple[Colours, list[float]]:
+    """Pictures (n, height, width, 3) as one, with thin lines around each; and the middle of every line."""
+    n, height, width, _ = colours.shape
+    zoom = math.ceil(FINE / min(height, width))  # so that a line is thinner than the pixels of small pictures
+    height, width = height * zoom, width * zoom
+    rows = math.ceil(n / columns)
+    canvas = np.ones((GAP + rows * (height + GAP), GAP + columns * (width + GAP), 3))
+    for i, picture in enumerate(colours):
+        top, left = i // columns * (height + GAP), i % columns * (width + GAP)
+        canvas[top : top + height + 2 * GAP, left : left + width + 2 * GAP] = GAP_COLOUR
+        inside = canvas[top + GAP : top + GAP + height, left + GAP : left + GAP + width]
+        inside[:] = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
+    return canvas, [GAP + i * (height + GAP) + (height - 1) / 2 for i in range(rows)]
+
+
+def _cell(height: int, width: int) -> tuple[float, float]:
+    """Height and width in inches: no less than `CELL`, and no pixel less than two dots."""
+    inch = max(CELL / min(height, width), 2 / DPI)
+    return height * inch, width * inch
+
+
+def _picture_grid(colours: Colours, columns: int, title: str) -> Figure:
+    n, height, width, _ = colours.shape
+    high, wide = _cell(height, width)
+    size = (max(3.0, columns * wide * 1.1) + 0.3, math.ceil(n / columns) * high * 1.1 + 0.5)
+    figure = _figure(size)
+    axes = figure.subplots()
+    _draw(axes, _mosaic(colours, columns)[0])
+    if title:
+        axes.set_title(title, fontsize=11)
+    return figure
+
+
+def _bands(layers: Mapping[str, Colours], shape: tuple[int, int], n: int, columns: int, title: str) -> Figure:
+    """Bands of labelled lines: picture i of every layer below each other."""
+    height, width = shape
+    total = min(check_integer(n, "n", low=1), len(next(iter(layers.values()))))
+    columns = min(total, check_integer(columns, "columns", low=1))
+    starts = range(0, total, columns)
+    high, wide = _cell(height, width)
+    band_height = len(layers) * high * 1.1 + 0.15
+    figure = _figure((columns * wide * 1.1 + 1.3, len(starts) * band_height + 0.5))
+    grid = figure.subplots(len(starts), 1, squeeze=False)[:, 0]
+    for axes, start in zip(grid, starts, strict=True):
+        stop = min(start + columns, total)
+        lines = [colours[start:stop].reshape(-1, height, width, 3) for colours in layers.values()]
+        mosaic, middles = _mosaic(np.concatenate(lines), stop - start)
+        _draw(axes, mosaic)
+        axes.set_yticks(middles, list(layers), fontsize=9)
+        axes.set_anchor("W")
+        axes.tick_params(length=0)
+    figure.suptitle(title, fontsize=11)
+    return figure
+
+
+def _draw(axes: Axes, mosaic: Colours) -> None:
+    axes.imshow(np.clip(mosaic, 0.0, 1.0), interpolation="nearest")
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+# --- Curves and bars ---------------------------------------------------------------------------------------
+
+
+def learning_curves(history: History | Mapping[str, ArrayLike], names: Iterable[str] | None = None) -> Figure:
+    """How a run went: what its monitors recorded, against the epoch.
+
+    Parameters
+    ----------
+    history : History or mapping of str to array_like
+        From `rbmfast.train`; or its ``to_dict()``.
+    names : iterable of str, optional
+        Which columns; by default those of the monitors, or the speed if there are none. ``train_x`` and
+        ``validation_x`` share one panel.
+
+    Returns
+    -------
+    matplotlib Figure
+        With one set of axes for each panel.
+
+    Raises
+    ------
+    ValueError
+        A column that does not exist.
+    ImportError
+        matplotlib is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> from rbmfast import plots
+    >>> monitors = [rf.ReconstructionError(), rf.WeightNorm()]
+    >>> history = rf.train(rf.RBM(6, 2, seed=0), np.eye(6), epochs=3, seed=1, monitors=monitors)
+    >>> len(plots.learning_curves(history).axes)
+    3
+    """
+    known = list(history)
+    chosen = [name for name in known if name not in NOT_MONITORED] if names is None else list(names)
+    chosen = chosen or ["samples_per_second"]
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"names: there is no column {name!r}, only {', '.join(known)}")
+    panels: dict[str, list[str]] = {}
+    for name in chosen:
+        panels.setdefault(name.removeprefix("train_").removeprefix("validation_"), []).append(name)
+
+    columns = min(3, len(panels))
+    lines = math.ceil(len(panels) / columns)
+    figure = _figure((4.6 * columns, 3.3 * lines))
+    grid = figure.subplots(lines, columns, squeeze=False).reshape(-1)
+    for axes in grid[len(panels) :]:
+        axes.remove()
+    for axes, (panel, members) in zip(grid, panels.items(), strict=False):
+        for name in members:
+            _curve(axes, np.asarray(history["epoch"]), np.asarray(history[name]), name)
+        title, unit = PANELS.get(panel, (panel, ""))
+        axes.set_title(title, fontsize=11)
+        axes.set(xlabel="epoch", ylabel=unit)
+        axes.margins(x=0.02)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        if len(members) > 1:
+            axes.legend(frameon=False)
+        _tidy(axes)
+    return figure
+
+
+def _curve(axes: Axes, epochs: NDArray[Any], values: NDArray[Any], name: str) -> None:
+    validation = name.startswith("validation_")
+    label = "validation" if validation else "training"
+    style: dict[str, Any] = {"color": RED if validation else BLUE, "label": label, "linewidth": 1.6}
+    if len(epochs) <= 25:
+        style["marker"] = "o"
+        style["markersize"] = 3.5
+    axes.plot(epochs, values, **style)
+
+
+def pattern_counts(counts: PatternCounts, n: int = 32) -> Figure:
+    """How often patterns were sampled, beside how often they should be.
+
+    Parameters
+    ----------
+    counts : PatternCounts
+        From `RBM.pattern_counts`.
+    n : int, default 32
+        At most so many patterns, the most frequent first.
+
+    Returns
+    -------
+    matplotlib Figure
+        With one set of axes. The error bars are two standard errors of a frequency.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is missing.
+
+    Examples
+    --------
+    >>> import rbmfast as rf
+    >>> from rbmfast import plots
+    >>> rbm = rf.RBM.from_arrays([[0.5, 0.3], [-0.2, 0.4]], [0.1, -0.1], [0.2, 0.3])
+    >>> len(plots.pattern_counts(rbm.pattern_counts([1, 0], seed=2)).axes)
+    1
+    """
+    n = min(check_integer(n, "n", low=1), len(counts.counts))
+    expected = counts.probabilities[:n]
+    spread = 2 * np.sqrt(expected * (1 - expected) / counts.n_samples)
+    figure = _figure((max(4.0, 0.28 * n + 1.5), 3.6))
+    axes = figure.subplots()
+    place = np.arange(n)
+    axes.bar(place, counts.counts[:n] / counts.n_samples, color=BLUE, width=0.8, label="sampled")
+    axes.errorbar(
+        place, expected, spread, fmt="o", color="black", markersize=3.5, capsize=2, label="exact probability"
+    )
+    patterns = ["".join(map(str, pattern)) for pattern in counts.patterns[:n]]
+    slanted = 90 if n > 8 or len(patterns[0]) > 6 else 0
+    axes.set_xticks(place, patterns, rotation=slanted, family="monospace", fontsize=8)
+    axes.set(xlabel="pattern", ylabel="share of the samples", ylim=(0, None))
+    shown = "" if n == len(counts.counts) else f", the {n} most frequent patterns of {len(counts.counts)}"
+    axes.set_title(f"{counts.n_samples:,} samples{shown}", fontsize=11)
+    axes.legend(frameon=False)
+    axes.margins(x=0.02)
+    _tidy(axes)
+    return figure
+
+
+def bars(
+    groups: Sequence[str],
+    values: Mapping[str, Sequence[float | None]],
+    baseline: str,
+    *,
+    unit: str = "",
+    title: str = "",
+) -> Figure:
+    """Groups of horizontal bars: how many times as large numbers are as those of a baseline.
+
+    Parameters
+    ----------
+    groups : sequence of str
+        Names of the groups.
+    values : mapping of str to sequence of float or None
+        For every series a positive number per group, None for none.
+    baseline : str
+        The series that the lengths of the bars are in units of; it has a number for every group.
+    unit : str
+        What the numbers are: stands behind each.
+    title : str
+        Above it all.
+
+    Returns
+    -------
+    matplotlib Figure
+        With one set of axes.
+
+    Raises
+    ------
+    ImportError
+        matplotlib is missing.
+
+    Examples
+    --------
+    >>> from rbmfast import plots
+    >>> len(plots.bars(["CD-1"], {"ours": [90e3], "theirs": [20e3]}, "theirs", unit="samples/s").axes)
+    1
+    """
+    thick = 0.8 / len(values)
+    figure = _figure((8.0, 1.0 + 0.26 * len(values) * len(groups)))
+    axes = figure.subplots()
+    for i, (name, numbers) in enumerate(values.items()):
+        label: str | None = name
+        for group, (number, base) in enumerate(zip(numbers, values[baseline], strict=True)):
+            if number is None or base is None:
+                continue
+            y, ratio = group + (i - (len(values) - 1) / 2) * thick, number / base
+            axes.barh(y, ratio, thick * 0.88, color=SERIES[i % len(SERIES)], label=label)
+            label = None  # one entry of a series in the legend
+            text = f"  {ratio:.1f} \u00d7  ({_short(number)} {unit})"
+            axes.annotate(text, (ratio, y), verticalalignment="center_baseline", fontsize=8)
+    axes.set_xlim(0, axes.get_xlim()[1] * 1.25)  # room for the texts
+    axes.set_yticks(range(len(groups)), list(groups))
+    axes.invert_yaxis()
+    axes.set(xlabel=f"times as fast as {baseline}")
+    axes.set_title(title, fontsize=11)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    _tidy(axes)
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def _short(number: float) -> str:
+    """Three digits: 94.3k."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.3g}"
+
+
+def _tidy(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="0.92")
+    axes.set_axisbelow(True)
+
+
+# --- matplotlib, only when it is needed --------------------------------------------------------------------
+
+
+def _matplotlib() -> Any:
+    try:
+        mpl = importlib.import_module("matplotlib")
+        for part in ("cm", "colors", "figure"):
+            importlib.import_module(f"matplotlib.{part}")
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install 'rbmfast[plots]'") from error
+    return mpl
+
+
+def _figure(size: tuple[float, float]) -> Figure:
+    figure: Figure = _matplotlib().figure.Figure(figsize=size, dpi=DPI, layout="constrained")
+    return figure

@@ -1,0 +1,438 @@
+/* The public calls: the same bytes from every path and every number of threads, also for a caller whose float settings
+ * are not the usual ones.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
+#include "check.h"
+#include "rbmk.h"
+
+/* --- What a scenario gave, in bytes --------------------------------------------------------------------------------- */
+
+typedef struct {
+    unsigned char *data;
+    size_t size, capacity;
+} record;
+
+static void keep(record *r, const void *data, size_t bytes)
+{
+    if (r->size + bytes > r->capacity) {
+        r->capacity = 2 * (r->size + bytes);
+        r->data = realloc(r->data, r->capacity);
+        if (!r->data)
+            abort();
+    }
+    memcpy(r->data + r->size, data, bytes);
+    r->size += bytes;
+}
+
+/* The caller's float settings, only during a call of the engine: what makes the inputs must not depend on them. */
+static unsigned caller_settings;
+static int settings_restored;
+
+#if defined(__SSE2__)
+enum { FLAGS = 0x3F };
+#define CALL(statement) \
+    do { \
+        unsigned usual = _mm_getcsr(); \
+        _mm_setcsr(caller_settings ? caller_settings : usual); \
+        statement; \
+        settings_restored &= (_mm_getcsr() & ~FLAGS) == ((caller_settings ? caller_settings : usual) & ~FLAGS); \
+        _mm_setcsr(usual); \
+    } while (0)
+#else
+#define CALL(statement) statement
+#endif
+
+static void succeed(record *r, rbmk_status status)
+{
+    check(status == RBMK_OK, "status %d", (int)status);
+    keep(r, &status, sizeof status);
+}
+
+/* --- Inputs ----------------------------------------------------------------------------------------------------------- */
+
+static float *random_floats(size_t n, float scale)
+{
+    float *x = fresh(n * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = random_float(scale);
+    return x;
+}
+
+static float *zeros(size_t n) { return memset(fresh(n * sizeof(float)), 0, n * sizeof(float)); }
+
+/* A few units that a flush of denormals would change: no weights but denormal ones, and a denormal bias. */
+static void make_denormal(float *W, float *bias, int n_visible, int n_hidden)
+{
+    const uint32_t bits = 0x00012345;
+    for (int j = 0; j < n_hidden; j += 5) {
+        for (int i = 0; i < n_visible; i++)
+            memcpy(W + i * n_hidden + j, &bits, sizeof bits);
+        memcpy(bias + j, &bits, sizeof bits);
+    }
+}
+
+static rbmk_states random_states(int64_t n, int m, int grey)
+{
+    rbmk_states states = {NULL, grey, m + random_below(2) * random_below(30), n};
+    const size_t count = n ? (size_t)((n - 1) * states.stride + m) : 0;
+    if (grey) {
+        uint16_t *level = fresh(count * sizeof *level);
+        for (size_t i = 0; i < count; i++)
+            level[i] = random_below(2) ? (uint16_t)random_below(65536) : 0;
+        states.data = level;
+    } else {
+        uint8_t *on = fresh(count);
+        fill_states(on, count, 10 + random_below(50));
+        states.data = on;
+    }
+    return states;
+}
+
+static const int64_t *random_rows(int64_t n)
+{
+    int64_t *rows = fresh((size_t)n * sizeof *rows);
+    for (int64_t i = 0; i < n; i++)
+        rows[i] = (int64_t)(random_bits() >> 24);
+    return rows;
+}
+
+static rbmk_stream random_stream(const int64_t *rows)
+{
+    return (rbmk_stream){random_bits(), 5, 1, random_bits() >> 20, rows, 12345678901};
+}
+
+/* --- Scenarios ---------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    int n, n_visible, n_hidden;
+} shapes[] = {{1, 1, 1}, {7, 17, 33}, {40, 100, 65}, {33, 784, 130}, {0, 16, 16}};
+
+static void one_pass(record *r, const rbmk_weights *w, int up, int grey, int n, const float *bias)
+{
+    const int m = up ? w->n_visible : w->n_hidden, to = up ? w->n_hidden : w->n_visible;
+    const size_t outputs = (size_t)n * (size_t)to;
+    const rbmk_stream stream = random_stream(random_below(2) ? random_rows(n) : NULL);
+    const int wanted = random_below(3) ? 15 : random_below(16); /* any output may be NULL */
+    const rbmk_states states = random_states(n, m, grey);
+    rbmk_outputs out = {wanted & 1 ? fresh(outputs * sizeof(float)) : NULL, wanted & 2 ? fresh(outputs * sizeof(float)) : NULL,
+                        wanted & 4 ? fresh(outputs) : NULL, wanted & 8 ? fresh((size_t)n * sizeof(double)) : NULL};
+    rbmk_status status;
+    CALL(status = rbmk_pass(w, up, states, bias, out, &stream));
+    succeed(r, status);
+    if (out.input)
+        keep(r, out.input, outputs * sizeof(float));
+    if (out.probability)
+        keep(r, out.probability, outputs * sizeof(float));
+    if (out.sample)
+        keep(r, out.sample, outputs);
+    if (out.softplus)
+        keep(r, out.softplus, (size_t)n * sizeof(double));
+}
+
+static void passes(record *r)
+{
+    for (size_t s = 0; s < COUNT(shapes); s++) {
+        const int n_visible = shapes[s].n_visible, n_hidden = shapes[s].n_hidden;
+        float *W = random_floats((size_t)n_visible * (size_t)n_hidden, 0.25f);
+        float *a = random_floats((size_t)n_visible, 2.0f), *b = random_floats((size_t)n_hidden, 2.0f);
+        rbmk_weights w;
+        rbmk_status status;
+        make_denormal(W, b, n_visible, n_hidden);
+        CALL(status = rbmk_weights_create(&w, W, n_visible, n_hidden, RBMK_MAX_EXPONENT));
+        succeed(r, status);
+        keep(r, &w.exponent, sizeof w.exponent);
+        for (int grey = 0; grey < 2; grey++)
+            for (int up = 0; up < 2; up++)
+                one_pass(r, &w, up, grey, shapes[s].n, up ? b : a);
+        rbmk_weights_free(&w);
+        forget();
+    }
+}
+
+static void chains(record *r)
+{
+    for (size_t s = 0; s < COUNT(shapes); s++)
+        for (int clamped = 0; clamped < 2; clamped++) {
+            const int n = shapes[s].n, n_visible = shapes[s].n_visible, n_hidden = shapes[s].n_hidden;
+            const float *W = random_floats((size_t)n_visible * (size_t)n_hidden, 0.5f);
+            const float *a = random_floats((size_t)n_visible, 1.0f), *b = random_floats((size_t)n_hidden, 1.0f);
+            const size_t v_bytes = (size_t)(n * n_visible), h_bytes = (size_t)(n * n_hidden);
+            uint8_t *visible = fresh(v_bytes), *hidden = fresh(h_bytes), *clamp = fresh(v_bytes);
+            const rbmk_stream stream = random_stream(clamped ? random_rows(n) : NULL);
+            rbmk_weights w;
+            rbmk_status status;
+            fill_states(visible, v_bytes, 40);
+            fill_states(clamp, v_bytes, 50);
+            CALL(status = rbmk_weights_create(&w, W, n_visible, n_hidden, 12));
+            succeed(r, status);
+            CALL(status = rbmk_gibbs(&w, a, b, visible, hidden, n, 2, stream, clamped ? clamp : NULL));
+            succeed(r, status);
+            keep(r, visible, v_bytes);
+            keep(r, hidden, h_bytes);
+            rbmk_weights_free(&w);
+            forget();
+        }
+}
+
+/* Rows of m total inputs. */
+static void functions_of_rows(record *r, int n, int m)
+{
+    const size_t count = (size_t)n * (size_t)m;
+    const float *x = random_floats(count, 64.0f), *weights = random_floats((size_t)m, 2.0f);
+    float *y = fresh(count * sizeof *y), *positive = fresh(count * sizeof *positive);
+    uint16_t *p = fresh(count * sizeof *p);
+    double *sum = fresh((size_t)n * sizeof *sum);
+    uint8_t *state = fresh(count);
+    uint32_t *uniform = fresh(count * sizeof *uniform);
+    const rbmk_stream stream = random_stream(NULL);
+    for (size_t i = 0; i < count; i++)
+        positive[i] = random_float(0.5f) + 0.75f;
+    CALL(rbmk_sigmoid(x, (int64_t)count, y));
+    keep(r, y, count * sizeof *y);
+    CALL(rbmk_sigmoid_u16(x, (int64_t)count, p));
+    keep(r, p, count * sizeof *p);
+    CALL(rbmk_softplus(x, (int64_t)count, y));
+    keep(r, y, count * sizeof *y);
+    CALL(rbmk_log(positive, (int64_t)count, y));
+    keep(r, y, count * sizeof *y);
+    CALL(rbmk_softplus_sum(x, n, m, sum));
+    keep(r, sum, (size_t)n * sizeof *sum);
+    for (int grey = 0; grey < 2; grey++) {
+        const rbmk_states states = random_states(n, m, grey);
+        CALL(rbmk_weighted_sum(states, m, weights, sum));
+        keep(r, sum, (size_t)n * sizeof *sum);
+    }
+    CALL(rbmk_bernoulli(x, n, m, &stream, state));
+    keep(r, state, count);
+    CALL(rbmk_uniform_u32(n, m, &stream, uniform));
+    keep(r, uniform, count * sizeof *uniform);
+    CALL(rbmk_normal_weights(n, m, 0.01, stream.seed, 1, 2, y));
+    keep(r, y, count * sizeof *y);
+    CALL(rbmk_normal_weights(n, m, 1e-39, stream.seed, 1, 2, y)); /* denormal */
+    keep(r, y, count * sizeof *y);
+}
+
+static void functions(record *r)
+{
+    uint64_t *keys = fresh(1001 * sizeof *keys);
+    for (size_t s = 0; s < COUNT(sizes); s++)
+        for (int n = 1; n < 60; n += 23)
+            functions_of_rows(r, n, sizes[s]), forget();
+    keys = fresh(1001 * sizeof *keys);
+    CALL(rbmk_shuffle_keys(1001, 42, 7, 3, keys));
+    keep(r, keys, 1001 * sizeof *keys);
+    forget();
+}
+
+static void statistics(record *r)
+{
+    for (size_t s = 0; s < COUNT(shapes); s++)
+        for (int grey = 0; grey < 2; grey++) {
+            const int n = shapes[s].n, m = shapes[s].n_visible, n_hidden = shapes[s].n_hidden;
+            const rbmk_states states = random_states(n, m, grey);
+            uint16_t *hidden = fresh((size_t)(n * n_hidden) * sizeof *hidden);
+            int64_t *pairs = fresh((size_t)(m * n_hidden) * sizeof *pairs);
+            int64_t *visible = fresh((size_t)m * sizeof *visible), *sums = fresh((size_t)n_hidden * sizeof *sums);
+            rbmk_status status;
+            for (int i = 0; i < n * n_hidden; i++)
+                hidden[i] = (uint16_t)random_below(65536);
+            CALL(status = rbmk_statistics(states, m, hidden, n_hidden, pairs, visible, sums));
+            succeed(r, status);
+            keep(r, pairs, (size_t)(m * n_hidden) * sizeof *pairs);
+            keep(r, visible, (size_t)m * sizeof *visible);
+            keep(r, sums, (size_t)n_hidden * sizeof *sums);
+            forget();
+        }
+}
+
+/* --- Learning ------------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int n_visible, n_hidden, n, batch_size, k, n_chains, grey;
+    rbmk_settings settings;
+} lesson;
+
+static const lesson lessons[] = {
+    {1, 1, 3, 2, 1, 0, 0, {.l2 = 0.0f}},
+    {17, 33, 50, 16, 1, 0, 0, {.l2 = 0.0f}},
+    {17, 33, 50, 16, 2, 0, 1, {.l2 = 0.01f}},
+    {100, 65, 70, 32, 1, 0, 0, {.l1 = 1e-4f, .offset_rate = 0.01f, .centered = 1}},
+    {100, 65, 70, 32, 2, 21, 0, {.max_norm = 0.5f, .offset_rate = 0.01f, .centered = 1}},
+    {100, 65, 70, 70, 1, 70, 1, {.sparsity_target = 0.1f, .sparsity_cost = 0.1f, .sparsity_decay = 0.9f}},
+    {64, 128, 64, 64, 1, 33, 1, {.l1 = 1e-4f, .l2 = 1e-3f, .max_norm = 1.0f, .offset_rate = 0.1f, .sparsity_target = 0.2f,
+                                 .sparsity_cost = 0.1f, .sparsity_decay = 0.5f, .centered = 1}},
+    {784, 130, 50, 40, 1, 0, 0, {.l2 = 1e-4f}},
+    {300, 16, 40, 100, 1, 100, 0, {.l2 = 0.0f}},
+};
+
+static rbmk_learning random_model(int n_visible, int n_hidden)
+{
+    const size_t v = (size_t)n_visible, h = (size_t)n_hidden;
+    rbmk_learning model = {n_visible, n_hidden, random_floats(v * h, 0.125f), random_floats(v, 1.0f), random_floats(h, 1.0f),
+                           zeros(v * h), zeros(v), zeros(h), zeros(v), zeros(h), zeros(h), RBMK_MAX_EXPONENT};
+    make_denormal(model.W, model.b, n_visible, n_hidden);
+    return model;
+}
+
+static void keep_model(record *r, const rbmk_learning *m)
+{
+    const size_t v = (size_t)m->n_visible * sizeof(float), h = (size_t)m->n_hidden * sizeof(float);
+    keep(r, m->W, v * (size_t)m->n_hidden);
+    keep(r, m->W_velocity, v * (size_t)m->n_hidden);
+    keep(r, m->a, v);
+    keep(r, m->a_velocity, v);
+    keep(r, m->visible_offset, v);
+    keep(r, m->b, h);
+    keep(r, m->b_velocity, h);
+    keep(r, m->hidden_offset, h);
+    keep(r, m->activity, h);
+    keep(r, &m->exponent, sizeof m->exponent);
+}
+
+static void updates(record *r)
+{
+    for (size_t l = 0; l < COUNT(lessons); l++) {
+        const size_t v = (size_t)lessons[l].n_visible, h = (size_t)lessons[l].n_hidden;
+        rbmk_learning model = random_model(lessons[l].n_visible, lessons[l].n_hidden);
+        for (int repeat = 0; repeat < 3; repeat++) {
+            /* ever larger, so that the exponent drops */
+            const rbmk_gradient g = {random_floats(v * h, repeat == 2 ? 64.0f : 1.0f), random_floats(v, 1.0f),
+                                     random_floats(h, 1.0f), random_floats(v, 1.0f), random_floats(h, 1.0f)};
+            rbmk_status status;
+            CALL(status = rbmk_update(&model, &g, &lessons[l].settings, 0.125f, 0.5f));
+            succeed(r, status);
+            keep_model(r, &model);
+        }
+        forget();
+    }
+}
+
+static int64_t *random_order(int64_t n)
+{
+    int64_t *order = fresh((size_t)n * sizeof *order);
+    for (int64_t i = 0; i < n; i++) {
+        int64_t other = random_below((int)i + 1);
+        order[i] = order[other];
+        order[other] = i;
+    }
+    return order;
+}
+
+static rbmk_epoch_plan random_plan(const lesson *l)
+{
+    const int updates = (l->n + l->batch_size - 1) / l->batch_size;
+    float *rates = fresh((size_t)updates * sizeof *rates), *momenta = fresh((size_t)updates * sizeof *momenta);
+    uint8_t *hidden = NULL;
+    for (int t = 0; t < updates; t++) {
+        rates[t] = 0.25f + random_float(0.125f);
+        momenta[t] = 0.5f + random_float(0.5f);
+    }
+    if (l->n_chains) {
+        hidden = fresh((size_t)(l->n_chains * l->n_hidden));
+        fill_states(hidden, (size_t)(l->n_chains * l->n_hidden), 50);
+    }
+    rbmk_epoch_plan plan = {.data = random_states(l->n, l->n_visible, l->grey), .order = random_order(l->n),
+                            .row_ids = random_rows(l->n), .n = l->n, .batch_size = l->batch_size, .k = l->k,
+                            .chains = hidden, .n_chains = l->n_chains, .rates = rates, .momenta = momenta,
+                            .stream = random_stream(NULL)};
+    return plan;
+}
+
+static void epochs(record *r)
+{
+    for (size_t l = 0; l < COUNT(lessons); l++) {
+        rbmk_learning model = random_model(lessons[l].n_visible, lessons[l].n_hidden);
+        rbmk_epoch_plan plan = random_plan(&lessons[l]);
+        int64_t done = -1;
+        rbmk_status status;
+        CALL(status = rbmk_epoch(&model, &lessons[l].settings, &plan, &done));
+        succeed(r, status);
+        keep(r, &done, sizeof done);
+        keep_model(r, &model);
+        if (plan.chains)
+            keep(r, plan.chains, (size_t)(plan.n_chains * model.n_hidden));
+        forget();
+    }
+}
+
+/* --- All scenarios, all ways ------------------------------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    void (*run)(record *r);
+} scenarios[] = {{"passes", passes},         {"chains", chains},   {"functions", functions},
+                 {"statistics", statistics}, {"updates", updates}, {"epochs", epochs}};
+
+static record run(size_t scenario, int isa, int threads)
+{
+    record r = {NULL, 0, 0};
+    rbmk_isa_select(isa);
+    rbmk_set_num_threads(threads);
+    seed_random(scenario);
+    scenarios[scenario].run(&r);
+    rbmk_set_num_threads(1);
+    return r;
+}
+
+static void compare(size_t scenario, const record *expected, int isa, int threads)
+{
+    record got = run(scenario, isa, threads);
+    if (check(got.size == expected->size, "%zu bytes, not %zu", got.size, expected->size))
+        check_same(expected->data, got.data, got.size, "not the bytes of portable, 1 thread");
+    free(got.data);
+}
+
+static const int team_sizes[] = {1, 2, 3, 7};
+
+void test_calls(void)
+{
+    caller_settings = 0;
+    for (size_t s = 0; s < COUNT(scenarios); s++) {
+        record expected;
+        check_group("%s, all paths and thread counts", scenarios[s].name);
+        check_test("portable");
+        expected = run(s, 0, 1);
+        for (int isa = 0; isa < rbmk_isa_count(); isa++)
+            for (size_t t = 0; t < (rbmk_has_openmp() ? COUNT(team_sizes) : 1) && rbmk_isa_available(isa); t++) {
+                check_test("%s, %d threads", rbmk_isa_name(isa), team_sizes[t]);
+                compare(s, &expected, isa, team_sizes[t]);
+            }
+        free(expected.data);
+    }
+}
+
+void test_float_settings(void)
+{
+#if defined(__SSE2__)
+    static const struct {
+        const char *name;
+        unsigned csr;
+    } settings[] = {{"flushes denormals", 0x1F80 | 0x8040}, {"rounds down", 0x1F80 | 0x2000}};
+    const int threads = rbmk_has_openmp() ? 2 : 1;
+    for (size_t i = 0; i < COUNT(settings); i++) {
+        check_group("a caller that %s", settings[i].name);
+        for (size_t s = 0; s < COUNT(scenarios); s++) {
+            record expected = run(s, 0, 1);
+            for (int isa = 0; isa < rbmk_isa_count(); isa++) {
+                if (!rbmk_isa_available(isa))
+                    continue;
+                check_test("%s, %s, %d threads", scenarios[s].name, rbmk_isa_name(isa), threads);
+                settings_restored = 1;
+                caller_settings = settings[i].csr;
+                compare(s, &expected, isa, threads);
+                caller_settings = 0;
+                check(settings_restored, "the caller's settings are not restored");
+            }
+            free(expected.data);
+        }
+    }
+#else
+    check_skip("float settings: not an SSE2 processor");
+#endif
+}

@@ -1,0 +1,419 @@
+/* Every kernel of every path that runs here against the portable one (products: against plain sums), bit for bit.
+ * The list comes from kernels.def: a kernel without a test does not compile.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "kernels.h"
+
+/* --- Kernels that map arrays of n elements: one line each ---------------------------------------------------- */
+
+typedef struct {
+    int unit;                       /* where a task's columns start */
+    rbmk_counter counter;
+    float scale;                    /* a power of two */
+    float *x, *bias, *weights;      /* total inputs; ordinary; for `scale` to round */
+    int32_t *sums, *counts, *more;  /* any; sums of probabilities >= 0 */
+    double *grey_sums, *grey_counts;
+} inputs;
+
+static const float special[] = {0.0f,  -0.0f, 1e-40f,  -1e-40f, 80.0f,  -80.0f,   88.7f,    -103.9f,  200.0f,
+                                -1e6f, 3e38f, -3e38f, INFINITY, -INFINITY, 1.0f / 16777216.0f, -0.34657359f};
+
+/* An input at which the unit's threshold has the same high half as the number it is compared with. */
+static float tie(uint32_t uniform)
+{
+    double p = (double)(uniform | 1) / 4294967296.0;
+    return (float)log((1.0 - p) / p);
+}
+
+static void fill_total_inputs(const rbmk_kernels *portable, const inputs *in, int n)
+{
+    uint32_t *uniform = fresh((size_t)n * sizeof *uniform);
+    portable->uniform_u32(n, in->unit, &in->counter, uniform);
+    for (int j = 0; j < n; j++) {
+        float x = random_float(16.0f);
+        if (random_below(4) == 0)
+            x = special[random_below(COUNT(special))];
+        else if (random_below(8) == 0 && uniform[j] < 0x80000000u)
+            x = random_below(2) ? tie(uniform[j]) : -tie(uniform[j]);
+        in->x[j] = x;
+    }
+}
+
+static inputs random_inputs(const rbmk_kernels *portable, int n)
+{
+    const size_t f = (size_t)n * sizeof(float), d = (size_t)n * sizeof(double);
+    inputs in = {128 * random_below(9), {0}, ldexpf(1.0f, random_below(30) - 24), fresh(f), fresh(f), fresh(f),
+                 fresh(f), fresh(f), fresh(f), fresh(d), fresh(d)};
+    in.counter = (rbmk_counter){(uint32_t)random_bits(), (uint32_t)random_bits(), (uint32_t)random_bits(),
+                                (uint32_t)random_bits(), (uint32_t)random_bits()};
+    fill_total_inputs(portable, &in, n);
+    for (int j = 0; j < n; j++) {
+        in.bias[j] = random_float(8.0f);
+        /* integers, halves (ties to even), quarters; what outgrew the exponent; NaN */
+        in.weights[j] = ldexpf((float)(random_below(1 << 22) - (1 << 21)) / 4.0f, -random_below(3)) / in.scale;
+        if (random_below(16) == 0)
+            in.weights[j] = random_below(2) ? special[random_below(COUNT(special))] : NAN;
+        in.sums[j] = (int32_t)(uint32_t)(random_bits() >> 32 >> random_below(32));
+        in.counts[j] = (int32_t)(random_bits() >> 33 >> random_below(31));
+        in.more[j] = (int32_t)(random_bits() >> 33 >> random_below(31));
+        in.grey_sums[j] = (double)((int64_t)random_bits() >> (11 + random_below(50)));
+        in.grey_counts[j] = (double)(random_bits() >> (17 + random_below(40)));
+    }
+    return in;
+}
+
+#define TEST(name) static void test_##name(const rbmk_kernels *portable, const rbmk_kernels *tested)
+
+/* For all sizes up to `largest`: `call` with `in`, `n` and the result `out`, of n elements of `type`. */
+#define ARRAY(name, largest, type, call) \
+    TEST(name) \
+    { \
+        for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= (largest); s++) \
+            for (int repeat = 0; repeat < 20; repeat++) { \
+                const int n = sizes[s]; \
+                const inputs in = random_inputs(portable, n); \
+                type *expected = fresh((size_t)n * sizeof(type)), *got = fresh((size_t)n * sizeof(type)), *out; \
+                out = expected; \
+                portable->name call; \
+                out = got; \
+                tested->name call; \
+                check_same(expected, got, (size_t)n * sizeof(type), "n = %d", n); \
+                forget(); \
+            } \
+    }
+
+ARRAY(affine_i32, 784, float, (in.sums, n, in.scale, in.bias, out))
+ARRAY(affine_f64, 784, float, (in.grey_sums, n, in.scale, in.bias, out))
+ARRAY(sigmoid, 784, float, (in.x, n, out))
+ARRAY(sigmoid_i32, 784, int32_t, (in.x, n, out))
+ARRAY(softplus, 784, float, (in.x, n, out))
+ARRAY(sigmoid_bernoulli, 784, uint8_t, (in.x, n, in.unit, &in.counter, out))
+ARRAY(uniform_u32, 784, uint32_t, (n, in.unit, &in.counter, out))
+ARRAY(difference_i32, 784, float, (in.counts, in.more, n, 1.0f / 6553500.0f, out))
+ARRAY(difference_scaled_i32, 784, float, (in.counts, in.more, n, 1.0f / 6553500.0f, 1.0f / 655350.0f, out))
+ARRAY(difference_f64, 784, float, (in.grey_counts, in.more, n, 1.0f / 6553500.0f, out))
+ARRAY(difference_scaled_f64, 784, float, (in.grey_counts, in.more, n, 1.0f / 6553500.0f, 1.0f / 655350.0f, out))
+ARRAY(quantise, 784, int32_t, (in.weights, n, in.scale, out))
+
+TEST(softplus_panel)
+{
+    for (int n = 1; n <= RBMK_PANEL; n++)
+        for (int repeat = 0; repeat < 5; repeat++) {
+            const inputs in = random_inputs(portable, n);
+            double expected = portable->softplus_panel(in.x, n), got = tested->softplus_panel(in.x, n);
+            check_same(&expected, &got, sizeof got, "n = %d", n);
+            forget();
+        }
+}
+
+/* --- The layout of the right operand -------------------------------------------------------------------------- */
+
+/* The tiles in which callers pack: weights in both orientations, and probabilities. */
+static const struct {
+    int rows, cols;
+} tilings[] = {{16, 64}, {64, 16}, {32, 256}};
+
+static void pack_one(const rbmk_kernels *k, rbmk_matrix *m, const int32_t *q, int tiling, int row, int col)
+{
+    const int n_rows = at_most(tilings[tiling].rows, m->rows - row), n_cols = at_most(tilings[tiling].cols, m->cols - col);
+    const int ld = n_cols + random_below(2) * random_below(20), mark = buffers_mark();
+    int32_t *tile = fresh(((size_t)(n_rows - 1) * (size_t)ld + (size_t)n_cols) * sizeof *tile);
+    for (int r = 0; r < n_rows; r++)
+        memcpy(tile + (ptrdiff_t)r * ld, q + (ptrdiff_t)(row + r) * m->cols + col, (size_t)n_cols * sizeof *tile);
+    k->pack_tile(m, row, col, n_rows, n_cols, tile, ld);
+    forget_since(mark);
+}
+
+/* All tiles, in random order: none may disturb another. */
+static rbmk_matrix packed(const rbmk_kernels *k, int rows, int cols, const int32_t *q)
+{
+    const int tiling = random_below(COUNT(tilings));
+    const int down = (rows - 1) / tilings[tiling].rows + 1, across = (cols - 1) / tilings[tiling].cols + 1;
+    rbmk_matrix m = {k, rows, cols, fresh_aligned(k->packed_bytes(rows, cols))};
+    int *order = fresh((size_t)(down * across) * sizeof *order);
+    for (int t = 0; t < down * across; t++) {
+        int other = random_below(t + 1);
+        order[t] = order[other];
+        order[other] = t;
+    }
+    for (int t = 0; t < down * across; t++)
+        pack_one(k, &m, q, tiling, order[t] / across * tilings[tiling].rows, order[t] % across * tilings[tiling].cols);
+    return m;
+}
+
+static int32_t *random_matrix(int rows, int cols)
+{
+    const size_t n = (size_t)rows * (size_t)cols;
+    int32_t *q = fresh(n * sizeof *q);
+    const int shift = random_below(16);
+    for (size_t i = 0; i < n; i++)
+        q[i] = random_below(8) ? (random_below(2 * RBMK_MAX_Q + 1) - RBMK_MAX_Q) / (1 << shift)
+                               : (random_below(2) ? RBMK_MAX_Q : -RBMK_MAX_Q);
+    return q;
+}
+
+/* Shorter batches use a matrix that was made for longer ones. */
+TEST(packed_bytes)
+{
+    (void)portable;
+    for (size_t c = 0; c < COUNT(sizes); c++)
+        for (int rows = 1; rows < 300; rows++)
+            check(tested->packed_bytes(rows, sizes[c]) <= tested->packed_bytes(rows + 1, sizes[c]),
+                  "%d rows need more than %d, at %d columns", rows, rows + 1, sizes[c]);
+}
+
+/* Threads pack different tiles at the same time: no byte may be written for two of them. */
+TEST(pack_tile)
+{
+    (void)portable;
+    for (int tiling = 0; tiling < (int)COUNT(tilings); tiling++)
+        for (int repeat = 0; repeat < 4; repeat++) {
+            const int rows = 1 + random_below(200), cols = 1 + random_below(300);
+            const size_t bytes = tested->packed_bytes(rows, cols);
+            const int32_t *q = random_matrix(rows, cols);
+            uint8_t *owned = memset(fresh(bytes), 0, bytes);
+            rbmk_matrix zeros = {tested, rows, cols, fresh_aligned(bytes)}, ones = {tested, rows, cols, fresh_aligned(bytes)};
+            for (int row = 0; row < rows; row += tilings[tiling].rows)
+                for (int col = 0; col < cols; col += tilings[tiling].cols) {
+                    int shared = 0;
+                    memset(zeros.data, 0, bytes);
+                    memset(ones.data, 0xFF, bytes);
+                    pack_one(tested, &zeros, q, tiling, row, col);
+                    pack_one(tested, &ones, q, tiling, row, col);
+                    for (size_t i = 0; i < bytes; i++) {
+                        int written = ((uint8_t *)zeros.data)[i] != 0 || ((uint8_t *)ones.data)[i] != 0xFF;
+                        shared |= written & owned[i];
+                        owned[i] |= (uint8_t)written;
+                    }
+                    check(!shared, "tile (%d, %d) of %d x %d writes into another", row, col, rows, cols);
+                }
+            forget();
+        }
+}
+
+/* --- Products -------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    int n, rows, cols, col, n_cols, ld;
+    ptrdiff_t stride;
+} product;
+
+static product random_product(int rows, int cols)
+{
+    static const int heights[] = {1, 7, 15, 16, 17, 31, 32};
+    product p = {.n = heights[random_below(COUNT(heights))], .rows = rows, .cols = cols};
+    p.col = RBMK_PANEL * random_below((cols - 1) / RBMK_PANEL + 1);
+    /* whole panels, or up to the last column */
+    p.n_cols = at_most(RBMK_PANEL * (1 + random_below(4)), cols - p.col);
+    p.ld = round_up(p.n_cols, 16) + random_below(2) * random_below(40);
+    p.stride = rows + random_below(2) * random_below(70);
+    return p;
+}
+
+/* Whole groups of 16 columns may be written, nothing else: `out` ends after the last group of the last row. */
+static size_t product_size(product p) { return (size_t)(p.n - 1) * (size_t)p.ld + (size_t)round_up(p.n_cols, 16); }
+
+static void check_gaps(product p, const void *out, size_t element)
+{
+    const uint8_t *bytes = out;
+    const size_t from = (size_t)round_up(p.n_cols, 16) * element, to = (size_t)p.ld * element;
+    for (int i = 0; i < p.n - 1; i++)
+        for (size_t b = from; b < to; b++)
+            check(bytes[(size_t)i * to + b] == 0xA5, "writes between rows of the result");
+}
+
+static void check_u8(const rbmk_kernels *k, product p, const int32_t *q, const rbmk_matrix *m, int percent_on)
+{
+    const size_t n_states = (size_t)(p.n - 1) * (size_t)p.stride + (size_t)p.rows;
+    uint8_t *states = fresh(n_states);
+    int32_t *out = fresh(product_size(p) * sizeof *out), *row = fresh((size_t)p.n_cols * sizeof *row);
+    fill_states(states, n_states, percent_on);
+    k->multiply_u8(states, p.stride, p.n, m, p.col, p.n_cols, out, p.ld, fresh_aligned(RBMK_SCRATCH(p.rows)));
+    for (int i = 0; i < p.n; i++) {
+        memset(row, 0, (size_t)p.n_cols * sizeof *row);
+        for (int r = 0; r < p.rows; r++)
+            for (int j = 0; states[i * p.stride + r] && j < p.n_cols; j++)
+                row[j] = (int32_t)((uint32_t)row[j] + (uint32_t)q[(ptrdiff_t)r * p.cols + p.col + j]);
+        check_same(row, out + (ptrdiff_t)i * p.ld, (size_t)p.n_cols * sizeof *row,
+                   "%d x %d, columns %d + %d, row %d of %d", p.rows, p.cols, p.col, p.n_cols, i, p.n);
+    }
+    check_gaps(p, out, sizeof *out);
+}
+
+static void check_u16(const rbmk_kernels *k, product p, const int32_t *q, const rbmk_matrix *m, int all_full)
+{
+    const size_t n_states = (size_t)(p.n - 1) * (size_t)p.stride + (size_t)p.rows;
+    uint16_t *states = fresh(n_states * sizeof *states);
+    double *out = fresh(product_size(p) * sizeof *out), *row = fresh((size_t)p.n_cols * sizeof *row);
+    for (size_t i = 0; i < n_states; i++)
+        states[i] = all_full ? RBMK_GREY : random_below(3) ? (uint16_t)random_below(65536) : 0;
+    k->multiply_u16(states, p.stride, p.n, m, p.col, p.n_cols, out, p.ld, fresh_aligned(RBMK_SCRATCH(p.rows)));
+    for (int i = 0; i < p.n; i++) {
+        for (int j = 0; j < p.n_cols; j++) {
+            int64_t sum = 0;
+            for (int r = 0; r < p.rows; r++)
+                sum += (int64_t)states[i * p.stride + r] * q[(ptrdiff_t)r * p.cols + p.col + j];
+            row[j] = (double)sum;
+        }
+        check_same(row, out + (ptrdiff_t)i * p.ld, (size_t)p.n_cols * sizeof *row,
+                   "%d x %d, columns %d + %d, row %d of %d", p.rows, p.cols, p.col, p.n_cols, i, p.n);
+    }
+    check_gaps(p, out, sizeof *out);
+}
+
+/* More rows than 255 * 128 times as many fit into int32; digits at their extremes. */
+static int32_t *tall_matrix(int rows, int cols)
+{
+    static const int32_t extremes[] = {-128, 127, -128 * 256, 127 * 257, 1, -1, 128, 255};
+    int32_t *q = fresh((size_t)rows * (size_t)cols * sizeof *q);
+    for (int r = 0; r < rows; r++)
+        for (int c = 0; c < cols; c++)
+            q[(size_t)r * (size_t)cols + (size_t)c] = c < (int)COUNT(extremes) ? extremes[c] : random_below(20001) - 10000;
+    return q;
+}
+
+#define TALL 140001
+
+TEST(multiply_u8)
+{
+    static const int percent_on[] = {0, 13, 50, 100};
+    (void)portable;
+    for (size_t r = 0; r < COUNT(sizes); r++)
+        for (size_t c = 0; c < COUNT(sizes); c++) {
+            const int32_t *q = random_matrix(sizes[r], sizes[c]);
+            const rbmk_matrix m = packed(tested, sizes[r], sizes[c], q);
+            for (size_t density = 0; density < COUNT(percent_on); density++)
+                check_u8(tested, random_product(sizes[r], sizes[c]), q, &m, percent_on[density]);
+            forget();
+        }
+    const int32_t *q = tall_matrix(TALL, 17);
+    const rbmk_matrix m = packed(tested, TALL, 17, q);
+    check_u8(tested, (product){32, TALL, 17, 0, 17, 32, TALL}, q, &m, 50);
+    check_u8(tested, (product){1, TALL, 17, 0, 17, 32, TALL}, q, &m, 100);
+    forget();
+}
+
+TEST(multiply_u16)
+{
+    (void)portable;
+    for (size_t r = 0; r < COUNT(sizes); r++)
+        for (size_t c = 0; c < COUNT(sizes); c++) {
+            const int32_t *q = random_matrix(sizes[r], sizes[c]);
+            const rbmk_matrix m = packed(tested, sizes[r], sizes[c], q);
+            for (int repeat = 0; repeat < 3; repeat++)
+                check_u16(tested, random_product(sizes[r], sizes[c]), q, &m, repeat == 0);
+            forget();
+        }
+    const int32_t *q = tall_matrix(TALL, 17);
+    const rbmk_matrix m = packed(tested, TALL, 17, q);
+    check_u16(tested, (product){17, TALL, 17, 0, 17, 32, TALL}, q, &m, 0);
+    check_u16(tested, (product){1, TALL, 17, 0, 17, 32, TALL}, q, &m, 1);
+    forget();
+}
+
+/* --- Updates ------------------------------------------------------------------------------------------------------ */
+
+typedef struct {
+    float *W, *velocity, *column, row;
+    uint32_t largest;
+} updated;
+
+static float *copy_of(const float *from, int n) { return memcpy(fresh((size_t)n * sizeof *from), from, (size_t)n * sizeof *from); }
+
+static float *random_row(int n, float scale)
+{
+    float *row = fresh((size_t)n * sizeof *row);
+    for (int j = 0; j < n; j++)
+        row[j] = random_below(8) ? random_float(scale) : special[random_below(4)];
+    return row;
+}
+
+static updated update(const rbmk_kernels *k, rbmk_row_update u, int n)
+{
+    updated result = {copy_of(u.W, n), copy_of(u.velocity, n), copy_of(u.column, n), 0.5f, 0};
+    u.W = result.W;
+    u.velocity = result.velocity;
+    u.column = result.column;
+    u.row = &result.row;
+    result.largest = k->update_row(&u);
+    return result;
+}
+
+TEST(update_row)
+{
+    for (int n = 1; n <= RBMK_PANEL; n++)
+        for (int repeat = 0; repeat < 16; repeat++) {
+            const size_t bytes = (size_t)n * sizeof(float);
+            rbmk_row_update u = {.n = n, .centered = repeat & 1, .push = repeat & 2 ? random_row(n, 1.0f) : NULL,
+                                 .rate = random_float(1.0f), .momentum = repeat & 4 ? 0.9f : 0.0f,
+                                 .l1 = repeat & 8 ? 0.001f : 0.0f, .l2 = repeat & 8 ? 0.01f : 0.0f,
+                                 .visible_gradient = random_float(1.0f), .visible_offset = random_float(1.0f),
+                                 .visible_mean = random_float(1.0f), .hidden_gradient = random_row(n, 1.0f),
+                                 .hidden_offset = random_row(n, 1.0f), .g = random_row(n, 1.0f), .W = random_row(n, 4.0f),
+                                 .velocity = random_row(n, random_below(2) ? 1.0f : 0x1p-99f), .column = random_row(n, 1.0f)};
+            updated expected = update(portable, u, n), got = update(tested, u, n);
+            check_same(expected.W, got.W, bytes, "W, n = %d", n);
+            check_same(expected.velocity, got.velocity, bytes, "velocity, n = %d", n);
+            check_same(expected.column, got.column, bytes, "column, n = %d", n);
+            check_same(&expected.row, &got.row, sizeof got.row, "row, n = %d", n);
+            check(expected.largest == got.largest, "largest |W|, n = %d", n);
+            forget();
+        }
+}
+
+TEST(transpose_i32)
+{
+    (void)portable;
+    for (size_t r = 0; r < COUNT(sizes) && sizes[r] <= 100; r++)
+        for (size_t c = 0; c < COUNT(sizes) && sizes[c] <= 100; c++)
+            for (int spread = 0; spread < 2; spread++) {
+                const int n_rows = sizes[r], n_cols = sizes[c], ld = n_cols + 3 * spread, ld_out = n_rows + 5 * spread;
+                int32_t *tile = fresh((size_t)((n_rows - 1) * ld + n_cols) * sizeof *tile);
+                int32_t *out = fresh((size_t)((n_cols - 1) * ld_out + n_rows) * sizeof *out), gap;
+                memset(&gap, 0xA5, sizeof gap);
+                for (int i = 0; i < (n_rows - 1) * ld + n_cols; i++)
+                    tile[i] = i;
+                tested->transpose_i32(tile, ld, n_rows, n_cols, out, ld_out);
+                for (int i = 0; i < (n_cols - 1) * ld_out + n_rows; i++) {
+                    int32_t expected = i % ld_out < n_rows ? i % ld_out * ld + i / ld_out : gap;
+                    check(out[i] == expected, "%d x %d, element %d", n_rows, n_cols, i);
+                }
+                forget();
+            }
+}
+
+/* --- All of them -------------------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    void (*run)(const rbmk_kernels *portable, const rbmk_kernels *tested);
+} kernel_tests[] = {
+#define RBMK_KERNEL(type, name, args) {#name, test_##name},
+#include "kernels.def"
+#undef RBMK_KERNEL
+};
+
+void test_kernels(void)
+{
+    rbmk_kernels portable;
+    rbmk_fill_portable(&portable);
+    for (int isa = 0; isa < rbmk_isa_count(); isa++) {
+        if (!rbmk_isa_select(isa))
+            continue;
+        const rbmk_kernels *tested = rbmk_current_kernels();
+        check_group("kernels, %s", rbmk_isa_name(isa));
+        if (tested->thread_begin)
+            tested->thread_begin();
+        for (size_t t = 0; t < COUNT(kernel_tests); t++) {
+            check_test("%s", kernel_tests[t].name);
+            seed_random(t);
+            kernel_tests[t].run(&portable, tested);
+        }
+        if (tested->thread_end)
+            tested->thread_end();
+    }
+}

@@ -1,0 +1,316 @@
+"""Every function of the engine against the reference, bit for bit.
+
+A new kernel is one line in `CALLS`, a new way to learn one line in `RECIPES`; the tests run them on every
+instruction set, with several numbers of threads, and at sizes around every vector and panel width.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from rbmfast import _engine as engine
+from rbmfast import reference
+from rbmfast.state import Gradient, LearningState, UpdateSettings
+
+ISAS = engine.config()["isa_available"]
+THREADS = (1, 2, 3, 7)
+SIZES = (1, 7, 15, 16, 17, 31, 33, 63, 65, 100, 784)
+SMALL_SIZES = SIZES[:-1]
+ROWS = (1, 3, 32, 33, 100)
+
+TINY = np.float32(1e-45)  # the smallest denormal
+SMALL = [0.0, -0.0, TINY, -TINY, 1e-40, -1e-40, 1.1754944e-38, -1e-30, 1e-8, 0.5, -0.5, 1.0, -1.0, 0.86643398]
+LARGE = [17.3, -17.3, 22.18, -22.18, 79.99999, -79.99999, 80, -80, 80.00001, -88, 104, -1e10, 3.4e38, -3.4e38]
+EDGES = np.float32([*SMALL, *LARGE])
+SEED, STEP, FIRST_ROW = 0x0123456789ABCDEF, 2**33 + 12345, 2**32 - 5  # every field of a counter is in use
+
+
+# --- Problems ----------------------------------------------------------------------------------------------
+
+
+def _sprinkled(rng: np.random.Generator, values: Any, numbers: Any) -> Any:
+    """`values` with some of `numbers` in random places."""
+    flat = values.reshape(-1)
+    places = rng.choice(flat.size, min(len(numbers), max(1, flat.size // 3)), replace=False)
+    flat[places] = rng.permutation(numbers)[: len(places)]
+    return values
+
+
+WEIGHTS: dict[str, Callable[[np.random.Generator, tuple[int, int]], Any]] = {
+    "small": lambda rng, shape: rng.standard_normal(shape) * 0.01,
+    "ordinary": lambda rng, shape: rng.standard_normal(shape),
+    "large": lambda rng, shape: rng.standard_normal(shape) * 100,  # the largest lowers the exponent
+    "heavy": lambda rng, shape: rng.choice([-7.9, 7.9], shape),  # a sum lowers it, in layers of more than 258
+    "enormous": lambda rng, shape: rng.standard_normal(shape) * 1e10,
+    "spread": lambda rng, shape: _sprinkled(
+        rng,
+        rng.choice([-1, 1], shape) * 10 ** rng.uniform(-12, 0, shape),
+        [0.0, -0.0, TINY, -TINY, 1e-40, -1e-39, 2.0**-21, -(2.0**-21), 3 * 2.0**-21, 2.0**-20],
+    ),
+}
+
+
+class Problem:
+    """Random operands of given sizes."""
+
+    def __init__(self, n_visible: int, n_hidden: int, n_rows: int, weights: str) -> None:
+        rng = np.random.default_rng([n_visible, n_hidden, n_rows, list(WEIGHTS).index(weights)])
+
+        def normal(*shape: int, scale: float = 1.0) -> Any:
+            return (rng.standard_normal(shape) * scale).astype(np.float32)
+
+        def levels(*shape: int) -> Any:
+            grey = rng.integers(0, 65536, shape).astype(np.uint16)
+            return np.where(rng.random(shape) < 0.3, rng.choice(np.uint16([0, 65535]), shape), grey)
+
+        self.W = WEIGHTS[weights](rng, (n_visible, n_hidden)).astype(np.float32)
+        self.a, self.b = (_sprinkled(rng, normal(n), EDGES[:18]) for n in (n_visible, n_hidden))
+        self.v = (rng.random((n_rows, n_visible)) < rng.choice([0.1, 0.5])).astype(np.uint8)
+        self.h = (rng.random((n_rows, n_hidden)) < 0.4).astype(np.uint8)
+        self.v[-1], self.h[0] = 1, 0  # full sums, and none
+        self.v_grey, self.h_grey = levels(n_rows, n_visible), levels(n_rows, n_hidden)
+        self.v_grey[-1], self.h_grey[0] = 65535, 0
+        self.clamp = (rng.random(self.v.shape) < 0.5).astype(np.uint8)
+        self.x = _sprinkled(rng, normal(n_rows, n_hidden, scale=8), EDGES)
+        self.positive = np.abs(self.x).clip(np.finfo(np.float32).tiny)
+        self.ids = rng.integers(0, 2**40, n_rows)
+        self.gradient = Gradient(
+            W=_sprinkled(rng, normal(n_visible, n_hidden, scale=0.1), [0.0, -0.0, TINY, 1e-35]),
+            a=normal(n_visible, scale=0.1),
+            b=normal(n_hidden, scale=0.1),
+            visible_mean=rng.random(n_visible).astype(np.float32),
+            hidden_mean=rng.random(n_hidden).astype(np.float32),
+        )
+        self.state = LearningState.start(self.W, normal(n_visible), normal(n_hidden))
+        self.state.W_velocity[:] = _sprinkled(
+            rng, normal(n_visible, n_hidden), [0.0, 2e-30, -8e-31, TINY, 1e-39]
+        )
+        self.state.a_velocity[:], self.state.b_velocity[:] = normal(n_visible), normal(n_hidden)
+        self.state.visible_offset[:] = rng.random(n_visible)
+        self.state.hidden_offset[:] = rng.random(n_hidden)
+        self.state.activity[:] = rng.random(n_hidden)
+
+
+problem = cache(Problem)  # nobody writes into one
+
+
+# --- Calls: one line each ----------------------------------------------------------------------------------
+
+EVERYTHING = UpdateSettings(
+    l1=1e-3,
+    l2=1e-2,
+    max_norm=0.5,
+    centered=True,
+    offset_rate=0.05,
+    sparsity_target=0.1,
+    sparsity_cost=0.3,
+    sparsity_decay=0.7,
+)
+SETTINGS = {
+    "plain": UpdateSettings(),
+    "L1": UpdateSettings(l1=0.01),
+    "L2": UpdateSettings(l2=0.05),
+    "max-norm": UpdateSettings(max_norm=0.3),
+    "centred": UpdateSettings(centered=True, offset_rate=0.1),
+    "sparsity": UpdateSettings(sparsity_target=0.1, sparsity_cost=0.5, sparsity_decay=0.8),
+    "everything": EVERYTHING,
+}
+
+
+def _updated(m: Any, p: Problem, settings: UpdateSettings, rate: float, momentum: float) -> LearningState:
+    state = copy.deepcopy(p.state)
+    m.update(state, p.gradient, settings, rate, momentum)
+    return state
+
+
+Call = Callable[[Any, Any, Problem], Any]  # (engine or reference, its weights, operands) -> results
+CALLS: dict[str, Call] = {
+    "exponent": lambda m, w, p: m.exponent(p.W),
+    "exponent from 11": lambda m, w, p: m.exponent(p.W, 11),
+    "weights": lambda m, w, p: (w.exponent, w.shape),
+    "affine": lambda m, w, p: m.affine(w, p.v, p.b),
+    "affine of grey levels": lambda m, w, p: m.affine(w, p.v_grey, p.b),
+    "affine down": lambda m, w, p: m.affine(w, p.h, p.a, False),
+    "affine down of grey levels": lambda m, w, p: m.affine(w, p.h_grey, p.a, False),
+    "affine of coarser weights": lambda m, w, p: m.affine(m.Weights(p.W, 3), p.v, p.b),
+    "affine_sigmoid": lambda m, w, p: m.affine_sigmoid(w, p.v, p.b),
+    "affine_sigmoid of grey levels": lambda m, w, p: m.affine_sigmoid(w, p.v_grey, p.b),
+    "affine_sigmoid down": lambda m, w, p: m.affine_sigmoid(w, p.h, p.a, False),
+    "affine_sigmoid_bernoulli": lambda m, w, p: m.affine_sigmoid_bernoulli(
+        w, p.v, p.b, SEED, 63, 5, STEP, FIRST_ROW
+    ),
+    "affine_sigmoid_bernoulli of grey levels": lambda m, w, p: m.affine_sigmoid_bernoulli(
+        w, p.v_grey, p.b, 1, 2, 3, 4, p.ids
+    ),
+    "affine_sigmoid_bernoulli down": lambda m, w, p: m.affine_sigmoid_bernoulli(
+        w, p.h, p.a, 1, 2, 3, 4, p.ids, False
+    ),
+    "affine_softplus_sum": lambda m, w, p: m.affine_softplus_sum(w, p.v, p.b),
+    "affine_softplus_sum of grey levels": lambda m, w, p: m.affine_softplus_sum(w, p.v_grey, p.b),
+    "affine_softplus_sum down": lambda m, w, p: m.affine_softplus_sum(w, p.h, p.a, False),
+    "sigmoid": lambda m, w, p: m.sigmoid(p.x),
+    "sigmoid of a vector": lambda m, w, p: m.sigmoid(p.x[0]),
+    "sigmoid_u16": lambda m, w, p: m.sigmoid_u16(p.x),
+    "softplus": lambda m, w, p: m.softplus(p.x),
+    "softplus_sum": lambda m, w, p: m.softplus_sum(p.x),
+    "log": lambda m, w, p: m.log(p.positive),
+    "weighted_sum": lambda m, w, p: m.weighted_sum(p.v, p.a),
+    "weighted_sum of grey levels": lambda m, w, p: m.weighted_sum(p.v_grey, p.a),
+    "bernoulli": lambda m, w, p: m.bernoulli(p.x, SEED, 63, 63, 2**44 - 1, 2**40 - 200),
+    "bernoulli of rows": lambda m, w, p: m.bernoulli(p.x, 0, 0, 0, 0, p.ids),
+    "uniform_u32": lambda m, w, p: m.uniform_u32(*p.x.shape, SEED, 7, 1, STEP, FIRST_ROW),
+    "uniform_u32 of rows": lambda m, w, p: m.uniform_u32(*p.x.shape, 2**64 - 1, 0, 63, 1, p.ids),
+    "philox4x32": lambda m, w, p: m.philox4x32(*_counters(p)),
+    "shuffle_keys": lambda m, w, p: m.shuffle_keys(p.x.size, SEED, 2**32 - 1, 1),
+    "normal_weights": lambda m, w, p: m.normal_weights(*p.W.shape, 0.01, SEED, 63, 5),
+    "gibbs": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 3, SEED, 7),
+    "gibbs of rows": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 1, SEED, 7, 1, 2**32 - 1, p.ids),
+    "gibbs, clamped": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 2, SEED, 9, 0, STEP, FIRST_ROW, p.clamp),
+    "gibbs, no steps": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 0, SEED, 9),
+    "statistics": lambda m, w, p: m.statistics(p.v, p.h_grey),
+    "statistics of grey levels": lambda m, w, p: m.statistics(p.v_grey, p.h_grey),
+    **{
+        f"update: {name}": lambda m, w, p, s=settings: _updated(m, p, s, 0.1, 0.7)
+        for name, settings in SETTINGS.items()
+    },
+    "update: exponent drops": lambda m, w, p: _updated(m, p, SETTINGS["plain"], 1e4, 0.0),
+}
+
+
+def _counters(p: Problem) -> tuple[Any, Any]:
+    words = np.random.default_rng(p.x.shape).integers(0, 2**32, (6, len(p.x)), dtype=np.uint32).T
+    return np.ascontiguousarray(words[:, :4]), np.ascontiguousarray(words[:, 4:])
+
+
+# --- Learning: one line each -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to learn for a few updates; rows per batch come with the sizes."""
+
+    k: int = 1
+    chains: int | None = None  # persistent chains: this many more than rows in a batch
+    settings: UpdateSettings = field(default_factory=UpdateSettings)
+    rates: tuple[float, ...] = (0.1,)  # repeated
+    momenta: tuple[float, ...] = (0.0,)
+    extra_rows: int = 0  # beyond two whole batches; negative: the second batch is short
+    grey: bool = False
+
+
+RECIPES: dict[str, Recipe] = {
+    "CD-1": Recipe(),
+    "CD-3": Recipe(k=3),
+    "PCD-1": Recipe(chains=0),
+    "PCD-3": Recipe(chains=0, k=3),
+    "PCD, more chains": Recipe(chains=5),
+    "PCD, fewer chains": Recipe(chains=-1, k=2),
+    "PCD, many chains": Recipe(chains=70),
+    "short last batch": Recipe(extra_rows=-1, k=2),
+    "last batch of one": Recipe(extra_rows=1),
+    "PCD, last batch of one": Recipe(extra_rows=1, chains=0),
+    "momentum": Recipe(momenta=(0.9,), rates=(0.5,)),
+    "changing rates": Recipe(rates=(0.5, 0.01, 0.3), momenta=(0.5, 0.0, 0.9), extra_rows=1),
+    **{f"CD, {name}": Recipe(settings=settings) for name, settings in SETTINGS.items()},
+    **{f"PCD, {name}": Recipe(settings=settings, chains=3) for name, settings in SETTINGS.items()},
+    "everything": Recipe(3, 2, EVERYTHING, (0.5, 0.1), (0.3, 0.9), 1),
+    "exponent drops": Recipe(rates=(0.1, 2e4, 3e8), extra_rows=1),
+    "exponent drops, PCD": Recipe(rates=(0.1, 2e4, 3e8), extra_rows=1, chains=1),
+    "grey CD": Recipe(grey=True),
+    "grey CD-3": Recipe(grey=True, k=3, settings=EVERYTHING),
+    "grey PCD": Recipe(grey=True, chains=0),
+    "grey PCD, more chains": Recipe(grey=True, chains=5, settings=EVERYTHING, extra_rows=1),
+}
+
+
+def learn(m: Any, recipe: Recipe, p: Problem) -> Any:
+    """What `m.epoch` makes of a problem: the state, the chains, and how many updates there were."""
+    batch = len(p.v)
+    n = max(1, 2 * batch + recipe.extra_rows)
+    X = np.concatenate([p.v_grey if recipe.grey else p.v] * 2)
+    rng = np.random.default_rng(n)
+    order = rng.integers(0, len(X), n)
+    row_ids = rng.integers(0, 2**40, n)
+    n_updates = -(-n // batch)
+    rates, momenta = (np.resize(np.float32(values), n_updates) for values in (recipe.rates, recipe.momenta))
+    chains = None
+    if recipe.chains is not None:
+        shape = (max(1, batch + recipe.chains), p.W.shape[1])
+        chains = (rng.random(shape) < 0.5).astype(np.uint8)
+    state = copy.deepcopy(p.state)
+    arguments = (batch, recipe.k, chains, rates, momenta, SEED, 3, 1, STEP)
+    done = m.epoch(state, recipe.settings, X, order, row_ids, *arguments)
+    return state, chains, done
+
+
+# --- Comparison --------------------------------------------------------------------------------------------
+
+
+def bits(result: Any) -> Any:
+    """Anything a call returns, such that == compares bit for bit, types and shapes included."""
+    if isinstance(result, np.ndarray):
+        return result.dtype.str, result.shape, hashlib.sha256(np.ascontiguousarray(result)).hexdigest()
+    if dataclasses.is_dataclass(result):
+        return {name: bits(value) for name, value in vars(result).items()}
+    return [bits(part) for part in result] if isinstance(result, tuple) else result
+
+
+Sizes = tuple[int, int, int, str]  # visible units, hidden units, rows, kind of weights
+
+
+@cache
+def expected_call(name: str, sizes: Sizes) -> Any:
+    p = problem(*sizes)
+    return bits(CALLS[name](reference, _reference_weights(sizes), p))
+
+
+@cache
+def _reference_weights(sizes: Sizes) -> reference.Weights:
+    return reference.Weights(problem(*sizes).W)
+
+
+@cache
+def expected_learning(name: str, sizes: Sizes) -> Any:
+    return bits(learn(reference, RECIPES[name], problem(*sizes)))
+
+
+def differing_calls(sizes: Sizes) -> list[str]:
+    """Names of the engine's calls that do not give the reference's bits."""
+    p = problem(*sizes)
+    weights = engine.Weights(p.W)
+    return [
+        name for name, call in CALLS.items() if bits(call(engine, weights, p)) != expected_call(name, sizes)
+    ]
+
+
+# --- Which combinations to test ----------------------------------------------------------------------------
+
+
+def pairwise(*factors: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
+    """Combinations in which every two values of different factors meet at least once."""
+    left = {
+        ((i, s), (j, t))
+        for (i, first), (j, second) in itertools.combinations(enumerate(factors), 2)
+        for s, t in itertools.product(range(len(first)), range(len(second)))
+    }
+    rng = np.random.default_rng(0)
+    while left:
+        row = dict(min(left))
+        for i in rng.permutation(len(factors)):
+            if i not in row:
+                gains = [
+                    sum(tuple(sorted([(i, s), other])) in left for other in row.items())
+                    for s in range(len(factors[i]))
+                ]
+                row[i] = int(rng.choice(np.flatnonzero(np.max(gains) == gains)))
+        left.difference_update(itertools.combinations(sorted(row.items()), 2))
+        yield tuple(values[row[i]] for i, values in enumerate(factors))

@@ -1,0 +1,144 @@
+"""The engine gives the reference's bits, whatever runs it. `harness.py` has the lists of what is compared."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from engine import harness
+from engine.harness import ISAS, RECIPES, ROWS, SIZES, SMALL_SIZES, THREADS, WEIGHTS, Sizes
+
+from rbmfast import _engine as engine
+from rbmfast import reference
+
+CALL_CASES = [
+    *harness.pairwise(THREADS, SIZES, SIZES, ROWS, tuple(WEIGHTS)),
+    (2, 17, 784, 3, "heavy"),  # row sums lower the exponent, or column sums do
+    (2, 784, 17, 3, "heavy"),
+]
+LEARNING_CASES = [
+    *harness.pairwise(THREADS, SMALL_SIZES, SMALL_SIZES, ROWS, tuple(RECIPES), ("small", "spread")),
+    (7, 784, 65, 33, "everything", "heavy"),
+    (7, 65, 784, 33, "grey PCD, more chains", "heavy"),
+    (3, 784, 100, 32, "CD-1", "small"),
+]
+
+
+def _name(case: tuple[object, ...]) -> str:
+    return "-".join(str(value).replace(" ", "_") for value in case)
+
+
+@pytest.mark.parametrize("case", CALL_CASES, ids=_name)
+def test_calls(isa: str, case: tuple[int, int, int, int, str]) -> None:
+    threads, *sizes = case
+    engine.set_num_threads(threads)
+    assert harness.differing_calls(tuple(sizes)) == []
+
+
+@pytest.mark.parametrize("case", LEARNING_CASES, ids=_name)
+def test_learning(isa: str, case: tuple[int, int, int, int, str, str]) -> None:
+    threads, n_visible, n_hidden, n_rows, name, weights = case
+    sizes = (n_visible, n_hidden, n_rows, weights)
+    engine.set_num_threads(threads)
+    result = harness.learn(engine, RECIPES[name], harness.problem(*sizes))
+    assert harness.bits(result) == harness.expected_learning(name, sizes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", [*itertools.product(SIZES, SIZES, ROWS)], ids=_name)
+def test_calls_in_every_combination(sizes: tuple[int, int, int]) -> None:
+    kinds = itertools.cycle(WEIGHTS)
+    weights = next(itertools.islice(kinds, sum(sizes) % len(WEIGHTS), None))
+    different = {}
+    for isa, threads in _every_way_to_run():
+        case: Sizes = (*sizes, weights)
+        different[isa, threads] = harness.differing_calls(case)
+    assert not any(different.values()), different
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", [*itertools.product(SMALL_SIZES, SMALL_SIZES, ROWS)], ids=_name)
+def test_learning_in_every_combination(sizes: tuple[int, int, int]) -> None:
+    different = []
+    for name, recipe in RECIPES.items():
+        case: Sizes = (*sizes, "small")
+        expected = harness.expected_learning(name, case)
+        for isa, threads in _every_way_to_run():
+            if harness.bits(harness.learn(engine, recipe, harness.problem(*case))) != expected:
+                different.append((isa, threads, name))
+    assert not different
+
+
+def _every_way_to_run() -> Iterator[tuple[str, int]]:
+    for isa, threads in itertools.product(ISAS, THREADS):
+        engine.select_isa(isa)
+        engine.set_num_threads(threads)
+        yield isa, threads
+
+
+# --- The harness itself ------------------------------------------------------------------------------------
+
+
+def test_every_function_is_compared() -> None:
+    """A function that both modules have, and that no line of the harness calls, would go untested."""
+    shared = {
+        name
+        for name in dir(engine)
+        if not name.startswith("_") and callable(getattr(engine, name)) and hasattr(reference, name)
+        if inspect.getmodule(getattr(reference, name)) is reference
+    }
+    called = inspect.getsource(harness)
+    assert len(shared) >= 20
+    assert {name for name in shared if f"m.{name}(" not in called} == set()
+
+
+def test_the_harness_sees_one_wrong_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(x: np.ndarray) -> np.ndarray:
+        y = reference.sigmoid(x)
+        y.view(np.uint32).flat[-1] ^= 1
+        return y
+
+    bent: harness.Call = lambda m, w, p: wrong(p.x) if m is engine else m.sigmoid(p.x)  # noqa: E731
+    monkeypatch.setitem(harness.CALLS, "sigmoid", bent)
+    assert harness.differing_calls((7, 16, 3, "small")) == ["sigmoid"]
+
+
+def test_recipes_differ() -> None:
+    """An option that nobody looks at would give the bits of another recipe."""
+    results = {name: str(harness.expected_learning(name, (16, 17, 3, "ordinary"))) for name in RECIPES}
+    twins = {"CD-1": "CD, plain"}
+    assert len(set(results.values())) == len(results) - len(twins)
+    assert all(results[one] == results[other] for one, other in twins.items())
+
+
+def test_exponents_really_drop() -> None:
+    def exponents(weights: str, *shape: int) -> int:
+        return reference.exponent(harness.problem(*shape, 3, weights).W)
+
+    assert exponents("small", 100, 100) == 20
+    assert exponents("large", 100, 100) < 20
+    assert exponents("heavy", 100, 100) == 20  # no weight is too large,
+    assert exponents("heavy", 17, 784) == exponents("heavy", 784, 17) == 18  # but their sums are
+    state, _, _ = harness.learn(reference, RECIPES["exponent drops"], harness.problem(16, 17, 3, "small"))
+    assert 0 > state.exponent > -40
+
+
+def test_pairs_are_covered() -> None:
+    factors = (THREADS, SIZES, ROWS)
+    cases = list(harness.pairwise(*factors))
+    for i, j in itertools.combinations(range(3), 2):
+        assert {(case[i], case[j]) for case in cases} == set(itertools.product(factors[i], factors[j]))
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
+def test_threads_are_started() -> None:
+    """The sizes above are large enough that the engine shares the work."""
+    if not engine.config()["openmp"]:
+        pytest.skip("built for one thread")
+    engine.set_num_threads(7)
+    harness.differing_calls((100, 100, 100, "small"))
+    assert len(list(Path("/proc/self/task").iterdir())) >= 7

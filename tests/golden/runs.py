@@ -1,0 +1,171 @@
+"""Small runs through the public interface whose every bit is promised.
+
+The data come from the library's own random numbers, so that no other package's version matters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+import rbmfast as rf
+from rbmfast import _engine as engine
+
+N_ROWS, N_VISIBLE, N_HIDDEN = 150, 100, 60
+BATCH_SIZE = 64  # the last batch has 22 rows
+MODEL_SEED, SEED = 0, 1
+
+
+def _uniforms(n_rows: int, n_units: int, seed: int) -> Any:
+    return engine.uniform_u32(n_rows, n_units, seed, 63, 63, 0)
+
+
+@cache
+def binary_rows(n_rows: int = N_ROWS, n_visible: int = N_VISIBLE) -> Any:
+    """Noisy copies of five prototypes; one column is always off and one always on."""
+    prototypes = _uniforms(5, n_visible, 10) >> 30 == 0
+    noise = _uniforms(n_rows, n_visible, 11) >> 28 == 0
+    rows = (prototypes[np.arange(n_rows) % 5] ^ noise).astype(np.uint8)
+    rows[:, 3], rows[:, 4] = 0, 1
+    return rows
+
+
+@cache
+def grey_levels() -> Any:
+    """Levels from 0 to 255 with many ends."""
+    levels = (_uniforms(N_ROWS, N_VISIBLE, 12) >> 24).astype(np.uint8)
+    return np.where(_uniforms(N_ROWS, N_VISIBLE, 13) >> 31 == 0, np.uint8(255) * binary_rows(), levels)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to train."""
+
+    k: int = 1
+    n_chains: int | None = None  # of PCD; None: CD
+    rate: float = 0.5
+    decay: float = 1.0  # of the rate, per epoch
+    momentum: float = 0.0
+    centered: bool = False
+    l1: float = 0.0
+    l2: float = 0.0
+    max_norm: float = 0.0
+    sparsity_target: float = 0.0
+    sparsity_cost: float = 0.0
+    grey: bool = False
+    epochs: int = 2
+    batch_size: int = BATCH_SIZE
+
+    def settings(self) -> dict[str, Any]:
+        """What to tell `rf.train`."""
+        penalties = [
+            *([rf.L1(self.l1)] if self.l1 else []),
+            *([rf.L2(self.l2)] if self.l2 else []),
+            *([rf.MaxNorm(self.max_norm)] if self.max_norm else []),
+            *([rf.SparsityTarget(self.sparsity_target, self.sparsity_cost)] if self.sparsity_cost else []),
+        ]
+        return {
+            "method": rf.CD(self.k) if self.n_chains is None else rf.PCD(self.k, self.n_chains),
+            "optimizer": rf.SGD(rf.Exponential(self.rate, self.decay), momentum=self.momentum),
+            "penalties": penalties,
+            "centered": self.centered,
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "seed": SEED,
+        }
+
+
+ALL = {
+    "decay": 0.7,
+    "momentum": 0.8,
+    "centered": True,
+    "l1": 1e-3,
+    "l2": 1e-2,
+    "max_norm": 0.15,
+    "sparsity_target": 0.1,
+    "sparsity_cost": 0.3,
+}
+CASES = {
+    "CD-1": Case(),
+    "CD-3": Case(k=3),
+    "PCD-1": Case(n_chains=64),
+    "PCD-2, more chains": Case(k=2, n_chains=77),
+    "PCD-2, fewer chains": Case(k=2, n_chains=31),
+    "momentum": Case(momentum=0.9),
+    "exponential rate": Case(decay=0.3),
+    "centred": Case(centered=True),
+    "centred PCD": Case(centered=True, n_chains=77),
+    "L1": Case(l1=0.01),
+    "L2": Case(l2=0.05),
+    "max-norm": Case(max_norm=0.15),
+    "sparsity": Case(sparsity_target=0.1, sparsity_cost=0.5),
+    "CD, everything": Case(k=2, **ALL),
+    "PCD, everything": Case(k=2, n_chains=77, **ALL),
+    "grey CD": Case(k=2, grey=True),
+    "grey CD, everything": Case(k=2, grey=True, **ALL),
+    "grey PCD, everything": Case(k=2, grey=True, n_chains=77, **ALL),
+    "large weights": Case(rate=300.0, decay=0.01),
+}
+
+
+def train(case: Case, X: Any = None) -> rf.RBM:
+    """A new model trained on `X`, by default the rows above."""
+    if X is None:
+        X = rf.Grey8(grey_levels()) if case.grey else binary_rows()
+    rbm = rf.RBM(N_VISIBLE, N_HIDDEN, seed=MODEL_SEED)
+    rf.train(rbm, X, **case.settings())
+    return rbm
+
+
+def digest(*arrays: Any) -> str:
+    """SHA-256 of arrays: types, shapes and bytes (little-endian)."""
+    sha = hashlib.sha256()
+    for array in map(np.ascontiguousarray, arrays):
+        sha.update(f"{array.dtype.str} {array.shape}\n".encode())
+        sha.update(array.astype(array.dtype.newbyteorder("<")).data)
+    return sha.hexdigest()
+
+
+def parameters(rbm: rf.RBM) -> str:
+    """Digest of all that training makes."""
+    return digest(rbm.W, rbm.a, rbm.b, rbm.visible_means)
+
+
+def _answers() -> dict[str, Callable[[], str]]:
+    """Everything that is drawn from, or computed by, one trained model, for binary and for grey rows."""
+    rbm, V, G = train(CASES["CD, everything"]), binary_rows(), rf.Grey8(grey_levels())
+    H = rbm.sample_hidden(V, seed=2)
+    holes = np.where(_uniforms(*V.shape, 14) >> 31 == 0, np.nan, V)
+    return {
+        "hidden probabilities": lambda: digest(rbm.hidden_probabilities(V), rbm.hidden_probabilities(G)),
+        "visible probabilities": lambda: digest(rbm.visible_probabilities(H)),
+        "free energy": lambda: digest(rbm.free_energy(V), rbm.free_energy(G)),
+        "energy": lambda: digest(rbm.energy(V, H), rbm.energy(G, H)),
+        "sample_hidden": lambda: digest(H, rbm.sample_hidden(G, seed=2)),
+        "sample_visible": lambda: digest(rbm.sample_visible(H, seed=2)),
+        "gibbs": lambda: digest(*rbm.gibbs(V, steps=5, seed=2, return_hidden=True)),
+        "gibbs from grey levels": lambda: digest(*rbm.gibbs(G, steps=1, seed=2, return_hidden=True)),
+        "sample": lambda: digest(*rbm.sample(70, steps=5, seed=2, return_hidden=True)),
+        "reconstruct": lambda: digest(rbm.reconstruct(V), rbm.reconstruct(G)),
+        "impute": lambda: digest(rbm.impute(holes, steps=5, seed=2)),
+        "impute, averaged": lambda: digest(rbm.impute(holes, steps=5, seed=2, average=True)),
+        "pseudo-likelihood": lambda: digest(
+            rf.pseudo_likelihood(rbm, V), rf.pseudo_likelihood(rbm, G, 30, seed=2)
+        ),
+    }
+
+
+def digests() -> dict[str, str]:
+    """Digests of a new model, of trained ones, and of what can be asked of one."""
+    found = {"new model": digest(rf.RBM(N_VISIBLE, N_HIDDEN, seed=MODEL_SEED).W)}
+    found |= {f"trained: {name}": parameters(train(case)) for name, case in CASES.items()}
+    blocks = {**CASES["CD-1"].settings(), "shuffle": "blocks", "batch_size": 3}
+    rbm = rf.RBM(N_VISIBLE, N_HIDDEN, seed=MODEL_SEED)
+    rf.train(rbm, binary_rows(), **blocks)
+    found["trained: shuffled blocks"] = parameters(rbm)
+    return found | {name: answer() for name, answer in _answers().items()}

@@ -1,0 +1,81 @@
+"""Pseudo-likelihoods, against conditional probabilities from the list of all probabilities."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import rbmfast as rf
+from rbmfast.likelihood import all_states, log_probabilities
+
+N = 6
+
+
+def model(**units: str) -> rf.RBM:
+    rng = np.random.default_rng(1)
+    return rf.RBM.from_arrays(rng.normal(size=(N, 4)), rng.normal(size=N), rng.normal(size=4), **units)
+
+
+def conditionals(rbm: rf.RBM) -> np.ndarray:
+    """log p(v_i | others) for every state and unit."""
+    log_p = log_probabilities(rbm)
+    number = np.arange(2**N)
+    flipped = np.stack([log_p[number ^ (1 << (N - 1 - i))] for i in range(N)], axis=1)
+    return log_p[:, None] - np.logaddexp(log_p[:, None], flipped)
+
+
+@pytest.mark.parametrize("units", [{}, {"hidden": "gaussian"}])
+def test_all_units_of_all_states(units: dict[str, str]) -> None:
+    rbm = model(**units)
+    assert_allclose(rf.pseudo_likelihood(rbm, all_states(N)), conditionals(rbm).sum(axis=1), atol=2e-5)
+
+
+def test_some_units_are_scaled_up() -> None:
+    rbm = model()
+    expected = conditionals(rbm)[:, [4, 1]].sum(axis=1) * N / 2
+    assert_allclose(rf.pseudo_likelihood(rbm, all_states(N), units=[4, 1]), expected, atol=2e-5)
+    assert_allclose(
+        rf.pseudo_likelihood(rbm, all_states(N), units=np.array([4, 1], np.uint8)), expected, atol=2e-5
+    )
+
+
+def test_units_chosen_at_random() -> None:
+    rbm, V = model(), all_states(N)
+    assert_array_equal(rf.pseudo_likelihood(rbm, V, units=N, seed=1), rf.pseudo_likelihood(rbm, V))
+    three = rf.pseudo_likelihood(rbm, V, units=3, seed=1)
+    assert_array_equal(three, rf.pseudo_likelihood(rbm, V, units=3, seed=1))
+    others = [rf.pseudo_likelihood(rbm, V, units=3, seed=seed) for seed in range(10)]
+    assert len(np.unique(np.stack(others), axis=0)) > 1
+    table = conditionals(rbm)
+    options = [table[:, [i, j, k]].sum(axis=1) * 2 for i in range(N) for j in range(i) for k in range(j)]
+    assert min(np.abs(three - option).max() for option in options) < 2e-5
+
+
+def test_grey_levels_share_in_both_states() -> None:
+    rbm = model()
+    # For unit i alone grey, the others 0/1: g log p(1 | others) + (1 - g) log p(0 | others).
+    v = np.array([[1, 0, 1, 1, 0, 1.0]])
+    on, off, grey = v.copy(), v.copy(), v.copy()
+    on[0, 2], off[0, 2], grey[0, 2] = 1, 0, 0.3
+    expected = 0.3 * rf.pseudo_likelihood(rbm, on, [2]) + 0.7 * rf.pseudo_likelihood(rbm, off, [2])
+    assert_allclose(rf.pseudo_likelihood(rbm, grey, [2]), expected, rtol=1e-4)
+
+
+def test_states_among_grey_rows_keep_their_bits() -> None:
+    rbm = model()
+    V = all_states(N).astype(float)
+    mixed = np.concatenate([V, np.full((1, N), 0.5)])
+    assert_array_equal(rf.pseudo_likelihood(rbm, mixed)[:-1], rf.pseudo_likelihood(rbm, V))
+
+
+def test_refusals() -> None:
+    rbm, V = model(), all_states(N)[:2]
+    with pytest.raises(ValueError, match="rbm must have Bernoulli visible units for this, got gaussian"):
+        rf.pseudo_likelihood(model(visible="gaussian"), V)
+    with pytest.raises(TypeError, match=r"rbm must be an rf\.RBM"):
+        rf.pseudo_likelihood(None, V)
+    for bad in ([0.5], [[1]], [], "all", [True] * N):
+        with pytest.raises(TypeError, match=r"^units must be"):
+            rf.pseudo_likelihood(rbm, V, units=bad)
+    for bad in ([-1], [N], N + 1):
+        with pytest.raises(ValueError, match=r"^units must"):
+            rf.pseudo_likelihood(rbm, V, units=bad)

@@ -1,0 +1,241 @@
+"""Bad input gets a clear error that names the argument, before anything happens."""
+
+import re
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_array_equal
+
+import rbmfast as rf
+
+N, M = 4, 3
+GOOD = np.array([[1, 0, 1, 0], [0, 0, 0, 1]], np.uint8)
+GOOD_H = np.array([[1, 0, 1], [0, 0, 1]], np.uint8)
+
+
+@pytest.fixture
+def rbm() -> rf.RBM:
+    return rf.RBM(N, M, seed=0)
+
+
+BAD_STATES = {
+    "NaN": (np.full((2, N), np.nan), ValueError),
+    "infinity": (np.full((2, N), np.inf), ValueError),
+    "negative": (np.full((2, N), -1), ValueError),
+    "negative float": (np.full((2, N), -0.5), ValueError),
+    "two": (np.full((2, N), 2), ValueError),
+    "above one": (np.full((2, N), 1.5), ValueError),
+    "image": (np.full((2, N), 255, np.uint8), ValueError),
+    "too wide": (np.zeros((2, N + 1)), ValueError),
+    "too narrow": (np.zeros((2, N - 1)), ValueError),
+    "no rows": (np.zeros((0, N)), ValueError),
+    "no columns": (np.zeros((2, 0)), ValueError),
+    "1-D": (np.zeros(N), ValueError),
+    "3-D": (np.zeros((2, 2, N)), ValueError),
+    "scalar": (1.0, ValueError),
+    "ragged": ([[0] * N, [0]], ValueError),
+    "objects": (np.zeros((2, N), object), TypeError),
+    "text": (np.full((2, N), "0"), TypeError),
+    "complex": (np.zeros((2, N), complex), TypeError),
+    "None": (None, TypeError),
+    "sparse NaN": (sp.csr_array(np.full((2, N), np.nan)), ValueError),
+    "masked": (np.ma.masked_array(np.zeros((2, N)), np.ones((2, N), bool)), TypeError),
+}
+TAKES_V = {
+    "free_energy": lambda rbm, v: rbm.free_energy(v),
+    "energy": lambda rbm, v: rbm.energy(v, GOOD_H),
+    "hidden_probabilities": lambda rbm, v: rbm.hidden_probabilities(v),
+    "sample_hidden": lambda rbm, v: rbm.sample_hidden(v, seed=1),
+    "gibbs": lambda rbm, v: rbm.gibbs(v, seed=1),
+    "reconstruct": lambda rbm, v: rbm.reconstruct(v),
+    "initialize": lambda rbm, v: rbm.initialize(v),
+    "sample": lambda rbm, v: rbm.sample(2, start=v),
+    "log_likelihood": lambda rbm, v: rf.log_likelihood(rbm, v, log_z=1.0),
+    "pseudo_likelihood": lambda rbm, v: rf.pseudo_likelihood(rbm, v),
+}
+NAMES = {"initialize": "X", "log_likelihood": "X", "pseudo_likelihood": "X", "sample": "start"}
+
+
+@pytest.mark.parametrize("bad", sorted(BAD_STATES))
+@pytest.mark.parametrize("function", sorted(TAKES_V))
+def test_bad_visible_states(rbm: rf.RBM, function: str, bad: str) -> None:
+    states, error = BAD_STATES[bad]
+    if (function, bad) == ("sample", "None"):
+        pytest.skip("start=None is the default")
+    with pytest.raises(error, match=rf"^{NAMES.get(function, 'V')}\b"):
+        TAKES_V[function](rbm, states)
+    assert rbm.is_untouched and not rbm.a.any()
+
+
+@pytest.mark.parametrize("bad", sorted(BAD_STATES))
+def test_bad_hidden_states(rbm: rf.RBM, bad: str) -> None:
+    states, error = BAD_STATES[bad]
+    narrow = states[..., :-1] if isinstance(states, np.ndarray) and states.ndim else states
+    for call in (rbm.visible_probabilities, rbm.sample_visible, lambda h: rbm.energy(GOOD, h)):
+        with pytest.raises(error, match=r"^H\b"):
+            call(narrow)
+
+
+def test_one_row_is_asked_for_as_a_matrix(rbm: rf.RBM) -> None:
+    with pytest.raises(ValueError, match=re.escape("reshape(1, -1)")):
+        rbm.free_energy(np.zeros(N))
+
+
+def test_energy_wants_equally_many_rows(rbm: rf.RBM) -> None:
+    with pytest.raises(ValueError, match="V and H must have equally many rows, got 2 and 1"):
+        rbm.energy(GOOD, GOOD_H[:1])
+
+
+def test_real_valued_layers_take_any_finite_number() -> None:
+    rbm = rf.RBM(N, M, visible="gaussian", seed=0)
+    assert rbm.free_energy([[-2.5, 3.0, 1e3, 0.0]]).shape == (1,)
+    for bad in (np.nan, np.inf, 1e39):
+        with pytest.raises(ValueError, match=r"^V\[0, 0\]"):
+            rbm.free_energy(np.full((1, N), bad))
+
+
+@pytest.mark.parametrize("name", ["n_visible", "n_hidden"])
+def test_layer_sizes(name: str) -> None:
+    for bad, error in (
+        (0, ValueError),
+        (-3, ValueError),
+        (2**31, ValueError),
+        (2.5, TypeError),
+        (True, TypeError),
+    ):
+        with pytest.raises(error, match=f"^{name} must be an integer"):
+            rf.RBM(**{"n_visible": 2, "n_hidden": 2, name: bad})
+
+
+@pytest.mark.parametrize("sizes", [(10**7, 10**7), (2**31 - 1, 2**31 - 1), (1, 2**31 - 1)])
+def test_huge_models_are_refused_before_allocation(
+    sizes: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rbmfast.runtime._physical_memory", lambda: 2**30)
+    with pytest.raises(MemoryError, match=f"n_visible={sizes[0]} and n_hidden={sizes[1]} needs .*iB"):
+        rf.RBM(*sizes)
+
+
+def test_huge_models_are_refused_on_this_machine() -> None:
+    with pytest.raises(MemoryError, match="TiB"):
+        rf.RBM(10**7, 10**7)
+
+
+def test_huge_samples_are_refused_before_allocation(rbm: rf.RBM) -> None:
+    with pytest.raises(MemoryError, match="n=1000000000000 states needs"):
+        rf.RBM(784, 500, seed=0).sample(10**12)
+    with pytest.raises(ValueError, match="n must be"):
+        rbm.sample(2**41)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda rbm, seed: rf.RBM(2, 2, seed=seed),
+        lambda rbm, seed: rbm.sample_hidden(GOOD, seed=seed),
+        lambda rbm, seed: rbm.sample_visible(GOOD_H, seed=seed),
+        lambda rbm, seed: rbm.gibbs(GOOD, seed=seed),
+        lambda rbm, seed: rbm.sample(2, seed=seed),
+        lambda rbm, seed: rbm.impute(GOOD, seed=seed),
+        lambda rbm, seed: rbm.pattern_counts(GOOD[0], seed=seed),
+        lambda rbm, seed: rf.pseudo_likelihood(rbm, GOOD, units=2, seed=seed),
+    ],
+)
+def test_bad_seeds(rbm: rf.RBM, call: object) -> None:
+    for bad, error in (
+        (-1, ValueError),
+        (2**64, ValueError),
+        (1.5, TypeError),
+        ("1", TypeError),
+        (True, TypeError),
+    ):
+        with pytest.raises(error, match=r"^seed must be"):
+            call(rbm, bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("steps", lambda rbm, x: rbm.gibbs(GOOD, steps=x)),
+        ("steps", lambda rbm, x: rbm.sample(2, steps=x)),
+        ("steps", lambda rbm, x: rbm.impute(GOOD, steps=x)),
+        ("n", lambda rbm, x: rbm.sample(x)),
+        ("n_samples", lambda rbm, x: rbm.pattern_counts(GOOD[0], n_samples=x)),
+        ("units", lambda rbm, x: rf.pseudo_likelihood(rbm, GOOD, units=x)),
+    ],
+)
+def test_bad_numbers(rbm: rf.RBM, name: str, call: object) -> None:
+    for bad, error in ((0, ValueError), (-1, ValueError), (1.5, TypeError), ("1", TypeError)):
+        with pytest.raises(error, match=f"^{name} must be"):
+            call(rbm, bad)
+
+
+@pytest.mark.parametrize("name", ["first_row", "first_step"])
+def test_bad_counters(rbm: rf.RBM, name: str) -> None:
+    for call in (rbm.sample_hidden, rbm.gibbs):
+        for bad, error in ((-1, ValueError), (2**44 + 1, ValueError), (0.5, TypeError)):
+            with pytest.raises(error, match=f"^{name} must be"):
+                call(GOOD, seed=1, **{name: bad})
+
+
+def test_start_must_have_n_rows(rbm: rf.RBM) -> None:
+    with pytest.raises(ValueError, match="start must have n=3 rows, got 2"):
+        rbm.sample(3, start=GOOD)
+
+
+# --- Parameters --------------------------------------------------------------------------------------------
+
+
+BAD_PARAMETERS = [
+    (np.nan, ValueError, "finite"),
+    (np.inf, ValueError, "finite"),
+    (-1e39, ValueError, "finite"),
+    (2.0**40, ValueError, "2\\*\\*40"),
+    ("x", TypeError, "numbers"),
+    (1j, TypeError, "numbers"),
+    (None, TypeError, "numbers"),
+    (True, TypeError, "numbers"),
+]
+
+
+@pytest.mark.parametrize(("value", "error", "message"), BAD_PARAMETERS)
+@pytest.mark.parametrize("name", ["W", "a", "b"])
+def test_bad_parameters_change_nothing(name: str, value: object, error: type, message: str) -> None:
+    rbm = rf.RBM(N, M, seed=0)
+    before = rbm.W.copy(), rbm.a.copy(), rbm.b.copy()
+    shape = getattr(rbm, name).shape
+    bad = np.full(shape, value) if isinstance(value, (str, complex, bool, type(None))) else np.zeros(shape)
+    if isinstance(value, float):
+        bad[(-1,) * len(shape)] = value
+    with pytest.raises(error, match=f"^{name} must be .*{message}"):
+        setattr(rbm, name, bad)
+    for wrong_shape in (np.zeros(7), np.zeros((N, M, 1)), 1.0):
+        with pytest.raises(ValueError, match=f"^{name} must have shape"):
+            setattr(rbm, name, wrong_shape)
+    assert rbm.is_untouched
+    for x, y in zip((rbm.W, rbm.a, rbm.b), before, strict=True):
+        assert_array_equal(x, y)
+    arrays = {"W": rbm.W, "a": rbm.a, "b": rbm.b, name: bad}
+    with pytest.raises(error, match=f"^{name} must be .*{message}"):
+        rf.RBM.from_arrays(**arrays)
+
+
+def test_from_arrays_shapes() -> None:
+    for W in (np.zeros(3), np.zeros((2, 2, 2)), np.zeros((0, 3)), 1.0):
+        with pytest.raises(ValueError, match="W must be 2-D"):
+            rf.RBM.from_arrays(W, [0], [0])
+    with pytest.raises(ValueError, match="W must be an array"):
+        rf.RBM.from_arrays([[1.0], [2.0, 3.0]], [0], [0])
+    with pytest.raises(ValueError, match=r"a must have shape \(2,\), got \(3,\)"):
+        rf.RBM.from_arrays(np.zeros((2, 3)), np.zeros(3), np.zeros(3))
+    with pytest.raises(ValueError, match=r"b must have shape \(3,\), got \(2,\)"):
+        rf.RBM.from_arrays(np.zeros((2, 3)), np.zeros(2), np.zeros(2))
+
+
+@pytest.mark.parametrize("layer", ["visible", "hidden"])
+def test_unknown_units(layer: str) -> None:
+    with pytest.raises(ValueError, match=f"^{layer} must be one of 'bernoulli', 'gaussian'"):
+        rf.RBM(2, 2, **{layer: "potts"})
+    with pytest.raises(TypeError, match=f"^{layer} must be one of 'bernoulli', 'gaussian'"):
+        rf.RBM.from_arrays([[0.0]], [0.0], [0.0], **{layer: 3})

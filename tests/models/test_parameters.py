@@ -1,0 +1,165 @@
+"""A model's parameters: how they start, how they are read and set, and that copies are whole."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import rbmfast as rf
+
+
+def test_a_new_model() -> None:
+    rbm = rf.RBM(200, 100, seed=3)
+    assert (rbm.n_visible, rbm.n_hidden, rbm.seed) == (200, 100, 3)
+    assert rbm.visible == rbm.hidden == rf.Bernoulli()
+    assert rbm.W.shape == (200, 100) and rbm.a.shape == (200,) and rbm.b.shape == (100,)
+    assert rbm.W.dtype == rbm.a.dtype == rbm.b.dtype == np.float32
+    # 20 000 weights: mean and deviation within 5 standard errors, alarm 1e-6.
+    assert abs(rbm.W.mean()) < 5 * 0.01 / np.sqrt(rbm.W.size)
+    assert abs(rbm.W.std() / 0.01 - 1) < 5 / np.sqrt(2 * rbm.W.size)
+    assert not rbm.a.any() and not rbm.b.any()
+    assert rbm.visible_means is None
+    assert rbm.is_untouched
+
+
+def test_seeds() -> None:
+    assert_array_equal(rf.RBM(5, 4, seed=3).W, rf.RBM(5, 4, seed=3).W)
+    assert not np.array_equal(rf.RBM(5, 4, seed=3).W, rf.RBM(5, 4, seed=4).W)
+    unseeded = rf.RBM(5, 4)
+    assert_array_equal(unseeded.W, rf.RBM(5, 4, seed=unseeded.seed).W)
+    generator = rf.RBM(5, 4, seed=np.random.default_rng(0))
+    assert_array_equal(generator.W, rf.RBM(5, 4, seed=generator.seed).W)
+    assert rf.RBM.from_arrays([[0.0]], [0.0], [0.0]).seed is None
+
+
+def test_parameters_are_read_only_views() -> None:
+    rbm = rf.RBM(5, 4, seed=3)
+    for name in ("W", "a", "b"):
+        array = getattr(rbm, name)
+        assert np.shares_memory(array, getattr(rbm, name))
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
+        with pytest.raises(ValueError, match="WRITEABLE"):
+            array.flags.writeable = True
+
+
+@pytest.mark.parametrize("name", ["W", "a", "b"])
+def test_setting_copies(name: str) -> None:
+    rbm = rf.RBM(5, 4, seed=3)
+    others = {other: getattr(rbm, other).copy() for other in {"W", "a", "b"} - {name}}
+    value = np.full(getattr(rbm, name).shape, 0.5)
+    setattr(rbm, name, value)
+    value[:] = 9
+    assert_array_equal(getattr(rbm, name), 0.5)
+    assert not rbm.is_untouched
+    for other, before in others.items():
+        assert_array_equal(getattr(rbm, other), before)
+
+
+def test_setting_weights_forgets_the_old_fixed_point_ones() -> None:
+    rbm, v = rf.RBM(5, 4, seed=3), np.eye(5)
+    before = rbm.hidden_probabilities(v)
+    assert rbm._weights() is rbm._weights()
+    rbm.W = rbm.W + 1
+    assert not np.array_equal(rbm.hidden_probabilities(v), before)
+    assert_array_equal(
+        rbm.hidden_probabilities(v), rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b).hidden_probabilities(v)
+    )
+
+
+def test_a_view_taken_before_stays_as_it_was() -> None:
+    rbm = rf.RBM(5, 4, seed=3)
+    old = rbm.a
+    rbm.a = np.ones(5)
+    assert not old.any()
+
+
+def test_arrays_of_any_layout() -> None:
+    W = np.arange(12.0).reshape(3, 4)
+    for given in (W, np.asfortranarray(W), W.astype(">f4"), W.astype(np.int64), W.tolist(), W[::1]):
+        rbm = rf.RBM.from_arrays(given, np.zeros(3), np.zeros(4))
+        assert_array_equal(rbm.W, W)
+        assert rbm.W.flags.c_contiguous
+    assert not rbm.is_untouched
+
+
+def test_large_weights_are_quantised_coarsely() -> None:
+    W = np.array([[1e12, -1e12], [1.0, 1e6]])
+    rbm = rf.RBM.from_arrays(W, np.zeros(2), np.zeros(2))
+    assert_allclose(rbm.hidden_probabilities([[1, 0]]), [[1, 0]], atol=1e-30)
+    assert np.isfinite(rbm.free_energy([[1, 1]])).all()
+
+
+def test_initialize() -> None:
+    X = np.array([[0, 0, 1], [0, 1, 1], [0, 1, 1], [0, 0, 1]])
+    rbm = rf.RBM(3, 2, seed=0)
+    W = rbm.W.copy()
+    rbm.initialize(X)
+    assert_allclose(rbm.a, np.log([1 / 5, 1, 5]), rtol=1e-6, atol=1e-7)
+    assert_array_equal(rbm.visible_means, [0, 0.5, 1])
+    assert_array_equal(rbm.W, W)
+    assert not rbm.is_untouched
+    with pytest.raises(ValueError, match="read-only"):
+        rbm.visible_means[0] = 1
+    rbm.b = [1, 2]
+    assert_array_equal(rbm.visible_means, [0, 0.5, 1])  # they belong to the data
+
+
+def test_initialize_gaussian() -> None:
+    X = np.random.default_rng(0).normal([1, 2, 3], size=(100, 3))
+    rbm = rf.RBM(3, 2, visible="gaussian", seed=0)
+    rbm.initialize(X)
+    assert_allclose(rbm.a, X.mean(axis=0), rtol=1e-6)
+    assert_array_equal(rbm.visible_means, rbm.a)
+    with pytest.raises(ValueError, match=r"the visible bias from X must be .* below 2\*\*40"):
+        rbm.initialize(np.full((2, 3), 1e20))
+    assert_allclose(rbm.a, X.mean(axis=0), rtol=1e-6)
+
+
+def test_set_parameters_takes_all_at_once() -> None:
+    rbm = rf.RBM(3, 2, seed=0)
+    W, a, b = np.ones((3, 2), np.float32), np.ones(3, np.float32), np.ones(2, np.float32)
+    rbm._set_parameters(W, a, b, visible_means=a / 2)
+    W[:] = a[:] = b[:] = 7
+    for array in (rbm.W, rbm.a, rbm.b, rbm.visible_means * 2):
+        assert_array_equal(array, 1)
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda rbm: pickle.loads(pickle.dumps(rbm))])
+def test_copies_are_whole_and_apart(duplicate: object) -> None:
+    rbm = rf.RBM(5, 4, visible="gaussian", seed=3)
+    rbm.initialize(np.random.default_rng(0).normal(size=(9, 5)))
+    rbm._weights()
+    twin = duplicate(rbm)
+    assert (twin.seed, twin.visible, twin.hidden, twin.is_untouched) == (3, rbm.visible, rbm.hidden, False)
+    for name in ("W", "a", "b", "visible_means"):
+        assert_array_equal(getattr(twin, name), getattr(rbm, name))
+        with pytest.raises(ValueError, match="read-only"):
+            getattr(twin, name)[0] = 1
+    before = rbm.W.copy()
+    twin.W = np.zeros((5, 4))
+    assert_array_equal(rbm.W, before)
+
+
+def test_repr_is_one_line() -> None:
+    assert repr(rf.RBM(5, 4)) == "RBM(5, 4)"
+    assert repr(rf.RBM(5, 4, visible=rf.Gaussian)) == "RBM(5, 4, visible='gaussian')"
+    assert repr(rf.RBM(5, 4, hidden=rf.Gaussian())) == "RBM(5, 4, hidden='gaussian')"
+
+
+def test_layers_are_described_not_set() -> None:
+    rbm = rf.RBM(5, 4)
+    for name in ("n_visible", "n_hidden", "visible", "hidden", "seed", "visible_means", "is_untouched"):
+        with pytest.raises(AttributeError):
+            setattr(rbm, name, 1)
+
+
+def test_total_inputs_for_the_rest_of_the_library() -> None:
+    for units in ({}, {"visible": "gaussian"}, {"hidden": "gaussian"}):
+        rbm = rf.RBM(5, 4, seed=3, **units)
+        rbm.b, rbm.a = np.arange(4.0), np.arange(5.0)
+        v, h = np.eye(5).astype(rbm.visible.dtype), np.eye(4).astype(rbm.hidden.dtype)
+        assert_allclose(rbm._hidden_input(v), rbm.W + rbm.b, atol=1e-6)
+        assert_allclose(rbm._visible_input(h), rbm.W.T + rbm.a, atol=1e-6)

@@ -1,0 +1,320 @@
+"""Samplers against exact probabilities, and the rules of their random numbers.
+
+Statistical tests have fixed seeds; ALARM is the rate at which a correct sampler would have failed each.
+"""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import chisquare, kstest
+
+import rbmfast as rf
+from rbmfast.likelihood import all_states, log_probabilities
+from rbmfast.models import PatternCounts
+from rbmfast.random import MAX_ROW, MAX_STEP
+
+ALARM = 1e-6
+
+
+def model(n: int = 4, m: int = 3, **units: str) -> rf.RBM:
+    rng = np.random.default_rng(11)
+    return rf.RBM.from_arrays(rng.normal(size=(n, m)), rng.normal(size=n), rng.normal(size=m), **units)
+
+
+def numbers(states: np.ndarray) -> np.ndarray:
+    return states @ (1 << np.arange(states.shape[1])[::-1])
+
+
+def agrees(counts: np.ndarray, probabilities: np.ndarray) -> bool:
+    """Chi-square, rare patterns (expected fewer than 10 times) taken together."""
+    expected = probabilities / probabilities.sum() * counts.sum()
+    rare = expected < 10
+    if rare.any():
+        counts = np.append(counts[~rare], counts[rare].sum())
+        expected = np.append(expected[~rare], expected[rare].sum())
+    return chisquare(counts, expected).pvalue > ALARM
+
+
+# --- Are the samples right? --------------------------------------------------------------------------------
+
+
+def test_sample_follows_the_distribution_of_the_model() -> None:
+    rbm = model()
+    v = rbm.sample(50_000, steps=60, seed=1)
+    assert agrees(np.bincount(numbers(v), minlength=16), np.exp(log_probabilities(rbm)))
+
+
+def test_hidden_states_of_sample_belong_to_the_chain() -> None:
+    # The returned pair is (h, v given h): v must follow P(v | h), and h the marginal of the model.
+    rbm = model()
+    v, h = rbm.sample(100_000, steps=60, seed=1, return_hidden=True)
+    mirrored = rf.RBM.from_arrays(rbm.W.T, rbm.b, rbm.a)
+    assert agrees(np.bincount(numbers(h), minlength=8), np.exp(log_probabilities(mirrored)))
+    here = v[numbers(h) == 5]
+    p = np.exp(-rbm.energy(all_states(4), np.tile(all_states(3)[5], (16, 1))))
+    assert agrees(np.bincount(numbers(here), minlength=16), p)
+
+
+def test_gibbs_keeps_the_distribution_of_the_model() -> None:
+    rbm = model()
+    p = np.exp(log_probabilities(rbm))
+    start = np.repeat(all_states(4), np.rint(200_000 * p).astype(int), axis=0)
+    v = rbm.gibbs(start, steps=1, seed=1)
+    assert agrees(np.bincount(numbers(v), minlength=16), p)
+
+
+def test_gaussian_visible_sample_has_the_right_moments() -> None:
+    # p(v) is a mixture of 2**m unit normals at a + W h. Means within 5.5 standard errors: alarm 4e-8 each.
+    rbm = model(3, 2, visible="gaussian")
+    v, _ = rbm.sample(40_000, steps=60, seed=1, return_hidden=True)
+    assert v.dtype == np.float32
+    H = all_states(2)
+    centres = H @ rbm.W.T.astype(float) + rbm.a
+    weights = np.exp(H @ rbm.b.astype(float) + (centres**2 - rbm.a.astype(float) ** 2).sum(axis=1) / 2)
+    weights /= weights.sum()
+    mean = weights @ centres
+    variance = 1 + weights @ (centres - mean) ** 2
+    assert (np.abs(v.mean(axis=0) - mean) < 5.5 * np.sqrt(variance / len(v))).all()
+    assert_allclose(v.var(axis=0), variance, rtol=0.05)
+
+
+def test_sample_visible_of_gaussian_units_is_normal_around_the_mean() -> None:
+    rbm = model(3, 2, visible="gaussian")
+    H = np.tile([[1, 0]], (20_000, 1))
+    noise = rbm.sample_visible(H, seed=3) - rbm.visible_probabilities(H)
+    assert kstest(noise.ravel(), "norm").pvalue > ALARM
+
+
+# --- Pattern counts ----------------------------------------------------------------------------------------
+
+
+def test_pattern_counts_agree_with_their_probabilities() -> None:
+    rng = np.random.default_rng(2)
+    rbm = rf.RBM.from_arrays(rng.normal(size=(12, 6)) / 2, rng.normal(size=12) / 2, rng.normal(size=6) / 2)
+    v, h = rng.integers(0, 2, 12), rng.integers(0, 2, 6)
+
+    hidden = rbm.pattern_counts(v, n_samples=50_000, seed=3)
+    assert hidden.patterns.shape == (64, 6)
+    p = rbm.hidden_probabilities(v[None]).astype(float)
+    assert_allclose(
+        hidden.probabilities, np.where(hidden.patterns, p, 1 - p).prod(axis=1), rtol=1e-4, atol=1e-9
+    )
+    visible = rbm.pattern_counts(h=h, n_samples=50_000, seed=3)
+    assert visible.patterns.shape == (4096, 12)
+    for table in (hidden, visible):
+        assert table.counts.sum() == table.n_samples == 50_000
+        assert_allclose(table.probabilities.sum(), 1)
+        assert (np.diff(table.counts) <= 0).all()
+        assert len(np.unique(numbers(table.patterns))) == len(table.patterns)
+        assert agrees(table.counts, table.probabilities)
+
+
+def test_pattern_counts_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rbm = model()
+    whole = rbm.pattern_counts([1, 0, 1, 0], n_samples=1000, seed=3)
+    monkeypatch.setattr("rbmfast.models.rbm.BLOCK_BYTES", 8 * 7 * 13)
+    parts = rbm.pattern_counts([[1, 0, 1, 0]], n_samples=1000, seed=3)
+    assert_array_equal(whole.counts, parts.counts)
+    assert_array_equal(whole.patterns, parts.patterns)
+
+
+def test_pattern_counts_print_as_a_table() -> None:
+    text = str(model(12, 3).pattern_counts(h=[0, 1, 0], n_samples=500, seed=3))
+    assert text.splitlines()[0].split() == ["pattern", "count", "frequency", "probability"]
+    assert len(text.splitlines()) == 22
+    assert "of 4096 patterns in all" in text
+    small = PatternCounts(np.array([[1], [0]], np.uint8), np.array([3, 1]), np.array([0.7, 0.3]), 4)
+    assert str(small).splitlines()[1].split() == ["1", "3", "0.7500", "0.7000"]
+
+
+def test_pattern_counts_refuses_what_it_cannot_count() -> None:
+    rbm = model()
+    for wrong in ({}, {"v": [1, 0, 1, 0], "h": [1, 0, 1]}):
+        with pytest.raises(ValueError, match="exactly one of v and h"):
+            rbm.pattern_counts(**wrong)
+    with pytest.raises(ValueError, match="v must be one row"):
+        rbm.pattern_counts(np.zeros((2, 4)))
+    with pytest.raises(ValueError, match="v must have 4 features"):
+        rbm.pattern_counts([1, 0])
+    with pytest.raises(ValueError, match="up to 20 units with 0/1 states; the hidden layer has 21"):
+        model(2, 21).pattern_counts([1, 0])
+    with pytest.raises(ValueError, match="0/1 states; the visible layer has 4 gaussian units"):
+        model(visible="gaussian").pattern_counts(h=[1, 0, 1])
+    with pytest.raises(ValueError, match="n_samples"):
+        rbm.pattern_counts([1, 0, 1, 0], n_samples=0)
+
+
+def test_pattern_counts_given_real_states() -> None:
+    table = model(visible="gaussian").pattern_counts([0.5, -1.0, 0.25, 2.0], n_samples=20_000, seed=1)
+    assert agrees(table.counts, table.probabilities)
+
+
+# --- Imputation --------------------------------------------------------------------------------------------
+
+
+def test_impute_samples_what_is_missing_given_what_is_known() -> None:
+    rbm = model()
+    known = np.tile([1.0, np.nan, 0.0, np.nan], (50_000, 1))
+    full = rbm.impute(known, steps=40, seed=1)
+    assert full.dtype == np.float32
+    assert_array_equal(full[:, [0, 2]], known[:, [0, 2]])
+    p = np.exp(log_probabilities(rbm)).reshape(2, 2, 2, 2)[1, :, 0, :].ravel()
+    assert agrees(np.bincount(numbers(full[:, [1, 3]].astype(int)), minlength=4), p)
+
+
+def test_impute_averages_to_the_expectation() -> None:
+    # The average of 4000 chains; 0.02 is 6 standard errors and more.
+    rbm = model()
+    full = rbm.impute(np.tile([1.0, np.nan, 0.0, np.nan], (4000, 1)), steps=40, seed=1, average=True)
+    p = np.exp(log_probabilities(rbm)).reshape(2, 2, 2, 2)[1, :, 0, :]
+    p /= p.sum()
+    assert_allclose(full.mean(axis=0), [1, p[1].sum(), 0, p[:, 1].sum()], atol=0.02)
+    assert ((full[:, 1] > 0) & (full[:, 1] < 1)).all()
+
+
+def test_impute_of_gaussian_units() -> None:
+    rbm = model(visible="gaussian")
+    rng = np.random.default_rng(0)
+    V = rng.normal(size=(200, 4)).astype(np.float32)
+    holes = V.copy()
+    holes[rng.random(V.shape) < 0.4] = np.nan
+    for average in (False, True):
+        full = rbm.impute(holes, steps=20, seed=1, average=average)
+        assert full.dtype == np.float32 and np.isfinite(full).all()
+        assert_array_equal(full[~np.isnan(holes)], V[~np.isnan(holes)])
+
+
+@pytest.mark.parametrize("average", [False, True])
+def test_impute_keeps_every_known_entry(average: bool) -> None:
+    rng = np.random.default_rng(0)
+    rbm = model()
+    for V in (rng.random((50, 4)), rng.integers(0, 2, (50, 4), dtype=np.uint8), rng.random((50, 4)) < 0.5):
+        mask = rng.random(V.shape) < 0.5
+        mask[:5] = False
+        mask[5:10] = True
+        before = V.copy()
+        full = rbm.impute(V, mask, steps=3, seed=1, average=average)
+        assert_array_equal(V, before)
+        assert_array_equal(full[~mask], V[~mask].astype(np.float32))
+        if not average:
+            assert np.isin(full[mask], (0, 1)).all()
+    images = rf.Grey8(rng.integers(0, 256, (50, 4)))
+    full = rbm.impute(images, mask, steps=3, seed=1, average=average)
+    assert_array_equal(full[~mask], rbm.impute(images, steps=3, seed=1)[~mask])
+
+
+def test_impute_mask_and_nan_together_and_nonsense_below_the_mask() -> None:
+    rbm = model()
+    mask = np.array([[False, True, False, False]])
+    both = rbm.impute(np.array([[1.0, 99.0, np.nan, 0.0]]), mask, steps=3, seed=1)
+    alone = rbm.impute(np.array([[1.0, np.nan, np.nan, 0.0]]), steps=3, seed=1)
+    assert_array_equal(both, alone)
+    assert_array_equal(rbm.impute(np.array([[1, -1, 1, 0]]), mask, steps=3, seed=1)[0, [0, 2, 3]], [1, 1, 0])
+
+
+def test_impute_without_gaps_returns_the_data() -> None:
+    V = np.array([[1.0, 0.25, 0.5, 0.0]])
+    assert_array_equal(model().impute(V, seed=1), V.astype(np.float32))
+
+
+def test_impute_rows_do_not_depend_on_other_rows() -> None:
+    rbm = model()
+    V = np.tile([1.0, np.nan, 0.0, np.nan], (30, 1))
+    whole = rbm.impute(V, steps=3, seed=1)
+    V[::2] = 0.0
+    assert_array_equal(rbm.impute(V, steps=3, seed=1)[1::2], whole[1::2])
+
+
+def test_impute_refuses() -> None:
+    rbm = model()
+    with pytest.raises(TypeError, match="mask must be a bool array"):
+        rbm.impute(np.zeros((2, 4)), np.zeros((2, 4)))
+    for shape in ((2, 3), (4,), (3, 4)):
+        with pytest.raises(ValueError, match="mask must have the shape"):
+            rbm.impute(np.zeros((2, 4)), np.zeros(shape, bool))
+        with pytest.raises(ValueError, match="mask must have the shape"):
+            rbm.impute(rf.Grey8(np.zeros((2, 4), np.uint8)), np.zeros(shape, bool))
+    with pytest.raises(ValueError, match="V must be 2-D"):
+        rbm.impute(np.array([1.0, np.nan, 0.0, 1.0]))
+    with pytest.raises(ValueError, match=r"V\[0, 0\] is 2"):
+        rbm.impute(np.array([[2.0, np.nan, 0.0, 1.0]]))
+    with pytest.raises(TypeError, match="V must not be a masked array"):
+        rbm.impute(np.ma.masked_array(np.zeros((2, 4)), np.ones((2, 4), bool)))
+
+
+# --- The rules of the random numbers -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("units", [{}, {"visible": "gaussian"}, {"hidden": "gaussian"}])
+def test_gibbs_steps_add_up(units: dict[str, str]) -> None:
+    rbm = model(**units)
+    start = all_states(4).astype(float)
+    at_once = rbm.gibbs(start, steps=2, seed=5, return_hidden=True)
+    half = rbm.gibbs(start, steps=1, seed=5)
+    in_turn = rbm.gibbs(half, steps=1, seed=5, first_step=2, return_hidden=True)
+    for x, y in zip(at_once, in_turn, strict=True):
+        assert_array_equal(x, y)
+    assert not np.array_equal(half, rbm.gibbs(start, steps=1, seed=5, first_step=2))
+
+
+def test_long_runs_are_cut_into_short_engine_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    rbm = model()
+    whole = rbm.gibbs(all_states(4), steps=50, seed=5, return_hidden=True)
+    monkeypatch.setattr("rbmfast.models.chains.WORK", 7 * 2 * 16 * 12)
+    for x, y in zip(rbm.gibbs(all_states(4), steps=50, seed=5, return_hidden=True), whole, strict=True):
+        assert_array_equal(x, y)
+
+
+def test_gibbs_with_one_seed_in_a_loop_is_one_fixed_map() -> None:
+    rbm, v = model(), all_states(4)
+    assert_array_equal(rbm.gibbs(v, seed=5), rbm.gibbs(v, seed=5))
+
+
+def test_gibbs_first_half_step_is_sample_hidden_in_law_but_shares_no_numbers() -> None:
+    rbm, v = model(), np.ones((1000, 4), np.uint8)
+    _, h = rbm.gibbs(v, seed=5, return_hidden=True)
+    assert not np.array_equal(h, rbm.sample_hidden(v, seed=5))
+
+
+def test_grey_start_is_an_expectation() -> None:
+    rbm = model()
+    grey = np.full((100_000, 4), 0.3)
+    _, h = rbm.gibbs(grey, seed=5, return_hidden=True)
+    p = rbm.hidden_probabilities(grey[:1])[0]
+    assert (np.abs(h.mean(axis=0) - p) < 5.5 * np.sqrt(p * (1 - p) / len(h))).all()
+    same = rbm.gibbs(np.repeat([[0.0, 1.0, 0.5, 1.0]], 20, axis=0), steps=4, seed=5)
+    assert same.dtype == np.uint8
+
+
+def test_seeds() -> None:
+    rbm = model(30, 20)
+    assert_array_equal(rbm.sample(5, 5, seed=1), rbm.sample(5, 5, seed=1))
+    assert not np.array_equal(rbm.sample(5, 5, seed=1), rbm.sample(5, 5, seed=2))
+    assert not np.array_equal(rbm.sample(5, 5), rbm.sample(5, 5))
+    one, two = (np.random.default_rng(3) for _ in range(2))
+    first = rbm.sample(5, 5, seed=one)
+    assert_array_equal(first, rbm.sample(5, 5, seed=two))
+    assert not np.array_equal(first, rbm.sample(5, 5, seed=one))
+    assert_array_equal(rbm.sample(2, 2, seed=2**64 - 1), rbm.sample(2, 2, seed=np.uint64(2**64 - 1)))
+
+
+def test_sample_from_given_states() -> None:
+    rbm = model(30, 20)
+    start = np.random.default_rng(0).integers(0, 2, (6, 30))
+    v = rbm.sample(6, steps=3, seed=1, start=start)
+    assert v.dtype == np.uint8
+    assert not np.array_equal(v, rbm.sample(6, steps=3, seed=1))
+
+
+def test_counters_reach_their_ends() -> None:
+    rbm, v = model(), np.ones((2, 4), np.uint8)
+    rbm.gibbs(v, seed=1, first_row=MAX_ROW - 1, first_step=MAX_STEP - 1)
+    rbm.sample_hidden(v, seed=1, first_row=MAX_ROW - 1, first_step=MAX_STEP)
+    with pytest.raises(ValueError, match="first_row"):
+        rbm.gibbs(v, seed=1, first_row=MAX_ROW)
+    with pytest.raises(ValueError, match="first_step"):
+        rbm.gibbs(v, seed=1, first_step=MAX_STEP)
+    with pytest.raises(ValueError, match="first_step"):
+        rbm.sample_hidden(v, seed=1, first_step=MAX_STEP + 1)
+    with pytest.raises(ValueError, match="steps"):
+        rbm.sample(1, steps=2**45)

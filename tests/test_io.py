@@ -1,0 +1,167 @@
+"""Models in files: what was saved comes back to the bit, and anything else is refused."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import rbmfast as rf
+from rbmfast.container import FileFormatError, read_file, write_file
+
+
+@pytest.mark.parametrize("units", [{}, {"visible": "gaussian"}, {"hidden": "gaussian"}])
+@pytest.mark.parametrize("touched", [False, True])
+def test_round_trip(tmp_path: Path, units: dict[str, str], touched: bool) -> None:
+    rbm = rf.RBM(9, 5, seed=2**64 - 1, **units)
+    if touched:
+        rbm.initialize(np.eye(9))
+        rbm.b = np.linspace(-1, 1, 5)
+    rbm.save(tmp_path / "a.rbm")
+    twin = rf.load(str(tmp_path / "a.rbm"))
+    assert type(twin) is rf.RBM
+    assert (twin.seed, twin.visible, twin.hidden) == (rbm.seed, rbm.visible, rbm.hidden)
+    assert twin.is_untouched is not touched
+    for name in ("W", "a", "b"):
+        assert getattr(twin, name).tobytes() == getattr(rbm, name).tobytes()
+        assert not getattr(twin, name).flags.writeable
+    if touched:
+        assert_array_equal(twin.visible_means, rbm.visible_means)
+    else:
+        assert twin.visible_means is None
+    for v, w in zip(
+        twin.sample(4, 5, seed=1, return_hidden=True),
+        rbm.sample(4, 5, seed=1, return_hidden=True),
+        strict=True,
+    ):
+        assert v.tobytes() == w.tobytes()
+
+
+def test_equal_models_make_equal_files(tmp_path: Path) -> None:
+    for name in "ab":
+        rf.RBM(9, 5, seed=1).save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_given_arrays_have_no_seed(tmp_path: Path) -> None:
+    rf.RBM.from_arrays([[0.5]], [0.0], [0.0]).save(tmp_path / "a.rbm")
+    assert rf.load(tmp_path / "a.rbm").seed is None
+
+
+def test_damage_is_noticed_at_every_byte(tmp_path: Path) -> None:
+    path = tmp_path / "a.rbm"
+    rf.RBM(2, 2, seed=1).save(path)
+    good = path.read_bytes()
+    for i in range(len(good)):
+        path.write_bytes(good[:i] + bytes([good[i] ^ 1]) + good[i + 1 :])
+        with pytest.raises(FileFormatError, match=r"a\.rbm"):
+            rf.load(path)
+    for i in range(0, len(good), 7):
+        path.write_bytes(good[:i])
+        with pytest.raises(FileFormatError, match=r"a\.rbm"):
+            rf.load(path)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        rf.load(tmp_path / "a.rbm")
+
+
+def test_other_kinds_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    write_file(path, "checkpoint", {}, {})
+    with pytest.raises(FileFormatError, match=r"holds no model but a checkpoint .* resume="):
+        rf.load(path)
+    write_file(path, "dream", {}, {})
+    with pytest.raises(FileFormatError, match="'dream', which this version does not know"):
+        rf.load(path)
+
+
+META = {
+    "n_visible": 2,
+    "n_hidden": 3,
+    "visible": "bernoulli",
+    "hidden": "bernoulli",
+    "seed": 1,
+    "stream_version": 1,
+}
+F32 = np.float32
+ARRAYS = {"W": np.zeros((2, 3), F32), "a": np.zeros(2, F32), "b": np.zeros(3, F32)}
+
+
+@pytest.mark.parametrize(
+    ("meta", "arrays", "message"),
+    [
+        ({"n_visible": 3}, {}, r"W must have shape \(3, 3\)"),
+        ({"n_hidden": 0}, {}, "n_hidden must be an integer"),
+        ({"n_hidden": "3"}, {}, "n_hidden must be an integer"),
+        ({"visible": "quantum"}, {}, "visible must be one of 'bernoulli', 'gaussian'"),
+        ({"hidden": None}, {}, "hidden must be one of 'bernoulli', 'gaussian'"),
+        ({"seed": -1}, {}, "seed must be an integer"),
+        ({"seed": 0.5}, {}, "seed must be an integer"),
+        ({}, {"W": np.full((2, 3), np.nan, F32)}, "W must be finite"),
+        ({}, {"a": np.full(2, np.inf, F32)}, "a must be finite"),
+        ({}, {"b": np.zeros(4, F32)}, r"b must have shape \(3,\)"),
+        ({}, {"visible_means": np.zeros(3, F32)}, r"visible_means must have shape \(2,\)"),
+        ({}, {"visible_means": np.full(2, np.nan, F32)}, "visible_means must be finite"),
+        ({}, {"W": np.zeros((2, 3), bool)}, "W must be an array of numbers"),
+    ],
+)
+def test_contradictions_are_refused(tmp_path: Path, meta: dict, arrays: dict, message: str) -> None:
+    path = tmp_path / "a.rbm"
+    write_file(path, "rbm", META | meta, ARRAYS | arrays)
+    with pytest.raises(FileFormatError, match=rf"a\.rbm' holds no valid model: {message}"):
+        rf.load(path)
+
+
+@pytest.mark.parametrize("lacking", ["n_visible", "n_hidden", "visible", "hidden", "seed", "W", "a", "b"])
+def test_gaps_are_refused(tmp_path: Path, lacking: str) -> None:
+    path = tmp_path / "a.rbm"
+    meta = {key: value for key, value in META.items() if key != lacking}
+    write_file(path, "rbm", meta, {key: value for key, value in ARRAYS.items() if key != lacking})
+    with pytest.raises(FileFormatError, match=f"{lacking} is lacking"):
+        rf.load(path)
+
+
+def test_other_streams_are_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "a.rbm"
+    write_file(path, "rbm", META | {"stream_version": 0}, ARRAYS)
+    with pytest.warns(UserWarning, match="saved under stream version 0, this is 1"):
+        rf.load(path)
+    write_file(path, "rbm", META, ARRAYS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rf.load(path)
+
+
+def test_what_a_file_holds(tmp_path: Path) -> None:
+    """The format is a promise: old files must stay readable."""
+    path = tmp_path / "a.rbm"
+    rbm = rf.RBM(2, 3, seed=1)
+    rbm.initialize([[0, 1], [1, 1]])
+    rbm.save(path)
+    kind, meta, arrays = read_file(path)
+    assert kind == "rbm"
+    assert meta == META | {"is_untouched": False}
+    assert {name: (array.dtype, array.shape) for name, array in arrays.items()} == {
+        "W": (F32, (2, 3)),
+        "a": (F32, (2,)),
+        "b": (F32, (3,)),
+        "visible_means": (F32, (2,)),
+    }
+
+
+def test_saving_over_a_model_is_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.rbm"
+    rf.RBM(2, 3, seed=1).save(path)
+    before = path.read_bytes()
+
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("os.replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        rf.RBM(2, 3, seed=2).save(path)
+    assert path.read_bytes() == before
+    assert [*tmp_path.iterdir()] == [path]

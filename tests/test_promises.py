@@ -1,0 +1,496 @@
+"""The promises: seed, data and settings fix every bit, whatever runs them; and nothing is left half done.
+
+What `golden/runs.py` trains and asks is compared with a training loop written with `rbmfast.reference` alone,
+with itself run in other ways, and with digests that were committed (`golden/make.py`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from engine.helpers import (
+    FLUSH,
+    PACKAGE,
+    TESTS,
+    flushes,
+    needs_x86_glibc,
+    run_python,
+    set_float_mode,
+)
+from golden import make, runs
+from golden.runs import CASES, MODEL_SEED, N_HIDDEN, SEED, Case, binary_rows, grey_levels
+
+import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast import reference
+from rbmfast.random import Purpose
+from rbmfast.state import LearningState, UpdateSettings
+from rbmfast.training import gradient_statistics
+
+THREADS = (1, 2, 3, 7)
+WAYS = list(itertools.product(engine.config()["isa_available"], THREADS))
+
+
+@pytest.fixture(autouse=True)
+def _engine_as_before() -> Iterator[None]:
+    before = engine.config()
+    yield
+    engine.select_isa(before["isa"])
+    rf.set_num_threads(before["threads"])
+
+
+# --- The training loop, written with the reference alone ---------------------------------------------------
+
+
+def start(m: Any, case: Case, X: Any) -> tuple[LearningState, Any, Any]:
+    """State, means of the data, and persistent chains before the first update; X is uint8 or uint16."""
+    levels = X.astype(np.int64).sum(axis=0) * (1 if case.grey else 65535)
+    most = len(X) * 65535
+    means = (levels / most).astype(np.float32)
+    W = m.normal_weights(X.shape[1], N_HIDDEN, 0.01, MODEL_SEED, Purpose.INITIALIZE, 0)
+    a = m.log(((levels + 65535) / (most - levels + 65535)).astype(np.float32))
+    b = np.zeros(N_HIDDEN, np.float32)
+
+    state, weights = LearningState.start(W, a, b), m.Weights(W)
+    state.exponent = weights.exponent
+    state.visible_offset[:] = means
+    state.hidden_offset[:] = m.affine_sigmoid(weights, reference.to_grey(means)[None], b)[0]
+    state.activity[:] = case.sparsity_target
+    if case.n_chains is None:
+        return state, means, None
+    v = m.bernoulli(np.tile(a, (case.n_chains, 1)), SEED, Purpose.CHAIN_START, 0, 0)
+    return state, means, m.bernoulli(m.affine(weights, v, b), SEED, Purpose.CHAIN_START, 0, 1)
+
+
+def coefficients(case: Case) -> UpdateSettings:
+    """The settings of every update."""
+    names = ("l1", "l2", "max_norm", "centered", "sparsity_target", "sparsity_cost")
+    return UpdateSettings(**{name: getattr(case, name) for name in names})
+
+
+def updates(m: Any, case: Case, X: Any) -> Iterator[LearningState]:
+    """Train with the functions of `m`: the state at the start, and after each update."""
+    state, _, chains = start(m, case, X)
+    yield state
+    rate, step, momentum = case.rate, 0, np.float32([case.momentum])
+    purpose = Purpose.CD if chains is None else Purpose.PCD
+    for epoch in range(case.epochs):
+        order = np.argsort(m.shuffle_keys(len(X), SEED, epoch, Purpose.SHUFFLE), kind="stable")
+        for first in range(0, len(X), case.batch_size):
+            rows = order[first : first + case.batch_size]
+            batch = (X, rows, rows, len(rows), case.k, chains, np.float32([rate]), momentum)
+            m.epoch(state, coefficients(case), *batch, SEED, purpose, 0, step)
+            step += 2 * case.k
+            yield state
+        rate *= case.decay
+
+
+def rows_of(case: Case) -> Any:
+    return grey_levels() * np.uint16(257) if case.grey else binary_rows()
+
+
+@cache
+def expected(case: Case) -> str:
+    """Digest of the parameters that the reference's loop learns."""
+    *_, state = updates(reference, case, rows_of(case))
+    return runs.digest(state.W, state.a, state.b, start(reference, case, rows_of(case))[1])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_training_equals_the_reference_on_every_path(name: str) -> None:
+    case = CASES[name]
+    found = {}
+    for isa, threads in WAYS:
+        engine.select_isa(isa)
+        rf.set_num_threads(threads)
+        found[isa, threads] = runs.parameters(runs.train(case))
+    assert {way for way in WAYS if found[way] != expected(case)} == set()
+
+
+def test_the_cases_differ() -> None:
+    """A setting that was ignored on both sides would not be seen above."""
+    assert len({expected(case) for case in CASES.values()}) == len(CASES)
+
+
+def test_large_weights_lower_the_exponent() -> None:
+    rbm = runs.train(CASES["large weights"])
+    assert engine.exponent(rbm.W) < 20
+
+
+# --- Golden digests ----------------------------------------------------------------------------------------
+
+HELP = (
+    "Bits have changed. If that is meant, raise STREAM_VERSION in rbmfast/reference.py, run "
+    "`python tests/golden/make.py`, commit the new file, and say so in CHANGELOG.md. Otherwise it is a bug."
+)
+
+
+@cache
+def golden() -> dict[str, str]:
+    assert make.FILE.exists(), f"there is no {make.FILE.name}. {HELP}"
+    content = json.loads(make.FILE.read_text())
+    assert content["stream_version"] == reference.STREAM_VERSION
+    return content["sha256"]
+
+
+def assert_golden(found: dict[str, str]) -> None:
+    assert found.keys() == golden().keys()
+    assert [name for name in found if found[name] != golden()[name]] == [], HELP
+
+
+@pytest.mark.parametrize("isa, threads", WAYS)
+def test_golden_digests(isa: str, threads: int) -> None:
+    engine.select_isa(isa)
+    rf.set_num_threads(threads)
+    assert_golden(runs.digests())
+
+
+PRINT_DIGESTS = """
+import json
+from golden import runs
+print(json.dumps(runs.digests()))
+"""
+
+
+@pytest.mark.parametrize("isa", engine.config()["isa_available"])
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_environment_of_the_engine(isa: str, threads: str) -> None:
+    result = run_python(PRINT_DIGESTS, RBMFAST_ISA=isa, RBMFAST_NUM_THREADS=threads)
+    assert_golden(json.loads(result.stdout or result.stderr))
+
+
+def numpy_cpu_features() -> list[str]:
+    """What NumPy looks for on this CPU, finds, and can be told not to use."""
+    core = getattr(np, "_core", None) or np.core
+    umath = core._multiarray_umath
+    return [name for name in umath.__cpu_dispatch__ if umath.__cpu_features__.get(name)]
+
+
+def test_cpu_features_of_numpy() -> None:
+    features = numpy_cpu_features()
+    if not features:
+        pytest.skip("NumPy uses no optional CPU features here")
+    disabled = " ".join(features)
+    check = (
+        "import numpy as np\nfrom test_promises import numpy_cpu_features\nassert not numpy_cpu_features()"
+    )
+    result = run_python(check + PRINT_DIGESTS, NPY_DISABLE_CPU_FEATURES=disabled)
+    assert_golden(json.loads(result.stdout or result.stderr))
+
+
+@needs_x86_glibc
+@pytest.mark.parametrize("threads", THREADS)
+def test_a_neighbour_that_flushes_denormals(threads: int) -> None:
+    rf.set_num_threads(threads)
+    set_float_mode(FLUSH)
+    try:
+        assert flushes()
+        found = runs.digests()
+        assert flushes()
+    finally:
+        set_float_mode(0)
+    assert_golden(found)
+
+
+@needs_x86_glibc
+def test_a_neighbour_that_flushes_before_the_threads_start() -> None:
+    program = "from engine.helpers import *\nset_float_mode(FLUSH)\nassert flushes()"
+    result = run_python(program + PRINT_DIGESTS, RBMFAST_NUM_THREADS="7")
+    assert_golden(json.loads(result.stdout or result.stderr))
+
+
+# --- Containers --------------------------------------------------------------------------------------------
+
+
+def mapped(array: Any, path: Path) -> Any:
+    np.save(path, array)
+    return np.load(path, mmap_mode="r")
+
+
+def binary_containers(folder: Path) -> dict[str, Any]:
+    X = binary_rows()
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    return {
+        "uint8": X,
+        "bool": X.astype(bool),
+        "int64": X.astype(np.int64),
+        "float16": X.astype(np.float16),
+        "float32": X.astype(np.float32),
+        "float64": X.astype(np.float64),
+        "other byte order": X.astype(np.float32).astype(">f4"),
+        "negative zeros": np.where(X, 1.0, -0.0),
+        "columns first": np.asfortranarray(X),
+        "strided": np.repeat(X, 2, axis=1)[:, ::2],
+        "read-only": frozen,
+        "lists": X.tolist(),
+        "CSR": sp.csr_array(X),
+        "CSR of floats": sp.csr_array(X.astype(np.float64)),
+        "CSC": sp.csc_array(X),
+        "COO": sp.coo_array(X),
+        "packed": rf.Packed(np.packbits(X, axis=1), X.shape[1]),
+        "images of 0 and 255": rf.Grey8(X * np.uint8(255)),
+        "mapped": mapped(X, folder / "uint8.npy"),
+        "mapped bool": mapped(X.astype(bool), folder / "bool.npy"),
+        "mapped float32": mapped(X.astype(np.float32), folder / "float32.npy"),
+        "mapped packed": rf.Packed(mapped(np.packbits(X, axis=1), folder / "packed.npy"), X.shape[1]),
+    }
+
+
+def grey_containers(folder: Path) -> dict[str, Any]:
+    levels = grey_levels()
+    X = levels / 255
+    return {
+        "images": rf.Grey8(levels),
+        "images of int64": rf.Grey8(levels.astype(np.int64)),
+        "sparse images": rf.Grey8(sp.csr_array(levels)),
+        "float64": X,
+        "float32": X.astype(np.float32),
+        "float32, columns first": np.asfortranarray(X.astype(np.float32)),
+        "with denormals": np.where(X == 0, 1e-310, X),
+        "with denormals, float32": np.where(X == 0, 1e-42, X).astype(np.float32),
+        "CSR": sp.csr_array(X),
+        "CSR of float32": sp.csr_array(X.astype(np.float32)),
+        "mapped": mapped(X, folder / "float64.npy"),
+        "mapped float32": mapped(X.astype(np.float32), folder / "float32.npy"),
+        "mapped images": rf.Grey8(mapped(levels, folder / "uint8.npy")),
+    }
+
+
+@pytest.mark.parametrize("flushing", [False, pytest.param(True, marks=needs_x86_glibc)])
+@pytest.mark.parametrize(
+    "name", ["CD, everything", "PCD, everything", "grey CD, everything", "grey PCD, everything"]
+)
+def test_containers(name: str, flushing: bool, tmp_path: Path) -> None:
+    case = CASES[name]
+    containers = (grey_containers if case.grey else binary_containers)(tmp_path)
+    if flushing:
+        set_float_mode(FLUSH)
+    try:
+        found = {kind: runs.parameters(runs.train(case, X)) for kind, X in containers.items()}
+    finally:
+        if flushing:
+            set_float_mode(0)
+    assert {kind for kind in found if found[kind] != expected(case)} == set()
+
+
+def test_containers_of_states(tmp_path: Path) -> None:
+    """A trained model answers alike, whatever its states come in."""
+    rbm = runs.train(CASES["CD, everything"])
+    for make_containers in (binary_containers, grey_containers):
+        (folder := tmp_path / make_containers.__name__).mkdir()
+        containers = make_containers(folder)
+        found = {
+            kind: runs.digest(
+                rbm.hidden_probabilities(V),
+                rbm.free_energy(V),
+                rbm.sample_hidden(V, seed=2),
+                rbm.gibbs(V, steps=2, seed=2),
+                rbm.reconstruct(V),
+                rf.pseudo_likelihood(rbm, V, units=7, seed=2),
+            )
+            for kind, V in containers.items()
+        }
+        assert len(set(found.values())) == 1, found
+
+
+# --- Rows split over calls ---------------------------------------------------------------------------------
+
+CUTS = (0, 1, 37, 100, 150)
+PARTS = [slice(first, last) for first, last in itertools.pairwise(CUTS)]
+
+
+def test_sampling_in_parts() -> None:
+    rbm, V = runs.train(CASES["CD, everything"]), binary_rows()
+    H = rbm.sample_hidden(V, seed=2)
+    holes = np.where(V[::-1] == 1, np.nan, V)
+    questions = {
+        "hidden_probabilities": lambda part: rbm.hidden_probabilities(V[part]),
+        "free_energy": lambda part: rbm.free_energy(V[part]),
+        "energy": lambda part: rbm.energy(V[part], H[part]),
+        "pseudo_likelihood": lambda part: rf.pseudo_likelihood(rbm, V[part]),
+        "sample_hidden": lambda part: rbm.sample_hidden(V[part], seed=2, first_row=part.start),
+        "sample_visible": lambda part: rbm.sample_visible(H[part], seed=2, first_row=part.start),
+        "gibbs": lambda part: rbm.gibbs(V[part], steps=3, seed=2, first_row=part.start),
+        "sample": lambda part: rbm.sample(part.stop - part.start, steps=3, seed=2, first_row=part.start),
+        "impute": lambda part: rbm.impute(holes[part], steps=3, seed=2, first_row=part.start),
+        "impute, averaged": lambda part: rbm.impute(
+            holes[part], steps=3, seed=2, first_row=part.start, average=True
+        ),
+    }
+    for name, answer in questions.items():
+        whole = answer(slice(0, len(V)))
+        assert runs.digest(np.concatenate([answer(part) for part in PARTS])) == runs.digest(whole), name
+
+
+def test_gibbs_in_parts_of_steps() -> None:
+    rbm, V = runs.train(CASES["CD, everything"]), binary_rows()
+    at_once = rbm.gibbs(V, steps=5, seed=2)
+    V = rbm.gibbs(V, steps=2, seed=2)
+    assert np.array_equal(rbm.gibbs(V, steps=3, seed=2, first_step=4), at_once)
+
+
+@pytest.mark.parametrize("name", ["CD-3", "PCD-2, more chains", "grey CD", "CD, everything"])
+def test_learning_in_parts(name: str) -> None:
+    """Workers that share the rows of each batch, add up their integers, and all make the same update."""
+    case = dataclasses.replace(CASES[name], epochs=1)
+    X = grey_levels() / 255 if case.grey else binary_rows()
+    whole = rf.RBM(X.shape[1], N_HIDDEN, seed=MODEL_SEED)
+    rf.train(whole, X, shuffle=False, **case.settings())
+    assert shared_learning(case, X) == runs.parameters(whole)
+
+
+def shared_learning(case: Case, X: Any) -> str:
+    state, means, chains = start(engine, case, rows_of(case))
+    rbm = rf.RBM.from_arrays(state.W, state.a, state.b)
+    method = case.settings()["method"]
+    for t, first in enumerate(range(0, len(X), case.batch_size)):
+        batch = range(first, min(first + case.batch_size, len(X)))
+        positive = negative = None
+        for worker in range(3):
+            mine = share(batch, worker)
+            if chains is None:
+                my_chains, first_row = None, mine.start
+            else:
+                here = share(range(len(chains)), worker)
+                my_chains, first_row = chains[here.start : here.stop], here.start
+            rows, step = X[mine.start : mine.stop], 2 * case.k * t
+            p, n = gradient_statistics(rbm, rows, method, SEED, first_row, step, my_chains)
+            positive, negative = (p, n) if worker == 0 else (positive + p, negative + n)
+        gradient = reference.gradient(positive, negative)
+        engine.update(state, gradient, coefficients(case), case.rate, case.momentum)
+        rbm.W, rbm.a, rbm.b = state.W, state.a, state.b
+    return runs.digest(rbm.W, rbm.a, rbm.b, means)
+
+
+def share(whole: range, worker: int) -> range:
+    """Unequal parts for three workers."""
+    cuts = [0, 1, len(whole) // 3, len(whole)]
+    return whole[cuts[worker] : cuts[worker + 1]]
+
+
+# --- Nothing half done -------------------------------------------------------------------------------------
+
+LONG_CASE = Case(k=500, batch_size=32, epochs=1)  # an epoch of it takes minutes
+LONG_ROWS = 64_000
+
+LONG_RUN = """
+import sys, numpy as np
+import rbmfast as rf
+from test_promises import LONG_CASE, N_HIDDEN, long_rows
+
+class Ready(rf.Callback):
+    def on_train_begin(self, progress):
+        print("ready", flush=True)
+
+rbm = rf.RBM(50, N_HIDDEN, seed=0)
+try:
+    rf.train(rbm, long_rows(), callbacks=[Ready()], **LONG_CASE.settings())
+except KeyboardInterrupt:
+    np.savez(sys.argv[1], W=rbm.W, a=rbm.a, b=rbm.b)
+    print("interrupted")
+"""
+
+
+@cache
+def long_rows() -> Any:
+    return np.tile(binary_rows(1000, 50), (LONG_ROWS // 1000, 1))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_interrupt(threads: str, tmp_path: Path) -> None:
+    """Ctrl-C ends an epoch of minutes at once, after some whole number of updates."""
+    file = tmp_path / "model.npz"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = [{PACKAGE!r}, {TESTS!r}]\n{LONG_RUN}", str(file)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "RBMFAST_NUM_THREADS": threads},
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n", process.communicate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)  # it learns
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert out == "interrupted\n", err
+    with np.load(file) as arrays:
+        W, a, b = (arrays[name] for name in "Wab")
+    assert all(np.isfinite(array).all() for array in (W, a, b))
+    replay = itertools.islice(updates(engine, LONG_CASE, long_rows()), 2000)
+    state = next((state for state in replay if np.array_equal(state.W, W)), None)
+    assert state is not None, "the model is that of no whole number of updates"
+    assert np.array_equal(state.a, a) and np.array_equal(state.b, b)
+
+
+def test_two_threads_with_two_models() -> None:
+    names = ("CD, everything", "grey PCD, everything")
+    found: dict[str, list[str]] = {name: [] for name in names}
+
+    def work(name: str) -> None:
+        for _ in range(5):
+            found[name].append(runs.parameters(runs.train(CASES[name])))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=120)
+    assert found == {name: [expected(CASES[name])] * 5 for name in names}
+
+
+FORKS = """
+import multiprocessing, sys
+import rbmfast as rf
+from golden import runs
+
+def train(pipe):
+    rbm = runs.train(runs.CASES["PCD, everything"])
+    pipe.send((rf.get_num_threads(), runs.parameters(rbm), runs.digest(rbm.sample(40, steps=20, seed=3))))
+
+def here():
+    ours, theirs = context.Pipe(duplex=False)
+    train(theirs)
+    return ours.recv()[1:]
+
+context = multiprocessing.get_context("fork")
+rf.set_num_threads(2)
+expected = here()  # the library has been used, with threads
+for _ in range(10):
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=train, args=(theirs,))
+    child.start()
+    if not ours.poll(30):
+        child.kill()
+        sys.exit("a forked child hangs")
+    assert ours.recv() == (1, *expected)
+    child.join(30)
+    assert child.exitcode == 0
+assert here() == expected
+print("fine")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forked_children_finish() -> None:
+    result = run_python(FORKS)
+    assert result.stdout == "fine\n", result.stderr

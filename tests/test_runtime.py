@@ -1,0 +1,165 @@
+"""Threads, the environment, and what show_config shows."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rbmfast as rf
+from rbmfast import runtime
+
+OPENMP = rf.show_config().openmp
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before() -> object:
+    before = rf.get_num_threads()
+    yield
+    rf.set_num_threads(before)
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for variable in runtime.THREAD_VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(runtime, "usable_cpus", lambda: 77)
+    return monkeypatch
+
+
+def test_threads_are_kept() -> None:
+    for n in (1, 2, 3):
+        rf.set_num_threads(n)
+        assert rf.get_num_threads() == (n if OPENMP else 1)
+        assert rf.show_config().threads == rf.get_num_threads()
+    rf.set_num_threads(np.int64(1))
+
+
+@pytest.mark.parametrize(
+    ("n", "error"),
+    [(0, ValueError), (-1, ValueError), (4097, ValueError), (1.5, TypeError), (True, TypeError)],
+)
+def test_bad_thread_numbers(n: object, error: type) -> None:
+    before = rf.get_num_threads()
+    with pytest.raises(error, match=r"^n must be an integer from 1 to 4096"):
+        rf.set_num_threads(n)
+    assert rf.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, 77),
+        ({"OMP_NUM_THREADS": "5"}, 5),
+        ({"OMP_NUM_THREADS": "5,2"}, 5),
+        ({"OMP_NUM_THREADS": " "}, 77),
+        ({"RBMFAST_NUM_THREADS": "3", "OMP_NUM_THREADS": "5"}, 3),
+    ],
+)
+def test_the_environment_is_asked(
+    clean: pytest.MonkeyPatch, environment: dict[str, str], expected: int
+) -> None:
+    for variable, value in environment.items():
+        clean.setenv(variable, value)
+    assert runtime.default_num_threads() == expected
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "99999999999999999999", "3,2", "²"])
+def test_nonsense_is_ignored_with_a_warning(clean: pytest.MonkeyPatch, value: str) -> None:
+    clean.setenv("RBMFAST_NUM_THREADS", value)
+    clean.setenv("OMP_NUM_THREADS", "5")
+    with pytest.warns(RuntimeWarning, match="ignoring RBMFAST_NUM_THREADS=.*must be an integer from 1"):
+        assert runtime.default_num_threads() == 5
+
+
+def test_the_environment_is_read_at_import() -> None:
+    code = "import rbmfast as rf; print(rf.get_num_threads())"
+    environment = {**os.environ, "RBMFAST_NUM_THREADS": "3", "PYTHONPATH": str(Path(rf.__file__).parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == ("3" if OPENMP else "1")
+    environment["RBMFAST_NUM_THREADS"] = "many"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert len([line for line in done.stderr.splitlines() if "RuntimeWarning" in line]) == 1
+
+
+# --- Control groups ----------------------------------------------------------------------------------------
+
+
+def group_files(root: Path, cgroup: str, files: dict[str, str]) -> None:
+    files = {"proc/self/cgroup": cgroup} | {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "limit"),
+    [
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 2),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, None),
+        ("0::/a/b\n", {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "100000 100000\n"}, 1),
+        ("0::/a/b\n", {"a/b/cpu.max": "20000 100000\n", "a/cpu.max": "300000 100000\n"}, 1),
+        ("0::/elsewhere\n", {"cpu.max": "200000 100000\n"}, 2),
+        (
+            "4:memory:/x\n1:cpu,cpuacct:/a\n",
+            {"cpu/a/cpu.cfs_quota_us": "250000\n", "cpu/a/cpu.cfs_period_us": "100000\n"},
+            3,
+        ),
+        ("1:cpu:/\n0::/\n", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ("0::/\n", {"cpu.max": "nonsense\n"}, None),
+        ("0::/\n", {"cpu.max": "100000 0\n"}, None),
+        ("0::/\n", {}, None),
+    ],
+)
+def test_quotas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cgroup: str, files: dict[str, str], limit: int | None
+) -> None:
+    group_files(tmp_path, cgroup, files)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert runtime.usable_cpus(tmp_path) == (8 if limit is None else limit)
+
+
+def test_affinity_without_control_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 3, 5}, raising=False)
+    assert runtime.usable_cpus(tmp_path) == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert runtime.usable_cpus(tmp_path) == 1
+
+
+# --- What there is -----------------------------------------------------------------------------------------
+
+
+def test_show_config() -> None:
+    config = rf.show_config()
+    assert config.version == rf.__version__
+    assert config.stream_version == 1
+    assert config.isa in config.isa_available
+    assert {*config.isa_available} <= {*config.isa_built}
+    assert "portable" in config.isa_built
+    text = str(config)
+    for fact in (config.version, config.compiler, config.isa, str(config.threads), config.cpu):
+        assert fact in text
+    assert text == repr(config)
+
+
+def test_memory_is_checked_against_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtime, "_physical_memory", lambda: 3 * 2**30)
+    runtime.check_fits_memory(3 * 2**30, "this")
+    with pytest.raises(MemoryError, match="this needs 4 GiB, and this machine has 3 GiB"):
+        runtime.check_fits_memory(2**32, "this")
+    with pytest.raises(MemoryError, match="EiB"):
+        runtime.check_fits_memory(10**30, "this")
+
+
+def test_public_names() -> None:
+    for name in rf.__all__:
+        assert getattr(rf, name) is not None
+    assert len({*rf.__all__}) == len(rf.__all__)

@@ -1,0 +1,236 @@
+"""Bad arguments get one clear sentence that names them, and nothing is changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from training.helpers import bits, random_rows
+
+import rbmfast as rf
+
+X = random_rows(47, 9)
+
+
+class TooManyChains(rf.PCD):
+    def chains_for(self, batch_size: int) -> int:
+        return 40_000
+
+
+@pytest.mark.parametrize(
+    "arguments, error, word",
+    [
+        ({"rbm": "rbm"}, TypeError, "rbm"),
+        ({"rbm": rf.RBM}, TypeError, "rbm"),
+        ({"X": X[:, :-1]}, ValueError, "X"),
+        ({"X": X[0]}, ValueError, "X"),
+        ({"X": X * 0.5 - 0.1}, ValueError, "X"),
+        ({"X": np.full((5, 9), np.nan)}, ValueError, "X"),
+        ({"X": X[:0]}, ValueError, "X"),
+        ({"X": None}, TypeError, "X"),
+        ({"method": "cd"}, TypeError, "method"),
+        ({"method": rf.CD}, TypeError, "method"),
+        ({"method": TooManyChains()}, ValueError, "method"),
+        ({"optimizer": 0.1}, TypeError, "optimizer"),
+        ({"optimizer": rf.SGD}, TypeError, "optimizer"),
+        ({"penalties": rf.L2()}, TypeError, "penalties"),
+        ({"penalties": [0.1]}, TypeError, "penalties[0]"),
+        ({"penalties": [rf.L2(), rf.L1]}, TypeError, "penalties[1]"),
+        ({"penalties": [rf.L2(0.1), rf.L2(0.2)]}, ValueError, "penalties"),
+        ({"penalties": "L2"}, TypeError, "penalties"),
+        ({"centered": 1}, TypeError, "centered"),
+        ({"epochs": -1}, ValueError, "epochs"),
+        ({"epochs": 1.5}, TypeError, "epochs"),
+        ({"epochs": True}, TypeError, "epochs"),
+        ({"epochs": 2**31}, ValueError, "epochs"),
+        ({"epochs": 2**31 - 1, "method": rf.CD(10**6)}, ValueError, "epochs"),
+        ({"batch_size": 0}, ValueError, "batch_size"),
+        ({"batch_size": 2.0}, TypeError, "batch_size"),
+        ({"X": np.zeros((40_000, 9), np.uint8), "batch_size": 40_000}, ValueError, "batch_size"),
+        ({"shuffle": "rows"}, ValueError, "shuffle"),
+        ({"shuffle": 1}, TypeError, "shuffle"),
+        ({"seed": -1}, ValueError, "seed"),
+        ({"seed": 2**64}, ValueError, "seed"),
+        ({"seed": 1.0}, TypeError, "seed"),
+        ({"validation": X[:, :-1]}, ValueError, "validation"),
+        ({"validation": X * 2}, ValueError, "validation"),
+        ({"monitors": rf.WeightNorm()}, TypeError, "monitors"),
+        ({"monitors": [rf.WeightNorm]}, TypeError, "monitors[0]"),
+        ({"monitors": [rf.WeightNorm(), rf.WeightNorm()]}, ValueError, "monitors"),
+        ({"monitors": [rf.FreeEnergyGap()]}, ValueError, "validation"),
+        ({"callbacks": [print]}, TypeError, "callbacks[0]"),
+        ({"callbacks": rf.EarlyStopping("x")}, TypeError, "callbacks"),
+        ({"callbacks": [rf.EarlyStopping("x")]}, ValueError, "callbacks"),
+        (
+            {"callbacks": [rf.EarlyStopping("seconds")], "monitors": [rf.WeightNorm()]},
+            ValueError,
+            "weight_norm",
+        ),
+        ({"progress": "yes"}, TypeError, "progress"),
+        ({"checkpoint": 1}, TypeError, "checkpoint"),
+        ({"checkpoint_every": 0}, ValueError, "checkpoint_every"),
+        ({"resume": 1}, TypeError, "resume"),
+    ],
+    ids=lambda value: ", ".join(value) if isinstance(value, dict) else None,
+)
+def test_train(arguments: dict[str, Any], error: type[Exception], word: str) -> None:
+    rbm = rf.RBM(9, 5, seed=3)
+    before = bits(rbm)
+    settings = {"rbm": rbm, "X": X, "seed": 1, **arguments}
+    with pytest.raises(error) as caught:
+        rf.train(settings.pop("rbm"), settings.pop("X"), **settings)
+    assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert bits(rbm) == before
+    assert rbm.is_untouched
+    assert rbm.visible_means is None
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "make, error, word",
+    [
+        (lambda: rf.CD(k=0), ValueError, "k"),
+        (lambda: rf.CD(k=1.0), TypeError, "k"),
+        (lambda: rf.PCD(k=-1), ValueError, "k"),
+        (lambda: rf.PCD(n_chains=0), ValueError, "n_chains"),
+        (lambda: rf.PCD(n_chains=32769), ValueError, "n_chains"),
+        (lambda: rf.SGD(-0.1), ValueError, "rate"),
+        (lambda: rf.SGD(NAN), ValueError, "rate"),
+        (lambda: rf.SGD(INF), ValueError, "rate"),
+        (lambda: rf.SGD(1e39), ValueError, "rate"),
+        (lambda: rf.SGD("fast"), TypeError, "rate"),
+        (lambda: rf.SGD(True), TypeError, "rate"),
+        (lambda: rf.SGD(0.1, momentum=1.0), ValueError, "momentum"),
+        (lambda: rf.SGD(0.1, momentum=-0.1), ValueError, "momentum"),
+        (lambda: rf.SGD(0.1, momentum=NAN), ValueError, "momentum"),
+        (lambda: rf.SGD(0.1, momentum=rf.Steps({0: 0.5, 3: 1.0})), ValueError, "momentum"),
+        (lambda: rf.SGD(0.1, momentum=rf.Linear(0.5, 1.5)), ValueError, "momentum"),
+        (lambda: rf.Constant(-1), ValueError, "value"),
+        (lambda: rf.Linear(-1), ValueError, "start"),
+        (lambda: rf.Linear(1, NAN), ValueError, "end"),
+        (lambda: rf.Exponential(1, 0), ValueError, "decay"),
+        (lambda: rf.Exponential(1, 1.1), ValueError, "decay"),
+        (lambda: rf.Exponential(NAN, 0.5), ValueError, "start"),
+        (lambda: rf.Steps({1: 0.5}), ValueError, "steps"),
+        (lambda: rf.Steps({}), ValueError, "steps"),
+        (lambda: rf.Steps({0: -0.5}), ValueError, "steps"),
+        (lambda: rf.Steps({-1: 0.5, 0: 1}), ValueError, "steps"),
+        (lambda: rf.Steps([0.1, 0.2]), TypeError, "steps"),
+        (lambda: rf.L1(0), ValueError, "cost"),
+        (lambda: rf.L1(-1), ValueError, "cost"),
+        (lambda: rf.L2(NAN), ValueError, "cost"),
+        (lambda: rf.L2("weak"), TypeError, "cost"),
+        (lambda: rf.MaxNorm(0), ValueError, "limit"),
+        (lambda: rf.MaxNorm(1e-9), ValueError, "limit"),
+        (lambda: rf.SparsityTarget(1.5), ValueError, "target"),
+        (lambda: rf.SparsityTarget(NAN), ValueError, "target"),
+        (lambda: rf.SparsityTarget("low"), TypeError, "target"),
+        (lambda: rf.SparsityTarget(0.1, cost=0), ValueError, "cost"),
+        (lambda: rf.SparsityTarget(0.1, decay=1.0), ValueError, "decay"),
+        (lambda: rf.EarlyStopping(5), TypeError, "monitor"),
+        (lambda: rf.EarlyStopping("x", patience=0), ValueError, "patience"),
+        (lambda: rf.EarlyStopping("x", min_delta=-1), ValueError, "min_delta"),
+        (lambda: rf.EarlyStopping("x", mode="best"), ValueError, "mode"),
+        (lambda: rf.EarlyStopping("x", restore_best=1), TypeError, "restore_best"),
+        (lambda: rf.ReconstructionError(max_rows=0), ValueError, "max_rows"),
+        (lambda: rf.FreeEnergyGap(max_rows=0), ValueError, "max_rows"),
+        (lambda: rf.PseudoLikelihood(units=0), ValueError, "units"),
+        (lambda: rf.PseudoLikelihood(max_rows=1.5), TypeError, "max_rows"),
+        (lambda: rf.SaturatedUnits(threshold=2), ValueError, "threshold"),
+        (lambda: rf.DeadUnits(threshold="no"), TypeError, "threshold"),
+    ],
+)
+def test_settings(make: Any, error: type[Exception], word: str) -> None:
+    with pytest.raises(error, match=rf"\b{word}\b"):
+        make()
+
+
+@pytest.mark.parametrize("gradient", [np.zeros((3, 3)), "zero", np.zeros((9, 5), complex)], ids=str)
+def test_a_custom_penalty_must_fit(gradient: Any) -> None:
+    class Penalty:
+        def gradient(self, W: Any) -> Any:
+            return gradient
+
+    with pytest.raises(ValueError, match="penalties: Penalty.gradient"):
+        rf.train(rf.RBM(9, 5, seed=3), X, penalties=[Penalty()], epochs=1, seed=1)
+
+
+def test_a_custom_penalty_cannot_write() -> None:
+    class Penalty:
+        def gradient(self, W: Any) -> Any:
+            W[:] = 0
+            return W
+
+    with pytest.raises(ValueError, match="read-only"):
+        rf.train(rf.RBM(9, 5, seed=3), X, penalties=[Penalty()], epochs=1, seed=1)
+
+
+def test_a_custom_penalty_is_added() -> None:
+    class Decay:
+        def gradient(self, W: Any) -> Any:
+            return -0.05 * W.astype(np.float64)
+
+    own, built_in = rf.RBM(9, 5, seed=3), rf.RBM(9, 5, seed=3)
+    rf.train(own, X, penalties=[Decay()], epochs=5, seed=1)
+    rf.train(built_in, X, penalties=[rf.L2(0.05)], epochs=5, seed=1)
+    assert np.allclose(own.W, built_in.W, atol=1e-6)
+    assert not np.allclose(own.W, rf.RBM(9, 5, seed=3).W, atol=1e-3)
+
+
+def test_settings_are_values() -> None:
+    """Equal settings are equal, print what they are, and cannot be changed by accident."""
+    assert rf.CD() == rf.CD(k=1)
+    assert rf.SGD() == rf.SGD(rate=0.1, momentum=0.0)
+    assert repr(rf.PCD(2, n_chains=5)) == "PCD(k=2, n_chains=5)"
+    assert rf.PCD(np.int64(2)) == rf.PCD(2)
+    assert repr(rf.L2(np.float64(0.5))) == "L2(cost=0.5)"
+    with pytest.raises(AttributeError):
+        rf.CD().k = 2  # type: ignore[misc]
+
+
+def test_seed_none_and_generators(tmp_path: Path) -> None:
+    def weights(seed: Any) -> bytes:
+        rbm = rf.RBM(9, 5, seed=3)
+        rf.train(rbm, X, epochs=1, seed=seed)
+        return rbm.W.tobytes()
+
+    assert weights(None) != weights(None)
+    assert weights(np.random.default_rng(1)) == weights(np.random.default_rng(1))
+    assert weights(2**64 - 1) != weights(2**64 - 2)
+
+
+# --- Schedules ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "schedule, expected",
+    [
+        (rf.Constant(0.3), [0.3] * 6),
+        (rf.Linear(0.6), [0.6, 0.5, 0.4, 0.3, 0.2, 0.1]),
+        (rf.Linear(0.1, 0.7), [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+        (rf.Exponential(0.8, 0.5), [0.8, 0.8, 0.4, 0.4, 0.2, 0.2]),
+        (rf.Steps({2: 0.9, 0: 0.5}), [0.5, 0.5, 0.5, 0.5, 0.9, 0.9]),
+        (rf.Steps({0: 0.5, 100: 0.9}), [0.5] * 6),
+    ],
+    ids=str,
+)
+def test_schedules(schedule: Any, expected: list[float]) -> None:
+    """Three epochs of two updates."""
+    memory, values = schedule.initial(), []
+    for epoch in range(3):
+        values += list(schedule.values(memory, epoch, np.arange(2 * epoch, 2 * epoch + 2), 6))
+        memory = schedule.after_epoch(memory)
+    assert np.allclose(values, expected, rtol=1e-15)
+    assert all(schedule.bounds()[0] <= value <= schedule.bounds()[1] for value in values)
+
+
+def test_history_tells_the_rate() -> None:
+    optimizer = rf.SGD(rf.Exponential(0.8, 0.5), momentum=rf.Steps({0: 0.5, 2: 0.9}))
+    history = rf.train(rf.RBM(9, 5, seed=3), X, epochs=3, seed=1, optimizer=optimizer)
+    assert history["rate"][1:].tolist() == [0.8, 0.4, 0.2]
+    assert history["momentum"][1:].tolist() == [0.5, 0.5, 0.9]

@@ -1,0 +1,308 @@
+"""The gradient: against exact enumeration, and split over workers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from training.helpers import StepCD, StepPCD, random_rows
+
+import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast.likelihood import all_states
+from rbmfast.reference import GREY, gradient
+from rbmfast.state import Gradient, LearningState, Statistics, UpdateSettings
+from rbmfast.training import gradient_statistics
+
+F64 = NDArray[np.float64]
+
+
+def small_rbm(n_visible: int, n_hidden: int, scale: float = 1.0, seed: int = 0) -> rf.RBM:
+    rng = np.random.default_rng(seed)
+    return rf.RBM.from_arrays(
+        scale * rng.normal(size=(n_visible, n_hidden)), rng.normal(size=n_visible), rng.normal(size=n_hidden)
+    )
+
+
+def sigmoid(x: F64) -> F64:
+    return 1 / (1 + np.exp(-x))
+
+
+def model_means(W: F64, a: F64, b: F64) -> tuple[F64, F64, F64]:
+    """Exact means of v h, v and h under the model."""
+    V = all_states(len(a)).astype(np.float64)
+    log_p = V @ a + np.logaddexp(0, V @ W + b).sum(axis=1)
+    p = np.exp(log_p - np.logaddexp.reduce(log_p))
+    H = sigmoid(V @ W + b)
+    return (V * p[:, None]).T @ H, p @ V, p @ H
+
+
+def data_means(W: F64, b: F64, X: F64) -> tuple[F64, F64, F64]:
+    H = sigmoid(X @ W + b)
+    return X.T @ H / len(X), X.mean(axis=0), H.mean(axis=0)
+
+
+def mean_log_likelihood(W: F64, a: F64, b: F64, X: F64) -> float:
+    def log_p(V: F64) -> F64:
+        result: F64 = V @ a + np.logaddexp(0, V @ W + b).sum(axis=1)
+        return result
+
+    return float(log_p(X).mean() - np.logaddexp.reduce(log_p(all_states(len(a)).astype(np.float64))))
+
+
+# --- Splitting ------------------------------------------------------------------------------------------
+
+
+def assert_equal(left: Statistics, right: Statistics) -> None:
+    assert left.n_rows == right.n_rows
+    for name in ("pairs", "visible", "hidden"):
+        assert getattr(left, name).dtype == np.int64
+        assert np.array_equal(getattr(left, name), getattr(right, name)), name
+
+
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("method", [rf.CD(1), rf.CD(3)], ids=str)
+def test_parts_add_up_to_the_whole(method: rf.CD, grey: bool) -> None:
+    rbm = small_rbm(9, 5)
+    V: Any = np.random.default_rng(1).random((50, 9)) if grey else random_rows(50, 9)
+    whole = gradient_statistics(rbm, V, method, seed=4, first_row=1000, first_step=12)
+    for cut in (1, 17, 49):
+        top = gradient_statistics(rbm, V[:cut], method, seed=4, first_row=1000, first_step=12)
+        rest = gradient_statistics(rbm, V[cut:], method, seed=4, first_row=1000 + cut, first_step=12)
+        for total, part, other in zip(whole, top, rest, strict=True):
+            assert_equal(part + other, total)
+    shifted = gradient_statistics(rbm, V, method, seed=4, first_row=1001, first_step=12)
+    assert not np.array_equal(shifted[1].pairs, whole[1].pairs)  # first_row matters
+
+
+def test_many_rows_go_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rbm, V = small_rbm(9, 5), random_rows(50, 9)
+    whole = gradient_statistics(rbm, V, rf.CD(2), seed=4)
+    monkeypatch.setattr("rbmfast.training.phases.BLOCK", 7)
+    for total, blocks in zip(whole, gradient_statistics(rbm, V, rf.CD(2), seed=4), strict=True):
+        assert_equal(total, blocks)
+
+
+def test_chains_can_be_split_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    rbm, V, method = small_rbm(9, 5), random_rows(50, 9), rf.PCD(2)
+    chains = random_rows(20, 5, seed=2)
+    parts = [chains[:6].copy(), chains[6:].copy()]
+    positive, negative = gradient_statistics(rbm, V, method, seed=4, first_step=8, chains=chains)
+    monkeypatch.setattr("rbmfast.training.phases.BLOCK", 7)  # chains move once, however many blocks there are
+    first = gradient_statistics(rbm, V[:30], method, seed=4, first_step=8, chains=parts[0])
+    second = gradient_statistics(rbm, V[30:], method, seed=4, first_step=8, chains=parts[1], first_row=6)
+    assert_equal(first[0] + second[0], positive)
+    assert_equal(first[1] + second[1], negative)
+    assert np.array_equal(np.concatenate(parts), chains)
+    assert negative.n_rows == 20
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+def test_an_epoch_is_made_of_them(persistent: bool) -> None:
+    """Training in batches without shuffling, redone by hand from the public pieces."""
+    X = random_rows(23, 6)
+    rbm = small_rbm(6, 4, scale=0.5)
+    mine = rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b)
+    method: Any = rf.PCD(2, 5) if persistent else rf.CD(2)
+    rf.train(rbm, X, method=method, optimizer=rf.SGD(0.3), epochs=1, batch_size=10, shuffle=False, seed=6)
+
+    chains = None
+    if persistent:
+        from rbmfast.random import Purpose
+
+        v = engine.bernoulli(np.tile(mine.a, (5, 1)), 6, Purpose.CHAIN_START, 0, 0)
+        x = engine.affine(engine.Weights(mine.W), v, mine.b)
+        chains = engine.bernoulli(x, 6, Purpose.CHAIN_START, 0, 1)
+    state = LearningState.start(mine.W, mine.a, mine.b)
+    for t, start in enumerate((0, 10, 20)):
+        where: Any = {"chains": chains} if persistent else {"first_row": start}
+        model = rf.RBM.from_arrays(state.W, state.a, state.b)
+        sums = gradient_statistics(model, X[start : start + 10], method, 6, first_step=4 * t, **where)
+        engine.update(state, gradient(*sums), UpdateSettings(), 0.3, 0.0)
+    assert np.array_equal(state.W, rbm.W)
+    assert np.array_equal(state.a, rbm.a)
+    assert np.array_equal(state.b, rbm.b)
+
+
+@pytest.mark.parametrize(
+    "arguments, error, word",
+    [
+        ({"rbm": None}, TypeError, "rbm"),
+        ({"V": np.zeros((3, 4))}, ValueError, "V"),
+        ({"method": "cd"}, TypeError, "method"),
+        ({"seed": -1}, ValueError, "seed"),
+        ({"first_row": -1}, ValueError, "first_row"),
+        ({"first_row": 2**40}, ValueError, "first_row"),
+        ({"first_step": -1}, ValueError, "first_step"),
+        ({"chains": np.zeros((3, 2), np.uint8)}, ValueError, "chains"),
+        ({"method": rf.PCD()}, ValueError, "chains"),
+        ({"method": rf.PCD(), "chains": np.zeros((3, 9), np.uint8)}, ValueError, "chains"),
+        ({"method": rf.PCD(), "chains": np.zeros((3, 2))}, ValueError, "chains"),
+        ({"rbm": rf.RBM(3, 2, visible="gaussian", seed=0)}, ValueError, "rbm"),
+    ],
+)
+def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], word: str) -> None:
+    good: dict[str, Any] = {"rbm": rf.RBM(3, 2, seed=0), "V": np.eye(3), "method": rf.CD()}
+    with pytest.raises(error, match=word):
+        gradient_statistics(**{**good, **arguments})
+
+
+# --- Against enumeration --------------------------------------------------------------------------------
+
+
+def cd1_expectation(rbm: rf.RBM, X: F64) -> tuple[F64, F64]:
+    """Exact mean and variance of one row's negative statistics under CD-1: of v' p(h | v') for all pairs."""
+    W, a, b = (array.astype(np.float64) for array in (rbm.W, rbm.a, rbm.b))
+    V, H = all_states(len(a)).astype(np.float64), all_states(len(b)).astype(np.float64)
+
+    def probabilities(states: F64, x: F64) -> F64:  # of all joint states, for each row of inputs
+        p = sigmoid(x)
+        result: F64 = np.prod(np.where(states[None] == 1, p[:, None], 1 - p[:, None]), axis=2)
+        return result
+
+    p_h = probabilities(H, X @ W + b)  # (rows, states of h)
+    p_v = (p_h @ probabilities(V, H @ W.T + a)).mean(axis=0)  # of v', for a random row of X
+    values = V[:, :, None] * sigmoid(V @ W + b)[:, None, :]
+    mean = np.tensordot(p_v, values, 1)
+    return mean, np.tensordot(p_v, values**2, 1) - mean**2
+
+
+def test_cd1_agrees_with_enumeration() -> None:
+    """Means over 200 seeds x 500 rows lie within 6 standard errors of the exact expectation.
+
+    12 numbers are looked at: a correct sampler fails with probability below 12 * 2e-9. (The numbers are the
+    same on every machine, so it either always fails or never.) Rounding probabilities to 16 bits moves a mean
+    by at most 1e-5, 1/100 of a standard error.
+    """
+    rbm = small_rbm(4, 3)
+    patterns = random_rows(5, 4, seed=3)
+    X = np.repeat(patterns, 100, axis=0)
+    expected, variance = cd1_expectation(rbm, patterns.astype(np.float64))
+    total = np.zeros((4, 3))
+    for seed in range(200):
+        _, negative = gradient_statistics(rbm, X, rf.CD(1), seed=seed)
+        total += negative.pairs / GREY**2
+    n = 200 * len(X)
+    # Drawing each pattern equally often can only lower the variance.
+    error = (total / n - expected) / np.sqrt(variance / n)
+    assert np.abs(error).max() < 6
+
+
+def test_positive_phase_agrees_with_enumeration() -> None:
+    rbm, X = small_rbm(4, 3), random_rows(40, 4)
+    positive, _ = gradient_statistics(rbm, X, rf.CD(1), seed=0)
+    W, b = rbm.W.astype(np.float64), rbm.b.astype(np.float64)
+    pairs, visible, hidden = data_means(W, b, X.astype(np.float64))
+    assert np.allclose(positive.pairs / GREY**2 / 40, pairs, atol=1e-5)
+    assert np.allclose(positive.visible / GREY / 40, visible, atol=1e-12)
+    assert np.allclose(positive.hidden / GREY / 40, hidden, atol=1e-5)
+
+
+def test_long_chains_agree_with_the_model() -> None:
+    """CD-60 forgets the data: 6 standard errors again, with at most 12 * 2e-9 of false alarms."""
+    rbm = small_rbm(4, 3, scale=0.5)
+    X = np.repeat(random_rows(2, 4, seed=3), 10_000, axis=0)
+    _, negative = gradient_statistics(rbm, X, rf.CD(60), seed=1)
+    exact, _, _ = model_means(*(array.astype(np.float64) for array in (rbm.W, rbm.a, rbm.b)))
+    assert np.abs(negative.pairs / GREY**2 / len(X) - exact).max() < 6 * 0.5 / np.sqrt(len(X))
+
+
+def exact_gradient(rbm: rf.RBM, X: NDArray[np.uint8]) -> Gradient:
+    W, a, b = (array.astype(np.float64) for array in (rbm.W, rbm.a, rbm.b))
+    data, model = data_means(W, b, X.astype(np.float64)), model_means(W, a, b)
+    return Gradient(
+        *((d - m).astype(np.float32) for d, m in zip(data, model, strict=True)),
+        data[1].astype(np.float32),
+        data[2].astype(np.float32),
+    )
+
+
+def test_centred_gradient_is_the_slope_in_centred_parameters() -> None:
+    """Finite differences of the exact likelihood.
+
+    With offsets m and c the energy is -(v - m) W (h - c) - a' v - b' h, so a = a' - W c and b = b' - m W. The
+    centred gradient is the slope in W, a' and b', told in terms of a and b.
+    """
+    rbm, X = small_rbm(4, 3, scale=0.7), random_rows(30, 4)
+    rng = np.random.default_rng(8)
+    m, c = rng.random(4), rng.random(3)
+    W, a, b = (array.astype(np.float64) for array in (rbm.W, rbm.a, rbm.b))
+    a_centred, b_centred = a + W @ c, b + m @ W
+
+    def value(flat: F64) -> float:
+        W, a, b = flat[:12].reshape(4, 3), flat[12:16], flat[16:]
+        return mean_log_likelihood(W, a - W @ c, b - m @ W, X.astype(np.float64))
+
+    flat = np.concatenate([W.ravel(), a_centred, b_centred])
+    h = 1e-5
+    slope = np.array([(value(flat + h * e) - value(flat - h * e)) / (2 * h) for e in np.eye(len(flat))])
+    dW, da, db = slope[:12].reshape(4, 3), slope[12:16], slope[16:]
+
+    state = LearningState.start(rbm.W, rbm.a, rbm.b)
+    state.visible_offset[:], state.hidden_offset[:] = m, c
+    settings = UpdateSettings(centered=True, offset_rate=0.0)
+    engine.update(state, exact_gradient(rbm, X), settings, 1.0, 0.0)
+    assert np.allclose(state.W - rbm.W, dW, atol=2e-6)
+    assert np.allclose(state.a - rbm.a, da - dW @ c, atol=2e-6)
+    assert np.allclose(state.b - rbm.b, db - m @ dW, atol=2e-6)
+
+
+def test_plain_gradient_is_the_slope() -> None:
+    rbm, X = small_rbm(4, 3, scale=0.7), random_rows(30, 4)
+    flat = np.concatenate([rbm.W.ravel(), rbm.a, rbm.b]).astype(np.float64)
+
+    def value(flat: F64) -> float:
+        return mean_log_likelihood(flat[:12].reshape(4, 3), flat[12:16], flat[16:], X.astype(np.float64))
+
+    h = 1e-5
+    slope = np.array([(value(flat + h * e) - value(flat - h * e)) / (2 * h) for e in np.eye(len(flat))])
+    exact = exact_gradient(rbm, X)
+    assert np.allclose(np.concatenate([exact.W.ravel(), exact.a, exact.b]), slope, atol=1e-6)
+
+
+# --- Centring, and the last batch -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [rf.CD(1), rf.CD(3), rf.PCD(1)], ids=str)
+def test_centring_does_not_see_a_flip(method: Any) -> None:
+    """Exchanging 0 and 1 in some columns of the data gives the same model, flipped.
+
+    A flipped unit takes its rarer state for the same random numbers, so the runs differ by rounding alone.
+    """
+    X = random_rows(60, 8)
+    flip = np.array([1, 0, 1, 1, 0, 0, 1, 0], bool)
+    rbm = small_rbm(8, 5, scale=0.3)
+    W = np.where(flip[:, None], -rbm.W, rbm.W)
+    a = np.where(flip, -rbm.a, rbm.a)
+    flipped = rf.RBM.from_arrays(W, a, rbm.b + rbm.W[flip].sum(axis=0))
+
+    def gap(centered: bool) -> float:
+        settings: Any = {"method": method, "epochs": 3, "batch_size": 10, "seed": 2, "centered": centered}
+        settings["optimizer"] = rf.SGD(0.1, momentum=0.5)
+        one, other = (rf.RBM.from_arrays(r.W, r.a, r.b) for r in (rbm, flipped))
+        rf.train(one, X, **settings)
+        rf.train(other, X ^ flip, **settings)
+        return float(np.abs(np.where(flip[:, None], -other.W, other.W) - one.W).max())
+
+    assert gap(centered=True) < 1e-4
+    assert gap(centered=False) > 1e-2
+
+
+@pytest.mark.parametrize("method", [rf.CD(1), rf.PCD(1, 10), StepCD(1), StepPCD(1, 10)], ids=str)
+def test_a_short_last_batch_counts_as_what_it_is(method: Any, tmp_path: Path) -> None:
+    """Where data and model agree, the gradient has mean 0 also in a short batch; a wrong weight would show.
+
+    With weights 0 and biases matching the data every phase has the same expectation. A negative phase divided
+    by batch_size in place of its own rows would leave nine tenths of the mean in the gradient.
+    """
+    X = np.tile([[1, 1, 1, 0], [1, 1, 1, 1]], (105, 1)).astype(np.uint8)[
+        :201
+    ]  # 20 batches of 10, then one row
+    rbm = rf.RBM.from_arrays(np.zeros((4, 2)), [20.0, 20.0, 20.0, 0.0], [0.0, 0.0])
+    rf.train(rbm, X, method=method, optimizer=rf.SGD(1e-3), epochs=1, batch_size=10, shuffle=False, seed=0)
+    # Units that are on in all rows of data and model: their biases must not move, not even by the last batch.
+    assert np.array_equal(rbm.a[:3], np.full(3, 20.0, np.float32))
+    assert np.abs(rbm.W[:3]).max() < 1e-6

@@ -1,0 +1,271 @@
+"""What remains when training ends otherwise than planned: the model is always whole."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from training.helpers import StepCD, bits, random_rows
+
+import rbmfast as rf
+from rbmfast.training import Monitor
+
+X = random_rows(47, 9)
+SETTINGS: dict[str, Any] = {"batch_size": 10, "seed": 5, "optimizer": rf.SGD(0.1, momentum=0.5)}
+
+
+def new_model() -> rf.RBM:
+    return rf.RBM(9, 5, seed=3)
+
+
+class Failing(rf.Callback):
+    def on_epoch_end(self, progress: Any) -> None:
+        if progress.epoch == 3:
+            raise RuntimeError("on purpose")
+
+
+class FailingMonitor(Monitor):
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        return ("nothing",)
+
+    def __call__(self, watched: Any) -> dict[str, float]:
+        if watched.epoch == 3:
+            raise RuntimeError("on purpose")
+        return {"nothing": 0.0}
+
+
+class FailingPenalty:
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+
+    def gradient(self, W: Any) -> Any:
+        self.calls -= 1
+        if self.calls < 0:
+            raise RuntimeError("on purpose")
+        return np.zeros_like(W)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [{"callbacks": [Failing()]}, {"monitors": [FailingMonitor()]}, {"penalties": [FailingPenalty(17)]}],
+)
+def test_a_failure_leaves_the_last_completed_epoch(what: dict[str, Any]) -> None:
+    expected, rbm = new_model(), new_model()
+    rf.train(expected, X, epochs=3, **SETTINGS)
+    with pytest.raises(RuntimeError, match="on purpose"):
+        rf.train(rbm, X, epochs=10, **SETTINGS, **what)
+    assert bits(rbm) == bits(expected)
+    rf.train(rbm, X, epochs=1, **SETTINGS)  # and it can be used
+
+
+@pytest.mark.filterwarnings("ignore:the weights have become large")
+@pytest.mark.parametrize("case", ["fused", "step by step", "gaussian", "gaussian, late", "biases"])
+def test_divergence(case: str) -> None:
+    data: Any = X
+    settings: dict[str, Any] = {"batch_size": 10, "seed": 5, "epochs": 20, "optimizer": rf.SGD(1e38, 0.9)}
+    rbm = new_model()
+    if case == "step by step":
+        settings["method"] = StepCD(1)
+    if case == "biases":  # no weight can move, but the biases overflow
+        settings |= {"penalties": [rf.MaxNorm(1e-3)], "optimizer": rf.SGD(3e37, 0.999)}
+    if case.startswith("gaussian"):
+        data = np.random.default_rng(0).normal(size=(47, 9)).astype(np.float32) * 1e4
+        rbm = rf.RBM(9, 5, visible="gaussian", seed=3)
+        settings["optimizer"] = rf.SGD(1e30 if case == "gaussian" else rf.Linear(0.0, 10.0))
+    with pytest.raises(FloatingPointError, match=r"learning diverged in epoch .* Lower the rate"):
+        rf.train(rbm, data, **settings)
+    for parameter in (rbm.W, rbm.a, rbm.b):
+        assert np.isfinite(parameter).all()
+    assert np.isfinite(rbm.hidden_probabilities(X)).all()
+
+
+def test_divergence_keeps_the_last_completed_epoch(tmp_path: Path) -> None:
+    optimizer = rf.SGD(rf.Steps({0: 0.1, 2: 3e38}), momentum=0.9)
+    rbm, expected = new_model(), new_model()
+    rf.train(expected, X, epochs=2, seed=1, batch_size=10, optimizer=rf.SGD(0.1, momentum=0.9))
+    with pytest.raises(FloatingPointError, match="the model keeps epoch 2"):
+        rf.train(rbm, X, epochs=9, seed=1, batch_size=10, optimizer=optimizer)
+    assert bits(rbm) == bits(expected)
+
+
+def test_large_weights_warn_once() -> None:
+    with pytest.warns(UserWarning, match="weights have become large") as caught:
+        rf.train(new_model(), X, epochs=5, batch_size=10, seed=1, optimizer=rf.SGD(10_000.0))
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+# --- Ctrl-C ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", [rf.CD(1), StepCD(1)], ids=["fused", "step by step"])
+def test_ctrl_c(method: Any) -> None:
+    """SIGINT in the middle of an epoch answers soon, and leaves the parameters after some whole update."""
+    data = np.random.default_rng(0).integers(0, 2, (2000, 40), dtype=np.uint8)
+    settings: dict[str, Any] = {"batch_size": 1, "shuffle": False, "seed": 1, "method": method}
+    rbm = rf.RBM(40, 30, seed=3)
+    rbm.initialize(data)
+    start = rbm.W.copy()
+
+    def interrupt() -> None:
+        while np.array_equal(rbm.W, start):  # until the first epoch has ended
+            time.sleep(0.001)
+        time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with pytest.raises(KeyboardInterrupt):
+        rf.train(rbm, data, epochs=10**6, **settings)
+    thread.join()
+    assert np.isfinite(rbm.W).all()
+    copy = rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b)
+    rf.train(copy, data, epochs=1, **settings)
+
+
+def test_ctrl_c_keeps_what_was_learned_since() -> None:
+    """Interrupted within the first epoch, by the step that would need the eleventh batch."""
+
+    class Interrupt:
+        calls = 0
+
+        def gradient(self, W: Any) -> Any:
+            self.calls += 1
+            if self.calls == 4:
+                raise KeyboardInterrupt
+            return np.zeros_like(W)
+
+    rbm, expected = new_model(), new_model()
+    expected.initialize(X)
+    rbm.initialize(X)
+    settings: dict[str, Any] = {**SETTINGS, "shuffle": False, "epochs": 1}
+    rf.train(expected, X[:30], **settings)
+    with pytest.raises(KeyboardInterrupt):
+        rf.train(rbm, X, penalties=[Interrupt()], **settings)
+    assert bits(rbm) == bits(expected)  # three whole updates
+
+
+# --- Early stopping and other callbacks -----------------------------------------------------------------
+
+
+class Given(Monitor):
+    """Records numbers that are given."""
+
+    def __init__(self, *values: float) -> None:
+        self.values = values
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        return ("given",)
+
+    def __call__(self, watched: Any) -> dict[str, float]:
+        return {"given": self.values[min(watched.epoch, len(self.values) - 1)]}
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "values, settings, last, best",
+    [
+        ((0, 5, 4, 3, 3, 3, 3), {"patience": 2}, 5, 3),  # epoch 0 does not count
+        ((0, 5, 6, 4, 6, 6, 6), {"patience": 2}, 5, 3),
+        ((0, 5, 6, 6, 6, 6, 6), {"patience": 1}, 2, 1),
+        ((0, 5, 4.5, 3.9, 3.5, 3.2, 3.0), {"patience": 2, "min_delta": 1.0}, 5, 3),
+        ((0, 1, 2, 3, 2, 2, 2), {"patience": 3, "mode": "max"}, 6, 3),
+        ((0, NAN, 2, NAN, NAN, 1), {"patience": 2}, 4, 2),
+        ((0, NAN, NAN, NAN, NAN, 1), {"patience": 3}, 3, 0),
+        ((0, INF, INF, 3, 3, 3), {"patience": 2}, 5, 3),
+        ((0, 9, 8, 7, 6, 5, 4, 3, 2), {"patience": 2}, 8, 8),  # never stopped
+    ],
+)
+@pytest.mark.parametrize("restore", [True, False])
+def test_early_stopping(
+    values: tuple[float, ...], settings: dict[str, Any], last: int, best: int, restore: bool
+) -> None:
+    models: list[Any] = []
+
+    class Keep(rf.Callback):
+        def on_epoch_end(self, progress: Any) -> None:
+            models.append(bits(progress.rbm))
+
+    stopping = rf.EarlyStopping("given", restore_best=restore, **settings)
+    rbm = new_model()
+    callbacks = [Keep(), stopping]
+    history = rf.train(rbm, X, epochs=8, monitors=[Given(*values)], callbacks=callbacks, **SETTINGS)
+    assert history["epoch"][-1] == last
+    assert stopping.best_epoch == best
+    assert (history.stopped is None) == (last == 8)
+    assert bits(rbm) == models[(best if restore and best else last) - 1]
+
+
+def test_early_stopping_can_be_used_again() -> None:
+    stopping = rf.EarlyStopping("given", patience=2)
+    first = rf.train(new_model(), X, epochs=9, monitors=[Given(0, 1, 2)], callbacks=[stopping], **SETTINGS)
+    second = rf.train(new_model(), X, epochs=9, monitors=[Given(0, 9, 9)], callbacks=[stopping], **SETTINGS)
+    assert len(first) == len(second) == 4
+
+
+def test_callbacks_see_every_epoch() -> None:
+    events: list[Any] = []
+
+    class Look(rf.Callback):
+        def on_train_begin(self, progress: Any) -> None:
+            events.append(("begin", progress.epoch, len(progress.history)))
+
+        def on_epoch_end(self, progress: Any) -> None:
+            events.append((progress.epoch, progress.epochs, len(progress.history)))
+
+        def on_train_end(self, progress: Any) -> None:
+            events.append(("end", progress.epoch, len(progress.history)))
+
+    rf.train(new_model(), X, epochs=2, callbacks=[Look()], **SETTINGS)
+    assert events == [("begin", 0, 1), (1, 2, 2), (2, 2, 3), ("end", 2, 3)]
+
+
+def test_a_callback_can_stop() -> None:
+    class Enough(rf.Callback):
+        def on_epoch_end(self, progress: Any) -> None:
+            progress.stop("enough")
+
+    history = rf.train(new_model(), X, epochs=5, callbacks=[Enough()], **SETTINGS)
+    assert len(history) == 2
+    assert history.stopped == "enough"
+    assert str(history).endswith("stopped: enough")
+
+
+def test_no_epochs() -> None:
+    rbm = new_model()
+    history = rf.train(rbm, X, epochs=0, seed=1)
+    assert len(history) == 1
+    assert not rbm.is_untouched  # the biases come from the data
+    assert np.array_equal(rbm.W, new_model().W)
+
+
+def test_an_untouched_model_is_initialised_and_a_touched_one_is_not() -> None:
+    fresh, own = new_model(), new_model()
+    rf.train(fresh, X, epochs=0, seed=1)
+    initialised = new_model()
+    initialised.initialize(X)
+    assert bits(fresh) == bits(initialised)
+    own.a = np.full(9, 0.25)
+    rf.train(own, X, epochs=0, seed=1)
+    assert np.array_equal(own.a, np.full(9, 0.25, np.float32))
+    assert np.allclose(own.visible_means, X.mean(axis=0), atol=1e-7)  # but the means are the data's
+
+
+def test_two_threads_train_two_models() -> None:
+    expected, results = new_model(), [new_model(), new_model()]
+    settings: dict[str, Any] = {**SETTINGS, "epochs": 20, "method": rf.PCD(2)}
+    rf.train(expected, X, **settings)
+    threads = [threading.Thread(target=rf.train, args=(rbm, X), kwargs=settings) for rbm in results]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [bits(rbm) for rbm in results] == [bits(expected)] * 2
