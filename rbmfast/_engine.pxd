@@ -7,6 +7,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef extern from "rbmk.h" nogil:
     enum:
         RBMK_MAX_EXPONENT
+        RBMK_MIN_EXPONENT
         RBMK_MAX_BATCH
 
     ctypedef enum rbmk_status:

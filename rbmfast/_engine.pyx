@@ -9,7 +9,6 @@ import os
 import numpy as np
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 
@@ -99,6 +98,8 @@ cdef Rows _states(object array, int width) except *:
 
 cdef const float[::1] _vector(object array, Py_ssize_t length, str name) except *:
     cdef const float[::1] view = array
+    if view is None:
+        raise TypeError(f"{name} must be a float32 array, got None")
     if view.shape[0] != length:
         raise ValueError(f"{name} must have length {length}, got {view.shape[0]}")
     return view
@@ -129,10 +130,16 @@ cdef class _Stream:
 # --- Weights ---------------------------------------------------------------------------------------------
 
 
-def exponent(const float[:, ::1] W, int start=RBMK_MAX_EXPONENT):
+cdef _check_exponent(int exponent):
+    if not RBMK_MIN_EXPONENT <= exponent <= RBMK_MAX_EXPONENT:
+        raise ValueError(f"exponent must lie in {RBMK_MIN_EXPONENT} to {RBMK_MAX_EXPONENT}, got {exponent}")
+
+
+def exponent(const float[:, ::1] W not None, int start=RBMK_MAX_EXPONENT):
     """The largest exponent <= start at which W can be quantised."""
     cdef int e = 0
     cdef rbmk_status status
+    _check_exponent(start)
     with nogil:
         status = rbmk_exponent(&W[0, 0], <int>W.shape[0], <int>W.shape[1], start, &e)
     _check(status)
@@ -145,9 +152,8 @@ cdef class Weights:
     cdef rbmk_weights c
     cdef bint ready
 
-    def __init__(self, const float[:, ::1] W, int start_exponent=RBMK_MAX_EXPONENT):
-        if self.ready:
-            raise ValueError("weights are made once")
+    def __cinit__(self, const float[:, ::1] W not None, int start_exponent=RBMK_MAX_EXPONENT):
+        _check_exponent(start_exponent)
         if W.shape[0] < 1 or W.shape[1] < 1 or W.shape[0] >= 2**31 or W.shape[1] >= 2**31:
             raise ValueError(f"W must have between 1 and 2**31 - 1 rows and columns, got {W.shape[0]} x {W.shape[1]}")
         cdef rbmk_status status
@@ -199,7 +205,7 @@ cdef rbmk_outputs _nothing() noexcept:
     return out
 
 
-def affine(Weights weights, states, bias, bint up=True):
+def affine(Weights weights not None, states, bias, bint up=True):
     """Total inputs of the other layer."""
     result = np.empty(_shape(weights, states, up), np.float32)
     cdef float[:, ::1] view = result
@@ -209,7 +215,7 @@ def affine(Weights weights, states, bias, bint up=True):
     return result
 
 
-def affine_sigmoid(Weights weights, states, bias, bint up=True):
+def affine_sigmoid(Weights weights not None, states, bias, bint up=True):
     """Conditional probabilities of the other layer."""
     result = np.empty(_shape(weights, states, up), np.float32)
     cdef float[:, ::1] view = result
@@ -219,7 +225,8 @@ def affine_sigmoid(Weights weights, states, bias, bint up=True):
     return result
 
 
-def affine_sigmoid_bernoulli(Weights weights, states, bias, seed, purpose, layer, step, rows=0, bint up=True):
+def affine_sigmoid_bernoulli(Weights weights not None, states, bias, seed, purpose, layer, step, rows=0,
+                             bint up=True):
     """Samples of the other layer."""
     result = np.empty(_shape(weights, states, up), np.uint8)
     cdef uint8_t[:, ::1] view = result
@@ -229,7 +236,7 @@ def affine_sigmoid_bernoulli(Weights weights, states, bias, seed, purpose, layer
     return result
 
 
-def affine_softplus_sum(Weights weights, states, bias, bint up=True):
+def affine_softplus_sum(Weights weights not None, states, bias, bint up=True):
     """Row sums of the softplus of the other layer's total inputs."""
     result = np.empty(len(states), np.float64)
     cdef double[::1] view = result
@@ -239,7 +246,8 @@ def affine_softplus_sum(Weights weights, states, bias, bint up=True):
     return result
 
 
-def gibbs(Weights weights, a, b, visible, int64_t steps, seed, purpose, layer=0, first_step=0, rows=0, clamp=None):
+def gibbs(Weights weights not None, a, b, visible, int64_t steps, seed, purpose, layer=0, first_step=0, rows=0,
+          clamp=None):
     """Block Gibbs sampling; returns the last visible and hidden states."""
     if visible.dtype != np.uint8:
         raise TypeError(f"visible states must be uint8, got {visible.dtype}")
@@ -321,7 +329,7 @@ def log(x):
     return result
 
 
-def softplus_sum(const float[:, ::1] x):
+def softplus_sum(const float[:, ::1] x not None):
     """Row sums of softplus(x)."""
     result = np.zeros(x.shape[0], np.float64)
     cdef double[::1] out = result
@@ -331,7 +339,7 @@ def softplus_sum(const float[:, ::1] x):
     return result
 
 
-def weighted_sum(states, const float[::1] weights):
+def weighted_sum(states, const float[::1] weights not None):
     """sum_i states_i * weights_i."""
     cdef Rows rows = _states(states, <int>weights.shape[0])
     result = np.zeros(rows.states.n, np.float64)
@@ -342,7 +350,7 @@ def weighted_sum(states, const float[::1] weights):
     return result
 
 
-def bernoulli(const float[:, ::1] x, seed, purpose, layer, step, rows=0):
+def bernoulli(const float[:, ::1] x not None, seed, purpose, layer, step, rows=0):
     """Sample units whose total input is x."""
     cdef _Stream stream = _Stream(x.shape[0], seed, purpose, layer, step, rows)
     result = np.empty((x.shape[0], x.shape[1]), np.uint8)
@@ -356,7 +364,7 @@ def bernoulli(const float[:, ::1] x, seed, purpose, layer, step, rows=0):
 # --- Random numbers --------------------------------------------------------------------------------------
 
 
-def philox4x32(const uint32_t[:, ::1] counter, const uint32_t[:, ::1] key):
+def philox4x32(const uint32_t[:, ::1] counter not None, const uint32_t[:, ::1] key not None):
     """Philox4x32-10 of (n, 4) counters under (n, 2) keys."""
     result = np.empty((counter.shape[0], 4), np.uint32)
     cdef uint32_t[:, ::1] out = result
@@ -402,11 +410,12 @@ def normal_weights(int64_t n_rows, int n_columns, double scale, uint64_t seed, u
 # --- Learning --------------------------------------------------------------------------------------------
 
 
-def statistics(states, const uint16_t[:, ::1] hidden_u16):
+def statistics(states, const uint16_t[:, ::1] hidden_u16 not None):
     """Sums over rows of visible x hidden, visible, and hidden, in units of 1/65535 a factor."""
     from rbmfast.state import Statistics
 
-    cdef Rows rows = _states(states, states.shape[1])
+    _, width = states.shape
+    cdef Rows rows = _states(states, width)
     if hidden_u16.shape[0] != rows.states.n:
         raise ValueError(f"hidden must have {rows.states.n} rows, got {hidden_u16.shape[0]}")
     cdef int n_hidden = <int>hidden_u16.shape[1]
@@ -432,6 +441,11 @@ cdef class _Model:
     def __init__(self, state):
         cdef float[:, ::1] W = state.W
         cdef float[:, ::1] W_velocity = state.W_velocity
+        if W is None or W_velocity is None:
+            raise TypeError("W and W_velocity must be float32 arrays, got None")
+        if W.shape[0] < 1 or W.shape[1] < 1:
+            raise ValueError("W must not be empty")
+        _check_exponent(state.exponent)
         self.c.n_visible = <int>W.shape[0]
         self.c.n_hidden = <int>W.shape[1]
         if W_velocity.shape[0] != W.shape[0] or W_velocity.shape[1] != W.shape[1]:
@@ -450,6 +464,8 @@ cdef class _Model:
 
     cdef float *_data(self, array, Py_ssize_t length, str name) except NULL:
         cdef float[::1] view = array
+        if view is None:
+            raise TypeError(f"{name} must be a float32 array, got None")
         if view.shape[0] != length:
             raise ValueError(f"{name} must have length {length}, got {view.shape[0]}")
         return &view[0]
@@ -515,8 +531,9 @@ cdef int _interrupted(void *context) noexcept nogil:
     return 0
 
 
-def epoch(state, settings, X, const int64_t[::1] order, const int64_t[::1] row_ids, int batch_size, int k, chains,
-          const float[::1] rates, const float[::1] momenta, seed, purpose, layer, first_step):
+def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[::1] row_ids not None, int batch_size,
+          int k, chains, const float[::1] rates not None, const float[::1] momenta not None, seed, purpose, layer,
+          first_step):
     """Learn from rows X[order] in batches, by CD-k (chains is None) or PCD-k; returns the updates made.
 
     Ctrl-C is answered between updates, with a consistent state. A weight that stops being finite raises

@@ -31,6 +31,8 @@ TINY = np.float32(1e-45)  # the smallest denormal
 SMALL = [0.0, -0.0, TINY, -TINY, 1e-40, -1e-40, 1.1754944e-38, -1e-30, 1e-8, 0.5, -0.5, 1.0, -1.0, 0.86643398]
 LARGE = [17.3, -17.3, 22.18, -22.18, 79.99999, -79.99999, 80, -80, 80.00001, -88, 104, -1e10, 3.4e38, -3.4e38]
 EDGES = np.float32([*SMALL, *LARGE])
+# Velocities about the 2**-100 below which they become 0; some of them after a momentum of 0.7.
+DYING = np.float32([0.0, -0.0, TINY, 1e-39, 7.8e-31, -8e-31, 1.12e-30, -1.12e-30, 1.13e-30, -1.13e-30, 1e-28])
 SEED, STEP, FIRST_ROW = 0x0123456789ABCDEF, 2**33 + 12345, 2**32 - 5  # every field of a counter is in use
 
 
@@ -84,17 +86,19 @@ class Problem:
         self.positive = np.abs(self.x).clip(np.finfo(np.float32).tiny)
         self.ids = rng.integers(0, 2**40, n_rows)
         self.gradient = Gradient(
-            W=_sprinkled(rng, normal(n_visible, n_hidden, scale=0.1), [0.0, -0.0, TINY, 1e-35]),
+            W=normal(n_visible, n_hidden, scale=0.1),
             a=normal(n_visible, scale=0.1),
             b=normal(n_hidden, scale=0.1),
             visible_mean=rng.random(n_visible).astype(np.float32),
             hidden_mean=rng.random(n_hidden).astype(np.float32),
         )
         self.state = LearningState.start(self.W, normal(n_visible), normal(n_hidden))
-        self.state.W_velocity[:] = _sprinkled(
-            rng, normal(n_visible, n_hidden), [0.0, 2e-30, -8e-31, TINY, 1e-39]
-        )
-        self.state.a_velocity[:], self.state.b_velocity[:] = normal(n_visible), normal(n_hidden)
+        for name in ("W", "a", "b"):
+            slope, velocity = getattr(self.gradient, name), getattr(self.state, f"{name}_velocity")
+            velocity[:] = normal(*velocity.shape)
+            dead = rng.random(velocity.shape) < 0.3  # no gradient, and next to no velocity left
+            slope[dead] = rng.choice([0.0, -0.0, TINY, 1e-35], velocity.shape)[dead]
+            velocity[dead] = rng.choice(DYING, velocity.shape)[dead]
         self.state.visible_offset[:] = rng.random(n_visible)
         self.state.hidden_offset[:] = rng.random(n_hidden)
         self.state.activity[:] = rng.random(n_hidden)

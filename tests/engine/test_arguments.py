@@ -79,7 +79,6 @@ WRONG: dict[str, Callable[[], Any]] = {
     "weights: no columns": lambda: engine.Weights(f(3, 0)),
     "weights: columns first": lambda: engine.Weights(f(4, 3).T),
     "weights: none": lambda: engine.Weights(None),
-    "weights: made twice": lambda: weights().__init__(f(40, 30)),  # type: ignore[misc]
     "exponent: dtype": lambda: engine.exponent(np.zeros((4, 3))),
     "affine: width": lambda: engine.affine(weights(), u(5, 3), f(3)),
     "affine: width down": lambda: engine.affine(weights(), u(5, 4), f(4), False),

@@ -21,7 +21,7 @@ CALL_CASES = [
     (2, 784, 17, 3, "heavy"),
 ]
 LEARNING_CASES = [
-    *harness.pairwise(THREADS, SMALL_SIZES, SMALL_SIZES, ROWS, tuple(RECIPES), ("small", "spread")),
+    *harness.pairwise(THREADS, SMALL_SIZES, SMALL_SIZES, ROWS, tuple(RECIPES), ("ordinary", "spread")),
     (7, 784, 65, 33, "everything", "heavy"),
     (7, 65, 784, 33, "grey PCD, more chains", "heavy"),
     (3, 784, 100, 32, "CD-1", "small"),
