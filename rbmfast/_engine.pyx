@@ -112,6 +112,9 @@ cdef class _Stream:
     cdef const int64_t[::1] ids
 
     def __init__(self, int64_t n, seed, purpose, layer, step, rows):
+        self._check("purpose", purpose, 6)
+        self._check("layer", layer, 6)
+        self._check("step", step, 44)
         self.c.seed = seed
         self.c.purpose = purpose
         self.c.layer = layer
@@ -119,12 +122,22 @@ cdef class _Stream:
         self.c.rows = NULL
         self.c.first_row = 0
         if isinstance(rows, int):
+            self._check("rows", rows, 40)
+            self._check("rows", rows + max(n - 1, 0), 40)
             self.c.first_row = rows
         else:
             self.ids = rows
             if self.ids.shape[0] != n:
                 raise ValueError(f"rows must have length {n}, got {self.ids.shape[0]}")
-            self.c.rows = &self.ids[0] if n else NULL
+            if n:
+                self._check("rows", rows.min(), 40)
+                self._check("rows", rows.max(), 40)
+                self.c.rows = &self.ids[0]
+
+    cdef _check(self, str name, value, bits):  # bits: a Python int, so that the shift cannot overflow
+        """A field that overflowed would repeat the random numbers of another."""
+        if value < 0 or value >> bits:
+            raise ValueError(f"{name} must lie in 0 to 2**{bits} - 1, got {value}")
 
 
 # --- Weights ---------------------------------------------------------------------------------------------
@@ -140,6 +153,8 @@ def exponent(const float[:, ::1] W not None, int start=RBMK_MAX_EXPONENT):
     cdef int e = 0
     cdef rbmk_status status
     _check_exponent(start)
+    if W.shape[0] < 1 or W.shape[1] < 1:
+        raise ValueError("W must not be empty")
     with nogil:
         status = rbmk_exponent(&W[0, 0], <int>W.shape[0], <int>W.shape[1], start, &e)
     _check(status)
@@ -263,6 +278,8 @@ def gibbs(Weights weights not None, a, b, visible, int64_t steps, seed, purpose,
     cdef _Stream stream = _Stream(len(v), seed, purpose, layer, first_step, rows)
     cdef rbmk_status status
     cdef int64_t n = len(v)
+    if steps < 0:
+        raise ValueError(f"steps must be at least 0, got {steps}")
     if n == 0:
         return v, h
     if clamp is not None:

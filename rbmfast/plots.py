@@ -162,6 +162,7 @@ def filters(rbm: RBM, shape: tuple[int, int] | None = None, n: int = 100) -> Fig
     shown = "" if len(W) == rbm.n_hidden else f"the {len(W)} strongest of "
     title = f"Weights of {shown}{rbm.n_hidden} hidden units"
     figure = _picture_grid(colours, _columns(len(W), height, width, None), title)
+    figure.set_figwidth(figure.get_figwidth() + 0.9)
     beside = figure.axes[0].inset_axes((1.02, 0.0, 0.035, 1.0))  # as tall as the pictures
     figure.colorbar(scale, cax=beside, label="weight")
     return figure

@@ -1,4 +1,4 @@
-"""An RBM in plain NumPy, as fast as it gets: what rbmfast is compared with.
+"""An RBM in plain NumPy, written for speed: what rbmfast is compared with.
 
 float32 throughout, one BLAS product for each pass, `scipy.special.expit`, `numpy.random.Generator`; every
 intermediate array is allocated once and written in place. Not exact, not checked, for benchmarks only.

@@ -196,9 +196,10 @@ def _text(file: IO[bytes]) -> Any:
     file.seek(0)
     first: list[tuple[int, str]] = []  # the first two lines that hold something, and their places
     try:
-        for place, line in enumerate(io.TextIOWrapper(file, "utf-8-sig")):
-            if line.strip() and not line.lstrip().startswith("#"):
-                first.append((place, line))
+        for place, line in enumerate(file):
+            text = line.decode("utf-8-sig" if place == 0 else "utf-8")
+            if text.strip() and not text.lstrip().startswith("#"):
+                first.append((place, text))
             if len(first) == 2:
                 break
     except UnicodeDecodeError:

@@ -11,7 +11,7 @@
 #include "check.h"
 #include "rbmk.h"
 
-/* --- What a scenario gave, in bytes --------------------------------------------------------------------------------- */
+/* --- What a scenario gave, in bytes ---------------------------------------------------------------------- */
 
 typedef struct {
     unsigned char *data;
@@ -31,18 +31,16 @@ static void keep(record *r, const void *data, size_t bytes)
 }
 
 /* The caller's float settings, only during a call of the engine: what makes the inputs must not depend on them. */
-static unsigned caller_settings;
-static int settings_restored;
-
 #if defined(__SSE2__)
-enum { FLAGS = 0x3F };
+enum { USUAL = 0x1F80, FLAGS = 0x3F };
+static unsigned caller_settings = USUAL;
+static int settings_restored;
 #define CALL(statement) \
     do { \
-        unsigned usual = _mm_getcsr(); \
-        _mm_setcsr(caller_settings ? caller_settings : usual); \
+        _mm_setcsr(caller_settings); \
         statement; \
-        settings_restored &= (_mm_getcsr() & ~FLAGS) == ((caller_settings ? caller_settings : usual) & ~FLAGS); \
-        _mm_setcsr(usual); \
+        settings_restored &= (_mm_getcsr() & ~(unsigned)FLAGS) == caller_settings; \
+        _mm_setcsr(USUAL); \
     } while (0)
 #else
 #define CALL(statement) statement
@@ -54,7 +52,7 @@ static void succeed(record *r, rbmk_status status)
     keep(r, &status, sizeof status);
 }
 
-/* --- Inputs ----------------------------------------------------------------------------------------------------------- */
+/* --- Inputs ---------------------------------------------------------------------------------------------- */
 
 static float *random_floats(size_t n, float scale)
 {
@@ -107,7 +105,7 @@ static rbmk_stream random_stream(const int64_t *rows)
     return (rbmk_stream){random_bits(), 5, 1, random_bits() >> 20, rows, 12345678901};
 }
 
-/* --- Scenarios ---------------------------------------------------------------------------------------------------------- */
+/* --- Scenarios ------------------------------------------------------------------------------------------- */
 
 static const struct {
     int n, n_visible, n_hidden;
@@ -120,8 +118,10 @@ static void one_pass(record *r, const rbmk_weights *w, int up, int grey, int n, 
     const rbmk_stream stream = random_stream(random_below(2) ? random_rows(n) : NULL);
     const int wanted = random_below(3) ? 15 : random_below(16); /* any output may be NULL */
     const rbmk_states states = random_states(n, m, grey);
-    rbmk_outputs out = {wanted & 1 ? fresh(outputs * sizeof(float)) : NULL, wanted & 2 ? fresh(outputs * sizeof(float)) : NULL,
-                        wanted & 4 ? fresh(outputs) : NULL, wanted & 8 ? fresh((size_t)n * sizeof(double)) : NULL};
+    rbmk_outputs out = {.input = wanted & 1 ? fresh(outputs * sizeof(float)) : NULL,
+                        .probability = wanted & 2 ? fresh(outputs * sizeof(float)) : NULL,
+                        .sample = wanted & 4 ? fresh(outputs) : NULL,
+                        .softplus = wanted & 8 ? fresh((size_t)n * sizeof(double)) : NULL};
     rbmk_status status;
     CALL(status = rbmk_pass(w, up, states, bias, out, &stream));
     succeed(r, status);
@@ -212,22 +212,30 @@ static void functions_of_rows(record *r, int n, int m)
     keep(r, state, count);
     CALL(rbmk_uniform_u32(n, m, &stream, uniform));
     keep(r, uniform, count * sizeof *uniform);
-    CALL(rbmk_normal_weights(n, m, 0.01, stream.seed, 1, 2, y));
-    keep(r, y, count * sizeof *y);
-    CALL(rbmk_normal_weights(n, m, 1e-39, stream.seed, 1, 2, y)); /* denormal */
-    keep(r, y, count * sizeof *y);
 }
 
 static void functions(record *r)
 {
-    uint64_t *keys = fresh(1001 * sizeof *keys);
     for (size_t s = 0; s < COUNT(sizes); s++)
-        for (int n = 1; n < 60; n += 23)
-            functions_of_rows(r, n, sizes[s]), forget();
-    keys = fresh(1001 * sizeof *keys);
-    CALL(rbmk_shuffle_keys(1001, 42, 7, 3, keys));
-    keep(r, keys, 1001 * sizeof *keys);
-    forget();
+        for (int n = 1; n < 60; n += 23) {
+            functions_of_rows(r, n, sizes[s]);
+            forget();
+        }
+}
+
+static void initialisation(record *r)
+{
+    static const double scales[] = {0.01, 1e-39}; /* the second gives denormals */
+    for (int n = 1; n <= 101; n += 10)
+        for (size_t i = 0; i < COUNT(scales); i++) {
+            uint64_t *keys = fresh((size_t)n * sizeof *keys);
+            float *W = fresh((size_t)(n * 65) * sizeof *W);
+            CALL(rbmk_shuffle_keys(n, 42, 7, 3, keys));
+            keep(r, keys, (size_t)n * sizeof *keys);
+            CALL(rbmk_normal_weights(n, 65, scales[i], 42, 1, 2, W));
+            keep(r, W, (size_t)(n * 65) * sizeof *W);
+            forget();
+        }
 }
 
 static void statistics(record *r)
@@ -251,7 +259,7 @@ static void statistics(record *r)
         }
 }
 
-/* --- Learning ------------------------------------------------------------------------------------------------------------- */
+/* --- Learning -------------------------------------------------------------------------------------------- */
 
 typedef struct {
     int n_visible, n_hidden, n, batch_size, k, n_chains, grey;
@@ -265,8 +273,8 @@ static const lesson lessons[] = {
     {100, 65, 70, 32, 1, 0, 0, {.l1 = 1e-4f, .offset_rate = 0.01f, .centered = 1}},
     {100, 65, 70, 32, 2, 21, 0, {.max_norm = 0.5f, .offset_rate = 0.01f, .centered = 1}},
     {100, 65, 70, 70, 1, 70, 1, {.sparsity_target = 0.1f, .sparsity_cost = 0.1f, .sparsity_decay = 0.9f}},
-    {64, 128, 64, 64, 1, 33, 1, {.l1 = 1e-4f, .l2 = 1e-3f, .max_norm = 1.0f, .offset_rate = 0.1f, .sparsity_target = 0.2f,
-                                 .sparsity_cost = 0.1f, .sparsity_decay = 0.5f, .centered = 1}},
+    {64, 128, 64, 64, 1, 33, 1, {.l1 = 1e-4f, .l2 = 1e-3f, .max_norm = 1.0f, .offset_rate = 0.1f, .centered = 1,
+                                 .sparsity_target = 0.2f, .sparsity_cost = 0.1f, .sparsity_decay = 0.5f}},
     {784, 130, 50, 40, 1, 0, 0, {.l2 = 1e-4f}},
     {300, 16, 40, 100, 1, 100, 0, {.l2 = 0.0f}},
 };
@@ -274,8 +282,10 @@ static const lesson lessons[] = {
 static rbmk_learning random_model(int n_visible, int n_hidden)
 {
     const size_t v = (size_t)n_visible, h = (size_t)n_hidden;
-    rbmk_learning model = {n_visible, n_hidden, random_floats(v * h, 0.125f), random_floats(v, 1.0f), random_floats(h, 1.0f),
-                           zeros(v * h), zeros(v), zeros(h), zeros(v), zeros(h), zeros(h), RBMK_MAX_EXPONENT};
+    rbmk_learning model = {.n_visible = n_visible, .n_hidden = n_hidden, .exponent = RBMK_MAX_EXPONENT,
+                           .W = random_floats(v * h, 0.125f), .a = random_floats(v, 1.0f), .b = random_floats(h, 1.0f),
+                           .W_velocity = zeros(v * h), .a_velocity = zeros(v), .b_velocity = zeros(h),
+                           .visible_offset = zeros(v), .hidden_offset = zeros(h), .activity = zeros(h)};
     make_denormal(model.W, model.b, n_visible, n_hidden);
     return model;
 }
@@ -361,13 +371,14 @@ static void epochs(record *r)
     }
 }
 
-/* --- All scenarios, all ways ------------------------------------------------------------------------------------------------ */
+/* --- All scenarios, all ways ----------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
     void (*run)(record *r);
-} scenarios[] = {{"passes", passes},         {"chains", chains},   {"functions", functions},
-                 {"statistics", statistics}, {"updates", updates}, {"epochs", epochs}};
+} scenarios[] = {{"passes", passes}, {"chains", chains}, {"functions", functions},
+                 {"initialisation", initialisation}, {"statistics", statistics}, {"updates", updates},
+                 {"epochs", epochs}};
 
 static record run(size_t scenario, int isa, int threads)
 {
@@ -392,7 +403,6 @@ static const int team_sizes[] = {1, 2, 3, 7};
 
 void test_calls(void)
 {
-    caller_settings = 0;
     for (size_t s = 0; s < COUNT(scenarios); s++) {
         record expected;
         check_group("%s, all paths and thread counts", scenarios[s].name);
@@ -413,7 +423,7 @@ void test_float_settings(void)
     static const struct {
         const char *name;
         unsigned csr;
-    } settings[] = {{"flushes denormals", 0x1F80 | 0x8040}, {"rounds down", 0x1F80 | 0x2000}};
+    } settings[] = {{"flushes denormals", USUAL | 0x8040}, {"rounds down", USUAL | 0x2000}};
     const int threads = rbmk_has_openmp() ? 2 : 1;
     for (size_t i = 0; i < COUNT(settings); i++) {
         check_group("a caller that %s", settings[i].name);
@@ -426,7 +436,7 @@ void test_float_settings(void)
                 settings_restored = 1;
                 caller_settings = settings[i].csr;
                 compare(s, &expected, isa, threads);
-                caller_settings = 0;
+                caller_settings = USUAL;
                 check(settings_restored, "the caller's settings are not restored");
             }
             free(expected.data);

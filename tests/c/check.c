@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- Counting ----------------------------------------------------------------------------------------- */
+/* --- Counting -------------------------------------------------------------------------------------------- */
 
 static char group[128], test[128];
 static int group_passed, group_failed, passed, failed, test_open, test_failed;
@@ -21,7 +21,8 @@ static void close_group(void)
 {
     close_test();
     if (group[0])
-        printf("  %-6s %s: %d of %d\n", group_failed ? "FAILED" : "ok", group, group_passed, group_passed + group_failed);
+        printf("  %-6s %s: %d of %d\n", group_failed ? "FAILED" : "ok", group, group_passed,
+               group_passed + group_failed);
     fflush(stdout);
     passed += group_passed;
     failed += group_failed;
@@ -89,7 +90,7 @@ int check_finish(void)
     return failed > 0;
 }
 
-/* --- Buffers -------------------------------------------------------------------------------------------- */
+/* --- Buffers --------------------------------------------------------------------------------------------- */
 
 enum { MOST_BUFFERS = 256, PATTERN = 0xA5 };
 
@@ -179,7 +180,7 @@ void forget_since(int mark)
 
 #endif
 
-/* --- Random numbers: SplitMix64 --------------------------------------------------------------------------- */
+/* --- Random numbers: SplitMix64 -------------------------------------------------------------------------- */
 
 static uint64_t state;
 

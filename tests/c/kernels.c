@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "check.h"
+#include "common/scalar.h"
 #include "kernels.h"
 
-/* --- Kernels that map arrays of n elements: one line each ---------------------------------------------------- */
+/* --- Kernels that map arrays of n elements: one line each ------------------------------------------------ */
 
 typedef struct {
     int unit;                       /* where a task's columns start */
@@ -91,13 +92,35 @@ ARRAY(affine_f64, 784, float, (in.grey_sums, n, in.scale, in.bias, out))
 ARRAY(sigmoid, 784, float, (in.x, n, out))
 ARRAY(sigmoid_i32, 784, int32_t, (in.x, n, out))
 ARRAY(softplus, 784, float, (in.x, n, out))
-ARRAY(sigmoid_bernoulli, 784, uint8_t, (in.x, n, in.unit, &in.counter, out))
 ARRAY(uniform_u32, 784, uint32_t, (n, in.unit, &in.counter, out))
 ARRAY(difference_i32, 784, float, (in.counts, in.more, n, 1.0f / 6553500.0f, out))
 ARRAY(difference_scaled_i32, 784, float, (in.counts, in.more, n, 1.0f / 6553500.0f, 1.0f / 655350.0f, out))
 ARRAY(difference_f64, 784, float, (in.grey_counts, in.more, n, 1.0f / 6553500.0f, out))
 ARRAY(difference_scaled_f64, 784, float, (in.grey_counts, in.more, n, 1.0f / 6553500.0f, 1.0f / 655350.0f, out))
 ARRAY(quantise, 784, int32_t, (in.weights, n, in.scale, out))
+
+/* Against the definition: the rarer state iff the uniform is below the threshold. */
+TEST(sigmoid_bernoulli)
+{
+    int ties = 0;
+    for (size_t s = 0; s < COUNT(sizes); s++)
+        for (int repeat = 0; repeat < 50; repeat++) {
+            const int n = sizes[s];
+            const inputs in = random_inputs(portable, n);
+            uint32_t *uniform = fresh((size_t)n * sizeof *uniform);
+            uint8_t *expected = fresh((size_t)n), *got = fresh((size_t)n);
+            portable->uniform_u32(n, in.unit, &in.counter, uniform);
+            tested->sigmoid_bernoulli(in.x, n, in.unit, &in.counter, got);
+            for (int j = 0; j < n; j++) {
+                const uint32_t threshold = threshold1(rare_probability(in.x[j]));
+                expected[j] = (uniform[j] < threshold) ^ (in.x[j] >= 0.0f);
+                ties += uniform[j] >> 16 == threshold >> 16;
+            }
+            check_same(expected, got, (size_t)n, "n = %d", n);
+            forget();
+        }
+    check(ties > 100, "only %d ties in the high halves", ties);
+}
 
 TEST(softplus_panel)
 {
@@ -110,7 +133,7 @@ TEST(softplus_panel)
         }
 }
 
-/* --- The layout of the right operand -------------------------------------------------------------------------- */
+/* --- The layout of the right operand --------------------------------------------------------------------- */
 
 /* The tiles in which callers pack: weights in both orientations, and probabilities. */
 static const struct {
@@ -119,7 +142,8 @@ static const struct {
 
 static void pack_one(const rbmk_kernels *k, rbmk_matrix *m, const int32_t *q, int tiling, int row, int col)
 {
-    const int n_rows = at_most(tilings[tiling].rows, m->rows - row), n_cols = at_most(tilings[tiling].cols, m->cols - col);
+    const int n_rows = at_most(tilings[tiling].rows, m->rows - row);
+    const int n_cols = at_most(tilings[tiling].cols, m->cols - col);
     const int ld = n_cols + random_below(2) * random_below(20), mark = buffers_mark();
     int32_t *tile = fresh(((size_t)(n_rows - 1) * (size_t)ld + (size_t)n_cols) * sizeof *tile);
     for (int r = 0; r < n_rows; r++)
@@ -176,7 +200,8 @@ TEST(pack_tile)
             const size_t bytes = tested->packed_bytes(rows, cols);
             const int32_t *q = random_matrix(rows, cols);
             uint8_t *owned = memset(fresh(bytes), 0, bytes);
-            rbmk_matrix zeros = {tested, rows, cols, fresh_aligned(bytes)}, ones = {tested, rows, cols, fresh_aligned(bytes)};
+            rbmk_matrix zeros = {tested, rows, cols, fresh_aligned(bytes)};
+            rbmk_matrix ones = {tested, rows, cols, fresh_aligned(bytes)};
             for (int row = 0; row < rows; row += tilings[tiling].rows)
                 for (int col = 0; col < cols; col += tilings[tiling].cols) {
                     int shared = 0;
@@ -195,7 +220,7 @@ TEST(pack_tile)
         }
 }
 
-/* --- Products -------------------------------------------------------------------------------------------------- */
+/* --- Products -------------------------------------------------------------------------------------------- */
 
 typedef struct {
     int n, rows, cols, col, n_cols, ld;
@@ -269,10 +294,10 @@ static void check_u16(const rbmk_kernels *k, product p, const int32_t *q, const 
 static int32_t *tall_matrix(int rows, int cols)
 {
     static const int32_t extremes[] = {-128, 127, -128 * 256, 127 * 257, 1, -1, 128, 255};
-    int32_t *q = fresh((size_t)rows * (size_t)cols * sizeof *q);
-    for (int r = 0; r < rows; r++)
-        for (int c = 0; c < cols; c++)
-            q[(size_t)r * (size_t)cols + (size_t)c] = c < (int)COUNT(extremes) ? extremes[c] : random_below(20001) - 10000;
+    const size_t n = (size_t)rows * (size_t)cols;
+    int32_t *q = fresh(n * sizeof *q);
+    for (size_t i = 0, c = 0; i < n; i++, c = i % (size_t)cols)
+        q[i] = c < COUNT(extremes) ? extremes[c] : random_below(20001) - 10000;
     return q;
 }
 
@@ -315,14 +340,18 @@ TEST(multiply_u16)
     forget();
 }
 
-/* --- Updates ------------------------------------------------------------------------------------------------------ */
+/* --- Updates --------------------------------------------------------------------------------------------- */
 
 typedef struct {
     float *W, *velocity, *column, row;
     uint32_t largest;
 } updated;
 
-static float *copy_of(const float *from, int n) { return memcpy(fresh((size_t)n * sizeof *from), from, (size_t)n * sizeof *from); }
+static float *copy_of(const float *from, int n)
+{
+    const size_t bytes = (size_t)n * sizeof *from;
+    return memcpy(fresh(bytes), from, bytes);
+}
 
 static float *random_row(int n, float scale)
 {
@@ -348,13 +377,14 @@ TEST(update_row)
     for (int n = 1; n <= RBMK_PANEL; n++)
         for (int repeat = 0; repeat < 16; repeat++) {
             const size_t bytes = (size_t)n * sizeof(float);
-            rbmk_row_update u = {.n = n, .centered = repeat & 1, .push = repeat & 2 ? random_row(n, 1.0f) : NULL,
-                                 .rate = random_float(1.0f), .momentum = repeat & 4 ? 0.9f : 0.0f,
-                                 .l1 = repeat & 8 ? 0.001f : 0.0f, .l2 = repeat & 8 ? 0.01f : 0.0f,
-                                 .visible_gradient = random_float(1.0f), .visible_offset = random_float(1.0f),
-                                 .visible_mean = random_float(1.0f), .hidden_gradient = random_row(n, 1.0f),
-                                 .hidden_offset = random_row(n, 1.0f), .g = random_row(n, 1.0f), .W = random_row(n, 4.0f),
-                                 .velocity = random_row(n, random_below(2) ? 1.0f : 0x1p-99f), .column = random_row(n, 1.0f)};
+            rbmk_row_update u = {
+                .n = n, .centered = repeat & 1, .push = repeat & 2 ? random_row(n, 1.0f) : NULL,
+                .rate = random_float(1.0f), .momentum = repeat & 4 ? 0.9f : 0.0f, .l1 = repeat & 8 ? 0.001f : 0.0f,
+                .l2 = repeat & 8 ? 0.01f : 0.0f, .visible_gradient = random_float(1.0f),
+                .visible_offset = random_float(1.0f), .visible_mean = random_float(1.0f),
+                .hidden_gradient = random_row(n, 1.0f), .hidden_offset = random_row(n, 1.0f), .g = random_row(n, 1.0f),
+                .W = random_row(n, 4.0f), .velocity = random_row(n, random_below(2) ? 1.0f : 0x1p-99f),
+                .column = random_row(n, 1.0f)};
             updated expected = update(portable, u, n), got = update(tested, u, n);
             check_same(expected.W, got.W, bytes, "W, n = %d", n);
             check_same(expected.velocity, got.velocity, bytes, "velocity, n = %d", n);
@@ -386,7 +416,7 @@ TEST(transpose_i32)
             }
 }
 
-/* --- All of them -------------------------------------------------------------------------------------------------- */
+/* --- All of them ----------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;

@@ -38,7 +38,8 @@ static int decode(const uint8_t *at, const greg_t *regs, instruction *i)
     int32_t displacement = 0;
     if (at[0] != 0xC4 || (at[1] & 0x1F) != 2 || (at[2] & 0x84))
         return 0;
-    *i = (instruction){at[2] & 3, at[3], (at[4] >> 3 & 7) | r, mod == 3 ? rm | b : -1, ~at[2] >> 3 & 15, NULL, 0, at + 5};
+    *i = (instruction){.prefix = at[2] & 3, .opcode = at[3], .reg = (at[4] >> 3 & 7) | r, .rm = mod == 3 ? rm | b : -1,
+                       .vvvv = ~at[2] >> 3 & 15, .end = at + 5};
     if (mod == 3)
         return 1;
     if (mod == 0 && rm == 5) { /* relative to the next instruction */
@@ -111,7 +112,9 @@ int rbmk_cpu_has_amx(void) { return rbmk_cpu_really_has_amx() || trap_tiles(); }
 
 const char *paths_note(void)
 {
-    return rbmk_cpu_really_has_amx() ? "this CPU's" : rbmk_cpu_has_avx512() ? "as shipped, tile instructions emulated" : "-";
+    if (rbmk_cpu_really_has_amx())
+        return "this CPU's";
+    return rbmk_cpu_has_avx512() ? "as shipped, tile instructions emulated" : "-";
 }
 
 #elif defined(RBMK_EMULATE_TILES)

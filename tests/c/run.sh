@@ -26,21 +26,30 @@ links() {
 
 # variant TITLE FLAGS [ARGUMENT]: one build, one run
 variant() {
-    objects=$work/objects
-    rm -rf "$objects"
-    mkdir "$objects"
+    rm -rf "$work/build"
+    mkdir "$work/build"
     echo "$1 ($2)"
+    i=0
     for source in src/*.c src/*/*.c src/*/*/*.c tests/c/*.c; do
         own=
         case $source in
             src/cpu.c) own=-Drbmk_cpu_has_amx=rbmk_cpu_really_has_amx ;; # tests/c/paths.c decides
             src/parallel/team.c) own="-Dposix_memalign=checked_posix_memalign -Dfree=checked_free" ;; # refusals.c
         esac
-        echo "$cc $2 $warnings $language -Isrc $own $last -c $source -o $objects/$(echo "$source" | tr / _).o"
-    done >"$work/commands"
-    if ! xargs -P "$jobs" -I COMMAND sh -c COMMAND <"$work/commands" >"$work/output" 2>&1 ||
-        ! $cc $2 "$objects"/*.o -lm -o "$work/tests" >>"$work/output" 2>&1; then
-        head -n 40 "$work/output"
+        i=$((i + 1))
+        echo "$cc $2 $warnings $language -Isrc $own $last -c $source -o $work/build/$i.o" >>"$work/build/job$((i % jobs))"
+    done
+    pids=
+    for job in "$work"/build/job*; do
+        sh -e "$job" >"$job.output" 2>&1 &
+        pids="$pids $!"
+    done
+    built=1
+    for pid in $pids; do
+        wait "$pid" || built=0
+    done
+    if [ $built = 0 ] || ! $cc $2 "$work"/build/*.o -lm -o "$work/tests" >"$work/build/link.output" 2>&1; then
+        cat "$work"/build/*.output | head -n 40
         echo "  FAILED to build"
         failed=$((failed + 1))
         return

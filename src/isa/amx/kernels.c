@@ -1,11 +1,10 @@
 /* AMX: products of bytes in tile registers; everything else as AVX-512. Apart from the tiles (tile.h) this is plain C,
  * which the compiler vectorises.
  *
- * An element is three digits, q = d0 + 256 d1 + 65536 d2 with -128 <= d <= 127: the bytes of q + 0x808080, each with its
- * top bit flipped. A tile holds one digit of 64 rows x 16 columns, four neighbouring rows side by side:
- * byte [row / 4][column][row % 4]. Below a tile comes the one of the next 64 rows; after the last, the next digit's
- * first; after the third digit, the next 16 columns'. Rows and columns beyond the matrix stay unset: such rows only ever
- * meet zero states, and such columns give sums that nobody reads.
+ * An element is three digits, q = d0 + 256 d1 + 65536 d2 with -128 <= d <= 127: the bytes of q + 0x808080, each with
+ * its top bit flipped. A tile holds one digit of 64 rows x 16 columns, four neighbouring rows side by side: byte
+ * [row / 4][column][row % 4]. The order is [16 columns][digit][64 rows]. Rows and columns beyond the matrix stay unset:
+ * such rows only ever meet zero states, and such columns give sums that nobody reads.
  */
 #include <string.h>
 
@@ -21,9 +20,9 @@ enum {
     TILE_COLUMNS = 16,
     TILE_SUMS = TILE_ROWS * TILE_COLUMNS,
     DIGITS = 3,
-    DIGIT_SUMS = RBMK_TILE_ROWS * TILE_COLUMNS,      /* of one digit of 16 columns */
-    GROUP_SUMS = 2 * DIGITS * DIGIT_SUMS,            /* of 32 columns */
-    EXACT_TILES = 65536 / TILE_DEPTH                 /* 65536 * 255 * 128 fits int32 */
+    DIGIT_SUMS = RBMK_TILE_ROWS * TILE_COLUMNS, /* of one digit of 16 columns */
+    GROUP_SUMS = 2 * DIGITS * DIGIT_SUMS,       /* of 32 columns */
+    EXACT_TILES = 65536 / TILE_DEPTH            /* 65536 * 255 * 128 fits int32 */
 };
 
 TILE_TARGET_BEGIN
@@ -33,7 +32,8 @@ static inline size_t tiles_for(int rows) { return ((size_t)rows + TILE_DEPTH - 1
 /* The first tile of a digit of the 16 columns from `col`. */
 static inline uint8_t *digit_tiles(const rbmk_matrix *m, int col, int digit)
 {
-    return (uint8_t *)m->data + ((size_t)(col / TILE_COLUMNS) * DIGITS + (size_t)digit) * tiles_for(m->rows) * TILE_BYTES;
+    const size_t before = (size_t)(col / TILE_COLUMNS) * DIGITS + (size_t)digit;
+    return (uint8_t *)m->data + before * tiles_for(m->rows) * TILE_BYTES;
 }
 
 static size_t packed_bytes(int rows, int cols)
@@ -41,7 +41,7 @@ static size_t packed_bytes(int rows, int cols)
     return tiles_for(rows) * (((size_t)cols + TILE_COLUMNS - 1) / TILE_COLUMNS) * DIGITS * TILE_BYTES;
 }
 
-/* --- Packing ------------------------------------------------------------------------------------------ */
+/* --- Packing --------------------------------------------------------------------------------------------- */
 
 /* The digits of 4 rows x 16 columns; a word of `digit` holds a column's four rows. */
 static inline void split4(const int32_t *q0, const int32_t *q1, const int32_t *q2, const int32_t *q3,
@@ -51,7 +51,8 @@ static inline void split4(const int32_t *q0, const int32_t *q1, const int32_t *q
     for (int j = 0; j < TILE_COLUMNS; j++) {
         uint32_t a = (uint32_t)q0[j] + bias, b = (uint32_t)q1[j] + bias;
         uint32_t c = (uint32_t)q2[j] + bias, d = (uint32_t)q3[j] + bias;
-        uint32_t ab02 = (a & even) | ((b << 8) & odd), ab13 = ((a >> 8) & even) | (b & odd); /* bytes a0 b0 a2 b2, ... */
+        /* bytes a0 b0 a2 b2 and a1 b1 a3 b3 */
+        uint32_t ab02 = (a & even) | ((b << 8) & odd), ab13 = ((a >> 8) & even) | (b & odd);
         uint32_t cd02 = (c & even) | ((d << 8) & odd), cd13 = ((c >> 8) & even) | (d & odd);
         digit0[j] = ((ab02 & 0xFFFFu) | (cd02 << 16)) ^ flip;
         digit1[j] = ((ab13 & 0xFFFFu) | (cd13 << 16)) ^ flip;
@@ -84,7 +85,7 @@ static void pack_tile(rbmk_matrix *m, int row, int col, int n_rows, int n_cols, 
     }
 }
 
-/* --- Products ----------------------------------------------------------------------------------------- */
+/* --- Products -------------------------------------------------------------------------------------------- */
 
 /* Two left tiles by two right tiles, all the way down: four accumulators hide the product's latency, and every load
  * serves two products. Right tiles follow each other as `left` and `right` say; sums are those of
@@ -153,8 +154,8 @@ static inline uint8_t *left_at(left_operand a, int row, int state)
            (size_t)(row % TILE_ROWS) * TILE_DEPTH + (size_t)(state % TILE_DEPTH);
 }
 
-/* Sums of the digits, [column tile][digit][row][column], of one or two column tiles, over `n_tiles` tiles of states from
- * the one numbered `first`. */
+/* Sums of the digits, [column tile][digit][row][column], of one or two column tiles, over `n_tiles` tiles of states
+ * from the one numbered `first`. */
 static void digit_sums(left_operand a, const rbmk_matrix *m, int col, int column_tiles, size_t first, size_t n_tiles,
                        int32_t *sums)
 {
@@ -211,7 +212,7 @@ static void multiply_u8(const uint8_t *states, ptrdiff_t stride, int n, const rb
     }
 }
 
-/* --- Grey levels: the sums of their high bytes and of their low bytes --------------------------------------- */
+/* --- Grey levels: the sums of their high bytes and of their low bytes ------------------------------------ */
 
 static void lay_out_u16(left_operand high, left_operand low, const uint16_t *states, ptrdiff_t stride, int n, int rows)
 {
@@ -260,7 +261,7 @@ static void multiply_u16(const uint16_t *states, ptrdiff_t stride, int n, const 
     }
 }
 
-/* --- Threads ------------------------------------------------------------------------------------------- */
+/* --- Threads --------------------------------------------------------------------------------------------- */
 
 static void configure(void)
 {
