@@ -6,8 +6,8 @@
 
 enum { RBMK_TILE_ROWS = 32 };
 
-/* Bytes of scratch that a kernel may use for a right operand of `rows` rows. */
-#define RBMK_SCRATCH(rows) ((size_t)RBMK_TILE_ROWS * 4 * (((size_t)(rows) + 63) / 64 * 64) + 65536)
+/* Bytes of scratch that a kernel may use for a right operand of `rows` rows: a word a state, and what goes with it. */
+#define RBMK_SCRATCH(rows) ((size_t)RBMK_TILE_ROWS * 5 * (((size_t)(rows) + 63) / 64 * 64) + 65536)
 
 /* A Philox counter but for its unit block, and the key. */
 typedef struct {

@@ -55,8 +55,8 @@ class Peer(ABC):
         """0/1 data in the form that this library is fastest with; not timed."""
 
     @abstractmethod
-    def learn(self, data: Any, batch_size: int) -> object:
-        """One epoch of CD-1 or of what comes closest to it."""
+    def learn(self, data: Any, batch_size: int, epochs: int = 1) -> object:
+        """Some epochs of CD-1 or of what comes closest to it."""
 
     @abstractmethod
     def gibbs(self, data: Any, steps: int) -> object:
@@ -90,10 +90,10 @@ class Rbmfast(Peer):
         """See `Peer.prepare`."""
         return X
 
-    def learn(self, data: Any, batch_size: int) -> object:
+    def learn(self, data: Any, batch_size: int, epochs: int = 1) -> object:
         """See `Peer.learn`."""
         optimizer = rf.SGD(RATE)
-        return rf.train(self.rbm, data, optimizer=optimizer, epochs=1, batch_size=batch_size, seed=0)
+        return rf.train(self.rbm, data, optimizer=optimizer, epochs=epochs, batch_size=batch_size, seed=0)
 
     def gibbs(self, data: Any, steps: int) -> object:
         """See `Peer.gibbs`."""
@@ -117,9 +117,11 @@ class Numpy(Peer):
         """See `Peer.prepare`."""
         return X.astype(np.float32)
 
-    def learn(self, data: Any, batch_size: int) -> object:
+    def learn(self, data: Any, batch_size: int, epochs: int = 1) -> object:
         """See `Peer.learn`."""
-        return self.rbm.learn(data, batch_size, RATE)
+        for _ in range(epochs):
+            self.rbm.learn(data, batch_size, RATE)
+        return self.rbm
 
     def gibbs(self, data: Any, steps: int) -> object:
         """See `Peer.gibbs`."""
@@ -138,7 +140,7 @@ class ScikitLearn(Peer):
 
     def __init__(self, W: Any, a: Any, b: Any) -> None:
         estimator = importlib.import_module("sklearn.neural_network").BernoulliRBM
-        self.rbm = estimator(n_components=len(b), learning_rate=RATE, n_iter=1, random_state=0)
+        self.rbm = estimator(n_components=len(b), learning_rate=RATE, random_state=0)
         self.rbm.components_ = np.array(W, np.float32).T.copy()
         self.rbm.intercept_visible_ = np.array(a, np.float32)
         self.rbm.intercept_hidden_ = np.array(b, np.float32)
@@ -148,9 +150,9 @@ class ScikitLearn(Peer):
         """See `Peer.prepare`."""
         return X.astype(np.float32)
 
-    def learn(self, data: Any, batch_size: int) -> object:
+    def learn(self, data: Any, batch_size: int, epochs: int = 1) -> object:
         """See `Peer.learn`."""
-        return self.rbm.set_params(batch_size=batch_size).fit(data)
+        return self.rbm.set_params(batch_size=batch_size, n_iter=epochs).fit(data)
 
     def gibbs(self, data: Any, steps: int) -> object:
         """See `Peer.gibbs`."""
@@ -183,10 +185,10 @@ class Torch(Peer):
         """See `Peer.prepare`."""
         return self.torch.tensor(X, dtype=self.torch.float32)
 
-    def learn(self, data: Any, batch_size: int) -> object:
+    def learn(self, data: Any, batch_size: int, epochs: int = 1) -> object:
         """See `Peer.learn`."""
         with self.torch.no_grad():
-            for v in data.split(batch_size):
+            for v in data.split(batch_size) * epochs:
                 h = self.hidden_probabilities(v)
                 v_model = self._bernoulli(self._visible_probabilities(self._bernoulli(h)))
                 h_model = self.hidden_probabilities(v_model)

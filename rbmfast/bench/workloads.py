@@ -19,7 +19,7 @@ class Workload:
     Attributes
     ----------
     task : {"learn", "gibbs", "hidden"}
-        One epoch of CD-1, Gibbs steps, or hidden probabilities.
+        Epochs of CD-1, Gibbs steps, or hidden probabilities.
     n_visible, n_hidden : int
         Size of the model.
     n_rows : int
@@ -27,7 +27,7 @@ class Workload:
     batch_size : int
         Rows per update ("learn").
     steps : int
-        Gibbs steps ("gibbs").
+        Epochs ("learn") or Gibbs steps ("gibbs").
     """
 
     task: str
@@ -70,15 +70,15 @@ class Workload:
         model = peer(W, a, np.zeros(self.n_hidden))
         data = model.prepare(X)
         if self.task == "learn":
-            return lambda: model.learn(data, self.batch_size)
+            return lambda: model.learn(data, self.batch_size, self.steps)
         if self.task == "gibbs":
             return lambda: model.gibbs(data, self.steps)
         return lambda: model.hidden_probabilities(data)
 
 
 WORKLOADS = (
-    Workload("learn", 784, 500, n_rows=20_000),
-    Workload("learn", 64, 128, n_rows=40_000),
+    Workload("learn", 784, 500, n_rows=10_000, steps=3),
+    Workload("learn", 64, 128, n_rows=20_000, steps=5),
     Workload("gibbs", 784, 500, n_rows=100, steps=100),
     Workload("hidden", 784, 500, n_rows=20_000),
 )

@@ -11,25 +11,33 @@
 
 typedef struct {
     rbmk_layer_pass pass;
+    double *sum; /* of the softplus of a row, from those of its panels */
     char *scratch;
     size_t scratch_size;
 } pass_job;
+
+static int n_panels(int columns) { return (columns + RBMK_PANEL - 1) / RBMK_PANEL; }
+
+static void add_panels(rbmk_team team, const rbmk_layer_pass *pass, double *sum)
+{
+    const int panels = n_panels(pass->m->cols);
+    int64_t from, to;
+    rbmk_share(team, pass->states.n, &from, &to);
+    for (int64_t i = from; i < to; i++) {
+        double total = 0.0;
+        for (int p = 0; p < panels; p++)
+            total += pass->out.softplus[i * panels + p];
+        sum[i] = total;
+    }
+}
 
 static void pass_member(rbmk_team team, void *arg)
 {
     pass_job *job = arg;
     rbmk_pass_member(team, &job->pass, job->scratch + (size_t)team.id * job->scratch_size);
-}
-
-static int n_panels(int columns) { return (columns + RBMK_PANEL - 1) / RBMK_PANEL; }
-
-static void add_panels(const double *parts, int64_t n, int panels, double *sum)
-{
-    for (int64_t i = 0; i < n; i++) {
-        double total = 0.0;
-        for (int p = 0; p < panels; p++)
-            total += parts[i * panels + p];
-        sum[i] = total;
+    if (job->sum) {
+        rbmk_barrier(team);
+        add_panels(team, &job->pass, job->sum);
     }
 }
 
@@ -38,22 +46,19 @@ rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const f
 {
     const rbmk_matrix *m = up ? &w->up : &w->down;
     int threads = rbmk_threads_for((double)states.n * m->rows * m->cols / 16);
-    int panels = n_panels(m->cols);
-    double *sum = out.softplus;
-    pass_job job = {.scratch_size = (size_t)rbmk_round_up((int64_t)rbmk_pass_scratch(m->rows), 64)};
+    pass_job job = {.sum = out.softplus, .scratch_size = (size_t)rbmk_round_up((int64_t)rbmk_pass_scratch(m->rows), 64)};
+    double *parts = NULL;
+    rbmk_status status = RBMK_NO_MEMORY;
     job.scratch = rbmk_allocate((size_t)threads, job.scratch_size);
-    if (sum)
-        out.softplus = rbmk_allocate((size_t)states.n * (size_t)panels, sizeof *sum);
-    rbmk_status status = job.scratch && (!sum || out.softplus) ? RBMK_OK : RBMK_NO_MEMORY;
-    if (status == RBMK_OK) {
+    if (job.sum)
+        out.softplus = parts = rbmk_allocate((size_t)states.n * (size_t)n_panels(m->cols), sizeof *parts);
+    if (job.scratch && (parts || !job.sum)) {
         job.pass = (rbmk_layer_pass){
             .m = m, .exponent = w->exponent, .bias = bias, .states = states, .stream = stream, .out = out};
         rbmk_run(threads, m->kernels, pass_member, &job);
-        if (sum)
-            add_panels(out.softplus, states.n, panels, sum);
+        status = RBMK_OK;
     }
-    if (sum)
-        rbmk_free(out.softplus);
+    rbmk_free(parts);
     rbmk_free(job.scratch);
     return status;
 }
@@ -296,19 +301,38 @@ void rbmk_shuffle_keys(int64_t n, uint64_t seed, uint32_t epoch, uint32_t purpos
     }
 }
 
-void rbmk_normal_weights(int64_t n, int m, double scale, uint64_t seed, uint32_t purpose, uint32_t layer, float *out)
+typedef struct {
+    int64_t n;
+    int m;
+    double scale;
+    uint64_t seed;
+    uint32_t purpose, layer;
+    float *out;
+} normal_job;
+
+static void normal_member(rbmk_team team, void *arg)
 {
-    const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-    const double step = scale / sqrt(8.0 * (65536.0 * 65536.0 - 1.0) / 12.0); /* sum of 8 uniforms on 0..65535 */
+    const normal_job *job = arg;
+    const uint32_t key[2] = {(uint32_t)job->seed, (uint32_t)(job->seed >> 32)};
+    const double deviation = sqrt(8.0 * (65536.0 * 65536.0 - 1.0) / 12.0); /* of a sum of 8 uniforms on 0..65535 */
+    const double step = job->scale / deviation;
     uint32_t word[4];
-    for (int64_t i = 0; i < n; i++)
-        for (int j = 0; j < m; j++) {
+    int64_t from, to;
+    rbmk_share(team, job->n, &from, &to);
+    for (int64_t i = from; i < to; i++)
+        for (int j = 0; j < job->m; j++) {
             int64_t sum = -4 * 65535;
-            philox4x32((const uint32_t[4]){(uint32_t)j, (uint32_t)i, 0, purpose << 26 | layer << 20}, key, word);
+            philox4x32((const uint32_t[4]){(uint32_t)j, (uint32_t)i, 0, job->purpose << 26 | job->layer << 20}, key, word);
             for (int w = 0; w < 4; w++)
                 sum += (word[w] & 0xFFFFu) + (word[w] >> 16);
-            out[i * m + j] = (float)((double)sum * step);
+            job->out[i * job->m + j] = (float)((double)sum * step);
         }
+}
+
+void rbmk_normal_weights(int64_t n, int m, double scale, uint64_t seed, uint32_t purpose, uint32_t layer, float *out)
+{
+    normal_job job = {n, m, scale, seed, purpose, layer, out};
+    rbmk_run(rbmk_threads_for(20.0 * (double)n * m), rbmk_current_kernels(), normal_member, &job);
 }
 
 /* --- Statistics ----------------------------------------------------------------------------------------- */

@@ -141,7 +141,7 @@ void rbmk_barrier(rbmk_team team)
         pthread_cond_wait(&meeting->changed, &meeting->lock);
     pthread_mutex_unlock(&meeting->lock);
 }
-#else
+#elif defined(_OPENMP)
 struct rbmk_meeting {
     int unused;
 };
@@ -152,10 +152,10 @@ static void meeting_end(struct rbmk_meeting *meeting) { (void)meeting; }
 void rbmk_barrier(rbmk_team team)
 {
     (void)team;
-#ifdef _OPENMP
 #pragma omp barrier
-#endif
 }
+#else
+void rbmk_barrier(rbmk_team team) { (void)team; }
 #endif
 
 static void member(rbmk_team team, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)

@@ -141,10 +141,27 @@ void forget_since(int mark)
         free(buffers[--n_buffers].memory);
 }
 
+void check_start(void) {} /* the sanitizer says where it was */
+
 #else /* a page that nobody may touch does the same for what sanitizers do not see: masked vectors, tiles */
 
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+static void on_crash(int signal_number)
+{
+    printf("    %s, %s: signal %d\n", group, test, signal_number);
+    fflush(stdout);
+    _exit(2);
+}
+
+void check_start(void)
+{
+    signal(SIGSEGV, on_crash);
+    signal(SIGBUS, on_crash);
+    signal(SIGABRT, on_crash);
+}
 
 static char *guarded(size_t bytes, size_t *to_end)
 {

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+void check_start(void); /* says which test crashes */
+
 /* A group prints one line; it is made of tests, each of any number of checks. */
 void check_group(const char *format, ...);
 void check_test(const char *format, ...); /* the checks from here on belong to this test */

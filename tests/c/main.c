@@ -7,6 +7,7 @@
 int main(int argc, char **argv)
 {
     (void)argv;
+    check_start();
     printf("  paths:");
     for (int isa = 0; isa < rbmk_isa_count(); isa++)
         if (rbmk_isa_available(isa))

@@ -156,7 +156,7 @@ def test_a_custom_penalty_must_fit(gradient: Any) -> None:
         def gradient(self, W: Any) -> Any:
             return gradient
 
-    with pytest.raises(ValueError, match="penalties: Penalty.gradient"):
+    with pytest.raises(ValueError, match=r"penalties: Penalty\.gradient"):
         rf.train(rf.RBM(9, 5, seed=3), X, penalties=[Penalty()], epochs=1, seed=1)
 
 

@@ -1,6 +1,6 @@
 """It learns: small problems with known answers, judged by exact enumeration.
 
-All runs are deterministic, so a bound is met always or never; it leaves room for a change of the random streams.
+All runs are deterministic, so a bound is met always or never; it leaves room for other random streams.
 """
 
 from __future__ import annotations

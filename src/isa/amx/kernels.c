@@ -73,12 +73,9 @@ static void pack_tile(rbmk_matrix *m, int row, int col, int n_rows, int n_cols, 
             uint32_t *to = column + (size_t)((row + r) / 4) * TILE_COLUMNS;
             int32_t padded[4][TILE_COLUMNS] = {{0}};
             for (int i = 0; i < 4; i++) {
-                q[i] = from + (ptrdiff_t)i * ld;
-                if (i < height && width == TILE_COLUMNS)
-                    continue;
-                if (i < height)
-                    memcpy(padded[i], q[i], (size_t)width * sizeof *from);
-                q[i] = padded[i];
+                q[i] = i < height && width == TILE_COLUMNS ? from + (ptrdiff_t)i * ld : padded[i];
+                if (i < height && width < TILE_COLUMNS)
+                    memcpy(padded[i], from + (ptrdiff_t)i * ld, (size_t)width * sizeof *from);
             }
             split4(q[0], q[1], q[2], q[3], to, to + digit_words, to + 2 * digit_words);
         }
@@ -87,9 +84,8 @@ static void pack_tile(rbmk_matrix *m, int row, int col, int n_rows, int n_cols, 
 
 /* --- Products -------------------------------------------------------------------------------------------- */
 
-/* Two left tiles by two right tiles, all the way down: four accumulators hide the product's latency, and every load
- * serves two products. Right tiles follow each other as `left` and `right` say; sums are those of
- * (left 0, right 0), (left 1, right 0), (left 0, right 1), (left 1, right 1). */
+/* Two left tiles by two right tiles, and on to the next 64 states: four accumulators hide the product's latency, and
+ * every load serves two products. Sums: left 0 by right 0, left 1 by right 0, left 0 by right 1, left 1 by right 1. */
 static void product_2x2(const uint8_t *left0, const uint8_t *left1, const uint8_t *right0, const uint8_t *right1,
                         size_t n_tiles, int32_t *sums)
 {
@@ -113,7 +109,7 @@ static void product_2x2(const uint8_t *left0, const uint8_t *left1, const uint8_
     tile_store(3, sums + 3 * TILE_SUMS, 64);
 }
 
-/* One left tile by the three digits of one column of right tiles. */
+/* One left tile by the three digits of 16 columns, and on to the next 64 states. */
 static void product_1x3(const uint8_t *left, const uint8_t *right0, const uint8_t *right1, const uint8_t *right2,
                         size_t n_tiles, int32_t *sums)
 {
