@@ -124,20 +124,62 @@ static void task(const rbmk_layer_pass *p, int64_t row, int n, int col, int n_co
                      p->transposed_stride);
 }
 
+/* --- Shares: a rectangle of rows x columns for each member ------------------------------------------------- */
+
+/* The first column of part i of n: a panel's first. */
+static int column_bound(int columns, int i, int n)
+{
+    int64_t exact = (int64_t)columns * i / n, nearest = (exact + RBMK_PANEL / 2) / RBMK_PANEL * RBMK_PANEL;
+    return i == n || nearest > columns ? columns : (int)nearest;
+}
+
+static int largest_part(int columns, int n)
+{
+    int largest = 0;
+    for (int i = 0; i < n; i++) {
+        int size = column_bound(columns, i + 1, n) - column_bound(columns, i, n);
+        largest = size > largest ? size : largest;
+    }
+    return largest;
+}
+
+/* Into how many parts to cut the columns (the rows into team size / parts), so that the largest share is smallest;
+ * columns first, since a member then keeps its part of the matrix in its cache. */
+static int column_parts(int team_size, int64_t rows, int columns)
+{
+    int best = 1;
+    int64_t best_size = INT64_MAX;
+    for (int parts = team_size; parts >= 1; parts--) {
+        int64_t row_parts = team_size / parts;
+        int64_t size = (rows + row_parts - 1) / row_parts * largest_part(columns, parts);
+        if (team_size % parts == 0 && size < best_size) {
+            best = parts;
+            best_size = size;
+        }
+    }
+    return best;
+}
+
 void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *p, void *scratch)
 {
     tile_scratch s = divide(scratch);
+    const int parts = column_parts(team.size, p->states.n, p->m->cols), part = team.id % parts;
+    const int first_col = column_bound(p->m->cols, part, parts), end_col = column_bound(p->m->cols, part + 1, parts);
+    const rbmk_team row_team = {team.id / parts, team.size / parts, NULL};
     int64_t *sums = p->packed ? p->packed_sums + (int64_t)team.id * p->m->cols : NULL;
-    int64_t row_blocks = (p->states.n + RBMK_TILE_ROWS - 1) / RBMK_TILE_ROWS;
-    int64_t column_blocks = (p->m->cols + TILE_COLUMNS - 1) / TILE_COLUMNS;
-    int64_t from, to;
+    int64_t first_row, end_row;
+    rbmk_share(row_team, p->states.n, &first_row, &end_row);
+    if (p->packed) { /* tiles to pack start at multiples of 32 rows */
+        first_row = rbmk_round_up(first_row, RBMK_TILE_ROWS);
+        end_row = row_team.id + 1 == row_team.size ? end_row : rbmk_round_up(end_row, RBMK_TILE_ROWS);
+        end_row = end_row < p->states.n ? end_row : p->states.n;
+    }
     if (sums)
         memset(sums, 0, (size_t)p->m->cols * sizeof *sums);
-    rbmk_share(team, row_blocks * column_blocks, &from, &to);
-    for (int64_t t = from; t < to; t++) { /* a member's tasks share columns, so its part of m stays in its cache */
-        int64_t row = t % row_blocks * RBMK_TILE_ROWS, col = t / row_blocks * TILE_COLUMNS;
-        int64_t n = p->states.n - row < RBMK_TILE_ROWS ? p->states.n - row : RBMK_TILE_ROWS;
-        int64_t n_cols = p->m->cols - col < TILE_COLUMNS ? p->m->cols - col : TILE_COLUMNS;
-        task(p, row, (int)n, (int)col, (int)n_cols, s, sums);
-    }
+    for (int col = first_col; col < end_col; col += TILE_COLUMNS)
+        for (int64_t row = first_row; row < end_row; row += RBMK_TILE_ROWS) {
+            int n = end_row - row < RBMK_TILE_ROWS ? (int)(end_row - row) : RBMK_TILE_ROWS;
+            int n_cols = end_col - col < TILE_COLUMNS ? end_col - col : TILE_COLUMNS;
+            task(p, row, n, col, n_cols, s, sums);
+        }
 }
