@@ -1,7 +1,8 @@
 """Seeds and the purposes that keep random streams apart.
 
 Every random number of the library is a pure function of (seed, purpose, layer, row, step, unit): see
-`docs/design/001-arithmetic.md`. Two uses with different purposes never share a number, even under equal seeds.
+`docs/design/001-arithmetic.md`. Two uses with different purposes never share a number, even under equal
+seeds.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ no concern of this module; being readable is.
 
 Conventions
 -----------
-*States* are uint8 (0/1), or uint16 grey levels in units of 1/65535, used as expectations. `x` is a total input
-(pre-activation) in float32. All float arithmetic below is single operations in float32 (or float64 where it says
-so), rounded one at a time: no fused multiply-add, no library exp or log.
+*States* are uint8 (0/1), or uint16 grey levels in units of 1/65535, used as expectations. `x` is a total
+input (pre-activation) in float32. All float arithmetic below is single operations in float32 (or float64
+where it says so), rounded one at a time: no fused multiply-add, no library exp or log.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
 States = NDArray[Any]
+RowIds = int | NDArray[np.int64]  # number of the first row, or of each row
 
 f32 = np.float32
 
@@ -37,7 +38,7 @@ PANEL = 64  # columns that are summed together before panels are added in order
 LANES = 16
 ROW_BLOCK = 16  # rows whose column sums are formed together before blocks are added in order
 
-# --- Elementwise functions ---------------------------------------------------------------------------------
+# --- Elementwise functions -------------------------------------------------------------------------------
 
 
 def exp_negative(x: F32) -> F32:
@@ -46,21 +47,23 @@ def exp_negative(x: F32) -> F32:
     magic = f32(12582912.0)  # 1.5 * 2**23: adding it rounds to an integer, ties to even
     n = (y * f32(1.44269502) + magic) - magic
     r = (y - n * f32(0.693359375)) - n * f32(-2.12194442e-4)  # y - n ln 2; the first product is exact
-    s = f32(0.0013814222)
+    s: F32 = np.full_like(r, 0.0013814222)
     for c in (0.008368899, 0.041668404, 0.1666652, 0.49999994):
         s = s * r + f32(c)
     poly = ((s * r) * r + r) + f32(1.0)
-    return poly * ((n.astype(np.int32) + 127) << 23).view(np.float32)
+    result: F32 = poly * ((n.astype(np.int32) + 127) << 23).view(np.float32)
+    return result
 
 
 def _atanh_series(s: F32) -> F32:
     """2 atanh(s) for |s| <= 1/3."""
     z = s * s
-    q = f32(0.14015296)
+    q: F32 = np.full_like(z, 0.14015296)
     for c in (0.13998996, 0.20010881, 0.33333206):
         q = q * z + f32(c)
     t = s + s
-    return (z * q) * t + t
+    result: F32 = (z * q) * t + t
+    return result
 
 
 def softplus(x: F32) -> F32:
@@ -94,15 +97,17 @@ def sigmoid(x: F32) -> F32:
 def sigmoid_u16(x: F32) -> NDArray[np.uint16]:
     """Probability that a unit is on, in units of 1/65535: what the gradient sees."""
     p = np.rint(rare_probability(x) * f32(GREY)).astype(np.int32)
-    return np.where(x >= 0, GREY - p, p).astype(np.uint16)
+    levels: NDArray[np.uint16] = np.where(x >= 0, GREY - p, p).astype(np.uint16)
+    return levels
 
 
 def to_grey(v: NDArray[Any]) -> NDArray[np.uint16]:
     """Grey levels of numbers in [0, 1]."""
-    return np.rint(f32(GREY) * np.asarray(v).astype(np.float32)).astype(np.uint16)
+    levels: NDArray[np.uint16] = np.rint(f32(GREY) * np.asarray(v).astype(np.float32)).astype(np.uint16)
+    return levels
 
 
-# --- Sums in one order ---------------------------------------------------------------------------------------
+# --- Sums in one order -----------------------------------------------------------------------------------
 
 
 def row_sums(terms: NDArray[Any]) -> NDArray[Any]:
@@ -146,7 +151,7 @@ def weighted_sum(states: States, weights: F32) -> NDArray[np.float64]:
     return row_sums(_levels(states).astype(np.float64) * weights.astype(np.float64)) / GREY
 
 
-# --- Fixed-point weights -------------------------------------------------------------------------------------
+# --- Fixed-point weights ---------------------------------------------------------------------------------
 
 
 def exponent(W: F32, start: int = MAX_EXPONENT) -> int:
@@ -189,7 +194,7 @@ def affine(weights: Weights, states: States, bias: F32, up: bool = True) -> F32:
     return np.ldexp(sums, -weights.exponent).astype(np.float32) + bias
 
 
-# --- Random numbers ------------------------------------------------------------------------------------------
+# --- Random numbers --------------------------------------------------------------------------------------
 
 
 def philox4x32(counter: NDArray[np.uint32], key: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -211,19 +216,20 @@ def philox4x32(counter: NDArray[np.uint32], key: NDArray[np.uint32]) -> NDArray[
     return np.stack(np.broadcast_arrays(c0, c1, c2, c3), axis=-1).astype(np.uint32)
 
 
-def _row_ids(rows: int | NDArray[np.int64], n: int) -> NDArray[np.uint64]:
+def _row_ids(rows: RowIds, n: int) -> NDArray[np.uint64]:
     return np.asarray(np.arange(rows, rows + n) if isinstance(rows, int) else rows).astype(np.uint64)
 
 
 def uniform_u32(
-    n_rows: int, n_units: int, seed: int, purpose: int, layer: int, step: int, rows: int | NDArray[np.int64] = 0
+    n_rows: int, n_units: int, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0
 ) -> NDArray[np.uint32]:
     """The 32-bit uniforms of `n_units` units in `n_rows` rows at one half-step.
 
-    Counter words: c0 = 16 * (unit // 128) + unit % 16 (with the top bit set for the low halves); c1 = row, low 32
-    bits; c2 = step, low 32 bits; c3 = purpose << 26 | layer << 20 | row bits 32..39 << 12 | step bits 32..43.
-    Within a group of 128 units, units 16 t .. 16 t + 15 use word t // 2 of their block: its low half when t is
-    even, its high half when t is odd. That is 16 bits; the block with the top bit of c0 set gives the low 16.
+    Counter words: c0 = 16 * (unit // 128) + unit % 16 (with the top bit set for the low halves); c1 = row,
+    low 32 bits; c2 = step, low 32 bits; c3 = purpose << 26 | layer << 20 | row bits 32..39 << 12 | step bits
+    32..43. Within a group of 128 units, units 16 t .. 16 t + 15 use word t // 2 of their block: its low half
+    when t is even, its high half when t is odd. These are the high 16 bits; the block with the top bit of c0
+    set gives the low 16.
     """
     unit = np.arange(n_units)
     row = _row_ids(rows, n_rows)[:, None]
@@ -235,16 +241,16 @@ def uniform_u32(
     def halves(top: int) -> NDArray[np.uint32]:
         words = (c0 | np.uint64(top << 31), row & np.uint64(0xFFFFFFFF), np.uint64(step & 0xFFFFFFFF), c3)
         out = philox4x32(np.stack(np.broadcast_arrays(*words), axis=-1), key)
-        word = np.take_along_axis(out, np.broadcast_to((slot // 2)[None, :, None], (*out.shape[:2], 1)), -1)[..., 0]
+        word = np.take_along_axis(out, np.broadcast_to((slot // 2)[None, :, None], (*out.shape[:2], 1)), -1)[
+            ..., 0
+        ]
         return (word >> (16 * (slot % 2)).astype(np.uint32)) & np.uint32(0xFFFF)
 
     return (halves(0) << np.uint32(16)) | halves(1)
 
 
-def bernoulli(
-    x: F32, seed: int, purpose: int, layer: int, step: int, rows: int | NDArray[np.int64] = 0
-) -> U8:
-    """Sample units whose total input is `x`: a unit takes its rarer state iff its uniform is below 2**32 p."""
+def bernoulli(x: F32, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> U8:
+    """Sample units of total input `x`: a unit takes its rarer state iff its uniform is below 2**32 p."""
     threshold = (rare_probability(x) * f32(4294967296.0)).astype(np.uint32)
     rare = uniform_u32(x.shape[0], x.shape[1], seed, purpose, layer, step, rows) < threshold
     return (rare ^ (x >= 0)).astype(np.uint8)
@@ -263,7 +269,7 @@ def affine_sigmoid_bernoulli(
     purpose: int,
     layer: int,
     step: int,
-    rows: int | NDArray[np.int64] = 0,
+    rows: RowIds = 0,
     up: bool = True,
 ) -> U8:
     """Samples of the other layer."""
@@ -278,7 +284,8 @@ def affine_softplus_sum(weights: Weights, states: States, bias: F32, up: bool = 
 def shuffle_keys(n: int, seed: int, epoch: int, purpose: int) -> NDArray[np.uint64]:
     """A 64-bit key for each of n rows; their stable argsort is the order of the epoch.
 
-    Row i takes words 2 (i % 2) (low) and 2 (i % 2) + 1 (high) of the block with c0 = i // 2, row 0, step = epoch.
+    Row i takes words 2 (i % 2) (low) and 2 (i % 2) + 1 (high) of the block with c0 = i // 2, row 0 and
+    step = epoch.
     """
     counter = np.zeros((-(-n // 2), 4), np.uint32)
     counter[:, 0] = np.arange(len(counter))
@@ -300,10 +307,11 @@ def normal_weights(n_rows: int, n_columns: int, scale: float, seed: int, purpose
     words = philox4x32(counter, np.array([seed & 0xFFFFFFFF, seed >> 32], np.uint32)).astype(np.int64)
     centred = ((words & 0xFFFF) + (words >> 16)).sum(axis=-1) - 4 * 65535
     deviation = np.sqrt(np.float64(8 * (65536**2 - 1)) / 12.0)
-    return (centred * (np.float64(scale) / deviation)).astype(np.float32)
+    weights: F32 = (centred * (np.float64(scale) / deviation)).astype(np.float32)
+    return weights
 
 
-# --- Chains --------------------------------------------------------------------------------------------------
+# --- Chains ----------------------------------------------------------------------------------------------
 
 
 def gibbs(
@@ -316,12 +324,13 @@ def gibbs(
     purpose: int,
     layer: int = 0,
     first_step: int = 0,
-    rows: int | NDArray[np.int64] = 0,
+    rows: RowIds = 0,
     clamp: U8 | None = None,
 ) -> tuple[U8, U8]:
-    """Block Gibbs sampling: `steps` times hidden given visible (an even half-step), visible given hidden (odd).
+    """Block Gibbs sampling: `steps` times hidden given visible, then visible given hidden.
 
-    Where `clamp` is 1 the visible unit keeps its first value. Returns the last visible and hidden states.
+    The first is an even half-step, the second an odd one. Where `clamp` is 1 the visible unit keeps its first
+    value. Returns the last visible and hidden states.
     """
     v = visible
     h = np.zeros((len(v), weights.shape[1]), np.uint8)
@@ -332,7 +341,7 @@ def gibbs(
     return v, h
 
 
-# --- Learning ------------------------------------------------------------------------------------------------
+# --- Learning --------------------------------------------------------------------------------------------
 
 
 def statistics(states: States, hidden_u16: NDArray[np.uint16]) -> Statistics:
@@ -353,9 +362,13 @@ def gradient(positive: Statistics, negative: Statistics) -> Gradient:
         return f32(1.0 / (float(unit) * n))
 
     def difference(p: NDArray[Any], n: NDArray[Any], unit: int) -> F32:
+        result: F32
         if n_positive == n_negative:
-            return (p - n).astype(np.float32) * scale(n_positive, unit)
-        return p.astype(np.float32) * scale(n_positive, unit) - n.astype(np.float32) * scale(n_negative, unit)
+            result = (p - n).astype(np.float32) * scale(n_positive, unit)
+        else:
+            result = p.astype(np.float32) * scale(n_positive, unit)
+            result = result - n.astype(np.float32) * scale(n_negative, unit)
+        return result
 
     return Gradient(
         W=difference(positive.pairs / GREY, negative.pairs / GREY, GREY),
@@ -401,7 +414,9 @@ def update(
     if settings.max_norm > 0:
         limit = f32(settings.max_norm)
         squares = column_sums(state.W * state.W)
-        shrink = np.where(squares > limit * limit, limit / np.sqrt(np.maximum(squares, limit * limit)), f32(1.0))
+        shrink = np.where(
+            squares > limit * limit, limit / np.sqrt(np.maximum(squares, limit * limit)), f32(1.0)
+        )
         state.W *= shrink
     state.exponent = exponent(state.W, state.exponent)
 
@@ -424,35 +439,35 @@ def epoch(
 ) -> int:
     """Learn from rows ``X[order]`` in batches, by CD-k (`chains` is None) or PCD-k; returns the updates made.
 
-    `chains` (n_chains, n_hidden) are the hidden states of the persistent chains and are advanced in place. CD draws
-    for row `row_ids[i]`, PCD for chain i; an update uses the 2 k half-steps from ``first_step + 2 k * update``.
+    `chains` (n_chains, n_hidden) are the hidden states of the persistent chains and are advanced in place. CD
+    draws for row `row_ids[i]`, PCD for chain i; an update uses the 2 k half-steps from
+    ``first_step + 2 k * update``.
     """
-    n_updates = -(-len(order) // batch_size)
     state.exponent = exponent(state.W, state.exponent)
-    for t in range(n_updates):
-        batch = slice(t * batch_size, (t + 1) * batch_size)
-        v0, ids = X[order[batch]], row_ids[batch]
-        step = first_step + 2 * k * t
+
+    def learn(v0: States, ids: I64, step: int, rate: float, momentum: float) -> None:
         weights = Weights(state.W, state.exponent)
 
-        def up(v: States) -> F32:
-            return affine(weights, v, state.b)
+        def draw(x: F32, half_step: int, rows: RowIds) -> U8:
+            return bernoulli(x, seed, purpose, layer, step + half_step, rows)
 
-        def sample_visible(h: U8, rows: Any, s: int) -> U8:
-            return bernoulli(affine(weights, h, state.a, up=False), seed, purpose, layer, s, rows)
-
-        x = up(v0)
+        x = affine(weights, v0, state.b)
         positive = statistics(v0, sigmoid_u16(x))
-        if chains is None:
-            for i in range(k):
-                h = bernoulli(x, seed, purpose, layer, step + 2 * i, ids)
-                v = sample_visible(h, ids, step + 2 * i + 1)
-                x = up(v)
-        else:
-            for i in range(k):
-                v = sample_visible(chains, 0, step + 2 * i)
-                x = up(v)
-                chains[:] = bernoulli(x, seed, purpose, layer, step + 2 * i + 1, 0)
+        for i in range(k):
+            if chains is None:
+                h = draw(x, 2 * i, ids)
+                v = draw(affine(weights, h, state.a, up=False), 2 * i + 1, ids)
+                x = affine(weights, v, state.b)
+            else:
+                v = draw(affine(weights, chains, state.a, up=False), 2 * i, 0)
+                x = affine(weights, v, state.b)
+                chains[:] = draw(x, 2 * i + 1, 0)
         negative = statistics(v, sigmoid_u16(x))
-        update(state, gradient(positive, negative), settings, float(rates[t]), float(momenta[t]))
+        update(state, gradient(positive, negative), settings, rate, momentum)
+
+    n_updates = -(-len(order) // batch_size)
+    for t in range(n_updates):
+        batch = slice(t * batch_size, (t + 1) * batch_size)
+        step = first_step + 2 * k * t
+        learn(X[order[batch]], row_ids[batch], step, float(rates[t]), float(momenta[t]))
     return n_updates
