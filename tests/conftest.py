@@ -15,6 +15,10 @@ if not [*ROOT.glob("rbmfast/_engine*.so"), *ROOT.glob("rbmfast/_engine*.pyd")]:
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
 
 
+# Real data for a few tests, which skip without it.
+os.environ.setdefault("RBMFAST_TEST_DATA", str(ROOT.parent / "shared" / "data"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _in_an_empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Leave the repository: Python subprocesses look for modules in the current folder first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import os
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -119,7 +120,6 @@ def can_limit_blas() -> bool:
 def environment(peers: Sequence[type[Peer]] = PEERS) -> dict[str, Any]:
     """What the numbers depend on, for JSON."""
     config = rf.show_config()
-    build: Any = np.show_config(mode="dicts")
     return {
         "cpu": config.cpu,
         "rbmfast": config.version,
@@ -127,10 +127,19 @@ def environment(peers: Sequence[type[Peer]] = PEERS) -> dict[str, Any]:
         "compiler": config.compiler,
         "numpy": np.__version__,
         "scipy": scipy.__version__,
-        "blas": build.get("Build Dependencies", {}).get("blas", {}).get("name", "unknown"),
+        "blas": _blas_name(),
         "peers": {peer.name: peer.version() for peer in peers},
         "blas_threads_limited": can_limit_blas(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
     }
+
+
+def _blas_name() -> str:
+    try:
+        build: Any = np.show_config(mode="dicts")
+        return str(build["Build Dependencies"]["blas"]["name"])
+    except (TypeError, KeyError):  # NumPy before 1.25
+        return "an unknown BLAS"
 
 
 def table(measurements: Sequence[Measurement], header: bool = True) -> str:
@@ -146,7 +155,7 @@ def table(measurements: Sequence[Measurement], header: bool = True) -> str:
     CD-1                                        1         100,000   25,000 (4.0 x)
     """
     peers = list(dict.fromkeys(m.peer for m in measurements))
-    lines = {}
+    lines: dict[tuple[str, int], dict[str, float]] = {}
     for m in measurements:
         lines.setdefault((m.workload, m.threads), {})[m.peer] = m.samples_per_second
     text = []

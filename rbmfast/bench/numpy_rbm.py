@@ -57,7 +57,7 @@ class NumpyRBM:
         """0/1 states that are 1 with probability p."""
         u = self._array("uniform", p.size)
         self.rng.random(dtype=np.float32, out=u)
-        return np.less(u.reshape(p.shape), p, out=out)  # type: ignore[call-overload, no-any-return]
+        return np.less(u.reshape(p.shape), p, out=out)
 
     def free_energy(self, v: F32) -> F32:
         """F(v) = -a v - sum softplus(x)."""
@@ -67,7 +67,8 @@ class NumpyRBM:
         np.negative(softplus, out=softplus)
         np.log1p(np.exp(softplus, out=softplus), out=softplus)
         softplus += np.maximum(x, 0, out=x)
-        return -(v @ self.a) - softplus.sum(axis=1)
+        energy: F32 = -(v @ self.a) - softplus.sum(axis=1)
+        return energy
 
     def gibbs(self, v: F32, steps: int) -> F32:
         """Visible states after some Gibbs steps."""

@@ -77,7 +77,7 @@ class Workload:
 
 
 WORKLOADS = (
-    Workload("learn", 784, 500, n_rows=10_000, steps=3),
+    Workload("learn", 784, 500, n_rows=5000, steps=3),
     Workload("learn", 64, 128, n_rows=20_000, steps=5),
     Workload("gibbs", 784, 500, n_rows=100, steps=100),
     Workload("hidden", 784, 500, n_rows=20_000),

@@ -26,6 +26,7 @@ examples:
 
 REPEATS, QUICK_REPEATS = 7, 3
 QUICK = 0.1  # share of the work
+BUSY = 0.7  # load from which other programs disturb
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--threads", type=_threads, metavar="N,N,...",
         help="numbers of threads to try (default: 1, 2, 4, ... up to all CPUs)")  # fmt: skip
-    add("--quick", action="store_true", help="seconds instead of a minute, and rough")
+    add("--quick", action="store_true", help="a tenth of the work: rough")
     add("--json", metavar="FILE", help="write every measured time, too")
     add("--png", metavar="FILE", help="draw the ratios, too")
 
@@ -88,6 +89,10 @@ def _words(facts: dict[str, Any]) -> str:
         lines.append("(scikit-learn has no CD-1: its row is PCD-1, which takes as much arithmetic)")
     if not facts["blas_threads_limited"]:
         lines.append("(threadpoolctl is not installed: BLAS keeps its own number of threads in every row)")
+    if facts["load"] > BUSY:
+        lines.append(
+            f"(other programs are running: the load is {facts['load']:.1f}. Figures may be far too low)"
+        )
     return "\n".join([*lines, ""])
 
 

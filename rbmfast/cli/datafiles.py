@@ -118,7 +118,8 @@ def read_data(path: str, key: str | None = None) -> DataFile:
         elif start == b"\x93NUM":
             stored = np.load(path, mmap_mode="r", allow_pickle=False)
         elif start[:2] == b"PK":
-            stored = _npz(path, key)
+            with open(path, "rb") as file:
+                stored = _npz(file, key)
         elif _is_idx(start):
             stored = _idx(path)
         else:
@@ -151,13 +152,12 @@ def _from_bytes(content: bytes, key: str | None) -> Any:
     return _idx(content) if _is_idx(content) else _text(io.BytesIO(content))
 
 
-def _npz(source: Any, key: str | None) -> Any:
-    with np.load(source, allow_pickle=False) as archive:
+def _npz(file: Any, key: str | None) -> Any:
+    with np.load(file, allow_pickle=False) as archive:
         keys = list(archive.keys())
         if key is None and set(keys) >= SPARSE_KEYS:
-            if hasattr(source, "seek"):
-                source.seek(0)
-            return sp.csr_array(sp.load_npz(source))
+            file.seek(0)
+            return sp.csr_array(sp.load_npz(file))
         if key is None and len(keys) != 1:
             raise CommandError(f"holds {len(keys)} arrays; choose one with --key: {', '.join(keys)}")
         if key is not None and key not in keys:
@@ -225,6 +225,11 @@ def _are_numbers(words: list[str]) -> bool:
 # --- Making 0/1 data and grey levels -----------------------------------------------------------------------
 
 
+def _is_sparse(values: Any) -> bool:
+    sparse: bool = sp.issparse(values)
+    return sparse
+
+
 def _chunks(values: Any) -> Iterator[tuple[slice, Any]]:
     size = max(1, CHUNK // values.shape[1])
     for first in range(0, values.shape[0], size):
@@ -234,7 +239,7 @@ def _chunks(values: Any) -> Iterator[tuple[slice, Any]]:
 
 def _thresholded(data: DataFile, threshold: float) -> Any:
     values = data.values
-    if sp.issparse(values):
+    if _is_sparse(values):
         if threshold < 0:
             raise CommandError("--threshold must be at least 0 for a sparse matrix: its zeros stay 0")
         _refuse_nan(data.name, values.data)
@@ -263,7 +268,7 @@ def _grey(data: DataFile) -> Any:
     low, high = _range(values)
     if not (low >= 0 and high <= 255):  # false of NaN
         raise CommandError(f"--grey wants values from 0 to 255, {data.name} holds {low:g} to {high:g}")
-    if sp.issparse(values):
+    if _is_sparse(values):
         return (values / 255.0).astype(np.float32)
     result = np.empty(values.shape, np.float32)
     for rows, chunk in _chunks(values):
@@ -273,7 +278,7 @@ def _grey(data: DataFile) -> Any:
 
 def _range(values: Any) -> tuple[float, float]:
     """Smallest and largest stored value; NaN if there is one."""
-    if sp.issparse(values):
+    if _is_sparse(values):
         stored = values.data
         return (float(stored.min()), float(stored.max())) if stored.size else (0.0, 0.0)
     lows, highs = zip(*((chunk.min(), chunk.max()) for _, chunk in _chunks(values)), strict=True)

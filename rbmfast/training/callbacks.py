@@ -102,7 +102,7 @@ class EarlyStopping(Callback):
     ...     rf.RBM(6, 2, seed=0), np.eye(6), epochs=50, seed=1, optimizer=rf.SGD(0.0),
     ...     monitors=[rf.ReconstructionError()],
     ...     callbacks=[rf.EarlyStopping("train_reconstruction_error", patience=3)])
-    >>> history["epoch"][-1], history.stopped
+    >>> int(history["epoch"][-1]), history.stopped
     (4, 'no better train_reconstruction_error since epoch 1')
     """
 

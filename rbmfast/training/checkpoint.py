@@ -112,7 +112,9 @@ class Checkpoint:
 def _expected(run: Run, epochs_done: int) -> dict[str, tuple[tuple[int, ...], Any]]:
     """Shape and dtype of the arrays that every checkpoint of this run holds."""
     plan = run.plan
-    expected = {name: (getattr(run.state, name).shape, np.float32) for name in STATE_ARRAYS}
+    expected: dict[str, tuple[tuple[int, ...], Any]] = {
+        name: (getattr(run.state, name).shape, np.float32) for name in STATE_ARRAYS
+    }
     expected["visible_means"] = (run.visible_means.shape, np.float32)
     expected["memories"] = ((len(run.memories),), np.float64)
     if plan.n_chains:

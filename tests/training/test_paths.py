@@ -11,6 +11,8 @@ import scipy.sparse as sp
 from training.helpers import StepCD, StepPCD, assert_same_bits, learn, random_rows
 
 import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast.random import Purpose
 from rbmfast.training import run as run_module
 
 X = random_rows(47, 9)  # the last batch of ten has seven rows
@@ -177,10 +179,18 @@ def test_every_epoch_visits_every_row_once(n: int, batch_size: int) -> None:
             assert not np.array_equal(orders[0], orders[1])
 
 
+def documented_block_order(n: int, size: int, seed: int) -> Any:
+    blocks = np.argsort(engine.shuffle_keys(-(-n // size), seed, 2**31, Purpose.SHUFFLE), kind="stable")
+    keys = engine.shuffle_keys(n, seed, 0, Purpose.SHUFFLE)
+    order = np.argsort(keys, kind="stable")
+    return np.concatenate([order[order // size == block] for block in blocks])
+
+
 def test_blocks_stay_together() -> None:
     from rbmfast.training.batches import epoch_order
 
     order = epoch_order(100, "blocks", seed=7, epoch=0, batch_size=2)
+    assert np.array_equal(order, documented_block_order(100, 32, seed=7))
     starts = [i for i in range(100) if i == 0 or order[i] // 32 != order[i - 1] // 32]
     assert len(starts) == 4
     assert sorted({int(b) for b in order[starts] // 32}) == [0, 1, 2, 3]

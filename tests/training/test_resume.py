@@ -22,6 +22,7 @@ from training.helpers import (
 )
 
 import rbmfast as rf
+from rbmfast import _engine as engine
 from rbmfast.container import FileFormatError, read_file, write_file
 
 X = random_rows(47, 9)
@@ -54,6 +55,10 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "linear rate": {"optimizer": rf.SGD(rf.Linear(0.3), momentum=rf.Linear(0.1, 0.9))},
     "exponent drops": {"optimizer": rf.SGD(100.0)},
+    "exponent stays down": {  # weights grow in the first epoch and decay in the others
+        "optimizer": rf.SGD(rf.Steps({0: 8.0, 1: 1.0})),
+        "penalties": [rf.L2(0.5)],
+    },
     "step by step": {"method": StepCD(1), "centered": True, "shuffle": "blocks"},
     "gaussian": {"X": REAL, "visible": "gaussian", "optimizer": rf.SGD(0.01, 0.5), "centered": True},
 }
@@ -93,6 +98,9 @@ def test_after_an_exception(name: str, stop: int, tmp_path: Path) -> None:
 def test_the_exponent_case_drops_it(tmp_path: Path) -> None:
     history = rf.train(new_model({}), **settings_of(CASES["exponent drops"]))
     assert history["exponent"][-1] < history["exponent"][0]
+    rbm = new_model({})
+    history = rf.train(rbm, **settings_of(CASES["exponent stays down"]))
+    assert history["exponent"][-1] < engine.exponent(rbm.W)  # only a checkpoint can know it
 
 
 def test_checkpoint_every(tmp_path: Path) -> None:
@@ -224,6 +232,7 @@ def run_script(tmp_path: Path, name: str, resume: str, epochs: int = 60) -> list
 def test_killed_at_a_random_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGKILL, three times over: whatever is on the disk is complete, and the result is the same."""
     monkeypatch.setenv("RBMFAST_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(Path(rf.__file__).parents[1]))  # the package that is tested here
     subprocess.run(run_script(tmp_path, "whole", "no"), check=True)
     checkpoint = tmp_path / "part.ckpt"
     resume = "no"

@@ -14,6 +14,8 @@ import pytest
 from training.helpers import StepCD, bits, random_rows
 
 import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast.container import read_file
 from rbmfast.training import Monitor
 
 X = random_rows(47, 9)
@@ -257,6 +259,23 @@ def test_an_untouched_model_is_initialised_and_a_touched_one_is_not() -> None:
     rf.train(own, X, epochs=0, seed=1)
     assert np.array_equal(own.a, np.full(9, 0.25, np.float32))
     assert np.allclose(own.visible_means, X.mean(axis=0), atol=1e-7)  # but the means are the data's
+
+
+@pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
+def test_where_the_running_means_start(visible: str, tmp_path: Path) -> None:
+    """Offsets at the means of the data, and of the hidden units given them; activity at its target."""
+    rng = np.random.default_rng(0)
+    W, a, b = 40 * rng.normal(size=(9, 5)), rng.normal(size=9), 30 * rng.normal(size=5)
+    rbm = rf.RBM.from_arrays(W, a, b, visible=visible)
+    path = tmp_path / "run.ckpt"
+    penalties = [rf.SparsityTarget(0.2)]
+    history = rf.train(rbm, X, epochs=0, seed=1, checkpoint=path, penalties=penalties, centered=True)
+    _, meta, arrays = read_file(path)
+    means = X.mean(axis=0, keepdims=True)
+    assert np.allclose(arrays["visible_offset"], means[0], atol=1e-6)
+    assert np.allclose(arrays["hidden_offset"], rbm.hidden_probabilities(means)[0], atol=1e-6)
+    assert np.array_equal(arrays["activity"], np.full(5, 0.2, np.float32))
+    assert history["exponent"][0] == meta["exponent"] == engine.exponent(rbm.W) < 20
 
 
 def test_two_threads_train_two_models() -> None:

@@ -1,0 +1,598 @@
+"""The command line: what it does, what it writes, and that every error is one line."""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import rbmfast as rf
+from rbmfast import bench
+from rbmfast.cli import bench as bench_command
+from rbmfast.cli import main
+from rbmfast.cli.common import complete_file, write_json
+from rbmfast.cli.datafiles import read_data
+
+PACKAGE = str(Path(rf.__file__).parent.parent)
+LEVELS = np.random.default_rng(0).integers(0, 256, (60, 4, 4), dtype=np.uint8)
+X = LEVELS.reshape(60, 16) > 127
+FAST = ["--epochs", "2", "--hidden", "5", "--batch-size", "20"]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def idx(values: np.ndarray) -> bytes:
+    shape = struct.pack(f">{values.ndim}I", *values.shape)
+    return bytes([0, 0, 8, values.ndim]) + shape + values.tobytes()
+
+
+def write_files() -> None:
+    np.save("bits.npy", X)
+    np.save("levels.npy", LEVELS)
+    np.savez("one.npz", X.astype(np.float32))
+    np.savez("two.npz", pixels=X, labels=np.arange(60))
+    sp.save_npz("sparse.npz", sp.csc_matrix(X.astype(np.float64)))
+    Path("levels.idx").write_bytes(idx(LEVELS))
+    Path("levels.idx.gz").write_bytes(gzip.compress(idx(LEVELS)))
+    Path("bits.npy.gz").write_bytes(gzip.compress(Path("bits.npy").read_bytes()))
+    Path("one.npz.gz").write_bytes(gzip.compress(Path("one.npz").read_bytes()))
+    Path("sparse.npz.gz").write_bytes(gzip.compress(Path("sparse.npz").read_bytes()))
+    rows = [[str(int(value)) for value in row] for row in X]
+    names = [f"unit {i}" for i in range(16)]
+    Path("header.csv").write_text("\n".join(map(",".join, [names, *rows])) + "\n")
+    Path("plain.csv").write_text("# a comment\n\n" + "\n".join(map(", ".join, rows)))
+    Path("bom.csv").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(map(";".join, rows)).encode())
+    Path("tabs.tsv").write_text("\n".join(map("\t".join, rows)))
+    Path("spaces.txt").write_text("\n".join(map("  ".join, rows)))
+    Path("header.csv.gz").write_bytes(gzip.compress(Path("header.csv").read_bytes()))
+
+
+def fails(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Run what must fail; the one line on stderr."""
+    assert main(argv) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("rbmfast: error: "), error
+    assert error.count("\n") == 1
+    assert error.endswith("\n")
+    return error
+
+
+def bits(path: str) -> bytes:
+    rbm = rf.load(path)
+    return rbm.W.tobytes() + rbm.a.tobytes() + rbm.b.tobytes()
+
+
+def run_process(*argv: str, **settings) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": PACKAGE}
+    command = [sys.executable, "-m", "rbmfast", *argv]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, **settings)
+
+
+# --- The command itself ------------------------------------------------------------------------------------
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"rbmfast {rf.__version__}\n"
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["train"], ["sample"], ["info"], ["bench"]])
+def test_help_has_examples(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*command, "--help"]) == 0
+    text = capsys.readouterr().out
+    assert "\nexamples:\n  rbmfast " in text
+    assert max(map(len, text.splitlines())) <= 110
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "a command is needed: demo, train"),
+        (["trian"], "no command 'trian'; did you mean train?"),
+        (["zzzzzz"], "no command 'zzzzzz'; choose from demo, train"),
+        (["train"], "required: FILE, -o/--output"),
+        (["train", "x", "-o", "y", "--method", "pdc"], "'pdc' is not known; did you mean pcd?"),
+        (["train", "x", "-o", "y", "--rate-schedule", "liner"], "did you mean linear?"),
+        (["train", "x", "-o", "y", "--visible", "gausian"], "did you mean gaussian?"),
+        (["train", "x", "-o", "y", "--epoch", "3"], "no option --epoch; did you mean --epochs?"),
+        (["train", "x", "-o", "y", "--epochs", "three"], "must be a whole number of at least 0, got 'three'"),
+        (["train", "x", "-o", "y", "--rate", "fast"], "--rate: must be a number, got 'fast'"),
+        (["train", "x", "-o", "y", "--shape", "28"], "must be height x width, such as 28x28"),
+        (["train", "x", "-o", "y", "more"], "unexpected argument 'more'"),
+        (["sample", "x", "-n", "0"], "whole number of at least 1"),
+        (["bench", "--threads", "1,x"], "must be numbers from 1 to 4096"),
+        (["info", "nothing.rbm"], "nothing.rbm: No such file or directory"),
+        (["info", "."], ".: Is a directory"),
+    ],
+)
+def test_wrong_usage(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert message in fails(capsys, *argv)
+
+
+def test_as_a_process() -> None:
+    done = run_process("info")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"rbmfast         {rf.__version__}")
+    failed = run_process("inof")
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert failed.stderr == "rbmfast: error: there is no command 'inof'; did you mean info?\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_ctrl_c_is_one_line() -> None:
+    write_files()
+    argv = ["train", "bits.npy", "-o", "m.rbm", "--epochs", "10000000", "--checkpoint", "run.ckpt"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rbmfast", *argv],
+        env={**os.environ, "PYTHONPATH": PACKAGE},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # whatever we have inherited
+    )
+    while process.poll() is None and not Path("run.ckpt").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error == "rbmfast: interrupted: nothing was written; go on with --resume run.ckpt\n"
+    assert not Path("m.rbm").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
+def test_nobody_listens() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONPATH": PACKAGE}
+    with os.fdopen(writer, "wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-m", "rbmfast", "info"], stdout=out, stderr=subprocess.PIPE, env=environment
+        )
+    assert done.stderr == b""
+
+
+def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    assert main(["train", "bits.npy", "-o", "m.rbm", *FAST, "--rate", "1e7"]) == 0
+    error = capsys.readouterr().err
+    assert error.startswith("rbmfast: warning: the weights have become large")
+    assert error.count("\n") == 1
+
+
+# --- train -------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_file_gives_the_same_bits(capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    levels = ["--threshold", "127"]
+    models = {}
+    for name, options in {
+        "bits.npy": [],
+        "bits.npy.gz": [],
+        "one.npz": [],
+        "one.npz.gz": [],
+        "two.npz": ["--key", "pixels"],
+        "sparse.npz": [],
+        "sparse.npz.gz": [],
+        "header.csv": [],
+        "header.csv.gz": [],
+        "plain.csv": [],
+        "bom.csv": [],
+        "tabs.tsv": [],
+        "spaces.txt": [],
+        "levels.npy": levels,
+        "levels.idx": levels,
+        "levels.idx.gz": levels,
+    }.items():
+        assert main(["train", name, "-o", "m.rbm", *FAST, *options]) == 0, name
+        models[name] = bits("m.rbm")
+    assert len({*models.values()}) == 1, models
+    output = capsys.readouterr()
+    assert output.err == ""
+    assert "60 rows of 16 binary values" in output.out
+
+
+def test_the_file_counts_and_not_its_name() -> None:
+    write_files()
+    shutil.copy("levels.idx.gz", "data.csv")
+    assert read_data("data.csv").values.shape == (60, 16)
+    assert read_data("data.csv").image_size == (4, 4)
+
+
+def test_plain_files_are_mapped() -> None:
+    write_files()
+    for name in ("bits.npy", "levels.idx"):
+        values = read_data(name).values
+        assert isinstance(values, np.memmap) or isinstance(values.base, np.memmap), name
+
+
+def test_packed_bits_above_a_threshold(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_files()
+    main(["train", "levels.npy", "-o", "bytes.rbm", "--threshold", "127", *FAST])
+    monkeypatch.setattr("rbmfast.cli.datafiles.PACKED_FROM", 0)
+    monkeypatch.setattr("rbmfast.cli.datafiles.CHUNK", 100)
+    main(["train", "levels.npy", "-o", "bits.rbm", "--threshold", "127", *FAST])
+    assert bits("bytes.rbm") == bits("bits.rbm")
+
+
+def test_grey_levels_from_integers_and_floats() -> None:
+    write_files()
+    np.save("floats.npy", LEVELS.astype(np.float64))
+    sp.save_npz("grey.npz", sp.csr_matrix(LEVELS.reshape(60, 16).astype(np.float32)))
+    np.savetxt("grey.csv", LEVELS.reshape(60, 16), delimiter=",")
+    models = set()
+    for name in ("levels.npy", "floats.npy", "grey.npz", "grey.csv", "levels.idx.gz"):
+        assert main(["train", name, "-o", "m.rbm", "--grey", *FAST]) == 0
+        models.add(bits("m.rbm"))
+    assert len(models) == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["nothing.npy"], "nothing.npy: No such file or directory"),
+        (["levels.npy"], "levels.npy holds values up to 255: say --threshold T"),
+        (["two.npz"], "two.npz: holds 2 arrays; choose one with --key: pixels, labels"),
+        (["two.npz", "--key", "pixel"], "two.npz: has no array 'pixel', only pixels, labels"),
+        (["two.npz", "--key", "labels"], "must hold rows and columns, has the shape (60,)"),
+        (["short.idx"], "is a damaged IDX file: 975 bytes instead of 976"),
+        (["cut.npy"], "cut.npy: cannot be read"),
+        (["cut.npz"], "cut.npz: cannot be read"),
+        (["cut.gz"], "cut.gz: cannot be read"),
+        (["objects.npy"], "objects.npy: cannot be read"),
+        (["words.npy"], "words.npy: holds <U"),
+        (["words.txt"], "words.txt: holds words where numbers should be"),
+        (["late.csv"], "late.csv: cannot be read: could not convert string 'x'"),
+        (["ragged.csv"], "ragged.csv: cannot be read: the number of columns changed"),
+        (["empty.csv"], "empty.csv: holds no data"),
+        (["header-only.csv"], "header-only.csv: holds words where numbers should be"),
+        (["junk"], "junk: is none of the kinds that are understood"),
+        (["latin"], "latin: is none of the kinds that are understood"),
+        (["nan.csv"], "nan.csv[1, 0] is nan, but missing values are not allowed"),
+        (["negative.csv"], "negative.csv[0, 1] is -1.0, but values must lie in [0, 1]"),
+        (["nan.csv", "--threshold", "0.5"], "nan.csv holds NaN"),
+        (["nan.csv", "--grey"], "--grey wants values from 0 to 255"),
+        (["sparse.npz", "--threshold", "-1"], "must be at least 0 for a sparse matrix"),
+        (["bits.npy", "--threshold", "1", "--grey"], "--threshold and --grey exclude each other"),
+        (["bits.npy", "--rate", "-1"], "--rate: value must be a finite number at least 0, got -1"),
+        (["bits.npy", "--rate", "nan"], "--rate: value must be a finite number"),
+        (["bits.npy", "--rate-schedule", "exponential", "--rate-decay", "2"], "decay must be at most 1"),
+        (["bits.npy", "--momentum", "1"], "--momentum: momentum must be a finite number"),
+        (["bits.npy", "--l1", "-1"], "--l1: cost must be a finite number above 0"),
+        (["bits.npy", "--sparsity", "3"], "--sparsity: target must be a number from 0 to 1"),
+        (["bits.npy", "--chains", "3"], "--chains is an option of --method pcd"),
+        (["bits.npy", "--validation", "1.5"], "must be a file or a number between 0 and 1, got 1.5"),
+        (["bits.npy", "--validation", "0.001"], "leaves nothing on one side"),
+        (["bits.npy", "--validation", "nothing"], "nothing: No such file or directory"),
+        (["bits.npy", "--validation", "narrow.csv"], "narrow.csv: has 2 columns, bits.npy has 16"),
+        (["bits.npy", "--resume", "nothing"], "nothing: No such file or directory"),
+        (["bits.npy", "--resume", "bits.npy"], "is not an rbmfast file"),
+        (["bits.npy", "--checkpoint", "nowhere/run.ckpt"], "there is no folder"),
+        (["bits.npy", "-o", "nowhere/m.rbm"], "nowhere/m.rbm: there is no folder"),
+        (["bits.npy", "-o", "."], ".: is a folder; name a file"),
+        (["bits.npy", "--plots", "p", "--shape", "5x5"], "shape must have 16 pixels in all, got 5 x 5"),
+        (["bits.npy", "--threads", "0"], "--threads: must be a whole number of at least 1"),
+        (["bits.npy", "--threads", "10000"], "n must be an integer from 1 to 4096"),
+    ],
+)
+def test_train_refuses(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    Path("short.idx").write_bytes(idx(LEVELS)[:-1])
+    for suffix, whole in (("npy", "bits.npy"), ("npz", "two.npz"), ("gz", "levels.idx.gz")):
+        Path(f"cut.{suffix}").write_bytes(Path(whole).read_bytes()[:-40])
+    np.save("objects.npy", np.array([[{}]]), allow_pickle=True)
+    np.save("words.npy", np.array([["yes", "no"]]))
+    Path("words.txt").write_text("hello world\nhow are you\n")
+    Path("late.csv").write_text("1,0\n0,1\nx,1\n")
+    Path("ragged.csv").write_text("1,0\n0\n")
+    Path("empty.csv").write_text("")
+    Path("header-only.csv").write_text("a,b\n")
+    Path("junk").write_bytes(bytes(range(256)))
+    Path("latin").write_bytes("é,è\n1,0\n".encode("latin-1"))
+    Path("nan.csv").write_text("1,0\nnan,1\n")
+    Path("negative.csv").write_text("1,-1\n0,5\n")
+    Path("narrow.csv").write_text("1,0\n0,1\n")
+    assert message in fails(capsys, "train", "-o", "m.rbm", *argv)
+    assert not Path("m.rbm").exists()
+    assert not [*Path().glob(".rbmfast-*")]
+
+
+def test_settings_reach_the_library(capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    options = [
+        *("--method", "pcd", "-k", "2", "--chains", "7", "--rate", "0.1", "--rate-schedule", "linear"),
+        *("--momentum", "0.8", "--l1", "1e-5", "--l2", "1e-3", "--max-norm", "4", "--sparsity", "0.2"),
+        *("--centered", "--shuffle", "none", "--seed", "3", "--threads", "1"),
+    ]
+    assert main(["train", "bits.npy", "-o", "m.rbm", *FAST, *options]) == 0
+    rbm = rf.RBM(16, 5, seed=3)
+    rf.train(
+        rbm,
+        X,
+        method=rf.PCD(k=2, n_chains=7),
+        optimizer=rf.SGD(rf.Linear(0.1), momentum=0.8),
+        penalties=[rf.L1(1e-5), rf.L2(1e-3), rf.MaxNorm(4.0), rf.SparsityTarget(0.2)],
+        centered=True,
+        epochs=2,
+        batch_size=20,
+        shuffle=False,
+        seed=3,
+    )
+    rbm.save("expected.rbm")
+    assert bits("m.rbm") == bits("expected.rbm")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in lines[2:4]] == ["epoch 1/2", "epoch 2/2"]
+    assert "reconstruction error 0." in lines[2]
+    assert "samples/s" in lines[4]
+    assert lines[5] == "wrote m.rbm"
+
+
+def test_threads_are_put_back() -> None:
+    write_files()
+    before = rf.get_num_threads()
+    main(["train", "bits.npy", "-o", "m.rbm", *FAST, "--threads", str(before + 1)])
+    assert rf.get_num_threads() == before
+
+
+def test_gaussian_units(capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("real.npy", np.random.default_rng(0).normal(size=(40, 6)))
+    assert main(["train", "real.npy", "-o", "m.rbm", *FAST, "--visible", "gaussian", "--rate", "0.01"]) == 0
+    assert "40 rows of 6 real values" in capsys.readouterr().out
+    assert main(["sample", "m.rbm", "-n", "3", "--steps", "5", "-o", "s.npy"]) == 0
+    assert np.load("s.npy").dtype == np.float32
+
+
+def test_validation(capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    assert main(["train", "bits.npy", "-o", "a.rbm", *FAST, "--validation", "bits.npy"]) == 0
+    assert "validation 0." in capsys.readouterr().out
+    assert main(["train", "bits.npy", "-o", "b.rbm", *FAST]) == 0
+    assert bits("a.rbm") == bits("b.rbm")  # watching changes nothing
+    capsys.readouterr()
+
+    models = {}
+    for name in ("bits.npy", "sparse.npz", "plain.csv"):
+        assert main(["train", name, "-o", "m.rbm", *FAST, "--validation", "0.25"]) == 0
+        text = capsys.readouterr().out
+        assert "45 rows of 16" in text
+        assert "15 rows of 16" in text
+        models[name] = bits("m.rbm")
+    assert len({*models.values()}) == 1
+
+
+def test_held_out_rows_are_the_rest() -> None:
+    write_files()
+    train, held = read_data("bits.npy").split(0.25, seed=1)
+    both = np.concatenate([train.values, held.values])
+    assert sorted(map(bytes, both)) == sorted(map(bytes, X))
+    other = read_data("bits.npy").split(0.25, seed=2)[1]
+    assert not np.array_equal(held.values, other.values)
+
+
+def test_resume_equals_never_stopping(capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    common = ["train", "bits.npy", "--hidden", "5", "--method", "pcd", "--batch-size", "20", "-o"]
+    assert main([*common, "whole.rbm", "--epochs", "5"]) == 0
+    assert main([*common, "part.rbm", "--epochs", "2", "--checkpoint", "run.ckpt"]) == 0
+    assert main([*common, "rest.rbm", "--epochs", "5", "--resume", "run.ckpt"]) == 0
+    assert bits("rest.rbm") == bits("whole.rbm") != bits("part.rbm")
+    capsys.readouterr()
+    message = fails(capsys, *common, "no.rbm", "--epochs", "5", "--resume", "run.ckpt", "--rate", "0.1")
+    assert "resume: optimizer is" in message
+
+    assert main(["info", "run.ckpt"]) == 0
+    assert "checkpoint      of a training run, after 2 epochs and 6 updates" in capsys.readouterr().out
+    assert "holds no model but a checkpoint" in fails(capsys, "sample", "run.ckpt")
+
+
+def test_plots_of_images_and_of_tables(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    np.save("wide.npy", np.concatenate([LEVELS, LEVELS], axis=2))
+    assert main(["train", "wide.npy", "-o", "m.rbm", "--threshold", "99", *FAST, "--plots", "a/b"]) == 0
+    names = sorted(path.name for path in Path("a/b").iterdir())
+    assert names == ["filters.png", "learning_curves.png", "reconstructions.png", "samples.png"]
+    assert main(["train", "wide.npy", "-o", "m.rbm", "--grey", *FAST, "--plots", "grey"]) == 0
+
+    np.save("table.npy", X[:, :6])
+    capsys.readouterr()
+    assert main(["train", "table.npy", "-o", "m.rbm", *FAST, "--plots", "c"]) == 0
+    assert [path.name for path in Path("c").iterdir()] == ["learning_curves.png"]
+    assert "say --shape HxW" in capsys.readouterr().out
+    assert main(["train", "table.npy", "-o", "m.rbm", *FAST, "--plots", "c", "--shape", "2x3"]) == 0
+    assert Path("c/filters.png").exists()
+
+
+# --- sample and info ---------------------------------------------------------------------------------------
+
+
+def test_train_info_sample_round_trip(capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    assert main(["train", "bits.npy", "-o", "m.rbm", *FAST]) == 0
+    capsys.readouterr()
+    assert main(["info", "m.rbm"]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("model           RBM(16, 5)\nvisible units   16 bernoulli\n")
+    assert "trained or assigned" in text
+
+    assert main(["sample", "m.rbm", "-n", "9", "--steps", "20", "--seed", "4"]) == 0
+    assert capsys.readouterr().out.startswith("wrote samples.npy: 9 x 16, uint8, mean 0.")
+    expected = rf.load("m.rbm").sample(9, steps=20, seed=4)
+    assert np.array_equal(np.load("samples.npy"), expected)
+    assert main(["sample", "m.rbm", "-n", "9", "--steps", "20", "--seed", "4", "-o", "again.npy"]) == 0
+    assert Path("again.npy").read_bytes() == Path("samples.npy").read_bytes()
+
+
+def test_samples_as_pictures(capsys: pytest.CaptureFixture[str]) -> None:
+    rf.RBM(12, 3, seed=0).save("m.rbm")
+    command = ["sample", "m.rbm", "-n", "4", "--steps", "2", "--png"]
+    pytest.importorskip("matplotlib")
+    assert "12 pixels are no square" in fails(capsys, *command, "s.png")
+    assert "must end in .png" in fails(capsys, *command, "s.jpg")
+    assert main([*command, "s.png", "--shape", "3x4"]) == 0
+    assert Path("s.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_files_that_hold_no_model(capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    rf.RBM(4, 2, seed=0).save("m.rbm")
+    damaged = bytearray(Path("m.rbm").read_bytes())
+    damaged[200] ^= 1
+    Path("damaged.rbm").write_bytes(damaged)
+    for command in ("info", "sample"):
+        assert "'bits.npy' is not an rbmfast file" in fails(capsys, command, "bits.npy")
+        assert "damaged" in fails(capsys, command, "damaged.rbm")
+
+
+def test_info_of_a_new_model(capsys: pytest.CaptureFixture[str]) -> None:
+    rf.RBM(4, 2, visible="gaussian", seed=12).save("m.rbm")
+    assert main(["info", "m.rbm"]) == 0
+    text = capsys.readouterr().out
+    assert "new, never trained" in text
+    assert "initial seed    12" in text
+
+
+# --- demo --------------------------------------------------------------------------------------------------
+
+
+def test_demo(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("sklearn")
+    assert main(["demo", "--epochs", "25", "--output", "out"]) == 0
+    output = capsys.readouterr()
+    assert "[####################################] 100%  epoch 25/25" in output.err
+    for words in ("reconstruction error", "free-energy gap", "nats per pixel", "samples/s", "1 thread"):
+        assert words in output.out
+
+    metrics = json.loads(Path("out/metrics.json").read_text())
+    before, after = metrics["before"], metrics["after"]
+    assert before.keys() >= {"reconstruction_error", "free_energy_gap", "pseudo_likelihood"}
+    assert before.keys() == after.keys()
+    assert after["reconstruction_error"] < 0.6 * before["reconstruction_error"]
+    assert after["pseudo_likelihood"] > before["pseudo_likelihood"] + 5
+    assert metrics["samples_per_second"] > 0
+
+    model = rf.load("out/digits.rbm")
+    assert (model.n_visible, model.n_hidden) == (64, 128)
+    history = json.loads(Path("out/history.json").read_text())
+    assert history["epoch"] == [*range(26)]
+    pictures = sorted(path.stem for path in Path("out").glob("*.png"))
+    assert pictures == ["completions", "filters", "learning_curves", "reconstructions", "samples"]
+    first = bits("out/digits.rbm")
+    assert main(["demo", "--epochs", "25", "--output", "out", "--threads", "2"]) == 0
+    assert bits("out/digits.rbm") == first
+
+
+@pytest.mark.parametrize("missing", ["matplotlib", "sklearn"])
+def test_demo_says_what_to_install(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    message = fails(capsys, "demo")
+    project = {"sklearn": "scikit-learn"}.get(missing, missing)
+    assert project in message
+    assert "pip install 'rbmfast[demo]'" in message
+    assert not Path("rbmfast-demo").exists()
+
+
+def test_pictures_say_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_files()
+    rf.RBM(16, 3, seed=0).save("m.rbm")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    for argv in (
+        ["train", "bits.npy", "-o", "n.rbm", "--plots", "p"],
+        ["sample", "m.rbm", "--png", "s.png"],
+        ["bench", "--png", "b.png"],
+    ):
+        assert "needs matplotlib: pip install 'rbmfast[plots]'" in fails(capsys, *argv)
+
+
+# --- bench -------------------------------------------------------------------------------------------------
+
+SMALL = (
+    bench.Workload("learn", 20, 10, n_rows=300, steps=2),
+    bench.Workload("gibbs", 20, 10, n_rows=10, steps=20),
+    bench.Workload("hidden", 20, 10, n_rows=200),
+)
+
+
+def test_bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(bench_command, "WORKLOADS", SMALL)
+    before = rf.get_num_threads()
+    argv = ["bench", "--quick", "--threads", "1,2", "--json", "b.json"]
+    with_picture = importlib.util.find_spec("matplotlib") is not None
+    assert main([*argv, "--png", "b.png"] if with_picture else argv) == 0
+    assert rf.get_num_threads() == before
+    text = capsys.readouterr().out
+    assert text.count("CD-1, 20 x 10, batch 100") == 2
+    assert "in brackets how many times as fast rbmfast is" in text
+
+    written = json.loads(Path("b.json").read_text())
+    assert {"cpu", "isa", "numpy", "blas", "peers"} <= written["environment"].keys()
+    peers = {m["peer"] for m in written["measurements"]}
+    assert {"rbmfast", "NumPy"} <= peers
+    assert len(written["measurements"]) == 2 * len(SMALL) * len(peers)
+    for m in written["measurements"]:
+        assert len(m["seconds"]) == bench_command.QUICK_REPEATS
+        assert m["samples_per_second"] > 0
+    assert Path("b.png").exists() == with_picture
+
+
+def test_bench_without_threadpoolctl(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(bench_command, "WORKLOADS", SMALL[:1])
+    monkeypatch.setattr("rbmfast.bench.measure.can_limit_blas", lambda: False)
+    assert main(["bench", "--quick", "--threads", "1"]) == 0
+    assert "threadpoolctl is not installed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("persistent", [False, True])
+def test_the_numpy_baseline_learns(k: int, persistent: bool) -> None:
+    """A baseline that computes something else would be no baseline."""
+    data = np.repeat(np.eye(4), 25, axis=0).astype(np.float32)
+    data = data[np.random.default_rng(0).permutation(100)]
+    rbm = bench.NumpyRBM(np.random.default_rng(1).normal(0, 0.01, (4, 6)), np.full(4, -1.1), np.zeros(6))
+    chains = np.zeros((100, 6), np.float32) if persistent else None
+    for _ in range(300):
+        rbm.learn(data, 10, 0.1, k, chains, momentum=0.5)
+    model = rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b)
+    assert rf.log_likelihood(model, np.eye(4)).mean() > -2.2  # log 4 is the best; -2.25 knows the means only
+    V = np.eye(4, dtype=np.float32)
+    np.testing.assert_allclose(rbm.hidden_probabilities(V), model.hidden_probabilities(V), atol=1e-5)
+    np.testing.assert_allclose(rbm.free_energy(V), model.free_energy(V), atol=1e-4)
+    assert set(np.unique(rbm.gibbs(V, steps=3))) <= {0.0, 1.0}
+
+
+# --- Small things ------------------------------------------------------------------------------------------
+
+
+def test_a_file_appears_complete_or_not_at_all() -> None:
+    Path("kept.txt").write_text("old")
+    with pytest.raises(RuntimeError), complete_file("kept.txt") as file:
+        file.write(b"new")
+        raise RuntimeError
+    assert Path("kept.txt").read_text() == "old"
+    assert [path.name for path in Path().iterdir()] == ["kept.txt"]
+
+
+def test_json_without_nan() -> None:
+    write_json("x.json", {"a": float("nan"), "b": [1.5, float("inf")], "c": "text"})
+    assert json.loads(Path("x.json").read_text()) == {"a": None, "b": [1.5, None], "c": "text"}

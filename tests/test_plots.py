@@ -1,0 +1,187 @@
+"""Figures have the parts that they should have, of any shape; bad input gets a clear error."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import numpy as np
+import pytest
+
+import rbmfast as rf
+
+pytest.importorskip("matplotlib")
+
+from rbmfast import plots
+
+V = (np.random.default_rng(0).random((7, 12)) < 0.4).astype(np.uint8)
+SHAPE = (3, 4)
+
+
+def drawn(figure, n_axes: int):
+    """The figure, after it has really been drawn."""
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    assert png.getvalue().startswith(b"\x89PNG")
+    assert len(figure.axes) == n_axes
+    return figure
+
+
+def picture(figure, axes: int = 0) -> np.ndarray:
+    (image,) = figure.axes[axes].images
+    return np.asarray(image.get_array())
+
+
+def inks(figure, axes: int = 0) -> set[tuple[float, ...]]:
+    return {tuple(pixel) for pixel in picture(figure, axes).reshape(-1, 3).round(6)}
+
+
+@pytest.fixture(scope="module")
+def rbm() -> rf.RBM:
+    return rf.RBM(12, 5, seed=0)
+
+
+def test_images_are_black_where_units_are_on() -> None:
+    figure = drawn(plots.images(V, SHAPE, title="some"), 1)
+    assert figure.axes[0].get_title() == "some"
+    assert inks(figure) == {(0.0, 0.0, 0.0), (1.0, 1.0, 1.0), plots.GAP_COLOUR}
+    black = (picture(figure) == 0).all(axis=-1).sum()
+    zoom = black / V.sum()  # every pixel of every picture is there, and equally large
+    assert zoom == int(zoom) > 1
+
+
+def test_images_of_real_numbers_are_scaled() -> None:
+    figure = drawn(plots.images(np.array([[-3.0, 5.0, 1.0, 1.0]])), 1)
+    assert {(1.0,) * 3, (0.0,) * 3, (0.5,) * 3} <= inks(figure)
+
+
+def test_images_of_equal_numbers() -> None:
+    drawn(plots.images(np.full((2, 4), 7.0)), 1)
+
+
+@pytest.mark.parametrize("columns", [1, 2, 100, None])
+def test_columns(columns: int | None) -> None:
+    drawn(plots.images(V, SHAPE, columns=columns), 1)
+
+
+def test_n_limits_what_is_shown() -> None:
+    few, all_of_them = (picture(plots.images(V, SHAPE, n=n, columns=1)) for n in (2, 100))
+    assert len(few) < len(all_of_them)
+
+
+def test_filters(rbm: rf.RBM) -> None:
+    figure = drawn(plots.filters(rbm, SHAPE), 1)
+    assert figure.axes[0].get_title() == "Weights of 5 hidden units"
+    (bar,) = figure.axes[0].child_axes
+    assert bar.get_ylabel() == "weight"
+
+
+def test_the_strongest_filters_come_first() -> None:
+    W = np.zeros((4, 3))
+    W[:, 1] = 2.0
+    figure = plots.filters(rf.RBM.from_arrays(W, np.zeros(4), np.zeros(3)), n=1)
+    assert figure.axes[0].get_title() == "Weights of the 1 strongest of 3 hidden units"
+    assert len(inks(figure)) == 2  # one colour, and the gaps
+
+
+def test_filters_of_zero_weights() -> None:
+    drawn(plots.filters(rf.RBM.from_arrays(np.zeros((4, 3)), np.zeros(4), np.zeros(3))), 1)
+
+
+@pytest.mark.parametrize("states", [False, True])
+def test_samples(rbm: rf.RBM, states: bool) -> None:
+    figure = drawn(plots.samples(rbm, SHAPE, n=6, steps=5, seed=1, states=states), 1)
+    assert "5 Gibbs steps" in figure.axes[0].get_title()
+    assert (len(inks(figure)) == 3) == states
+
+
+def test_samples_of_gaussian_units() -> None:
+    drawn(plots.samples(rf.RBM(12, 5, visible="gaussian", seed=0), SHAPE, n=2, steps=2, seed=1), 1)
+
+
+@pytest.mark.parametrize(("columns", "bands"), [(3, 3), (7, 1), (50, 1)])
+def test_reconstructions(rbm: rf.RBM, columns: int, bands: int) -> None:
+    figure = drawn(plots.reconstructions(V, rbm.reconstruct(V), SHAPE, columns=columns), bands)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["data", "reconstruction"]
+
+
+def test_completions(rbm: rf.RBM) -> None:
+    missing = np.arange(12) >= 6
+    figure = drawn(plots.completions(V, missing, V, SHAPE), 1)
+    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert labels == ["original", "erased", "completed"]
+    assert plots.ERASED_COLOUR in inks(figure)
+    drawn(plots.completions(V, np.broadcast_to(missing, V.shape), V, SHAPE, n=3, columns=2), 2)
+
+
+def train(**settings) -> rf.History:
+    return rf.train(rf.RBM(12, 3, seed=0), V, epochs=2, seed=1, **settings)
+
+
+def test_learning_curves() -> None:
+    monitors = [rf.ReconstructionError(), rf.FreeEnergyGap(), rf.PseudoLikelihood(), rf.WeightNorm()]
+    history = train(monitors=monitors, validation=V[:3])
+    for source in (history, history.to_dict()):
+        figure = drawn(plots.learning_curves(source), 5)
+        assert [len(axes.lines) for axes in figure.axes] == [2, 1, 2, 1, 1]
+        assert all(axes.get_xlabel() == "epoch" and axes.get_ylabel() for axes in figure.axes)
+
+
+def test_learning_curves_of_chosen_columns() -> None:
+    history = train()
+    assert drawn(plots.learning_curves(history), 1).axes[0].get_title() == "Speed"
+    drawn(plots.learning_curves(history, ["seconds", "rate"]), 2)
+    with pytest.raises(ValueError, match="no column 'rats', only epoch"):
+        plots.learning_curves(history, ["rats"])
+
+
+@pytest.mark.parametrize("n", [3, 32])
+def test_pattern_counts(rbm: rf.RBM, n: int) -> None:
+    figure = drawn(plots.pattern_counts(rbm.pattern_counts(V[0], n_samples=500, seed=1), n), 1)
+    assert len(figure.axes[0].get_xticklabels()) == n
+    assert "500 samples" in figure.axes[0].get_title()
+
+
+def test_bars() -> None:
+    values = {"ours": [4e4, 5e6], "theirs": [1e4, 1e6], "others": [2e4, None]}
+    axes = drawn(plots.bars(["big", "small"], values, "theirs", unit="samples/s"), 1).axes[0]
+    assert len(axes.patches) == 5
+    texts = [text.get_text().strip() for text in axes.texts]
+    assert texts[0] == "4.0 \u00d7  (40k samples/s)"
+    assert axes.get_xlabel() == "times as fast as theirs"
+
+
+# --- What is refused ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: plots.images(V), "12 pixels are no square"),
+        (lambda: plots.images(V, (5, 2)), "shape must have 12 pixels in all, got 5 x 2"),
+        (lambda: plots.images(V[0], SHAPE), "V must be 2-D"),
+        (lambda: plots.images(V[:0], SHAPE), "not empty"),
+        (lambda: plots.images(V, SHAPE, n=0), "n must be an integer of at least 1"),
+        (lambda: plots.reconstructions(V, V[:2], SHAPE), r"R must have the shape \(7, 12\) of V"),
+        (lambda: plots.completions(V, V, V, SHAPE), "missing must be a bool array"),
+        (lambda: plots.completions(V, np.ones(3, bool), V, SHAPE), "missing must be a bool array"),
+    ],
+)
+def test_refused(call, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ImportError, match=r"pip install 'rbmfast\[plots\]'"):
+        plots.images(V, SHAPE)
+
+
+def test_pyplot_is_left_alone(rbm: rf.RBM) -> None:
+    from matplotlib import pyplot
+
+    before = pyplot.get_fignums()
+    plots.filters(rbm, SHAPE)
+    assert pyplot.get_fignums() == before
