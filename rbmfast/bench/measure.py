@@ -19,7 +19,7 @@ import rbmfast as rf
 from rbmfast.bench.peers import PEERS, Peer
 from rbmfast.bench.workloads import Workload
 
-REST = 0.01  # seconds before each call: other libraries' threads spin for a while after their work
+REST = 0.05  # seconds before each call: OpenBLAS's threads spin for 2**26 cycles after their work
 
 
 @dataclass(frozen=True)

@@ -242,28 +242,40 @@ static void uniform_u32(int n, int unit, const rbmk_counter *counter, uint32_t *
     }
 }
 
-/* A unit takes its rarer state iff its uniform is below 2^32 p. The high halves decide all but ties, so the low ones
- * are drawn for about one vector in 4000. (int32 throughout: mixed widths would halve the vectors.) */
-static inline void bernoulli16(const float *restrict x, int t, const uint32_t high[4][16], uint32_t block,
-                               const rbmk_counter *counter, uint8_t *restrict state)
+#ifndef RBMK_OWN_DECIDE16
+/* States of 16 units by the high halves (word >> shift) of their uniforms; 0 if a half ties with its threshold's.
+ * (int32 throughout: mixed widths would halve the vectors.) */
+static inline int decide16(const float *restrict x, const int32_t *restrict threshold, const uint32_t *restrict word,
+                           int shift, uint8_t *restrict state)
 {
-    const uint32_t *restrict word = high[t / 2];
     int32_t drawn[16], tie = 0;
     for (int l = 0; l < 16; l++) {
-        int32_t top = (int32_t)(threshold1(rare_probability(x[l])) >> 16), half = half_word(word[l], t);
+        int32_t top = (int32_t)((uint32_t)threshold[l] >> 16), half = (int32_t)(word[l] >> shift & 0xFFFFu);
         drawn[l] = (half < top) ^ (x[l] >= 0.0f);
         tie |= half == top;
     }
-    if (tie) {
-        uint32_t low[4][16];
-        philox16(block | RBMK_LOW_HALVES, counter, low);
-        for (int l = 0; l < 16; l++) {
-            uint32_t uniform = (uint32_t)half_word(word[l], t) << 16 | (uint32_t)half_word(low[t / 2][l], t);
-            drawn[l] = (uniform < threshold1(rare_probability(x[l]))) ^ (x[l] >= 0.0f);
-        }
-    }
     for (int l = 0; l < 16; l++)
         state[l] = (uint8_t)drawn[l];
+    return !tie;
+}
+#endif
+
+/* A unit takes its rarer state iff its uniform is below 2^32 p. The high halves decide all but ties, so the low ones
+ * are drawn for about one vector in 4000. */
+static inline void bernoulli16(const float *restrict x, int t, const uint32_t high[4][16], uint32_t block,
+                               const rbmk_counter *counter, uint8_t *restrict state)
+{
+    int32_t threshold[16];
+    for (int l = 0; l < 16; l++)
+        threshold[l] = (int32_t)threshold1(rare_probability(x[l]));
+    if (decide16(x, threshold, high[t / 2], 16 * (t % 2), state))
+        return;
+    uint32_t low[4][16];
+    philox16(block | RBMK_LOW_HALVES, counter, low);
+    for (int l = 0; l < 16; l++) {
+        uint32_t uniform = (uint32_t)half_word(high[t / 2][l], t) << 16 | (uint32_t)half_word(low[t / 2][l], t);
+        state[l] = (uint8_t)((uniform < (uint32_t)threshold[l]) ^ (x[l] >= 0.0f));
+    }
 }
 
 static void sigmoid_bernoulli(const float *x, int n, int unit, const rbmk_counter *counter, uint8_t *state)
@@ -339,15 +351,17 @@ static uint32_t update_row(const rbmk_row_update *u)
 {
     const int n = u->n;
     const float rate = u->rate, momentum = u->momentum, l1 = u->l1, l2 = u->l2;
+    const float *restrict g = u->g;
     float *restrict W = u->W, *restrict velocity = u->velocity;
-    float g[RBMK_PANEL];
+    float changed[RBMK_PANEL];
     int32_t largest = 0;
-    memcpy(g, u->g, (size_t)n * sizeof *g);
+    if (u->centered || u->push)
+        g = memcpy(changed, g, (size_t)n * sizeof *g);
     if (u->centered)
-        center_row(u, g);
+        center_row(u, changed);
     if (u->push)
         for (int j = 0; j < n; j++)
-            g[j] = g[j] + u->visible_mean * u->push[j];
+            changed[j] = changed[j] + u->visible_mean * u->push[j];
     for (int j = 0; j < n; j++) {
         float slope = (g[j] - l2 * W[j]) - l1 * signum(W[j]);
         velocity[j] = flush(momentum * velocity[j] + rate * slope);

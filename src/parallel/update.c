@@ -76,20 +76,27 @@ static uint32_t update_rows(const rbmk_updater *u, int row, int n_rows, int col,
     rbmk_learning *m = u->model;
     uint32_t largest = 0;
     float column[UPDATE_COLUMNS] = {0};
-    for (int r = 0; r < n_rows; r++)
+    rbmk_row_update one = {.centered = s->centered, .rate = u->rate, .momentum = u->momentum, .l1 = s->l1, .l2 = s->l2};
+    for (int r = 0; r < n_rows; r++) {
+        const int64_t i = row + r;
+        one.visible_gradient = u->visible_gradient[i];
+        one.visible_offset = m->visible_offset[i];
+        one.visible_mean = u->visible_mean[i];
         for (int c = 0; c < n_cols; c += RBMK_PANEL) {
-            int64_t i = row + r, j = col + c, at = i * m->n_hidden + j;
-            rbmk_row_update one = {
-                .n = n_cols - c < RBMK_PANEL ? n_cols - c : RBMK_PANEL, .centered = s->centered, .rate = u->rate,
-                .momentum = u->momentum, .l1 = s->l1, .l2 = s->l2, .visible_gradient = u->visible_gradient[i],
-                .visible_offset = m->visible_offset[i], .visible_mean = u->visible_mean[i],
-                .hidden_gradient = u->hidden_gradient + j, .hidden_offset = m->hidden_offset + j,
-                .push = s->sparsity_cost > 0.0f ? u->push + j : NULL, .g = g + r * UPDATE_COLUMNS + c,
-                .W = m->W + at, .velocity = m->W_velocity + at, .column = column + c,
-                .row = u->row_sums + j / RBMK_PANEL * m->n_visible + i};
+            const int64_t j = col + c, at = i * m->n_hidden + j;
+            one.n = n_cols - c < RBMK_PANEL ? n_cols - c : RBMK_PANEL;
+            one.hidden_gradient = u->hidden_gradient + j;
+            one.hidden_offset = m->hidden_offset + j;
+            one.push = s->sparsity_cost > 0.0f ? u->push + j : NULL;
+            one.g = g + r * UPDATE_COLUMNS + c;
+            one.W = m->W + at;
+            one.velocity = m->W_velocity + at;
+            one.column = column + c;
+            one.row = u->row_sums + j / RBMK_PANEL * m->n_visible + i;
             uint32_t bits = u->kernels->update_row(&one);
             largest = bits > largest ? bits : largest;
         }
+    }
     memcpy(u->column_sums + (int64_t)(row / RBMK_ROW_BLOCK) * m->n_hidden + col, column,
            (size_t)n_cols * sizeof *column);
     return largest;

@@ -104,6 +104,31 @@ static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t o
     philox8(c0 + 8, counter, out, 8);
 }
 
+#define RBMK_OWN_DECIDE16
+
+/* States (-1 or 0) of 8 units by the high halves of their uniforms; adds ties to *tie. */
+static inline __m256i decide8(const float *x, const int32_t *threshold, const uint32_t *word, int shift, __m256i *tie)
+{
+    __m256i half = _mm256_srl_epi32(_mm256_loadu_si256((const __m256i *)word), _mm_cvtsi32_si128(shift));
+    half = _mm256_and_si256(half, _mm256_set1_epi32(0xFFFF));
+    __m256i top = _mm256_srli_epi32(_mm256_loadu_si256((const __m256i *)threshold), 16);
+    __m256 on = _mm256_cmp_ps(_mm256_loadu_ps(x), _mm256_setzero_ps(), _CMP_GE_OQ);
+    *tie = _mm256_or_si256(*tie, _mm256_cmpeq_epi32(half, top));
+    return _mm256_xor_si256(_mm256_cmpgt_epi32(top, half), _mm256_castps_si256(on));
+}
+
+/* States of 16 units by the high halves (word >> shift) of their uniforms; 0 if a half ties with its threshold's. */
+static inline int decide16(const float *x, const int32_t *threshold, const uint32_t *word, int shift, uint8_t *state)
+{
+    __m256i tie = _mm256_setzero_si256();
+    __m256i first = decide8(x, threshold, word, shift, &tie);
+    __m256i second = decide8(x + 8, threshold + 8, word + 8, shift, &tie);
+    __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(first, second), 0xD8);
+    __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128((__m128i *)state, _mm_and_si128(bytes, _mm_set1_epi8(1)));
+    return _mm256_testz_si256(tie, tie);
+}
+
 #include "../../common/kernels.inl.h"
 
 /* 8 x 8 in registers: pairs, then quadruples, then halves. */

@@ -76,24 +76,39 @@ static inline __m512i multiply_wide(__m512i a, __m512i m, __m512i *high)
 /* 16 neighbouring blocks at once. */
 static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
 {
+    enum { XOR3 = 0x96 }; /* truth table of a ^ b ^ c */
     const __m512i m0 = _mm512_set1_epi64(PHILOX_M0), m1 = _mm512_set1_epi64(PHILOX_M1);
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     __m512i x0 = _mm512_add_epi32(_mm512_set1_epi32((int)c0), lanes), x1 = _mm512_set1_epi32((int)counter->c1);
     __m512i x2 = _mm512_set1_epi32((int)counter->c2), x3 = _mm512_set1_epi32((int)counter->c3);
-    uint32_t k0 = counter->k0, k1 = counter->k1;
+    __m512i k0 = _mm512_set1_epi32((int)counter->k0), k1 = _mm512_set1_epi32((int)counter->k1);
     for (int round = 0; round < 10; round++) {
         __m512i high0, high1, low0 = multiply_wide(x0, m0, &high0), low1 = multiply_wide(x2, m1, &high1);
-        x0 = _mm512_xor_si512(_mm512_xor_si512(high1, x1), _mm512_set1_epi32((int)k0));
-        x2 = _mm512_xor_si512(_mm512_xor_si512(high0, x3), _mm512_set1_epi32((int)k1));
+        x0 = _mm512_ternarylogic_epi32(high1, x1, k0, XOR3);
+        x2 = _mm512_ternarylogic_epi32(high0, x3, k1, XOR3);
         x1 = low1;
         x3 = low0;
-        k0 += PHILOX_W0;
-        k1 += PHILOX_W1;
+        k0 = _mm512_add_epi32(k0, _mm512_set1_epi32((int)PHILOX_W0));
+        k1 = _mm512_add_epi32(k1, _mm512_set1_epi32((int)PHILOX_W1));
     }
     _mm512_storeu_si512(out[0], x0);
     _mm512_storeu_si512(out[1], x1);
     _mm512_storeu_si512(out[2], x2);
     _mm512_storeu_si512(out[3], x3);
+}
+
+#define RBMK_OWN_DECIDE16
+
+/* States of 16 units by the high halves (word >> shift) of their uniforms; 0 if a half ties with its threshold's. */
+static inline int decide16(const float *x, const int32_t *threshold, const uint32_t *word, int shift, uint8_t *state)
+{
+    __m512i half = _mm512_srl_epi32(_mm512_loadu_si512(word), _mm_cvtsi32_si128(shift));
+    half = _mm512_and_si512(half, _mm512_set1_epi32(0xFFFF));
+    __m512i top = _mm512_srli_epi32(_mm512_loadu_si512(threshold), 16);
+    __mmask16 on = _mm512_cmp_ps_mask(_mm512_loadu_ps(x), _mm512_setzero_ps(), _CMP_GE_OQ);
+    __mmask16 drawn = _mm512_cmplt_epi32_mask(half, top) ^ on;
+    _mm_storeu_si128((__m128i *)state, _mm_maskz_set1_epi8(drawn, 1));
+    return !_mm512_cmpeq_epi32_mask(half, top);
 }
 
 #include "../../common/kernels.inl.h"
