@@ -533,7 +533,7 @@ def update(state, grad, settings, float rate, float momentum):
 
 
 cdef class _Signals:
-    """Runs Python's signal handlers between updates and keeps what they raise."""
+    """Runs Python's signal handlers between passes and keeps what they raise."""
 
     cdef object error
 
@@ -553,7 +553,7 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
           first_step):
     """Learn from rows X[order] in batches, by CD-k (chains is None) or PCD-k; returns the updates made.
 
-    Ctrl-C is answered between updates, with a consistent state. A weight that stops being finite raises
+    Ctrl-C is answered between passes: the parameters are those after the last complete update. A weight that stops being finite raises
     FloatingPointError and leaves `state` unusable.
     """
     cdef _Model model = _Model(state)

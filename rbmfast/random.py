@@ -17,7 +17,6 @@ SeedLike = int | np.random.Generator | None
 
 MAX_ROW = 2**40 - 1
 MAX_STEP = 2**44 - 1
-MAX_LAYER = 2**6 - 1
 
 
 class Purpose(IntEnum):

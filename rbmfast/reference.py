@@ -34,6 +34,7 @@ MAX_EXPONENT = 20
 MIN_EXPONENT = -40
 MAX_Q = 127 * (1 + 256 + 65536)  # what three balanced 8-bit digits hold
 MAX_SUM = 2**31 - 1  # of |q| along a row or a column: sums of selected q fit int32
+MAX_BATCH = 32768  # rows whose 16-bit probabilities are summed in 32 bits
 PANEL = 64  # columns that are summed together before panels are added in order
 LANES = 16
 ROW_BLOCK = 16  # rows whose column sums are formed together before blocks are added in order

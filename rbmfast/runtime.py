@@ -219,9 +219,19 @@ def check_fits_memory(n_bytes: int, what: str) -> None:
     MemoryError
         That is more than this machine has. (Asking the system is no test: most promise more than they have.)
     """
-    memory = _physical_memory()
+    memory = min(_physical_memory(), _memory_limit())
     if n_bytes > memory:
         raise MemoryError(f"{what} needs {_readable(n_bytes)}, and this machine has {_readable(memory)}")
+
+
+def _memory_limit() -> int:
+    """Of this process's control group: what a container may use."""
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            return int(Path("/sys/fs/cgroup", name).read_text(encoding="ascii"))
+        except (OSError, ValueError):  # no such file, or the word "max"
+            continue
+    return 1 << 62
 
 
 def _physical_memory() -> int:

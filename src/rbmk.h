@@ -155,7 +155,7 @@ typedef struct {
     int n_chains;
     const float *rates, *momenta; /* one per update */
     rbmk_stream stream;       /* step: of the first draw; an update uses 2 k steps */
-    int (*interrupted)(void *context); /* asked between updates, on the calling thread; may be NULL */
+    int (*interrupted)(void *context); /* asked between passes, on the calling thread; may be NULL */
     void *context;
 } rbmk_epoch_plan;
 

@@ -150,8 +150,8 @@ def test_ctrl_c_is_one_line() -> None:
     process.send_signal(signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert error == "rbmfast: interrupted: nothing was written; go on with --resume run.ckpt\n"
-    assert not Path("m.rbm").exists()
+    assert error == "rbmfast: interrupted: wrote m.rbm as learned so far; go on with --resume run.ckpt\n"
+    assert rf.load("m.rbm").visible_means is not None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
@@ -270,7 +270,7 @@ def test_grey_levels_from_integers_and_floats() -> None:
         (["sparse.npz", "--threshold", "-1"], "must be at least 0 for a sparse matrix"),
         (["bits.npy", "--threshold", "1", "--grey"], "--threshold and --grey exclude each other"),
         (["bits.npy", "--rate", "-1"], "--rate: value must be a finite number at least 0, got -1"),
-        (["bits.npy", "--rate", "nan"], "--rate: value must be a finite number"),
+        (["bits.npy", "--rate", "nan"], "argument --rate: must be a number"),
         (["bits.npy", "--rate-schedule", "exponential", "--rate-decay", "2"], "decay must be at most 1"),
         (["bits.npy", "--momentum", "1"], "--momentum: momentum must be a finite number"),
         (["bits.npy", "--l1", "-1"], "--l1: cost must be a finite number above 0"),
@@ -596,3 +596,37 @@ def test_a_file_appears_complete_or_not_at_all() -> None:
 def test_json_without_nan() -> None:
     write_json("x.json", {"a": float("nan"), "b": [1.5, float("inf")], "c": "text"})
     assert json.loads(Path("x.json").read_text()) == {"a": None, "b": [1.5, None], "c": "text"}
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["train", "bits.npy", "-o", "bits.npy"],
+        ["train", "bits.npy", "-o", "m.rbm", "--checkpoint", "bits.npy"],
+        ["train", "bits.npy", "-o", "m.rbm", "--checkpoint", "./m.rbm"],
+        ["sample", "bits.npy", "-o", "bits.npy"],
+    ],
+)
+def test_no_input_is_overwritten(capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:
+    write_files()
+    before = Path("bits.npy").read_bytes()
+    assert "named twice" in fails(capsys, *argv)
+    assert Path("bits.npy").read_bytes() == before
+
+
+def test_nan_is_no_threshold(capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    assert "--threshold" in fails(capsys, "train", "levels.npy", "-o", "m.rbm", "--threshold", "nan")
+
+
+@pytest.mark.parametrize("name, at", [("bits.npy", 11), ("one.npz", 8)])
+def test_damaged_files(capsys: pytest.CaptureFixture[str], name: str, at: int) -> None:
+    """Whatever byte is wrong near the start, the error is one line."""
+    write_files()
+    content = bytearray(Path(name).read_bytes())
+    for position in range(at - 8, min(at + 60, len(content))):
+        damaged = bytearray(content)
+        damaged[position] ^= 0xFF
+        Path(name).write_bytes(damaged)
+        if main(["train", name, "-o", "m.rbm", *FAST]) != 0:
+            assert capsys.readouterr().err.count("\n") == 1

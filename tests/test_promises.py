@@ -442,6 +442,47 @@ def test_interrupt(threads: str, tmp_path: Path) -> None:
     assert np.array_equal(state.a, a) and np.array_equal(state.b, b)
 
 
+ONE_UPDATE = """
+import sys
+import numpy as np
+import rbmfast as rf
+
+class Ready(rf.Callback):
+    def on_train_begin(self, progress):
+        print("ready", flush=True)
+
+rbm = rf.RBM(30, 20, seed=0)
+try:
+    rf.train(rbm, np.eye(30), method=eval(sys.argv[1]), callbacks=[Ready()], batch_size=30)
+except KeyboardInterrupt:
+    print("interrupted", np.isfinite(rbm.W).all())
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+@pytest.mark.parametrize("threads", ["1", "3"])
+@pytest.mark.parametrize("method", ["rf.CD(k=10**9)", "rf.PCD(k=10**9)"])
+def test_interrupt_within_an_update(method: str, threads: str) -> None:
+    """Ctrl-C does not wait for the end of an update: this one would take hours."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import sys; sys.path[:0] = [{PACKAGE!r}]\n{ONE_UPDATE}", method],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "RBMFAST_NUM_THREADS": threads},
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n", process.communicate()
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(timeout=0.3)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert out == "interrupted True\n", err
+
+
 def test_two_threads_with_two_models() -> None:
     names = ("CD, everything", "grey PCD, everything")
     found: dict[str, list[str]] = {name: [] for name in names}

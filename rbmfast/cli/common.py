@@ -7,6 +7,7 @@ import contextlib
 import difflib
 import importlib.util
 import json
+import math
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
@@ -82,9 +83,12 @@ def whole(low: int) -> Callable[[str], int]:
 def number(text: str) -> float:
     """Type of an argument that is a number."""
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}") from None
+        value = math.nan
+    if math.isnan(value):
+        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}")
+    return value
 
 
 def image_size(text: str) -> tuple[int, int]:
@@ -148,8 +152,11 @@ def engine_words() -> str:
 # --- Files -------------------------------------------------------------------------------------------------
 
 
-def check_output(path: str) -> str:
-    """`path` if a file can appear there; an error otherwise, before the long part."""
+def check_output(path: str, *others: str | None) -> str:
+    """`path` if a file can appear there and is none of the other files; an error before the long part."""
+    for other in others:
+        if other is not None and os.path.realpath(path) == os.path.realpath(other):
+            raise CommandError(f"{path}: this file is named twice; nothing is overwritten")
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path):
         raise CommandError(f"{path}: is a folder; name a file")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import os
 import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -27,7 +29,18 @@ SPARSE_KEYS = {"format", "shape", "data"}  # of scipy.sparse.save_npz
 PACKED_FROM = 1 << 28  # values: thresholded data larger than this is kept as bits
 CHUNK = 1 << 22  # values looked at together
 HOLDOUT = 3  # keeps this choice of rows apart from those of the monitors
-UNREADABLE = (ValueError, TypeError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, struct.error)
+UNREADABLE = (  # what NumPy, zipfile and gzip raise at damaged files; NotImplementedError is a RuntimeError
+    ValueError,
+    TypeError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    tokenize.TokenError,
+)
 
 
 @dataclass(frozen=True)

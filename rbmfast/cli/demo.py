@@ -35,7 +35,7 @@ and pictures: filters, reconstructions, samples, completed digits, learning curv
 EXAMPLES = """\
 examples:
   rbmfast demo
-  rbmfast demo --output /tmp/digits --epochs 50 --seed 1
+  rbmfast demo --output digits-demo --epochs 50 --seed 1
 """
 
 HIDDEN, BATCH_SIZE, CHAINS = 128, 20, 100

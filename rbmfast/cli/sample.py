@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Draw, and write."""
-    check_output(arguments.output)
+    check_output(arguments.output, arguments.model)
     rbm = rf.load(arguments.model)
     if arguments.png:
         need_matplotlib("--png")

@@ -99,9 +99,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, learn, write."""
-    check_output(arguments.output)
+    check_output(arguments.output, arguments.file, arguments.validation, arguments.resume)
     if arguments.checkpoint:
-        check_output(arguments.checkpoint)
+        check_output(arguments.checkpoint, arguments.output, arguments.file, arguments.validation)
     if arguments.plots:
         need_matplotlib("--plots")
         make_folder(arguments.plots)
@@ -252,9 +252,12 @@ def _train(
     try:
         return rf.train(rbm, rows, validation=validation, callbacks=callbacks, progress=bar, **settings)
     except KeyboardInterrupt:
+        if rbm.visible_means is None:  # before learning began
+            raise KeyboardInterrupt("nothing was written") from None
+        rbm.save(arguments.output)
         saved = arguments.checkpoint
-        hint = f"nothing was written; go on with --resume {saved}" if saved else "nothing was written"
-        raise KeyboardInterrupt(hint) from None
+        hint = f"; go on with --resume {saved}" if saved else ""
+        raise KeyboardInterrupt(f"wrote {arguments.output} as learned so far{hint}") from None
 
 
 def _report(history: rf.History, rows: Rows, seconds: float) -> None:

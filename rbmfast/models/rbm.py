@@ -31,7 +31,6 @@ DEFAULT_UNIT = "bernoulli"
 WEIGHT_SCALE = 0.01  # of a new model's weights (Hinton 2010, section 8)
 MAX_PATTERN_UNITS = 20
 BLOCK_BYTES = 1 << 26  # scratch memory of one call, about
-BYTES_PER_WEIGHT = 10  # float32, and three bytes in each of two orientations
 MAX_UNITS = 2**31 - 1
 
 
@@ -132,7 +131,7 @@ class RBM:
         self._hidden = get_unit(hidden, "hidden")
         self._seed: int | None = check_seed(seed)
         weights = f"a model with n_visible={n_visible} and n_hidden={n_hidden}"
-        check_fits_memory(BYTES_PER_WEIGHT * n_visible * n_hidden, weights)
+        check_fits_memory(_bytes_of_weights(n_visible, n_hidden), weights)
         W = engine.normal_weights(n_visible, n_hidden, WEIGHT_SCALE, self._seed, Purpose.INITIALIZE, 0)
         a, b = np.zeros(n_visible, np.float32), np.zeros(n_hidden, np.float32)
         self._parameters = Parameters(W, a, b, visible_means=None, is_untouched=True)
@@ -1054,3 +1053,9 @@ def _one_row(states: Any) -> Any:
     """A vector as a matrix of one row; other data as it is."""
     is_vector = not hasattr(states, "tocsr") and np.ndim(states) == 1
     return np.asarray(states).reshape(1, -1) if is_vector else states
+
+
+def _bytes_of_weights(n_visible: int, n_hidden: int) -> int:
+    """In float32, and quantised to int32 in both orientations, where rows are padded to 16 elements."""
+    padded_visible, padded_hidden = (-(-n // 16) * 16 for n in (n_visible, n_hidden))
+    return 4 * (n_visible * n_hidden + n_visible * padded_hidden + padded_visible * n_hidden)

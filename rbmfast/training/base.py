@@ -17,6 +17,8 @@ from rbmfast.random import Purpose
 from rbmfast.reference import F32, States
 from rbmfast.units import Unit
 
+MAX_STEPS = 2**31 - 1  # Gibbs steps in an update
+
 RowIds = int | NDArray[np.int64]  # number of the first row, or of each row: they choose the random numbers
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from rbmfast.random import Purpose, check_integer
 from rbmfast.reference import F32, States
-from rbmfast.training.base import Conditionals, Method, RowIds
+from rbmfast.training.base import MAX_STEPS, Conditionals, Method, RowIds
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class CD(Method):
     fused: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "k", check_integer(self.k, "k", low=1))
+        object.__setattr__(self, "k", check_integer(self.k, "k", low=1, high=MAX_STEPS))
 
     def negative_phase(
         self, model: Conditionals, v: States, x: F32, chains: States | None, step: int, rows: RowIds

@@ -171,6 +171,8 @@ class Loop:
         """Start the run, or put it back where it was."""
         if self.saved is None:
             self.run.start()
+            if self.run.state.exponent < COARSE_EXPONENT:
+                _warn_of_large_weights(self.run)
             self._record(seconds=0.0)
         else:
             self.saved.restore(self.run)

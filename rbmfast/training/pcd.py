@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rbmfast.random import Purpose, check_integer
-from rbmfast.reference import F32, States
-from rbmfast.training.base import Conditionals, Method, RowIds
+from rbmfast.reference import F32, MAX_BATCH, States
+from rbmfast.training.base import MAX_STEPS, Conditionals, Method, RowIds
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,10 @@ class PCD(Method):
     fused: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "k", check_integer(self.k, "k", low=1))
+        object.__setattr__(self, "k", check_integer(self.k, "k", low=1, high=MAX_STEPS))
         if self.n_chains is not None:
-            object.__setattr__(self, "n_chains", check_integer(self.n_chains, "n_chains", low=1, high=32768))
+            n_chains = check_integer(self.n_chains, "n_chains", low=1, high=MAX_BATCH)
+            object.__setattr__(self, "n_chains", n_chains)
 
     def chains_for(self, batch_size: int) -> int:
         """See `Method.chains_for`."""

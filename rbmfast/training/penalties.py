@@ -158,3 +158,16 @@ def split_penalties(
                 f"gradient(W), got {penalty!r}"
             )
     return UpdateSettings(centered=centered, **coefficients), tuple(custom)
+
+
+def penalty_gradient(penalty: CustomPenalty, W: F32) -> F32:
+    """What a custom penalty adds to the gradient of the weights, checked."""
+    view = W.view()
+    view.flags.writeable = False
+    result: NDArray[Any] = np.asarray(penalty.gradient(view))
+    if result.shape != W.shape or result.dtype.kind not in "fiu":
+        raise ValueError(
+            f"penalties: {type(penalty).__name__}.gradient(W) must return real numbers of shape {W.shape}, "
+            f"got {result.dtype} of shape {result.shape}"
+        )
+    return result.astype(np.float32)

@@ -50,6 +50,18 @@ def _float_gradient(model: Conditionals, data: tuple[States, F32], samples: tupl
         )
 
 
+def _check_chains(chains: object, n_hidden: int) -> None:
+    allowed = f"chains must be a writable uint8 array (n_chains, {n_hidden}) of 0 and 1"
+    if not isinstance(chains, np.ndarray):
+        raise TypeError(f"{allowed}, got {type(chains).__name__}")
+    if chains.dtype != np.uint8 or not chains.flags.carray:
+        raise ValueError(f"{allowed} in C order, got {chains.dtype} with {chains.strides} strides")
+    if chains.ndim != 2 or chains.shape[1] != n_hidden or len(chains) == 0:
+        raise ValueError(f"{allowed}, got shape {chains.shape}")
+    if chains.max() > 1:
+        raise ValueError(f"{allowed}, got a {chains.max()}")
+
+
 def _as_float(states: States) -> F32:
     if states.dtype == np.uint16:
         return states.astype(np.float32) / np.float32(GREY)
@@ -130,8 +142,8 @@ def gradient_statistics(
     if (chains is not None) != method.persistent:
         need = "must be given for" if method.persistent else "must not be given for"
         raise ValueError(f"chains {need} {method!r}")
-    if chains is not None and (chains.dtype != np.uint8 or chains.shape[1:] != (rbm.n_hidden,)):
-        raise ValueError(f"chains must be a uint8 array (n_chains, {rbm.n_hidden}), got shape {chains.shape}")
+    if chains is not None:
+        _check_chains(chains, rbm.n_hidden)
 
     units = (rbm.visible, rbm.hidden)
     model = Conditionals.of(rbm.W, rbm.a, rbm.b, rbm._weights(), units, check_seed(seed), method.purpose)

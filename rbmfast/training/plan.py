@@ -12,7 +12,7 @@ import numpy as np
 from rbmfast.data import Rows, as_rows
 from rbmfast.models import RBM
 from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
-from rbmfast.reference import STREAM_VERSION
+from rbmfast.reference import MAX_BATCH, STREAM_VERSION
 from rbmfast.state import UpdateSettings
 from rbmfast.training._checks import check_flag
 from rbmfast.training.base import Method
@@ -20,9 +20,7 @@ from rbmfast.training.callbacks import Callback
 from rbmfast.training.history import BASIC
 from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD
-from rbmfast.training.penalties import CustomPenalty, split_penalties
-
-MAX_BATCH = 32768  # rows whose 16-bit probabilities are summed in 32 bits
+from rbmfast.training.penalties import CustomPenalty, penalty_gradient, split_penalties
 
 
 @dataclass(frozen=True)
@@ -143,9 +141,11 @@ def make_plan(
         monitor_names=names,
         callbacks=_check_callbacks(callbacks, names),
         progress=check_flag(progress, "progress"),
-        checkpoint=check_path(checkpoint, "checkpoint"),
+        checkpoint=_check_checkpoint(checkpoint),
         checkpoint_every=check_integer(checkpoint_every, "checkpoint_every", low=1),
     )
+    for penalty in custom:
+        penalty_gradient(penalty, rbm.W)  # its errors come before anything has changed
     if plan.n_chains > MAX_BATCH:
         raise ValueError(f"method must have at most {MAX_BATCH} chains, got {plan.n_chains}")
     if 2 * method.k * plan.epochs * plan.updates_per_epoch > MAX_STEP:
@@ -153,6 +153,14 @@ def make_plan(
             f"epochs={plan.epochs} with k={method.k} takes more than {MAX_STEP} Gibbs half-steps"
         )
     return plan
+
+
+def _check_checkpoint(checkpoint: object) -> str | None:
+    """A file name in an existing folder, or None: the first checkpoint must not fail after a change."""
+    path = check_path(checkpoint, "checkpoint")
+    if path is not None and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
+        raise FileNotFoundError(f"checkpoint must lie in an existing folder, got {path!r}")
+    return path
 
 
 def check_path(path: object, name: str) -> str | None:

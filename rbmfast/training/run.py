@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.random import Purpose
@@ -15,6 +13,7 @@ from rbmfast.state import LearningState
 from rbmfast.training.base import Conditionals
 from rbmfast.training.batches import I64, epoch_order, pieces
 from rbmfast.training.history import History
+from rbmfast.training.penalties import penalty_gradient
 from rbmfast.training.phases import contrast
 from rbmfast.training.plan import Plan
 from rbmfast.training.schedules import F64
@@ -183,7 +182,7 @@ class Run:
         # Learning: make the data more probable, and what the model dreams less so.
         gradient = contrast(model, data=(v, x), samples=(v_model, x_model))
         for penalty in plan.custom_penalties:
-            gradient.W = gradient.W + _penalty_gradient(penalty, self.state.W)
+            gradient.W = gradient.W + penalty_gradient(penalty, self.state.W)
         try:
             engine.update(self.state, gradient, plan.settings, rate, momentum)
         except ValueError as error:  # weights too large for fixed-point numbers
@@ -233,15 +232,3 @@ class Run:
     def _check_finite(self) -> None:
         if not self._is_finite():
             raise FloatingPointError("a parameter is no longer finite")
-
-
-def _penalty_gradient(penalty: Any, W: F32) -> F32:
-    view = W.view()
-    view.flags.writeable = False
-    result: NDArray[Any] = np.asarray(penalty.gradient(view))
-    if result.shape != W.shape or result.dtype.kind not in "fiu":
-        raise ValueError(
-            f"penalties: {type(penalty).__name__}.gradient(W) must return real numbers of shape {W.shape}, "
-            f"got {result.dtype} of shape {result.shape}"
-        )
-    return result.astype(np.float32)

@@ -1,4 +1,5 @@
 /* Minibatches of a positive phase (from data), a negative phase (alternating passes) and an update, in one region. */
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -29,7 +30,8 @@ typedef struct {
     float *visible_gradient, *hidden_gradient, *visible_mean, *hidden_mean;
     char *scratch;
     size_t scratch_size;
-    int stop;
+    atomic_llong stop_at;  /* the pass after which all stop, counted from 1; 0: none */
+    double asked;          /* when the caller was last asked whether to stop */
     int64_t done;
     rbmk_status status;
 } run;
@@ -125,6 +127,36 @@ static void gather(rbmk_team team, run *r, int64_t first, int64_t n)
                 ((uint16_t *)p->transposed)[j * p->stride + i] = ((uint16_t *)r->batch)[i * n_visible + j];
 }
 
+/* --- Interruption: asked by the calling thread, about 20 times a second, after any pass ------------------- */
+
+static double seconds(void)
+{
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* End of a pass, the member's number `*pass`: a barrier, and whether all stop here. A request is for this very pass,
+ * so that a member who is late to look does not take one for the next pass to be for this one. */
+static int end_of_pass(rbmk_team team, run *r, int64_t *pass)
+{
+    long long stop_at;
+    ++*pass;
+    if (team.id == 0 && r->plan->interrupted) {
+        double now = seconds();
+        if (now - r->asked >= 0.05 || now < r->asked) {
+            r->asked = now;
+            if (r->plan->interrupted(r->plan->context))
+                atomic_store(&r->stop_at, *pass);
+        }
+    }
+    rbmk_barrier(team);
+    stop_at = atomic_load(&r->stop_at);
+    return stop_at && stop_at <= *pass;
+}
+
+/* --- Passes ----------------------------------------------------------------------------------------------- */
+
 static void *scratch_of(const run *r, rbmk_team team) { return r->scratch + (size_t)team.id * r->scratch_size; }
 
 /* hidden | visible: samples into `sample` and probabilities into `statistics`, either NULL. */
@@ -136,7 +168,6 @@ static void up(rbmk_team team, run *r, rbmk_states visible, uint8_t *sample, pha
                             .packed = statistics ? &statistics->hidden : NULL,
                             .packed_sums = statistics ? statistics->hidden_sums : NULL};
     rbmk_pass_member(team, &pass, scratch_of(r, team));
-    rbmk_barrier(team);
 }
 
 /* visible | hidden: samples into r->visible, and transposed into `statistics` unless NULL. */
@@ -149,35 +180,41 @@ static void down(rbmk_team team, run *r, const uint8_t *hidden, int64_t n, phase
                             .sample_transposed = statistics ? statistics->transposed : NULL,
                             .transposed_stride = statistics ? statistics->stride : 0};
     rbmk_pass_member(team, &pass, scratch_of(r, team));
-    rbmk_barrier(team);
 }
 
-static void positive_phase(rbmk_team team, run *r, int64_t first, int64_t n, const rbmk_stream *stream)
+/* The phases return 1 when the run is interrupted. */
+static int positive_phase(rbmk_team team, run *r, int64_t first, int64_t n, const rbmk_stream *stream, int64_t *pass)
 {
     rbmk_states batch = {r->batch, r->plan->data.grey, r->model->n_visible, n};
     gather(team, r, first, n);
     rbmk_barrier(team);
     up(team, r, batch, r->plan->chains ? NULL : r->hidden, &r->phases[DATA], stream);
+    return end_of_pass(team, r, pass);
 }
 
 /* --- Negative phase: k times visible | hidden, hidden | visible ------------------------------------------ */
 
 /* Chains that start at the data's hidden sample; the last hidden phase uses probabilities only. */
-static void from_data(rbmk_team team, run *r, rbmk_stream stream)
+static int from_data(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
 {
     phase *p = &r->phases[MODEL];
     for (int i = 0; i < r->plan->k; i++) {
         const int last = i == r->plan->k - 1;
         stream.step++;
         down(team, r, r->hidden, p->n, last ? p : NULL, &stream);
+        if (end_of_pass(team, r, pass))
+            return 1;
         stream.step++;
         up(team, r, (rbmk_states){r->visible, 0, r->model->n_visible, p->n}, last ? NULL : r->hidden, last ? p : NULL,
            &stream);
+        if (end_of_pass(team, r, pass))
+            return 1;
     }
+    return 0;
 }
 
 /* Chains that go on from the last update. */
-static void persistent(rbmk_team team, run *r, rbmk_stream stream)
+static int persistent(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
 {
     phase *p = &r->phases[MODEL];
     stream.rows = NULL;
@@ -186,9 +223,14 @@ static void persistent(rbmk_team team, run *r, rbmk_stream stream)
         const int last = i == r->plan->k - 1;
         down(team, r, r->plan->chains, p->n, last ? p : NULL, &stream);
         stream.step++;
+        if (end_of_pass(team, r, pass))
+            return 1;
         up(team, r, (rbmk_states){r->visible, 0, r->model->n_visible, p->n}, r->plan->chains, last ? p : NULL, &stream);
         stream.step++;
+        if (end_of_pass(team, r, pass))
+            return 1;
     }
+    return 0;
 }
 
 /* --- Gradient ----------------------------------------------------------------------------------------- */
@@ -281,24 +323,7 @@ static void weight_gradient(const rbmk_updater *u, int row, int n_rows, int col,
 
 /* --- The epoch ---------------------------------------------------------------------------------------- */
 
-static double seconds(void)
-{
-    struct timespec now;
-    timespec_get(&now, TIME_UTC);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
-/* Asked by the calling thread, about 20 times a second. */
-static int interrupted(const rbmk_epoch_plan *plan, double *asked)
-{
-    double now = seconds();
-    if (!plan->interrupted || (now - *asked < 0.05 && now >= *asked))
-        return 0;
-    *asked = now;
-    return plan->interrupted(plan->context);
-}
-
-static rbmk_status one_update(rbmk_team team, run *r, int64_t t)
+static rbmk_status one_update(rbmk_team team, run *r, int64_t t, int64_t *pass)
 {
     const rbmk_epoch_plan *plan = r->plan;
     const int64_t first = t * plan->batch_size;
@@ -313,11 +338,10 @@ static rbmk_status one_update(rbmk_team team, run *r, int64_t t)
         r->updater.momentum = plan->momenta[t];
     }
     rbmk_barrier(team);
-    positive_phase(team, r, first, n, &stream);
-    if (plan->chains)
-        persistent(team, r, stream);
-    else
-        from_data(team, r, stream);
+    if (positive_phase(team, r, first, n, &stream, pass))
+        return RBMK_INTERRUPTED;
+    if (plan->chains ? persistent(team, r, stream, pass) : from_data(team, r, stream, pass))
+        return RBMK_INTERRUPTED;
     bias_gradients(team, r);
     return rbmk_update_member(team, &r->updater, scratch_of(r, team));
 }
@@ -326,22 +350,15 @@ static void epoch_member(rbmk_team team, void *arg)
 {
     run *r = arg;
     const int64_t updates = (r->plan->n + r->plan->batch_size - 1) / r->plan->batch_size;
-    double asked = 0.0;
-    for (int64_t t = 0; t < updates; t++) {
-        rbmk_status status = one_update(team, r, t);
-        if (team.id == 0) {
-            r->status = status;
-            if (status == RBMK_OK) {
-                r->done = t + 1;
-                if (interrupted(r->plan, &asked))
-                    r->status = RBMK_INTERRUPTED;
-            }
-            r->stop = r->status != RBMK_OK;
-        }
-        rbmk_barrier(team);
-        if (r->stop)
-            break;
+    int64_t pass = 0;
+    rbmk_status status = RBMK_OK; /* the same for all members */
+    for (int64_t t = 0; t < updates && status == RBMK_OK; t++) {
+        status = one_update(team, r, t, &pass);
+        if (team.id == 0 && status == RBMK_OK)
+            r->done = t + 1;
     }
+    if (team.id == 0)
+        r->status = status;
 }
 
 rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, const rbmk_epoch_plan *plan,

@@ -253,21 +253,20 @@ static int always(void *context)
     return 1;
 }
 
-/* The updates that were done are those of a shorter epoch. */
+/* The first question comes after the first pass, long before an update: nothing has changed. */
 static void interruption(void)
 {
-    int64_t done = 0, all = 0;
+    int64_t done = 1;
     seed_random(0);
     world *stopped = new_world();
     seed_random(0);
-    world *shorter = new_world();
+    world *untouched = new_world();
     check_test("interrupted");
     held = 0;
     check(learn(stopped, N, 20, 0.1f, always, &done) == RBMK_INTERRUPTED, "not noticed");
-    check(done >= 1 && done < 3, "%d updates done", (int)done);
-    check(learn(shorter, 16 * (int)done, 20, 0.1f, NULL, &all) == RBMK_OK && all == done, "%d done", (int)all);
-    check_same(shorter->parameters, stopped->parameters, stopped->n_parameters * sizeof(float), "the model");
-    check_same(shorter->chains, stopped->chains, sizeof stopped->chains, "the chains");
+    check(done == 0, "%d updates done", (int)done);
+    check_same(untouched->parameters, stopped->parameters, stopped->n_parameters * sizeof(float), "the model");
+    check_same(untouched->chains, stopped->chains, sizeof stopped->chains, "the chains");
     check(held == 0, "%d pieces of memory stay", held);
     forget();
 }

@@ -14,6 +14,11 @@ import rbmfast as rf
 X = random_rows(47, 9)
 
 
+class WrongShape:
+    def gradient(self, W: Any) -> Any:
+        return W[0]
+
+
 class TooManyChains(rf.PCD):
     def chains_for(self, batch_size: int) -> int:
         return 40_000
@@ -70,6 +75,8 @@ class TooManyChains(rf.PCD):
         ),
         ({"progress": "yes"}, TypeError, "progress"),
         ({"checkpoint": 1}, TypeError, "checkpoint"),
+        ({"checkpoint": "no such folder/run.ckpt"}, FileNotFoundError, "checkpoint"),
+        ({"penalties": [WrongShape()]}, ValueError, "penalties"),
         ({"checkpoint_every": 0}, ValueError, "checkpoint_every"),
         ({"resume": 1}, TypeError, "resume"),
     ],
@@ -95,6 +102,8 @@ NAN, INF = float("nan"), float("inf")
     "make, error, word",
     [
         (lambda: rf.CD(k=0), ValueError, "k"),
+        (lambda: rf.CD(k=2**31), ValueError, "k"),
+        (lambda: rf.PCD(k=2**31), ValueError, "k"),
         (lambda: rf.CD(k=1.0), TypeError, "k"),
         (lambda: rf.PCD(k=-1), ValueError, "k"),
         (lambda: rf.PCD(n_chains=0), ValueError, "n_chains"),

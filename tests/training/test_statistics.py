@@ -306,3 +306,20 @@ def test_a_short_last_batch_counts_as_what_it_is(method: Any, tmp_path: Path) ->
     # Units that are on in all rows of data and model: their biases must not move, not even by the last batch.
     assert np.array_equal(rbm.a[:3], np.full(3, 20.0, np.float32))
     assert np.abs(rbm.W[:3]).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    "chains",
+    [np.full((2, 3), 7, np.uint8), np.zeros((0, 3), np.uint8), np.zeros((2, 4), np.uint8), [[0, 1, 0]]],
+    ids=["sevens", "no rows", "width", "list"],
+)
+def test_bad_chains(chains: Any) -> None:
+    rbm = rf.RBM(4, 3, seed=0)
+    with pytest.raises((TypeError, ValueError), match="chains"):
+        gradient_statistics(rbm, np.eye(4), rf.PCD(k=1), seed=1, chains=chains)
+
+
+def test_large_weights_are_told() -> None:
+    rbm = rf.RBM.from_arrays(np.full((4, 3), 9000.0), np.zeros(4), np.zeros(3))
+    with pytest.warns(UserWarning, match="have become large"):
+        rf.train(rbm, np.eye(4), epochs=1, seed=0)
