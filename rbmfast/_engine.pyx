@@ -553,8 +553,8 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
           first_step):
     """Learn from rows X[order] in batches, by CD-k (chains is None) or PCD-k; returns the updates made.
 
-    Ctrl-C is answered between passes: the parameters are those after the last complete update. A weight that stops being finite raises
-    FloatingPointError and leaves `state` unusable.
+    Ctrl-C is answered between passes: the parameters are those after the last complete update. A weight that stops
+    being finite raises FloatingPointError and leaves `state` unusable.
     """
     cdef _Model model = _Model(state)
     cdef rbmk_settings c_settings = _settings(settings)

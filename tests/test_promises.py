@@ -411,13 +411,10 @@ def long_rows() -> Any:
     return np.tile(binary_rows(1000, 50), (LONG_ROWS // 1000, 1))
 
 
-@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
-@pytest.mark.parametrize("threads", ["1", "2"])
-def test_interrupt(threads: str, tmp_path: Path) -> None:
-    """Ctrl-C ends an epoch of minutes at once, after some whole number of updates."""
-    file = tmp_path / "model.npz"
+def interrupt(program: str, argument: str, threads: str) -> tuple[str, str]:
+    """What a program says that is sent Ctrl-C half a second after it said "ready"."""
     process = subprocess.Popen(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = [{PACKAGE!r}, {TESTS!r}]\n{LONG_RUN}", str(file)],
+        [sys.executable, "-c", f"import sys; sys.path[:0] = [{PACKAGE!r}, {TESTS!r}]\n{program}", argument],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -429,9 +426,17 @@ def test_interrupt(threads: str, tmp_path: Path) -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=0.5)  # it learns
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        return process.communicate(timeout=30)
     finally:
         process.kill()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_interrupt(threads: str, tmp_path: Path) -> None:
+    """Ctrl-C ends an epoch of minutes at once, after some whole number of updates."""
+    file = tmp_path / "model.npz"
+    out, err = interrupt(LONG_RUN, str(file), threads)
     assert out == "interrupted\n", err
     with np.load(file) as arrays:
         W, a, b = (arrays[name] for name in "Wab")
@@ -464,22 +469,7 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize("method", ["rf.CD(k=10**9)", "rf.PCD(k=10**9)"])
 def test_interrupt_within_an_update(method: str, threads: str) -> None:
     """Ctrl-C does not wait for the end of an update: this one would take hours."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = [{PACKAGE!r}]\n{ONE_UPDATE}", method],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "RBMFAST_NUM_THREADS": threads},
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n", process.communicate()
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=0.3)
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
-    finally:
-        process.kill()
+    out, err = interrupt(ONE_UPDATE, method, threads)
     assert out == "interrupted True\n", err
 
 
