@@ -144,6 +144,10 @@ class Rows:
             yield rows.start, self.block(rows)
             self._source.give_back(rows)
 
+    def give_back(self) -> None:
+        """Give the pages of a memory map that have been read back to the system; nothing to do for others."""
+        self._source.give_back(slice(0, self.n_rows))
+
     def all(self) -> Array:
         """Everything as one block: array (n_rows, n_features) of `dtype`, without a copy where `direct`."""
         return self.block(slice(None))

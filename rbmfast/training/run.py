@@ -108,6 +108,7 @@ class Run:
             for piece in pieces(len(order), size):
                 batches = slice(piece.start // plan.batch_size, -(-piece.stop // plan.batch_size))
                 learn(order[piece], rates[batches], momenta[batches])
+                plan.rows.give_back()  # pages of a memory map: resident memory stays bounded
                 advance(piece.stop - piece.start)
             self._check_finite()
         except KeyboardInterrupt:
