@@ -91,19 +91,17 @@ static inline void add_rows(const int32_t *panel, int width, const uint32_t *ind
 }
 #endif
 
-#ifndef RBMK_DEPTH
-#define RBMK_DEPTH 128 /* rows of a panel (32 KB) that stay near while all states use them; measured best of 48 to 1024 */
-#endif
+enum { DEPTH = 128 }; /* rows of a panel (32 KB) that stay near while all states use them; best of 48 to 1024 */
 
 /* Writes whole groups of 16 columns: rows of `out` must have room for n_cols rounded up to 16. */
 static void multiply_u8(const uint8_t *states, ptrdiff_t stride, int n, const rbmk_matrix *m, int col, int n_cols,
                         int32_t *out, int ld, void *scratch)
 {
-    const int blocks = (m->rows + RBMK_DEPTH - 1) / RBMK_DEPTH;
+    const int blocks = (m->rows + DEPTH - 1) / DEPTH;
     uint32_t *index = scratch, *count = index + (size_t)RBMK_TILE_ROWS * (size_t)m->rows;
     for (int i = 0; i < n; i++)
         for (int k = 0; k < blocks; k++) {
-            int first = k * RBMK_DEPTH, depth = m->rows - first < RBMK_DEPTH ? m->rows - first : RBMK_DEPTH;
+            int first = k * DEPTH, depth = m->rows - first < DEPTH ? m->rows - first : DEPTH;
             count[i * blocks + k] =
                 (uint32_t)active_u8(states + i * stride + first, depth, index + (size_t)i * m->rows + first);
         }
@@ -111,8 +109,8 @@ static void multiply_u8(const uint8_t *states, ptrdiff_t stride, int n, const rb
         int panel = (col + c) / RBMK_PANEL, width = panel_width(m, panel);
         for (int k = 0; k < blocks; k++)
             for (int i = 0; i < n; i++)
-                add_rows(panel_data(m, panel) + (size_t)k * RBMK_DEPTH * width, width,
-                         index + (size_t)i * m->rows + k * RBMK_DEPTH, (int)count[i * blocks + k], k == 0,
+                add_rows(panel_data(m, panel) + (size_t)k * DEPTH * width, width,
+                         index + (size_t)i * m->rows + k * DEPTH, (int)count[i * blocks + k], k == 0,
                          out + (size_t)i * ld + c);
     }
 }

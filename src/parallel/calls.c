@@ -16,11 +16,9 @@ typedef struct {
     size_t scratch_size;
 } pass_job;
 
-static int n_panels(int columns) { return (columns + RBMK_PANEL - 1) / RBMK_PANEL; }
-
 static void add_panels(rbmk_team team, const rbmk_layer_pass *pass, double *sum)
 {
-    const int panels = n_panels(pass->m->cols);
+    const int panels = rbmk_panels(pass->m->cols);
     int64_t from, to;
     rbmk_share(team, pass->states.n, &from, &to);
     for (int64_t i = from; i < to; i++) {
@@ -51,7 +49,7 @@ rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const f
     rbmk_status status = RBMK_NO_MEMORY;
     job.scratch = rbmk_allocate((size_t)threads, job.scratch_size);
     if (job.sum)
-        out.softplus = parts = rbmk_allocate((size_t)states.n * (size_t)n_panels(m->cols), sizeof *parts);
+        out.softplus = parts = rbmk_allocate((size_t)states.n * (size_t)rbmk_panels(m->cols), sizeof *parts);
     if (job.scratch && (parts || !job.sum)) {
         job.pass = (rbmk_layer_pass){
             .m = m, .exponent = w->exponent, .bias = bias, .states = states, .stream = stream, .out = out};

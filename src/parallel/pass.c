@@ -59,13 +59,13 @@ static void multiply(const rbmk_layer_pass *p, int64_t row, int n, int col, int 
                        TILE_COLUMNS, s.kernel);
 }
 
-static void inputs(const rbmk_layer_pass *p, int r, int col, int n_cols, tile_scratch s, float *x)
+static void inputs(const rbmk_layer_pass *p, int r, int col, int n_cols, tile_scratch s)
 {
     const rbmk_kernels *k = p->m->kernels;
     if (p->states.grey)
-        k->affine_f64(s.grey + r * TILE_COLUMNS, n_cols, ldexp(1.0, -p->exponent), p->bias + col, x);
+        k->affine_f64(s.grey + r * TILE_COLUMNS, n_cols, ldexp(1.0, -p->exponent), p->bias + col, s.x);
     else
-        k->affine_i32(s.sums + r * TILE_COLUMNS, n_cols, ldexpf(1.0f, -p->exponent), p->bias + col, x);
+        k->affine_i32(s.sums + r * TILE_COLUMNS, n_cols, ldexpf(1.0f, -p->exponent), p->bias + col, s.x);
 }
 
 static void draw(const rbmk_layer_pass *p, int64_t row, int r, int col, int n_cols, tile_scratch s)
@@ -82,9 +82,8 @@ static void draw(const rbmk_layer_pass *p, int64_t row, int r, int col, int n_co
 
 static void sum_softplus(const rbmk_layer_pass *p, int64_t row, int col, int n_cols, const float *x)
 {
-    int n_panels = (p->m->cols + RBMK_PANEL - 1) / RBMK_PANEL;
     for (int c = 0; c < n_cols; c += RBMK_PANEL)
-        p->out.softplus[row * n_panels + (col + c) / RBMK_PANEL] =
+        p->out.softplus[row * rbmk_panels(p->m->cols) + (col + c) / RBMK_PANEL] =
             p->m->kernels->softplus_panel(x + c, n_cols - c < RBMK_PANEL ? n_cols - c : RBMK_PANEL);
 }
 
@@ -93,10 +92,9 @@ static void one_row(const rbmk_layer_pass *p, int64_t row, int r, int col, int n
 {
     const rbmk_kernels *k = p->m->kernels;
     int64_t at = row * p->m->cols + col;
-    float *x = p->out.input ? p->out.input + at : s.x;
-    inputs(p, r, col, n_cols, s, x);
-    if (x != s.x)
-        memcpy(s.x, x, (size_t)n_cols * sizeof *x);
+    if (p->out.input)
+        s.x = p->out.input + at;
+    inputs(p, r, col, n_cols, s);
     if (p->out.probability)
         k->sigmoid(s.x, n_cols, p->out.probability + at);
     if (p->out.softplus)

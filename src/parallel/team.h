@@ -27,6 +27,8 @@ static inline void rbmk_share(rbmk_team team, int64_t n, int64_t *from, int64_t 
 
 static inline int64_t rbmk_round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
+static inline int rbmk_panels(int columns) { return (columns + RBMK_PANEL - 1) / RBMK_PANEL; }
+
 /* Uninitialised, 64-byte aligned memory; NULL when there is none. */
 void *rbmk_allocate(size_t count, size_t size);
 void rbmk_free(void *memory);

@@ -5,8 +5,6 @@
 
 static int n_blocks(const rbmk_updater *u) { return (u->model->n_visible + RBMK_ROW_BLOCK - 1) / RBMK_ROW_BLOCK; }
 
-static int n_panels(const rbmk_updater *u) { return (u->model->n_hidden + RBMK_PANEL - 1) / RBMK_PANEL; }
-
 int rbmk_updater_allocate(rbmk_updater *u, int team_size)
 {
     const size_t n_visible = (size_t)u->model->n_visible, n_hidden = (size_t)u->model->n_hidden;
@@ -15,7 +13,7 @@ int rbmk_updater_allocate(rbmk_updater *u, int team_size)
     ok = rbmk_fit_allocate(&u->fit, team_size);
     u->push = rbmk_allocate(n_hidden, sizeof(float));
     u->shrink = rbmk_allocate(n_hidden, sizeof(float));
-    u->row_sums = rbmk_allocate((size_t)n_panels(u) * n_visible, sizeof(float));
+    u->row_sums = rbmk_allocate((size_t)rbmk_panels(u->model->n_hidden) * n_visible, sizeof(float));
     u->column_sums = rbmk_allocate((size_t)n_blocks(u) * n_hidden, sizeof(float));
     u->squares = rbmk_allocate((size_t)n_blocks(u) * n_hidden, sizeof(float));
     return ok && u->push && u->shrink && u->row_sums && u->column_sums && u->squares;
@@ -173,7 +171,7 @@ static void update_biases(rbmk_team team, const rbmk_updater *u)
     for (int64_t i = from; i < to; i++) {
         float slope = u->visible_gradient[i];
         if (s->centered)
-            slope = slope - total(u->row_sums + i, n_panels(u), m->n_visible);
+            slope = slope - total(u->row_sums + i, rbmk_panels(u->model->n_hidden), m->n_visible);
         step_bias(m->a + i, m->a_velocity + i, slope, u);
     }
     rbmk_share(team, m->n_hidden, &from, &to);
