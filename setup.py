@@ -41,6 +41,12 @@ class BuildEngine(build_ext):
         super().initialize_options()
         self.cython_c_in_temp = True  # keep the generated C out of the source tree
 
+    def run(self) -> None:
+        super().run()
+        package = Path("rbmfast" if self.inplace else f"{self.build_lib}/rbmfast")
+        self.mkpath(str(package / "include"))  # the folder that rbmfast.get_include() names
+        self.copy_file("src/rbmk.h", str(package / "include" / "rbmk.h"))
+
     def openmp_flags(self) -> tuple[list[str], list[str]]:
         if os.environ.get("RBMFAST_NO_OPENMP", "0") not in ("", "0"):
             print(NO_OPENMP_WARNING.format("RBMFAST_NO_OPENMP is set."), file=sys.stderr, flush=True)

@@ -1,21 +1,21 @@
-"""CD-1 over shapes and batch sizes: rbmfast beside NumPy, scikit-learn and PyTorch, in one table.
+"""CD-1 over more shapes and batch sizes than `rbmfast bench` has, in one table.
 
     python benchmarks/compare_cd.py [--threads N] [--repeats N]
 
-Medians of calls that take turns; every installed library does the same arithmetic on the same data.
+Medians of calls that take turns; in brackets how many times as fast rbmfast is.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from rbmfast.bench import Workload, environment, run, table
+from rbmfast.bench import CD, environment, installed, run, table
 
 WORKLOADS = [
-    *(Workload("learn", 784, 500, n_rows=4000, batch_size=size, steps=2) for size in (10, 100, 1000)),
-    *(Workload("learn", 64, 128, n_rows=10_000, batch_size=size, steps=2) for size in (10, 100, 1000)),
-    Workload("learn", 784, 64, n_rows=10_000, steps=2),
-    Workload("learn", 2000, 2000, n_rows=1000),
+    *(CD(784, 500, n_rows=4000, batch_size=size, epochs=2) for size in (10, 100, 1000)),
+    *(CD(64, 128, n_rows=10_000, batch_size=size, epochs=2) for size in (10, 100, 1000)),
+    CD(784, 64, n_rows=10_000, batch_size=100, epochs=2),
+    CD(2000, 2000, n_rows=1000, batch_size=100),
 ]
 
 
@@ -25,11 +25,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, help="calls of each (default: 7)")
     arguments = parser.parse_args()
     facts = environment()
-    print(f"{facts['cpu']}; rbmfast uses {facts['isa']}; NumPy uses {facts['blas']}")
-    print("samples per second, medians; in brackets how many times as fast rbmfast is\n")
+    print(f"{facts['cpu']}; rbmfast uses {facts['isa']}; NumPy uses {facts['blas']}; rows per second\n")
     for i, workload in enumerate(WORKLOADS):
         found = run(workload, arguments.threads, arguments.repeats)
-        print(table(found, header=i == 0), flush=True)
+        print(table(found, [peer.name for peer in installed()], header=i == 0), flush=True)
 
 
 if __name__ == "__main__":

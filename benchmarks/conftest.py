@@ -1,4 +1,4 @@
-"""Two implementations of everything: the engine, and plain NumPy. Nothing here ever asserts a time."""
+"""Threads for all, and two implementations of every kernel. Nothing here ever asserts a time."""
 
 from __future__ import annotations
 
@@ -51,12 +51,6 @@ def implementation(request: pytest.FixtureRequest) -> str:
 def case(shape: tuple[int, int]) -> Case:
     """With one batch of rows."""
     return make_case(shape, n_rows=100)
-
-
-@pytest.fixture
-def many(shape: tuple[int, int]) -> Case:
-    """With an epoch of rows."""
-    return make_case(shape, n_rows=2000)
 
 
 def make_case(shape: tuple[int, int], n_rows: int) -> Case:

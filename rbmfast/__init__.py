@@ -14,7 +14,7 @@ from rbmfast.io import load
 from rbmfast.likelihood import log_likelihood, log_partition, pseudo_likelihood
 from rbmfast.models import RBM
 from rbmfast.runtime import VERSION as __version__
-from rbmfast.runtime import get_num_threads, set_num_threads, show_config
+from rbmfast.runtime import get_include, get_num_threads, set_num_threads, show_config
 from rbmfast.training import (
     CD,
     L1,
@@ -35,6 +35,7 @@ from rbmfast.training import (
     SaturatedUnits,
     SparsityTarget,
     Steps,
+    TrainingState,
     WeightNorm,
     train,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "MaxNorm",
     "SparsityTarget",
     "History",
+    "TrainingState",
     "Callback",
     "EarlyStopping",
     "ReconstructionError",
@@ -79,5 +81,6 @@ __all__ = [
     "set_num_threads",
     "get_num_threads",
     "show_config",
+    "get_include",
     "__version__",
 ]

@@ -1,4 +1,5 @@
-# The engine's C interface for other Cython modules: `from rbmfast._engine cimport rbmk_pass`.
+# The engine's C interface: src/rbmk.h says what everything means. Other modules cimport its public part from the
+# package (__init__.pxd): only the functions at the end can be called from outside.
 
 from libc.stddef cimport ptrdiff_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -35,6 +36,20 @@ cdef extern from "rbmk.h" nogil:
         int grey
         ptrdiff_t stride
         int64_t n
+
+    ctypedef struct rbmk_floats:
+        const void *data
+        int doubles
+        int64_t n
+
+    ctypedef enum rbmk_range:
+        RBMK_ALL_BINARY
+        RBMK_ALL_IN_UNIT_INTERVAL
+        RBMK_SOME_OUTSIDE
+
+    rbmk_range rbmk_range_of(rbmk_floats x)
+    rbmk_range rbmk_states_u8(rbmk_floats x, uint8_t *state)
+    rbmk_range rbmk_states_u16(rbmk_floats x, uint16_t *level)
 
     ctypedef struct rbmk_outputs:
         float *input
@@ -96,23 +111,14 @@ cdef extern from "rbmk.h" nogil:
     int rbmk_isa_select(int isa)
     int rbmk_has_openmp()
     const char *rbmk_compiler()
-    void rbmk_set_num_threads(int n)
-    int rbmk_get_num_threads()
-
-    rbmk_status rbmk_weights_create(rbmk_weights *w, const float *W, int n_visible, int n_hidden, int max_exponent)
-    void rbmk_weights_free(rbmk_weights *w)
+    void rbmk_set_default_threads(int n)
+    int rbmk_limit_threads(int n)
+    void rbmk_set_least_thread_time(double nanoseconds)
     rbmk_status rbmk_exponent(const float *W, int n_visible, int n_hidden, int max_exponent, int *exponent)
-    rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const float *bias, rbmk_outputs out,
-                          const rbmk_stream *stream)
-    rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,
-                           int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp)
 
-    void rbmk_sigmoid(const float *x, int64_t n, float *p)
     void rbmk_sigmoid_u16(const float *x, int64_t n, uint16_t *p)
-    void rbmk_softplus(const float *x, int64_t n, float *y)
     void rbmk_log(const float *x, int64_t n, float *y)
     void rbmk_softplus_sum(const float *x, int64_t n, int m, double *sum)
-    void rbmk_weighted_sum(rbmk_states states, int m, const float *weights, double *sum)
     void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state)
 
     void rbmk_philox4x32(const uint32_t *counter, const uint32_t *key, uint32_t *out)
@@ -127,3 +133,19 @@ cdef extern from "rbmk.h" nogil:
                             float rate, float momentum)
     rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, const rbmk_epoch_plan *plan,
                            int64_t *done)
+
+
+# Exported: the header's functions under their own names. Calling one needs no linking; the importing module takes
+# its address from this one.
+cdef int rbmk_get_num_threads() noexcept nogil
+cdef void rbmk_set_num_threads(int n) noexcept nogil
+cdef rbmk_status rbmk_weights_create(rbmk_weights *w, const float *W, int n_visible, int n_hidden,
+                                     int max_exponent) noexcept nogil
+cdef void rbmk_weights_free(rbmk_weights *w) noexcept nogil
+cdef rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const float *bias, rbmk_outputs out,
+                           const rbmk_stream *stream) noexcept nogil
+cdef rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,
+                            int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp) noexcept nogil
+cdef void rbmk_sigmoid(const float *x, int64_t n, float *p) noexcept nogil
+cdef void rbmk_softplus(const float *x, int64_t n, float *y) noexcept nogil
+cdef void rbmk_weighted_sum(rbmk_states states, int m, const float *weights, double *sum) noexcept nogil

@@ -15,9 +15,24 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 # --- This machine ----------------------------------------------------------------------------------------
 
 
+def set_default_threads(int n):
+    """Until a number is set: up to `n` threads, but no more than OpenMP allows the calling thread."""
+    rbmk_set_default_threads(n)
+
+
 def set_num_threads(int n):
     """Use up to `n` threads from the next call on."""
     rbmk_set_num_threads(n)
+
+
+def limit_threads(int n):
+    """Let calls from this Python thread use at most `n` threads (0: no limit); returns the former limit."""
+    return rbmk_limit_threads(n)
+
+
+def set_least_thread_time(double nanoseconds):
+    """Start a thread for no less work than this; 0 to use all threads always (tests do)."""
+    rbmk_set_least_thread_time(nanoseconds)
 
 
 def get_num_threads():
@@ -291,6 +306,61 @@ def gibbs(Weights weights not None, a, b, visible, int64_t steps, seed, purpose,
                             clamp_data)
     _check(status)
     return v, h
+
+
+# --- States from floats ----------------------------------------------------------------------------------
+
+
+cdef rbmk_floats _floats(object x, view) except *:
+    """A C-contiguous array; the caller keeps its flat `view` as bytes alive."""
+    cdef const uint8_t[::1] data = view
+    cdef rbmk_floats floats
+    floats.data = &data[0] if data.shape[0] else NULL
+    floats.doubles = x.dtype == np.float64
+    floats.n = x.size
+    return floats
+
+
+def _bytes_of(x):
+    if x.dtype not in (np.float32, np.float64) or not x.flags.c_contiguous:
+        raise TypeError("x must be a C-contiguous float32 or float64 array")
+    return x.reshape(-1).view(np.uint8)
+
+
+def range_of(x):
+    """"binary" if all values are 0 or 1, "grey" if all lie in [0, 1], else None."""
+    view = _bytes_of(x)
+    cdef rbmk_floats floats = _floats(x, view)
+    cdef rbmk_range found
+    with nogil:
+        found = rbmk_range_of(floats)
+    return "binary" if found == RBMK_ALL_BINARY else "grey" if found == RBMK_ALL_IN_UNIT_INTERVAL else None
+
+
+def states_u8(x):
+    """uint8 states of values that are 0 or 1; None if some are not."""
+    view = _bytes_of(x)
+    cdef rbmk_floats floats = _floats(x, view)
+    cdef rbmk_range found = RBMK_ALL_BINARY
+    result = np.empty(x.shape, np.uint8)
+    cdef uint8_t[::1] out = result.reshape(-1)
+    if floats.n:
+        with nogil:
+            found = rbmk_states_u8(floats, &out[0])
+    return result if found == RBMK_ALL_BINARY else None
+
+
+def states_u16(x):
+    """Grey levels rint(65535 * float32(x)) of values in [0, 1]; None if some are not."""
+    view = _bytes_of(x)
+    cdef rbmk_floats floats = _floats(x, view)
+    cdef rbmk_range found = RBMK_ALL_BINARY
+    result = np.empty(x.shape, np.uint16)
+    cdef uint16_t[::1] out = result.reshape(-1)
+    if floats.n:
+        with nogil:
+            found = rbmk_states_u16(floats, &out[0])
+    return result if found != RBMK_SOME_OUTSIDE else None
 
 
 # --- Functions of total inputs ---------------------------------------------------------------------------
@@ -612,3 +682,60 @@ if os.environ.get("RBMFAST_ISA"):
     except ValueError as error:
         raise ImportError(f"RBMFAST_ISA: {error}") from None
 rbmk_isa_current()
+
+
+# --- For other modules -----------------------------------------------------------------------------------
+# Functions of C live inside this extension module, where no linker finds them; those of Cython are exported.
+
+
+cdef extern from "rbmk.h" nogil:
+    int c_get_num_threads "rbmk_get_num_threads"()
+    void c_set_num_threads "rbmk_set_num_threads"(int)
+    rbmk_status c_weights_create "rbmk_weights_create"(rbmk_weights *, const float *, int, int, int)
+    void c_weights_free "rbmk_weights_free"(rbmk_weights *)
+    rbmk_status c_pass "rbmk_pass"(const rbmk_weights *, int, rbmk_states, const float *, rbmk_outputs,
+                                   const rbmk_stream *)
+    rbmk_status c_gibbs "rbmk_gibbs"(const rbmk_weights *, const float *, const float *, uint8_t *, uint8_t *,
+                                     int64_t, int64_t, rbmk_stream, const uint8_t *)
+    void c_sigmoid "rbmk_sigmoid"(const float *, int64_t, float *)
+    void c_softplus "rbmk_softplus"(const float *, int64_t, float *)
+    void c_weighted_sum "rbmk_weighted_sum"(rbmk_states, int, const float *, double *)
+
+
+cdef int rbmk_get_num_threads() noexcept nogil:
+    return c_get_num_threads()
+
+
+cdef void rbmk_set_num_threads(int n) noexcept nogil:
+    c_set_num_threads(n)
+
+
+cdef rbmk_status rbmk_weights_create(rbmk_weights *w, const float *W, int n_visible, int n_hidden,
+                                     int max_exponent) noexcept nogil:
+    return c_weights_create(w, W, n_visible, n_hidden, max_exponent)
+
+
+cdef void rbmk_weights_free(rbmk_weights *w) noexcept nogil:
+    c_weights_free(w)
+
+
+cdef rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const float *bias, rbmk_outputs out,
+                           const rbmk_stream *stream) noexcept nogil:
+    return c_pass(w, up, states, bias, out, stream)
+
+
+cdef rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,
+                            int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp) noexcept nogil:
+    return c_gibbs(w, a, b, visible, hidden, n, steps, stream, clamp)
+
+
+cdef void rbmk_sigmoid(const float *x, int64_t n, float *p) noexcept nogil:
+    c_sigmoid(x, n, p)
+
+
+cdef void rbmk_softplus(const float *x, int64_t n, float *y) noexcept nogil:
+    c_softplus(x, n, y)
+
+
+cdef void rbmk_weighted_sum(rbmk_states states, int m, const float *weights, double *sum) noexcept nogil:
+    c_weighted_sum(states, m, weights, sum)

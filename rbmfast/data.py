@@ -29,6 +29,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
+from rbmfast import _engine as engine
+
 __all__ = ["Grey8", "Packed", "Rows", "as_rows"]
 
 Array = NDArray[Any]
@@ -40,6 +42,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "real": np.dtype(np.float32),
 }
 _CHUNK = 1 << 20  # values looked at together in a scan: bounds its temporaries to a few MB
+_COMPACTED = 1 << 28  # floats up to so many are converted as they are checked, all at once
 
 
 # --- What every input becomes ------------------------------------------------------------------------------
@@ -62,6 +65,8 @@ class Rows:
         The caller's own memory, where that already is a C-contiguous array of binary bytes (or bools).
     mapped : bool
         Whether the data lies in a `numpy.memmap`.
+    stored : int or None
+        How many numbers a CSR matrix stores, where `sparse_blocks` can give them as they are.
 
     Examples
     --------
@@ -79,16 +84,19 @@ class Rows:
     dtype: np.dtype[Any]
     direct: NDArray[np.uint8] | None
     mapped: bool
+    stored: int | None
 
     def __init__(self, source: _Source, scale: _Scale, domain: str, name: str) -> None:
         self._source = source
         self._scale = scale
+        self._given = source, scale  # before they were made compact, for a reader of another domain
         self._domain = domain
         self.n_rows, self.n_features = source.shape
         self.kind = _find_kind(source, scale, domain, name)
         self.dtype = _DTYPES[self.kind]
         self.direct = source.direct if self.kind == "binary" and scale is _NUMBERS else None
         self.mapped = source.mapped
+        self.stored = source.n_stored if isinstance(source, _Csr) and self.kind != "real" else None
 
     def __len__(self) -> int:
         return self.n_rows
@@ -144,6 +152,20 @@ class Rows:
             yield rows.start, self.block(rows)
             self._source.give_back(rows)
 
+    def sparse_blocks(self, size: int) -> Iterator[tuple[int, sp.csr_matrix]]:
+        """Like `blocks`, of data with `stored`: CSR matrices of levels, integers from 0 to 65535 in float64.
+
+        Their products with 24-bit integers, and sums of these, are exact in float64.
+        """
+        if not isinstance(self._source, _Csr):
+            raise TypeError("only CSR matrices have sparse blocks")
+        for rows in _spans(self.n_rows, size):
+            block = self._source.sparse(rows, self._scale, self.dtype).astype(np.float64)
+            if self.kind == "binary":
+                block.data *= 65535
+            yield rows.start, block
+            self._source.give_back(rows)
+
     def give_back(self) -> None:
         """Give the pages of a memory map that have been read back to the system; nothing to do for others."""
         self._source.give_back(slice(0, self.n_rows))
@@ -174,8 +196,10 @@ class Rows:
         return digest.hexdigest()
 
 
-def as_rows(X: Any, n_features: int | None = None, *, domain: str = "binary", name: str = "X") -> Rows:
-    """Validate `X` and give row-wise access to it, without copying it as a whole.
+def as_rows(
+    X: Any, n_features: int | None = None, *, domain: str = "binary", name: str = "X", compact: bool = False
+) -> Rows:
+    """Validate `X` and give row-wise access to it, without copying it as a whole unless `compact`.
 
     Parameters
     ----------
@@ -190,6 +214,9 @@ def as_rows(X: Any, n_features: int | None = None, *, domain: str = "binary", na
         else grey. "real": any values that are finite in float32.
     name : str
         What error messages call `X`.
+    compact : bool, default False
+        Whether to keep floats of an array in memory as bytes or 16-bit levels, made in the pass that
+        validates them: for data that is read more than once, or at once.
 
     Returns
     -------
@@ -223,7 +250,12 @@ def as_rows(X: Any, n_features: int | None = None, *, domain: str = "binary", na
         raise ValueError(f"{name} must have {n_features} features (columns), got {source.shape[1]}")
     if isinstance(X, Rows) and X._domain == domain:
         return X
-    return Rows(source, scale, domain, name)
+    given = source, scale
+    if compact and domain == "binary" and scale is _NUMBERS and isinstance(source, _Dense):
+        source, scale = source.compact() or given
+    rows = Rows(source, scale, domain, name)
+    rows._given = given
+    return rows
 
 
 class Grey8:
@@ -311,32 +343,37 @@ class Packed:
 
 
 class _Scale(Protocol):
+    def kind(self, raw: Array, domain: str) -> str | None:
+        """What kind of data a chunk is, or None if it has values that are not allowed."""
+
     def first_bad(self, raw: Array, domain: str) -> int | None:
-        """Flat position of the first value that is not allowed in a C-contiguous native array, if any."""
+        """Position of the first value that is not allowed."""
 
     def allowed(self, value: np.generic, domain: str) -> str:
-        """What a message about that value says."""
-
-    def is_binary(self, raw: Array) -> bool:
-        """Whether allowed values are all exactly 0 or 1."""
+        """What is allowed instead of this value."""
 
     def encode(self, raw: Array, dtype: np.dtype[Any]) -> Array:
-        """Stored numbers as uint8, uint16 or float32; 0 must stay 0."""
+        """Valid values as states, grey levels or numbers."""
 
 
 class _Numbers:
     """Numbers that mean themselves.
 
-    Floats are compared by their bits: from +0.0 to +1.0 those grow with the value, their maximum is one fast
-    pass, and code elsewhere that makes the CPU flush denormals cannot change what kind of data this is.
+    Floats between 0 and 1 are compared and converted by the engine, by their bits: code elsewhere that makes
+    the CPU flush denormals cannot change what kind of data this is.
     """
+
+    def kind(self, raw: Array, domain: str) -> str | None:
+        if domain == "binary" and _is_float(raw):
+            return engine.range_of(_floats(raw))
+        return ("real" if domain == "real" else "binary") if self.first_bad(raw, domain) is None else None
 
     def first_bad(self, raw: Array, domain: str) -> int | None:
         if domain == "real":
             return None if raw.dtype.kind != "f" else _first(~np.isfinite(_float32(raw)))
-        if _bits(raw).max() <= _bits(raw.dtype.type(1)):  # negative, inf and NaN are all above 1
+        if raw.dtype.kind != "f" and _bits(raw).max() <= 1:  # negative numbers are above
             return None
-        return _first(~((raw >= 0) & (raw <= 1)))  # the slow way knows that -0.0 is 0
+        return _first(~((raw >= 0) & (raw <= 1)))
 
     def allowed(self, value: np.generic, domain: str) -> str:
         if value != value:
@@ -348,23 +385,35 @@ class _Numbers:
         hint = " (pass images of levels 0-255 as rf.Grey8(X))" if 1 < int(value) < 256 else ""
         return "integers must be 0 or 1" + hint
 
-    def is_binary(self, raw: Array) -> bool:
-        if raw.dtype.kind != "f":
-            return True
-        bits, number = _bits(raw), raw.dtype.type
-        return bool(((bits == 0) | (bits == _bits(number(1))) | (bits == _bits(number(-0.0)))).all())
-
     def encode(self, raw: Array, dtype: np.dtype[Any]) -> Array:
-        if dtype == np.uint8:
-            return raw if raw.dtype == np.uint8 else np.not_equal(raw, 0).view(np.uint8)
         if dtype == np.float32:
             return np.add(raw, np.float32(0), dtype=np.float32)  # -0.0 + 0.0 is 0.0
-        grey = np.multiply(raw, np.float32(65535), dtype=np.float32)
-        return np.rint(grey, out=grey).astype(np.uint16)
+        if _is_float(raw):
+            states = engine.states_u8(_floats(raw)) if dtype == np.uint8 else engine.states_u16(_floats(raw))
+            if states is None:
+                raise ValueError("the data changed while it was in use: some values are not what they were")
+            return states
+        return raw if raw.dtype == np.uint8 else np.not_equal(raw, 0).view(np.uint8)
+
+
+def _is_float(raw: Array) -> bool:
+    return raw.dtype.kind == "f"
+
+
+def _floats(raw: Array) -> Array:
+    """As the engine takes them."""
+    return np.ascontiguousarray(raw, np.float64 if raw.dtype.itemsize == 8 else np.float32)
 
 
 class _Grey8Levels:
     """Integers v from 0 to 255 that mean v / 255."""
+
+    def kind(self, raw: Array, domain: str) -> str | None:
+        if self.first_bad(raw, domain) is not None:
+            return None
+        if domain == "real":
+            return "real"
+        return "binary" if ((raw == 0) | (raw == 255)).all() else "grey"
 
     def first_bad(self, raw: Array, domain: str) -> int | None:
         if raw.dtype == np.uint8 or (raw.min() >= 0 and raw.max() <= 255):
@@ -374,9 +423,6 @@ class _Grey8Levels:
     def allowed(self, value: np.generic, domain: str) -> str:
         return "levels of Grey8 must be from 0 to 255"
 
-    def is_binary(self, raw: Array) -> bool:
-        return bool(((raw == 0) | (raw == 255)).all())
-
     def encode(self, raw: Array, dtype: np.dtype[Any]) -> Array:
         if dtype == np.uint8:
             return np.not_equal(raw, 0).view(np.uint8)
@@ -385,20 +431,38 @@ class _Grey8Levels:
         return np.multiply(raw.astype(np.uint16), np.uint16(257))
 
 
+class _Levels:
+    """uint16 grey levels, which mean themselves."""
+
+    def kind(self, raw: Array, domain: str) -> str | None:
+        return "grey"
+
+    def first_bad(self, raw: Array, domain: str) -> int | None:
+        return None
+
+    def allowed(self, value: np.generic, domain: str) -> str:
+        return "levels are what they are"
+
+    def encode(self, raw: Array, dtype: np.dtype[Any]) -> Array:
+        return raw
+
+
 _NUMBERS = _Numbers()
 _GREY8 = _Grey8Levels()
+_LEVELS = _Levels()
 
 
 def _find_kind(source: _Source, scale: _Scale, domain: str, name: str) -> str:
     """Read every value once: raise at the first that is not allowed, else say what kind of data it is."""
     kind = "binary" if domain == "binary" else "real"
     for position, chunk in source.scan():
-        bad = scale.first_bad(chunk, domain)
-        if bad is not None:
+        found = scale.kind(chunk, domain)
+        if found is None:
+            bad = scale.first_bad(chunk, domain) or 0
             row, column = source.locate(position + bad)
             value = chunk.reshape(-1)[bad]
             raise ValueError(f"{name}[{row}, {column}] is {value!s}, but {scale.allowed(value, domain)}")
-        if kind == "binary" and not scale.is_binary(chunk):
+        if found == "grey":
             kind = "grey"
     return kind
 
@@ -440,6 +504,29 @@ class _Dense:
     def direct(self) -> NDArray[np.uint8] | None:
         fits = self._array.dtype == np.uint8 and self._array.flags.c_contiguous
         return self._array if fits else None
+
+    def compact(self) -> tuple[_Dense, _Scale] | None:
+        """The same numbers, if they lie in memory as floats in [0, 1], as bytes or 16-bit levels."""
+        if not _is_float(self._array) or self.mapped or self._array.size > _COMPACTED:
+            return None
+        states = self._converted(engine.states_u8, np.uint8)
+        if states is not None:
+            return _Dense(states), _NUMBERS
+        levels = self._converted(engine.states_u16, np.uint16)
+        return None if levels is None else (_Dense(levels), _LEVELS)
+
+    def _converted(self, convert: Callable[[Array], Array | None], dtype: type) -> Array | None:
+        """All values, unless one cannot be converted; piece by piece where they have to be moved first."""
+        array = self._array
+        if array.flags.c_contiguous and array.dtype in (np.float32, np.float64):
+            return convert(array)
+        result: Array = np.empty(array.shape, dtype)
+        for rows in _spans(len(array), _rows_per_chunk(array.shape[1])):
+            part = convert(_floats(array[rows]))
+            if part is None:
+                return None
+            result[rows] = part
+        return result
 
     def gather(self, rows: RowIndex, scale: _Scale, dtype: np.dtype[Any]) -> Array:
         return scale.encode(self._array[rows], dtype)
@@ -492,8 +579,21 @@ class _Csr:
         dense.reshape(-1)[places] = scale.encode(self._values[taken], dtype)
         return dense
 
+    @property
+    def n_stored(self) -> int:
+        """How many numbers are stored."""
+        return int(self._starts[-1])
+
+    def sparse(self, rows: slice, scale: _Scale, dtype: np.dtype[Any]) -> sp.csr_matrix:
+        """Neighbouring rows of `dtype`, still sparse."""
+        starts = self._starts[rows.start : rows.stop + 1]
+        taken = slice(starts[0], starts[-1])
+        values = scale.encode(self._values[taken], dtype)
+        shape = (len(starts) - 1, self.shape[1])
+        return sp.csr_matrix((values, self._columns[taken], starts - starts[0]), shape=shape)
+
     def scan(self) -> Iterator[tuple[int, Array]]:
-        for taken in _spans(int(self._starts[-1]), _CHUNK):
+        for taken in _spans(self.n_stored, _CHUNK):
             yield taken.start, _native(self._values[taken])
             self._pages[1].give_back(self._values[taken])
 
@@ -561,7 +661,9 @@ class _Pages:
 
 
 def _open(X: Any, name: str) -> tuple[_Source, _Scale]:
-    if isinstance(X, (Rows, Grey8, Packed)):
+    if isinstance(X, Rows):
+        return X._given
+    if isinstance(X, (Grey8, Packed)):
         return X._source, X._scale
     return _open_plain(X, name, _check_dtype), _NUMBERS
 

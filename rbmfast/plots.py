@@ -12,6 +12,7 @@ without a screen, and nothing is kept in pyplot. In a notebook the figure shows 
 from __future__ import annotations
 
 import importlib
+import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -46,7 +47,7 @@ GAP_COLOUR = (0.80, 0.83, 0.87)  # between pictures
 ERASED_COLOUR = (0.96, 0.78, 0.52)
 GAP = 2  # its width, where the sides of a picture have at least
 FINE = 28  # pixels
-SERIES = (BLUE, RED, GREEN, YELLOW)
+SERIES = (BLUE, RED, "0.6", GREEN, YELLOW, "#66ccee", "#aa3377")
 DPI = 120
 CELL = 0.5  # inches: the least side of a small picture
 
@@ -611,25 +612,35 @@ def bars(
     >>> len(plots.bars(["CD-1"], {"ours": [90e3], "theirs": [20e3]}, "theirs", unit="samples/s").axes)
     1
     """
-    thick = 0.8 / len(values)
-    figure = _figure((8.0, 1.0 + 0.26 * len(values) * len(groups)))
+    bars = [
+        [
+            (name, number, number / base)
+            for name, numbers in values.items()
+            if (number := numbers[i]) is not None
+        ]
+        for i, base in enumerate(values[baseline])
+        if base is not None
+    ]
+    figure = _figure((10.0, 1.0 + 0.2 * sum(len(group) + 1 for group in bars)))
     axes = figure.subplots()
-    for i, (name, numbers) in enumerate(values.items()):
-        label: str | None = name
-        for group, (number, base) in enumerate(zip(numbers, values[baseline], strict=True)):
-            if number is None or base is None:
-                continue
-            y, ratio = group + (i - (len(values) - 1) / 2) * thick, number / base
-            axes.barh(y, ratio, thick * 0.88, color=SERIES[i % len(SERIES)], label=label)
-            label = None  # one entry of a series in the legend
+    colours = dict(zip(values, itertools.cycle(SERIES)))
+    y, middles = 0, []
+    for group in bars:
+        middles.append(y + (len(group) - 1) / 2)
+        for name, number, ratio in group:
+            axes.barh(y, ratio, 0.88, color=colours[name])
             text = f"  {ratio:.1f} \u00d7  ({_short(number)} {unit})"
             axes.annotate(text, (ratio, y), verticalalignment="center_baseline", fontsize=8)
-    axes.set_xlim(0, axes.get_xlim()[1] * 1.25)  # room for the texts
-    axes.set_yticks(range(len(groups)), list(groups))
-    axes.invert_yaxis()
+            y += 1
+        y += 1  # room between groups
+    axes.set_xlim(0, axes.get_xlim()[1] * 1.3)  # room for the texts
+    axes.set_yticks(middles, list(groups))
+    axes.set_ylim(y - 1.4, -0.6)  # downwards
     axes.set(xlabel=f"times as fast as {baseline}")
     axes.set_title(title, fontsize=11)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    patches = importlib.import_module("matplotlib.patches")
+    handles = [patches.Patch(color=colours[name], label=name) for name in values]
+    axes.legend(handles=handles, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     _tidy(axes)
     axes.grid(axis="y", visible=False)
     return figure

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +15,18 @@ from rbmfast import _engine as engine
 from rbmfast.random import check_integer
 from rbmfast.reference import STREAM_VERSION
 
-__all__ = ["VERSION", "Config", "check_fits_memory", "get_num_threads", "set_num_threads", "show_config"]
+__all__ = [
+    "VERSION",
+    "Config",
+    "check_fits_memory",
+    "get_include",
+    "get_num_threads",
+    "set_num_threads",
+    "show_config",
+]
 
 MAX_THREADS = 4096
-THREAD_VARIABLES = ("RBMFAST_NUM_THREADS", "OMP_NUM_THREADS")
+THREAD_VARIABLES = OWN_VARIABLE, OPENMP_VARIABLE = "RBMFAST_NUM_THREADS", "OMP_NUM_THREADS"
 
 try:
     VERSION = importlib.metadata.version("rbmfast")
@@ -30,8 +40,9 @@ except importlib.metadata.PackageNotFoundError:  # built in place, never install
 def set_num_threads(n: int) -> None:
     """Set how many threads the engine uses. Results do not depend on it.
 
-    The default is the environment variable ``RBMFAST_NUM_THREADS``, else ``OMP_NUM_THREADS``, else the number
-    of CPUs that this process may use.
+    The environment variable ``RBMFAST_NUM_THREADS`` does the same. Without either there are as many threads
+    as ``OMP_NUM_THREADS`` says, else as there are CPUs that this process may use, but never more than OpenMP
+    allows the calling thread (see ``threadpoolctl.threadpool_limits``). Calls that run at once share them.
 
     Parameters
     ----------
@@ -60,18 +71,34 @@ def get_num_threads() -> int:
     return engine.get_num_threads()
 
 
-def default_num_threads() -> int:
-    """The number of threads that the environment asks for, else that of the CPUs this process may use."""
-    for variable in THREAD_VARIABLES:
-        text = os.environ.get(variable, "").strip()
-        if not text:
-            continue
-        first = text.split(",")[0].strip() if variable == "OMP_NUM_THREADS" else text  # OpenMP: one per level
-        if first.isascii() and first.isdigit() and 1 <= int(first[:9]) <= MAX_THREADS:
-            return int(first[:9])
-        message = f"ignoring {variable}={text!r}: it must be an integer from 1 to {MAX_THREADS}"
-        warnings.warn(message, RuntimeWarning, stacklevel=2)
-    return usable_cpus()
+@contextlib.contextmanager
+def thread_limit(n: int | None) -> Iterator[None]:
+    """Let calls from this Python thread use at most `n` threads for a while; None changes nothing."""
+    if n is None:
+        yield
+        return
+    before = engine.limit_threads(check_integer(n, "n", low=1, high=MAX_THREADS))
+    try:
+        yield
+    finally:
+        engine.limit_threads(before)
+
+
+def threads_from_environment() -> tuple[int | None, int]:
+    """The number that our own variable sets, and the default: what OpenMP's says, else that of the CPUs."""
+    return _number_in(OWN_VARIABLE), _number_in(OPENMP_VARIABLE) or usable_cpus()
+
+
+def _number_in(variable: str) -> int | None:
+    text = os.environ.get(variable, "").strip()
+    if not text:
+        return None
+    first = text.split(",")[0].strip() if variable == OPENMP_VARIABLE else text  # OpenMP: one per level
+    if first.isascii() and first.isdigit() and 1 <= int(first[:9]) <= MAX_THREADS:
+        return int(first[:9])
+    message = f"ignoring {variable}={text!r}: it must be an integer from 1 to {MAX_THREADS}"
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
+    return None
 
 
 def usable_cpus(root: Path = Path("/")) -> int:
@@ -193,6 +220,27 @@ def show_config() -> Config:
     )
 
 
+def get_include() -> str:
+    """The folder of ``rbmk.h``, the engine's C header: for compiling a Cython module that calls the engine.
+
+    Such a module says ``from rbmfast cimport rbmk_pass``, and takes the function from memory when it is
+    imported: there is nothing to link. ``examples/embed`` in the source is one.
+
+    Returns
+    -------
+    str
+        For ``include_dirs`` of a setuptools ``Extension``.
+
+    Examples
+    --------
+    >>> import os
+    >>> import rbmfast as rf
+    >>> os.listdir(rf.get_include())
+    ['rbmk.h']
+    """
+    return str(Path(__file__).with_name("include"))
+
+
 def _cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
@@ -225,10 +273,13 @@ def check_fits_memory(n_bytes: int, what: str) -> None:
 
 
 def _memory_limit() -> int:
-    """Of this process's control group: what a container may use."""
+    """Of this process's control group: what a container may use.
+
+    Bytes, because text imports its codec at the first use: a process forked meanwhile waits for that import forever.
+    """
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
-            return int(Path("/sys/fs/cgroup", name).read_text(encoding="ascii"))
+            return int(Path("/sys/fs/cgroup", name).read_bytes())
         except (OSError, ValueError):  # no such file, or the word "max"
             continue
     return 1 << 62
@@ -249,4 +300,7 @@ def _readable(n_bytes: int) -> str:
     return f"{size:.3g} {units[0]}"
 
 
-engine.set_num_threads(default_num_threads())  # a number only: no thread is started
+_own, _default = threads_from_environment()  # numbers only: no thread is started
+engine.set_default_threads(_default)
+if _own:
+    engine.set_num_threads(_own)

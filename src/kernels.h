@@ -4,10 +4,20 @@
 
 #include "rbmk.h"
 
-enum { RBMK_TILE_ROWS = 32 };
+enum {
+    RBMK_TILE_ROWS = 128, /* states of one product */
+    RBMK_DEPTH = 128      /* rows of 64 int32 (32 KB) that stay near while all states use them; best of 48 to 1024 */
+};
 
-/* Bytes of scratch that a kernel may use for a right operand of `rows` rows: a word a state, and what goes with it. */
-#define RBMK_SCRATCH(rows) ((size_t)RBMK_TILE_ROWS * 5 * (((size_t)(rows) + 63) / 64 * 64) + 65536)
+/* Bytes of scratch that a kernel may use for a right operand of `rows` rows. */
+#define RBMK_SCRATCH(rows) ((size_t)RBMK_TILE_ROWS * 2 * (((size_t)(rows) + 63) / 64 * 64) + 65536)
+
+/* 0/1 states (n, rows), laid out once and multiplied by many matrices of `rows` rows. All states use `depth` rows of
+ * the matrix before any uses the next ones; at most 256. */
+typedef struct {
+    int n, rows, depth;
+    void *data;
+} rbmk_left;
 
 /* A Philox counter but for its unit block, and the key. */
 typedef struct {
@@ -24,6 +34,7 @@ typedef struct {
     float *W, *velocity;
     float *column; /* += g * visible_offset, when centered */
     float *row;    /* = panel sum of g * hidden_offset, when centered */
+    int32_t *largest; /* (64,): of |W|, as bits, in each column */
 } rbmk_row_update;
 
 struct rbmk_kernels {

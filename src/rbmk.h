@@ -73,7 +73,11 @@ int rbmk_isa_current(void);
 int rbmk_isa_select(int isa);            /* 0 when not available; not while other calls run */
 int rbmk_has_openmp(void);
 const char *rbmk_compiler(void);
-void rbmk_set_num_threads(int n);
+void rbmk_set_default_threads(int n);    /* at most n, and what OpenMP allows, until a number is set */
+void rbmk_set_num_threads(int n);        /* calls that run at once share them */
+int rbmk_limit_threads(int n);           /* of calls from this thread, 0: no limit; returns the former limit */
+/* A thread is started for no less work than that (default: 40 000); 0 to use all threads always. */
+void rbmk_set_least_thread_time(double nanoseconds);
 int rbmk_get_num_threads(void);          /* 1 in a forked child: its parent's thread pool is gone */
 
 /* --- Weights ------------------------------------------------------------------------------------------ */
@@ -99,6 +103,21 @@ rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const f
  * Where clamp (same shape, or NULL) is 1 a visible unit keeps its value. */
 rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,
                        int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp);
+
+/* --- States from floats --------------------------------------------------------------------------------- */
+
+typedef struct {
+    const void *data;
+    int doubles; /* float64, not float32 */
+    int64_t n;
+} rbmk_floats;
+
+typedef enum { RBMK_ALL_BINARY, RBMK_ALL_IN_UNIT_INTERVAL, RBMK_SOME_OUTSIDE } rbmk_range;
+
+/* NaN is outside; -0.0 is 0. These end early when they cannot convert all: `state` and `level` are then incomplete. */
+rbmk_range rbmk_range_of(rbmk_floats x);
+rbmk_range rbmk_states_u8(rbmk_floats x, uint8_t *state);   /* 0 or 1; needs all to be binary */
+rbmk_range rbmk_states_u16(rbmk_floats x, uint16_t *level); /* rint(65535 * float32(x)); needs none to be outside */
 
 /* --- Functions of total inputs x (n rows of m) --------------------------------------------------------- */
 
@@ -159,7 +178,8 @@ typedef struct {
     void *context;
 } rbmk_epoch_plan;
 
-/* Learn from plan->n rows. `done` counts complete updates; the model is consistent whatever is returned. */
+/* Learn from plan->n rows. `done` counts complete updates; the model is consistent whatever is returned, but chains may be
+ * ahead of it when the last update is not complete. */
 rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, const rbmk_epoch_plan *plan,
                        int64_t *done);
 

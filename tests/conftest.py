@@ -26,3 +26,11 @@ def _in_an_empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     os.chdir(tmp_path_factory.mktemp("cwd"))
     yield
     os.chdir(before)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _all_threads_for_small_tests() -> None:
+    """Let small models use several threads, too: most tests of threads are small."""
+    from rbmfast import _engine as engine
+
+    engine.set_least_thread_time(0)

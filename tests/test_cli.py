@@ -526,9 +526,9 @@ def test_pictures_say_what_to_install(
 # --- bench -------------------------------------------------------------------------------------------------
 
 SMALL = (
-    bench.Workload("learn", 20, 10, n_rows=300, steps=2),
-    bench.Workload("gibbs", 20, 10, n_rows=10, steps=20),
-    bench.Workload("hidden", 20, 10, n_rows=200),
+    bench.CD(20, 10, n_rows=300, epochs=2),
+    bench.Gibbs(20, 10, n_rows=10, steps=20),
+    bench.HiddenProbabilities(20, 10, n_rows=1),
 )
 
 
@@ -540,18 +540,28 @@ def test_bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
     assert main([*argv, "--png", "b.png"] if with_picture else argv) == 0
     assert rf.get_num_threads() == before
     text = capsys.readouterr().out
-    assert text.count("CD-1, 20 x 10, batch 100") == 2
+    assert text.count("CD-1, 20 x 10, batch 100\n        1") == 1
     assert "in brackets how many times as fast rbmfast is" in text
+    assert "µs" in text
 
     written = json.loads(Path("b.json").read_text())
-    assert {"cpu", "isa", "numpy", "blas", "peers"} <= written["environment"].keys()
-    peers = {m["peer"] for m in written["measurements"]}
-    assert {"rbmfast", "NumPy"} <= peers
-    assert len(written["measurements"]) == 2 * len(SMALL) * len(peers)
+    assert {"cpu", "isa", "packages", "blas"} <= written["environment"].keys()
+    measured = {(m["workload"], m["peer"], m["threads"]) for m in written["measurements"]}
+    assert len(measured) == len(written["measurements"])
+    assert {(w.name, peer, n) for w in SMALL for peer in ("rbmfast", "NumPy") for n in (1, 2)} <= measured
     for m in written["measurements"]:
-        assert len(m["seconds"]) == bench_command.QUICK_REPEATS
+        assert len(m["seconds"]) == bench_command.QUICK[1]
         assert m["samples_per_second"] > 0
     assert Path("b.png").exists() == with_picture
+
+
+def test_bench_only_some(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(bench_command, "WORKLOADS", SMALL)
+    assert main(["bench", "--quick", "--threads", "1", "--only", "Gibbs"]) == 0
+    text = capsys.readouterr().out
+    assert "Gibbs steps, 20 x 10, 10 chains" in text
+    assert "CD-1, 20 x 10" not in text
+    assert "no workload has 'Gips' in its name; choose from: CD-1" in fails(capsys, "bench", "--only", "Gips")
 
 
 def test_bench_without_threadpoolctl(
@@ -561,24 +571,6 @@ def test_bench_without_threadpoolctl(
     monkeypatch.setattr("rbmfast.bench.measure.can_limit_blas", lambda: False)
     assert main(["bench", "--quick", "--threads", "1"]) == 0
     assert "threadpoolctl is not installed" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize("k", [1, 3])
-@pytest.mark.parametrize("persistent", [False, True])
-def test_the_numpy_baseline_learns(k: int, persistent: bool) -> None:
-    """A baseline that computes something else would be no baseline."""
-    data = np.repeat(np.eye(4), 25, axis=0).astype(np.float32)
-    data = data[np.random.default_rng(0).permutation(100)]
-    rbm = bench.NumpyRBM(np.random.default_rng(1).normal(0, 0.01, (4, 6)), np.full(4, -1.1), np.zeros(6))
-    chains = np.zeros((100, 6), np.float32) if persistent else None
-    for _ in range(300):
-        rbm.learn(data, 10, 0.1, k, chains, momentum=0.5)
-    model = rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b)
-    assert rf.log_likelihood(model, np.eye(4)).mean() > -2.2  # log 4 is the best; -2.25 knows the means only
-    V = np.eye(4, dtype=np.float32)
-    np.testing.assert_allclose(rbm.hidden_probabilities(V), model.hidden_probabilities(V), atol=1e-5)
-    np.testing.assert_allclose(rbm.free_energy(V), model.free_energy(V), atol=1e-4)
-    assert set(np.unique(rbm.gibbs(V, steps=3))) <= {0.0, 1.0}
 
 
 # --- Small things ------------------------------------------------------------------------------------------

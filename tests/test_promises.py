@@ -162,6 +162,8 @@ def test_golden_digests(isa: str, threads: int) -> None:
 PRINT_DIGESTS = """
 import json
 from golden import runs
+from rbmfast import _engine
+_engine.set_least_thread_time(0)
 print(json.dumps(runs.digests()))
 """
 
@@ -492,6 +494,7 @@ def test_two_threads_with_two_models() -> None:
 FORKS = """
 import multiprocessing, sys
 import rbmfast as rf
+from rbmfast import _engine
 from golden import runs
 
 def train(pipe):
@@ -504,6 +507,7 @@ def here():
     return ours.recv()[1:]
 
 context = multiprocessing.get_context("fork")
+_engine.set_least_thread_time(0)
 rf.set_num_threads(2)
 expected = here()  # the library has been used, with threads
 for _ in range(10):

@@ -49,21 +49,21 @@ def test_bad_thread_numbers(n: object, error: type) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "expected"),
+    ("environment", "own", "default"),
     [
-        ({}, 77),
-        ({"OMP_NUM_THREADS": "5"}, 5),
-        ({"OMP_NUM_THREADS": "5,2"}, 5),
-        ({"OMP_NUM_THREADS": " "}, 77),
-        ({"RBMFAST_NUM_THREADS": "3", "OMP_NUM_THREADS": "5"}, 3),
+        ({}, None, 77),
+        ({"OMP_NUM_THREADS": "5"}, None, 5),
+        ({"OMP_NUM_THREADS": "5,2"}, None, 5),
+        ({"OMP_NUM_THREADS": " "}, None, 77),
+        ({"RBMFAST_NUM_THREADS": "3", "OMP_NUM_THREADS": "5"}, 3, 5),
     ],
 )
 def test_the_environment_is_asked(
-    clean: pytest.MonkeyPatch, environment: dict[str, str], expected: int
+    clean: pytest.MonkeyPatch, environment: dict[str, str], own: int | None, default: int
 ) -> None:
     for variable, value in environment.items():
         clean.setenv(variable, value)
-    assert runtime.default_num_threads() == expected
+    assert runtime.threads_from_environment() == (own, default)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "99999999999999999999", "3,2", "²"])
@@ -71,7 +71,7 @@ def test_nonsense_is_ignored_with_a_warning(clean: pytest.MonkeyPatch, value: st
     clean.setenv("RBMFAST_NUM_THREADS", value)
     clean.setenv("OMP_NUM_THREADS", "5")
     with pytest.warns(RuntimeWarning, match="ignoring RBMFAST_NUM_THREADS=.*must be an integer from 1"):
-        assert runtime.default_num_threads() == 5
+        assert runtime.threads_from_environment() == (None, 5)
 
 
 def test_the_environment_is_read_at_import() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import math
 import os
 import statistics
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,9 +20,13 @@ import scipy
 
 import rbmfast as rf
 from rbmfast.bench.peers import PEERS, Peer
-from rbmfast.bench.workloads import Workload
+from rbmfast.bench.workloads import Task, Workload
 
-REST = 0.05  # seconds before each call: OpenBLAS's threads spin for 2**26 cycles after their work
+REST = 0.05  # seconds before each turn: OpenBLAS's threads spin for 2**26 cycles after their work
+TURN, QUICK_TURN = 0.2, 0.02  # seconds of a turn, at least about
+SLOW = 1.0  # seconds of work that needs no second time to warm up
+BUDGET = 6.0  # seconds for a workload; no new round begins after them,
+FEWEST = 3  # but there are so many
 
 
 @dataclass(frozen=True)
@@ -33,9 +40,9 @@ class Measurement:
     threads : int
         That it could use.
     samples : int
-        In one call.
+        In the workload.
     seconds : list of float
-        Of each call.
+        For them, turn by turn: the mean of the times that it was done in a turn.
     """
 
     workload: str
@@ -46,7 +53,7 @@ class Measurement:
 
     @property
     def samples_per_second(self) -> float:
-        """From the median call."""
+        """From the median turn."""
         return self.samples / statistics.median(self.seconds)
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,9 +62,13 @@ class Measurement:
 
 
 def run(
-    workload: Workload, threads: int, repeats: int, peers: Sequence[type[Peer]] = PEERS
+    workload: Workload,
+    threads: int,
+    repeats: int,
+    peers: Sequence[type[Peer]] = PEERS,
+    turn: float = TURN,
 ) -> list[Measurement]:
-    """Time every installed peer `repeats` times, in turn.
+    """Time every installed peer that knows the task, in turn.
 
     Parameters
     ----------
@@ -66,9 +77,12 @@ def run(
     threads : int
         For every peer; BLAS is limited to them if threadpoolctl is installed.
     repeats : int
-        Calls of each, after one that does not count.
+        Turns of each, after some work that does not count. Slow workloads get fewer, but at least 3.
     peers : sequence of Peer classes
         Those that are not installed are left out.
+    turn : float
+        Seconds of a turn, at least: short work is done several times, in one call where that can be (more
+        epochs, more steps), as a user would.
 
     Returns
     -------
@@ -77,39 +91,78 @@ def run(
 
     Examples
     --------
-    >>> from rbmfast.bench import Workload, run
-    >>> [m.peer for m in run(Workload("learn", 8, 4, n_rows=100), threads=1, repeats=1)][:2]
-    ['rbmfast', 'NumPy']
+    >>> from rbmfast.bench import CD, run
+    >>> [m.peer for m in run(CD(8, 4, n_rows=100), threads=1, repeats=1, turn=0)][:3]
+    ['rbmfast', 'NumPy', 'BLAS floor']
     """
     with limited_threads(threads, peers):
-        tasks = {peer.name: workload.task_of(peer) for peer in peers if peer.version() is not None}
-        seconds: dict[str, list[float]] = {name: [] for name in tasks}
-        for task in tasks.values():
-            task()
-        for _ in range(repeats):
-            for name, task in tasks.items():
-                time.sleep(REST)
-                start = time.perf_counter()
-                task()
-                seconds[name].append(time.perf_counter() - start)
-    return [
-        Measurement(workload.name, name, threads, workload.samples, times) for name, times in seconds.items()
-    ]
+        tasks = {peer.name: workload.task_of(peer) for peer in installed(peers)}
+        turns = [Turn(name, task, turn) for name, task in tasks.items() if task is not None]
+        end = time.perf_counter() + BUDGET
+        for i in range(repeats):
+            if i >= FEWEST and time.perf_counter() > end:
+                break
+            for one in turns:
+                one.take()
+    return [Measurement(workload.name, t.name, threads, workload.samples, t.seconds) for t in turns]
+
+
+class Turn:
+    """What a peer does when it is its turn: the same work so many times that it takes long enough."""
+
+    def __init__(self, name: str, task: Task, at_least: float) -> None:
+        self.name, self.task = name, task
+        self.seconds: list[float] = []
+        self.times = self._enough_times(at_least)
+
+    def take(self) -> None:
+        """Rest, work, and write down the seconds of doing it once."""
+        time.sleep(REST)
+        self.seconds.append(self._time(self.times) / self.times)
+
+    def _enough_times(self, at_least: float) -> int:
+        times, seconds = 1, self._time(1)
+        if seconds < SLOW:
+            seconds = self._time(1)  # now that it is warm
+        while seconds < 0.8 * at_least:
+            times = math.ceil(times * at_least / seconds)
+            seconds = self._time(times)
+        return times
+
+    def _time(self, times: int) -> float:
+        start = time.perf_counter()
+        self.task(times)
+        return time.perf_counter() - start
+
+
+def installed(peers: Sequence[type[Peer]] = PEERS) -> list[type[Peer]]:
+    """Those peers whose package is installed."""
+    return [peer for peer in peers if peer.version() is not None]
 
 
 @contextlib.contextmanager
 def limited_threads(n: int, peers: Sequence[type[Peer]] = PEERS) -> Iterator[None]:
     """Let everybody use `n` threads, and put rbmfast's and BLAS's numbers back at the end."""
     before = rf.get_num_threads()
-    installed = [peer for peer in peers if peer.version() is not None]
     with contextlib.ExitStack() as stack:
         stack.callback(rf.set_num_threads, before)
-        for peer in installed:
+        for peer in installed(peers):
             peer.set_threads(n)
         if can_limit_blas():
             control = importlib.import_module("threadpoolctl")
             stack.enter_context(control.threadpool_limits(n, user_api="blas"))
         yield
+
+
+def peak_memory() -> int:
+    """The largest resident memory that this process has had, in bytes; not on Windows."""
+    status = Path("/proc/self/status")
+    if status.exists():  # Linux, whose getrusage begins with what the parent had
+        words = status.read_text().split()
+        return 1024 * int(words[words.index("VmHWM:") + 1])
+    resource = importlib.import_module("resource")
+    largest: int = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return largest if sys.platform == "darwin" else 1024 * largest
 
 
 def can_limit_blas() -> bool:
@@ -128,7 +181,7 @@ def environment(peers: Sequence[type[Peer]] = PEERS) -> dict[str, Any]:
         "numpy": np.__version__,
         "scipy": scipy.__version__,
         "blas": _blas_name(),
-        "peers": {peer.name: peer.version() for peer in peers},
+        "packages": {peer.package: peer.version() for peer in peers},
         "blas_threads_limited": can_limit_blas(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
     }
@@ -142,37 +195,57 @@ def _blas_name() -> str:
         return "an unknown BLAS"
 
 
-def table(measurements: Sequence[Measurement], header: bool = True) -> str:
-    """Measurements as text: a line for each workload and number of threads, a column for each peer.
+def table(
+    measurements: Sequence[Measurement], columns: Sequence[str] | None = None, header: bool = True
+) -> str:
+    """Measurements as text.
+
+    Below the name of a workload stands a line for each number of threads: samples per second of each peer, in
+    brackets how many times as fast the first peer is, and under "scaling" how many times as fast that is as
+    with one thread. Workloads of a single sample show microseconds instead.
+
+    Parameters
+    ----------
+    measurements : sequence of Measurement
+        In the wanted order.
+    columns : sequence of str, optional
+        Peers to show; by default those that were measured.
+    header : bool
+        Whether to begin with the names of the columns.
 
     Examples
     --------
     >>> from rbmfast.bench import Measurement, table
-    >>> ours = Measurement("CD-1", "rbmfast", 1, 1000, [0.01])
-    >>> theirs = Measurement("CD-1", "NumPy", 1, 1000, [0.04])
-    >>> print(table([ours, theirs]))
-                                          threads         rbmfast            NumPy
-    CD-1                                        1         100,000   25,000 (4.0 x)
+    >>> seconds = {("rbmfast", 1): 0.01, ("rbmfast", 2): 0.005, ("NumPy", 1): 0.04, ("NumPy", 2): 0.03}
+    >>> print(table([Measurement("CD-1", peer, n, 1000, [s]) for (peer, n), s in seconds.items()]))
+      threads      rbmfast   scaling             NumPy
+    CD-1
+            1      100,000         -     25,000 (4.0x)
+            2      200,000      2.0x     33,333 (6.0x)
     """
-    peers = list(dict.fromkeys(m.peer for m in measurements))
-    lines: dict[tuple[str, int], dict[str, float]] = {}
-    for m in measurements:
-        lines.setdefault((m.workload, m.threads), {})[m.peer] = m.samples_per_second
-    text = []
-    if header:
-        text.append(f"{'':36}  threads" + "".join(f"{peer:>{_width(i)}}" for i, peer in enumerate(peers)))
-    for (workload, threads), speeds in lines.items():
-        first = speeds.get(peers[0])
-        cells = [_cell(speeds.get(peer), first if i else None) for i, peer in enumerate(peers)]
-        text.append(f"{workload:36}  {threads:7}" + "".join(f"{c:>{_width(i)}}" for i, c in enumerate(cells)))
-    return "\n".join(text)
+    peers = list(columns or dict.fromkeys(m.peer for m in measurements))
+    lines = [_line("threads", peers[0], "scaling", peers[1:])] if header else []
+    for workload in dict.fromkeys(m.workload for m in measurements):
+        found = {(m.peer, m.threads): m for m in measurements if m.workload == workload}
+        lines.append(workload)
+        lines += [_threads_line(found, peers, n) for n in dict.fromkeys(n for _, n in found)]
+    return "\n".join(lines)
 
 
-def _width(column: int) -> int:
-    return 17 if column else 16
+def _threads_line(found: dict[tuple[str, int], Measurement], peers: Sequence[str], n: int) -> str:
+    ours, alone = found.get((peers[0], n)), found.get((peers[0], 1))
+    others = [_speed(m) + _times(ours, m) if (m := found.get((peer, n))) else "-" for peer in peers[1:]]
+    scaling = _times(ours, alone).strip(" ()") if n > 1 else ""
+    return _line(str(n), _speed(ours) if ours else "-", scaling or "-", others)
 
 
-def _cell(speed: float | None, first: float | None) -> str:
-    if speed is None:
-        return "-"
-    return f"{speed:,.0f}" if first is None else f"{speed:,.0f} ({first / speed:.1f} x)"
+def _line(threads: str, ours: str, scaling: str, others: Sequence[str]) -> str:
+    return f"{threads:>9}{ours:>13}{scaling:>10}" + "".join(f"{cell:>18}" for cell in others)
+
+
+def _speed(m: Measurement) -> str:
+    return f"{m.samples_per_second:,.0f}" if m.samples > 1 else f"{1e6 / m.samples_per_second:,.1f} µs"
+
+
+def _times(fast: Measurement | None, slow: Measurement | None) -> str:
+    return f" ({fast.samples_per_second / slow.samples_per_second:.1f}x)" if fast and slow else ""

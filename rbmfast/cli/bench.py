@@ -8,24 +8,37 @@ from typing import Any
 
 import rbmfast as rf
 from rbmfast import plots
-from rbmfast.bench import PEERS, WORKLOADS, Measurement, environment, table
+from rbmfast.bench import WORKLOADS, Measurement, Workload, environment, installed, table
 from rbmfast.bench import run as measure
-from rbmfast.cli.common import check_output, check_picture, need_matplotlib, write_json, write_picture
+from rbmfast.bench.measure import QUICK_TURN, TURN
+from rbmfast.cli.common import (
+    CommandError,
+    check_output,
+    check_picture,
+    need_matplotlib,
+    write_json,
+    write_picture,
+)
 
 SUMMARY = "time rbmfast and others on this machine"
 DESCRIPTION = """\
-Time this library, a fast NumPy implementation and, where they are installed, scikit-learn and
-PyTorch, all in float32 on the same random data with 13 % ones. They take turns; medians are
-compared. Close other programs first."""
+Time this library, a fast NumPy implementation, the bare float32 matrix products of learning (the
+BLAS floor) and, where they are installed, scikit-learn and PyTorch: learning by CD-1 and PCD-10,
+Gibbs steps, hidden probabilities of many rows and of one, free energies and scores. All get the
+same random data with 13 % ones and the same number of threads. They take turns; medians are
+compared. It takes 3 to 4 minutes for 1 and 2 threads. Close other programs first.
+
+The environment variable RBMFAST_ISA chooses this library's instructions: portable, avx2, avx512
+or amx."""
 EXAMPLES = """\
 examples:
   rbmfast bench
   rbmfast bench --quick --threads 1
+  rbmfast bench --only "CD-1, 784 x 500"
   rbmfast bench --json bench.json --png bench.png
 """
 
-REPEATS, QUICK_REPEATS = 7, 3
-QUICK = 0.1  # share of the work
+FULL, QUICK = (1.0, 7, TURN), (0.1, 3, QUICK_TURN)  # share of the work, turns, seconds of a turn
 BUSY = 0.7  # load from which other programs disturb
 
 
@@ -34,9 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--threads", type=_threads, metavar="N,N,...",
         help="numbers of threads to try (default: 1, 2, 4, ... up to all CPUs)")  # fmt: skip
-    add("--quick", action="store_true", help="a tenth of the work: rough")
+    add("--quick", action="store_true", help="a tenth of the work, about a minute: rough")
+    add("--only", metavar="TEXT", help="only the workloads whose names contain this")
     add("--json", metavar="FILE", help="write every measured time, too")
-    add("--png", metavar="FILE", help="draw the ratios, too")
+    add("--png", metavar="FILE", help="draw the ratios with the most threads, too")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -46,17 +60,21 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.png:
         need_matplotlib("--png")
         check_picture(arguments.png)
+    share, repeats, turn = QUICK if arguments.quick else FULL
+    workloads = _chosen(arguments.only or "", share)
     facts = environment()
     print(_words(facts))
     measurements: list[Measurement] = []
-    for n_threads in arguments.threads or _sweep():
-        for workload in WORKLOADS:
-            if sys.stderr.isatty():
-                print(f"timing {workload.name} ...", end="\r", file=sys.stderr, flush=True)
-            scaled = workload.scaled(QUICK) if arguments.quick else workload
-            found = measure(scaled, n_threads, QUICK_REPEATS if arguments.quick else REPEATS)
-            print(table(found, header=not measurements), flush=True)
-            measurements += found
+    for workload in workloads:
+        if sys.stderr.isatty():
+            print(f"timing {workload.name} ...", end="\r", file=sys.stderr, flush=True)
+        found = [
+            m
+            for n_threads in arguments.threads or _sweep()
+            for m in measure(workload, n_threads, repeats, turn=turn)
+        ]
+        print(table(found, [peer.name for peer in installed()], header=not measurements), flush=True)
+        measurements += found
     if arguments.json:
         write_json(
             arguments.json, {"environment": facts, "measurements": [m.to_dict() for m in measurements]}
@@ -68,22 +86,33 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def draw(measurements: list[Measurement]) -> Any:
-    """A picture of how many times as fast as NumPy everybody is."""
-    speed = {(m.workload, m.threads, m.peer): m.samples_per_second for m in measurements}
-    groups = list(dict.fromkeys((m.workload, m.threads) for m in measurements))
-    peers = list(dict.fromkeys(m.peer for m in measurements))
-    values = {peer: [speed.get((*group, peer)) for group in groups] for peer in peers}
-    names = [f"{workload}\n{n} thread{'s' if n > 1 else ''}" for workload, n in groups]
-    return plots.bars(names, values, baseline="NumPy", unit="samples/s", title=rf.show_config().cpu)
+    """A picture of how many times as fast as NumPy everybody is, with the largest number of threads."""
+    n = max(m.threads for m in measurements)
+    speed = {(m.workload, m.peer): m.samples_per_second for m in measurements if m.threads == n}
+    workloads, peers = (list(dict.fromkeys(names)) for names in zip(*speed, strict=True))
+    values = {peer: [speed.get((workload, peer)) for workload in workloads] for peer in peers}
+    names = [workload.replace(", ", ",\n") for workload in workloads]
+    title = f"{rf.show_config().cpu}, {n} thread{'s' if n > 1 else ''}"
+    return plots.bars(names, values, baseline="NumPy", unit="samples/s", title=title)
+
+
+def _chosen(text: str, share: float) -> list[Workload]:
+    """Workloads whose names contain a text, with a share of their work."""
+    chosen = [workload.scaled(share) for workload in WORKLOADS if text in workload.name]
+    if not chosen:
+        names = "; ".join(workload.name for workload in WORKLOADS)
+        raise CommandError(f"no workload has {text!r} in its name; choose from: {names}")
+    return chosen
 
 
 def _words(facts: dict[str, Any]) -> str:
-    others = [f"{name} {version}" for name, version in facts["peers"].items() if version is not None]
-    missing = [name for name, version in facts["peers"].items() if version is None]
+    others = [f"{name} {version}" for name, version in facts["packages"].items() if version is not None]
+    missing = [name for name, version in facts["packages"].items() if version is None]
     lines = [
         f"{facts['cpu']}; rbmfast uses {facts['isa']}; NumPy uses {facts['blas']}",
         f"{', '.join(others)}" + (f"; not installed: {', '.join(missing)}" if missing else ""),
-        "samples per second, medians; in brackets how many times as fast rbmfast is",
+        "samples per second (of a single one: its microseconds), medians",
+        "in brackets how many times as fast rbmfast is; scaling: rbmfast beside itself with one thread",
     ]
     if "scikit-learn" not in missing:
         lines.append("(scikit-learn has no CD-1: its row is PCD-1, which takes as much arithmetic)")
@@ -107,6 +136,3 @@ def _threads(text: str) -> list[int]:
     if not all(1 <= n <= 4096 for n in numbers):
         raise argparse.ArgumentTypeError(f"must be numbers from 1 to 4096, such as 1,2, got {text!r}")
     return numbers
-
-
-assert PEERS[0].name == "rbmfast"  # the table compares with the first

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ class Parameters:
     b: F32
     visible_means: F32 | None = None
     is_untouched: bool = False
+    _weights: engine.Weights | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("W", "a", "b", "visible_means"):
@@ -37,10 +37,15 @@ class Parameters:
                 own.flags.writeable = False
                 object.__setattr__(self, name, own)
 
-    @cached_property
+    @property
     def weights(self) -> engine.Weights:
         """The fixed-point weights, made when first asked for."""
-        return engine.Weights(self.W)
+        # Not a cached_property: before Python 3.12 that has a lock, which a fork could leave locked for ever.
+        weights = self._weights
+        if weights is None:
+            weights = engine.Weights(self.W)
+            object.__setattr__(self, "_weights", weights)
+        return weights
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Copies and pickles go without the fixed-point weights, and come back read-only.

@@ -22,6 +22,7 @@ from rbmfast.training.pcd import PCD
 from rbmfast.training.penalties import L1, L2, MaxNorm, SparsityTarget
 from rbmfast.training.phases import contrast, gradient_statistics
 from rbmfast.training.schedules import Constant, Exponential, Linear, Schedule, Steps
+from rbmfast.training.state import TrainingState
 
 METHODS: tuple[type[Method], ...] = (CD, PCD)
 PENALTIES = (L1, L2, MaxNorm, SparsityTarget)
@@ -29,6 +30,7 @@ PENALTIES = (L1, L2, MaxNorm, SparsityTarget)
 __all__ = [
     "train",
     "History",
+    "TrainingState",
     "CD",
     "PCD",
     "METHODS",

@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Iterable
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from rbmfast.models import RBM
 from rbmfast.random import SeedLike
 from rbmfast.training.base import Method
@@ -20,6 +22,7 @@ from rbmfast.training.monitors import Monitor, Watched
 from rbmfast.training.optimizers import SGD
 from rbmfast.training.plan import Plan, check_path, make_plan
 from rbmfast.training.run import Run
+from rbmfast.training.state import TrainingState
 
 COARSE_EXPONENT = 12  # below it the sampler sees weights in steps of more than 1/4096
 
@@ -28,6 +31,7 @@ def train(
     rbm: RBM,
     X: Any,
     *,
+    sample_weight: ArrayLike | None = None,
     method: Method = CD(k=1),  # noqa: B008  # settings, immutable
     optimizer: SGD = SGD(0.1),  # noqa: B008
     penalties: Iterable[Any] = (),
@@ -43,6 +47,7 @@ def train(
     checkpoint: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 1,
     resume: str | os.PathLike[str] | None = None,
+    state: TrainingState | None = None,
 ) -> History:
     """Learn from data: maximise the log-likelihood by stochastic gradient ascent.
 
@@ -52,6 +57,9 @@ def train(
         The model to train, in place. One that nobody has touched is initialised from the data first.
     X : array_like, sparse matrix, memory map, Grey8 or Packed, (n_rows, n_visible)
         Data; not copied, so do not change it during training.
+    sample_weight : array_like (n_rows,), optional
+        Multiplies each row's share of an update; weights of mean 1 leave the rate its meaning. Slower: one
+        Python step per update.
     method : CD, PCD or another Method, default CD(k=1)
         Where the samples of the negative phase come from.
     optimizer : SGD, default SGD(0.1)
@@ -119,9 +127,12 @@ def train(
     (201, True)
     """
     saved = None if (path := check_path(resume, "resume")) is None else Checkpoint(path)
+    if saved is not None and state is not None:
+        raise ValueError("state and resume exclude each other: a checkpoint is about a single run")
     plan = make_plan(
         rbm,
         X,
+        sample_weight=sample_weight,
         method=method,
         optimizer=optimizer,
         penalties=penalties,
@@ -136,6 +147,7 @@ def train(
         progress=progress,
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
+        carried=state,
     )
     loop = Loop(plan, saved)
     try:
@@ -159,7 +171,8 @@ class Loop:
         if saved is not None:
             saved.check(self.run, self.settings)
         self.watched = Watched(plan.rbm, plan.rows, plan.validation, plan.seed)
-        done = 0 if saved is None else saved.meta["epoch"]
+        done = 0 if plan.carried is None else plan.carried.epochs
+        done = done if saved is None else saved.meta["epoch"]
         self.display = Display(plan.progress, plan.epochs, plan.rows.n_rows, done)
 
     @property
@@ -171,6 +184,7 @@ class Loop:
         """Start the run, or put it back where it was."""
         if self.saved is None:
             self.run.start()
+            self.run.hand_over()
             if self.run.state.exponent < COARSE_EXPONENT:
                 _warn_of_large_weights(self.run)
             self._record(seconds=0.0)
@@ -190,6 +204,7 @@ class Loop:
         self.run.learn_epoch(self.display.advance, self.display.live)
         seconds = time.perf_counter() - start
         self.run.publish()
+        self.run.hand_over()
         if self.run.state.exponent < COARSE_EXPONENT <= exponent:
             _warn_of_large_weights(self.run)
         self._record(seconds)

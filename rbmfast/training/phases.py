@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,17 +16,26 @@ from rbmfast.reference import F32, GREY, States, gradient
 from rbmfast.state import Gradient, Statistics
 from rbmfast.training.base import Conditionals, Method
 from rbmfast.training.cd import CD
+from rbmfast.units.base import F64
 
 BLOCK = 4096  # rows whose statistics are summed by one call
 
 
-def contrast(model: Conditionals, data: tuple[States, F32], samples: tuple[States, F32]) -> Gradient:
+def contrast(
+    model: Conditionals,
+    data: tuple[States, F32],
+    samples: tuple[States, F32],
+    weights: F64 | None = None,
+) -> Gradient:
     """The gradient of the log-likelihood: means under the data minus means under the samples of the model.
 
     Each phase is given as visible states (n, n_visible) and the hidden units' total inputs (n, n_hidden). The
     hidden units enter by their probabilities, not by samples of them: the same mean with less noise. With 0/1
-    states in both layers the sums are exact integers; otherwise they are float32 matrix products.
+    states in both layers the sums are exact integers; otherwise they are float32 matrix products. Weights
+    multiply the data's rows: each stands against its weight's share of the samples.
     """
+    if weights is not None:
+        return _weighted_gradient(model, data, samples, weights)
     if model.up.source.exact and model.up.target.exact:
         return gradient(exact_statistics(model, *data), exact_statistics(model, *samples))
     return _float_gradient(model, data, samples)
@@ -48,6 +58,34 @@ def _float_gradient(model: Conditionals, data: tuple[States, F32], samples: tupl
             visible_mean=_mean(v0),
             hidden_mean=_mean(p0),
         )
+
+
+def _weighted_gradient(
+    model: Conditionals, data: tuple[States, F32], samples: tuple[States, F32], weights: F64
+) -> Gradient:
+    """`contrast` with weights, in float64: exact sums of integers where `contrast` has them."""
+    exact = model.up.source.exact and model.up.target.exact
+    top = float(weights.max()) or 1.0
+    mean_weight = math.fsum(weights) / len(weights)
+
+    def means(v: States, x: F32, shares: F64) -> tuple[F64, F64, F64]:
+        """Weighted means of the pairs, the visible and the hidden units."""
+        n = len(v)
+        if not exact:
+            v, p = _as_float(v).astype(np.float64), model.up.target.mean(x) * shares[:, None]
+            return v.T @ p / n, shares @ v / n, p.sum(axis=0) / n
+        unit = GREY if v.dtype == np.uint16 else 1
+        v = v.astype(np.float64)  # integers from here on: shares are folded into 16-bit levels
+        p = np.rint(model.up.target.expectation(x) * shares[:, None])
+        visible = np.rint(v * (GREY // unit) * shares[:, None]).sum(axis=0)
+        return v.T @ p / (unit * GREY * n), visible / (GREY * n), p.sum(axis=0) / (GREY * n)
+
+    positive = [top * mean for mean in means(*data, weights / top)]
+    negative = [mean_weight * mean for mean in means(*samples, np.ones(len(samples[0])))]
+    W, a, b = (np.ascontiguousarray(p - n, np.float32) for p, n in zip(positive, negative, strict=True))
+    total = mean_weight or 1.0
+    visible, hidden = ((mean / total).astype(np.float32) for mean in positive[1:])
+    return Gradient(W, a, b, visible_mean=visible, hidden_mean=hidden)
 
 
 def _check_chains(chains: object, n_hidden: int) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rbmfast.data import Rows, as_rows
 from rbmfast.models import RBM
@@ -21,6 +23,8 @@ from rbmfast.training.history import BASIC
 from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD
 from rbmfast.training.penalties import CustomPenalty, penalty_gradient, split_penalties
+from rbmfast.training.schedules import F64
+from rbmfast.training.state import TrainingState
 
 
 @dataclass(frozen=True)
@@ -29,13 +33,14 @@ class Plan:
 
     rbm: RBM
     rows: Rows
+    sample_weight: F64 | None
     validation: Rows | None
     method: Method
     optimizer: SGD
     penalties: tuple[Any, ...]
     settings: UpdateSettings
     custom_penalties: tuple[CustomPenalty, ...]
-    epochs: int
+    epochs: int  # with those that `carried` has behind it
     batch_size: int  # at most all rows
     n_chains: int
     shuffle: bool | str
@@ -46,6 +51,7 @@ class Plan:
     progress: bool
     checkpoint: str | None
     checkpoint_every: int
+    carried: TrainingState | None
 
     @property
     def updates_per_epoch(self) -> int:
@@ -56,7 +62,8 @@ class Plan:
     def fused(self) -> bool:
         """Whether the engine can learn whole epochs in one call; otherwise Python goes step by step."""
         units = self.rbm.visible.fused and self.rbm.hidden.fused
-        return units and self.method.fused and not self.custom_penalties
+        equal = self.sample_weight is None
+        return units and equal and self.method.fused and not self.custom_penalties
 
     def describe(self) -> dict[str, Any]:
         """All that decides the result, as JSON: what a checkpoint is compared with before it is resumed."""
@@ -67,6 +74,7 @@ class Plan:
             "visible": describe(self.rbm.visible),
             "hidden": describe(self.rbm.hidden),
             "X": self.rows.fingerprint(),
+            "sample_weight": None if self.sample_weight is None else _digest(self.sample_weight),
             "validation": None if self.validation is None else self.validation.fingerprint(),
             "method": describe(self.method),
             "optimizer": describe(self.optimizer),
@@ -93,6 +101,7 @@ def make_plan(
     rbm: RBM,
     X: Any,
     *,
+    sample_weight: ArrayLike | None,
     method: object,
     optimizer: object,
     penalties: object,
@@ -107,6 +116,7 @@ def make_plan(
     progress: object,
     checkpoint: object,
     checkpoint_every: object,
+    carried: object,
 ) -> Plan:
     """Check every argument of `train`, naming it in the error; nothing is changed."""
     if not isinstance(rbm, RBM):
@@ -123,36 +133,76 @@ def make_plan(
     checked_monitors = _check_monitors(monitors, validation is not None)
     names = tuple(name for monitor in checked_monitors for name in monitor.names(validation is not None))
     _check_names(names)
+    carried = _check_carried(carried, rbm, optimizer, checkpoint)
+    behind = 0 if carried is None else carried.epochs
+    n_chains = method.chains_for(rows_in_batch)
+    if n_chains and carried is not None and carried.chains is not None:
+        n_chains = len(carried.chains)
     plan = Plan(
         rbm=rbm,
         rows=rows,
+        sample_weight=_check_weights(sample_weight, rows.n_rows),
         validation=validation,
         method=method,
         optimizer=optimizer,
         penalties=tuple(penalties),  # type: ignore[arg-type]  # split_penalties has looked
         settings=settings,
         custom_penalties=custom,
-        epochs=check_integer(epochs, "epochs", low=0, high=2**31 - 1),
+        epochs=behind + check_integer(epochs, "epochs", low=0, high=2**31 - 1 - behind),
         batch_size=rows_in_batch,
-        n_chains=method.chains_for(rows_in_batch),
+        n_chains=n_chains,
         shuffle=_check_shuffle(shuffle),
-        seed=check_seed(seed),
+        seed=carried.seed if carried is not None and carried.seed is not None else check_seed(seed),
         monitors=checked_monitors,
         monitor_names=names,
         callbacks=_check_callbacks(callbacks, names),
         progress=check_flag(progress, "progress"),
         checkpoint=_check_checkpoint(checkpoint),
         checkpoint_every=check_integer(checkpoint_every, "checkpoint_every", low=1),
+        carried=carried,
     )
     for penalty in custom:
         penalty_gradient(penalty, rbm.W)  # its errors come before anything has changed
     if plan.n_chains > MAX_BATCH:
         raise ValueError(f"method must have at most {MAX_BATCH} chains, got {plan.n_chains}")
-    if 2 * method.k * plan.epochs * plan.updates_per_epoch > MAX_STEP:
+    before = 0 if carried is None else carried.half_steps
+    if before + 2 * method.k * (plan.epochs - behind) * plan.updates_per_epoch > MAX_STEP:
         raise ValueError(
             f"epochs={plan.epochs} with k={method.k} takes more than {MAX_STEP} Gibbs half-steps"
         )
     return plan
+
+
+def _check_carried(carried: object, rbm: RBM, optimizer: SGD, checkpoint: object) -> TrainingState | None:
+    """A state that this model and these settings can go on from, or None."""
+    if carried is None:
+        return None
+    if not isinstance(carried, TrainingState):
+        raise TypeError(f"state must be an rf.TrainingState, got {carried!r}")
+    if checkpoint is not None:
+        raise ValueError("state and checkpoint exclude each other: a checkpoint is about a single run")
+    carried.check(rbm.n_visible, rbm.n_hidden, rbm.hidden.dtype)
+    if carried.epochs and any(schedule.needs_length for schedule in optimizer.schedules):
+        raise ValueError(f"{optimizer!r} has to know where the run ends, and this state may go on for ever")
+    return carried
+
+
+def _check_weights(weights: ArrayLike | None, n_rows: int) -> F64 | None:
+    """A finite weight of at least 0 for each row; None if all are 1."""
+    if weights is None:
+        return None
+    checked = np.array(weights, np.float64)
+    if checked.shape != (n_rows,):
+        raise ValueError(f"sample_weight must have shape ({n_rows},), got {checked.shape}")
+    if not (np.isfinite(checked) & (checked >= 0)).all():
+        raise ValueError("sample_weight must be finite and at least 0")
+    if not checked.any():
+        raise ValueError("sample_weight must not be all zero")
+    return None if (checked == 1).all() else checked
+
+
+def _digest(weights: F64) -> str:
+    return hashlib.sha256(np.ascontiguousarray(weights, "<f8").data).hexdigest()
 
 
 def _check_checkpoint(checkpoint: object) -> str | None:

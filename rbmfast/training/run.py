@@ -8,7 +8,7 @@ import numpy as np
 
 from rbmfast import _engine as engine
 from rbmfast.random import Purpose
-from rbmfast.reference import F32, States, to_grey
+from rbmfast.reference import F32, MAX_EXPONENT, States, to_grey
 from rbmfast.state import LearningState
 from rbmfast.training.base import Conditionals
 from rbmfast.training.batches import I64, epoch_order, pieces
@@ -17,9 +17,13 @@ from rbmfast.training.penalties import penalty_gradient
 from rbmfast.training.phases import contrast
 from rbmfast.training.plan import Plan
 from rbmfast.training.schedules import F64
+from rbmfast.training.state import TrainingState
 
 CHUNK_BYTES = 1 << 24  # of converted rows that one call of the engine learns from
 LIVE_ROWS = 1 << 14  # between two movements of a progress bar
+
+VELOCITIES = ("W_velocity", "a_velocity", "b_velocity")
+RUNNING_MEANS = ("visible_offset", "hidden_offset", "activity")
 
 
 class Run:
@@ -36,7 +40,9 @@ class Run:
     visible_means : float32 array (n_visible,)
         Of the training data; they stay in the model.
     epoch, updates : int
-        How many have been completed.
+        How many have been completed; epochs with those of earlier calls.
+    first_row, first_step : int
+        Where this call's random numbers begin: after those of earlier calls.
     memories : list of float
         What the schedules of rate and momentum keep between epochs.
     rate, momentum : float
@@ -52,6 +58,8 @@ class Run:
         self.visible_means: F32 = np.zeros(plan.rbm.n_visible, np.float32)
         self.epoch = 0
         self.updates = 0
+        self.first_row = 0
+        self.first_step = 0
         self.memories = [schedule.initial() for schedule in plan.optimizer.schedules]
         self.rate = self.momentum = float("nan")
         self.history = History(plan.monitor_names)
@@ -64,15 +72,57 @@ class Run:
         if plan.rbm.is_untouched:
             plan.rbm.initialize(plan.rows)
         _, self.visible_means = plan.rbm.visible.initial_bias(plan.rows)
-        self.state = LearningState.start(plan.rbm.W, plan.rbm.a, plan.rbm.b)
-        self.state.exponent = engine.exponent(self.state.W)
-        self.state.visible_offset[:] = self.visible_means
-        self.state.hidden_offset[:] = self._hidden_means()
-        self.state.activity[:] = plan.settings.sparsity_target
-        if plan.n_chains:
+        self.state.a[:] = plan.rbm.a
+        if plan.carried is not None and plan.carried.has_begun:
+            self._go_on_from(plan.carried)
+        else:
+            self._set_running_means()
+        if plan.carried is not None and plan.carried.chains is not None:
+            self.chains = plan.carried.chains.copy()
+        if not plan.n_chains:
+            self.chains = None
+        elif self.chains is None:
             model = self.conditionals(Purpose.CHAIN_START)
             self.chains = plan.method.start_chains(model, plan.n_chains)
         self.publish()
+
+    def _set_running_means(self) -> None:
+        self.state.exponent = engine.exponent(self.state.W)
+        self.state.visible_offset[:] = self.visible_means
+        self.state.hidden_offset[:] = self._hidden_means()
+        self.state.activity[:] = self.plan.settings.sparsity_target
+
+    def _go_on_from(self, carried: TrainingState) -> None:
+        """Everything but the chains as an earlier call left it."""
+        for name, array in carried.arrays.items():
+            setattr(self.state, name, array.copy())
+        self.state.exponent = engine.exponent(self.state.W, carried.exponent or MAX_EXPONENT)
+        self.epoch, self.first_row, self.first_step = carried.epochs, carried.rows, carried.half_steps
+        if carried.optimizer == self.plan.optimizer:
+            self.memories = list(carried.memories)
+        seen = self.plan.rbm.visible_means
+        if seen is not None:  # the means of all data so far
+            share = self.plan.rows.n_rows / (self.plan.rows.n_rows + carried.rows)
+            self.visible_means = (share * self.visible_means + (1 - share) * seen).astype(np.float32)
+
+    def hand_over(self) -> None:
+        """Note for the next call where this one is."""
+        carried = self.plan.carried
+        if carried is None:
+            return
+        _, momentum = self.plan.optimizer.schedules
+        arrays = RUNNING_MEANS + (VELOCITIES if momentum.bounds()[1] else ())
+        carried.arrays = {name: getattr(self.state, name).copy() for name in arrays}
+        carried.chains = None if self.chains is None else self.chains.copy()
+        carried.seed, carried.exponent = self.plan.seed, self.state.exponent
+        carried.rows += self.plan.rows.n_rows * (self.epoch - carried.epochs)
+        carried.epochs, carried.half_steps = self.epoch, self._next_step
+        carried.optimizer, carried.memories = self.plan.optimizer, list(self.memories)
+
+    @property
+    def _next_step(self) -> int:
+        """The first half-step of the next update's random numbers."""
+        return self.first_step + 2 * self.plan.method.k * self.updates
 
     def publish(self) -> None:
         """Give the model the parameters as they stand."""
@@ -138,7 +188,7 @@ class Run:
             plan.settings,
             X,
             order,
-            rows,
+            rows + self.first_row,
             plan.batch_size,
             plan.method.k,
             self.chains,
@@ -147,41 +197,39 @@ class Run:
             plan.seed,
             plan.method.purpose,
             0,
-            2 * plan.method.k * self.updates,
+            self._next_step,
         )
 
     def _learn_step_by_step(self, rows: I64, rates: F32, momenta: F32) -> None:
         """Learn from some whole batches, one update after the other."""
         for t, batch in enumerate(pieces(len(rows), self.plan.batch_size)):
-            v = self.plan.rows.block(rows[batch])
-            self.update(v, rows[batch], float(rates[t]), float(momenta[t]))
+            self.update(rows[batch], float(rates[t]), float(momenta[t]))
 
-    def update(self, v: States, rows: I64, rate: float, momentum: float) -> None:
+    def update(self, rows: I64, rate: float, momentum: float) -> None:
         """One update: positive phase, negative phase, and a step up their difference.
 
         Parameters
         ----------
-        v : array (n_rows, n_visible)
-            A batch of the data.
         rows : int64 array (n_rows,)
-            Numbers of its rows in the data set.
+            Numbers of the batch's rows in the data set.
         rate, momentum : float
             Of this update.
         """
         plan = self.plan
         method = plan.method
         model = self.conditionals(method.purpose)
-        step = 2 * method.k * self.updates
+        v = plan.rows.block(rows)
+        weights = None if plan.sample_weight is None else plan.sample_weight[rows]
 
         # Positive phase: the visible units are the data, and drive the hidden units.
         x = model.hidden_input(v)
 
         # Negative phase: Gibbs sampling moves away from the data (CD) or moves chains of its own on (PCD).
-        stream = 0 if method.persistent else rows
-        v_model, x_model = method.negative_phase(model, v, x, self.chains, step, stream)
+        stream = 0 if method.persistent else rows + self.first_row
+        v_model, x_model = method.negative_phase(model, v, x, self.chains, self._next_step, stream)
 
         # Learning: make the data more probable, and what the model dreams less so.
-        gradient = contrast(model, data=(v, x), samples=(v_model, x_model))
+        gradient = contrast(model, data=(v, x), samples=(v_model, x_model), weights=weights)
         for penalty in plan.custom_penalties:
             gradient.W = gradient.W + penalty_gradient(penalty, self.state.W)
         try:

@@ -50,9 +50,67 @@ static void pack_tile(rbmk_matrix *m, int row, int col, int n_rows, int n_cols, 
     }
 }
 
+#ifndef RBMK_OWN_QUANTISE
+/* In units of 2^-e, when scale is 2^e. */
+static inline void quantise(const float *restrict W, int n, float scale, int32_t *restrict q)
+{
+    for (int j = 0; j < n; j++)
+        q[j] = round1(W[j] * scale);
+}
+#endif
+
+#ifndef RBMK_OWN_TRANSPOSE
+static inline void transpose(const int32_t *tile, int ld, int n_rows, int n_cols, int32_t *out, int ld_out)
+{
+    for (int r = 0; r < n_rows; r++)
+        for (int c = 0; c < n_cols; c++)
+            out[c * ld_out + r] = tile[r * ld + c];
+}
+#endif
+
+static void pack_f32(rbmk_matrix *m, int row, int col, int n_rows, int n_cols, const float *W, ptrdiff_t ld, float scale)
+{
+    const int panel = col / RBMK_PANEL, width = panel_width(m, panel);
+    int32_t *to = panel_data(m, panel) + (size_t)row * (size_t)width;
+    for (int r = 0; r < n_rows; r++)
+        quantise(W + r * ld, n_cols, scale, to + r * width);
+}
+
+static void pack_transposed_f32(rbmk_matrix *m, int row, int col, int n_rows, int n_cols, const float *W, ptrdiff_t ld,
+                                float scale)
+{
+    const int panel = col / RBMK_PANEL, width = panel_width(m, panel);
+    int32_t q[RBMK_ROW_BLOCK * RBMK_PANEL];
+    for (int r = 0; r < n_rows; r++)
+        quantise(W + r * ld, n_cols, scale, q + r * RBMK_PANEL);
+    transpose(q, RBMK_PANEL, n_rows, n_cols, panel_data(m, panel) + (size_t)row * (size_t)width + col % RBMK_PANEL, width);
+}
+
+/* --- Left operand: for each state row and block of `depth` rows, how many are on, then their positions in it --- */
+
+static inline int blocks_of(const rbmk_left *left) { return (left->rows + left->depth - 1) / left->depth; }
+
+/* A list starts with its length and is followed by room for whole vectors of positions. */
+enum { LIST_HEAD = 2, LIST_ROOM = 256 + LIST_HEAD + 62 };
+
+/* The first list of a row; those of its other blocks follow. */
+static inline uint8_t *lists_of(const rbmk_left *left, int row, int blocks)
+{
+    return (uint8_t *)left->data + (size_t)row * (size_t)blocks * LIST_ROOM;
+}
+
+static inline int list_length(const uint8_t *list)
+{
+    uint16_t length;
+    memcpy(&length, list, sizeof length);
+    return length;
+}
+
+static size_t left_bytes(int n, int rows) { return (size_t)n * (((size_t)rows + 127) / 128) * LIST_ROOM; }
+
 #ifndef RBMK_OWN_ADD_ROWS
-/* Positions of the nonzero states of a row; returns how many. */
-static inline int active_u8(const uint8_t *states, int n, uint32_t *index)
+/* Positions of the nonzero ones of n <= 256 states; returns how many. */
+static inline int active_u8(const uint8_t *states, int n, uint8_t *index)
 {
     int count = 0, i = 0;
     for (; i + 8 <= n; i += 8) {
@@ -61,12 +119,12 @@ static inline int active_u8(const uint8_t *states, int n, uint32_t *index)
         if (eight == 0)
             continue;
         for (int j = i; j < i + 8; j++) {
-            index[count] = (uint32_t)j;
+            index[count] = (uint8_t)j;
             count += states[j] != 0;
         }
     }
     for (; i < n; i++) {
-        index[count] = (uint32_t)i;
+        index[count] = (uint8_t)i;
         count += states[i] != 0;
     }
     return count;
@@ -74,7 +132,7 @@ static inline int active_u8(const uint8_t *states, int n, uint32_t *index)
 
 /* Add the listed rows of a panel to the sums (or to zero, when fresh), 16 columns at a time so that they stay in
  * registers. */
-static inline void add_rows(const int32_t *panel, int width, const uint32_t *index, int count, int fresh,
+static inline void add_rows(const int32_t *panel, int width, const uint8_t *index, int count, int fresh,
                             int32_t *sums)
 {
     for (int first = 0; first < width; first += RBMK_LANES) {
@@ -91,53 +149,75 @@ static inline void add_rows(const int32_t *panel, int width, const uint32_t *ind
 }
 #endif
 
-enum { DEPTH = 128 }; /* rows of a panel (32 KB) that stay near while all states use them; best of 48 to 1024 */
+static void lay_out_u8(rbmk_left *left, int first, int n, const uint8_t *states, ptrdiff_t stride)
+{
+    const int depth = left->depth, blocks = blocks_of(left);
+    uint8_t *list = lists_of(left, first, blocks);
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < blocks; k++, list += LIST_ROOM) {
+            int from = k * depth, size = left->rows - from < depth ? left->rows - from : depth;
+            uint16_t length = (uint16_t)active_u8(states + i * stride + from, size, list + LIST_HEAD);
+            memcpy(list, &length, sizeof length);
+        }
+}
 
 /* Writes whole groups of 16 columns: rows of `out` must have room for n_cols rounded up to 16. */
-static void multiply_u8(const uint8_t *states, ptrdiff_t stride, int n, const rbmk_matrix *m, int col, int n_cols,
+static void multiply_u8(const rbmk_left *left, int first, int n, const rbmk_matrix *m, int col, int n_cols,
                         int32_t *out, int ld, void *scratch)
 {
-    const int blocks = (m->rows + DEPTH - 1) / DEPTH;
-    uint32_t *index = scratch, *count = index + (size_t)RBMK_TILE_ROWS * (size_t)m->rows;
-    for (int i = 0; i < n; i++)
-        for (int k = 0; k < blocks; k++) {
-            int first = k * DEPTH, depth = m->rows - first < DEPTH ? m->rows - first : DEPTH;
-            count[i * blocks + k] =
-                (uint32_t)active_u8(states + i * stride + first, depth, index + (size_t)i * m->rows + first);
-        }
+    const int blocks = blocks_of(left);
+    (void)scratch;
     for (int c = 0; c < n_cols; c += RBMK_PANEL) {
         int panel = (col + c) / RBMK_PANEL, width = panel_width(m, panel);
-        for (int k = 0; k < blocks; k++)
-            for (int i = 0; i < n; i++)
-                add_rows(panel_data(m, panel) + (size_t)k * DEPTH * width, width,
-                         index + (size_t)i * m->rows + k * DEPTH, (int)count[i * blocks + k], k == 0,
-                         out + (size_t)i * ld + c);
+        for (int k = 0; k < blocks; k++) {
+            const int32_t *block = panel_data(m, panel) + (size_t)k * (size_t)left->depth * (size_t)width;
+            const uint8_t *list = lists_of(left, first, blocks) + k * LIST_ROOM;
+            for (int i = 0; i < n; i++, list += blocks * LIST_ROOM)
+                add_rows(block, width, list + LIST_HEAD, list_length(list), k == 0, out + (size_t)i * ld + c);
+        }
     }
 }
 
-/* Grey levels: sums of level * q in float64, where they are exact. */
+/* --- Grey levels: sums of level * q in float64, where they and all that leads to them are exact ------------ */
+
+/* Positions and values of the levels that are not 0; returns how many. Whole vectors are written. */
+#ifndef RBMK_OWN_GREY
+static inline int active_u16(const uint16_t *levels, int n, uint32_t *index, double *value)
+{
+    int count = 0;
+    for (int k = 0; k < n; k++) {
+        index[count] = (uint32_t)k;
+        value[count] = (double)(int32_t)levels[k];
+        count += levels[k] != 0;
+    }
+    return count;
+}
+
+static inline void add_levels(const int32_t *panel, int width, const uint32_t *index, const double *value, int count,
+                              double *sums)
+{
+    for (int first = 0; first < width; first += RBMK_LANES) {
+        double sum[RBMK_LANES] = {0};
+        for (int t = 0; t < count; t++) {
+            const int32_t *q = panel + (size_t)index[t] * width + first;
+            for (int j = 0; j < RBMK_LANES; j++)
+                sum[j] += value[t] * q[j];
+        }
+        memcpy(sums + first, sum, sizeof sum);
+    }
+}
+#endif
+
 static void multiply_u16(const uint16_t *states, ptrdiff_t stride, int n, const rbmk_matrix *m, int col, int n_cols,
                          double *out, int ld, void *scratch)
 {
-    uint32_t *index = scratch;
+    double *value = scratch;
+    uint32_t *index = (uint32_t *)(value + m->rows + 16);
     for (int i = 0; i < n; i++) {
-        const uint16_t *row = states + i * stride;
-        int count = 0;
-        for (int k = 0; k < m->rows; k++) {
-            index[count] = (uint32_t)k;
-            count += row[k] != 0;
-        }
-        for (int c = 0; c < n_cols; c += RBMK_LANES) {
-            int panel = (col + c) / RBMK_PANEL, width = panel_width(m, panel);
-            const int32_t *from = panel_data(m, panel) + (col + c) % RBMK_PANEL;
-            double sum[RBMK_LANES] = {0};
-            for (int t = 0; t < count; t++) {
-                double level = row[index[t]];
-                const int32_t *q = from + (size_t)index[t] * width;
-                for (int j = 0; j < RBMK_LANES; j++)
-                    sum[j] += level * q[j];
-            }
-            memcpy(out + (size_t)i * ld + c, sum, sizeof sum);
+        const int count = active_u16(states + i * stride, m->rows, index, value);
+        for (int c = 0; c < n_cols; c += RBMK_PANEL) {
+            int panel = (col + c) / RBMK_PANEL;
+            add_levels(panel_data(m, panel), panel_width(m, panel), index, value, count, out + (size_t)i * ld + c);
         }
     }
 }
@@ -166,6 +246,16 @@ static void sigmoid_i32(const float *x, int n, int32_t *p)
         p[j] = sigmoid_i32_1(x[j]);
 }
 
+static void sigmoid_statistic(const float *restrict x, int n, int negate, int32_t *restrict p, int64_t *restrict sums)
+{
+    const int32_t sign = negate ? -1 : 0;
+    for (int j = 0; j < n; j++) {
+        int32_t one = sigmoid_i32_1(x[j]);
+        sums[j] += one;
+        p[j] = (one ^ sign) - sign;
+    }
+}
+
 static void softplus(const float *x, int n, float *y)
 {
     for (int j = 0; j < n; j++)
@@ -191,6 +281,31 @@ static double softplus_panel(const float *x, int n)
     for (int part = 0; part < RBMK_PANEL; part += RBMK_LANES)
         for (int l = 0; l < RBMK_LANES; l++)
             lane[l] += y[part + l];
+    FOLD(lane);
+    return lane[0];
+}
+
+static double dot_panel_u8(const uint8_t *states, const float *weights, int n)
+{
+    float w[RBMK_PANEL] = {0};
+    double lane[RBMK_LANES] = {0};
+    for (int j = 0; j < n; j++)
+        w[j] = states[j] ? weights[j] : 0.0f;
+    for (int part = 0; part < RBMK_PANEL; part += RBMK_LANES)
+        for (int l = 0; l < RBMK_LANES; l++)
+            lane[l] += 65535.0 * (double)w[part + l];
+    FOLD(lane);
+    return lane[0];
+}
+
+static double dot_panel_u16(const uint16_t *states, const float *weights, int n)
+{
+    double term[RBMK_PANEL] = {0}, lane[RBMK_LANES] = {0};
+    for (int j = 0; j < n; j++)
+        term[j] = (double)(int32_t)states[j] * (double)weights[j];
+    for (int part = 0; part < RBMK_PANEL; part += RBMK_LANES)
+        for (int l = 0; l < RBMK_LANES; l++)
+            lane[l] += term[part + l];
     FOLD(lane);
     return lane[0];
 }
@@ -296,10 +411,10 @@ static void sigmoid_bernoulli(const float *x, int n, int unit, const rbmk_counte
     }
 }
 
-static void difference_i32(const int32_t *positive, const int32_t *negative, int n, float scale, float *g)
+static void scaled_i32(const int32_t *difference, int n, float scale, float *g)
 {
     for (int j = 0; j < n; j++)
-        g[j] = (float)(positive[j] - negative[j]) * scale;
+        g[j] = (float)difference[j] * scale;
 }
 
 static void difference_scaled_i32(const int32_t *positive, const int32_t *negative, int n, float positive_scale,
@@ -345,14 +460,14 @@ static inline void center_row(const rbmk_row_update *u, float *restrict g)
     *u->row = lane[0];
 }
 
-static uint32_t update_row(const rbmk_row_update *u)
+static void update_row(const rbmk_row_update *u)
 {
     const int n = u->n;
     const float rate = u->rate, momentum = u->momentum, l1 = u->l1, l2 = u->l2;
     const float *restrict g = u->g;
     float *restrict W = u->W, *restrict velocity = u->velocity;
+    int32_t *restrict largest = u->largest;
     float changed[RBMK_PANEL];
-    int32_t largest = 0;
     if (u->centered || u->push)
         g = memcpy(changed, g, (size_t)n * sizeof *g);
     if (u->centered)
@@ -365,22 +480,8 @@ static uint32_t update_row(const rbmk_row_update *u)
         velocity[j] = flush(momentum * velocity[j] + rate * slope);
         W[j] = W[j] + velocity[j];
         int32_t size = float_bits(W[j]) & 0x7FFFFFFF;
-        largest = size > largest ? size : largest;
+        largest[j] = size > largest[j] ? size : largest[j];
     }
-    return (uint32_t)largest;
-}
-
-static void quantise(const float *W, int n, float scale, int32_t *q)
-{
-    for (int j = 0; j < n; j++)
-        q[j] = round1(W[j] * scale);
-}
-
-static void transpose_i32(const int32_t *tile, int ld, int n_rows, int n_cols, int32_t *out, int ld_out)
-{
-    for (int r = 0; r < n_rows; r++)
-        for (int c = 0; c < n_cols; c++)
-            out[c * ld_out + r] = tile[r * ld + c];
 }
 
 static void fill_table(rbmk_kernels *table)

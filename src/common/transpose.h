@@ -48,4 +48,15 @@ static inline void transpose_u8(const uint8_t *from, ptrdiff_t stride, int n, in
             to[j * to_stride + i] = from[i * stride + j];
 }
 
+/* The same of uint16, in blocks that stay in the first-level cache. */
+static inline void transpose_u16(const uint16_t *from, ptrdiff_t stride, int n, int m, uint16_t *to, ptrdiff_t to_stride)
+{
+    enum { SIDE = 32 };
+    for (int i = 0; i < n; i += SIDE)
+        for (int j = 0; j < m; j += SIDE)
+            for (int c = j; c < m && c < j + SIDE; c++)
+                for (int r = i; r < n && r < i + SIDE; r++)
+                    to[c * to_stride + r] = from[r * stride + c];
+}
+
 #endif

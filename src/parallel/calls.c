@@ -18,7 +18,7 @@ typedef struct {
 
 static void add_panels(rbmk_team team, const rbmk_layer_pass *pass, double *sum)
 {
-    const int panels = rbmk_panels(pass->m->cols);
+    const int panels = rbmk_panels(pass->cols);
     int64_t from, to;
     rbmk_share(team, pass->states.n, &from, &to);
     for (int64_t i = from; i < to; i++) {
@@ -42,18 +42,22 @@ static void pass_member(rbmk_team team, void *arg)
 rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const float *bias, rbmk_outputs out,
                       const rbmk_stream *stream)
 {
-    const rbmk_matrix *m = up ? &w->up : &w->down;
-    int threads = rbmk_threads_for((double)states.n * m->rows * m->cols / 16);
-    pass_job job = {.sum = out.softplus, .scratch_size = (size_t)rbmk_round_up((int64_t)rbmk_pass_scratch(m->rows), 64)};
+    pass_job job = {.pass = rbmk_pass_packed(w, up), .sum = out.softplus};
+    const rbmk_kernels *k = job.pass.kernels;
+    const int rows = job.pass.rows, cols = job.pass.cols;
+    int threads = rbmk_threads_for(0.005 * (double)states.n * rows * cols);
     double *parts = NULL;
     rbmk_status status = RBMK_NO_MEMORY;
+    job.scratch_size = (size_t)rbmk_round_up((int64_t)rbmk_pass_scratch(k, states.n, rows), 64);
     job.scratch = rbmk_allocate((size_t)threads, job.scratch_size);
     if (job.sum)
-        out.softplus = parts = rbmk_allocate((size_t)states.n * (size_t)rbmk_panels(m->cols), sizeof *parts);
+        out.softplus = parts = rbmk_allocate((size_t)states.n * (size_t)rbmk_panels(cols), sizeof *parts);
     if (job.scratch && (parts || !job.sum)) {
-        job.pass = (rbmk_layer_pass){
-            .m = m, .exponent = w->exponent, .bias = bias, .states = states, .stream = stream, .out = out};
-        rbmk_run(threads, m->kernels, pass_member, &job);
+        job.pass.bias = bias;
+        job.pass.states = states;
+        job.pass.stream = stream;
+        job.pass.out = out;
+        rbmk_run(threads, k, pass_member, &job);
         status = RBMK_OK;
     }
     rbmk_free(parts);
@@ -83,11 +87,15 @@ static void gibbs_rows(const gibbs_job *job, int64_t from, int64_t n, void *scra
     if (stream.rows)
         stream.rows += from;
     stream.first_row += from;
-    rbmk_layer_pass up = {.m = &w->up, .exponent = w->exponent, .bias = job->b, .stream = &stream,
-                          .states = {visible, 0, w->n_visible, n}, .out = {.sample = hidden}};
-    rbmk_layer_pass down = {.m = &w->down, .exponent = w->exponent, .bias = job->a, .stream = &stream,
-                            .states = {hidden, 0, w->n_hidden, n}, .out = {.sample = visible},
-                            .clamp = job->clamp ? job->clamp + from * w->n_visible : NULL};
+    rbmk_layer_pass up = rbmk_pass_packed(w, 1), down = rbmk_pass_packed(w, 0);
+    up.bias = job->b;
+    up.states = (rbmk_states){visible, 0, w->n_visible, n};
+    up.out.sample = hidden;
+    down.bias = job->a;
+    down.states = (rbmk_states){hidden, 0, w->n_hidden, n};
+    down.out.sample = visible;
+    down.clamp = job->clamp ? job->clamp + from * w->n_visible : NULL;
+    up.stream = down.stream = &stream;
     for (int64_t t = 0; t < job->steps; t++) {
         rbmk_pass_member(alone, &up, scratch);
         stream.step++;
@@ -110,10 +118,10 @@ rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, ui
                        int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp)
 {
     int larger = w->n_visible > w->n_hidden ? w->n_visible : w->n_hidden;
-    int threads = rbmk_threads_for((double)n * (double)steps * w->n_visible * w->n_hidden / 8);
+    int threads = rbmk_threads_for(0.015 * (double)n * (double)steps * w->n_visible * w->n_hidden);
     gibbs_job job = {w, a, b, visible, hidden, clamp, n, steps, stream, NULL, 0};
     threads = threads > n ? (int)n : threads;
-    job.scratch_size = (size_t)rbmk_round_up((int64_t)rbmk_pass_scratch(larger), 64);
+    job.scratch_size = (size_t)rbmk_round_up((int64_t)rbmk_pass_scratch(w->up.kernels, RBMK_TILE_ROWS, larger), 64);
     job.scratch = rbmk_allocate((size_t)threads, job.scratch_size);
     if (!job.scratch)
         return RBMK_NO_MEMORY;
@@ -144,7 +152,7 @@ static void map_member(rbmk_team team, void *arg)
 
 static void map_run(map_job job)
 {
-    rbmk_run(rbmk_threads_for(4.0 * (double)job.n * (job.m ? job.m : 1)), rbmk_current_kernels(), map_member, &job);
+    rbmk_run(rbmk_threads_for((double)job.n * (job.m ? job.m : 1)), rbmk_current_kernels(), map_member, &job);
 }
 
 /* Kernels take int lengths. */
@@ -204,17 +212,15 @@ static double level(const rbmk_states *states, int64_t at)
 static void weighted_sum_rows(const void *arg, int64_t from, int64_t to)
 {
     const map_job *job = arg;
+    const rbmk_kernels *k = rbmk_current_kernels();
     for (int64_t i = from; i < to; i++) {
+        const int64_t row = i * job->states.stride;
         double total = 0.0;
         for (int c = 0; c < job->m; c += RBMK_PANEL) {
-            double lane[RBMK_LANES] = {0};
             int n = job->m - c < RBMK_PANEL ? job->m - c : RBMK_PANEL;
-            for (int j = 0; j < n; j++)
-                lane[j % RBMK_LANES] += level(&job->states, i * job->states.stride + c + j) * job->weights[c + j];
-            for (int width = RBMK_LANES / 2; width > 0; width /= 2)
-                for (int l = 0; l < width; l++)
-                    lane[l] += lane[l + width];
-            total += lane[0];
+            total += job->states.grey
+                         ? k->dot_panel_u16((const uint16_t *)job->states.data + row + c, job->weights + c, n)
+                         : k->dot_panel_u8((const uint8_t *)job->states.data + row + c, job->weights + c, n);
         }
         ((double *)job->out)[i] = total / 65535.0;
     }
@@ -367,7 +373,7 @@ rbmk_status rbmk_statistics(rbmk_states states, int m, const uint16_t *hidden, i
                             int64_t *visible, int64_t *hidden_sum)
 {
     statistics_job job = {states, m, n_hidden, hidden, pairs, visible};
-    rbmk_run(rbmk_threads_for((double)states.n * m * n_hidden), rbmk_current_kernels(), statistics_member, &job);
+    rbmk_run(rbmk_threads_for(0.1 * (double)states.n * m * n_hidden), rbmk_current_kernels(), statistics_member, &job);
     memset(hidden_sum, 0, (size_t)n_hidden * sizeof *hidden_sum);
     for (int64_t row = 0; row < states.n; row++)
         for (int j = 0; j < n_hidden; j++)

@@ -4,6 +4,11 @@
 #include <math.h>
 #include <string.h>
 
+enum {
+    STRIP_ROWS = 512,   /* states that are laid out together, and use a piece of the weights while it is near */
+    PIECE_COLUMNS = 128 /* of the weights: a group of random blocks */
+};
+
 /* --- Counters ----------------------------------------------------------------------------------------- */
 
 rbmk_counter rbmk_counter_of(const rbmk_stream *stream, int64_t i)
@@ -19,165 +24,198 @@ rbmk_counter rbmk_counter_of(const rbmk_stream *stream, int64_t i)
     };
 }
 
-/* --- Tasks: up to 32 rows x 256 columns ---------------------------------------------------------------- */
+/* --- Weights ------------------------------------------------------------------------------------------- */
 
-typedef struct {
-    int32_t *sums;  /* (32, 256); afterwards the probabilities to pack */
-    double *grey;   /* (32, 256) */
-    float *x;       /* (256,) */
-    uint8_t *state; /* (32, 256) */
-    void *kernel;
-} tile_scratch;
-
-size_t rbmk_pass_scratch(int rows)
+rbmk_layer_pass rbmk_pass_packed(const rbmk_weights *w, int up)
 {
-    return RBMK_TILE_ROWS * TILE_COLUMNS * (sizeof(int32_t) + sizeof(double) + 1) + TILE_COLUMNS * sizeof(float) +
-           RBMK_SCRATCH(rows);
+    const rbmk_matrix *m = up ? &w->up : &w->down;
+    return (rbmk_layer_pass){
+        .kernels = m->kernels, .rows = m->rows, .cols = m->cols, .exponent = w->exponent, .packed = m, .up = up};
 }
 
-static tile_scratch divide(void *memory)
+rbmk_layer_pass rbmk_pass_source(const rbmk_kernels *kernels, const rbmk_source *s, int up)
 {
-    const size_t elements = RBMK_TILE_ROWS * TILE_COLUMNS;
-    tile_scratch s;
+    return (rbmk_layer_pass){.kernels = kernels, .rows = up ? s->W.n_visible : s->W.n_hidden,
+                             .cols = up ? s->W.n_hidden : s->W.n_visible, .exponent = s->exponent, .source = s, .up = up};
+}
+
+static rbmk_matrix piece_of(const rbmk_layer_pass *p, int col, int n_cols, void *memory)
+{
+    rbmk_matrix piece = {p->kernels, p->rows, n_cols, memory};
+    if (p->packed)
+        return rbmk_columns(p->packed, col, n_cols);
+    if (p->keep)
+        piece = rbmk_columns(p->keep, col, n_cols);
+    if (p->up)
+        rbmk_pack_up(p->source, col, &piece);
+    else
+        rbmk_pack_down(p->source, col, &piece);
+    return piece;
+}
+
+/* --- Scratch -------------------------------------------------------------------------------------------- */
+
+enum { TILE = RBMK_TILE_ROWS * PIECE_COLUMNS };
+
+typedef struct {
+    double *grey;   /* (128, 128) */
+    int32_t *sums;  /* (128, 128); afterwards the probabilities to pack */
+    float *x;       /* (128,) */
+    uint8_t *state; /* (128, 128) */
+    void *kernel, *left, *piece;
+} pass_scratch;
+
+static int64_t strip_rows(int64_t n) { return n < STRIP_ROWS ? n : STRIP_ROWS; }
+
+static size_t whole_lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+size_t rbmk_pass_scratch(const rbmk_kernels *k, int64_t n, int rows)
+{
+    return TILE * (sizeof(double) + sizeof(int32_t) + 1) + PIECE_COLUMNS * sizeof(float) +
+           whole_lines(RBMK_SCRATCH(rows)) + whole_lines(k->left_bytes((int)strip_rows(n), rows)) +
+           whole_lines(k->packed_bytes(rows, PIECE_COLUMNS));
+}
+
+static pass_scratch divide(const rbmk_layer_pass *p, void *memory)
+{
+    pass_scratch s;
     s.grey = memory;
-    s.sums = (int32_t *)(s.grey + elements);
-    s.x = (float *)(s.sums + elements);
-    s.state = (uint8_t *)(s.x + TILE_COLUMNS);
-    s.kernel = s.state + elements;
+    s.sums = (int32_t *)(s.grey + TILE);
+    s.x = (float *)(s.sums + TILE);
+    s.state = (uint8_t *)(s.x + PIECE_COLUMNS);
+    s.kernel = s.state + TILE;
+    s.left = (char *)s.kernel + whole_lines(RBMK_SCRATCH(p->rows));
+    s.piece = (char *)s.left + whole_lines(p->kernels->left_bytes((int)strip_rows(p->states.n), p->rows));
     return s;
 }
 
-static void multiply(const rbmk_layer_pass *p, int64_t row, int n, int col, int n_cols, tile_scratch s)
+/* --- Tiles: up to 128 rows x 128 columns ----------------------------------------------------------------- */
+
+typedef struct {
+    const rbmk_layer_pass *p;
+    pass_scratch s;
+    rbmk_left left;    /* the strip */
+    int64_t strip_row; /* where it starts */
+    rbmk_matrix piece;
+    int col, n_cols;   /* of the piece */
+    int64_t row;
+    int n;
+    float scale;
+    int64_t *sums;     /* of the statistic, the member's */
+} tile;
+
+static void multiply(const tile *t)
 {
-    const rbmk_kernels *k = p->m->kernels;
-    ptrdiff_t stride = p->states.stride;
+    const rbmk_layer_pass *p = t->p;
     if (p->states.grey)
-        k->multiply_u16((const uint16_t *)p->states.data + row * stride, stride, n, p->m, col, n_cols, s.grey,
-                        TILE_COLUMNS, s.kernel);
+        p->kernels->multiply_u16((const uint16_t *)p->states.data + t->row * p->states.stride, p->states.stride, t->n,
+                                 &t->piece, 0, t->n_cols, t->s.grey, PIECE_COLUMNS, t->s.kernel);
     else
-        k->multiply_u8((const uint8_t *)p->states.data + row * stride, stride, n, p->m, col, n_cols, s.sums,
-                       TILE_COLUMNS, s.kernel);
+        p->kernels->multiply_u8(&t->left, (int)(t->row - t->strip_row), t->n, &t->piece, 0, t->n_cols, t->s.sums,
+                                PIECE_COLUMNS, t->s.kernel);
 }
 
-static void inputs(const rbmk_layer_pass *p, int r, int col, int n_cols, tile_scratch s)
+static void inputs(const tile *t, int r, float *x)
 {
-    const rbmk_kernels *k = p->m->kernels;
+    const rbmk_layer_pass *p = t->p;
     if (p->states.grey)
-        k->affine_f64(s.grey + r * TILE_COLUMNS, n_cols, ldexp(1.0, -p->exponent), p->bias + col, s.x);
+        p->kernels->affine_f64(t->s.grey + r * PIECE_COLUMNS, t->n_cols, t->scale, p->bias + t->col, x);
     else
-        k->affine_i32(s.sums + r * TILE_COLUMNS, n_cols, ldexpf(1.0f, -p->exponent), p->bias + col, s.x);
+        p->kernels->affine_i32(t->s.sums + r * PIECE_COLUMNS, t->n_cols, t->scale, p->bias + t->col, x);
 }
 
-static void draw(const rbmk_layer_pass *p, int64_t row, int r, int col, int n_cols, tile_scratch s)
+static void draw(const tile *t, int r, const float *x)
 {
-    rbmk_counter counter = rbmk_counter_of(p->stream, row);
-    uint8_t *drawn = s.state + r * TILE_COLUMNS;
-    ptrdiff_t at = row * (p->sample_stride ? p->sample_stride : p->m->cols) + col;
-    p->m->kernels->sigmoid_bernoulli(s.x, n_cols, col, &counter, drawn);
+    const rbmk_layer_pass *p = t->p;
+    rbmk_counter counter = rbmk_counter_of(p->stream, t->row + r);
+    uint8_t *drawn = t->s.state + r * PIECE_COLUMNS;
+    int64_t at = (t->row + r) * p->cols + t->col;
+    p->kernels->sigmoid_bernoulli(x, t->n_cols, t->col, &counter, drawn);
     if (p->clamp)
-        for (int j = 0; j < n_cols; j++)
+        for (int j = 0; j < t->n_cols; j++)
             drawn[j] = p->clamp[at + j] ? p->out.sample[at + j] : drawn[j];
-    memcpy(p->out.sample + at, drawn, (size_t)n_cols);
+    memcpy(p->out.sample + at, drawn, (size_t)t->n_cols);
 }
 
-static void sum_softplus(const rbmk_layer_pass *p, int64_t row, int col, int n_cols, const float *x)
+static void sum_softplus(const tile *t, int r, const float *x)
 {
-    for (int c = 0; c < n_cols; c += RBMK_PANEL)
-        p->out.softplus[row * rbmk_panels(p->m->cols) + (col + c) / RBMK_PANEL] =
-            p->m->kernels->softplus_panel(x + c, n_cols - c < RBMK_PANEL ? n_cols - c : RBMK_PANEL);
+    double *sum = t->p->out.softplus + (t->row + r) * rbmk_panels(t->p->cols) + t->col / RBMK_PANEL;
+    for (int c = 0; c < t->n_cols; c += RBMK_PANEL)
+        sum[c / RBMK_PANEL] =
+            t->p->kernels->softplus_panel(x + c, t->n_cols - c < RBMK_PANEL ? t->n_cols - c : RBMK_PANEL);
 }
 
-static void one_row(const rbmk_layer_pass *p, int64_t row, int r, int col, int n_cols, tile_scratch s,
-                    int64_t *packed_sums)
+static void one_row(const tile *t, int r)
 {
-    const rbmk_kernels *k = p->m->kernels;
-    int64_t at = row * p->m->cols + col;
-    if (p->out.input)
-        s.x = p->out.input + at;
-    inputs(p, r, col, n_cols, s);
+    const rbmk_layer_pass *p = t->p;
+    const int64_t at = (t->row + r) * p->cols + t->col;
+    float *x = p->out.input ? p->out.input + at : t->s.x;
+    inputs(t, r, x);
     if (p->out.probability)
-        k->sigmoid(s.x, n_cols, p->out.probability + at);
+        p->kernels->sigmoid(x, t->n_cols, p->out.probability + at);
     if (p->out.softplus)
-        sum_softplus(p, row, col, n_cols, s.x);
+        sum_softplus(t, r, x);
     if (p->out.sample)
-        draw(p, row, r, col, n_cols, s);
-    if (p->packed) {
-        int32_t *probability = s.sums + r * TILE_COLUMNS;
-        k->sigmoid_i32(s.x, n_cols, probability);
-        for (int j = 0; j < n_cols; j++)
-            packed_sums[col + j] += probability[j];
-    }
+        draw(t, r, x);
+    if (p->statistic)
+        p->kernels->sigmoid_statistic(x, t->n_cols, p->statistic->negate, t->s.sums + r * PIECE_COLUMNS,
+                                      t->sums + t->col);
 }
 
-static void task(const rbmk_layer_pass *p, int64_t row, int n, int col, int n_cols, tile_scratch s,
-                 int64_t *packed_sums)
+static void do_tile(const tile *t)
 {
-    multiply(p, row, n, col, n_cols, s);
-    for (int r = 0; r < n; r++)
-        one_row(p, row + r, r, col, n_cols, s, packed_sums);
-    if (p->packed)
-        p->m->kernels->pack_tile(p->packed, (int)row, col, n, n_cols, s.sums, TILE_COLUMNS);
+    const rbmk_layer_pass *p = t->p;
+    multiply(t);
+    for (int r = 0; r < t->n; r++)
+        one_row(t, r);
+    if (p->statistic)
+        p->kernels->pack_tile(p->statistic->m, p->statistic->first_row + (int)t->row, t->col, t->n, t->n_cols,
+                              t->s.sums, PIECE_COLUMNS);
     if (p->sample_transposed)
-        transpose_u8(s.state, TILE_COLUMNS, n, n_cols, p->sample_transposed + col * p->transposed_stride + row,
-                     p->transposed_stride);
+        transpose_u8(t->s.state, PIECE_COLUMNS, t->n, t->n_cols,
+                     p->sample_transposed + t->col * p->transposed_stride + t->row, p->transposed_stride);
 }
 
-/* --- Shares: a rectangle of rows x columns for each member ------------------------------------------------- */
+/* --- The pass ------------------------------------------------------------------------------------------- */
 
-/* The first column of part i of n: a panel's first. */
-static int column_bound(int columns, int i, int n)
-{
-    int64_t exact = (int64_t)columns * i / n, nearest = (exact + RBMK_PANEL / 2) / RBMK_PANEL * RBMK_PANEL;
-    return i == n || nearest > columns ? columns : (int)nearest;
-}
+static int to_next_multiple(int at, int unit) { return unit - at % unit; }
 
-static int largest_part(int columns, int n)
+static void do_strip(tile *t, int64_t end_row, int first_col, int end_col)
 {
-    int largest = 0;
-    for (int i = 0; i < n; i++) {
-        int size = column_bound(columns, i + 1, n) - column_bound(columns, i, n);
-        largest = size > largest ? size : largest;
-    }
-    return largest;
-}
-
-/* Into how many parts to cut the columns (the rows into team size / parts), so that the largest share is smallest;
- * columns first, since a member then keeps its part of the matrix in its cache. */
-static int column_parts(int team_size, int64_t rows, int columns)
-{
-    int best = 1;
-    int64_t best_size = INT64_MAX;
-    for (int parts = team_size; parts >= 1; parts--) {
-        int64_t row_parts = team_size / parts;
-        int64_t size = (rows + row_parts - 1) / row_parts * largest_part(columns, parts);
-        if (team_size % parts == 0 && size < best_size) {
-            best = parts;
-            best_size = size;
+    const rbmk_layer_pass *p = t->p;
+    if (!p->states.grey)
+        p->kernels->lay_out_u8(&t->left, 0, t->left.n,
+                               (const uint8_t *)p->states.data + t->strip_row * p->states.stride, p->states.stride);
+    for (t->col = first_col; t->col < end_col; t->col += t->n_cols) {
+        t->n_cols = to_next_multiple(t->col, PIECE_COLUMNS);
+        t->n_cols = end_col - t->col < t->n_cols ? end_col - t->col : t->n_cols;
+        t->piece = piece_of(p, t->col, t->n_cols, t->s.piece);
+        for (t->row = t->strip_row; t->row < end_row; t->row += RBMK_TILE_ROWS) {
+            t->n = end_row - t->row < RBMK_TILE_ROWS ? (int)(end_row - t->row) : RBMK_TILE_ROWS;
+            do_tile(t);
         }
     }
-    return best;
+}
+
+int rbmk_pass_by_columns(rbmk_team team, int64_t n, int columns)
+{
+    const rbmk_rectangle own = rbmk_share_rectangle(team, n, 16, columns);
+    return own.end_row - own.first_row == n;
 }
 
 void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *p, void *scratch)
 {
-    tile_scratch s = divide(scratch);
-    const int parts = column_parts(team.size, p->states.n, p->m->cols), part = team.id % parts;
-    const int first_col = column_bound(p->m->cols, part, parts), end_col = column_bound(p->m->cols, part + 1, parts);
-    const rbmk_team row_team = {team.id / parts, team.size / parts, NULL};
-    int64_t *sums = p->packed ? p->packed_sums + (int64_t)team.id * p->m->cols : NULL;
-    int64_t first_row, end_row;
-    rbmk_share(row_team, p->states.n, &first_row, &end_row);
-    if (p->packed) { /* tiles to pack start at multiples of 32 rows */
-        first_row = rbmk_round_up(first_row, RBMK_TILE_ROWS);
-        end_row = row_team.id + 1 == row_team.size ? end_row : rbmk_round_up(end_row, RBMK_TILE_ROWS);
-        end_row = end_row < p->states.n ? end_row : p->states.n;
+    const int row_unit = p->statistic ? 16 : 1; /* packing works on groups of rows */
+    const rbmk_rectangle own = rbmk_share_rectangle(team, p->states.n, row_unit, p->cols);
+    tile t = {.p = p, .s = divide(p, scratch), .scale = ldexpf(1.0f, -p->exponent)};
+    if (p->statistic) {
+        t.sums = p->statistic->sums + (int64_t)team.id * p->cols;
+        memset(t.sums, 0, (size_t)p->cols * sizeof *t.sums);
     }
-    if (sums)
-        memset(sums, 0, (size_t)p->m->cols * sizeof *sums);
-    for (int col = first_col; col < end_col; col += TILE_COLUMNS)
-        for (int64_t row = first_row; row < end_row; row += RBMK_TILE_ROWS) {
-            int n = end_row - row < RBMK_TILE_ROWS ? (int)(end_row - row) : RBMK_TILE_ROWS;
-            int n_cols = end_col - col < TILE_COLUMNS ? end_col - col : TILE_COLUMNS;
-            task(p, row, n, col, n_cols, s, sums);
-        }
+    for (int64_t row = own.first_row; row < own.end_row; row += STRIP_ROWS) {
+        int64_t end = row + STRIP_ROWS < own.end_row ? row + STRIP_ROWS : own.end_row;
+        t.strip_row = row;
+        t.left = (rbmk_left){(int)(end - row), p->rows, RBMK_DEPTH, t.s.left};
+        do_strip(&t, end, own.first_col, own.end_col);
+    }
 }

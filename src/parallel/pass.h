@@ -3,32 +3,45 @@
 #ifndef RBMK_PASS_H
 #define RBMK_PASS_H
 
-#include "team.h"
+#include "quantise.h"
 
-enum {
-    TILE_COLUMNS = 256 /* of one task: a multiple of 128 (a group of random blocks) */
-};
+/* Where probabilities go that statistics are made of: rows of a packed matrix, in units of 1/65535. */
+typedef struct {
+    rbmk_matrix *m;
+    int first_row;  /* a multiple of 64 */
+    int negate;
+    int64_t *sums;  /* (team size, m->cols): their column sums, each member's; never negated */
+} rbmk_statistic;
 
 typedef struct {
-    const rbmk_matrix *m;
-    int exponent;
+    const rbmk_kernels *kernels;
+    int rows, cols, exponent;      /* of the weights in the pass's direction */
+    const rbmk_matrix *packed;     /* they; NULL: packed from `source`, piece by piece, when they are needed */
+    const rbmk_source *source;
+    const rbmk_matrix *keep;       /* where to leave what is packed, or NULL; members must own whole columns */
+    int up;                        /* direction, of `source` */
     const float *bias;
     rbmk_states states;
-    const rbmk_stream *stream; /* of `sample` */
-    rbmk_outputs out;          /* rows of m->cols elements; softplus: a sum per row and panel, (n, n_panels) */
-    ptrdiff_t sample_stride;   /* 0: m->cols */
-    uint8_t *sample_transposed; /* (m->cols, transposed_stride), or NULL */
+    const rbmk_stream *stream;     /* of `sample` */
+    rbmk_outputs out;              /* rows of `cols` elements; softplus: a sum per row and panel, (n, n_panels) */
+    uint8_t *sample_transposed;    /* (cols, transposed_stride), or NULL */
     ptrdiff_t transposed_stride;
-    rbmk_matrix *packed;        /* probabilities in units of 1/65535, or NULL */
-    int64_t *packed_sums;       /* (team size, m->cols): their column sums, each member's */
-    const uint8_t *clamp;       /* where 1, `sample` keeps its value */
+    const rbmk_statistic *statistic; /* or NULL */
+    const uint8_t *clamp;          /* where 1, `sample` keeps its value */
 } rbmk_layer_pass;
 
-/* Scratch of one member, in bytes. */
-size_t rbmk_pass_scratch(int rows);
+/* A pass through packed weights, or through float ones; the caller adds what is to be done. */
+rbmk_layer_pass rbmk_pass_packed(const rbmk_weights *w, int up);
+rbmk_layer_pass rbmk_pass_source(const rbmk_kernels *kernels, const rbmk_source *source, int up);
+
+/* Scratch of one member for passes of up to n states through `rows` rows of weights, in bytes. */
+size_t rbmk_pass_scratch(const rbmk_kernels *kernels, int64_t n, int rows);
 
 /* The member's share of the pass. Ends without a barrier. */
 void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *pass, void *scratch);
+
+/* Whether each member of the team does all of the n rows of some of the columns. */
+int rbmk_pass_by_columns(rbmk_team team, int64_t n, int columns);
 
 /* Philox counter of row i of a stream. */
 rbmk_counter rbmk_counter_of(const rbmk_stream *stream, int64_t i);

@@ -2,11 +2,12 @@
 #ifndef RBMK_QUANTISE_H
 #define RBMK_QUANTISE_H
 
-#include "team.h"
+#include "array.h"
+
+enum { RBMK_NOT_FINITE_BITS = 0x7F800000 }; /* of infinity; NaN has more */
 
 typedef struct {
-    const float *W;
-    int n_visible, n_hidden;
+    rbmk_array W;
     uint32_t *largest;    /* (team size,): the largest |W| that each member saw, as bits */
     int64_t *column_sums; /* (team size, n_hidden) */
     int64_t *largest_sum; /* (team size,) */
@@ -23,10 +24,19 @@ void rbmk_fit_scan(rbmk_team team, rbmk_fit *fit);
  * All members return the same. */
 rbmk_status rbmk_fit_exponent(rbmk_team team, const rbmk_fit *fit, int start, int *exponent);
 
-/* Quantise a tile (n_rows <= 16, any columns) of W at weights->exponent into both orientations. */
-void rbmk_pack_block(const float *W, rbmk_weights *weights, int row, int n_rows, int col, int n_cols);
+/* Float weights and the exponent at which they are quantised. */
+typedef struct {
+    rbmk_array W;
+    int exponent;
+} rbmk_source;
 
-/* Every member: its share of the whole matrix. */
-void rbmk_pack_weights(rbmk_team team, const float *W, rbmk_weights *weights);
+/* Pack columns from `col` of W as a matrix of their own: (n_visible, m->cols). */
+void rbmk_pack_up(const rbmk_source *source, int col, rbmk_matrix *m);
+
+/* Pack rows from `row` of W as columns of a matrix of their own: (n_hidden, m->cols). */
+void rbmk_pack_down(const rbmk_source *source, int row, rbmk_matrix *m);
+
+/* The columns from `col`, a multiple of 64, as a matrix of their own. */
+rbmk_matrix rbmk_columns(const rbmk_matrix *m, int col, int n_cols);
 
 #endif

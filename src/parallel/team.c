@@ -4,6 +4,7 @@
 
 #ifdef _OPENMP
 #include <omp.h>
+#include <stdatomic.h>
 #endif
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -15,7 +16,9 @@
 #include <xmmintrin.h>
 #endif
 
-static int threads = 1;
+static int usable = 1; /* threads that nobody has to ask for */
+static int chosen;     /* threads that somebody asked for; 0: nobody did */
+static _Thread_local int limit; /* of calls from this thread; 0: none */
 static int forked; /* a forked child has its parent's OpenMP state but not its threads: a parallel region hangs */
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -23,23 +26,43 @@ static void in_child(void) { forked = 1; }
 #endif
 
 /* Called at import, before any region. */
-void rbmk_set_num_threads(int n)
+void rbmk_set_default_threads(int n)
 {
 #if defined(__unix__) || defined(__APPLE__)
     static int watching;
     if (!watching)
         watching = !pthread_atfork(NULL, NULL, in_child);
 #endif
-    threads = n < 1 ? 1 : n;
+    usable = n < 1 ? 1 : n;
+}
+
+void rbmk_set_num_threads(int n) { chosen = n < 1 ? 1 : n; }
+
+int rbmk_limit_threads(int n)
+{
+    int before = limit;
+    limit = n;
+    return before;
+}
+
+/* Of all callers together. What limits OpenMP in the calling thread (threadpoolctl, omp_set_num_threads) limits the
+ * default, too. */
+static int allowed_threads(void)
+{
+#ifdef _OPENMP
+    int most = omp_get_max_threads();
+    if (forked)
+        return 1;
+    return chosen ? chosen : usable < most ? usable : most;
+#else
+    return 1;
+#endif
 }
 
 int rbmk_get_num_threads(void)
 {
-#ifdef _OPENMP
-    return forked ? 1 : threads;
-#else
-    return 1;
-#endif
+    int n = allowed_threads();
+    return limit && limit < n ? limit : n;
 }
 
 int rbmk_has_openmp(void)
@@ -51,11 +74,15 @@ int rbmk_has_openmp(void)
 #endif
 }
 
-int rbmk_threads_for(double work)
+/* Starting a warm team costs a few microseconds, waiting for one whose CPU is busy a thousand times as much. */
+static double least_time = 4e4;
+
+void rbmk_set_least_thread_time(double nanoseconds) { least_time = nanoseconds; }
+
+int rbmk_threads_for(double nanoseconds)
 {
-    const double worth_a_thread = 2e4; /* starting a warm team costs a few microseconds */
-    int n = rbmk_get_num_threads();
-    return work / worth_a_thread < n ? (int)(work / worth_a_thread) + 1 : n;
+    const int n = rbmk_get_num_threads();
+    return nanoseconds < n * least_time ? (int)(nanoseconds / least_time) + 1 : n;
 }
 
 /* Other libraries leave threads that flush denormals to zero; results must not depend on that. */
@@ -80,10 +107,8 @@ static void restore_floats(unsigned saved)
 }
 
 #if defined(_OPENMP) && (defined(__unix__) || defined(__APPLE__))
-#include <stdatomic.h>
-
 /* Our own barrier, because OpenMP's spins for milliseconds: on a machine with more busy threads than CPUs each of the
- * dozen barriers of an update would cost a time slice. This one spins for some microseconds, then sleeps. */
+ * barriers of an update would cost a time slice. This one spins for some 30 microseconds, then sleeps. */
 struct rbmk_meeting {
     atomic_int arrived, round;
     pthread_mutex_t lock;
@@ -169,23 +194,44 @@ static void member(rbmk_team team, const rbmk_kernels *kernels, void (*body)(rbm
     restore_floats(saved);
 }
 
+#ifdef _OPENMP
+/* Threads at work for all callers. Calls that run at once, from several threads, share what one could have alone. */
+static atomic_int busy;
+
+static int engage(int wanted)
+{
+    int left = allowed_threads() - atomic_fetch_add(&busy, wanted);
+    int given = wanted <= left ? wanted : left > 1 ? left : 1;
+    atomic_fetch_sub(&busy, wanted - given);
+    return given;
+}
+
+static void run_in_parallel(int threads, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
+{
+    struct rbmk_meeting meeting;
+    meeting_begin(&meeting);
+#pragma omp parallel num_threads(threads)
+    {
+        rbmk_team team = {omp_get_thread_num(), omp_get_num_threads(), &meeting};
+        member(team, kernels, body, arg);
+    }
+    meeting_end(&meeting);
+}
+#endif
+
 void rbmk_run(int wanted, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
 {
 #ifdef _OPENMP
-    if (wanted > 1) {
-        struct rbmk_meeting meeting;
-        meeting_begin(&meeting);
-#pragma omp parallel num_threads(wanted)
-        {
-            rbmk_team team = {omp_get_thread_num(), omp_get_num_threads(), &meeting};
-            member(team, kernels, body, arg);
-        }
-        meeting_end(&meeting);
-        return;
-    }
-#endif
+    int threads = engage(wanted);
+    if (threads > 1)
+        run_in_parallel(threads, kernels, body, arg);
+    else
+        member((rbmk_team){0, 1, NULL}, kernels, body, arg);
+    atomic_fetch_sub(&busy, threads);
+#else
     (void)wanted;
     member((rbmk_team){0, 1, NULL}, kernels, body, arg);
+#endif
 }
 
 void *rbmk_allocate(size_t count, size_t size)

@@ -1,7 +1,13 @@
 #include "update.h"
+#include "../common/scalar.h"
 
 #include <math.h>
 #include <string.h>
+
+/* Floats of any sign compare like these. */
+static uint32_t size_bits(float x) { return (uint32_t)float_bits(x) & 0x7FFFFFFFu; }
+
+static uint32_t most(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 static int n_blocks(const rbmk_updater *u) { return (u->model->n_visible + RBMK_ROW_BLOCK - 1) / RBMK_ROW_BLOCK; }
 
@@ -9,7 +15,7 @@ int rbmk_updater_allocate(rbmk_updater *u, int team_size)
 {
     const size_t n_visible = (size_t)u->model->n_visible, n_hidden = (size_t)u->model->n_hidden;
     int ok;
-    u->fit = (rbmk_fit){u->model->W, u->model->n_visible, u->model->n_hidden, NULL, NULL, NULL};
+    u->fit = (rbmk_fit){u->W, NULL, NULL, NULL};
     ok = rbmk_fit_allocate(&u->fit, team_size);
     u->push = rbmk_allocate(n_hidden, sizeof(float));
     u->shrink = rbmk_allocate(n_hidden, sizeof(float));
@@ -62,7 +68,7 @@ static void add_squares(const rbmk_updater *u, int row, int n_rows, int col, int
     float *squares = u->squares + (int64_t)(row / RBMK_ROW_BLOCK) * u->model->n_hidden + col;
     memset(squares, 0, (size_t)n_cols * sizeof *squares);
     for (int r = row; r < row + n_rows; r++) {
-        const float *w = u->model->W + (int64_t)r * u->model->n_hidden + col;
+        const float *w = rbmk_at(&u->W, r, col);
         for (int j = 0; j < n_cols; j++)
             squares[j] += w[j] * w[j];
     }
@@ -72,76 +78,55 @@ static uint32_t update_rows(const rbmk_updater *u, int row, int n_rows, int col,
 {
     const rbmk_settings *s = u->settings;
     rbmk_learning *m = u->model;
-    uint32_t largest = 0;
-    float column[UPDATE_COLUMNS] = {0};
-    rbmk_row_update one = {.centered = s->centered, .rate = u->rate, .momentum = u->momentum, .l1 = s->l1, .l2 = s->l2};
-    for (int r = 0; r < n_rows; r++) {
-        const int64_t i = row + r;
+    float *column = u->column_sums + (int64_t)(row / RBMK_ROW_BLOCK) * m->n_hidden + col;
+    float *row_sum = u->row_sums + col / RBMK_PANEL * m->n_visible;
+    int32_t largest[RBMK_PANEL] = {0}, most = 0;
+    rbmk_row_update one = {.n = n_cols, .centered = s->centered, .rate = u->rate, .momentum = u->momentum, .l1 = s->l1,
+                           .l2 = s->l2, .hidden_gradient = u->hidden_gradient + col,
+                           .hidden_offset = m->hidden_offset + col,
+                           .push = s->sparsity_cost > 0.0f ? u->push + col : NULL, .column = column, .largest = largest};
+    if (s->centered)
+        memset(column, 0, (size_t)n_cols * sizeof *column);
+    for (int i = row; i < row + n_rows; i++, g += RBMK_PANEL) {
         one.visible_gradient = u->visible_gradient[i];
         one.visible_offset = m->visible_offset[i];
         one.visible_mean = u->visible_mean[i];
-        for (int c = 0; c < n_cols; c += RBMK_PANEL) {
-            const int64_t j = col + c, at = i * m->n_hidden + j;
-            one.n = n_cols - c < RBMK_PANEL ? n_cols - c : RBMK_PANEL;
-            one.hidden_gradient = u->hidden_gradient + j;
-            one.hidden_offset = m->hidden_offset + j;
-            one.push = s->sparsity_cost > 0.0f ? u->push + j : NULL;
-            one.g = g + r * UPDATE_COLUMNS + c;
-            one.W = m->W + at;
-            one.velocity = m->W_velocity + at;
-            one.column = column + c;
-            one.row = u->row_sums + j / RBMK_PANEL * m->n_visible + i;
-            uint32_t bits = u->kernels->update_row(&one);
-            largest = bits > largest ? bits : largest;
-        }
+        one.g = g;
+        one.W = rbmk_at(&u->W, i, col);
+        one.velocity = rbmk_at(&u->velocity, i, col);
+        one.row = row_sum + i;
+        u->kernels->update_row(&one);
     }
-    memcpy(u->column_sums + (int64_t)(row / RBMK_ROW_BLOCK) * m->n_hidden + col, column,
-           (size_t)n_cols * sizeof *column);
-    return largest;
-}
-
-/* The parameters come from the last-level cache while the products run in the first: ask for them early. */
-static void prefetch_tile(const rbmk_learning *m, int row, int n_rows, int col, int n_cols)
-{
-#if defined(__GNUC__)
-    for (int r = row; r < row + n_rows; r++)
-        for (int j = col; j < col + n_cols; j += 16) {
-            __builtin_prefetch(m->W + (int64_t)r * m->n_hidden + j, 1, 2);
-            __builtin_prefetch(m->W_velocity + (int64_t)r * m->n_hidden + j, 1, 2);
-        }
-#else
-    (void)m, (void)row, (void)n_rows, (void)col, (void)n_cols;
-#endif
+    for (int j = 0; j < n_cols; j++)
+        most = largest[j] > most ? largest[j] : most;
+    return (uint32_t)most;
 }
 
 static uint32_t update_tile(const rbmk_updater *u, int row, int n_rows, int col, int n_cols, void *scratch)
 {
     float *g = scratch;
     uint32_t largest;
-    prefetch_tile(u->model, row, n_rows, col, n_cols);
     u->gradient(u, row, n_rows, col, n_cols, g, g + UPDATE_TILE);
     largest = update_rows(u, row, n_rows, col, n_cols, g);
     if (u->settings->max_norm > 0.0f)
         add_squares(u, row, n_rows, col, n_cols);
-    else if (u->weights)
-        rbmk_pack_block(u->model->W, u->weights, row, n_rows, col, n_cols);
     return largest;
 }
 
+static int at_most(int64_t n, int limit) { return n < limit ? (int)n : limit; }
+
+/* Panel after panel, so that what the gradient of a panel is made of stays near. */
 static void update_weights(rbmk_team team, rbmk_updater *u, void *scratch)
 {
     const rbmk_learning *m = u->model;
-    int64_t blocks = n_blocks(u), from, to;
-    int64_t column_tasks = (m->n_hidden + UPDATE_COLUMNS - 1) / UPDATE_COLUMNS;
+    const rbmk_rectangle own = rbmk_share_rectangle(team, m->n_visible, RBMK_ROW_BLOCK, m->n_hidden);
     uint32_t largest = 0;
-    rbmk_share(team, blocks * column_tasks, &from, &to);
-    for (int64_t t = from; t < to; t++) {
-        int row = (int)(t % blocks) * RBMK_ROW_BLOCK, col = (int)(t / blocks) * UPDATE_COLUMNS;
-        int n_rows = m->n_visible - row < RBMK_ROW_BLOCK ? m->n_visible - row : RBMK_ROW_BLOCK;
-        int n_cols = m->n_hidden - col < UPDATE_COLUMNS ? m->n_hidden - col : UPDATE_COLUMNS;
-        uint32_t bits = update_tile(u, row, n_rows, col, n_cols, scratch);
-        largest = bits > largest ? bits : largest;
-    }
+    for (int col = own.first_col; col < own.end_col; col += RBMK_PANEL)
+        for (int64_t row = own.first_row; row < own.end_row; row += RBMK_ROW_BLOCK) {
+            uint32_t bits = update_tile(u, (int)row, at_most(own.end_row - row, RBMK_ROW_BLOCK), col,
+                                        at_most(own.end_col - col, RBMK_PANEL), scratch);
+            largest = bits > largest ? bits : largest;
+        }
     u->fit.largest[team.id] = largest;
 }
 
@@ -155,15 +140,18 @@ static float total(const float *parts, int64_t n_parts, int64_t stride)
     return sum;
 }
 
-static void step_bias(float *value, float *velocity, float slope, const rbmk_updater *u)
+/* Returns the size of the new value, as bits. */
+static uint32_t step_bias(float *value, float *velocity, float slope, const rbmk_updater *u)
 {
     float next = u->momentum * *velocity + u->rate * slope;
     *velocity = fabsf(next) < 0x1p-100f ? 0.0f : next;
     *value = *value + *velocity;
+    return size_bits(*value);
 }
 
-static void update_biases(rbmk_team team, const rbmk_updater *u)
+static void update_biases(rbmk_team team, rbmk_updater *u)
 {
+    uint32_t largest = 0;
     const rbmk_settings *s = u->settings;
     rbmk_learning *m = u->model;
     int64_t from, to;
@@ -172,7 +160,7 @@ static void update_biases(rbmk_team team, const rbmk_updater *u)
         float slope = u->visible_gradient[i];
         if (s->centered)
             slope = slope - total(u->row_sums + i, rbmk_panels(u->model->n_hidden), m->n_visible);
-        step_bias(m->a + i, m->a_velocity + i, slope, u);
+        largest = most(largest, step_bias(m->a + i, m->a_velocity + i, slope, u));
     }
     rbmk_share(team, m->n_hidden, &from, &to);
     for (int64_t j = from; j < to; j++) {
@@ -181,8 +169,10 @@ static void update_biases(rbmk_team team, const rbmk_updater *u)
             slope = slope - total(u->column_sums + j, n_blocks(u), m->n_hidden);
         if (s->sparsity_cost > 0.0f)
             slope = slope + u->push[j];
-        step_bias(m->b + j, m->b_velocity + j, slope, u);
+        largest = most(largest, step_bias(m->b + j, m->b_velocity + j, slope, u));
     }
+    if (largest >= RBMK_NOT_FINITE_BITS) /* it would poison the next weights: counts as one of them */
+        u->fit.largest[team.id] = largest;
 }
 
 static void find_shrinkage(rbmk_team team, const rbmk_updater *u)
@@ -196,34 +186,28 @@ static void find_shrinkage(rbmk_team team, const rbmk_updater *u)
     }
 }
 
-static void shrink(rbmk_team team, rbmk_updater *u)
+static uint32_t shrink_row(float *w, const float *factor, int n)
 {
-    const rbmk_learning *m = u->model;
-    int64_t from, to;
     uint32_t largest = 0;
-    rbmk_share(team, m->n_visible, &from, &to);
-    for (int64_t i = from; i < to; i++) {
-        float *w = m->W + i * m->n_hidden;
-        for (int j = 0; j < m->n_hidden; j++) {
-            uint32_t bits;
-            w[j] = w[j] * u->shrink[j];
-            memcpy(&bits, w + j, sizeof bits);
-            bits &= 0x7FFFFFFFu;
-            largest = bits > largest ? bits : largest;
-        }
+    for (int j = 0; j < n; j++) {
+        w[j] = w[j] * factor[j];
+        largest = most(largest, size_bits(w[j]));
     }
-    u->fit.largest[team.id] = largest;
+    return largest;
 }
 
-/* A bias that overflowed poisons the next weights; look before the caller sees it. */
-static int biases_finite(const rbmk_learning *m)
+static void shrink(rbmk_team team, rbmk_updater *u)
 {
-    float sum = 0.0f;
-    for (int64_t i = 0; i < m->n_visible; i++)
-        sum += m->a[i] * 0.0f;
-    for (int64_t j = 0; j < m->n_hidden; j++)
-        sum += m->b[j] * 0.0f;
-    return sum == 0.0f;
+    int64_t from, to;
+    uint32_t largest = 0;
+    rbmk_share(team, u->W.n_visible, &from, &to);
+    for (int64_t i = from; i < to; i++)
+        for (int col = 0; col < u->W.n_hidden; col += RBMK_PANEL) {
+            uint32_t bits = shrink_row(rbmk_at(&u->W, i, col), u->shrink + col, rbmk_panel_width(&u->W, col));
+            largest = most(largest, bits);
+        }
+    if (u->fit.largest[team.id] < RBMK_NOT_FINITE_BITS)
+        u->fit.largest[team.id] = largest;
 }
 
 rbmk_status rbmk_update_member(rbmk_team team, rbmk_updater *u, void *scratch)
@@ -241,21 +225,10 @@ rbmk_status rbmk_update_member(rbmk_team team, rbmk_updater *u, void *scratch)
         rbmk_barrier(team);
         shrink(team, u);
     }
-    rbmk_barrier(team);
+    rbmk_barrier(team); /* after biases and shrinkage, which the exponent's test needs, and the last look at statistics */
     status = rbmk_fit_exponent(team, &u->fit, before, &exponent);
-    if (status == RBMK_OK && !biases_finite(u->model))
-        status = RBMK_NOT_FINITE;
-    rbmk_barrier(team); /* all have read the old exponent */
-    if (team.id == 0 && status == RBMK_OK) {
-        u->model->exponent = exponent;
-        if (u->weights)
-            u->weights->exponent = exponent;
-    }
-    if (status == RBMK_OK && u->weights && (exponent != before || u->settings->max_norm > 0.0f)) {
-        rbmk_barrier(team);
-        rbmk_pack_weights(team, u->model->W, u->weights);
-    }
-    rbmk_barrier(team);
+    if (team.id == 0 && status == RBMK_OK)
+        u->model->exponent = exponent; /* all have read the old one, before the barriers */
     return status;
 }
 
@@ -266,7 +239,7 @@ static void copy_gradient(const rbmk_updater *u, int row, int n_rows, int col, i
     const float *from = u->source;
     (void)scratch;
     for (int r = 0; r < n_rows; r++)
-        memcpy(g + r * UPDATE_COLUMNS, from + (int64_t)(row + r) * u->model->n_hidden + col,
+        memcpy(g + r * RBMK_PANEL, from + (int64_t)(row + r) * u->model->n_hidden + col,
                (size_t)n_cols * sizeof *g);
 }
 
@@ -287,9 +260,12 @@ static void update_call(rbmk_team team, void *arg)
 rbmk_status rbmk_update(rbmk_learning *model, const rbmk_gradient *gradient, const rbmk_settings *settings,
                         float rate, float momentum)
 {
-    int threads = rbmk_threads_for(8.0 * model->n_visible * model->n_hidden);
-    update_job job = {.u = {.model = model, .settings = settings, .kernels = rbmk_current_kernels(), .rate = rate,
-                            .momentum = momentum, .visible_gradient = gradient->a, .hidden_gradient = gradient->b,
+    const int n_visible = model->n_visible, n_hidden = model->n_hidden;
+    const int threads = rbmk_threads_for(0.3 * n_visible * n_hidden);
+    update_job job = {.u = {.model = model, .W = rbmk_by_rows(model->W, n_visible, n_hidden),
+                            .velocity = rbmk_by_rows(model->W_velocity, n_visible, n_hidden), .settings = settings,
+                            .kernels = rbmk_current_kernels(), .rate = rate, .momentum = momentum,
+                            .visible_gradient = gradient->a, .hidden_gradient = gradient->b,
                             .visible_mean = gradient->visible_mean, .hidden_mean = gradient->hidden_mean,
                             .gradient = copy_gradient, .source = gradient->W},
                       .status = RBMK_NO_MEMORY};

@@ -5,20 +5,19 @@
 #include "quantise.h"
 
 enum {
-    UPDATE_COLUMNS = 256, /* of one task of RBMK_ROW_BLOCK rows */
-    UPDATE_TILE = RBMK_ROW_BLOCK * UPDATE_COLUMNS
+    UPDATE_TILE = RBMK_ROW_BLOCK * RBMK_PANEL /* elements of W that are updated together */
 };
 
 typedef struct rbmk_updater rbmk_updater;
 struct rbmk_updater {
-    rbmk_learning *model;
+    rbmk_learning *model;    /* all but its weights and their velocity */
+    rbmk_array W, velocity;
     const rbmk_settings *settings;
     const rbmk_kernels *kernels;
-    rbmk_weights *weights; /* repacked after the update; NULL: only the parameters are wanted */
     float rate, momentum;
     /* gradients of the biases and the data's unit means, complete before the update */
     const float *visible_gradient, *hidden_gradient, *visible_mean, *hidden_mean;
-    /* writes the gradient of a tile of W (stride UPDATE_COLUMNS) */
+    /* writes the gradient of a tile of W (stride RBMK_PANEL) */
     void (*gradient)(const rbmk_updater *u, int row, int n_rows, int col, int n_cols, float *g, void *scratch);
     const void *source;
     /* own memory */
@@ -33,7 +32,8 @@ struct rbmk_updater {
 int rbmk_updater_allocate(rbmk_updater *u, int team_size); /* 0 when there is no memory */
 void rbmk_updater_free(rbmk_updater *u);
 
-/* Every member, after a barrier. Ends with a barrier; all members return the same status. */
+/* Every member, who has written the gradients and means of its share (rbmk_share) of the units. Ends without a barrier:
+ * member 0 is the last to write, and only the exponent. All members return the same status. */
 rbmk_status rbmk_update_member(rbmk_team team, rbmk_updater *u, void *scratch);
 
 #endif

@@ -93,11 +93,32 @@ ARRAY(sigmoid, 784, float, (in.x, n, out))
 ARRAY(sigmoid_i32, 784, int32_t, (in.x, n, out))
 ARRAY(softplus, 784, float, (in.x, n, out))
 ARRAY(uniform_u32, 784, uint32_t, (n, in.unit, &in.counter, out))
-ARRAY(difference_i32, 784, float, (in.counts, in.more, n, 1.0f / 6553500.0f, out))
+ARRAY(scaled_i32, 784, float, (in.sums, n, 1.0f / 6553500.0f, out))
 ARRAY(difference_scaled_i32, 784, float, (in.counts, in.more, n, 1.0f / 6553500.0f, 1.0f / 655350.0f, out))
 ARRAY(difference_f64, 784, float, (in.grey_counts, in.more, n, 1.0f / 6553500.0f, out))
 ARRAY(difference_scaled_f64, 784, float, (in.grey_counts, in.more, n, 1.0f / 6553500.0f, 1.0f / 655350.0f, out))
-ARRAY(quantise, 784, int32_t, (in.weights, n, in.scale, out))
+
+TEST(sigmoid_statistic)
+{
+    for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 784; s++)
+        for (int negate = 0; negate < 2; negate++) {
+            const int n = sizes[s];
+            const inputs in = random_inputs(portable, n);
+            int32_t *p = fresh((size_t)n * sizeof *p), *got = fresh((size_t)n * sizeof *got);
+            int64_t *expected_sums = fresh((size_t)n * sizeof *expected_sums);
+            int64_t *sums = fresh((size_t)n * sizeof *sums);
+            portable->sigmoid_i32(in.x, n, p);
+            for (int j = 0; j < n; j++) {
+                expected_sums[j] = sums[j] = (int64_t)random_bits() >> 4;
+                expected_sums[j] += p[j];
+                p[j] = negate ? -p[j] : p[j];
+            }
+            tested->sigmoid_statistic(in.x, n, negate, got, sums);
+            check_same(p, got, (size_t)n * sizeof *p, "n = %d", n);
+            check_same(expected_sums, sums, (size_t)n * sizeof *sums, "sums, n = %d", n);
+            forget();
+        }
+}
 
 /* Against the definition: the rarer state iff the uniform is below the threshold. */
 TEST(sigmoid_bernoulli)
@@ -133,12 +154,52 @@ TEST(softplus_panel)
         }
 }
 
+static float *random_row(int n, float scale)
+{
+    float *row = fresh((size_t)n * sizeof *row);
+    for (int j = 0; j < n; j++)
+        row[j] = random_below(8) ? random_float(scale) : special[random_below(4)];
+    return row;
+}
+
+static void check_dot_panel(const rbmk_kernels *k, int n)
+{
+    const float *w = random_row(n, 4.0f);
+    uint8_t *on = fresh((size_t)n);
+    uint16_t *level = fresh((size_t)n * sizeof *level);
+    double lane_on[RBMK_LANES] = {0}, lane[RBMK_LANES] = {0};
+    fill_states(on, (size_t)n, 50);
+    for (int j = 0; j < n; j++) {
+        level[j] = (uint16_t)random_below(65536);
+        lane_on[j % RBMK_LANES] += on[j] ? 65535.0 * w[j] : 0.0;
+        lane[j % RBMK_LANES] += level[j] * (double)w[j];
+    }
+    for (int width = RBMK_LANES / 2; width; width /= 2)
+        for (int l = 0; l < width; l++) {
+            lane_on[l] += lane_on[l + width];
+            lane[l] += lane[l + width];
+        }
+    check(lane_on[0] == k->dot_panel_u8(on, w, n), "states, n = %d", n);
+    check(lane[0] == k->dot_panel_u16(level, w, n), "levels, n = %d", n);
+    forget();
+}
+
+TEST(dot_panel_u8)
+{
+    (void)portable;
+    for (int n = 1; n <= RBMK_PANEL; n++)
+        for (int repeat = 0; repeat < 5; repeat++)
+            check_dot_panel(tested, n);
+}
+
+TEST(dot_panel_u16) { test_dot_panel_u8(portable, tested); }
+
 /* --- The layout of the right operand --------------------------------------------------------------------- */
 
-/* The tiles in which callers pack: weights in both orientations, and probabilities. */
+/* The tiles in which callers pack. */
 static const struct {
     int rows, cols;
-} tilings[] = {{16, 64}, {64, 16}, {32, 256}};
+} tilings[] = {{16, 64}, {64, 16}, {128, 128}};
 
 static void pack_one(const rbmk_kernels *k, rbmk_matrix *m, const int32_t *q, int tiling, int row, int col)
 {
@@ -220,6 +281,45 @@ TEST(pack_tile)
         }
 }
 
+/* Blocks of 16 x 64 floats against tiles of the integers that they round to, by the bytes of the packed matrix. */
+static void check_pack_f32(const rbmk_kernels *portable, const rbmk_kernels *tested, int n, int m, int transposed)
+{
+    const int rows = transposed ? m : n, cols = transposed ? n : m, ld = m + random_below(9), mark = buffers_mark();
+    const size_t bytes = tested->packed_bytes(rows, cols);
+    const inputs in = random_inputs(portable, n * ld);
+    rbmk_matrix expected = {tested, rows, cols, memset(fresh_aligned(bytes), 0, bytes)};
+    rbmk_matrix got = {tested, rows, cols, memset(fresh_aligned(bytes), 0, bytes)};
+    int32_t *q = fresh(RBMK_ROW_BLOCK * RBMK_PANEL * sizeof *q);
+    for (int i = 0; i < n; i += RBMK_ROW_BLOCK)
+        for (int j = 0; j < m; j += RBMK_PANEL) {
+            const int n_rows = at_most(RBMK_ROW_BLOCK, n - i), n_cols = at_most(RBMK_PANEL, m - j);
+            const float *from = in.weights + i * ld + j;
+            for (int r = 0; r < n_rows; r++)
+                for (int c = 0; c < n_cols; c++)
+                    q[transposed ? c * RBMK_ROW_BLOCK + r : r * RBMK_PANEL + c] = round1(from[r * ld + c] * in.scale);
+            if (transposed) {
+                tested->pack_tile(&expected, j, i, n_cols, n_rows, q, RBMK_ROW_BLOCK);
+                tested->pack_transposed_f32(&got, j, i, n_rows, n_cols, from, ld, in.scale);
+            } else {
+                tested->pack_tile(&expected, i, j, n_rows, n_cols, q, RBMK_PANEL);
+                tested->pack_f32(&got, i, j, n_rows, n_cols, from, ld, in.scale);
+            }
+        }
+    check_same(expected.data, got.data, bytes, "%d x %d", n, m);
+    forget_since(mark);
+}
+
+static void check_pack_f32_sizes(const rbmk_kernels *portable, const rbmk_kernels *tested, int transposed)
+{
+    for (size_t n = 0; n < COUNT(sizes) && sizes[n] <= 200; n++)
+        for (size_t m = 0; m < COUNT(sizes) && sizes[m] <= 200; m++)
+            check_pack_f32(portable, tested, sizes[n], sizes[m], transposed);
+}
+
+TEST(pack_f32) { check_pack_f32_sizes(portable, tested, 0); }
+
+TEST(pack_transposed_f32) { check_pack_f32_sizes(portable, tested, 1); }
+
 /* --- Products -------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -229,7 +329,7 @@ typedef struct {
 
 static product random_product(int rows, int cols)
 {
-    static const int heights[] = {1, 7, 15, 16, 17, 31, 32};
+    static const int heights[] = {1, 7, 15, 16, 17, 31, 32, 33, 100, 128};
     product p = {.n = heights[random_below(COUNT(heights))], .rows = rows, .cols = cols};
     p.col = RBMK_PANEL * random_below((cols - 1) / RBMK_PANEL + 1);
     /* whole panels, or up to the last column */
@@ -251,13 +351,36 @@ static void check_gaps(product p, const void *out, size_t element)
             check(bytes[(size_t)i * to + b] == 0xA5, "writes between rows of the result");
 }
 
+/* As threads share it: from multiples of 16 rows, in any order. */
+static void lay_out_in_parts(const rbmk_kernels *k, rbmk_left *left, int first, int n, const uint8_t *states,
+                             ptrdiff_t stride)
+{
+    const int middle = at_most(16 * random_below(4), (n - 1) / 16 * 16);
+    k->lay_out_u8(left, first + middle, n - middle, states + middle * stride, stride);
+    if (middle)
+        k->lay_out_u8(left, first, middle, states, stride);
+}
+
+/* The products are its test. */
+TEST(lay_out_u8) { (void)portable, (void)tested; }
+
+TEST(left_bytes)
+{
+    (void)portable;
+    for (int rows = 1; rows < 300; rows++)
+        check(tested->left_bytes(16, rows) <= tested->left_bytes(32, rows + 1), "%d rows", rows);
+}
+
 static void check_u8(const rbmk_kernels *k, product p, const int32_t *q, const rbmk_matrix *m, int percent_on)
 {
     const size_t n_states = (size_t)(p.n - 1) * (size_t)p.stride + (size_t)p.rows;
     uint8_t *states = fresh(n_states);
     int32_t *out = fresh(product_size(p) * sizeof *out), *row = fresh((size_t)p.n_cols * sizeof *row);
     fill_states(states, n_states, percent_on);
-    k->multiply_u8(states, p.stride, p.n, m, p.col, p.n_cols, out, p.ld, fresh_aligned(RBMK_SCRATCH(p.rows)));
+    const int before = 16 * random_below(3), total = before + p.n;
+    rbmk_left left = {total, p.rows, RBMK_DEPTH * (1 + random_below(2)), fresh_aligned(k->left_bytes(total, p.rows))};
+    lay_out_in_parts(k, &left, before, p.n, states, p.stride);
+    k->multiply_u8(&left, before, p.n, m, p.col, p.n_cols, out, p.ld, fresh_aligned(RBMK_SCRATCH(p.rows)));
     for (int i = 0; i < p.n; i++) {
         memset(row, 0, (size_t)p.n_cols * sizeof *row);
         for (int r = 0; r < p.rows; r++)
@@ -344,7 +467,7 @@ TEST(multiply_u16)
 
 typedef struct {
     float *W, *velocity, *column, row;
-    uint32_t largest;
+    int32_t *largest;
 } updated;
 
 static float *copy_of(const float *from, int n)
@@ -353,22 +476,17 @@ static float *copy_of(const float *from, int n)
     return memcpy(fresh(bytes), from, bytes);
 }
 
-static float *random_row(int n, float scale)
-{
-    float *row = fresh((size_t)n * sizeof *row);
-    for (int j = 0; j < n; j++)
-        row[j] = random_below(8) ? random_float(scale) : special[random_below(4)];
-    return row;
-}
-
 static updated update(const rbmk_kernels *k, rbmk_row_update u, int n)
 {
-    updated result = {copy_of(u.W, n), copy_of(u.velocity, n), copy_of(u.column, n), 0.5f, 0};
+    updated result = {copy_of(u.W, n), copy_of(u.velocity, n), copy_of(u.column, n), 0.5f, fresh((size_t)n * sizeof(int32_t))};
     u.W = result.W;
     u.velocity = result.velocity;
     u.column = result.column;
     u.row = &result.row;
-    result.largest = k->update_row(&u);
+    u.largest = result.largest;
+    for (int j = 0; j < n; j++)
+        result.largest[j] = j % 3 ? 0 : 0x3F800000;
+    k->update_row(&u);
     return result;
 }
 
@@ -390,30 +508,9 @@ TEST(update_row)
             check_same(expected.velocity, got.velocity, bytes, "velocity, n = %d", n);
             check_same(expected.column, got.column, bytes, "column, n = %d", n);
             check_same(&expected.row, &got.row, sizeof got.row, "row, n = %d", n);
-            check(expected.largest == got.largest, "largest |W|, n = %d", n);
+            check_same(expected.largest, got.largest, bytes, "largest |W|, n = %d", n);
             forget();
         }
-}
-
-TEST(transpose_i32)
-{
-    (void)portable;
-    for (size_t r = 0; r < COUNT(sizes) && sizes[r] <= 100; r++)
-        for (size_t c = 0; c < COUNT(sizes) && sizes[c] <= 100; c++)
-            for (int spread = 0; spread < 2; spread++) {
-                const int n_rows = sizes[r], n_cols = sizes[c], ld = n_cols + 3 * spread, ld_out = n_rows + 5 * spread;
-                int32_t *tile = fresh((size_t)((n_rows - 1) * ld + n_cols) * sizeof *tile);
-                int32_t *out = fresh((size_t)((n_cols - 1) * ld_out + n_rows) * sizeof *out), gap;
-                memset(&gap, 0xA5, sizeof gap);
-                for (int i = 0; i < (n_rows - 1) * ld + n_cols; i++)
-                    tile[i] = i;
-                tested->transpose_i32(tile, ld, n_rows, n_cols, out, ld_out);
-                for (int i = 0; i < (n_cols - 1) * ld_out + n_rows; i++) {
-                    int32_t expected = i % ld_out < n_rows ? i % ld_out * ld + i / ld_out : gap;
-                    check(out[i] == expected, "%d x %d, element %d", n_rows, n_cols, i);
-                }
-                forget();
-            }
 }
 
 /* --- All of them ----------------------------------------------------------------------------------------- */

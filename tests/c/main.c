@@ -8,6 +8,7 @@ int main(int argc, char **argv)
 {
     (void)argv;
     check_start();
+    rbmk_set_least_thread_time(0.0); /* small tests, too, use all threads */
     printf("  paths:");
     for (int isa = 0; isa < rbmk_isa_count(); isa++)
         if (rbmk_isa_available(isa))

@@ -29,6 +29,7 @@ def everything() -> list[Any]:
 
 PRINT_EVERYTHING = """
 from engine.test_surroundings import digest, engine, everything
+engine.set_least_thread_time(0)
 engine.set_num_threads({threads})
 print(engine.config()["isa"], digest(everything()))
 """
@@ -147,6 +148,7 @@ from engine.test_surroundings import digest, engine, everything
 def child(pipe):
     pipe.send((engine.get_num_threads(), digest(everything())))
 
+engine.set_least_thread_time(0)
 engine.set_num_threads(2)
 before = digest(everything())  # the threads are up
 context = multiprocessing.get_context("fork")

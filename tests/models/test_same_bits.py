@@ -81,6 +81,23 @@ def test_containers(function: Function, tmp_path_factory: pytest.TempPathFactory
         same_bits(function(data, 0), expected)
 
 
+@pytest.mark.parametrize("levels", [np.ones(70), np.r_[0, -0.0, rng.random(68)]], ids=["binary", "grey"])
+def test_few_ones_in_a_sparse_matrix(levels: np.ndarray) -> None:
+    """These stay sparse: sums over what is stored, with zeros among it, in any order of the columns."""
+    few = sp.csr_array((levels, rng.integers(0, N, 70), np.r_[0, 0, np.sort(rng.integers(0, 70, 43)), 70]))
+    few.resize((ROWS - 1, N))
+    few.sum_duplicates()
+    few.data = np.minimum(few.data, 1)
+    expected = MODEL.hidden_probabilities(few.toarray())
+    same_bits(MODEL.hidden_probabilities(few), expected)
+    same_bits(MODEL.hidden_probabilities(few[:, ::-1][:, ::-1]), expected)
+    same_bits(MODEL.hidden_probabilities(few[30:]), expected[30:])
+    images = rf.Grey8(sp.csr_array(np.rint(few.toarray() * 255).astype(np.uint8)))
+    same_bits(
+        MODEL.hidden_probabilities(images), MODEL.hidden_probabilities(np.rint(few.toarray() * 255) / 255)
+    )
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_containers_of_grey_levels(function: Function, dtype: type, request: pytest.FixtureRequest) -> None:
     if request.node.callspec.params["function"] in NO_GREY:

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "../../common/scalar.h"
 #include "tile.h"
 
 #ifdef RBMK_BUILD_TILES
@@ -20,12 +21,17 @@ enum {
     TILE_COLUMNS = 16,
     TILE_SUMS = TILE_ROWS * TILE_COLUMNS,
     DIGITS = 3,
-    DIGIT_SUMS = RBMK_TILE_ROWS * TILE_COLUMNS, /* of one digit of 16 columns */
+    PAIR_ROWS = 2 * TILE_ROWS,
+    DIGIT_SUMS = PAIR_ROWS * TILE_COLUMNS, /* of one digit of 16 columns */
     GROUP_SUMS = 2 * DIGITS * DIGIT_SUMS,       /* of 32 columns */
     EXACT_TILES = 65536 / TILE_DEPTH            /* 65536 * 255 * 128 fits int32 */
 };
 
 TILE_TARGET_BEGIN
+
+#ifndef RBMK_EMULATE_TILES
+#include "pack.h"
+#endif
 
 static inline size_t tiles_for(int rows) { return ((size_t)rows + TILE_DEPTH - 1) / TILE_DEPTH; }
 
@@ -82,6 +88,46 @@ static void pack_tile(rbmk_matrix *m, int row, int col, int n_rows, int n_cols, 
     }
 }
 
+/* Whole columns of words are packed fast; the rest, at the matrix's edge, as integers. */
+static void pack_f32(rbmk_matrix *m, int row, int col, int n_rows, int n_cols, const float *W, ptrdiff_t ld, float scale)
+{
+    int whole = 0, q_cols;
+    int32_t q[RBMK_ROW_BLOCK * RBMK_PANEL];
+#ifndef RBMK_EMULATE_TILES
+    const size_t digit_bytes = tiles_for(m->rows) * TILE_BYTES;
+    if (n_rows % 4 == 0)
+        for (; whole + TILE_COLUMNS <= n_cols; whole += TILE_COLUMNS)
+            for (int r = 0; r < n_rows; r += 4)
+                pack_4x16(W + r * ld + whole, ld, scale, digit_tiles(m, col + whole, 0) + (size_t)(row + r) / 4 * 64,
+                          digit_bytes);
+#endif
+    q_cols = n_cols - whole;
+    for (int r = 0; r < n_rows; r++)
+        for (int c = 0; c < q_cols; c++)
+            q[r * RBMK_PANEL + c] = round1(W[r * ld + whole + c] * scale);
+    if (q_cols)
+        pack_tile(m, row, col + whole, n_rows, q_cols, q, RBMK_PANEL);
+}
+
+static void pack_transposed_f32(rbmk_matrix *m, int row, int col, int n_rows, int n_cols, const float *W, ptrdiff_t ld,
+                                float scale)
+{
+    int whole = 0, q_rows;
+    int32_t q[RBMK_PANEL * RBMK_ROW_BLOCK];
+#ifndef RBMK_EMULATE_TILES
+    if (n_rows == TILE_COLUMNS)
+        for (; whole + TILE_COLUMNS <= n_cols; whole += TILE_COLUMNS)
+            pack_transposed_16x16(W + whole, ld, scale, digit_tiles(m, col, 0) + (size_t)(row + whole) / 4 * 64,
+                                  tiles_for(m->rows) * TILE_BYTES);
+#endif
+    q_rows = n_cols - whole;
+    for (int r = 0; r < n_rows; r++)
+        for (int c = 0; c < q_rows; c++)
+            q[c * RBMK_ROW_BLOCK + r] = round1(W[r * ld + whole + c] * scale);
+    if (q_rows)
+        pack_tile(m, row + whole, col, q_rows, n_rows, q, RBMK_ROW_BLOCK);
+}
+
 /* --- Products -------------------------------------------------------------------------------------------- */
 
 /* Two left tiles by two right tiles, and on to the next 64 states: four accumulators hide the product's latency, and
@@ -134,31 +180,46 @@ static void product_1x3(const uint8_t *left, const uint8_t *right0, const uint8_
 typedef struct {
     uint8_t *data;
     size_t tiles_across;
-    int tiles_down; /* 1 or 2 */
-} left_operand;
+} left_tiles;
 
-static inline left_operand left_of(void *memory, int n, int rows)
+static size_t left_bytes(int n, int rows)
 {
-    return (left_operand){memory, tiles_for(rows), n > TILE_ROWS ? 2 : 1};
+    return ((size_t)n + TILE_ROWS - 1) / TILE_ROWS * tiles_for(rows) * TILE_BYTES;
 }
 
-static inline size_t left_bytes(left_operand a) { return (size_t)a.tiles_down * a.tiles_across * TILE_BYTES; }
-
-static inline uint8_t *left_at(left_operand a, int row, int state)
+static inline uint8_t *left_at(left_tiles a, int row, int state)
 {
     return a.data + ((size_t)(row / TILE_ROWS) * a.tiles_across + (size_t)(state / TILE_DEPTH)) * TILE_BYTES +
            (size_t)(row % TILE_ROWS) * TILE_DEPTH + (size_t)(state % TILE_DEPTH);
 }
 
-/* Sums of the digits, [column tile][digit][row][column], of one or two column tiles, over `n_tiles` tiles of states
- * from the one numbered `first`. */
-static void digit_sums(left_operand a, const rbmk_matrix *m, int col, int column_tiles, size_t first, size_t n_tiles,
-                       int32_t *sums)
+static inline int round_to_tile(int n) { return (n + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS; }
+
+static void lay_out_u8(rbmk_left *left, int first, int n, const uint8_t *states, ptrdiff_t stride)
+{
+    const left_tiles a = {left->data, tiles_for(left->rows)};
+    for (int r = 0; r < round_to_tile(n); r++) {
+        int k = 0;
+        if (r < n)
+            for (; k + TILE_DEPTH <= left->rows; k += TILE_DEPTH)
+                memcpy(left_at(a, first + r, k), states + r * stride + k, TILE_DEPTH);
+        for (; k < left->rows; k += TILE_DEPTH) {
+            memset(left_at(a, first + r, k), 0, TILE_DEPTH);
+            if (r < n)
+                memcpy(left_at(a, first + r, k), states + r * stride + k, (size_t)(left->rows - k));
+        }
+    }
+}
+
+/* Sums of the digits, [column tile][digit][row][column], of one or two row tiles from `row` by one or two column tiles,
+ * over `n_tiles` tiles of states from the one numbered `first`. */
+static void digit_sums(left_tiles a, int row, int row_tiles, const rbmk_matrix *m, int col, int column_tiles,
+                       size_t first, size_t n_tiles, int32_t *sums)
 {
     const size_t digit_bytes = tiles_for(m->rows) * TILE_BYTES;
-    const uint8_t *left0 = a.data + first * TILE_BYTES, *left1 = left0 + a.tiles_across * TILE_BYTES;
+    const uint8_t *left0 = left_at(a, row, 0) + first * TILE_BYTES, *left1 = left0 + a.tiles_across * TILE_BYTES;
     const uint8_t *right = digit_tiles(m, col, 0) + first * TILE_BYTES;
-    if (a.tiles_down == 2 && column_tiles == 2) {
+    if (row_tiles == 2 && column_tiles == 2) {
         for (int s = 0; s < 2 * DIGITS; s += 2, right += 2 * digit_bytes)
             product_2x2(left0, left1, right, right + digit_bytes, n_tiles, sums + s * DIGIT_SUMS);
         return;
@@ -166,53 +227,44 @@ static void digit_sums(left_operand a, const rbmk_matrix *m, int col, int column
     for (int t = 0; t < column_tiles; t++, right += DIGITS * digit_bytes) {
         int32_t *to = sums + t * DIGITS * DIGIT_SUMS;
         product_1x3(left0, right, right + digit_bytes, right + 2 * digit_bytes, n_tiles, to);
-        if (a.tiles_down == 2)
+        if (row_tiles == 2)
             product_1x3(left1, right, right + digit_bytes, right + 2 * digit_bytes, n_tiles, to + TILE_SUMS);
     }
 }
 
-static void lay_out_u8(left_operand a, const uint8_t *states, ptrdiff_t stride, int n, int rows)
+/* q = d0 + 256 d1 + 65536 d2, of n rows x 16 columns. Digit sums may wrap around: with them, all is modulo 2^32. */
+static inline void join_digits(const int32_t *sums, int n, int32_t *out, int ld)
 {
-    for (int r = 0; r < a.tiles_down * TILE_ROWS; r++) {
-        int k = 0;
-        if (r < n)
-            for (; k + TILE_DEPTH <= rows; k += TILE_DEPTH)
-                memcpy(left_at(a, r, k), states + r * stride + k, TILE_DEPTH);
-        for (; k < rows; k += TILE_DEPTH) {
-            memset(left_at(a, r, k), 0, TILE_DEPTH);
-            if (r < n)
-                memcpy(left_at(a, r, k), states + r * stride + k, (size_t)(rows - k));
-        }
+    for (int i = 0; i < n; i++, sums += TILE_COLUMNS, out += ld) {
+        int32_t sum[TILE_COLUMNS];
+        for (int j = 0; j < TILE_COLUMNS; j++)
+            sum[j] = (int32_t)((uint32_t)sums[j] + ((uint32_t)sums[j + DIGIT_SUMS] << 8) +
+                               ((uint32_t)sums[j + 2 * DIGIT_SUMS] << 16));
+        memcpy(out, sum, sizeof sum);
     }
 }
 
-/* Writes whole groups of 16 columns. Digit sums may wrap around: with them, all is modulo 2^32. */
-static void multiply_u8(const uint8_t *states, ptrdiff_t stride, int n, const rbmk_matrix *m, int col, int n_cols,
+/* Writes whole groups of 16 columns. The digits of 32 columns stay near while all states use them. */
+static void multiply_u8(const rbmk_left *left, int first, int n, const rbmk_matrix *m, int col, int n_cols,
                         int32_t *out, int ld, void *scratch)
 {
-    left_operand a = left_of(scratch, n, m->rows);
-    int32_t *sums = (int32_t *)(a.data + left_bytes(a));
-    lay_out_u8(a, states, stride, n, m->rows);
-    for (int c = 0; c < n_cols; c += 2 * TILE_COLUMNS) {
-        const int column_tiles = n_cols - c > TILE_COLUMNS ? 2 : 1;
-        digit_sums(a, m, col + c, column_tiles, 0, a.tiles_across, sums);
-        for (int t = 0; t < column_tiles; t++)
-            for (int i = 0; i < n; i++) {
-                const int32_t *s = sums + t * DIGITS * DIGIT_SUMS + i * TILE_COLUMNS;
-                int32_t *to = out + (ptrdiff_t)i * ld + c + t * TILE_COLUMNS, sum[TILE_COLUMNS];
-                for (int j = 0; j < TILE_COLUMNS; j++)
-                    sum[j] = (int32_t)((uint32_t)s[j] + ((uint32_t)s[j + DIGIT_SUMS] << 8) +
-                                       ((uint32_t)s[j + 2 * DIGIT_SUMS] << 16));
-                memcpy(to, sum, sizeof sum);
-            }
-    }
+    const left_tiles a = {left->data, tiles_for(left->rows)};
+    int32_t *sums = scratch;
+    for (int c = 0; c < n_cols; c += 2 * TILE_COLUMNS)
+        for (int i = 0; i < n; i += PAIR_ROWS) {
+            const int column_tiles = n_cols - c > TILE_COLUMNS ? 2 : 1, row_tiles = n - i > TILE_ROWS ? 2 : 1;
+            const int n_rows = n - i < PAIR_ROWS ? n - i : PAIR_ROWS;
+            digit_sums(a, first + i, row_tiles, m, col + c, column_tiles, 0, a.tiles_across, sums);
+            for (int t = 0; t < column_tiles; t++)
+                join_digits(sums + t * DIGITS * DIGIT_SUMS, n_rows, out + (ptrdiff_t)i * ld + c + t * TILE_COLUMNS, ld);
+        }
 }
 
 /* --- Grey levels: the sums of their high bytes and of their low bytes ------------------------------------ */
 
-static void lay_out_u16(left_operand high, left_operand low, const uint16_t *states, ptrdiff_t stride, int n, int rows)
+static void lay_out_u16(left_tiles high, left_tiles low, const uint16_t *states, ptrdiff_t stride, int n, int rows)
 {
-    for (int r = 0; r < high.tiles_down * TILE_ROWS; r++)
+    for (int r = 0; r < round_to_tile(n); r++)
         for (int k = 0; k < rows; k += TILE_DEPTH) {
             uint8_t *to_high = left_at(high, r, k), *to_low = left_at(low, r, k);
             uint16_t level[TILE_DEPTH] = {0};
@@ -231,30 +283,35 @@ static inline int64_t digits_value(const int32_t *s)
     return s[0] + ((int64_t)s[DIGIT_SUMS] + (int64_t)s[2 * DIGIT_SUMS] * 256) * 256;
 }
 
+static inline void join_grey(const int32_t *high, const int32_t *low, int n, int add, double *out, int ld)
+{
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < TILE_COLUMNS; j++) {
+            const int at = i * TILE_COLUMNS + j;
+            double sum = (double)(digits_value(high + at) * 256 + digits_value(low + at));
+            out[(ptrdiff_t)i * ld + j] = add ? out[(ptrdiff_t)i * ld + j] + sum : sum;
+        }
+}
+
 /* Writes whole groups of 16 columns. Digit sums must not wrap around here, so the rows are taken 65536 at a time. */
 static void multiply_u16(const uint16_t *states, ptrdiff_t stride, int n, const rbmk_matrix *m, int col, int n_cols,
                          double *out, int ld, void *scratch)
 {
-    left_operand high = left_of(scratch, n, m->rows), low = left_of(high.data + left_bytes(high), n, m->rows);
-    int32_t *high_sums = (int32_t *)(low.data + left_bytes(low)), *low_sums = high_sums + GROUP_SUMS;
+    const left_tiles high = {scratch, tiles_for(m->rows)}, low = {high.data + left_bytes(n, m->rows), high.tiles_across};
+    int32_t *high_sums = (int32_t *)(low.data + left_bytes(n, m->rows)), *low_sums = high_sums + GROUP_SUMS;
     lay_out_u16(high, low, states, stride, n, m->rows);
-    for (int c = 0; c < n_cols; c += 2 * TILE_COLUMNS) {
-        const int column_tiles = n_cols - c > TILE_COLUMNS ? 2 : 1;
-        for (size_t first = 0; first < high.tiles_across; first += EXACT_TILES) {
-            const size_t left = high.tiles_across - first, n_tiles = left < EXACT_TILES ? left : EXACT_TILES;
-            digit_sums(high, m, col + c, column_tiles, first, n_tiles, high_sums);
-            digit_sums(low, m, col + c, column_tiles, first, n_tiles, low_sums);
-            for (int t = 0; t < column_tiles; t++)
-                for (int i = 0; i < n; i++) {
-                    const int32_t at = t * DIGITS * DIGIT_SUMS + i * TILE_COLUMNS;
-                    double *to = out + (ptrdiff_t)i * ld + c + t * TILE_COLUMNS;
-                    for (int j = 0; j < TILE_COLUMNS; j++) {
-                        int64_t sum = digits_value(high_sums + at + j) * 256 + digits_value(low_sums + at + j);
-                        to[j] = first ? to[j] + (double)sum : (double)sum;
-                    }
-                }
-        }
-    }
+    for (int c = 0; c < n_cols; c += 2 * TILE_COLUMNS)
+        for (int i = 0; i < n; i += PAIR_ROWS)
+            for (size_t first = 0; first < high.tiles_across; first += EXACT_TILES) {
+                const int column_tiles = n_cols - c > TILE_COLUMNS ? 2 : 1, row_tiles = n - i > TILE_ROWS ? 2 : 1;
+                const int n_rows = n - i < PAIR_ROWS ? n - i : PAIR_ROWS;
+                const size_t left = high.tiles_across - first, n_tiles = left < EXACT_TILES ? left : EXACT_TILES;
+                digit_sums(high, i, row_tiles, m, col + c, column_tiles, first, n_tiles, high_sums);
+                digit_sums(low, i, row_tiles, m, col + c, column_tiles, first, n_tiles, low_sums);
+                for (int t = 0; t < column_tiles; t++)
+                    join_grey(high_sums + t * DIGITS * DIGIT_SUMS, low_sums + t * DIGITS * DIGIT_SUMS, n_rows, first > 0,
+                              out + (ptrdiff_t)i * ld + c + t * TILE_COLUMNS, ld);
+            }
 }
 
 /* --- Threads --------------------------------------------------------------------------------------------- */
@@ -277,6 +334,10 @@ int rbmk_fill_amx(rbmk_kernels *table)
         return 0;
     table->packed_bytes = packed_bytes;
     table->pack_tile = pack_tile;
+    table->pack_f32 = pack_f32;
+    table->pack_transposed_f32 = pack_transposed_f32;
+    table->left_bytes = left_bytes;
+    table->lay_out_u8 = lay_out_u8;
     table->multiply_u8 = multiply_u8;
     table->multiply_u16 = multiply_u16;
     table->thread_begin = configure;

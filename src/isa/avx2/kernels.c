@@ -8,32 +8,45 @@
 #include <stdlib.h>
 #include <string.h>
 
-RBMK_TARGET_BEGIN("avx2")
+RBMK_TARGET_BEGIN("avx2,popcnt") /* no CPU has the first without the second */
 
 #include "../../common/philox.h"
+#include "../../common/scalar.h"
 
 #define RBMK_OWN_ADD_ROWS
 
-/* Positions of the nonzero states of a row, 32 states a step. */
-static inline int active_u8(const uint8_t *states, int n, uint32_t *index)
+/* For each byte the positions of its bits, one byte each, lowest first. */
+#define COUNT4(m) (((m) & 1) + ((m) >> 1 & 1) + ((m) >> 2 & 1) + ((m) >> 3 & 1))
+#define COUNT8(m) (COUNT4(m) + COUNT4((m) >> 4))
+#define BIT(m, b) ((uint64_t)((m) >> (b) & 1) * (b) << 8 * COUNT8((m) & ((1 << (b)) - 1)) % 64)
+#define BITS(m) (BIT(m, 1) | BIT(m, 2) | BIT(m, 3) | BIT(m, 4) | BIT(m, 5) | BIT(m, 6) | BIT(m, 7))
+#define BITS4(m) BITS(m), BITS(m + 1), BITS(m + 2), BITS(m + 3)
+#define BITS16(m) BITS4(m), BITS4(m + 4), BITS4(m + 8), BITS4(m + 12)
+#define BITS64(m) BITS16(m), BITS16(m + 16), BITS16(m + 32), BITS16(m + 48)
+static const uint64_t positions[256] = {BITS64(0), BITS64(64), BITS64(128), BITS64(192)};
+
+/* Positions of the nonzero ones of n <= 256 states, 8 a step without branches; whole words are written. */
+static inline int active_u8(const uint8_t *states, int n, uint8_t *index)
 {
     int count = 0, i = 0;
     for (; i + 32 <= n; i += 32) {
         __m256i bytes = _mm256_loadu_si256((const __m256i *)(states + i));
         uint32_t on = ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_setzero_si256()));
-        while (on) {
-            index[count++] = (uint32_t)(i + __builtin_ctz(on));
-            on &= on - 1;
+        for (int part = 0; part < 32; part += 8, on >>= 8) {
+            uint64_t word = positions[on & 0xFF] + (uint64_t)(i + part) * 0x0101010101010101u;
+            memcpy(index + count, &word, sizeof word);
+            count += __builtin_popcount(on & 0xFF);
         }
     }
-    for (; i < n; i++)
-        if (states[i])
-            index[count++] = (uint32_t)i;
+    for (; i < n; i++) {
+        index[count] = (uint8_t)i;
+        count += states[i] != 0;
+    }
     return count;
 }
 
 /* Add the listed rows of a panel: 64 columns are 8 registers of sums, fresh ones start at zero. */
-static inline void add_rows(const int32_t *panel, int width, const uint32_t *index, int count, int fresh,
+static inline void add_rows(const int32_t *panel, int width, const uint8_t *index, int count, int fresh,
                             int32_t *sums)
 {
     if (width == RBMK_PANEL) {
@@ -67,34 +80,45 @@ static inline void add_rows(const int32_t *panel, int width, const uint32_t *ind
 
 #define RBMK_OWN_PHILOX16
 
-/* Low and high words of 8 products: vpmuludq multiplies the even lanes. */
-static inline __m256i multiply_wide(__m256i a, __m256i m, __m256i *high)
+/* Words of 4 blocks in the low halves of 64-bit lanes. vpmuludq ignores the high halves, so they hold whatever they
+ * hold, and no product has to be put together from even and odd lanes. */
+typedef struct {
+    __m256i x0, x1, x2, x3;
+} blocks4;
+
+static inline __m256i xor3(__m256i a, __m256i b, __m256i c) { return _mm256_xor_si256(_mm256_xor_si256(a, b), c); }
+
+static inline blocks4 philox_round(blocks4 b, __m256i k0, __m256i k1)
 {
-    __m256i even = _mm256_mul_epu32(a, m), odd = _mm256_mul_epu32(_mm256_srli_epi64(a, 32), m);
-    *high = _mm256_blend_epi32(_mm256_srli_epi64(even, 32), odd, 0xAA);
+    __m256i p0 = _mm256_mul_epu32(b.x0, _mm256_set1_epi64x(PHILOX_M0));
+    __m256i p1 = _mm256_mul_epu32(b.x2, _mm256_set1_epi64x(PHILOX_M1));
+    return (blocks4){xor3(_mm256_srli_epi64(p1, 32), b.x1, k0), p1, xor3(_mm256_srli_epi64(p0, 32), b.x3, k1), p0};
+}
+
+static inline __m256i interleave(__m256i even, __m256i odd)
+{
     return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
 }
 
+/* 8 neighbouring blocks, the even ones and the odd ones. */
 static inline void philox8(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16], int at)
 {
-    const __m256i m0 = _mm256_set1_epi64x(PHILOX_M0), m1 = _mm256_set1_epi64x(PHILOX_M1);
-    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    __m256i x0 = _mm256_add_epi32(_mm256_set1_epi32((int)c0), lanes), x1 = _mm256_set1_epi32((int)counter->c1);
-    __m256i x2 = _mm256_set1_epi32((int)counter->c2), x3 = _mm256_set1_epi32((int)counter->c3);
-    uint32_t k0 = counter->k0, k1 = counter->k1;
+    const __m256i lanes = _mm256_setr_epi64x(0, 2, 4, 6);
+    blocks4 even = {_mm256_add_epi32(_mm256_set1_epi32((int)c0), lanes), _mm256_set1_epi32((int)counter->c1),
+                    _mm256_set1_epi32((int)counter->c2), _mm256_set1_epi32((int)counter->c3)};
+    blocks4 odd = even;
+    __m256i k0 = _mm256_set1_epi32((int)counter->k0), k1 = _mm256_set1_epi32((int)counter->k1);
+    odd.x0 = _mm256_add_epi32(even.x0, _mm256_set1_epi32(1));
     for (int round = 0; round < 10; round++) {
-        __m256i high0, high1, low0 = multiply_wide(x0, m0, &high0), low1 = multiply_wide(x2, m1, &high1);
-        x0 = _mm256_xor_si256(_mm256_xor_si256(high1, x1), _mm256_set1_epi32((int)k0));
-        x2 = _mm256_xor_si256(_mm256_xor_si256(high0, x3), _mm256_set1_epi32((int)k1));
-        x1 = low1;
-        x3 = low0;
-        k0 += PHILOX_W0;
-        k1 += PHILOX_W1;
+        even = philox_round(even, k0, k1);
+        odd = philox_round(odd, k0, k1);
+        k0 = _mm256_add_epi32(k0, _mm256_set1_epi32((int)PHILOX_W0));
+        k1 = _mm256_add_epi32(k1, _mm256_set1_epi32((int)PHILOX_W1));
     }
-    _mm256_storeu_si256((__m256i *)(out[0] + at), x0);
-    _mm256_storeu_si256((__m256i *)(out[1] + at), x1);
-    _mm256_storeu_si256((__m256i *)(out[2] + at), x2);
-    _mm256_storeu_si256((__m256i *)(out[3] + at), x3);
+    _mm256_storeu_si256((__m256i *)(out[0] + at), interleave(even.x0, odd.x0));
+    _mm256_storeu_si256((__m256i *)(out[1] + at), interleave(even.x1, odd.x1));
+    _mm256_storeu_si256((__m256i *)(out[2] + at), interleave(even.x2, odd.x2));
+    _mm256_storeu_si256((__m256i *)(out[3] + at), interleave(even.x3, odd.x3));
 }
 
 /* 16 neighbouring blocks at once. */
@@ -129,46 +153,81 @@ static inline int decide16(const float *x, const int32_t *threshold, const uint3
     return _mm256_testz_si256(tie, tie);
 }
 
+#define RBMK_OWN_GREY
+
+/* Positions and values of the levels that are not 0; returns how many. */
+static inline int active_u16(const uint16_t *levels, int n, uint32_t *index, double *value)
+{
+    int count = 0, k = 0;
+    for (; k + 16 <= n; k += 16) {
+        __m256i some = _mm256_loadu_si256((const __m256i *)(levels + k));
+        uint32_t on = ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi16(some, _mm256_setzero_si256()));
+        for (; on; on &= on - 1, on &= on - 1, count++) { /* two bits a level */
+            index[count] = (uint32_t)(k + __builtin_ctz(on) / 2);
+            value[count] = (double)(int32_t)levels[index[count]];
+        }
+    }
+    for (; k < n; k++)
+        if (levels[k]) {
+            index[count] = (uint32_t)k;
+            value[count++] = (double)(int32_t)levels[k];
+        }
+    return count;
+}
+
+/* 32 columns of every active row at a time: 8 registers of sums. */
+static inline void add_levels(const int32_t *panel, int width, const uint32_t *index, const double *value, int count,
+                              double *sums)
+{
+    for (int first = 0; first < width; first += 32) {
+        const int registers = width - first >= 32 ? 8 : 4;
+        __m256d s[8];
+        for (int r = 0; r < 8; r++)
+            s[r] = _mm256_setzero_pd();
+        if (registers == 8)
+            for (int t = 0; t < count; t++) {
+                const __m128i *row = (const __m128i *)(panel + (size_t)index[t] * width + first);
+                const __m256d level = _mm256_set1_pd(value[t]);
+                for (int r = 0; r < 8; r++)
+                    s[r] = _mm256_add_pd(s[r], _mm256_mul_pd(_mm256_cvtepi32_pd(_mm_loadu_si128(row + r)), level));
+            }
+        else
+            for (int t = 0; t < count; t++) {
+                const __m128i *row = (const __m128i *)(panel + (size_t)index[t] * width + first);
+                const __m256d level = _mm256_set1_pd(value[t]);
+                for (int r = 0; r < 4; r++)
+                    s[r] = _mm256_add_pd(s[r], _mm256_mul_pd(_mm256_cvtepi32_pd(_mm_loadu_si128(row + r)), level));
+            }
+        for (int r = 0; r < registers; r++)
+            _mm256_storeu_pd(sums + first + 4 * r, s[r]);
+    }
+}
+
+#define RBMK_OWN_QUANTISE
+
+/* In units of 2^-e, when scale is 2^e: the processor rounds to even, like round1. */
+static inline void quantise(const float *W, int n, float scale, int32_t *q)
+{
+    const __m256 limit = _mm256_set1_ps(8388608.0f), factor = _mm256_set1_ps(scale);
+    int j = 0;
+    for (; j + 8 <= n; j += 8) {
+        __m256 x = _mm256_min_ps(_mm256_mul_ps(_mm256_loadu_ps(W + j), factor), limit); /* the limit for NaN */
+        x = _mm256_max_ps(x, _mm256_sub_ps(_mm256_setzero_ps(), limit));
+        _mm256_storeu_si256((__m256i *)(q + j), _mm256_cvtps_epi32(x));
+    }
+    for (; j < n; j++)
+        q[j] = round1(W[j] * scale);
+}
+
+#include "../../common/transpose8.h"
+
 #include "../../common/kernels.inl.h"
-
-/* 8 x 8 in registers: pairs, then quadruples, then halves. */
-static inline void transpose_8x8(const int32_t *tile, int ld, int32_t *out, int ld_out)
-{
-    __m256i r[8], s[8];
-    for (int i = 0; i < 8; i++)
-        r[i] = _mm256_loadu_si256((const __m256i *)(tile + i * ld));
-    for (int i = 0; i < 8; i += 2) {
-        s[i] = _mm256_unpacklo_epi32(r[i], r[i + 1]);
-        s[i + 1] = _mm256_unpackhi_epi32(r[i], r[i + 1]);
-    }
-    for (int i = 0; i < 8; i += 4) {
-        r[i] = _mm256_unpacklo_epi64(s[i], s[i + 2]);
-        r[i + 1] = _mm256_unpackhi_epi64(s[i], s[i + 2]);
-        r[i + 2] = _mm256_unpacklo_epi64(s[i + 1], s[i + 3]);
-        r[i + 3] = _mm256_unpackhi_epi64(s[i + 1], s[i + 3]);
-    }
-    for (int i = 0; i < 4; i++) {
-        _mm256_storeu_si256((__m256i *)(out + i * ld_out), _mm256_permute2x128_si256(r[i], r[i + 4], 0x20));
-        _mm256_storeu_si256((__m256i *)(out + (i + 4) * ld_out), _mm256_permute2x128_si256(r[i], r[i + 4], 0x31));
-    }
-}
-
-static void transpose_i32_8x8(const int32_t *tile, int ld, int n_rows, int n_cols, int32_t *out, int ld_out)
-{
-    int whole_rows = n_rows / 8 * 8, whole_cols = n_cols / 8 * 8;
-    for (int r = 0; r < whole_rows; r += 8)
-        for (int c = 0; c < whole_cols; c += 8)
-            transpose_8x8(tile + r * ld + c, ld, out + c * ld_out + r, ld_out);
-    transpose_i32(tile + whole_cols, ld, n_rows, n_cols - whole_cols, out + whole_cols * ld_out, ld_out);
-    transpose_i32(tile + whole_rows * ld, ld, n_rows - whole_rows, whole_cols, out + whole_rows, ld_out);
-}
 
 RBMK_TARGET_END
 
 int rbmk_fill_avx2(rbmk_kernels *table)
 {
     fill_table(table);
-    table->transpose_i32 = transpose_i32_8x8;
     return 1;
 }
 

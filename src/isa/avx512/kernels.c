@@ -15,27 +15,32 @@ RBMK_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,bmi,prefer-vector-width=51
 #endif
 
 #include "../../common/philox.h"
+#include "../../common/quantise16.h"
 
 #define RBMK_OWN_ADD_ROWS
 
-/* Positions of the nonzero states of a row, 64 states a step. */
-static inline int active_u8(const uint8_t *states, int n, uint32_t *index)
+/* Positions of the nonzero ones of n <= 256 states, 16 a step without branches; whole vectors are written. */
+static inline int active_u8(const uint8_t *states, int n, uint8_t *index)
 {
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     int count = 0;
     for (int i = 0; i < n; i += 64) {
         __mmask64 inside = n - i >= 64 ? ~0ull : (1ull << (n - i)) - 1;
         __m512i bytes = _mm512_maskz_loadu_epi8(inside, states + i);
         uint64_t on = _mm512_test_epi8_mask(bytes, bytes);
-        while (on) {
-            index[count++] = (uint32_t)(i + __builtin_ctzll(on));
-            on &= on - 1;
+        for (int j = i; j < i + 64; j += 16, on >>= 16) {
+            __mmask16 some = (__mmask16)on;
+            __m512i position = _mm512_add_epi32(_mm512_set1_epi32(j), lanes);
+            _mm_storeu_si128((__m128i *)(index + count),
+                             _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(some, position)));
+            count += __builtin_popcount(some);
         }
     }
     return count;
 }
 
 /* Add the listed rows of a panel: 64 columns are 4 registers of sums, fresh ones start at zero. */
-static inline void add_rows(const int32_t *panel, int width, const uint32_t *index, int count, int fresh,
+static inline void add_rows(const int32_t *panel, int width, const uint8_t *index, int count, int fresh,
                             int32_t *sums)
 {
     const __mmask16 keep = fresh ? 0 : 0xFFFF;
@@ -65,36 +70,45 @@ static inline void add_rows(const int32_t *panel, int width, const uint32_t *ind
 
 #define RBMK_OWN_PHILOX16
 
-/* Low and high words of 16 products: vpmuludq multiplies the even lanes. */
-static inline __m512i multiply_wide(__m512i a, __m512i m, __m512i *high)
-{
-    __m512i even = _mm512_mul_epu32(a, m), odd = _mm512_mul_epu32(_mm512_srli_epi64(a, 32), m);
-    *high = _mm512_mask_blend_epi32(0xAAAA, _mm512_srli_epi64(even, 32), odd);
-    return _mm512_mask_blend_epi32(0xAAAA, even, _mm512_slli_epi64(odd, 32));
-}
+/* Words of 8 blocks in the low halves of 64-bit lanes. vpmuludq ignores the high halves, so they hold whatever they
+ * hold, and no product has to be put together from even and odd lanes. */
+typedef struct {
+    __m512i x0, x1, x2, x3;
+} blocks8;
 
-/* 16 neighbouring blocks at once. */
-static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
+static inline blocks8 philox_round(blocks8 b, __m512i k0, __m512i k1)
 {
     enum { XOR3 = 0x96 }; /* truth table of a ^ b ^ c */
-    const __m512i m0 = _mm512_set1_epi64(PHILOX_M0), m1 = _mm512_set1_epi64(PHILOX_M1);
-    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-    __m512i x0 = _mm512_add_epi32(_mm512_set1_epi32((int)c0), lanes), x1 = _mm512_set1_epi32((int)counter->c1);
-    __m512i x2 = _mm512_set1_epi32((int)counter->c2), x3 = _mm512_set1_epi32((int)counter->c3);
+    __m512i p0 = _mm512_mul_epu32(b.x0, _mm512_set1_epi64(PHILOX_M0));
+    __m512i p1 = _mm512_mul_epu32(b.x2, _mm512_set1_epi64(PHILOX_M1));
+    return (blocks8){_mm512_ternarylogic_epi32(_mm512_srli_epi64(p1, 32), b.x1, k0, XOR3), p1,
+                     _mm512_ternarylogic_epi32(_mm512_srli_epi64(p0, 32), b.x3, k1, XOR3), p0};
+}
+
+static inline __m512i interleave(__m512i even, __m512i odd)
+{
+    return _mm512_mask_shuffle_epi32(even, 0xAAAA, odd, _MM_PERM_CCAA);
+}
+
+/* 16 neighbouring blocks at once, the even ones and the odd ones. */
+static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
+{
+    const __m512i lanes = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+    blocks8 even = {_mm512_add_epi32(_mm512_set1_epi32((int)c0), lanes), _mm512_set1_epi32((int)counter->c1),
+                    _mm512_set1_epi32((int)counter->c2), _mm512_set1_epi32((int)counter->c3)};
+    blocks8 odd = even;
     __m512i k0 = _mm512_set1_epi32((int)counter->k0), k1 = _mm512_set1_epi32((int)counter->k1);
+    odd.x0 = _mm512_add_epi32(even.x0, _mm512_set1_epi32(1));
     for (int round = 0; round < 10; round++) {
-        __m512i high0, high1, low0 = multiply_wide(x0, m0, &high0), low1 = multiply_wide(x2, m1, &high1);
-        x0 = _mm512_ternarylogic_epi32(high1, x1, k0, XOR3);
-        x2 = _mm512_ternarylogic_epi32(high0, x3, k1, XOR3);
-        x1 = low1;
-        x3 = low0;
+        even = philox_round(even, k0, k1);
+        odd = philox_round(odd, k0, k1);
         k0 = _mm512_add_epi32(k0, _mm512_set1_epi32((int)PHILOX_W0));
         k1 = _mm512_add_epi32(k1, _mm512_set1_epi32((int)PHILOX_W1));
     }
-    _mm512_storeu_si512(out[0], x0);
-    _mm512_storeu_si512(out[1], x1);
-    _mm512_storeu_si512(out[2], x2);
-    _mm512_storeu_si512(out[3], x3);
+    _mm512_storeu_si512(out[0], interleave(even.x0, odd.x0));
+    _mm512_storeu_si512(out[1], interleave(even.x1, odd.x1));
+    _mm512_storeu_si512(out[2], interleave(even.x2, odd.x2));
+    _mm512_storeu_si512(out[3], interleave(even.x3, odd.x3));
 }
 
 #define RBMK_OWN_DECIDE16
@@ -111,17 +125,84 @@ static inline int decide16(const float *x, const int32_t *threshold, const uint3
     return !_mm512_cmpeq_epi32_mask(half, top);
 }
 
+#define RBMK_OWN_GREY
+
+/* Positions and values of the levels that are not 0; returns how many. Whole vectors are written. */
+static inline int active_u16(const uint16_t *levels, int n, uint32_t *index, double *value)
+{
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    int count = 0;
+    for (int k = 0; k < n; k += 16) {
+        __mmask16 inside = n - k >= 16 ? 0xFFFF : (__mmask16)((1u << (n - k)) - 1);
+        __m512i level = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(inside, levels + k));
+        __mmask16 on = _mm512_test_epi32_mask(level, level);
+        __m512i kept = _mm512_maskz_compress_epi32(on, level);
+        __m512i position = _mm512_add_epi32(_mm512_set1_epi32(k), lanes);
+        _mm512_storeu_si512(index + count, _mm512_maskz_compress_epi32(on, position));
+        _mm512_storeu_pd(value + count, _mm512_cvtepi32_pd(_mm512_castsi512_si256(kept)));
+        _mm512_storeu_pd(value + count + 8, _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(kept, 1)));
+        count += __builtin_popcount(on);
+    }
+    return count;
+}
+
+/* 16 columns of every active row, or four times as many. Fused multiply-adds change no bit: all sums are exact. */
+static inline void add_levels16(const int32_t *q, int width, const uint32_t *index, const double *value, int count,
+                                double *sums)
+{
+    __m512d low = _mm512_setzero_pd(), high = low;
+    for (int t = 0; t < count; t++) {
+        const int32_t *row = q + (size_t)index[t] * width;
+        const __m512d level = _mm512_set1_pd(value[t]);
+        low = _mm512_fmadd_pd(_mm512_cvtepi32_pd(_mm256_loadu_si256((const __m256i *)row)), level, low);
+        high = _mm512_fmadd_pd(_mm512_cvtepi32_pd(_mm256_loadu_si256((const __m256i *)row + 1)), level, high);
+    }
+    _mm512_storeu_pd(sums, low);
+    _mm512_storeu_pd(sums + 8, high);
+}
+
+static inline void add_levels(const int32_t *panel, int width, const uint32_t *index, const double *value, int count,
+                              double *sums)
+{
+    if (width != RBMK_PANEL) {
+        for (int first = 0; first < width; first += 16)
+            add_levels16(panel + first, width, index, value, count, sums + first);
+        return;
+    }
+    __m512d s[8];
+    for (int r = 0; r < 8; r++)
+        s[r] = _mm512_setzero_pd();
+    for (int t = 0; t < count; t++) {
+        const __m256i *row = (const __m256i *)(panel + (size_t)index[t] * RBMK_PANEL);
+        const __m512d level = _mm512_set1_pd(value[t]);
+        for (int r = 0; r < 8; r++)
+            s[r] = _mm512_fmadd_pd(_mm512_cvtepi32_pd(_mm256_loadu_si256(row + r)), level, s[r]);
+    }
+    for (int r = 0; r < 8; r++)
+        _mm512_storeu_pd(sums + 8 * r, s[r]);
+}
+
+#define RBMK_OWN_QUANTISE
+
+/* In units of 2^-e, when scale is 2^e. */
+static inline void quantise(const float *W, int n, float scale, int32_t *q)
+{
+    const __m512 factor = _mm512_set1_ps(scale);
+    for (int j = 0; j < n; j += 16) {
+        __mmask16 inside = n - j >= 16 ? 0xFFFF : (__mmask16)((1u << (n - j)) - 1);
+        _mm512_mask_storeu_epi32(q + j, inside, quantise16(_mm512_maskz_loadu_ps(inside, W + j), factor));
+    }
+}
+
+#include "../../common/transpose8.h"
+
 #include "../../common/kernels.inl.h"
 
 RBMK_TARGET_END
 
 int rbmk_fill_avx512(rbmk_kernels *table)
 {
-    rbmk_kernels avx2;
-    if (!rbmk_fill_avx2(&avx2))
-        return 0;
     fill_table(table);
-    table->transpose_i32 = avx2.transpose_i32;
     return 1;
 }
 

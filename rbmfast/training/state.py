@@ -1,0 +1,98 @@
+"""What goes on from one call of `train` to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rbmfast.reference import F32, States
+from rbmfast.training.optimizers import SGD
+
+
+@dataclass(eq=False)
+class TrainingState:
+    """What `train` leaves to its next call, beside the model: for data that comes in parts.
+
+    A new state begins a run. Passed to `train` again it goes on from there: with the same chains, velocities,
+    running means and schedules, and with random numbers that have not been used yet. So batches that come in
+    several calls teach, bit for bit, what they teach in one. A call that fails leaves it as it was after the
+    last complete epoch.
+
+    Parameters
+    ----------
+    chains : uint8 array (n_chains, n_hidden), optional
+        Hidden states for the chains of a persistent method to start from, and how many chains there are. By
+        default the method chooses.
+
+    Attributes
+    ----------
+    chains : array or None
+        The hidden states of the chains.
+    seed : int or None
+        Of the run: that of the first call, whatever later ones say.
+    epochs, rows, half_steps : int
+        Completed: passes over data, rows learned from, and half-steps of the random numbers.
+    exponent : int or None
+        Of the fixed-point weights; None before the first epoch.
+    optimizer : SGD or None
+        Of the last call: its schedules go on while it stays the same.
+    memories : list of float
+        What these schedules remember.
+    arrays : dict of str to float32 array
+        Velocities and running means, under their names in `rbmfast.state.LearningState`.
+
+    Notes
+    -----
+    With ``centered=True`` the running means start at those of the first call's data, and with
+    `rbmfast.Linear` the length of the run must be known: then parts and whole differ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> X = np.eye(6)[np.arange(60) % 6]
+    >>> whole, parts = (rf.RBM.from_arrays(np.zeros((6, 2)), np.zeros(6), np.zeros(2)) for _ in range(2))
+    >>> settings = dict(method=rf.PCD(k=1), epochs=1, batch_size=10, shuffle=False, seed=1)
+    >>> history = rf.train(whole, X, **settings)
+    >>> state = rf.TrainingState()
+    >>> for part in (X[:20], X[20:]):
+    ...     history = rf.train(parts, part, state=state, **settings)
+    >>> np.array_equal(parts.W, whole.W)
+    True
+    """
+
+    chains: States | None = None
+    seed: int | None = field(default=None, init=False)
+    epochs: int = field(default=0, init=False)
+    rows: int = field(default=0, init=False)
+    half_steps: int = field(default=0, init=False)
+    exponent: int | None = field(default=None, init=False)
+    optimizer: SGD | None = field(default=None, init=False)
+    memories: list[float] = field(default_factory=list, init=False)
+    arrays: dict[str, F32] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether `train` has used it."""
+        return self.exponent is not None
+
+    def check(self, n_visible: int, n_hidden: int, dtype: np.dtype[np.generic]) -> None:
+        """Raise ValueError if it belongs to a model of other layers."""
+        shapes = {
+            "W_velocity": (n_visible, n_hidden),
+            "visible_offset": (n_visible,),
+            "activity": (n_hidden,),
+        }
+        for name, array in self.arrays.items():
+            if array.shape != shapes.get(name, array.shape):
+                raise ValueError(f"state belongs to a model of other layers: its {name} is {array.shape}")
+        if self.chains is None:
+            return
+        allowed = f"the chains of state must be an array (n_chains, {n_hidden}) of {dtype} states"
+        if not isinstance(self.chains, np.ndarray) or self.chains.dtype != dtype:
+            raise TypeError(f"{allowed}, got {type(self.chains).__name__}")
+        if self.chains.ndim != 2 or self.chains.shape[1] != n_hidden or len(self.chains) == 0:
+            raise ValueError(f"{allowed}, got shape {self.chains.shape}")
+        if dtype == np.uint8 and self.chains.max() > 1:
+            raise ValueError(f"{allowed} 0 and 1, got a {self.chains.max()}")

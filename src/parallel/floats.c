@@ -1,0 +1,109 @@
+/* What kind of states floats are, and conversion to them, in one pass through memory. */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "../common/scalar.h"
+#include "share.h"
+
+typedef struct {
+    rbmk_floats x;
+    uint8_t *state;  /* where to write states, or NULL */
+    uint16_t *level; /* where to write levels, or NULL */
+    atomic_int range;
+} floats_job;
+
+static rbmk_range range_of(uint64_t between, uint64_t outside)
+{
+    return outside ? RBMK_SOME_OUTSIDE : between ? RBMK_ALL_IN_UNIT_INTERVAL : RBMK_ALL_BINARY;
+}
+
+/* By their bits: these grow with the value from +0.0 to +1.0 and are greater for all that is outside, but for -0.0. The
+ * loops have no branches, so that compilers vectorise them. */
+static rbmk_range range_f32(const float *x, int64_t n)
+{
+    const uint32_t one = 0x3F800000u, minus_zero = 0x80000000u;
+    uint32_t between = 0, outside = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits = (uint32_t)float_bits(x[i]);
+        bits = bits == minus_zero ? 0 : bits;
+        between |= (bits != 0) & (bits != one);
+        outside |= bits > one;
+    }
+    return range_of(between, outside);
+}
+
+static rbmk_range range_f64(const double *x, int64_t n)
+{
+    const uint64_t one = 0x3FF0000000000000u, minus_zero = 0x8000000000000000u;
+    uint64_t between = 0, outside = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        bits = bits == minus_zero ? 0 : bits;
+        between |= (bits != 0) & (bits != one);
+        outside |= bits > one;
+    }
+    return range_of(between, outside);
+}
+
+/* For x in [0, 1]: adding 1.5 * 2^23 rounds to an integer, ties to even. */
+static inline uint16_t level_of(float x) { return (uint16_t)(float_bits(x * 65535.0f + 12582912.0f) & 0xFFFF); }
+
+static void convert_f32(const float *restrict x, int64_t n, uint8_t *restrict state, uint16_t *restrict level)
+{
+    for (int64_t i = 0; state && i < n; i++)
+        state[i] = x[i] != 0.0f;
+    for (int64_t i = 0; level && i < n; i++)
+        level[i] = level_of(x[i]);
+}
+
+static void convert_f64(const double *restrict x, int64_t n, uint8_t *restrict state, uint16_t *restrict level)
+{
+    for (int64_t i = 0; state && i < n; i++)
+        state[i] = x[i] != 0.0;
+    for (int64_t i = 0; level && i < n; i++)
+        level[i] = level_of((float)x[i]);
+}
+
+/* Looks at a chunk and converts it while it is in the cache; returns whether that was possible. */
+static int do_chunk(floats_job *job, int64_t at, int64_t n)
+{
+    const int worst = job->state ? RBMK_ALL_BINARY : job->level ? RBMK_ALL_IN_UNIT_INTERVAL : RBMK_SOME_OUTSIDE - 1;
+    const float *floats = (const float *)job->x.data + at;
+    const double *doubles = (const double *)job->x.data + at;
+    uint8_t *state = job->state ? job->state + at : NULL;
+    uint16_t *level = job->level ? job->level + at : NULL;
+    int found = job->x.doubles ? range_f64(doubles, n) : range_f32(floats, n), before = atomic_load(&job->range);
+    while (found > before && !atomic_compare_exchange_weak(&job->range, &before, found))
+        ;
+    if (found > worst)
+        return 0;
+    if (job->x.doubles)
+        convert_f64(doubles, n, state, level);
+    else
+        convert_f32(floats, n, state, level);
+    return 1;
+}
+
+static void floats_member(rbmk_team team, void *arg)
+{
+    enum { CHUNK = 8192 };
+    floats_job *job = arg;
+    int64_t from, to;
+    rbmk_share(team, job->x.n, &from, &to);
+    for (int64_t at = from; at < to; at += CHUNK)
+        if (!do_chunk(job, at, to - at < CHUNK ? to - at : CHUNK))
+            return;
+}
+
+static rbmk_range run(floats_job job)
+{
+    rbmk_run(rbmk_threads_for(0.2 * (double)job.x.n), rbmk_current_kernels(), floats_member, &job);
+    return (rbmk_range)atomic_load(&job.range);
+}
+
+rbmk_range rbmk_range_of(rbmk_floats x) { return run((floats_job){.x = x}); }
+
+rbmk_range rbmk_states_u8(rbmk_floats x, uint8_t *state) { return run((floats_job){.x = x, .state = state}); }
+
+rbmk_range rbmk_states_u16(rbmk_floats x, uint16_t *level) { return run((floats_job){.x = x, .level = level}); }

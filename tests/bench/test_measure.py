@@ -1,0 +1,108 @@
+"""Turns and tables, by a clock that stands still unless it is moved."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import rbmfast as rf
+from rbmfast.bench import CD, Gibbs, Measurement, Workload, measure, run, table
+from rbmfast.bench.peers import BlasFloor, Numpy, Rbmfast
+from rbmfast.bench.workloads import Task
+
+
+class Clock:
+    """Runs only while somebody sleeps or works."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.done: list[int] = []  # times, call by call
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def work(self, seconds: float, first: float = 0.0) -> Task:
+        """A task that takes so many seconds, and some more the first time."""
+
+        def task(times: int) -> None:
+            self.now += seconds * times + (0.0 if self.done else first)
+            self.done.append(times)
+
+        return task
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(measure, "time", SimpleNamespace(perf_counter=lambda: clock.now, sleep=clock.sleep))
+    return clock
+
+
+def test_short_work_is_done_many_times(clock: Clock) -> None:
+    turn = measure.Turn("x", clock.work(0.001, first=0.5), at_least=0.1)
+    for _ in range(3):
+        turn.take()
+    assert clock.done == [1, 1, *[pytest.approx(100, abs=1)] * 4]
+    assert turn.seconds == pytest.approx([0.001] * 3)
+
+
+def test_slow_work_is_done_once(clock: Clock) -> None:
+    turn = measure.Turn("x", clock.work(2.0), at_least=0.1)
+    turn.take()
+    assert clock.done == [1, 1]
+    assert turn.seconds == pytest.approx([2.0])
+
+
+def test_slow_workloads_get_fewer_turns(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Workload, "task_of", lambda self, peer: clock.work(measure.BUDGET))
+    (found,) = run(CD(8, 4, n_rows=10), threads=1, repeats=7, peers=[Numpy])
+    assert len(found.seconds) == measure.FEWEST
+
+
+def test_threads_are_put_back() -> None:
+    before = rf.get_num_threads()
+    with measure.limited_threads(before + 1):
+        assert rf.get_num_threads() == before + 1
+    assert rf.get_num_threads() == before
+
+
+def test_peers_that_do_not_know_a_task_are_left_out() -> None:
+    found = run(Gibbs(8, 4, n_rows=10, steps=2), 1, repeats=2, peers=[Rbmfast, BlasFloor, Numpy], turn=0)
+    assert [m.peer for m in found] == ["rbmfast", "NumPy"]
+    assert {(m.workload, m.threads, m.samples) for m in found} == {("Gibbs steps, 8 x 4, 10 chains", 1, 20)}
+    assert all(len(m.seconds) == 2 for m in found)
+
+
+def test_the_median_counts() -> None:
+    measurement = Measurement("CD-1", "NumPy", 1, 1000, [0.1, 0.2, 9.0])
+    assert measurement.samples_per_second == pytest.approx(5000)
+    assert measurement.to_dict()["samples_per_second"] == pytest.approx(5000)
+
+
+def test_table() -> None:
+    found = [
+        Measurement("one row", "rbmfast", 2, 1, [10e-6]),
+        Measurement("one row", "NumPy", 2, 1, [25e-6]),
+        Measurement("rows", "rbmfast", 1, 1000, [1.0]),
+    ]
+    lines = table(found, ["rbmfast", "floor", "NumPy"]).splitlines()
+    assert [line.split() for line in lines] == [
+        ["threads", "rbmfast", "scaling", "floor", "NumPy"],
+        ["one", "row"],
+        ["2", "10.0", "µs", "-", "-", "25.0", "µs", "(2.5x)"],
+        ["rows"],
+        ["1", "1,000", "-", "-", "-"],
+    ]
+    assert (
+        len({len(line) for line in lines if not line[0].isalpha()}) == 1
+    )  # the columns stand below each other
+    assert table(found, header=False).startswith("one row\n")
+
+
+def test_environment() -> None:
+    facts = measure.environment()
+    assert facts["packages"]["rbmfast"] == rf.__version__
+    assert facts["packages"]["numpy"] == np.__version__
+    assert {"cpu", "isa", "compiler", "blas", "load"} <= facts.keys()

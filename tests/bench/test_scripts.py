@@ -1,0 +1,55 @@
+"""The scripts in benchmarks/: that they run and print their tables."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rbmfast as rf
+
+BENCHMARKS = Path(__file__).resolve().parent.parent.parent / "benchmarks"
+PACKAGE = str(Path(rf.__file__).parent.parent)
+
+if not BENCHMARKS.is_dir():
+    pytest.skip("the source is not here", allow_module_level=True)
+
+
+def printed(script: str, *argv: str) -> str:
+    command = [sys.executable, str(BENCHMARKS / script), *argv]
+    environment = {**os.environ, "PYTHONPATH": PACKAGE}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_compare_isa() -> None:
+    lines = printed("compare_isa.py", "--quick", "--repeats", "1", "--threads", "1").splitlines()
+    paths = rf.show_config().isa_available
+    assert [line.split(",")[0] for line in lines if line[:1].isalpha()][1:] == list(paths)
+
+
+def test_compare_memory() -> None:
+    text = printed("compare_memory.py", "--map-megabytes", "20", "--rows", "2000", "--units", "300")
+    assert "memory map, 784 x 64" in text
+    assert "large model, 300 x 300" in text
+
+
+def test_compare_sklearn() -> None:
+    pytest.importorskip("sklearn")
+    text = printed("compare_sklearn.py", "--quick", "--repeats", "1", "--threads", "1")
+    for row in (
+        "partial_fit, 784 x 500",
+        "gibbs, 784 x 500",
+        "fit, 20000 x 64, 40 rows, batch_size=100, 10 % ones",
+    ):
+        assert row in text
+    assert [line.split()[0] for line in text.splitlines()[-3:]] == ["rbmfast", "scikit-learn", "the"]
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in BENCHMARKS.glob("compare_*.py")))
+def test_help(script: str) -> None:
+    assert printed(script, "--help").startswith(f"usage: {script}")

@@ -1,0 +1,166 @@
+"""Runs in several calls, and weights of rows."""
+
+import copy
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+from training.helpers import StepPCD, bits, random_rows
+
+import rbmfast as rf
+
+N_VISIBLE, N_HIDDEN = 11, 6
+
+
+def model() -> rf.RBM:
+    rbm = rf.RBM(N_VISIBLE, N_HIDDEN, seed=3)
+    return rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b)
+
+
+def train(rbm: rf.RBM, X: Any, **settings: Any) -> rf.History:
+    defaults = dict(method=rf.PCD(), epochs=1, batch_size=10, shuffle=False, seed=1)
+    return rf.train(rbm, X, **{**defaults, **settings})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"method": rf.PCD(k=2, n_chains=7)},
+        {"method": StepPCD()},
+        {"method": rf.CD(k=2)},
+        {"optimizer": rf.SGD(0.2, momentum=0.5), "penalties": [rf.L2(1e-3), rf.SparsityTarget(0.2)]},
+    ],
+    ids=str,
+)
+def test_parts_are_the_whole(settings: dict[str, Any]) -> None:
+    X = random_rows(95, N_VISIBLE)
+    whole, parts = model(), model()
+    # the same chains to start from: they are drawn with the model as it is at first, either way
+    train(whole, X, state=rf.TrainingState(), **settings)
+    state = rf.TrainingState()
+    for part in (X[:30], X[30:40], X[40:]):
+        train(parts, part, state=state, **settings)
+        state = pickle.loads(pickle.dumps(state))
+    assert bits(parts) == bits(whole)
+    assert (state.epochs, state.rows, state.seed) == (3, 95, 1)
+
+
+def test_a_state_changes_nothing_in_the_first_call() -> None:
+    X = random_rows(50, N_VISIBLE)
+    with_state, without = model(), model()
+    train(with_state, X, epochs=3, shuffle=True, state=rf.TrainingState())
+    train(without, X, epochs=3, shuffle=True)
+    assert bits(with_state) == bits(without)
+
+
+def test_epochs_in_two_calls_are_those_of_one() -> None:
+    X = random_rows(50, N_VISIBLE)
+    once, twice, state = model(), model(), rf.TrainingState()
+    optimizer = rf.SGD(rf.Exponential(0.3, 0.5), momentum=rf.Steps({0: 0.5, 3: 0.9}))
+    train(once, X, epochs=5, optimizer=optimizer, shuffle=True)
+    train(twice, X, epochs=2, optimizer=optimizer, shuffle=True, state=state)
+    history = train(twice, X, epochs=3, optimizer=optimizer, shuffle=True, state=state, seed=99)
+    assert bits(once)[1:] == bits(twice)[1:]
+    assert bits(once) == bits(twice)
+    assert [*history["epoch"]] == [2, 3, 4, 5]
+
+
+def test_given_chains_are_where_it_starts() -> None:
+    X = random_rows(20, N_VISIBLE)
+    chains = np.ones((4, N_HIDDEN), np.uint8)
+    state = rf.TrainingState(chains)
+    rbm = model()
+    train(rbm, X, epochs=0, state=state)
+    assert np.array_equal(state.chains, chains) and state.has_begun
+    train(rbm, X, state=state)
+    assert len(state.chains) == 4 and not np.array_equal(state.chains, chains)  # type: ignore[arg-type]
+
+
+def test_a_failing_callback_leaves_the_last_complete_epoch() -> None:
+    class Fail(rf.Callback):
+        def on_epoch_end(self, progress: Any) -> None:
+            raise RuntimeError("no")
+
+    X = random_rows(50, N_VISIBLE)
+    rbm, other, state = model(), model(), rf.TrainingState()
+    with pytest.raises(RuntimeError, match="no"):
+        train(rbm, X, epochs=2, callbacks=[Fail()], state=state)
+    train(rbm, X, state=state)
+    train(other, X, epochs=2)
+    assert bits(rbm) == bits(other)
+
+
+@pytest.mark.parametrize(
+    ("chains", "error"),
+    [
+        (np.zeros((4, N_HIDDEN), np.float32), TypeError),
+        ([[0] * N_HIDDEN], TypeError),
+        (np.zeros((4, N_HIDDEN + 1), np.uint8), ValueError),
+        (np.zeros((0, N_HIDDEN), np.uint8), ValueError),
+        (np.full((4, N_HIDDEN), 2, np.uint8), ValueError),
+    ],
+)
+def test_bad_chains_are_refused(chains: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match="chains of state"):
+        train(model(), random_rows(20, N_VISIBLE), state=rf.TrainingState(chains))
+
+
+def test_other_things_are_refused(tmp_path: Any) -> None:
+    X, state, path = random_rows(20, N_VISIBLE), rf.TrainingState(), tmp_path / "run.ckpt"
+    rbm = model()
+    train(rbm, X, checkpoint=path)
+    train(rbm, X, state=state)
+    before = bits(rbm)
+    with pytest.raises(ValueError, match="exclude each other"):
+        train(rbm, X, checkpoint=path, state=state)
+    with pytest.raises(ValueError, match="exclude each other"):
+        train(rbm, X, resume=path, state=state)
+    with pytest.raises(ValueError, match="where the run ends"):
+        train(rbm, X, optimizer=rf.SGD(rf.Linear(0.1)), state=state)
+    with pytest.raises(TypeError, match="state must be"):
+        train(rbm, X, state=7)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="other layers"):
+        train(rf.RBM(N_VISIBLE, N_HIDDEN + 1), X, method=rf.CD(), state=copy.deepcopy(state))
+    assert bits(rbm) == before
+
+
+# --- Weights -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("centered", [False, True])
+@pytest.mark.parametrize("scale", [1, 0.5])
+def test_weights_of_one_value_scale_the_rate(centered: bool, scale: float) -> None:
+    X = random_rows(30, N_VISIBLE) * scale
+    weighted, plain = model(), model()
+    train(weighted, X, sample_weight=np.full(30, 0.5), centered=centered, optimizer=rf.SGD(0.2))
+    train(plain, X, centered=centered, optimizer=rf.SGD(0.1))
+    np.testing.assert_allclose(weighted.W, plain.W, atol=2e-6)
+    np.testing.assert_allclose(weighted.a, plain.a, atol=2e-6)
+    np.testing.assert_allclose(weighted.b, plain.b, atol=2e-6)
+
+
+def test_weights_of_one_are_none() -> None:
+    X = random_rows(30, N_VISIBLE)
+    weighted, plain = model(), model()
+    train(weighted, X, sample_weight=[1] * 30)
+    train(plain, X)
+    assert bits(weighted) == bits(plain)
+
+
+def test_weighted_runs_resume(tmp_path: Any) -> None:
+    X, weights, path = random_rows(30, N_VISIBLE), np.linspace(0, 2, 30), tmp_path / "run.ckpt"
+    whole, rest = model(), model()
+    train(whole, X, sample_weight=weights, epochs=2)
+    train(model(), X, sample_weight=weights, epochs=1, checkpoint=path)
+    train(rest, X, sample_weight=weights, epochs=2, resume=path)
+    assert bits(whole) == bits(rest)
+    with pytest.raises(ValueError, match="sample_weight"):
+        train(model(), X, sample_weight=weights * 2, epochs=2, resume=path)
+
+
+@pytest.mark.parametrize("bad", [[1.0] * 29, [[1.0]] * 30, [-1.0] * 30, [np.nan] * 30, [0.0] * 30])
+def test_bad_weights_are_refused(bad: Any) -> None:
+    with pytest.raises(ValueError, match="sample_weight"):
+        train(model(), random_rows(30, N_VISIBLE), sample_weight=bad)
