@@ -1,0 +1,98 @@
+"""`rbmfast.sklearn.BernoulliRBM` beside scikit-learn's, method by method, and on sparse data.
+
+    python benchmarks/compare_sklearn.py [--threads N,N,...] [--repeats N] [--quick]
+
+Medians of calls that take turns, on float32 data; rows per second, and in brackets how many times as fast
+rbmfast.sklearn is. The second table is about sparse data with more and more ones. The third is about memory:
+by how much the largest resident memory of a process of its own grew when it fitted 20 000 features at a
+density of 0.1 %, after the data was there and a small model had been fitted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+import rbmfast as rf
+from rbmfast.bench import environment, run, table
+from rbmfast.bench.drop_in import CLASSES, DROP_IN, SPARSE, SparseMethod
+from rbmfast.bench.measure import QUICK_TURN, TURN, limited_threads, peak_memory
+from rbmfast.bench.workloads import Workload
+
+MEGABYTE = 1_000_000
+DENSITIES = (0.001, 0.01, 0.1)
+IN_MEMORY = SparseMethod(20_000, 64, 10_000, "fit", settings={"batch_size": 100})
+PLACES = {kind.place: kind for kind in CLASSES}
+
+
+def main() -> None:
+    arguments = parse()
+    factor = 0.02 if arguments.quick else 1.0
+    if arguments.memory_of:
+        print(json.dumps(grown(arguments.memory_of, IN_MEMORY.scaled(factor))))
+        return
+    facts = environment(CLASSES)
+    print(f"{facts['cpu']}; rbmfast uses {facts['isa']}; scikit-learn {facts['packages']['scikit-learn']}\n")
+    print_table(DROP_IN, factor, arguments)
+    print("\nSparse data\n")
+    print_table([row.with_density(density) for row in SPARSE for density in DENSITIES], factor, arguments)
+    in_memory = IN_MEMORY.scaled(factor)
+    print(f"\nMemory for {in_memory.name}, MB of 1 000 000 bytes\n")
+    for place, kind in PLACES.items():
+        print(f"{kind.name:32}{in_a_process(place) / MEGABYTE:8,.1f}", flush=True)
+    print(f"{'the data as a float32 array':32}{4 * in_memory.n_rows * in_memory.n_visible / MEGABYTE:8,.1f}")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    numbers = [1, rf.get_num_threads()] if rf.get_num_threads() > 1 else [1]
+    parser.add_argument(
+        "--threads",
+        type=lambda text: [int(n) for n in text.split(",")],
+        default=numbers,
+        help="of both, one after the other (default: 1 and all CPUs)",
+    )
+    parser.add_argument("--repeats", type=int, default=7, help="turns of each (default: 7)")
+    parser.add_argument("--quick", action="store_true", help="a fiftieth of the work: rough")
+    parser.add_argument("--memory-of", choices=PLACES, help=argparse.SUPPRESS)  # in a process of its own
+    return parser.parse_args()
+
+
+def print_table(rows: Sequence[Workload], factor: float, arguments: argparse.Namespace) -> None:
+    turn = QUICK_TURN if arguments.quick else TURN
+    for i, row in enumerate(rows):
+        found = [
+            measurement
+            for n in arguments.threads
+            for measurement in run(row.scaled(factor), n, arguments.repeats, CLASSES, turn)
+        ]
+        print(table(found, header=i == 0), flush=True)
+
+
+# --- Memory ------------------------------------------------------------------------------------------------
+
+
+def in_a_process(place: str) -> int:
+    command = [sys.executable, __file__, *sys.argv[1:], "--memory-of", place]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    return int(json.loads(done.stdout))
+
+
+def grown(place: str, workload: Workload) -> int:
+    """By how much a fit raises this process's largest resident memory."""
+    with limited_threads(1, CLASSES):
+        task = workload.task_of(PLACES[place])
+        assert task is not None
+        PLACES[place](np.zeros((8, 4)), np.zeros(8), np.zeros(4)).rbm.fit(np.eye(8, dtype=np.float32))
+        before = peak_memory()
+        task(1)
+        return peak_memory() - before
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""scikit-learn's class and the one that takes its place: every row of compare_sklearn.py."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+pytest.importorskip("sklearn")
+
+from rbmfast.bench.drop_in import CLASSES, DROP_IN, SPARSE, Method
+from rbmfast.bench.measure import REST
+from rbmfast.bench.peers import Peer
+
+
+def words(thing: Any) -> str:
+    """Without blanks: for -k."""
+    return thing.name.replace(" x ", "x").replace(", ", "-").replace(" ", "_")
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=words)
+@pytest.mark.parametrize("row", [*DROP_IN, *SPARSE], ids=words)
+def test_method(benchmark: Any, row: Method, kind: type[Peer]) -> None:
+    task = row.task_of(kind)
+    benchmark.group = row.name
+    benchmark.extra_info["rows"] = row.samples
+    time.sleep(REST)
+    benchmark(task, 1)
+    if benchmark.stats is not None:  # None under --benchmark-disable
+        benchmark.extra_info["rows_per_second"] = row.samples / benchmark.stats.stats.median

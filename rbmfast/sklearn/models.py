@@ -1,0 +1,89 @@
+"""From an estimator's public arrays to the `rbmfast.RBM` that works for it, and from its data to rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+import rbmfast as rf
+from rbmfast.data import Rows, as_rows
+from rbmfast.models.passes import row_dot
+from rbmfast.reference import F32
+from rbmfast.sklearn.compat import check_finite
+from rbmfast.units.base import F64, rows_in_a_scan
+
+Array = NDArray[Any]
+Arrays = tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class Unbounded(rf.Bernoulli):
+    """Bernoulli units that may be *given* any real number, as scikit-learn's may; they draw 0 or 1."""
+
+    name: ClassVar[str] = "unbounded"
+    domain: ClassVar[str] = "real"
+    exact: ClassVar[bool] = False
+    fused: ClassVar[bool] = False
+
+    def energy(self, states: Array, bias: F32) -> F64:
+        """Sums of -bias * s."""
+        return -row_dot(np.tile(bias, (len(states), 1)), states)
+
+    def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
+        """Zeros, since data of any size says nothing about odds; and the means."""
+        total = np.zeros(rows.n_features)
+        for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
+            total += block.sum(axis=0, dtype=np.float64)
+        return np.zeros(rows.n_features, np.float32), (total / rows.n_rows).astype(np.float32)
+
+
+def read_rows(X: Any, estimator: Any, real: bool) -> Rows:
+    """Data for an `Unbounded` layer if `real` or if a value lies outside [0, 1], else for binary units."""
+    if not real:
+        try:
+            return as_rows(X, compact=True)
+        except ValueError:
+            check_finite(X, estimator)
+    return as_rows(X, domain="real")
+
+
+class Models:
+    """The RBMs of an estimator's arrays, made anew when those have changed.
+
+    Users may assign to the arrays and write into them, so each use compares them with what they were; that
+    costs much less than making fixed-point weights. Copies and pickles start empty.
+    """
+
+    def __init__(self) -> None:
+        self._made: tuple[Arrays, dict[bool, rf.RBM]] | None = None
+
+    def get(self, arrays: Arrays, real: bool) -> rf.RBM:
+        """The model of ``(components_, intercept_visible_, intercept_hidden_)``, for such data."""
+        made = self._made
+        if made is None or not all(map(np.array_equal, made[0], arrays)):
+            components, visible, hidden = arrays
+            rbm = rf.RBM.from_arrays(np.transpose(components), visible, hidden, visible=unit(real))
+            self.remember(rbm, arrays, real)
+            return rbm
+        models = made[1]
+        if real not in models:
+            other = models[not real]
+            models[real] = rf.RBM.from_arrays(other.W, other.a, other.b, visible=unit(real))
+        return models[real]
+
+    def remember(self, rbm: rf.RBM, arrays: Arrays, real: bool) -> None:
+        """Take `rbm` for the model of `arrays` while they stay as they are."""
+        ours = rbm.W.T, rbm.a, rbm.b
+        same = all(map(np.array_equal, ours, arrays))  # then no copies are needed
+        self._made = (ours if same else tuple(map(np.array, arrays))), {real: rbm}
+
+    def __reduce__(self) -> tuple[type[Models], tuple[()]]:
+        return Models, ()
+
+
+def unit(real: bool) -> rf.Bernoulli:
+    """The visible units for such data."""
+    return Unbounded() if real else rf.Bernoulli()

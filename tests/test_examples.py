@@ -1,0 +1,57 @@
+"""The programs in examples/ run, and show what they say."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("sklearn")
+
+from sklearn.neural_network import BernoulliRBM as Original
+
+from rbmfast.sklearn import BernoulliRBM
+
+EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+
+if not EXAMPLES.is_dir():
+    pytest.skip("the examples are not here", allow_module_level=True)
+
+
+def load(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_out_of_core(capsys: pytest.CaptureFixture[str]) -> None:
+    load("out_of_core").main()
+    printed = capsys.readouterr().out
+    assert "chunks and whole agree: True" in printed
+    assert re.search("chunks and dask-ml agree: True|dask-ml is not installed", printed)
+
+
+def test_digits_prints_a_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    example = load("digits_classification")
+    monkeypatch.setattr(sys, "argv", ["digits_classification.py", "--seeds", "1"])
+    monkeypatch.setattr(example, "SHIFTS", [(0, 0)])
+    example.main()
+    assert re.search(r"^rbmfast +\d\d\.\d %", capsys.readouterr().out, re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_digits_are_classified_as_well_as_with_scikit_learn() -> None:
+    """Means over five seeds, within 1.5 points of each other."""
+    example = load("digits_classification")
+    data = example.train_test_split(*example.shifted_digits(), test_size=0.2, random_state=0)
+    ours, theirs = (
+        sum(example.accuracy_from_features(kind, seed, *data)[0] for seed in range(5)) / 5
+        for kind in (BernoulliRBM, Original)
+    )
+    assert abs(ours - theirs) < 0.015
+    assert ours > example.accuracy_from_pixels(*data) + 0.05

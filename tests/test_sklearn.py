@@ -1,0 +1,614 @@
+"""The estimator: what it learns, answers and draws, from any data, and how it gets on with scikit-learn."""
+
+import pickle
+import re
+import tracemalloc
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from engine.helpers import run_python
+
+pytest.importorskip("sklearn")
+
+from joblib import Parallel, delayed
+from scipy.special import expit
+from scipy.stats import mannwhitneyu
+from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neural_network import BernoulliRBM as Original
+from sklearn.pipeline import make_pipeline
+
+import rbmfast as rf
+from rbmfast.runtime import thread_limit
+from rbmfast.sklearn import BernoulliRBM, patch
+from rbmfast.sklearn.scores import flip_scores
+
+OUTSIDE = "X has values outside"
+ARRAYS = ("components_", "intercept_hidden_", "intercept_visible_", "h_samples_")
+
+
+def rows(n: int = 120, n_features: int = 12, seed: int = 0) -> np.ndarray:
+    """Correlated rows of 0.0 and 1.0."""
+    rng = np.random.default_rng(seed)
+    prototypes = rng.random((3, n_features)) < 0.4
+    return (prototypes[rng.integers(0, 3, n)] ^ (rng.random((n, n_features)) < 0.1)).astype(np.float64)
+
+
+def rbm(**settings: Any) -> BernoulliRBM:
+    return BernoulliRBM(**{"n_components": 7, "n_iter": 3, "random_state": 0, **settings})
+
+
+def assert_same(one: BernoulliRBM, other: BernoulliRBM) -> None:
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+# --- Learning ----------------------------------------------------------------------------------------------
+
+
+def test_learns_what_scikit_learn_learns() -> None:
+    """Pseudo-likelihoods after 1, 3 and 10 iterations, 10 seeds each.
+
+    The exact rank test is asked for p > 1e-4 three times: were the classes equal, another choice of seeds
+    would fail less than once in 3000.
+    """
+    X = load_digits().data[:600] / 16
+    for n_iter in (1, 3, 10):
+        scores: dict[Any, list[float]] = {Original: [], BernoulliRBM: []}
+        for kind, values in scores.items():
+            for seed in range(10):
+                m = kind(32, learning_rate=0.1, batch_size=10, n_iter=n_iter, random_state=seed).fit(X)
+                model = rf.RBM.from_arrays(m.components_.T, m.intercept_visible_, m.intercept_hidden_)
+                values.append(float(rf.pseudo_likelihood(model, X[:200]).mean()))
+        theirs, ours = scores.values()
+        assert mannwhitneyu(theirs, ours, method="exact").pvalue > 1e-4, (n_iter, theirs, ours)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "out"), [("f4", "f4"), ("f8", "f8"), ("i8", "f8"), ("u1", "f8"), ("?", "f8")]
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_dtypes(dtype: str, out: str, method: str) -> None:
+    X = rows().astype(dtype)
+    m = getattr(rbm(), method)(X)
+    assert {getattr(m, name).dtype for name in ARRAYS} == {np.dtype(out)}
+    assert m.transform(X).dtype == out
+    assert m.transform(rows()).dtype == np.float64
+    assert m.components_.shape == (7, 12)
+    assert m.h_samples_.shape == (10, 7)
+
+
+def test_every_container_teaches_the_same(tmp_path: Path) -> None:
+    X = rows()
+    path = tmp_path / "X.npy"
+    np.save(path, X.astype(np.float32))
+    expected = rbm().fit(X)
+    for same in (
+        X.astype(np.float32),
+        X.astype(np.uint8),
+        X.astype(bool),
+        X.astype(int),
+        np.asfortranarray(X),
+        np.repeat(X, 2, axis=1)[:, ::2],
+        X.tolist(),
+        sp.csr_matrix(X),
+        sp.csc_matrix(X.astype(np.float32)),
+        sp.lil_matrix(X),
+        np.load(path, mmap_mode="r"),
+    ):
+        m = rbm().fit(same)
+        assert_same(m, expected)
+        np.testing.assert_array_equal(m.transform(same), expected.transform(X))
+        np.testing.assert_array_equal(m.score_samples(same), expected.score_samples(X))
+        np.testing.assert_array_equal(m.gibbs(same), clone(m).fit(X).gibbs(X))
+
+
+def test_grey_levels_teach_the_same_in_every_container() -> None:
+    X = (np.random.default_rng(0).random((50, 9)) * (rows(50, 9) > 0)).astype(np.float32)
+    assert_same(rbm().fit(X), rbm().fit(sp.csr_matrix(X)))
+    assert_same(rbm().fit(X), rbm().fit(X.astype(np.float64)))
+
+
+SETTINGS: list[dict[str, Any]] = [
+    {},
+    {"k": 3, "n_chains": 4},
+    {"momentum": 0.5, "l2": 1e-3},
+    {"l1": 1e-3, "sparsity_target": 0.1},
+    {"method": "cd", "k": 2},
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
+def test_parts_teach_what_the_whole_teaches(settings: dict[str, Any], container: Any) -> None:
+    X = rows(125)
+    whole, parts = rbm(n_iter=1, **settings).fit(container(X)), rbm(**settings)
+    for part in (X[:50], X[50:60], X[60:125]):
+        parts = pickle.loads(pickle.dumps(parts.partial_fit(container(part))))
+    assert_same(parts, whole)
+
+
+def test_several_sweeps_in_parts_teach_what_the_whole_teaches() -> None:
+    X = rows(60)
+    parts = rbm()
+    for _ in range(3):
+        parts.partial_fit(X[:20]).partial_fit(X[20:])
+    assert_same(parts, rbm(n_iter=3).fit(X))
+
+
+def test_a_chunk_of_at_most_a_batch_is_one_update() -> None:
+    m = rbm(n_components=3).partial_fit(rows(4))
+    weights = rf.RBM(12, 3, seed=m._state.seed).W.T
+    assert m._state.half_steps == 2
+    assert 0 < np.abs(m.components_ - weights).max() < 0.2
+
+
+def test_partial_fit_goes_on_from_what_users_assign() -> None:
+    X = rows()
+    m = rbm().fit(X)
+    m.components_ = np.zeros_like(m.components_)
+    m.h_samples_[:] = 1
+    m.partial_fit(X[:10])
+    assert np.abs(m.components_).max() < 0.2
+    bare = rbm()
+    bare.components_, bare.intercept_hidden_, bare.intercept_visible_ = (
+        np.ones((7, 12)),
+        np.zeros(7),
+        np.ones(12),
+    )
+    bare.n_features_in_ = 12
+    assert np.abs(bare.partial_fit(X[:10]).components_ - 1).max() < 0.2
+
+
+def test_partial_fit_refuses_schedules_that_need_the_end() -> None:
+    with pytest.raises(ValueError, match="does not know the end"):
+        rbm(learning_rate=rf.Linear(0.1)).partial_fit(rows())
+    assert rbm(learning_rate=rf.Linear(0.1)).fit(rows()).history_["rate"][-1] < 0.1
+
+
+def test_warm_start_goes_on() -> None:
+    X = rows()
+    m = rbm(n_iter=2, warm_start=True, momentum=0.5)
+    assert_same(m.fit(X).fit(X), rbm(n_iter=4, momentum=0.5).fit(X))
+    with pytest.raises(ValueError, match="features"):
+        m.fit(X[:, 1:])
+    with pytest.raises(ValueError, match="n_components=3: the last fit had 7"):
+        clone(m).fit(X).set_params(n_components=3).fit(X)
+    m.set_params(learning_rate=rf.Exponential(0.2, 0.5)).fit(X).fit(X)
+    np.testing.assert_allclose(m.history_["rate"][1:], [0.2, 0.1])
+    cold = rbm(n_iter=2)
+    assert_same(cold.fit(X).fit(X), rbm(n_iter=2).fit(X))
+
+
+def test_weights_count_rows() -> None:
+    """One update: a row of weight 2 counts as two rows."""
+    X, weights = rows(10), np.array([2.0, 1, 0, 3, 1, 1, 0, 2, 1, 1])
+    repeated = np.repeat(X, weights.astype(int), axis=0)
+    for data, again in ((X, repeated), (X / 2, repeated / 2), (X * 2 - 1, repeated * 2 - 1)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            m = rbm(n_chains=5).partial_fit(data, sample_weight=weights * 10 / weights.sum())
+            other = rbm(n_chains=5, batch_size=12).partial_fit(again)
+        np.testing.assert_allclose(m.components_, other.components_, atol=1e-5)
+        np.testing.assert_allclose(m.intercept_visible_, other.intercept_visible_, atol=1e-5)
+        np.testing.assert_array_equal(m.h_samples_, other.h_samples_)
+    assert_same(rbm().fit(X, sample_weight=np.ones(10)), rbm().fit(X))
+    held_out = rbm(early_stopping=True).fit(X, sample_weight=np.arange(10.0))
+    assert held_out.n_iter_ <= 3
+
+
+def test_early_stopping_holds_rows_out() -> None:
+    X = rows(100)
+    m = rbm(n_iter=60, early_stopping=True, n_iter_no_change=2, learning_rate=0.5, validation_fraction=0.2)
+    m.fit(X)
+    scores = m.history_["validation_pseudo_likelihood"]
+    assert m.n_iter_ == len(scores) - 1 < 60
+    assert "no better validation_pseudo_likelihood" in m.history_.stopped
+    assert m._state.rows == 80 * m.n_iter_
+    with pytest.raises(ValueError, match="leaves no row"):
+        rbm(early_stopping=True).fit(X[:1])
+
+
+def test_callbacks_and_shuffling() -> None:
+    class Count(rf.Callback):
+        calls = 0
+
+        def on_epoch_end(self, progress: Any) -> None:
+            self.calls += 1
+
+    count = Count()
+    m = rbm(callbacks=[count], shuffle=True).fit(rows())
+    assert count.calls == 3
+    assert not np.array_equal(m.components_, rbm().fit(rows()).components_)
+
+
+def test_an_interrupted_fit_leaves_the_last_complete_iteration() -> None:
+    class Interrupt(rf.Callback):
+        def on_epoch_end(self, progress: Any) -> None:
+            if progress.epoch == 2:
+                raise KeyboardInterrupt
+
+    X = rows()
+    m = rbm(callbacks=[Interrupt()])
+    with pytest.raises(KeyboardInterrupt):
+        m.fit(X)
+    assert_same(m, rbm(n_iter=2).fit(X))
+    assert_same(m.set_params(callbacks=None).partial_fit(X), rbm(n_iter=3).fit(X))
+
+
+def test_bad_data_changes_nothing() -> None:
+    for bad in (np.nan, np.inf):
+        X = rows()
+        X[3, 4] = bad
+        for data in (X, sp.csr_matrix(X)):
+            m = rbm()
+            with pytest.raises(ValueError, match=r"NaN|infinity"):
+                m.fit(data)
+            assert not hasattr(m, "components_")
+    m = rbm(batch_size=10**5)
+    with pytest.raises(ValueError, match="32768"):
+        m.fit(np.zeros((40_000, 2), np.uint8))
+    assert not hasattr(m, "components_")
+
+
+def test_bad_data_changes_nothing_of_a_fitted_estimator() -> None:
+    m = rbm().fit(rows())
+    before = m.transform(rows())
+    expected = clone(m).fit(rows()).gibbs(rows())
+    holes = rows(n_features=5)
+    holes[0, 0] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        m.fit(holes)
+    with pytest.raises(ValueError, match="sample_weight"):
+        m.set_params(random_state=1).fit(rows(n_features=5), sample_weight=[1])
+    with pytest.raises(ValueError, match=r"shape \(120,\), got \(2,\)"):
+        m.set_params(early_stopping=True).fit(rows(), sample_weight=[1, 2])
+    np.testing.assert_array_equal(m.transform(rows()), before)
+    np.testing.assert_array_equal(m.gibbs(rows()), expected)
+
+
+def test_verbose_prints_the_line_and_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    X = rows()
+    m = rbm(verbose=1).fit(X)
+    lines = capsys.readouterr().out.splitlines()
+    pattern = r"\[BernoulliRBM\] Iteration (\d), pseudo-likelihood = -\d+\.\d\d, time = \d+\.\d\ds"
+    assert [int(re.fullmatch(pattern, line)[1]) for line in lines] == [1, 2, 3]  # type: ignore[index]
+    assert_same(m, rbm().fit(X))
+
+
+@pytest.mark.parametrize("scale", [1, 0.5, 3])
+def test_scores_of_a_run_are_those_of_the_estimator(scale: float) -> None:
+    """Of 0 and 1, grey levels and other numbers; about, as other rows and flips are chosen."""
+    X = rows(400) * scale
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        m = rbm(verbose=1, early_stopping=True, learning_rate=1e-4).fit(X)
+    for which in ("train", "validation"):
+        score = m.history_[f"{which}_pseudo_likelihood"][-1]
+        assert score == pytest.approx(m.score_samples(X).mean(), rel=0.5)
+
+
+def test_one_value_outside_that_is_held_out() -> None:
+    for i in range(20):
+        X = rows(20)
+        X[i, 0] = 1.5
+        with pytest.warns(UserWarning, match=OUTSIDE):
+            rbm(early_stopping=True, n_iter=1).fit(X)
+
+
+# --- Random numbers ----------------------------------------------------------------------------------------
+
+
+def test_the_random_state_fixes_everything() -> None:
+    X = rows()
+
+    def results(random_state: Any) -> list[np.ndarray]:
+        m = rbm(random_state=random_state).fit(X)
+        return [m.components_, m.gibbs(X), m.gibbs(X), m.sample(5, n_steps=3), m.score_samples(X)]
+
+    for one, other in zip(results(3), results(3), strict=True):
+        np.testing.assert_array_equal(one, other)
+    shared = np.random.RandomState(3)
+    for one, other in zip(results(3)[:4], results(shared)[:4], strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not np.array_equal(results(shared)[0], results(3)[0])
+    assert not np.array_equal(results(None)[0], results(None)[0])
+
+
+def test_gibbs_gives_other_states_each_time_and_the_same_after_a_new_fit() -> None:
+    X = rows()
+    m = rbm().fit(X)
+    first, second = m.gibbs(X), m.gibbs(X)
+    assert first.dtype == bool
+    assert not np.array_equal(first, second)
+    np.testing.assert_array_equal(m.fit(X).gibbs(X), first)
+
+
+def test_private_sampling_follows_its_generator() -> None:
+    X = rows()
+    m = rbm().fit(X)
+    for sample, states in ((m._sample_hiddens, X), (m._sample_visibles, m.transform(X) > 0.5)):
+        rng = np.random.RandomState(1)
+        first, second = sample(states, rng), sample(states, rng)
+        assert not np.array_equal(first, second)
+        np.testing.assert_array_equal(sample(states, np.random.RandomState(1)), first)
+
+
+# --- Answers -----------------------------------------------------------------------------------------------
+
+
+def fitted(**settings: Any) -> tuple[BernoulliRBM, np.ndarray, Original]:
+    """An estimator, its data, and scikit-learn's with the same parameters."""
+    X = rows()
+    ours = rbm(n_iter=20, **settings).fit(X)
+    theirs = Original(7, random_state=0)
+    for name in (*ARRAYS, "n_features_in_"):
+        setattr(theirs, name, getattr(ours, name))
+    return ours, X, theirs
+
+
+def test_answers_are_those_of_scikit_learn() -> None:
+    ours, X, theirs = fitted()
+    for V in (X, sp.csr_matrix(X), X / 2):
+        np.testing.assert_allclose(ours.transform(V), theirs.transform(V), atol=1e-4)
+        np.testing.assert_allclose(ours._free_energy(V), theirs._free_energy(V), atol=1e-3)
+        np.testing.assert_allclose(ours.score_samples(V), theirs.score_samples(V), atol=1e-2)
+
+
+def test_single_rows() -> None:
+    m, X, _ = fitted()
+    rng = np.random.RandomState(0)
+    np.testing.assert_array_equal(m._mean_hiddens(X[0]), m.transform(X)[0])
+    assert m._free_energy(X[0]) == m.free_energy(X)[0]
+    assert m._sample_hiddens(X[0], rng).shape == (7,)
+    assert m._sample_visibles(m.h_samples_[0], rng).shape == (12,)
+    assert m.gibbs(X[0]).shape == (12,)
+    assert m.gibbs([1] * 12).dtype == bool
+
+
+def test_one_flip_estimates_the_exact_pseudo_likelihood() -> None:
+    m, X, _ = fitted()
+    model = rf.RBM.from_arrays(m.components_.T, m.intercept_visible_, m.intercept_hidden_)
+    every = [flip_scores(model, [X.astype(np.uint8)], np.full(len(X), unit)) for unit in range(12)]
+    np.testing.assert_allclose(np.mean(every, axis=0), m.pseudo_likelihood(X), atol=1e-4)
+    np.testing.assert_array_equal(m.pseudo_likelihood(X), rf.pseudo_likelihood(model, X))
+    assert m.score(X) == pytest.approx(m.pseudo_likelihood(X).mean())
+
+
+def test_beyond_scikit_learn() -> None:
+    m, X, _ = fitted()
+    model = rf.RBM.from_arrays(m.components_.T, m.intercept_visible_, m.intercept_hidden_)
+    H = m.transform(X)
+    np.testing.assert_array_equal(m.inverse_transform(H), model.visible_probabilities(H))
+    assert m.inverse_transform(H.astype(np.float32)).dtype == np.float64
+    assert m.sample(6, n_steps=2).shape == (6, 12)
+    np.testing.assert_array_equal(m.free_energy(X), model.free_energy(X))
+    holes = X.copy()
+    holes[:, :3] = np.nan
+    filled = m.impute(holes, n_steps=5)
+    np.testing.assert_array_equal(filled[:, 3:], X[:, 3:])
+    assert set(np.unique(filled)) <= {0, 1}
+    with pytest.raises(TypeError, match="sparse"):
+        m.impute(sp.csr_matrix(X))
+
+
+def test_arrays_may_be_assigned_and_written_into() -> None:
+    m, X, _ = fitted()
+    m.transform(X)
+    m.components_ *= 2
+    np.testing.assert_allclose(m.transform(X), expit(X @ m.components_.T + m.intercept_hidden_), atol=1e-4)
+    m.intercept_hidden_ = np.full(7, -1.0)
+    np.testing.assert_allclose(m.transform(X), expit(X @ m.components_.T - 1), atol=1e-4)
+    m.components_ = np.ascontiguousarray(m.components_) + 1e-9  # no float32 numbers
+    np.testing.assert_allclose(m.transform(X), expit(X @ m.components_.T - 1), atol=1e-4)
+
+
+# --- Values outside [0, 1] ---------------------------------------------------------------------------------
+
+
+def test_values_outside_are_taken_with_one_warning() -> None:
+    X = np.random.default_rng(0).normal(size=(60, 12))
+    m = rbm()
+    with pytest.warns(UserWarning, match=OUTSIDE) as caught:
+        m.fit(X)
+    assert len(caught) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        H = m.transform(X)
+        np.testing.assert_allclose(H, expit(X @ m.components_.T + m.intercept_hidden_), atol=1e-5)
+        np.testing.assert_array_equal(m.transform(sp.csr_matrix(X)), H)
+        np.testing.assert_allclose(m.transform(X[::-1])[::-1], H, rtol=1e-7)
+        np.testing.assert_allclose(m.transform(X[:1]), H[:1], rtol=1e-6)
+        assert m.gibbs(X).dtype == bool
+        assert np.isfinite(m.score_samples(X)).all()
+        assert np.isfinite(m.score(X))
+        m.partial_fit(X)
+        m.sample(3, n_steps=2)
+
+
+def test_values_outside_after_a_fit_within() -> None:
+    m, X, theirs = fitted()
+    with pytest.warns(UserWarning, match=OUTSIDE):
+        H = m.transform(X * 3 - 1)
+    np.testing.assert_allclose(H, theirs.transform(X * 3 - 1), atol=1e-5)
+    with pytest.warns(UserWarning, match=OUTSIDE):
+        scores = m.score_samples(X * 3 - 1)
+    np.testing.assert_allclose(scores, theirs.score_samples(X * 3 - 1), rtol=1e-4, atol=1e-3)
+
+
+def test_values_outside_teach_what_they_teach_in_scikit_learn() -> None:
+    """One update from zero weights: the gradient of the data is the same, that of the chains within noise."""
+    X = np.random.default_rng(0).normal(3, 1, (2000, 5))
+    kinds = [
+        Original(4, batch_size=2000, n_iter=1, random_state=0),
+        BernoulliRBM(4, batch_size=2000, n_iter=1, random_state=0),
+    ]
+    with pytest.warns(UserWarning, match=OUTSIDE):
+        theirs, ours = (m.fit(X) for m in kinds)
+    # initial weights differ by 0.014 (standard deviation), of 20; a missing gradient would show as 0.12
+    np.testing.assert_allclose(theirs.components_, ours.components_, atol=0.09)
+    np.testing.assert_allclose(theirs.intercept_visible_, ours.intercept_visible_, atol=0.006)
+
+
+# --- Sparse and large data ---------------------------------------------------------------------------------
+
+
+def test_sparse_data_is_never_dense_as_a_whole() -> None:
+    X = sp.random(4000, 20_000, density=1e-3, format="csr", dtype=np.float32, random_state=0)
+    X.data[:] = 1
+    m = rbm(n_components=2, n_iter=1, batch_size=100)
+    tracemalloc.start()
+    m.set_params(verbose=1, early_stopping=True).fit(X).transform(X)
+    m.score_samples(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 60e6  # as bytes the whole would take 80e6, as float32 320e6
+
+
+def test_wide_sparse_rows_do_not_saturate() -> None:
+    """1000 x 20 136, very sparse: scikit-learn issue 9694, where all came out as ones; `centered` helps."""
+    rng = np.random.default_rng(0)
+    topics = rng.integers(0, 3, 1000)
+    frequent = np.stack([rng.permutation(20_136) for _ in range(3)])
+    popularity = np.minimum(0.8, 3 / np.arange(1, 20_137))
+    X = sp.lil_matrix((1000, 20_136), dtype=np.float32)
+    for i, topic in enumerate(topics):
+        X[i, frequent[topic][rng.random(20_136) < popularity]] = 1
+    m = BernoulliRBM(50, learning_rate=0.05, batch_size=20, n_iter=2, centered=True, random_state=0)
+    H = m.fit_transform(sp.csr_matrix(X))
+    assert 0.2 < H.mean() < 0.8
+    assert H.std(axis=0).min() > 0.01
+    means = np.stack([H[topics == topic].mean(axis=0) for topic in range(3)])
+    nearest = ((H[:, None] - means) ** 2).sum(axis=2).argmin(axis=1)
+    assert (nearest == topics).mean() > 0.95
+
+
+# --- Getting on with others --------------------------------------------------------------------------------
+
+
+def test_in_pipelines_and_searches() -> None:
+    X, y = load_digits(return_X_y=True)
+    X, y = X[:300] / 16, y[:300]
+    model = make_pipeline(BernoulliRBM(30, random_state=0), LogisticRegression(C=100, max_iter=1000))
+    assert cross_val_score(model, X, y, cv=3).mean() > 0.6
+    search = GridSearchCV(model, {"bernoullirbm__n_components": [5, 30]}, cv=2, n_jobs=2).fit(X, y)
+    assert search.best_params_ == {"bernoullirbm__n_components": 30}
+    alone = GridSearchCV(BernoulliRBM(20, random_state=0), {"n_iter": [0, 10]}, cv=2).fit(X)
+    assert alone.best_params_ == {"n_iter": 10}
+    columns = ColumnTransformer(
+        [("rbm", BernoulliRBM(3, random_state=0), slice(0, 20))], remainder="passthrough"
+    )
+    assert columns.fit_transform(X).shape == (300, 3 + 44)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_data_frames(library: str) -> None:
+    frames = pytest.importorskip(library)
+    if library == "polars":
+        pytest.importorskip("sklearn", minversion="1.4")
+    X = rows()
+    frame = frames.DataFrame({f"f{i}": column for i, column in enumerate(X.T)})
+    m = rbm().set_output(transform=library)
+    out = m.fit(frame).transform(frame)
+    assert isinstance(out, frames.DataFrame)
+    assert [*out.columns] == [f"bernoullirbm{i}" for i in range(7)]
+    names = getattr(
+        Original(7, n_iter=0).fit(frame), "feature_names_in_", None
+    )  # old versions miss polars' names
+    np.testing.assert_array_equal(getattr(m, "feature_names_in_", None), names)
+    np.testing.assert_array_equal(np.asarray(out), rbm().fit(X).transform(X))
+
+
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_in_joblib(backend: str) -> None:
+    X = rows()
+    before = rf.get_num_threads()
+    results = Parallel(n_jobs=2, backend=backend)(delayed(rbm(random_state=i).fit)(X) for i in range(4))
+    assert rf.get_num_threads() == before
+    for i, m in enumerate(results):
+        assert_same(m, rbm(random_state=i).fit(X))
+
+
+def test_one_engine_thread_in_each_thread_of_joblib() -> None:
+    before = rf.get_num_threads()
+    seen = []
+
+    class Look(rf.Callback):
+        def on_epoch_end(self, progress: Any) -> None:
+            seen.append(rf.get_num_threads())
+
+    rf.set_num_threads(3)
+    try:
+        m = rbm(n_iter=1, callbacks=[Look()])
+        Parallel(n_jobs=2, backend="threading")(delayed(clone(m).fit)(rows()) for _ in range(2))
+        m.fit(rows())
+        rbm(n_iter=1, callbacks=[Look()], n_jobs=2).fit(rows())
+    finally:
+        rf.set_num_threads(before)
+    assert seen[-2:] == [3, 2]
+    assert all(n in (1, 3) for n in seen[:-2])
+
+
+def test_thread_limits_belong_to_a_thread() -> None:
+    before = rf.get_num_threads()
+    rf.set_num_threads(4)
+    try:
+        with thread_limit(2):
+            assert rf.get_num_threads() == 2
+            with thread_limit(3), thread_limit(None):
+                assert rf.get_num_threads() == 3
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(rf.get_num_threads).result() == 4
+            assert rf.get_num_threads() == 2
+        assert rf.get_num_threads() == 4
+    finally:
+        rf.set_num_threads(before)
+
+
+def test_threads_do_not_change_results() -> None:
+    X = rows(500, 60)
+    assert_same(rbm(n_jobs=1).fit(X), rbm(n_jobs=2).fit(X))
+
+
+def test_copies_and_pickles() -> None:
+    cloudpickle = pytest.importorskip("cloudpickle")
+    X = rows()
+    m = rbm().fit(X)
+    for copy in (pickle.loads(pickle.dumps(m)), pickle.loads(cloudpickle.dumps(m))):
+        np.testing.assert_array_equal(copy.transform(X), m.transform(X))
+        np.testing.assert_array_equal(copy.gibbs(X), pickle.loads(pickle.dumps(m)).gibbs(X))
+        assert_same(copy.partial_fit(X), pickle.loads(pickle.dumps(m)).partial_fit(X))
+    assert not hasattr(clone(m), "components_")
+
+
+def test_patch() -> None:
+    import sklearn.neural_network as place
+
+    with patch():
+        assert place.BernoulliRBM is BernoulliRBM
+        with patch():
+            from sklearn.neural_network import BernoulliRBM as Imported
+        assert Imported is place.BernoulliRBM is BernoulliRBM
+    assert place.BernoulliRBM is Original
+    first, second = patch(), patch()
+    first.undo()
+    first.undo()
+    assert place.BernoulliRBM is BernoulliRBM
+    second.undo()
+    assert place.BernoulliRBM is place._rbm.BernoulliRBM is Original
+
+
+def test_without_scikit_learn() -> None:
+    done = run_python(
+        "import sys, rbmfast\nassert 'sklearn' not in sys.modules\nsys.modules['sklearn'] = None\n"
+        "import rbmfast.sklearn"
+    )
+    assert "pip install 'rbmfast[sklearn]'" in done.stderr.splitlines()[-1]
