@@ -275,7 +275,7 @@ def check_fits_memory(n_bytes: int, what: str) -> None:
 def _memory_limit() -> int:
     """Of this process's control group: what a container may use.
 
-    Bytes, because text imports its codec at the first use: a process forked meanwhile waits for that import forever.
+    Bytes: text imports its codec at the first use, and a process forked meanwhile waits for that forever.
     """
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         try:
