@@ -127,6 +127,9 @@ cdef extern from "rbmk.h" nogil:
     void rbmk_normal_weights(int64_t n, int m, double scale, uint64_t seed, uint32_t purpose, uint32_t layer,
                              float *out)
 
+    rbmk_status rbmk_anneal(const rbmk_weights *w, const float *a, const float *b, const float *base,
+                            const float *betas, int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n,
+                            rbmk_stream stream)
     rbmk_status rbmk_statistics(rbmk_states states, int m, const uint16_t *hidden, int n_hidden, int64_t *pairs,
                                 int64_t *visible, int64_t *hidden_sum)
     rbmk_status rbmk_update(rbmk_learning *model, const rbmk_gradient *gradient, const rbmk_settings *settings,

@@ -67,6 +67,20 @@ def gibbs(
     rows: RowIds = 0,
     clamp: U8 | None = None,
 ) -> tuple[U8, U8]: ...
+def anneal(
+    weights: Weights,
+    a: F32,
+    b: F32,
+    base: F32,
+    visible: U8,
+    log_weights: F64,
+    betas: F32,
+    seed: int,
+    purpose: int,
+    layer: int = 0,
+    first_step: int = 0,
+    rows: RowIds = 0,
+) -> tuple[U8, F64]: ...
 def range_of(x: NDArray[Any]) -> str | None: ...
 def states_u8(x: NDArray[Any]) -> U8 | None: ...
 def states_u16(x: NDArray[Any]) -> U16 | None: ...

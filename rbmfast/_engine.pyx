@@ -308,6 +308,34 @@ def gibbs(Weights weights not None, a, b, visible, int64_t steps, seed, purpose,
     return v, h
 
 
+def anneal(Weights weights not None, a, b, base, visible, log_weights, betas, seed, purpose, layer=0, first_step=0,
+           rows=0):
+    """Gibbs steps of models on the way to this one; returns the last visible states and the log-weights."""
+    if visible.dtype != np.uint8:
+        raise TypeError(f"visible states must be uint8, got {visible.dtype}")
+    _states(visible, weights.c.n_visible)
+    v = np.array(visible, np.uint8, order="C")
+    log_w = np.array(log_weights, np.float64)
+    cdef uint8_t[:, ::1] v_view = v
+    cdef double[::1] log_w_view = log_w
+    cdef const float[::1] a_view = _vector(a, weights.c.n_visible, "a")
+    cdef const float[::1] b_view = _vector(b, weights.c.n_hidden, "b")
+    cdef const float[::1] base_view = _vector(base, weights.c.n_visible, "base")
+    cdef const float[::1] betas_view = betas
+    cdef int64_t n = len(v), n_betas = len(betas)
+    cdef _Stream stream = _Stream(n, seed, purpose, layer, first_step, rows)
+    cdef rbmk_status status
+    if log_w_view.shape[0] != n:
+        raise ValueError(f"log_weights must have length {n}, got {log_w_view.shape[0]}")
+    if n == 0 or n_betas < 2:
+        return v, log_w
+    with nogil:
+        status = rbmk_anneal(&weights.c, &a_view[0], &b_view[0], &base_view[0], &betas_view[0], n_betas,
+                             &v_view[0, 0], &log_w_view[0], n, stream.c)
+    _check(status)
+    return v, log_w
+
+
 # --- States from floats ----------------------------------------------------------------------------------
 
 

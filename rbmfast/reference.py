@@ -13,6 +13,7 @@ where it says so), rounded one at a time: no fused multiply-add, no library exp 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from rbmfast.state import Gradient, LearningState, Statistics, UpdateSettings
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
 States = NDArray[Any]
 RowIds = int | NDArray[np.int64]  # number of the first row, or of each row
 
@@ -340,6 +342,45 @@ def gibbs(
         drawn = bernoulli(affine(weights, h, a, up=False), seed, purpose, layer, first_step + 2 * t + 1, rows)
         v = drawn if clamp is None else np.where(clamp, visible, drawn)
     return v, h
+
+
+def anneal(
+    weights: Weights,
+    a: F32,
+    b: F32,
+    base: F32,
+    visible: U8,
+    log_weights: F64,
+    betas: F32,
+    seed: int,
+    purpose: int,
+    layer: int = 0,
+    first_step: int = 0,
+    rows: RowIds = 0,
+) -> tuple[U8, F64]:
+    """Gibbs steps of models with weights ``beta W``, from ``betas[1]`` on; their log-ratios are added up.
+
+    The model at beta has the visible bias ``(1 - beta) base + beta a`` and the hidden bias ``beta b``. Before
+    each step `log_weights` gains the log of the summed weight of the visible states, at the new beta minus at
+    the old one. Returns the last visible states and the log-weights.
+    """
+    v, log_w = visible, log_weights
+    for t, (here, there) in enumerate(pairwise(betas)):
+        sent = affine(weights, v, np.zeros_like(b))
+        before, _ = _log_weight(here, a, b, base, v, sent)
+        after, visible_bias = _log_weight(there, a, b, base, v, sent)
+        log_w = log_w + (after - before)
+        step = first_step + 2 * t
+        h = bernoulli(there * sent + there * b, seed, purpose, layer, step, rows)
+        x = there * affine(weights, h, np.zeros_like(a), up=False) + visible_bias
+        v = bernoulli(x, seed, purpose, layer, step + 1, rows)
+    return v, log_w
+
+
+def _log_weight(beta: np.float32, a: F32, b: F32, base: F32, v: U8, sent: F32) -> tuple[F64, F32]:
+    """Log-weights of visible states under the model at `beta`, and its visible bias."""
+    visible_bias = (f32(1.0) - beta) * base + beta * a
+    return softplus_sum(beta * sent + beta * b) + weighted_sum(v, visible_bias), visible_bias
 
 
 # --- Learning --------------------------------------------------------------------------------------------

@@ -104,6 +104,13 @@ rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const f
 rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,
                        int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp);
 
+/* The same for models on the way from independent units (beta 0, visible bias `base`) to the weights (beta 1): one step
+ * at each of betas[1 ...], before which log_weight[row] gains the log of the summed weight of the row's visible state,
+ * at the new beta less at the old one. The model at beta has the weights beta W and the biases (1 - beta) base + beta a
+ * and beta b. */
+rbmk_status rbmk_anneal(const rbmk_weights *w, const float *a, const float *b, const float *base, const float *betas,
+                        int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n, rbmk_stream stream);
+
 /* --- States from floats --------------------------------------------------------------------------------- */
 
 typedef struct {

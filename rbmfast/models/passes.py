@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,10 @@ class Pass:
                 "total inputs overflow float32: scale the real-valued states or the weights down"
             )
         return x
+
+    def send(self, states: States) -> F32:
+        """The same without the bias: what the source sends."""
+        return replace(self, bias=np.zeros_like(self.bias)).input(states)
 
     def _sparse_input(self, states: Any) -> F32:
         """The same for a CSR matrix of levels, at the cost of what it stores; the sums are exact too."""

@@ -340,8 +340,8 @@ class RBM:
     def _interaction(self, v: States, h: States) -> F64:
         """``v W h``, from a layer where the products are exact, if there is one."""
         if self.visible.exact or not self.hidden.exact:
-            return row_dot(self._pass(up=True, bias=np.zeros(self.n_hidden, np.float32)).input(v), h)
-        return row_dot(self._pass(up=False, bias=np.zeros(self.n_visible, np.float32)).input(h), v)
+            return row_dot(self._up.send(v), h)
+        return row_dot(self._down.send(h), v)
 
     def free_energy(self, V: Any) -> F64:
         """Free energies F(v) = -log sum_h exp(-E(v, h)), so that p(v) = exp(-F(v)) / Z.

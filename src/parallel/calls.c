@@ -1,4 +1,4 @@
-/* The public calls that are one region each: passes, chains, functions of total inputs, random numbers, statistics. */
+/* The public calls that are one region each: passes, functions of total inputs, random numbers, statistics. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,71 +63,6 @@ rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const f
     rbmk_free(parts);
     rbmk_free(job.scratch);
     return status;
-}
-
-/* --- Chains: rows are independent, so each member runs its own and nobody waits -------------------------- */
-
-typedef struct {
-    const rbmk_weights *w;
-    const float *a, *b;
-    uint8_t *visible, *hidden;
-    const uint8_t *clamp;
-    int64_t n, steps;
-    rbmk_stream stream;
-    char *scratch;
-    size_t scratch_size;
-} gibbs_job;
-
-static void gibbs_rows(const gibbs_job *job, int64_t from, int64_t n, void *scratch)
-{
-    const rbmk_weights *w = job->w;
-    const rbmk_team alone = {0, 1, NULL};
-    uint8_t *visible = job->visible + from * w->n_visible, *hidden = job->hidden + from * w->n_hidden;
-    rbmk_stream stream = job->stream;
-    if (stream.rows)
-        stream.rows += from;
-    stream.first_row += from;
-    rbmk_layer_pass up = rbmk_pass_packed(w, 1), down = rbmk_pass_packed(w, 0);
-    up.bias = job->b;
-    up.states = (rbmk_states){visible, 0, w->n_visible, n};
-    up.out.sample = hidden;
-    down.bias = job->a;
-    down.states = (rbmk_states){hidden, 0, w->n_hidden, n};
-    down.out.sample = visible;
-    down.clamp = job->clamp ? job->clamp + from * w->n_visible : NULL;
-    up.stream = down.stream = &stream;
-    for (int64_t t = 0; t < job->steps; t++) {
-        rbmk_pass_member(alone, &up, scratch);
-        stream.step++;
-        rbmk_pass_member(alone, &down, scratch);
-        stream.step++;
-    }
-}
-
-static void gibbs_member(rbmk_team team, void *arg)
-{
-    const gibbs_job *job = arg;
-    int64_t from, to;
-    rbmk_share(team, job->n, &from, &to);
-    for (int64_t row = from; row < to; row += RBMK_TILE_ROWS)
-        gibbs_rows(job, row, to - row < RBMK_TILE_ROWS ? to - row : RBMK_TILE_ROWS,
-                   job->scratch + (size_t)team.id * job->scratch_size);
-}
-
-rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,
-                       int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp)
-{
-    int larger = w->n_visible > w->n_hidden ? w->n_visible : w->n_hidden;
-    int threads = rbmk_threads_for(0.015 * (double)n * (double)steps * w->n_visible * w->n_hidden);
-    gibbs_job job = {w, a, b, visible, hidden, clamp, n, steps, stream, NULL, 0};
-    threads = threads > n ? (int)n : threads;
-    job.scratch_size = (size_t)rbmk_round_up((int64_t)rbmk_pass_scratch(w->up.kernels, RBMK_TILE_ROWS, larger), 64);
-    job.scratch = rbmk_allocate((size_t)threads, job.scratch_size);
-    if (!job.scratch)
-        return RBMK_NO_MEMORY;
-    rbmk_run(threads, w->up.kernels, gibbs_member, &job);
-    rbmk_free(job.scratch);
-    return RBMK_OK;
 }
 
 /* --- Functions of total inputs -------------------------------------------------------------------------- */
@@ -212,18 +147,8 @@ static double level(const rbmk_states *states, int64_t at)
 static void weighted_sum_rows(const void *arg, int64_t from, int64_t to)
 {
     const map_job *job = arg;
-    const rbmk_kernels *k = rbmk_current_kernels();
-    for (int64_t i = from; i < to; i++) {
-        const int64_t row = i * job->states.stride;
-        double total = 0.0;
-        for (int c = 0; c < job->m; c += RBMK_PANEL) {
-            int n = job->m - c < RBMK_PANEL ? job->m - c : RBMK_PANEL;
-            total += job->states.grey
-                         ? k->dot_panel_u16((const uint16_t *)job->states.data + row + c, job->weights + c, n)
-                         : k->dot_panel_u8((const uint8_t *)job->states.data + row + c, job->weights + c, n);
-        }
-        ((double *)job->out)[i] = total / 65535.0;
-    }
+    for (int64_t i = from; i < to; i++)
+        ((double *)job->out)[i] = rbmk_weighted_row(rbmk_current_kernels(), &job->states, i, job->m, job->weights);
 }
 
 static void bernoulli_rows(const void *arg, int64_t from, int64_t to)

@@ -24,19 +24,35 @@ rbmk_counter rbmk_counter_of(const rbmk_stream *stream, int64_t i)
     };
 }
 
+/* --- States ------------------------------------------------------------------------------------------- */
+
+double rbmk_weighted_row(const rbmk_kernels *k, const rbmk_states *states, int64_t row, int m, const float *weights)
+{
+    const int64_t at = row * states->stride;
+    double total = 0.0;
+    for (int c = 0; c < m; c += RBMK_PANEL) {
+        const int n = m - c < RBMK_PANEL ? m - c : RBMK_PANEL;
+        total += states->grey ? k->dot_panel_u16((const uint16_t *)states->data + at + c, weights + c, n)
+                              : k->dot_panel_u8((const uint8_t *)states->data + at + c, weights + c, n);
+    }
+    return total / 65535.0;
+}
+
 /* --- Weights ------------------------------------------------------------------------------------------- */
 
 rbmk_layer_pass rbmk_pass_packed(const rbmk_weights *w, int up)
 {
     const rbmk_matrix *m = up ? &w->up : &w->down;
     return (rbmk_layer_pass){
-        .kernels = m->kernels, .rows = m->rows, .cols = m->cols, .exponent = w->exponent, .packed = m, .up = up};
+        .kernels = m->kernels, .rows = m->rows, .cols = m->cols, .exponent = w->exponent, .packed = m, .up = up,
+        .beta = 1.0f};
 }
 
 rbmk_layer_pass rbmk_pass_source(const rbmk_kernels *kernels, const rbmk_source *s, int up)
 {
     return (rbmk_layer_pass){.kernels = kernels, .rows = up ? s->W.n_visible : s->W.n_hidden,
-                             .cols = up ? s->W.n_hidden : s->W.n_visible, .exponent = s->exponent, .source = s, .up = up};
+                             .cols = up ? s->W.n_hidden : s->W.n_visible, .exponent = s->exponent, .source = s, .up = up,
+                             .beta = 1.0f};
 }
 
 static rbmk_matrix piece_of(const rbmk_layer_pass *p, int col, int n_cols, void *memory)
@@ -100,7 +116,7 @@ typedef struct {
     int col, n_cols;   /* of the piece */
     int64_t row;
     int n;
-    float scale;
+    float scale, other_scale;
     int64_t *sums;     /* of the statistic, the member's */
 } tile;
 
@@ -115,13 +131,13 @@ static void multiply(const tile *t)
                                 PIECE_COLUMNS, t->s.kernel);
 }
 
-static void inputs(const tile *t, int r, float *x)
+static void inputs(const tile *t, int r, float scale, const float *bias, float *x)
 {
     const rbmk_layer_pass *p = t->p;
     if (p->states.grey)
-        p->kernels->affine_f64(t->s.grey + r * PIECE_COLUMNS, t->n_cols, t->scale, p->bias + t->col, x);
+        p->kernels->affine_f64(t->s.grey + r * PIECE_COLUMNS, t->n_cols, scale, bias + t->col, x);
     else
-        p->kernels->affine_i32(t->s.sums + r * PIECE_COLUMNS, t->n_cols, t->scale, p->bias + t->col, x);
+        p->kernels->affine_i32(t->s.sums + r * PIECE_COLUMNS, t->n_cols, scale, bias + t->col, x);
 }
 
 static void draw(const tile *t, int r, const float *x)
@@ -137,9 +153,9 @@ static void draw(const tile *t, int r, const float *x)
     memcpy(p->out.sample + at, drawn, (size_t)t->n_cols);
 }
 
-static void sum_softplus(const tile *t, int r, const float *x)
+static void sum_softplus(const tile *t, int r, const float *x, double *sums)
 {
-    double *sum = t->p->out.softplus + (t->row + r) * rbmk_panels(t->p->cols) + t->col / RBMK_PANEL;
+    double *sum = sums + (t->row + r) * rbmk_panels(t->p->cols) + t->col / RBMK_PANEL;
     for (int c = 0; c < t->n_cols; c += RBMK_PANEL)
         sum[c / RBMK_PANEL] =
             t->p->kernels->softplus_panel(x + c, t->n_cols - c < RBMK_PANEL ? t->n_cols - c : RBMK_PANEL);
@@ -150,11 +166,15 @@ static void one_row(const tile *t, int r)
     const rbmk_layer_pass *p = t->p;
     const int64_t at = (t->row + r) * p->cols + t->col;
     float *x = p->out.input ? p->out.input + at : t->s.x;
-    inputs(t, r, x);
+    if (p->other) {
+        inputs(t, r, t->other_scale, p->other->bias, x);
+        sum_softplus(t, r, x, p->other->softplus);
+    }
+    inputs(t, r, t->scale, p->bias, x);
     if (p->out.probability)
         p->kernels->sigmoid(x, t->n_cols, p->out.probability + at);
     if (p->out.softplus)
-        sum_softplus(t, r, x);
+        sum_softplus(t, r, x, p->out.softplus);
     if (p->out.sample)
         draw(t, r, x);
     if (p->statistic)
@@ -207,7 +227,8 @@ void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *p, void *scratch)
 {
     const int row_unit = p->statistic ? 16 : 1; /* packing works on groups of rows */
     const rbmk_rectangle own = rbmk_share_rectangle(team, p->states.n, row_unit, p->cols);
-    tile t = {.p = p, .s = divide(p, scratch), .scale = ldexpf(1.0f, -p->exponent)};
+    tile t = {.p = p, .s = divide(p, scratch), .scale = ldexpf(p->beta, -p->exponent)};
+    t.other_scale = p->other ? ldexpf(p->other->beta, -p->exponent) : 0.0f;
     if (p->statistic) {
         t.sums = p->statistic->sums + (int64_t)team.id * p->cols;
         memset(t.sums, 0, (size_t)p->cols * sizeof *t.sums);

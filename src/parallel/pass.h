@@ -13,6 +13,13 @@ typedef struct {
     int64_t *sums;  /* (team size, m->cols): their column sums, each member's; never negated */
 } rbmk_statistic;
 
+/* Softplus sums of total inputs of other weights and biases: of the same sums, at another beta. */
+typedef struct {
+    float beta;
+    const float *bias;
+    double *softplus; /* (n, n_panels) */
+} rbmk_other;
+
 typedef struct {
     const rbmk_kernels *kernels;
     int rows, cols, exponent;      /* of the weights in the pass's direction */
@@ -20,6 +27,7 @@ typedef struct {
     const rbmk_source *source;
     const rbmk_matrix *keep;       /* where to leave what is packed, or NULL; members must own whole columns */
     int up;                        /* direction, of `source` */
+    float beta;                    /* multiplies the weights */
     const float *bias;
     rbmk_states states;
     const rbmk_stream *stream;     /* of `sample` */
@@ -27,6 +35,7 @@ typedef struct {
     uint8_t *sample_transposed;    /* (cols, transposed_stride), or NULL */
     ptrdiff_t transposed_stride;
     const rbmk_statistic *statistic; /* or NULL */
+    const rbmk_other *other;       /* or NULL */
     const uint8_t *clamp;          /* where 1, `sample` keeps its value */
 } rbmk_layer_pass;
 
@@ -42,6 +51,9 @@ void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *pass, void *scratch
 
 /* Whether each member of the team does all of the n rows of some of the columns. */
 int rbmk_pass_by_columns(rbmk_team team, int64_t n, int columns);
+
+/* Sum of state * weight of a row of m states. */
+double rbmk_weighted_row(const rbmk_kernels *k, const rbmk_states *states, int64_t row, int m, const float *weights);
 
 /* Philox counter of row i of a stream. */
 rbmk_counter rbmk_counter_of(const rbmk_stream *stream, int64_t i);

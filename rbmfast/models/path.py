@@ -1,0 +1,146 @@
+"""The way from independent units to a model, which annealing and tempering go along."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from rbmfast import _engine as engine
+from rbmfast.models.passes import Pass
+from rbmfast.random import Purpose
+from rbmfast.reference import F32, States
+from rbmfast.units.base import F64, RowIds
+
+WORK = 10**10  # additions of one engine call at most: a fraction of a second, so that Ctrl-C is answered
+
+
+@dataclass(frozen=True)
+class Path:
+    """A family of models p_beta: units that know nothing of each other at beta = 0, the model itself at 1.
+
+    Each is an RBM with the weights ``beta W``, the visible bias ``(1 - beta) base + beta a`` and the hidden
+    bias ``beta b``: the path of Salakhutdinov & Murray (2008), eq. 15 to 18, whose hidden units are even at
+    beta = 0. (Keeping their biases there is worse: docs/design/005-likelihood.md.)
+
+    Attributes
+    ----------
+    up, down : Pass
+        The conditional distributions of the model.
+    base : float32 array (n_visible,)
+        Visible bias at beta = 0.
+
+    Notes
+    -----
+    `beta` is a number, or a float32 column (n_rows, 1) with one for each row. All arithmetic is float32,
+    operation by operation, so that every engine gives the same bits.
+    """
+
+    up: Pass
+    down: Pass
+    base: F32
+
+    # --- The model at beta ---------------------------------------------------------------------------------
+
+    def interaction(self, v: States) -> F32:
+        """What visible states send to the hidden units at beta = 1, without the bias: (n_rows, n_hidden)."""
+        return self.up.send(v)
+
+    def hidden_input(self, sent: F32, beta: float | F32) -> F32:
+        """Total inputs of the hidden units at `beta`, given `interaction`."""
+        beta = np.float32(beta)
+        return beta * sent + beta * self.up.bias
+
+    def visible_input(self, sent: F32, beta: float | F32) -> F32:
+        """Total inputs of the visible units at `beta`, given what hidden states send at beta = 1."""
+        return np.float32(beta) * sent + self.visible_bias(beta)
+
+    def visible_bias(self, beta: float | F32) -> F32:
+        """Of the model at `beta`."""
+        beta = np.float32(beta)
+        bias: F32 = (np.float32(1) - beta) * self.base + beta * self.down.bias
+        return bias
+
+    def log_weight(self, v: States, sent: F32, beta: float) -> F64:
+        """Log of exp(-E) summed over the hidden units, of the model at one `beta`: (n_rows,) in nats."""
+        hidden = self.up.target.log_normalizer(self.hidden_input(sent, beta), np.float32(beta) * self.up.bias)
+        return hidden - self.down.target.energy(v, self.visible_bias(beta))
+
+    def log_z0(self) -> float:
+        """Log of the partition function at beta = 0, in float64."""
+        base, even = self.base.astype(np.float64)[None], np.zeros((1, len(self.up.bias)))
+        visible = self.down.target.log_normalizer_float64(base, base[0])
+        return float((visible + self.up.target.log_normalizer_float64(even, even[0]))[0])
+
+    # --- Moving --------------------------------------------------------------------------------------------
+
+    def start(self, n: int, seed: int, purpose: Purpose, first_row: int = 0) -> States:
+        """Visible states drawn at beta = 0, with the random numbers of half-step 0: (n, n_visible)."""
+        return self.down.target.sample(np.tile(self.base, (n, 1)), seed, purpose, 0, 0, first_row)
+
+    def gibbs_step(
+        self, sent: F32, beta: float | F32, seed: int, purpose: Purpose, step: int, rows: RowIds = 0
+    ) -> tuple[States, States]:
+        """Hidden given visible states (of which `interaction` is given), and visible ones given them."""
+        h = self.up.target.sample(self.hidden_input(sent, beta), seed, purpose, 0, step, rows)
+        x = self.visible_input(self.down.send(h), beta)
+        return self.down.target.sample(x, seed, purpose, 0, step + 1, rows), h
+
+    def anneal(
+        self,
+        v: States,
+        log_weights: F64,
+        betas: F32,
+        seed: int,
+        purpose: Purpose,
+        first_step: int,
+        first_row: int = 0,
+    ) -> tuple[States, F64]:
+        """Move rows along `betas`: at each but the first, one Gibbs step of the model there.
+
+        Parameters
+        ----------
+        v : (n_rows, n_visible)
+            Visible states that belong to ``betas[0]``.
+        log_weights : float64 array (n_rows,)
+            What the rows have gathered so far.
+        betas : float32 array (n,)
+            In any order.
+        seed, purpose, first_step, first_row
+            Of the random numbers: half-steps ``first_step + 2 t`` and the next one at ``betas[t + 1]``.
+
+        Returns
+        -------
+        v : (n_rows, n_visible)
+            The last visible states.
+        log_weights : float64 array (n_rows,)
+            With the log-ratios of the models before each step, after and before the change of beta.
+        """
+        n = max(1, WORK // (2 * len(v) * self.up.W.size))
+        for at in range(0, len(betas) - 1, n):
+            stream = seed, purpose, 0, first_step + 2 * at, first_row
+            v, log_weights = self._move(v, log_weights, betas[at : at + n + 1], *stream)
+        return v, log_weights
+
+    def _move(
+        self,
+        v: States,
+        log_weights: F64,
+        betas: F32,
+        seed: int,
+        purpose: Purpose,
+        layer: int,
+        step: int,
+        row: int,
+    ) -> tuple[States, F64]:
+        if self.up.source.fused and self.up.target.fused:
+            biases = self.down.bias, self.up.bias, self.base
+            draws = seed, purpose, layer, step, row
+            return engine.anneal(self.up.weights, *biases, v, log_weights, betas, *draws)
+        for t, (here, there) in enumerate(pairwise(betas)):
+            sent = self.interaction(v)
+            gain = self.log_weight(v, sent, there) - self.log_weight(v, sent, here)
+            log_weights = log_weights + gain
+            v, _ = self.gibbs_step(sent, there, seed, purpose, step + 2 * t, row)
+        return v, log_weights

@@ -1,0 +1,203 @@
+/* Chains: rows are independent, so each member runs its own, a tile of them at a time, and nobody waits. */
+#include <string.h>
+
+#include "pass.h"
+
+typedef struct {
+    const rbmk_weights *w;
+    const float *a, *b;
+    uint8_t *visible, *hidden; /* hidden: NULL where nobody wants it */
+    const uint8_t *clamp;
+    int64_t n, steps;
+    rbmk_stream stream;
+    const float *base, *betas; /* of annealing */
+    double *log_weight;
+    char *scratch;
+    size_t scratch_size;
+} chains_job;
+
+/* One tile's two passes. */
+typedef struct {
+    rbmk_stream stream;
+    rbmk_layer_pass up, down;
+} tile_chains;
+
+static tile_chains begin(const chains_job *job, int64_t from, int64_t n, uint8_t *hidden)
+{
+    const rbmk_weights *w = job->w;
+    uint8_t *visible = job->visible + from * w->n_visible;
+    tile_chains c = {job->stream, rbmk_pass_packed(w, 1), rbmk_pass_packed(w, 0)};
+    if (c.stream.rows)
+        c.stream.rows += from;
+    c.stream.first_row += from;
+    c.up.bias = job->b;
+    c.up.states = (rbmk_states){visible, 0, w->n_visible, n};
+    c.up.out.sample = hidden;
+    c.down.bias = job->a;
+    c.down.states = (rbmk_states){hidden, 0, w->n_hidden, n};
+    c.down.out.sample = visible;
+    c.down.clamp = job->clamp ? job->clamp + from * w->n_visible : NULL;
+    return c;
+}
+
+static void gibbs_step(tile_chains *c, void *scratch)
+{
+    const rbmk_team alone = {0, 1, NULL};
+    c->up.stream = c->down.stream = &c->stream;
+    rbmk_pass_member(alone, &c->up, scratch);
+    c->stream.step++;
+    rbmk_pass_member(alone, &c->down, scratch);
+    c->stream.step++;
+}
+
+static void gibbs_tile(const chains_job *job, int64_t from, int64_t n, char *scratch)
+{
+    tile_chains c = begin(job, from, n, job->hidden + from * job->w->n_hidden);
+    for (int64_t t = 0; t < job->steps; t++)
+        gibbs_step(&c, scratch);
+}
+
+/* --- Annealing ----------------------------------------------------------------------------------------- */
+
+/* Of one model on the way from independent units to the weights: what depends on beta, and the log-weights there. */
+typedef struct {
+    float *a, *b;
+    double *softplus; /* (n, panels) */
+    double *visible;  /* (n,): weighted sums of the visible states */
+} model_at;
+
+typedef struct {
+    model_at here, there;
+    uint8_t *hidden;
+    void *pass;
+} anneal_scratch;
+
+enum { HERE_AND_THERE = 2 };
+
+static size_t floats_size(int n) { return (size_t)rbmk_round_up(n, 16) * sizeof(float); }
+
+static size_t softplus_size(int n_hidden) { return RBMK_TILE_ROWS * (size_t)rbmk_panels(n_hidden) * sizeof(double); }
+
+static size_t model_size(const rbmk_weights *w)
+{
+    return floats_size(w->n_visible) + floats_size(w->n_hidden) + softplus_size(w->n_hidden) +
+           RBMK_TILE_ROWS * sizeof(double);
+}
+
+static size_t anneal_size(const rbmk_weights *w)
+{
+    return HERE_AND_THERE * model_size(w) + (size_t)rbmk_round_up((int64_t)RBMK_TILE_ROWS * w->n_hidden, 64);
+}
+
+static model_at place_model(const rbmk_weights *w, char *memory)
+{
+    model_at m;
+    m.softplus = (double *)memory;
+    m.visible = m.softplus + softplus_size(w->n_hidden) / sizeof(double);
+    m.a = (float *)(m.visible + RBMK_TILE_ROWS);
+    m.b = m.a + floats_size(w->n_visible) / sizeof(float);
+    return m;
+}
+
+static anneal_scratch divide(const rbmk_weights *w, char *memory)
+{
+    anneal_scratch s;
+    s.here = place_model(w, memory);
+    s.there = place_model(w, memory + model_size(w));
+    s.hidden = (uint8_t *)memory + HERE_AND_THERE * model_size(w);
+    s.pass = memory + anneal_size(w);
+    return s;
+}
+
+static void set_biases(const chains_job *job, float beta, const model_at *m)
+{
+    for (int i = 0; i < job->w->n_visible; i++) {
+        const float base = (1.0f - beta) * job->base[i], own = beta * job->a[i];
+        m->a[i] = base + own;
+    }
+    for (int j = 0; j < job->w->n_hidden; j++)
+        m->b[j] = beta * job->b[j];
+}
+
+static void sum_visible(const rbmk_layer_pass *up, int n_visible, const model_at *m)
+{
+    for (int64_t i = 0; i < up->states.n; i++)
+        m->visible[i] = rbmk_weighted_row(up->kernels, &up->states, i, n_visible, m->a);
+}
+
+static double log_weight(const model_at *m, int64_t row, int panels)
+{
+    double softplus = 0.0;
+    for (int p = 0; p < panels; p++)
+        softplus += m->softplus[row * panels + p];
+    return softplus + m->visible[row];
+}
+
+static void anneal_tile(const chains_job *job, int64_t from, int64_t n, char *scratch)
+{
+    const rbmk_weights *w = job->w;
+    const anneal_scratch s = divide(w, scratch);
+    const int panels = rbmk_panels(w->n_hidden);
+    tile_chains c = begin(job, from, n, s.hidden);
+    rbmk_other here = {0.0f, s.here.b, s.here.softplus};
+    c.up.other = &here;
+    c.up.bias = s.there.b;
+    c.up.out.softplus = s.there.softplus;
+    c.down.bias = s.there.a;
+    for (int64_t t = 0; t < job->steps; t++) {
+        here.beta = job->betas[t];
+        c.up.beta = c.down.beta = job->betas[t + 1];
+        set_biases(job, here.beta, &s.here);
+        set_biases(job, c.up.beta, &s.there);
+        sum_visible(&c.up, w->n_visible, &s.here);
+        sum_visible(&c.up, w->n_visible, &s.there);
+        gibbs_step(&c, s.pass);
+        for (int64_t i = 0; i < n; i++)
+            job->log_weight[from + i] += log_weight(&s.there, i, panels) - log_weight(&s.here, i, panels);
+    }
+}
+
+/* --- The team ------------------------------------------------------------------------------------------- */
+
+static void chains_member(rbmk_team team, void *arg)
+{
+    const chains_job *job = arg;
+    char *scratch = job->scratch + (size_t)team.id * job->scratch_size;
+    int64_t from, to;
+    rbmk_share(team, job->n, &from, &to);
+    for (int64_t row = from; row < to; row += RBMK_TILE_ROWS)
+        (job->betas ? anneal_tile : gibbs_tile)(job, row, to - row < RBMK_TILE_ROWS ? to - row : RBMK_TILE_ROWS,
+                                                scratch);
+}
+
+static rbmk_status run_chains(chains_job job, size_t own_scratch)
+{
+    const rbmk_weights *w = job.w;
+    const int larger = w->n_visible > w->n_hidden ? w->n_visible : w->n_hidden;
+    const double work = 0.015 * (double)job.n * (double)job.steps * w->n_visible * w->n_hidden;
+    int threads = rbmk_threads_for(work);
+    threads = threads > job.n ? (int)job.n : threads;
+    job.scratch_size =
+        (size_t)rbmk_round_up((int64_t)(own_scratch + rbmk_pass_scratch(w->up.kernels, RBMK_TILE_ROWS, larger)), 64);
+    job.scratch = rbmk_allocate((size_t)threads, job.scratch_size);
+    if (!job.scratch)
+        return RBMK_NO_MEMORY;
+    rbmk_run(threads, w->up.kernels, chains_member, &job);
+    rbmk_free(job.scratch);
+    return RBMK_OK;
+}
+
+rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,
+                       int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp)
+{
+    return run_chains((chains_job){.w = w, .a = a, .b = b, .visible = visible, .hidden = hidden, .clamp = clamp, .n = n,
+                                   .steps = steps, .stream = stream}, 0);
+}
+
+rbmk_status rbmk_anneal(const rbmk_weights *w, const float *a, const float *b, const float *base, const float *betas,
+                        int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n, rbmk_stream stream)
+{
+    return run_chains((chains_job){.w = w, .a = a, .b = b, .base = base, .betas = betas, .visible = visible,
+                                   .log_weight = log_weight, .n = n, .steps = n_betas - 1, .stream = stream},
+                      anneal_size(w));
+}
