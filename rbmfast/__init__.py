@@ -11,7 +11,13 @@
 
 from rbmfast.data import Grey8, Packed
 from rbmfast.io import load
-from rbmfast.likelihood import log_likelihood, log_partition, pseudo_likelihood
+from rbmfast.likelihood import (
+    conservative_log_likelihood,
+    log_likelihood,
+    log_partition,
+    mean_log_likelihood,
+    pseudo_likelihood,
+)
 from rbmfast.models import RBM
 from rbmfast.runtime import VERSION as __version__
 from rbmfast.runtime import get_include, get_num_threads, set_num_threads, show_config
@@ -76,6 +82,8 @@ __all__ = [
     # likelihood
     "log_partition",
     "log_likelihood",
+    "mean_log_likelihood",
+    "conservative_log_likelihood",
     "pseudo_likelihood",
     # environment
     "set_num_threads",

@@ -36,6 +36,10 @@ class Purpose(IntEnum):
     MONITOR = 11
     AIS = 12
     SWAP = 13
+    EXACT = 14
+    REVERSE_AIS = 20
+    CONSERVATIVE = 21
+    PILOT = 22
 
 
 def check_seed(seed: SeedLike, name: str = "seed") -> int:

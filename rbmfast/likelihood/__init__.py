@@ -1,19 +1,35 @@
 """How good a model is."""
 
+from rbmfast.likelihood.conservative import conservative_log_likelihood
+from rbmfast.likelihood.data import MeanLogLikelihood, log_likelihood, mean_log_likelihood
+from rbmfast.likelihood.divergence import kl_divergence
+from rbmfast.likelihood.enumeration import all_states
 from rbmfast.likelihood.exact import (
-    LogPartition,
-    all_states,
-    log_likelihood,
-    log_partition,
+    ExactGradient,
+    Moments,
+    exact_gradient,
+    exact_moments,
     log_probabilities,
 )
+from rbmfast.likelihood.partition import log_partition
 from rbmfast.likelihood.pseudo import pseudo_likelihood
+from rbmfast.likelihood.result import LogPartition
+from rbmfast.likelihood.samples import exact_samples
 
 __all__ = [
+    "ExactGradient",
     "LogPartition",
+    "MeanLogLikelihood",
+    "Moments",
     "all_states",
+    "conservative_log_likelihood",
+    "exact_gradient",
+    "exact_moments",
+    "exact_samples",
+    "kl_divergence",
     "log_likelihood",
     "log_partition",
     "log_probabilities",
+    "mean_log_likelihood",
     "pseudo_likelihood",
 ]

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import as_rows
-from rbmfast.likelihood.exact import check_rbm
+from rbmfast.likelihood._checks import check_rbm
 from rbmfast.models import RBM
 from rbmfast.random import Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import F32, GREY, States

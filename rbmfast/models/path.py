@@ -49,17 +49,19 @@ class Path:
 
     def hidden_input(self, sent: F32, beta: float | F32) -> F32:
         """Total inputs of the hidden units at `beta`, given `interaction`."""
-        beta = np.float32(beta)
-        return beta * sent + beta * self.up.bias
+        b = np.float32(beta)
+        x: F32 = b * sent + b * self.up.bias
+        return x
 
     def visible_input(self, sent: F32, beta: float | F32) -> F32:
         """Total inputs of the visible units at `beta`, given what hidden states send at beta = 1."""
-        return np.float32(beta) * sent + self.visible_bias(beta)
+        x: F32 = np.float32(beta) * sent + self.visible_bias(beta)
+        return x
 
     def visible_bias(self, beta: float | F32) -> F32:
         """Of the model at `beta`."""
-        beta = np.float32(beta)
-        bias: F32 = (np.float32(1) - beta) * self.base + beta * self.down.bias
+        b = np.float32(beta)
+        bias: F32 = (np.float32(1) - b) * self.base + b * self.down.bias
         return bias
 
     def log_weight(self, v: States, sent: F32, beta: float) -> F64:

@@ -85,6 +85,10 @@ class Unit(ABC):
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """The bias under which unconnected units have the means of the data; and those means."""
 
+    def bias_from_means(self, means: F32) -> F32:
+        """The bias under which unconnected units have these means, or nearly."""
+        raise ValueError(f"{self.name} units have no bias for given means: give rows of data")
+
     def count_states(self, n_units: int) -> int | None:
         """How many joint states `n_units` units have; None when they cannot be enumerated."""
         return None

@@ -13,6 +13,8 @@ from rbmfast.data import Rows
 from rbmfast.reference import F32, GREY, U8, States
 from rbmfast.units.base import F64, RowIds, Unit, rows_in_a_scan
 
+LEAST_RATE = 1e-3  # of a unit, where only its mean is known
+
 
 @dataclass(frozen=True)
 class Bernoulli(Unit):
@@ -80,6 +82,11 @@ class Bernoulli(Unit):
         most = GREY * rows.n_rows
         odds = (levels + GREY) / (most - levels + GREY)
         return engine.log(odds.astype(np.float32)), (levels / most).astype(np.float32)
+
+    def bias_from_means(self, means: F32) -> F32:
+        """Log-odds of the means, which count as at least 0.001 and at most 0.999: none is infinite."""
+        p = np.clip(means.astype(np.float64), LEAST_RATE, 1 - LEAST_RATE)
+        return engine.log((p / (1 - p)).astype(np.float32))
 
     def count_states(self, n_units: int) -> int:
         """Two to the power of `n_units`."""

@@ -81,6 +81,10 @@ class Gaussian(Unit):
         mean = (total / rows.n_rows).astype(np.float32)
         return mean, mean.copy()
 
+    def bias_from_means(self, means: F32) -> F32:
+        """The means themselves."""
+        return means.copy()
+
 
 HALF_LOG_2_PI = 0.9189385332046727
 

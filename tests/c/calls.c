@@ -162,19 +162,26 @@ static void chains(record *r)
             const int n = shapes[s].n, n_visible = shapes[s].n_visible, n_hidden = shapes[s].n_hidden;
             const float *W = random_floats((size_t)n_visible * (size_t)n_hidden, 0.5f);
             const float *a = random_floats((size_t)n_visible, 1.0f), *b = random_floats((size_t)n_hidden, 1.0f);
+            const float *base = random_floats((size_t)n_visible, 1.0f), betas[] = {0.0f, 0.3f, 1.0f};
             const size_t v_bytes = (size_t)(n * n_visible), h_bytes = (size_t)(n * n_hidden);
             uint8_t *visible = fresh(v_bytes), *hidden = fresh(h_bytes), *clamp = fresh(v_bytes);
+            double *log_weight = fresh((size_t)n * sizeof *log_weight);
             const rbmk_stream stream = random_stream(clamped ? random_rows(n) : NULL);
             rbmk_weights w;
             rbmk_status status;
             fill_states(visible, v_bytes, 40);
             fill_states(clamp, v_bytes, 50);
+            memset(log_weight, 0, (size_t)n * sizeof *log_weight);
             CALL(status = rbmk_weights_create(&w, W, n_visible, n_hidden, 12));
             succeed(r, status);
             CALL(status = rbmk_gibbs(&w, a, b, visible, hidden, n, 2, stream, clamped ? clamp : NULL));
             succeed(r, status);
             keep(r, visible, v_bytes);
             keep(r, hidden, h_bytes);
+            CALL(status = rbmk_anneal(&w, a, b, base, betas, COUNT(betas), visible, log_weight, n, stream));
+            succeed(r, status);
+            keep(r, visible, v_bytes);
+            keep(r, log_weight, (size_t)n * sizeof *log_weight);
             rbmk_weights_free(&w);
             forget();
         }

@@ -110,9 +110,20 @@ static rbmk_status gibbs_with(world *w, const rbmk_weights *weights)
     return rbmk_gibbs(weights, w->model.a, w->model.b, w->visible, w->hidden, N, 2, stream, NULL);
 }
 
+static rbmk_status anneal_with(world *w, const rbmk_weights *weights)
+{
+    const rbmk_stream stream = {1, 1, 0, 0, NULL, 0};
+    const float betas[] = {0.0f, 0.5f, 1.0f};
+    double *log_weight = fresh(N * sizeof *log_weight);
+    memset(log_weight, 0, N * sizeof *log_weight);
+    return rbmk_anneal(weights, w->model.a, w->model.b, w->model.a, betas, 3, w->visible, log_weight, N, stream);
+}
+
 static rbmk_status pass(world *w) { return with_weights(w, pass_with); }
 
 static rbmk_status gibbs(world *w) { return with_weights(w, gibbs_with); }
+
+static rbmk_status anneal(world *w) { return with_weights(w, anneal_with); }
 
 static const rbmk_settings settings = {.offset_rate = 0.1f, .centered = 1, .max_norm = 3.0f};
 
@@ -155,7 +166,7 @@ static const struct {
     rbmk_status (*run)(world *w);
     int quantises; /* refuses weights */
 } calls[] = {{"exponent", exponent, 1}, {"weights_create", create, 1}, {"pass", pass, 1},     {"gibbs", gibbs, 1},
-             {"epoch, CD", epoch_cd, 1}, {"epoch, PCD", epoch_pcd, 1},  {"update", update, 0}};
+             {"anneal", anneal, 1},      {"epoch, CD", epoch_cd, 1}, {"epoch, PCD", epoch_pcd, 1},  {"update", update, 0}};
 
 /* --- Refusals -------------------------------------------------------------------------------------------- */
 

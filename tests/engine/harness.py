@@ -85,6 +85,8 @@ class Problem:
         self.x = _sprinkled(rng, normal(n_rows, n_hidden, scale=8), EDGES)
         self.positive = np.abs(self.x).clip(np.finfo(np.float32).tiny)
         self.ids = rng.integers(0, 2**40, n_rows)
+        self.base, self.log_weights = normal(n_visible), rng.standard_normal(n_rows)
+        self.betas = np.float32([0.0, 2.0**-30, 0.3, 0.3, 1.0])
         self.gradient = Gradient(
             W=normal(n_visible, n_hidden, scale=0.1),
             a=normal(n_visible, scale=0.1),
@@ -180,6 +182,15 @@ CALLS: dict[str, Call] = {
     "gibbs of rows": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 1, SEED, 7, 1, 2**32 - 1, p.ids),
     "gibbs, clamped": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 2, SEED, 9, 0, STEP, FIRST_ROW, p.clamp),
     "gibbs, no steps": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 0, SEED, 9),
+    "anneal": lambda m, w, p: m.anneal(
+        w, p.a, p.b, p.base, p.v, p.log_weights, p.betas, SEED, 12, 0, STEP, FIRST_ROW
+    ),
+    "anneal of rows, back": lambda m, w, p: m.anneal(
+        w, p.a, p.b, p.base, p.v, p.log_weights, p.betas[::-1].copy(), SEED, 12, 5, 7, p.ids
+    ),
+    "anneal, no steps": lambda m, w, p: m.anneal(
+        w, p.a, p.b, p.base, p.v, p.log_weights, p.betas[:1], SEED, 12
+    ),
     "statistics": lambda m, w, p: m.statistics(p.v, p.h_grey),
     "statistics of grey levels": lambda m, w, p: m.statistics(p.v_grey, p.h_grey),
     **{

@@ -40,6 +40,12 @@ def gibbs(**changes: Any) -> Any:
     return engine.gibbs(**{**good, **changes}, seed=0, purpose=0)
 
 
+def anneal(**changes: Any) -> Any:
+    good = {"weights": weights(), "a": f(4), "b": f(3), "base": f(4), "visible": u(5, 4)}
+    path = {"log_weights": np.zeros(5), "betas": f(3), "rows": 0}
+    return engine.anneal(**{**good, **path, **changes}, seed=0, purpose=0)
+
+
 def update(gradient: dict[str, Any] | None = None, **changes: Any) -> None:
     good = {"W": f(4, 3), "a": f(4), "b": f(3), "visible_mean": f(4), "hidden_mean": f(3)}
     engine.update(state(**changes), Gradient(**{**good, **(gradient or {})}), UpdateSettings(), 0.1, 0.0)
@@ -134,6 +140,16 @@ WRONG: dict[str, Callable[[], Any]] = {
     "gibbs: rows of clamp": lambda: gibbs(clamp=u(4, 4)),
     "gibbs: dtype of clamp": lambda: gibbs(clamp=f(5, 4)),
     "gibbs: rows": lambda: gibbs(rows=i(4)),
+    "anneal: grey": lambda: anneal(visible=grey(5, 4)),
+    "anneal: width": lambda: anneal(visible=u(5, 3)),
+    "anneal: a": lambda: anneal(a=f(3)),
+    "anneal: b": lambda: anneal(b=f(4)),
+    "anneal: base": lambda: anneal(base=f(3)),
+    "anneal: log-weights": lambda: anneal(log_weights=np.zeros(4)),
+    "anneal: betas in 64 bits": lambda: anneal(betas=np.zeros(3)),
+    "anneal: 2-D betas": lambda: anneal(betas=f(3, 1)),
+    "anneal: no betas": lambda: anneal(betas=None),
+    "anneal: rows": lambda: anneal(rows=i(4)),
     "statistics: rows": lambda: engine.statistics(u(5, 4), grey(4, 3)),
     "statistics: dtype": lambda: engine.statistics(u(5, 4), f(5, 3)),
     "statistics: states": lambda: engine.statistics(f(5, 4), grey(5, 3)),
@@ -185,6 +201,7 @@ def test_the_right_arguments_do_not() -> None:
     engine.affine(weights(), u(5, 3), f(4), False)
     gibbs()
     gibbs(clamp=u(5, 4), rows=i(5))
+    anneal()
     update()
     assert epoch() == 3
     assert epoch(chains=u(2, 3)) == 3
@@ -211,6 +228,9 @@ engine.uniform_u32(10**12, 10**6, 0, 0, 0, 0)
 engine.Weights(f(4, 3) + 1, 10**6)
 engine.Weights(f(4, 3) + 1, -(10**6))
 gibbs(steps=-1)
+anneal(betas=None)
+anneal(weights=None)
+anneal(log_weights=None)
 epoch(order=None)
 epoch(state=None, settings=None)
 epoch(state(W=None, W_velocity=None, a=None, b=None))
@@ -250,6 +270,7 @@ def test_nothing_crashes() -> None:
         lambda rows: engine.softplus_sum(f(rows, 3)),
         lambda rows: engine.weighted_sum(u(rows, 3), f(3)),
         lambda rows: gibbs(visible=u(rows, 4))[1],
+        lambda rows: anneal(visible=u(rows, 4), log_weights=np.zeros(rows))[1],
         lambda rows: engine.sigmoid(f(rows, 3)),
         lambda rows: engine.shuffle_keys(rows, 0, 0, 0),
     ],

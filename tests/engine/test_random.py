@@ -104,6 +104,9 @@ def test_parts_give_what_the_whole_gives(isa: str) -> None:
         lambda part, row: engine.affine_sigmoid_bernoulli(w, p.v[part], p.b, *arguments, row),
         lambda part, row: engine.affine_sigmoid_bernoulli(w, p.h[part], p.a, *arguments, row, False),
         lambda part, row: np.hstack(engine.gibbs(w, p.a, p.b, p.v[part], 3, SEED, 7, 0, 0, row)),
+        lambda part, row: np.column_stack(
+            engine.anneal(w, p.a, p.b, p.base, p.v[part], p.log_weights[part], p.betas, SEED, 7, 0, 0, row)
+        ),
     ]
     for call in calls:
         whole = call(slice(None), first)

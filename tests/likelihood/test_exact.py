@@ -1,172 +1,168 @@
-"""log Z and log-likelihoods, against sums and integrals made in another way."""
-
-import os
-from pathlib import Path
+"""Probabilities, moments and gradients, against sums over the states of both layers."""
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from likelihood.helpers import WORKED, joint, model, parameters, published_model
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 
 import rbmfast as rf
-from rbmfast.likelihood import LogPartition, all_states, log_probabilities
+from rbmfast.likelihood import Moments, exact_gradient, exact_moments, log_probabilities
 
-DATA = Path(os.environ.get("RBMFAST_TEST_DATA", "no such folder"))
-
-
-def model(n: int, m: int, scale: float = 1.0, **units: str) -> rf.RBM:
-    rng = np.random.default_rng(n + 100 * m)
-    return rf.RBM.from_arrays(
-        scale * rng.normal(size=(n, m)), rng.normal(size=n), rng.normal(size=m), **units
-    )
+UNITS = [{"visible": "gaussian"}, {"hidden": "gaussian"}]
 
 
-def joint_log_z(rbm: rf.RBM) -> float:
-    V, H = all_states(rbm.n_visible), all_states(rbm.n_hidden)
-    W, a, b = (p.astype(np.float64) for p in (rbm.W, rbm.a, rbm.b))
-    return float(logsumexp(V @ W @ H.T + (V @ a)[:, None] + H @ b))
+def brute_force_moments(rbm: rf.RBM) -> Moments:
+    V, H, p = (whole := joint(*parameters(rbm))).V, whole.H, whole.p
+    return Moments(p.sum(axis=1) @ V, p.sum(axis=0) @ H, V.T @ p @ H)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (7, 3), (3, 7), (6, 6)])
-def test_log_partition_against_the_sum_over_both_layers(shape: tuple[int, int]) -> None:
+def assert_same_moments(mine: Moments, theirs: Moments, rtol: float = 1e-11) -> None:
+    for name in ("visible", "hidden", "pairs"):
+        x, y = getattr(mine, name), getattr(theirs, name)
+        assert x.dtype == np.float64 and x.shape == y.shape
+        assert_allclose(x, y, rtol=rtol, atol=1e-300)
+
+
+# --- Probabilities -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (6, 3), (3, 6)])
+def test_log_probabilities(shape: tuple[int, int]) -> None:
     rbm = model(*shape)
-    assert_allclose(rf.log_partition(rbm).value, joint_log_z(rbm), rtol=1e-13)
+    both = joint(*parameters(rbm))
+    expected = logsumexp(both.log_weights, axis=1) - both.log_z
+    assert_allclose(log_probabilities(rbm), expected, rtol=1e-12)
 
 
-def test_log_partition_of_unconnected_units() -> None:
-    # log Z = sum of softplus(a) + sum of softplus(b), here with 3000 visible units.
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=3000).astype(np.float32), rng.normal(size=4).astype(np.float32)
-    rbm = rf.RBM.from_arrays(np.zeros((3000, 4)), a, b)
-    expected = sum(np.logaddexp(0, x.astype(np.float64)).sum() for x in (a, b))
-    assert_allclose(rf.log_partition(rbm).value, expected, rtol=1e-13)
-
-
-def test_log_partition_of_large_weights_does_not_overflow() -> None:
-    rbm = rf.RBM.from_arrays(np.full((50, 3), 100.0), np.zeros(50), np.zeros(3))
-    assert_allclose(rf.log_partition(rbm).value, 50 * 300, rtol=1e-6)
-
-
-def test_log_partition_does_not_see_the_fixed_point_weights() -> None:
-    rbm = rf.RBM.from_arrays([[2.0**-22]], [0.0], [0.0])
-    assert_allclose(rf.log_partition(rbm).value - np.log(4), 2.0**-24, rtol=1e-6)
-
-
-def test_log_partition_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    rbm = model(6, 6)
-    whole = rf.log_partition(rbm).value
-    monkeypatch.setattr("rbmfast.likelihood.exact.BLOCK_NUMBERS", 6 * 7)
-    assert_allclose(rf.log_partition(rbm).value, whole, rtol=1e-14)
-    assert_allclose(logsumexp(log_probabilities(rbm)), 0, atol=1e-12)
-
-
-def test_either_layer_may_be_the_small_one() -> None:
-    rbm = model(40, 5)
-    mirrored = rf.RBM.from_arrays(rbm.W.T, rbm.b, rbm.a)
-    assert_allclose(rf.log_partition(rbm).value, rf.log_partition(mirrored).value, rtol=1e-13)
-
-
-def test_log_partition_of_gaussian_layers() -> None:
-    rbm = model(40, 5, 0.2, visible="gaussian")
-    # Integrating v out by hand: log Z = log sum_h exp(b h + |a + W h|^2 / 2 - |a|^2 / 2) + n / 2 log 2 pi.
-    H = all_states(5)
-    W, a, b = (p.astype(np.float64) for p in (rbm.W, rbm.a, rbm.b))
-    exponents = H @ b + (((H @ W.T + a) ** 2).sum(axis=1) - (a**2).sum()) / 2
-    expected = logsumexp(exponents) + 20 * np.log(2 * np.pi)
-    assert_allclose(rf.log_partition(rbm).value, expected, rtol=1e-12)
-    mirrored = rf.RBM.from_arrays(rbm.W.T, rbm.b, rbm.a, hidden="gaussian")
-    assert_allclose(rf.log_partition(mirrored).value, expected, rtol=1e-12)
-
-
-def test_the_result_is_a_number_with_an_interval() -> None:
-    z = rf.log_partition(model(3, 2))
-    assert (z.stderr, z.lower, z.upper, z.method) == (0.0, z.value, z.value, "exact")
-    assert float(z) == z.value
-
-
-def test_published_model_with_exactly_known_log_z() -> None:
-    path = DATA / "salakhutdinov_murray_2008" / "mnistvh_15h.npz"
-    if not path.is_file():
-        pytest.skip("RBMFAST_TEST_DATA does not name a folder with salakhutdinov_murray_2008/mnistvh_15h.npz")
-    with np.load(path) as file:
-        rbm = rf.RBM.from_arrays(file["W"], file["vbias"], file["hbias"])
-    assert_allclose(rf.log_partition(rbm).value, 215.13840552531644, atol=1e-5)  # it rounds to float32
-
-
-# --- Log-likelihood ----------------------------------------------------------------------------------------
-
-
-def test_likelihoods_of_all_states_add_up_to_one() -> None:
-    for units in ({}, {"hidden": "gaussian"}):
-        rbm = model(6, 4, 0.5, **units)
-        log_p = rf.log_likelihood(rbm, all_states(6))
-        assert log_p.dtype == np.float64
-        assert_allclose(logsumexp(log_p), 0, atol=1e-5)
-        assert_allclose(log_p, log_probabilities(rbm), atol=1e-5)
-
-
-def test_log_z_may_be_given() -> None:
-    rbm, V = model(6, 4), all_states(6)[:5]
-    z = rf.log_partition(rbm)
-    expected = rf.log_likelihood(rbm, V)
-    for given in (z, z.value, np.float64(z.value)):
-        assert_array_equal(rf.log_likelihood(rbm, V, log_z=given), expected)
-    assert_allclose(rf.log_likelihood(rbm, V, log_z=0), -rbm.free_energy(V))
-    later = LogPartition(1.0, 0.1, 0.8, 1.2, "ais")
-    assert_allclose(rf.log_likelihood(rbm, V, log_z=later), -rbm.free_energy(V) - 1)
-
-
-def test_grey_levels_have_no_likelihood() -> None:
-    rbm = model(3, 2)
-    with pytest.raises(ValueError, match=r"X\[1, 2\] is a grey level, which is no state of bernoulli units"):
-        rf.log_likelihood(rbm, [[0, 1, 0], [0, 1, 0.5]])
-    assert rf.log_likelihood(rbm, [[0.0, 1.0, 0.0]]).shape == (1,)
-
-
-@pytest.mark.parametrize(
-    ("log_z", "error"), [("1", TypeError), (True, TypeError), (np.nan, ValueError), ([1.0], TypeError)]
-)
-def test_bad_log_z(log_z: object, error: type) -> None:
-    with pytest.raises(error, match=r"^log_z must be"):
-        rf.log_likelihood(model(3, 2), [[0, 1, 0]], log_z=log_z)
-
-
-# --- Refusals ----------------------------------------------------------------------------------------------
-
-
-def test_large_models_are_refused_with_their_cost() -> None:
-    with pytest.raises(
-        ValueError, match=r"2\*\*500 states of the hidden layer and 10\*\*153 exponentials; at most 25"
-    ):
-        rf.log_partition(rf.RBM(784, 500, seed=0))
-    with pytest.raises(ValueError, match=r"2\*\*26 states of the visible layer"):
-        rf.log_likelihood(rf.RBM(26, 30, seed=0), np.zeros((1, 26)))
-
-
-def test_models_without_countable_states_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"neither layer of RBM.* can be enumerated"):
-        rf.log_partition(model(3, 2, visible="gaussian", hidden="gaussian"))
-    # Only the countable layer counts, however small the other one is.
-    with pytest.raises(ValueError, match=r"2\*\*30 states of the hidden layer"):
-        rf.log_partition(rf.RBM(2, 30, visible="gaussian", seed=0))
-
-
-def test_unknown_methods_are_refused() -> None:
-    with pytest.raises(ValueError, match="method must be one of 'exact'; got 'ais'"):
-        rf.log_partition(model(3, 2), method="ais")
-
-
-def test_only_models_are_taken() -> None:
-    for call in (rf.log_partition, log_probabilities):
-        with pytest.raises(TypeError, match=r"rbm must be an rf\.RBM, got int"):
-            call(3)
-
-
-def test_lists_of_states_stay_short() -> None:
+def test_lists_of_probabilities_stay_short() -> None:
     with pytest.raises(ValueError, match="at most 20 visible units with 0/1 states, got 21 bernoulli"):
         log_probabilities(model(21, 2))
     with pytest.raises(ValueError, match="got 3 gaussian units"):
         log_probabilities(model(3, 2, visible="gaussian"))
-    for n in (0, 26):
-        with pytest.raises(ValueError, match="n_units"):
-            all_states(n)
+
+
+# --- Moments -----------------------------------------------------------------------------------------------
+
+
+def test_moments_of_the_worked_example() -> None:
+    # Visible states 00, 01, 10, 11 by hand (Z = 29.9222), and h given each.
+    p = np.array([5.2200, 5.4539, 9.3997, 9.8487]) / 29.9222
+    on = 1 / (1 + np.exp(-np.array([[0.2, 0.3], [0.0, 0.7], [0.7, 0.6], [0.5, 1.0]])))
+    moments = exact_moments(WORKED)
+    assert_allclose(moments.visible, [p[2] + p[3], p[1] + p[3]], atol=1e-5)
+    assert_allclose(moments.hidden, p @ on, atol=1e-5)
+    assert_allclose(moments.pairs[0], p[2] * on[2] + p[3] * on[3], atol=1e-5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.integers(1, 7),
+    m=st.integers(1, 7),
+    scale=st.sampled_from([0.0, 0.1, 1.0, 5.0, 300.0]),
+    block_numbers=st.sampled_from([1, 6, 24, 1 << 16]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_moments_against_the_sum_over_both_layers(
+    n: int, m: int, scale: float, block_numbers: int, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    W, a, b = rng.normal(size=(n, m)), rng.normal(size=n), rng.normal(size=m)
+    rbm = rf.RBM.from_arrays(scale * W, a, b)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rbmfast.likelihood.enumeration.BLOCK_NUMBERS", block_numbers)
+        # The exponents' rounding, relative to 1, grows with the exponents.
+        assert_same_moments(exact_moments(rbm), brute_force_moments(rbm), rtol=1e-12 * (1 + 10 * scale))
+
+
+def test_moments_of_a_model_and_its_mirror_image() -> None:
+    rbm = model(60, 5)
+    there = exact_moments(rf.RBM.from_arrays(rbm.W.T, rbm.b, rbm.a))
+    assert_same_moments(exact_moments(rbm), Moments(there.hidden, there.visible, there.pairs.T))
+
+
+def test_moments_of_unconnected_units() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=300).astype(np.float32), rng.normal(size=4).astype(np.float32)
+    v, h = (1 / (1 + np.exp(-x.astype(np.float64))) for x in (a, b))
+    assert_same_moments(
+        exact_moments(rf.RBM.from_arrays(np.zeros((300, 4)), a, b)), Moments(v, h, np.outer(v, h))
+    )
+
+
+def test_moments_are_slopes_of_log_z_for_the_published_model() -> None:
+    rbm, step = published_model(), np.float32(2**-8)
+    moments = exact_moments(rbm)
+    for name, unit, expected in (("b", 3, moments.hidden[3]), ("a", 400, moments.visible[400])):
+        log_z, at = [], []
+        for sign in (-1, 1):
+            moved = getattr(rbm, name).copy()
+            moved[unit] += sign * step
+            there = rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b)
+            setattr(there, name, moved)
+            log_z.append(rf.log_partition(there).value)
+            at.append(float(moved[unit]))
+        assert_allclose((log_z[1] - log_z[0]) / (at[1] - at[0]), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("units", UNITS)
+def test_other_units_are_refused(units: dict[str, str]) -> None:
+    for call in (exact_moments, lambda rbm: exact_gradient(rbm, [[0, 1, 0]])):
+        with pytest.raises(ValueError, match=r"^rbm must have Bernoulli units in both layers.*gaussian"):
+            call(model(3, 2, **units))
+
+
+# --- The gradient ------------------------------------------------------------------------------------------
+
+
+def mean_log_likelihood(flat: np.ndarray, n: int, m: int, X: np.ndarray) -> float:
+    """Of parameters in one vector, by sums over both layers."""
+    W, a, b = np.split(flat, [n * m, n * m + n])
+    W = W.reshape(n, m)
+    numerators = X @ a + np.logaddexp(0, X @ W + b).sum(axis=1)
+    return float(numerators.mean()) - joint(W, a, b).log_z
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (5, 3), (3, 5), (4, 4)])
+def test_gradient_against_central_differences(n: int, m: int) -> None:
+    rbm = model(n, m)
+    X = np.random.default_rng(0).integers(0, 2, (9, n), dtype=np.uint8)
+    flat, step = np.concatenate([p.ravel() for p in parameters(rbm)]), 1e-5
+    slopes = [
+        (mean_log_likelihood(flat + move, n, m, X) - mean_log_likelihood(flat - move, n, m, X)) / (2 * step)
+        for move in step * np.eye(len(flat))
+    ]
+    gradient = exact_gradient(rbm, X)
+    assert [g.shape for g in (gradient.W, gradient.a, gradient.b)] == [(n, m), (n,), (m,)]
+    mine = np.concatenate([g.ravel() for g in (gradient.W, gradient.a, gradient.b)])
+    assert mine.dtype == np.float64
+    assert_allclose(mine, slopes, atol=1e-9)  # differences of numbers near 10, over 2e-5
+
+
+def test_gradient_vanishes_where_data_and_model_agree() -> None:
+    rbm = rf.RBM.from_arrays(np.zeros((4, 3)), np.zeros(4), [1.0, 0.0, -2.0])
+    gradient = exact_gradient(rbm, rf.likelihood.all_states(4))
+    for g in (gradient.W, gradient.a, gradient.b):
+        assert_allclose(g, 0, atol=1e-15)
+
+
+def test_gradient_from_any_container_and_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rbm, X = model(9, 4), np.random.default_rng(1).integers(0, 2, (50, 9), dtype=np.uint8)
+    expected = exact_gradient(rbm, X)
+    nearly = np.where(X == 1, 1 - 1e-7, 1e-7)  # as levels these are 0 and 1
+    packed = rf.Packed(np.packbits(X, axis=1), 9)
+    for data in (X.tolist(), X.astype(bool), sp.csr_array(X), packed, rf.Grey8(X * 255), nearly):
+        assert_array_equal(exact_gradient(rbm, data).W, expected.W)
+    monkeypatch.setattr("rbmfast.likelihood.exact.BLOCK_NUMBERS", 13 * 7)
+    assert_allclose(exact_gradient(rbm, X).W, expected.W, rtol=1e-12)
+
+
+def test_gradient_of_bad_data() -> None:
+    rbm = model(3, 2)
+    with pytest.raises(ValueError, match=r"^X\[1, 2\] is a grey level, which is no state of bernoulli units"):
+        exact_gradient(rbm, [[0, 1, 0], [0, 1, 0.5]])
+    with pytest.raises(ValueError, match="X must have 3 features"):
+        exact_gradient(rbm, [[0, 1]])

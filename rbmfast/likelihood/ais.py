@@ -1,0 +1,122 @@
+"""Annealed importance sampling: log Z from chains led from independent units to the model, and back."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from rbmfast.likelihood.journey import Route
+from rbmfast.likelihood.result import LogPartition, log_mean_exp
+from rbmfast.models.path import Path
+from rbmfast.random import Purpose
+from rbmfast.reference import F32, States
+from rbmfast.units.base import F64
+
+NORMAL = 1.959964  # an interval of so many standard errors either way holds 95 % of a normal distribution
+FEW = 10.0  # effective chains below which an estimate hangs on a handful of lucky ones
+GAP = 1.0  # nats between forward and reverse that nobody needs to hear about
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An estimate as it was asked for: `rbmfast.log_partition` describes each of these."""
+
+    path: Path
+    betas: F32  # ascending, from 0 to 1
+    n_chains: int
+    seed: int
+    checkpoint: str | None = None
+    resume: str | None = None
+
+    def travel(self, backwards: bool, start: Callable[[], States]) -> tuple[States, F64]:
+        """Lead chains along the path, or back."""
+        purpose = Purpose.REVERSE_AIS if backwards else Purpose.AIS
+        betas = self.betas[::-1] if backwards else self.betas
+        route = Route(self.path, np.ascontiguousarray(betas), self.n_chains, self.seed, purpose)
+        return route.travel(start, self.checkpoint, self.resume)
+
+
+def forward(plan: Plan) -> LogPartition:
+    """Log Z from chains led from independent units to the model (Salakhutdinov & Murray 2008)."""
+    v, gained = plan.travel(False, lambda: plan.path.start(plan.n_chains, plan.seed, Purpose.AIS))
+    return estimate(plan.path.log_z0() + gained, "ais", v)
+
+
+def reverse(plan: Plan, samples: Callable[[], States]) -> LogPartition:
+    """Log Z from samples of the model whose chains go back to independent units (Burda et al. 2015)."""
+    v, gained = plan.travel(True, samples)
+    return estimate(plan.path.log_z0() - gained, "reverse_ais", v, sign=-1)
+
+
+def estimate(log_z: F64, method: str, samples: States | None = None, sign: int = 1) -> LogPartition:
+    """Log Z, by the mean of Z (sign 1) or of 1 / Z (sign -1) over what each chain says of log Z.
+
+    The mean of Z is unbiased, so its logarithm is too small on average (Jensen), and that of 1 / Z too large.
+    """
+    value, stderr, ess = log_mean_exp(sign * log_z)
+    warning = ""
+    if ess < min(FEW, len(log_z) / 2):
+        warning = (
+            f"{ess:.1f} of {len(log_z)} chains carry this estimate: do not trust it, use more temperatures"
+        )
+        warnings.warn(f"{method}: {warning}", UserWarning, stacklevel=4)
+    return LogPartition(
+        value=sign * value,
+        stderr=stderr,
+        lower=sign * value - NORMAL * stderr,
+        upper=sign * value + NORMAL * stderr,
+        method=method,
+        ess=ess,
+        log_weights=log_z,
+        samples=samples,
+        warning=warning,
+    )
+
+
+def bracket(forward: LogPartition, reverse: LogPartition) -> LogPartition:
+    """One estimate of two that err on opposite sides, by Bennett's acceptance ratio.
+
+    References
+    ----------
+    Bennett, "Efficient estimation of free energy differences from Monte Carlo data", J. Comput. Phys. 22
+    (1976), 245; in the form of Shirts et al., Phys. Rev. Lett. 91 (2003), 140601, eq. 8 and 10.
+    """
+    assert forward.log_weights is not None and reverse.log_weights is not None
+    up, down = forward.log_weights, reverse.log_weights
+    odds = math.log(len(up) / len(down))
+
+    def excess(log_z: float) -> float:
+        return float(expit(up - log_z - odds).sum() - expit(log_z + odds - down).sum())
+
+    ends = min(up.min(), down.min()) - abs(odds) - 1.0, max(up.max(), down.max()) + abs(odds) + 1.0
+    value = brentq(excess, *ends, xtol=1e-10)
+    share = expit(np.concatenate([up, down]) - value - odds)
+    known = math.fsum(share * (1 - share))
+    variance = 1 / known - 1 / len(up) - 1 / len(down) if known > 0 else math.inf
+    stderr = math.sqrt(max(variance, 0.0))
+    gap = reverse.value - forward.value
+    warning = ""
+    if abs(gap) > GAP + 3 * math.hypot(forward.stderr, reverse.stderr):
+        warning = (
+            f"forward and reverse AIS differ by {gap:.1f} nats: the chains have not mixed, "
+            "do not trust this; "
+            "more temperatures may help, or better samples"
+        )
+        warnings.warn(warning, UserWarning, stacklevel=4)
+    return LogPartition(
+        value=value,
+        stderr=stderr,
+        lower=min(forward.lower, reverse.lower),
+        upper=max(forward.upper, reverse.upper),
+        method="bracket",
+        ess=min(forward.ess, reverse.ess),
+        samples=forward.samples,
+        parts=(forward, reverse),
+        warning=warning or forward.warning or reverse.warning,
+    )

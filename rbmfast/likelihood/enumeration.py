@@ -1,0 +1,219 @@
+"""Every state of one layer, in blocks; what the other layer adds to each is summed (or integrated) out.
+
+The weights are taken as they are, in float64: the fixed-point weights of the sampler play no part.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.models import RBM
+from rbmfast.reference import States
+from rbmfast.units import Bernoulli, Unit
+from rbmfast.units.base import F64
+
+MAX_UNITS = 25  # of the enumerated layer
+BLOCK_NUMBERS = 1 << 16  # inputs worked on at once: with their temporaries they stay in a cache
+HIGH_AT_ONCE = 256
+
+
+def all_states(n_units: int) -> NDArray[np.uint8]:
+    """All joint states of a few 0/1 units, in counting order: uint8 (2**n_units, n_units).
+
+    Examples
+    --------
+    >>> from rbmfast.likelihood import all_states
+    >>> all_states(2)
+    array([[0, 0],
+           [0, 1],
+           [1, 0],
+           [1, 1]], dtype=uint8)
+    """
+    if not 1 <= n_units <= MAX_UNITS:
+        raise ValueError(f"n_units must be from 1 to {MAX_UNITS}, got {n_units}")
+    return Bernoulli().states(n_units, 0, 2**n_units)
+
+
+def exact_log_z(rbm: RBM) -> float:
+    """Log Z in nats, or a ValueError that says what enumerating a layer would take.
+
+    Examples
+    --------
+    >>> import math
+    >>> import rbmfast as rf
+    >>> from rbmfast.likelihood.enumeration import exact_log_z
+    >>> rbm = rf.RBM.from_arrays([[0.5, 0.3], [-0.2, 0.4]], [0.1, -0.1], [0.2, 0.3])
+    >>> round(math.exp(exact_log_z(rbm)), 2)
+    29.92
+    """
+    blocks = Blocks(layer_to_enumerate(rbm, "the exact log Z"))
+    return log_sum_exp(blocks.log_sums())
+
+
+# --- Layers ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer to enumerate, and the other layer, which is summed out. Parameters in float64."""
+
+    name: str
+    unit: Unit
+    bias: NDArray[np.float32]
+    other: Unit
+    other_bias: F64
+    W: F64  # (units, other units)
+
+    @property
+    def n_states(self) -> int | None:
+        """Joint states of all units; None when they cannot be enumerated."""
+        return self.unit.count_states(len(self.bias))
+
+    def count_states(self, n_units: int) -> int:
+        """Joint states of some of the units."""
+        count = self.unit.count_states(n_units)
+        assert count is not None, "the unit type cannot be enumerated"
+        return count
+
+    def input(self, states: States) -> F64:
+        """Total inputs of the other layer, given states: (n_states, other units)."""
+        return states @ self.W + self.other_bias
+
+    def log_weights(self, states: States) -> F64:
+        """Log of exp(-E) summed over the other layer, of given states: (n_states,) in nats."""
+        return self.sum_out(self.input(states), self.unit.energy(states, self.bias))
+
+    def sum_out(self, x: F64, energy: F64) -> F64:
+        """The same, of states that send total inputs `x` and have energies of their own."""
+        return self.other.log_normalizer_float64(x, self.other_bias) - energy
+
+    def inputs_and_energies(self, units: slice, start: int, stop: int) -> tuple[F64, F64]:
+        """What states of some units send to the other layer, (n_states, other units); their own energies."""
+        bias = self.bias[units]
+        if len(bias) == 0:
+            return np.zeros((1, len(self.other_bias))), np.zeros(1)
+        states = self.unit.states(len(bias), start, stop)
+        return states @ self.W[units], self.unit.energy(states, bias)
+
+
+def visible_layer(rbm: RBM) -> Layer:
+    """The visible layer, with the hidden one summed out."""
+    W, b = rbm.W.astype(np.float64), rbm.b.astype(np.float64)
+    return Layer("visible", rbm.visible, rbm.a, rbm.hidden, b, W)
+
+
+def hidden_layer(rbm: RBM) -> Layer:
+    """The hidden layer, with the visible one summed out."""
+    W, a = rbm.W.astype(np.float64), rbm.a.astype(np.float64)
+    return Layer("hidden", rbm.hidden, rbm.b, rbm.visible, a, W.T)
+
+
+def layer_to_enumerate(rbm: RBM, what: str) -> Layer:
+    """The smaller layer with countable states, the hidden one of two equals.
+
+    Parameters
+    ----------
+    rbm : RBM
+        The model.
+    what : str
+        What for: the start of the sentence that refuses.
+
+    Raises
+    ------
+    ValueError
+        There is none, or it is too large; the message says what enumerating it would take.
+    """
+    layers = [layer for layer in (hidden_layer(rbm), visible_layer(rbm)) if layer.n_states is not None]
+    if not layers:
+        raise ValueError(f"neither layer of {rbm!r} has 0/1 states that can be enumerated")
+    layer = min(layers, key=lambda layer: len(layer.bias))
+    if len(layer.bias) > MAX_UNITS:
+        n, n_other = layer.W.shape
+        raise ValueError(
+            f"{what} of {rbm!r} would take 2**{n} states of the {layer.name} layer and "
+            f"{_rough(n, n_other)} exponentials; at most {MAX_UNITS} units are enumerated"
+        )
+    return layer
+
+
+def can_enumerate(rbm: RBM, max_units: int = MAX_UNITS) -> bool:
+    """Whether a layer has countable states and at most so many units."""
+    layers = [layer for layer in (hidden_layer(rbm), visible_layer(rbm)) if layer.n_states is not None]
+    return any(len(layer.bias) <= max_units for layer in layers)
+
+
+def _rough(n_units: int, n_other: int) -> str:
+    """2**n_units * n_other in words that cannot overflow."""
+    return f"10**{n_units * math.log10(2) + math.log10(n_other):.0f}"
+
+
+# --- Blocks of states --------------------------------------------------------------------------------------
+
+
+class Blocks:
+    """All states of a layer, in counting order, in blocks that differ in the last units only.
+
+    What the states of a block send to the other layer is a table, made once, plus one row a block.
+
+    Parameters
+    ----------
+    layer : Layer
+        With countable states.
+
+    Attributes
+    ----------
+    n_blocks, size : int
+        Blocks, and states in each.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        n, n_other = layer.W.shape
+        fitting = (k for k in range(n, 0, -1) if layer.count_states(k) * n_other <= BLOCK_NUMBERS)
+        n_low = next(fitting, 0)
+        self.layer = layer
+        self.size, self.n_blocks = layer.count_states(n_low), layer.count_states(n - n_low)
+        self._n_high, self._n_low = n - n_low, n_low
+        self._x_low, self._energy_low = layer.inputs_and_energies(slice(n - n_low, n), 0, self.size)
+        self._x_low += layer.other_bias
+
+    def low_states(self) -> States:
+        """The last units' states, which every block runs through: (size, some units)."""
+        return self.layer.unit.states(self._n_low, 0, self.size)
+
+    def high_state(self, number: int) -> States:
+        """The first units' state throughout one block: (the other units,)."""
+        state: States = self.layer.unit.states(self._n_high, number, number + 1)[0]
+        return state
+
+    def inputs(self, numbers: Iterable[int] | None = None) -> Iterator[tuple[F64, F64]]:
+        """Total inputs (size, other units) of the other layer, and the states' own energies (size,).
+
+        Of all blocks, or of those of ascending `numbers`: with the same bits either way.
+        """
+        table = -1
+        for number in range(self.n_blocks) if numbers is None else numbers:
+            start = number - number % HIGH_AT_ONCE
+            if start != table:
+                table, stop = start, min(start + HIGH_AT_ONCE, self.n_blocks)
+                x, energy = self.layer.inputs_and_energies(slice(0, self._n_high), start, stop)
+            yield self._x_low + x[number - start], self._energy_low + energy[number - start]
+
+    def log_weights(self, numbers: Iterable[int] | None = None) -> Iterator[F64]:
+        """Log of exp(-E) summed over the other layer, for the states of block after block: (size,) each."""
+        for x, energy in self.inputs(numbers):
+            yield self.layer.sum_out(x, energy)
+
+    def log_sums(self) -> F64:
+        """Log of exp(-E) summed over the other layer and the states of each block: (n_blocks,)."""
+        return np.fromiter(map(log_sum_exp, self.log_weights()), np.float64, self.n_blocks)
+
+
+def log_sum_exp(x: F64) -> float:
+    """Faster than SciPy's for short arrays of finite numbers."""
+    top = float(x.max())
+    return top + math.log(float(np.exp(x - top).sum()))

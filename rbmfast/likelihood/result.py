@@ -1,0 +1,66 @@
+"""What an estimate of log Z consists of."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rbmfast.reference import States
+from rbmfast.units.base import F64
+
+
+@dataclass(frozen=True, eq=False)
+class LogPartition:
+    """The logarithm of a partition function, with its uncertainty; ``float(z)`` is `value`.
+
+    Attributes
+    ----------
+    value : float
+        log Z in nats.
+    stderr : float
+        Standard error; 0 where the value is exact.
+    lower, upper : float
+        A 95 % interval for log Z, wider where the log-weights spread widely; of "bracket" the hull of the
+        intervals of both directions. Both are `value` where that is exact.
+    method : str
+        How it was found.
+    ess : float
+        Effective number of chains, (sum w)^2 / sum w^2 of their weights w: how many carry the estimate.
+    log_weights : float64 array (n_chains,) or None
+        What each chain says of log Z.
+    samples : array (n_chains, n_visible) or None
+        Visible states in which the chains ended: of "ais", samples of the model as good as the annealing.
+    parts : tuple of LogPartition
+        Of "bracket": the forward and the reverse estimate.
+    warning : str
+        Why not to trust this, or empty.
+    """
+
+    value: float
+    stderr: float
+    lower: float
+    upper: float
+    method: str
+    ess: float = math.inf
+    log_weights: F64 | None = field(default=None, repr=False)
+    samples: States | None = field(default=None, repr=False)
+    parts: tuple[LogPartition, ...] = field(default=(), repr=False)
+    warning: str = ""
+
+    def __float__(self) -> float:
+        return self.value
+
+
+def log_mean_exp(x: F64) -> tuple[float, float, float]:
+    """Logarithm of the mean of ``exp(x)``, its standard error (delta method), and the effective sample size.
+
+    The mean is formed of the numbers, not of their logarithms, which would be too small.
+    """
+    top = float(x.max())
+    w = np.exp(x - top)
+    mean, squares = math.fsum(w) / len(w), math.fsum(w * w)
+    ess = (mean * len(w)) ** 2 / squares
+    spread = math.sqrt(max(1 / ess - 1 / len(w), 0.0) * len(w) / max(len(w) - 1, 1))
+    return top + math.log(mean), spread if len(w) > 1 else math.inf, ess

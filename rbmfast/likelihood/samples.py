@@ -1,0 +1,162 @@
+"""Independent samples of small models, without a chain."""
+
+from __future__ import annotations
+
+from typing import Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.likelihood._checks import check_rbm
+from rbmfast.likelihood.enumeration import Blocks, layer_to_enumerate
+from rbmfast.models import RBM
+from rbmfast.random import MAX_ROW, Purpose, SeedLike, check_integer, check_seed
+from rbmfast.reference import States
+from rbmfast.runtime import check_fits_memory
+from rbmfast.units.base import F64
+
+# Half-steps of the random numbers.
+ENUMERATED, OTHER = 0, 1
+
+
+@overload
+def exact_samples(
+    rbm: RBM, n: int, seed: SeedLike = ..., *, first_row: int = ..., return_hidden: Literal[False] = ...
+) -> States: ...
+
+
+@overload
+def exact_samples(
+    rbm: RBM, n: int, seed: SeedLike = ..., *, first_row: int = ..., return_hidden: Literal[True]
+) -> tuple[States, States]: ...
+
+
+def exact_samples(
+    rbm: RBM, n: int, seed: SeedLike = None, *, first_row: int = 0, return_hidden: bool = False
+) -> States | tuple[States, States]:
+    """Independent samples of the model itself, with no chain that would have to converge.
+
+    A state of the smaller layer is drawn from the exact distribution of all its states: the one whose share
+    of the cumulative probability, in counting order, holds a uniform number. The other layer is then drawn
+    given it, as by `RBM.sample_visible` or `RBM.sample_hidden`.
+
+    Parameters
+    ----------
+    rbm : RBM
+        A model with a layer of at most 25 units with 0/1 states.
+    n : int
+        Samples.
+    seed : int, Generator or None
+        See the notes of `RBM`.
+    first_row : int, default 0
+        Number of the first sample in a larger whole: the parts give what the whole gives. Every call visits
+        all states again, however few samples it is asked for.
+    return_hidden : bool, default False
+        Whether to return the hidden states as well.
+
+    Returns
+    -------
+    V : uint8 array (n, n_visible)
+        Visible states; float32 for Gaussian units.
+    H : uint8 array (n, n_hidden)
+        The hidden states of the same samples; only if asked for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Bad arguments, or no layer that is small enough; the message says what enumerating would take.
+    MemoryError
+        More samples than the machine could hold.
+
+    Notes
+    -----
+    A seed fixes the random numbers on every machine, but the probabilities come from NumPy's exp and log,
+    whose last bits depend on the CPU. Where a uniform number falls on the border between two states, as
+    closely as rounding can tell, another machine may draw the other one: one sample in a million at most,
+    fewer the smaller the layer.
+
+    The enumerated layer's probabilities use the float32 weights in float64, the other layer those of the
+    sampler: multiples of 2**-20, coarser ones if they are large.
+
+    References
+    ----------
+    Devroye, "Non-uniform random variate generation", 1986, section III.2.
+
+    Examples
+    --------
+    >>> import rbmfast as rf
+    >>> from rbmfast.likelihood import exact_samples
+    >>> rbm = rf.RBM.from_arrays([[9.0], [9.0]], a=[-4.5, -4.5], b=[-9.0])  # two units that agree
+    >>> exact_samples(rbm, 4, seed=1)
+    array([[0, 0],
+           [1, 1],
+           [0, 0],
+           [1, 1]], dtype=uint8)
+    """
+    check_rbm(rbm)
+    n = check_integer(n, "n", low=1, high=MAX_ROW + 1)
+    row = check_integer(first_row, "first_row", low=0, high=MAX_ROW + 1 - n)
+    key = check_seed(seed)
+    layer = layer_to_enumerate(rbm, "exact sampling")
+    size = rbm.visible.dtype.itemsize * rbm.n_visible + rbm.hidden.dtype.itemsize * rbm.n_hidden
+    check_fits_memory(n * size, f"a sample of n={n} states")
+
+    drawn = _draw_states(Blocks(layer), _uniform(n, key, row))
+    if layer.name == "hidden":
+        v, h = _draw_other(rbm, drawn, key, row, up=False), drawn
+        return (v, h) if return_hidden else v
+    return (drawn, _draw_other(rbm, drawn, key, row, up=True)) if return_hidden else drawn
+
+
+def _uniform(n: int, key: int, row: int) -> F64:
+    """Numbers from 0 up to, and without, 1, in multiples of 2**-53: (n,)."""
+    words = engine.uniform_u32(n, 2, key, Purpose.EXACT, 0, ENUMERATED, row).astype(np.uint64)
+    bits = (words[:, 0] << np.uint64(32) | words[:, 1]) >> np.uint64(11)
+    numbers: F64 = bits.astype(np.float64) * 2.0**-53
+    return numbers
+
+
+def _draw_states(blocks: Blocks, uniform: F64) -> States:
+    """The layer's state whose share of the cumulative probability holds each of the numbers: (n, units)."""
+    numbers, within = _draw_blocks(blocks, uniform)
+    order = np.argsort(numbers, kind="stable")
+    needed, starts = np.unique(numbers[order], return_index=True)
+    groups = np.split(order, starts[1:])
+
+    low, n_units = blocks.low_states(), len(blocks.layer.bias)
+    n_high = n_units - low.shape[1]
+    states = np.empty((len(uniform), n_units), low.dtype)
+    expanded = blocks.log_weights(needed.tolist())
+    for number, log_weights, rows in zip(needed, expanded, groups, strict=True):
+        ends = np.cumsum(np.exp(log_weights - log_weights.max()))
+        states[rows, :n_high] = blocks.high_state(number)
+        states[rows, n_high:] = low[_find(ends, within[rows] * ends[-1])]
+    return states
+
+
+def _draw_blocks(blocks: Blocks, uniform: F64) -> tuple[NDArray[np.intp], F64]:
+    """Numbers of the blocks of these states, and where from 0 to 1 within its block each lies: (n,) both."""
+    log_sums = blocks.log_sums()
+    shares = np.exp(log_sums - log_sums.max())
+    ends = np.cumsum(shares)
+    targets = uniform * ends[-1]
+    numbers = _find(ends, targets)
+    return numbers, (targets - (ends - shares)[numbers]) / shares[numbers]
+
+
+def _find(ends: F64, targets: F64) -> NDArray[np.intp]:
+    """Which of consecutive intervals from 0 hold the targets: never an empty one, whatever rounding did."""
+    last = np.searchsorted(ends, ends[-1], side="left")
+    found = np.searchsorted(ends, np.maximum(targets, 0.0), side="right")
+    inside: NDArray[np.intp] = np.minimum(found, last)
+    return inside
+
+
+def _draw_other(rbm: RBM, drawn: States, key: int, row: int, up: bool) -> States:
+    """States of the other layer, given those of the enumerated one."""
+    way = rbm._up if up else rbm._down
+    other = np.empty((len(drawn), len(way.bias)), way.target.dtype)
+    for first, end in rbm._spans(len(drawn)):
+        other[first:end] = way.sample(drawn[first:end], key, Purpose.EXACT, 0, OTHER, row + first)
+    return other

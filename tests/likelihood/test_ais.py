@@ -1,0 +1,258 @@
+"""log Z by annealing, against enumeration."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import rbmfast as rf
+from rbmfast.likelihood import exact_samples
+from rbmfast.likelihood.result import log_mean_exp
+from rbmfast.models.base_rates import make_path
+from rbmfast.random import Purpose
+
+DATA = Path(os.environ.get("RBMFAST_TEST_DATA", "no such folder"))
+FORWARD_AND_BACK = ["ais", "reverse_ais", "bracket"]
+
+
+def model(n: int = 12, m: int = 8, scale: float = 0.7, **units: str) -> rf.RBM:
+    rng = np.random.default_rng(n + 100 * m)
+    return rf.RBM.from_arrays(
+        scale * rng.normal(size=(n, m)), rng.normal(size=n), rng.normal(size=m), **units
+    )
+
+
+def quick(rbm: rf.RBM, method: str, **changes: Any) -> rf.LogPartition:
+    settings: dict[str, Any] = {"n_chains": 200, "n_temperatures": 200, "seed": 1, **changes}
+    return rf.log_partition(rbm, method, **settings)
+
+
+# --- The value ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", FORWARD_AND_BACK)
+@pytest.mark.parametrize("units", [{}, {"visible": "gaussian"}, {"hidden": "gaussian"}])
+def test_the_value(method: str, units: dict[str, str]) -> None:
+    # Six standard errors of one run: false alarms of 1e-8 if they are right.
+    rbm = model(7, 5, 0.3 if units else 0.7, **units)
+    if "visible" in units and method != "ais":
+        pytest.importorskip("rbmfast.models.tempering")
+    truth = rf.log_partition(rbm).value
+    z = quick(rbm, method)
+    assert 0 < z.stderr < 0.1
+    assert abs(z.value - truth) < 6 * z.stderr
+    assert z.lower < z.value < z.upper
+    assert z.method == method and z.warning == ""
+
+
+@pytest.mark.parametrize("method", ["ais", "reverse_ais"])
+def test_the_interval_holds_the_truth_as_often_as_it_says(method: str) -> None:
+    """95 % of 200 runs: less than 176 or all of them would happen once in 10 000 sets of seeds."""
+    rbm = model(8, 6)
+    truth = rf.log_partition(rbm).value
+    runs = [quick(rbm, method, n_chains=100, n_temperatures=30, seed=seed) for seed in range(200)]
+    assert 176 <= sum(z.lower < truth < z.upper for z in runs) < 200
+
+
+def test_forward_errs_low_and_reverse_errs_high() -> None:
+    """On average over runs of two chains and few temperatures, by more than 5 standard errors."""
+    rbm = model(10, 8, 1.5)
+    truth = rf.log_partition(rbm).value
+    for method, sign in (("ais", -1), ("reverse_ais", 1)):
+        runs = (quick(rbm, method, n_chains=2, n_temperatures=3, seed=seed) for seed in range(300))
+        error = np.array([z.value for z in runs]) - truth
+        assert sign * error.mean() > 5 * error.std() / np.sqrt(len(error))
+
+
+def test_unconnected_units_need_no_luck() -> None:
+    rbm = rf.RBM.from_arrays(np.zeros((5, 3)), np.linspace(-1, 1, 5), np.linspace(-2, 2, 3))
+    truth = rf.log_partition(rbm).value
+    z = quick(rbm, "ais", n_chains=20)  # begins with the right visible biases: only the hidden ones change
+    assert_allclose([z.value, z.stderr], [truth, 0], atol=1e-5)
+    assert_allclose(quick(rbm, "ais", schedule="adaptive").value, truth, atol=1e-5)
+
+
+def test_the_mean_is_of_the_weights_not_of_their_logarithms() -> None:
+    x = np.array([0.0, np.log(3.0)])
+    value, stderr, ess = log_mean_exp(x)
+    assert_allclose([value, ess], [np.log(2), 16 / 10])
+    assert_allclose(stderr, np.std([1, 3], ddof=1) / np.sqrt(2) / 2)
+    assert_allclose(log_mean_exp(x + 5000)[0], np.log(2) + 5000)
+
+
+# --- The same bits -----------------------------------------------------------------------------------------
+
+
+def test_threads_and_parts_do_not_matter() -> None:
+    rbm = model(30, 20)
+    path = make_path(rbm, None)
+    betas = np.linspace(0, 1, 40).astype(np.float32)
+    before = rf.get_num_threads()
+    results = []
+    try:
+        for n in (1, 3):
+            rf.set_num_threads(n)
+            z = quick(rbm, "ais")
+            results.append(z)
+    finally:
+        rf.set_num_threads(before)
+    assert_array_equal(results[0].log_weights, results[1].log_weights)
+    assert_array_equal(results[0].samples, results[1].samples)
+
+    v0 = path.start(60, 3, Purpose.AIS)
+    whole = path.anneal(v0, np.zeros(60), betas, 3, Purpose.AIS, 2)
+    v, log_weights = path.anneal(v0[20:], np.zeros(40), betas[:11], 3, Purpose.AIS, 2, 20)
+    v, log_weights = path.anneal(v, log_weights, betas[10:], 3, Purpose.AIS, 22, 20)
+    assert_array_equal(v, whole[0][20:])
+    assert_array_equal(log_weights, whole[1][20:])
+
+
+def test_any_units_take_the_same_way_as_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    rbm = model(33, 70)
+    fast = quick(rbm, "ais", n_temperatures=20)
+    monkeypatch.setattr(type(rbm.visible), "fused", False)
+    slow = quick(rbm, "ais", n_temperatures=20)
+    assert_array_equal(fast.log_weights, slow.log_weights)
+    assert_array_equal(fast.samples, slow.samples)
+
+
+@pytest.mark.parametrize("method", FORWARD_AND_BACK)
+def test_resuming_equals_never_having_stopped(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rbm, file = model(), tmp_path / "run"
+    settings = {"n_chains": 50, "n_temperatures": 60}
+    whole = quick(rbm, method, **settings)
+    monkeypatch.setattr("rbmfast.likelihood.journey.WORK", 2 * 50 * rbm.W.size * 7)
+    monkeypatch.setattr("rbmfast.likelihood.journey.SECONDS", 0)
+    calls = 0
+    anneal = type(make_path(rbm, None)).anneal
+
+    def stops(self: Any, *arguments: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise KeyboardInterrupt
+        return anneal(self, *arguments)
+
+    with monkeypatch.context() as m, pytest.raises(KeyboardInterrupt):
+        m.setattr("rbmfast.models.path.Path.anneal", stops)
+        quick(rbm, method, checkpoint=file, **settings)
+    again = quick(rbm, method, resume=file, checkpoint=file, seed=None, **settings)
+    assert (again.value, again.stderr) == (whole.value, whole.stderr)
+    finished = quick(rbm, method, resume=file, **settings)
+    assert finished.value == whole.value
+
+    with pytest.raises(ValueError, match=r"resume: n_chains is 51, but was 50"):
+        quick(rbm, method, resume=file, n_chains=51, n_temperatures=60)
+    with pytest.raises(ValueError, match=r"resume: model, base and schedule is"):
+        quick(model(12, 9), method, resume=file, **settings)
+
+
+# --- Where to start, where to stop -------------------------------------------------------------------------
+
+
+def test_bases(tmp_path: Path) -> None:
+    rbm = model()
+    X = np.random.default_rng(0).integers(0, 2, (50, 12))
+    truth = rf.log_partition(rbm).value
+    for base in (X, X.mean(axis=0), None):
+        assert_allclose(quick(rbm, "ais", base=base).value, truth, atol=0.3)
+    with pytest.warns(UserWarning, match="uniform"):
+        quick(rbm, "ais", base="uniform")
+    rbm.initialize(X)
+    assert_array_equal(quick(rbm, "ais").log_weights, quick(rbm, "ais", base=rbm.visible_means).log_weights)
+
+
+def test_schedules() -> None:
+    rbm = model()
+    truth = rf.log_partition(rbm).value
+    for schedule in ("linear", "adaptive", np.linspace(0, 1, 201) ** 2, [0, 0.5, 1]):
+        z = quick(rbm, "ais", schedule=schedule)
+        assert abs(z.value - truth) < max(6 * z.stderr, 1e-3)
+    assert_array_equal(
+        quick(rbm, "ais", schedule=np.linspace(0, 1, 201)).log_weights, quick(rbm, "ais").log_weights
+    )
+
+
+# --- Warnings and errors -----------------------------------------------------------------------------------
+
+
+def test_two_modes_that_annealing_cannot_tell() -> None:
+    """All on or all off, with the wrong base: nearly no chain finds the heavy mode."""
+    n = 40
+    rbm = rf.RBM.from_arrays(np.full((n, 1), 1.0), np.full(n, -0.4), [-0.35 * n])
+    with pytest.warns(UserWarning, match="do not trust"):
+        z = quick(rbm, "bracket", n_chains=50, n_temperatures=5, base=np.full(n, 0.05))
+    assert "do not trust" in z.warning
+    truth = rf.log_partition(rbm).value
+    assert z.parts[0].value < truth < z.upper
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "AIS"}, r"method must be one of 'exact', 'ais', 'reverse_ais', 'bracket'; got 'AIS'"),
+        ({"n_chains": 1}, "n_chains must be an integer from 2"),
+        ({"n_chains": 2.5}, "n_chains must be an integer"),
+        ({"n_temperatures": 0}, "n_temperatures must be an integer from 1"),
+        ({"schedule": "cubic"}, "schedule must be one of 'linear', 'adaptive' or an array"),
+        ({"schedule": [0, 0.5]}, "schedule must be a 1-D array of betas that ascend from 0 to 1"),
+        ({"schedule": [0, 0.7, 0.6, 1]}, "ascend from 0 to 1"),
+        ({"schedule": [[0, 1]]}, "1-D"),
+        ({"base": np.zeros(3)}, "base"),
+        ({"base": "rates"}, "base"),
+        ({"samples": np.zeros((200, 12))}, "samples must not be given for method='ais'"),
+        ({"method": "reverse_ais", "samples": np.zeros((10, 12))}, "samples must be n_chains=200 rows"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_errors(changes: dict[str, Any], message: str) -> None:
+    settings: dict[str, Any] = {"method": "ais", "n_chains": 200, "n_temperatures": 10, **changes}
+    with pytest.raises((TypeError, ValueError), match=message):
+        rf.log_partition(model(), **settings)
+
+
+# --- A likelihood from below -------------------------------------------------------------------------------
+
+
+def test_conservative_log_likelihood() -> None:
+    """Close to the exact one with many temperatures, below it with few: by 5 standard errors of the mean."""
+    rbm = model(10, 8, 1.2)
+    V = np.asarray(exact_samples(rbm, 400, seed=3))
+    truth = rf.log_likelihood(rbm, V)
+    many = rf.conservative_log_likelihood(rbm, V, n_chains=20, n_temperatures=500, seed=1)
+    few = rf.conservative_log_likelihood(rbm, V, n_chains=2, n_temperatures=3, seed=1)
+    assert_allclose(many.mean(), truth.mean(), atol=0.05)
+    error = few - truth
+    assert error.mean() < -5 * error.std() / np.sqrt(len(error))
+
+
+def test_conservative_log_likelihood_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rbm = model()
+    V = np.asarray(exact_samples(rbm, 20, seed=3))
+    whole = rf.conservative_log_likelihood(rbm, V, n_chains=3, n_temperatures=10, seed=1)
+    monkeypatch.setattr("rbmfast.likelihood.conservative.BLOCK_BYTES", 3 * 4 * 20 * 7)
+    parts = rf.conservative_log_likelihood(rbm, V, n_chains=3, n_temperatures=10, seed=1)
+    assert_array_equal(whole, parts)
+
+
+# --- A published model -------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="needs the published model")
+def test_published_model() -> None:
+    """784 x 15 on MNIST, log Z = 215.138405: within 6 standard errors, both ways (false alarms: 1e-8)."""
+    file = np.load(DATA / "salakhutdinov_murray_2008" / "mnistvh_15h.npz")
+    rbm = rf.RBM.from_arrays(file["W"], file["vbias"].ravel(), file["hbias"].ravel())
+    packed = np.load(DATA / "salakhutdinov_murray_2008" / "binarized_mnist_sm_packed.npz")["train"]
+    rates = np.unpackbits(packed, axis=1, count=784).mean(axis=0)
+    for method in FORWARD_AND_BACK:
+        z = rf.log_partition(rbm, method, n_chains=100, n_temperatures=2000, base=rates, seed=1)
+        assert abs(z.value - 215.138405) < 6 * z.stderr
+        assert z.stderr < 0.3

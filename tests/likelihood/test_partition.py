@@ -1,0 +1,77 @@
+"""log Z, against sums and integrals made in another way."""
+
+import numpy as np
+import pytest
+from likelihood.helpers import WORKED, joint, model, parameters, published_model
+from numpy.testing import assert_allclose
+from scipy.special import logsumexp
+
+import rbmfast as rf
+from rbmfast.likelihood import all_states, log_probabilities
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (7, 3), (3, 7), (6, 6)])
+def test_log_partition_against_the_sum_over_both_layers(shape: tuple[int, int]) -> None:
+    rbm = model(*shape)
+    assert_allclose(rf.log_partition(rbm).value, joint(*parameters(rbm)).log_z, rtol=1e-13)
+
+
+def test_log_partition_of_the_worked_example() -> None:
+    # Summed by hand over v = 00, 10, 01, 11.
+    assert_allclose(np.exp(rf.log_partition(WORKED).value), 5.2200 + 9.3997 + 5.4539 + 9.8487, atol=3e-4)
+
+
+def test_log_partition_of_unconnected_units() -> None:
+    # log Z = sum of softplus(a) + sum of softplus(b), here with 3000 visible units.
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=3000).astype(np.float32), rng.normal(size=4).astype(np.float32)
+    rbm = rf.RBM.from_arrays(np.zeros((3000, 4)), a, b)
+    expected = sum(np.logaddexp(0, x.astype(np.float64)).sum() for x in (a, b))
+    assert_allclose(rf.log_partition(rbm).value, expected, rtol=1e-13)
+
+
+def test_log_partition_of_large_weights_does_not_overflow() -> None:
+    rbm = rf.RBM.from_arrays(np.full((50, 3), 100.0), np.zeros(50), np.zeros(3))
+    assert_allclose(rf.log_partition(rbm).value, 50 * 300, rtol=1e-6)
+
+
+def test_log_partition_does_not_see_the_fixed_point_weights() -> None:
+    rbm = rf.RBM.from_arrays([[2.0**-22]], [0.0], [0.0])
+    assert_allclose(rf.log_partition(rbm).value - np.log(4), 2.0**-24, rtol=1e-6)
+
+
+def test_log_partition_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rbm = model(6, 6)
+    whole = rf.log_partition(rbm).value
+    monkeypatch.setattr("rbmfast.likelihood.enumeration.BLOCK_NUMBERS", 6 * 7)
+    assert_allclose(rf.log_partition(rbm).value, whole, rtol=1e-14)
+    assert_allclose(logsumexp(log_probabilities(rbm)), 0, atol=1e-12)
+
+
+def test_either_layer_may_be_the_small_one() -> None:
+    rbm = model(40, 5)
+    mirrored = rf.RBM.from_arrays(rbm.W.T, rbm.b, rbm.a)
+    assert_allclose(rf.log_partition(rbm).value, rf.log_partition(mirrored).value, rtol=1e-13)
+
+
+def test_log_partition_of_gaussian_layers() -> None:
+    rbm = model(40, 5, 0.2, visible="gaussian")
+    # Integrating v out by hand: log Z = log sum_h exp(b h + |a + W h|^2 / 2 - |a|^2 / 2) + n / 2 log 2 pi.
+    H = all_states(5)
+    W, a, b = parameters(rbm)
+    exponents = H @ b + (((H @ W.T + a) ** 2).sum(axis=1) - (a**2).sum()) / 2
+    expected = logsumexp(exponents) + 20 * np.log(2 * np.pi)
+    assert_allclose(rf.log_partition(rbm).value, expected, rtol=1e-12)
+    mirrored = rf.RBM.from_arrays(rbm.W.T, rbm.b, rbm.a, hidden="gaussian")
+    assert_allclose(rf.log_partition(mirrored).value, expected, rtol=1e-12)
+
+
+def test_the_result_is_a_number_with_an_interval() -> None:
+    z = rf.log_partition(model(3, 2))
+    assert (z.stderr, z.lower, z.upper, z.method) == (0.0, z.value, z.value, "exact")
+    assert float(z) == z.value
+
+
+def test_published_model_with_exactly_known_log_z() -> None:
+    rbm = published_model()
+    assert_allclose(rf.log_partition(rbm).value, 215.13840552531644, atol=1e-5)  # it rounds to float32
