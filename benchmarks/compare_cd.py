@@ -1,13 +1,13 @@
 """CD-1 over more shapes and batch sizes than `rbmfast bench` has, in one table.
 
-    python benchmarks/compare_cd.py [--threads N] [--repeats N]
+    python benchmarks/compare_cd.py [--threads N,N,...] [--repeats N]
 
 Medians of calls that take turns; in brackets how many times as fast rbmfast is.
 """
 
 from __future__ import annotations
 
-import argparse
+from arguments import parser_of
 
 from rbmfast.bench import CD, environment, installed, run, table
 
@@ -20,14 +20,11 @@ WORKLOADS = [
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=1, help="of everybody (default: 1)")
-    parser.add_argument("--repeats", type=int, default=7, help="calls of each (default: 7)")
-    arguments = parser.parse_args()
+    arguments = parser_of(__doc__, [1]).parse_args()
     facts = environment()
     print(f"{facts['cpu']}; rbmfast uses {facts['isa']}; NumPy uses {facts['blas']}; rows per second\n")
     for i, workload in enumerate(WORKLOADS):
-        found = run(workload, arguments.threads, arguments.repeats)
+        found = [m for n in arguments.threads for m in run(workload, n, arguments.repeats)]
         print(table(found, [peer.name for peer in installed()], header=i == 0), flush=True)
 
 

@@ -15,6 +15,8 @@ import subprocess
 import sys
 from dataclasses import asdict
 
+from arguments import one_and_all, parser_of
+
 import rbmfast as rf
 from rbmfast.bench import WORKLOADS, Measurement, run, table
 from rbmfast.bench.measure import QUICK_TURN, TURN
@@ -35,15 +37,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    numbers = [1, rf.get_num_threads()] if rf.get_num_threads() > 1 else [1]
-    parser.add_argument(
-        "--threads",
-        type=lambda text: [int(n) for n in text.split(",")],
-        default=numbers,
-        help="of both, one after the other (default: 1 and all CPUs)",
-    )
-    parser.add_argument("--repeats", type=int, default=7, help="turns of each (default: 7)")
+    parser = parser_of(__doc__, one_and_all())
     parser.add_argument("--quick", action="store_true", help="a tenth of the work: rough")
     parser.add_argument("--one-path", action="store_true", help=argparse.SUPPRESS)  # in a process of its own
     return parser.parse_args()

@@ -17,8 +17,8 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
+from arguments import one_and_all, parser_of
 
-import rbmfast as rf
 from rbmfast.bench import environment, run, table
 from rbmfast.bench.drop_in import CLASSES, DROP_IN, SPARSE, SparseMethod
 from rbmfast.bench.measure import QUICK_TURN, TURN, limited_threads, peak_memory
@@ -49,15 +49,7 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    numbers = [1, rf.get_num_threads()] if rf.get_num_threads() > 1 else [1]
-    parser.add_argument(
-        "--threads",
-        type=lambda text: [int(n) for n in text.split(",")],
-        default=numbers,
-        help="of both, one after the other (default: 1 and all CPUs)",
-    )
-    parser.add_argument("--repeats", type=int, default=7, help="turns of each (default: 7)")
+    parser = parser_of(__doc__, one_and_all())
     parser.add_argument("--quick", action="store_true", help="a fiftieth of the work: rough")
     parser.add_argument("--memory-of", choices=PLACES, help=argparse.SUPPRESS)  # in a process of its own
     return parser.parse_args()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 
 import rbmfast as rf
-from rbmfast.bench import NumpyRBM
-from rbmfast.bench.measure import limited_threads
+from rbmfast.bench import NumpyRBM, Peer, Workload
+from rbmfast.bench.measure import REST, limited_threads
 
 SHAPES = [(784, 500), (64, 128)]
 DENSITY = 0.13  # of ones in the data
@@ -73,5 +74,21 @@ def measure(benchmark: Any, request: pytest.FixtureRequest, implementation: str)
         benchmark(calls[implementation])
         if benchmark.stats is not None:  # None under --benchmark-disable
             benchmark.extra_info["rows_per_second"] = rows / benchmark.stats.stats.median
+
+    return run
+
+
+@pytest.fixture
+def measure_row(benchmark: Any) -> Any:
+    """Time one peer in a row of a table; all peers of the row land in one group."""
+
+    def run(row: Workload, peer: type[Peer]) -> None:
+        task = row.task_of(peer)
+        benchmark.group = row.name
+        benchmark.extra_info["samples"] = row.samples
+        time.sleep(REST)
+        benchmark(task, 1)
+        if benchmark.stats is not None:  # None under --benchmark-disable
+            benchmark.extra_info["samples_per_second"] = row.samples / benchmark.stats.stats.median
 
     return run

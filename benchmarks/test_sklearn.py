@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ import pytest
 pytest.importorskip("sklearn")
 
 from rbmfast.bench.drop_in import CLASSES, DROP_IN, SPARSE, Method
-from rbmfast.bench.measure import REST
 from rbmfast.bench.peers import Peer
 
 
@@ -21,11 +19,5 @@ def words(thing: Any) -> str:
 
 @pytest.mark.parametrize("kind", CLASSES, ids=words)
 @pytest.mark.parametrize("row", [*DROP_IN, *SPARSE], ids=words)
-def test_method(benchmark: Any, row: Method, kind: type[Peer]) -> None:
-    task = row.task_of(kind)
-    benchmark.group = row.name
-    benchmark.extra_info["rows"] = row.samples
-    time.sleep(REST)
-    benchmark(task, 1)
-    if benchmark.stats is not None:  # None under --benchmark-disable
-        benchmark.extra_info["rows_per_second"] = row.samples / benchmark.stats.stats.median
+def test_method(measure_row: Any, row: Method, kind: type[Peer]) -> None:
+    measure_row(row, kind)

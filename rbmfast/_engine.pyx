@@ -365,29 +365,35 @@ def range_of(x):
     return "binary" if found == RBMK_ALL_BINARY else "grey" if found == RBMK_ALL_IN_UNIT_INTERVAL else None
 
 
+ctypedef fused State:
+    uint8_t
+    uint16_t
+
+
+cdef rbmk_range _convert(rbmk_floats floats, State[::1] states) noexcept:
+    cdef rbmk_range found = RBMK_ALL_BINARY
+    if floats.n:
+        with nogil:
+            if State is uint8_t:
+                found = rbmk_states_u8(floats, &states[0])
+            else:
+                found = rbmk_states_u16(floats, &states[0])
+    return found
+
+
 def states_u8(x):
     """uint8 states of values that are 0 or 1; None if some are not."""
     view = _bytes_of(x)
-    cdef rbmk_floats floats = _floats(x, view)
-    cdef rbmk_range found = RBMK_ALL_BINARY
     result = np.empty(x.shape, np.uint8)
-    cdef uint8_t[::1] out = result.reshape(-1)
-    if floats.n:
-        with nogil:
-            found = rbmk_states_u8(floats, &out[0])
+    cdef rbmk_range found = _convert[uint8_t](_floats(x, view), result.reshape(-1))
     return result if found == RBMK_ALL_BINARY else None
 
 
 def states_u16(x):
     """Grey levels rint(65535 * float32(x)) of values in [0, 1]; None if some are not."""
     view = _bytes_of(x)
-    cdef rbmk_floats floats = _floats(x, view)
-    cdef rbmk_range found = RBMK_ALL_BINARY
     result = np.empty(x.shape, np.uint16)
-    cdef uint16_t[::1] out = result.reshape(-1)
-    if floats.n:
-        with nogil:
-            found = rbmk_states_u16(floats, &out[0])
+    cdef rbmk_range found = _convert[uint16_t](_floats(x, view), result.reshape(-1))
     return result if found != RBMK_SOME_OUTSIDE else None
 
 

@@ -1,4 +1,6 @@
 /* Which kernels run: portable first, better paths that this CPU has overwrite it. */
+#include <stdatomic.h>
+
 #include "kernels.h"
 
 /* Worst first. A new path is one line here and one folder in isa/. */
@@ -11,8 +13,8 @@ static const rbmk_isa paths[] = {
 enum { N_PATHS = sizeof paths / sizeof *paths };
 
 static rbmk_kernels tables[N_PATHS];
-static int state[N_PATHS]; /* 0 unknown, 1 usable, -1 not */
-static int current = -1;
+static atomic_int state[N_PATHS]; /* 0 unknown, 1 usable, -1 not */
+static atomic_int current = -1;
 
 int rbmk_isa_count(void) { return N_PATHS; }
 

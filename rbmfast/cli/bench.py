@@ -45,7 +45,7 @@ BUSY = 0.7  # load from which other programs disturb
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     add = parser.add_argument
-    add("--threads", type=_threads, metavar="N,N,...",
+    add("--threads", type=threads, metavar="N,N,...",
         help="numbers of threads to try (default: 1, 2, 4, ... up to all CPUs)")  # fmt: skip
     add("--quick", action="store_true", help="a tenth of the work, about a minute: rough")
     add("--only", metavar="TEXT", help="only the workloads whose names contain this")
@@ -131,7 +131,8 @@ def _sweep() -> list[int]:
     return [*(n for n in (2**i for i in range(13)) if n < most), most]
 
 
-def _threads(text: str) -> list[int]:
+def threads(text: str) -> list[int]:
+    """Type of an argument such as 1,2: numbers of threads."""
     numbers = [int(word) if word.strip().isdecimal() else 0 for word in text.split(",")]
     if not all(1 <= n <= 4096 for n in numbers):
         raise argparse.ArgumentTypeError(f"must be numbers from 1 to 4096, such as 1,2, got {text!r}")

@@ -5,7 +5,6 @@
  * columns. A product adds the rows whose state is on: for 0/1 states that is the whole product, and its cost
  * follows the number of ones.
  */
-#include <stdlib.h>
 #include <string.h>
 
 #include "../kernels.h"
@@ -180,8 +179,8 @@ static void multiply_u8(const rbmk_left *left, int first, int n, const rbmk_matr
 
 /* --- Grey levels: sums of level * q in float64, where they and all that leads to them are exact ------------ */
 
-/* Positions and values of the levels that are not 0; returns how many. Whole vectors are written. */
 #ifndef RBMK_OWN_GREY
+/* Positions and values of the levels that are not 0; returns how many. */
 static inline int active_u16(const uint16_t *levels, int n, uint32_t *index, double *value)
 {
     int count = 0;

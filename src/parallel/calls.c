@@ -1,6 +1,5 @@
 /* The public calls that are one region each: passes, functions of total inputs, random numbers, statistics. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../common/philox.h"

@@ -204,7 +204,7 @@ static void do_strip(tile *t, int64_t end_row, int first_col, int end_col)
 {
     const rbmk_layer_pass *p = t->p;
     if (!p->states.grey)
-        p->kernels->lay_out_u8(&t->left, 0, t->left.n,
+        p->kernels->lay_out_u8(&t->left, 0, (int)(end_row - t->strip_row),
                                (const uint8_t *)p->states.data + t->strip_row * p->states.stride, p->states.stride);
     for (t->col = first_col; t->col < end_col; t->col += t->n_cols) {
         t->n_cols = to_next_multiple(t->col, PIECE_COLUMNS);
@@ -236,7 +236,7 @@ void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *p, void *scratch)
     for (int64_t row = own.first_row; row < own.end_row; row += STRIP_ROWS) {
         int64_t end = row + STRIP_ROWS < own.end_row ? row + STRIP_ROWS : own.end_row;
         t.strip_row = row;
-        t.left = (rbmk_left){(int)(end - row), p->rows, RBMK_DEPTH, t.s.left};
+        t.left = (rbmk_left){p->rows, RBMK_DEPTH, t.s.left};
         do_strip(&t, end, own.first_col, own.end_col);
     }
 }

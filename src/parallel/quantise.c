@@ -1,5 +1,4 @@
 #include "quantise.h"
-#include "../common/scalar.h"
 
 #include <math.h>
 #include <string.h>
@@ -33,12 +32,8 @@ void rbmk_fit_scan(rbmk_team team, rbmk_fit *fit)
     for (int64_t i = from; i < to; i++)
         for (int col = 0; col < fit->W.n_hidden; col += RBMK_PANEL) {
             const float *w = rbmk_at(&fit->W, i, col);
-            for (int j = 0; j < rbmk_panel_width(&fit->W, col); j++) {
-                uint32_t bits;
-                memcpy(&bits, w + j, sizeof bits);
-                bits &= 0x7FFFFFFFu;
-                largest = bits > largest ? bits : largest;
-            }
+            for (int j = 0; j < rbmk_panel_width(&fit->W, col); j++)
+                largest = rbmk_larger(largest, rbmk_size_bits(w[j]));
         }
     fit->largest[team.id] = largest;
 }
@@ -91,7 +86,7 @@ rbmk_status rbmk_fit_exponent(rbmk_team team, const rbmk_fit *fit, int start, in
     uint32_t bits = 0;
     float largest;
     for (int m = 0; m < team.size; m++)
-        bits = fit->largest[m] > bits ? fit->largest[m] : bits;
+        bits = rbmk_larger(bits, fit->largest[m]);
     if (bits >= RBMK_NOT_FINITE_BITS)
         return RBMK_NOT_FINITE;
     memcpy(&largest, &bits, sizeof largest);
@@ -110,15 +105,13 @@ rbmk_status rbmk_fit_exponent(rbmk_team team, const rbmk_fit *fit, int start, in
 
 /* --- Packing: blocks of 16 rows x 64 columns of W ---------------------------------------------------------- */
 
-static int at_most(int n, int limit) { return n < limit ? n : limit; }
-
 void rbmk_pack_up(const rbmk_source *s, int col, rbmk_matrix *m)
 {
     const float scale = ldexpf(1.0f, s->exponent);
     for (int c = 0; c < m->cols; c += RBMK_PANEL)
         for (int row = 0; row < s->W.n_visible; row += RBMK_ROW_BLOCK)
-            m->kernels->pack_f32(m, row, c, at_most(s->W.n_visible - row, RBMK_ROW_BLOCK),
-                                 at_most(m->cols - c, RBMK_PANEL), rbmk_at(&s->W, row, col + c), s->W.row, scale);
+            m->kernels->pack_f32(m, row, c, rbmk_at_most(s->W.n_visible - row, RBMK_ROW_BLOCK),
+                                 rbmk_at_most(m->cols - c, RBMK_PANEL), rbmk_at(&s->W, row, col + c), s->W.row, scale);
 }
 
 void rbmk_pack_down(const rbmk_source *s, int row, rbmk_matrix *m)
@@ -126,7 +119,7 @@ void rbmk_pack_down(const rbmk_source *s, int row, rbmk_matrix *m)
     const float scale = ldexpf(1.0f, s->exponent);
     for (int col = 0; col < s->W.n_hidden; col += RBMK_PANEL)
         for (int r = 0; r < m->cols; r += RBMK_ROW_BLOCK)
-            m->kernels->pack_transposed_f32(m, col, r, at_most(m->cols - r, RBMK_ROW_BLOCK),
+            m->kernels->pack_transposed_f32(m, col, r, rbmk_at_most(m->cols - r, RBMK_ROW_BLOCK),
                                             rbmk_panel_width(&s->W, col), rbmk_at(&s->W, row + r, col), s->W.row, scale);
 }
 
@@ -141,13 +134,13 @@ static void pack_weights(rbmk_team team, const float *W, const rbmk_weights *wei
     const rbmk_source source = {rbmk_by_rows(W, weights->n_visible, weights->n_hidden), weights->exponent};
     int64_t from, to;
     rbmk_share(team, rbmk_panels(weights->n_hidden), &from, &to);
-    for (int col = (int)from * RBMK_PANEL; col < at_most(weights->n_hidden, (int)to * RBMK_PANEL); col += RBMK_PANEL) {
-        rbmk_matrix panel = rbmk_columns(&weights->up, col, at_most(weights->n_hidden - col, RBMK_PANEL));
+    for (int col = (int)from * RBMK_PANEL; col < weights->n_hidden && col < to * RBMK_PANEL; col += RBMK_PANEL) {
+        rbmk_matrix panel = rbmk_columns(&weights->up, col, rbmk_at_most(weights->n_hidden - col, RBMK_PANEL));
         rbmk_pack_up(&source, col, &panel);
     }
     rbmk_share(team, rbmk_panels(weights->n_visible), &from, &to);
-    for (int row = (int)from * RBMK_PANEL; row < at_most(weights->n_visible, (int)to * RBMK_PANEL); row += RBMK_PANEL) {
-        rbmk_matrix panel = rbmk_columns(&weights->down, row, at_most(weights->n_visible - row, RBMK_PANEL));
+    for (int row = (int)from * RBMK_PANEL; row < weights->n_visible && row < to * RBMK_PANEL; row += RBMK_PANEL) {
+        rbmk_matrix panel = rbmk_columns(&weights->down, row, rbmk_at_most(weights->n_visible - row, RBMK_PANEL));
         rbmk_pack_down(&source, row, &panel);
     }
 }

@@ -2,7 +2,13 @@
 #ifndef RBMK_QUANTISE_H
 #define RBMK_QUANTISE_H
 
+#include "../common/scalar.h"
 #include "array.h"
+
+/* |x| as bits, which compare as sizes of any floats do. */
+static inline uint32_t rbmk_size_bits(float x) { return (uint32_t)float_bits(x) & 0x7FFFFFFFu; }
+
+static inline uint32_t rbmk_larger(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 enum { RBMK_NOT_FINITE_BITS = 0x7F800000 }; /* of infinity; NaN has more */
 

@@ -13,6 +13,8 @@ static inline void rbmk_share(rbmk_team team, int64_t n, int64_t *from, int64_t 
 
 static inline int64_t rbmk_round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }
 
+static inline int rbmk_at_most(int64_t n, int limit) { return n < limit ? (int)n : limit; }
+
 static inline int rbmk_panels(int columns) { return (columns + RBMK_PANEL - 1) / RBMK_PANEL; }
 
 typedef struct {

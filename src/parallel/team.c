@@ -1,10 +1,10 @@
 #include "team.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #ifdef _OPENMP
 #include <omp.h>
-#include <stdatomic.h>
 #endif
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -16,10 +16,10 @@
 #include <xmmintrin.h>
 #endif
 
-static int usable = 1; /* threads that nobody has to ask for */
-static int chosen;     /* threads that somebody asked for; 0: nobody did */
+static atomic_int usable = 1; /* threads that nobody has to ask for */
+static atomic_int chosen;     /* threads that somebody asked for; 0: nobody did */
 static _Thread_local int limit; /* of calls from this thread; 0: none */
-static int forked; /* a forked child has its parent's OpenMP state but not its threads: a parallel region hangs */
+static atomic_int forked; /* a forked child has its parent's OpenMP state but not its threads: a parallel region hangs */
 
 #if defined(__unix__) || defined(__APPLE__)
 static void in_child(void) { forked = 1; }
@@ -50,10 +50,10 @@ int rbmk_limit_threads(int n)
 static int allowed_threads(void)
 {
 #ifdef _OPENMP
-    int most = omp_get_max_threads();
+    int asked = chosen, most = omp_get_max_threads(), without_asking = usable;
     if (forked)
         return 1;
-    return chosen ? chosen : usable < most ? usable : most;
+    return asked ? asked : without_asking < most ? without_asking : most;
 #else
     return 1;
 #endif
@@ -75,14 +75,15 @@ int rbmk_has_openmp(void)
 }
 
 /* Starting a warm team costs a few microseconds, waiting for one whose CPU is busy a thousand times as much. */
-static double least_time = 4e4;
+static _Atomic double least_time = 4e4;
 
 void rbmk_set_least_thread_time(double nanoseconds) { least_time = nanoseconds; }
 
 int rbmk_threads_for(double nanoseconds)
 {
     const int n = rbmk_get_num_threads();
-    return nanoseconds < n * least_time ? (int)(nanoseconds / least_time) + 1 : n;
+    const double least = least_time;
+    return nanoseconds < n * least ? (int)(nanoseconds / least) + 1 : n;
 }
 
 /* Other libraries leave threads that flush denormals to zero; results must not depend on that. */

@@ -1,13 +1,7 @@
 #include "update.h"
-#include "../common/scalar.h"
 
 #include <math.h>
 #include <string.h>
-
-/* Floats of any sign compare like these. */
-static uint32_t size_bits(float x) { return (uint32_t)float_bits(x) & 0x7FFFFFFFu; }
-
-static uint32_t most(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 static int n_blocks(const rbmk_updater *u) { return (u->model->n_visible + RBMK_ROW_BLOCK - 1) / RBMK_ROW_BLOCK; }
 
@@ -80,11 +74,12 @@ static uint32_t update_rows(const rbmk_updater *u, int row, int n_rows, int col,
     rbmk_learning *m = u->model;
     float *column = u->column_sums + (int64_t)(row / RBMK_ROW_BLOCK) * m->n_hidden + col;
     float *row_sum = u->row_sums + col / RBMK_PANEL * m->n_visible;
-    int32_t largest[RBMK_PANEL] = {0}, most = 0;
+    int32_t of_column[RBMK_PANEL] = {0}, largest = 0;
     rbmk_row_update one = {.n = n_cols, .centered = s->centered, .rate = u->rate, .momentum = u->momentum, .l1 = s->l1,
                            .l2 = s->l2, .hidden_gradient = u->hidden_gradient + col,
                            .hidden_offset = m->hidden_offset + col,
-                           .push = s->sparsity_cost > 0.0f ? u->push + col : NULL, .column = column, .largest = largest};
+                           .push = s->sparsity_cost > 0.0f ? u->push + col : NULL, .column = column,
+                           .largest = of_column};
     if (s->centered)
         memset(column, 0, (size_t)n_cols * sizeof *column);
     for (int i = row; i < row + n_rows; i++, g += RBMK_PANEL) {
@@ -98,8 +93,8 @@ static uint32_t update_rows(const rbmk_updater *u, int row, int n_rows, int col,
         u->kernels->update_row(&one);
     }
     for (int j = 0; j < n_cols; j++)
-        most = largest[j] > most ? largest[j] : most;
-    return (uint32_t)most;
+        largest = of_column[j] > largest ? of_column[j] : largest;
+    return (uint32_t)largest;
 }
 
 static uint32_t update_tile(const rbmk_updater *u, int row, int n_rows, int col, int n_cols, void *scratch)
@@ -113,8 +108,6 @@ static uint32_t update_tile(const rbmk_updater *u, int row, int n_rows, int col,
     return largest;
 }
 
-static int at_most(int64_t n, int limit) { return n < limit ? (int)n : limit; }
-
 /* Panel after panel, so that what the gradient of a panel is made of stays near. */
 static void update_weights(rbmk_team team, rbmk_updater *u, void *scratch)
 {
@@ -123,9 +116,9 @@ static void update_weights(rbmk_team team, rbmk_updater *u, void *scratch)
     uint32_t largest = 0;
     for (int col = own.first_col; col < own.end_col; col += RBMK_PANEL)
         for (int64_t row = own.first_row; row < own.end_row; row += RBMK_ROW_BLOCK) {
-            uint32_t bits = update_tile(u, (int)row, at_most(own.end_row - row, RBMK_ROW_BLOCK), col,
-                                        at_most(own.end_col - col, RBMK_PANEL), scratch);
-            largest = bits > largest ? bits : largest;
+            uint32_t bits = update_tile(u, (int)row, rbmk_at_most(own.end_row - row, RBMK_ROW_BLOCK), col,
+                                        rbmk_at_most(own.end_col - col, RBMK_PANEL), scratch);
+            largest = rbmk_larger(largest, bits);
         }
     u->fit.largest[team.id] = largest;
 }
@@ -146,7 +139,7 @@ static uint32_t step_bias(float *value, float *velocity, float slope, const rbmk
     float next = u->momentum * *velocity + u->rate * slope;
     *velocity = fabsf(next) < 0x1p-100f ? 0.0f : next;
     *value = *value + *velocity;
-    return size_bits(*value);
+    return rbmk_size_bits(*value);
 }
 
 static void update_biases(rbmk_team team, rbmk_updater *u)
@@ -160,7 +153,7 @@ static void update_biases(rbmk_team team, rbmk_updater *u)
         float slope = u->visible_gradient[i];
         if (s->centered)
             slope = slope - total(u->row_sums + i, rbmk_panels(u->model->n_hidden), m->n_visible);
-        largest = most(largest, step_bias(m->a + i, m->a_velocity + i, slope, u));
+        largest = rbmk_larger(largest, step_bias(m->a + i, m->a_velocity + i, slope, u));
     }
     rbmk_share(team, m->n_hidden, &from, &to);
     for (int64_t j = from; j < to; j++) {
@@ -169,7 +162,7 @@ static void update_biases(rbmk_team team, rbmk_updater *u)
             slope = slope - total(u->column_sums + j, n_blocks(u), m->n_hidden);
         if (s->sparsity_cost > 0.0f)
             slope = slope + u->push[j];
-        largest = most(largest, step_bias(m->b + j, m->b_velocity + j, slope, u));
+        largest = rbmk_larger(largest, step_bias(m->b + j, m->b_velocity + j, slope, u));
     }
     if (largest >= RBMK_NOT_FINITE_BITS) /* it would poison the next weights: counts as one of them */
         u->fit.largest[team.id] = largest;
@@ -191,7 +184,7 @@ static uint32_t shrink_row(float *w, const float *factor, int n)
     uint32_t largest = 0;
     for (int j = 0; j < n; j++) {
         w[j] = w[j] * factor[j];
-        largest = most(largest, size_bits(w[j]));
+        largest = rbmk_larger(largest, rbmk_size_bits(w[j]));
     }
     return largest;
 }
@@ -204,7 +197,7 @@ static void shrink(rbmk_team team, rbmk_updater *u)
     for (int64_t i = from; i < to; i++)
         for (int col = 0; col < u->W.n_hidden; col += RBMK_PANEL) {
             uint32_t bits = shrink_row(rbmk_at(&u->W, i, col), u->shrink + col, rbmk_panel_width(&u->W, col));
-            largest = most(largest, bits);
+            largest = rbmk_larger(largest, bits);
         }
     if (u->fit.largest[team.id] < RBMK_NOT_FINITE_BITS)
         u->fit.largest[team.id] = largest;
@@ -257,18 +250,30 @@ static void update_call(rbmk_team team, void *arg)
         job->status = status;
 }
 
+static rbmk_updater updater_of(rbmk_learning *model, const rbmk_gradient *gradient)
+{
+    return (rbmk_updater){
+        .model = model,
+        .W = rbmk_by_rows(model->W, model->n_visible, model->n_hidden),
+        .velocity = rbmk_by_rows(model->W_velocity, model->n_visible, model->n_hidden),
+        .kernels = rbmk_current_kernels(),
+        .visible_gradient = gradient->a,
+        .hidden_gradient = gradient->b,
+        .visible_mean = gradient->visible_mean,
+        .hidden_mean = gradient->hidden_mean,
+        .gradient = copy_gradient,
+        .source = gradient->W,
+    };
+}
+
 rbmk_status rbmk_update(rbmk_learning *model, const rbmk_gradient *gradient, const rbmk_settings *settings,
                         float rate, float momentum)
 {
-    const int n_visible = model->n_visible, n_hidden = model->n_hidden;
-    const int threads = rbmk_threads_for(0.3 * n_visible * n_hidden);
-    update_job job = {.u = {.model = model, .W = rbmk_by_rows(model->W, n_visible, n_hidden),
-                            .velocity = rbmk_by_rows(model->W_velocity, n_visible, n_hidden), .settings = settings,
-                            .kernels = rbmk_current_kernels(), .rate = rate, .momentum = momentum,
-                            .visible_gradient = gradient->a, .hidden_gradient = gradient->b,
-                            .visible_mean = gradient->visible_mean, .hidden_mean = gradient->hidden_mean,
-                            .gradient = copy_gradient, .source = gradient->W},
-                      .status = RBMK_NO_MEMORY};
+    const int threads = rbmk_threads_for(0.3 * model->n_visible * model->n_hidden);
+    update_job job = {.u = updater_of(model, gradient), .status = RBMK_NO_MEMORY};
+    job.u.settings = settings;
+    job.u.rate = rate;
+    job.u.momentum = momentum;
     job.scratch = rbmk_allocate((size_t)threads, UPDATE_TILE * sizeof(float));
     if (rbmk_updater_allocate(&job.u, threads) && job.scratch)
         rbmk_run(threads, job.u.kernels, update_call, &job);

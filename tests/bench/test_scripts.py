@@ -50,6 +50,14 @@ def test_compare_sklearn() -> None:
     assert [line.split()[0] for line in text.splitlines()[-3:]] == ["rbmfast", "scikit-learn", "the"]
 
 
+@pytest.mark.parametrize("script", ["compare_cd.py", "compare_isa.py", "compare_sklearn.py"])
+def test_a_typo(script: str) -> None:
+    command = [sys.executable, str(BENCHMARKS / script), "--threads", "two"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": PACKAGE})
+    assert done.returncode == 2
+    assert "--threads: must be numbers from 1 to 4096, such as 1,2, got 'two'" in done.stderr
+
+
 @pytest.mark.parametrize("script", sorted(path.name for path in BENCHMARKS.glob("compare_*.py")))
 def test_help(script: str) -> None:
     assert printed(script, "--help").startswith(f"usage: {script}")

@@ -361,8 +361,73 @@ static void lay_out_in_parts(const rbmk_kernels *k, rbmk_left *left, int first, 
         k->lay_out_u8(left, first, middle, states, stride);
 }
 
-/* The products are its test. */
-TEST(lay_out_u8) { (void)portable, (void)tested; }
+/* What was laid out, read back by a product with ones on the diagonal. */
+static void check_reads(const rbmk_kernels *k, const rbmk_left *left, int n, const uint8_t *states, ptrdiff_t stride)
+{
+    const int rows = left->rows, ld = round_up(rows, 16);
+    const size_t elements = (size_t)rows * (size_t)rows;
+    int32_t *diagonal = memset(fresh(elements * sizeof *diagonal), 0, elements * sizeof *diagonal);
+    int32_t *out = fresh((size_t)n * (size_t)ld * sizeof *out), wrong = 0;
+    for (int i = 0; i < rows; i++)
+        diagonal[(ptrdiff_t)i * (rows + 1)] = 1;
+    const rbmk_matrix m = packed(k, rows, rows, diagonal);
+    k->multiply_u8(left, 0, n, &m, 0, rows, out, ld, fresh_aligned(RBMK_SCRATCH(rows)));
+    for (int i = 0; i < n; i++)
+        for (int j = 0; j < rows; j++)
+            wrong += out[i * ld + j] != states[i * stride + j];
+    check(!wrong, "%d of %d x %d states are wrong", wrong, n, rows);
+}
+
+/* Marks the bytes that laying out a group of rows writes as owned; returns whether none had an owner. */
+static int lay_out_group(const rbmk_kernels *k, rbmk_left left, int first, int n, const uint8_t *states, ptrdiff_t stride,
+                         size_t bytes, uint8_t *owned)
+{
+    int shared = 0;
+    const int mark = buffers_mark();
+    uint8_t *zeros = memset(fresh_aligned(bytes), 0, bytes), *ones = memset(fresh_aligned(bytes), 0xFF, bytes);
+    left.data = zeros;
+    k->lay_out_u8(&left, first, n, states, stride);
+    left.data = ones;
+    k->lay_out_u8(&left, first, n, states, stride);
+    for (size_t i = 0; i < bytes; i++) {
+        const int written = zeros[i] != 0 || ones[i] != 0xFF;
+        shared |= written & owned[i];
+        owned[i] |= (uint8_t)written;
+    }
+    forget_since(mark);
+    return !shared;
+}
+
+/* Threads lay out groups of 16 rows at the same time: no byte may be written for two of them. */
+static void check_lay_out(const rbmk_kernels *k, int n, int rows)
+{
+    const size_t bytes = k->left_bytes(n, rows);
+    const ptrdiff_t stride = rows + random_below(2) * random_below(70);
+    const size_t n_states = (size_t)(n - 1) * (size_t)stride + (size_t)rows;
+    uint8_t *states = fresh(n_states), *owned = memset(fresh(bytes), 0, bytes);
+    rbmk_left whole = {rows, RBMK_DEPTH * (1 + random_below(2)), fresh_aligned(bytes)}, parts = whole;
+    parts.data = fresh_aligned(bytes);
+    fill_states(states, n_states, 25 * random_below(5));
+    k->lay_out_u8(&whole, 0, n, states, stride);
+    for (int first = (n - 1) / 16 * 16; first >= 0; first -= 16) {
+        const uint8_t *from = states + first * stride;
+        const int height = at_most(16, n - first);
+        check(lay_out_group(k, whole, first, height, from, stride, bytes, owned),
+              "rows from %d of %d x %d write into others", first, n, rows);
+        k->lay_out_u8(&parts, first, height, from, stride);
+    }
+    check_same(whole.data, parts.data, bytes, "%d x %d", n, rows);
+    check_reads(k, &whole, n, states, stride);
+    forget();
+}
+
+TEST(lay_out_u8)
+{
+    (void)portable;
+    for (size_t r = 0; r < COUNT(sizes); r++)
+        for (int repeat = 0; repeat < 5; repeat++)
+            check_lay_out(tested, 1 + random_below(100), sizes[r]);
+}
 
 TEST(left_bytes)
 {
@@ -378,7 +443,7 @@ static void check_u8(const rbmk_kernels *k, product p, const int32_t *q, const r
     int32_t *out = fresh(product_size(p) * sizeof *out), *row = fresh((size_t)p.n_cols * sizeof *row);
     fill_states(states, n_states, percent_on);
     const int before = 16 * random_below(3), total = before + p.n;
-    rbmk_left left = {total, p.rows, RBMK_DEPTH * (1 + random_below(2)), fresh_aligned(k->left_bytes(total, p.rows))};
+    rbmk_left left = {p.rows, RBMK_DEPTH * (1 + random_below(2)), fresh_aligned(k->left_bytes(total, p.rows))};
     lay_out_in_parts(k, &left, before, p.n, states, p.stride);
     k->multiply_u8(&left, before, p.n, m, p.col, p.n_cols, out, p.ld, fresh_aligned(RBMK_SCRATCH(p.rows)));
     for (int i = 0; i < p.n; i++) {

@@ -5,7 +5,6 @@
 #ifdef RBMK_BUILD_AVX512
 
 #include <immintrin.h>
-#include <stdlib.h>
 #include <string.h>
 
 #ifdef __clang__ /* knows no prefer-vector-width, and would drop the whole attribute */
