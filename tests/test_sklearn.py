@@ -380,7 +380,25 @@ def test_one_flip_estimates_the_exact_pseudo_likelihood() -> None:
     every = [flip_scores(model, [X.astype(np.uint8)], np.full(len(X), unit)) for unit in range(12)]
     np.testing.assert_allclose(np.mean(every, axis=0), m.pseudo_likelihood(X), atol=1e-4)
     np.testing.assert_array_equal(m.pseudo_likelihood(X), rf.pseudo_likelihood(model, X))
-    assert m.score(X) == pytest.approx(m.pseudo_likelihood(X).mean())
+
+
+def test_score_is_the_mean_log_likelihood() -> None:
+    m, X, _ = fitted()
+    model = rf.RBM.from_arrays(m.components_.T, m.intercept_visible_, m.intercept_hidden_)
+    assert m.score(X) == pytest.approx(rf.log_likelihood(model, X).mean())
+    m.intercept_visible_ += 1  # users may: log Z is another
+    changed = rf.RBM.from_arrays(m.components_.T, m.intercept_visible_, m.intercept_hidden_)
+    assert m.score(X) == pytest.approx(rf.log_likelihood(changed, X).mean())
+
+
+def test_score_of_a_larger_model() -> None:
+    """By annealing, the same in a copy; within 0.2 nats, some ten standard errors, of the truth."""
+    X = np.random.default_rng(0).integers(0, 2, (100, 18))
+    X[:, 9:] = X[:, :9]
+    m = BernoulliRBM(20, n_iter=20, random_state=0).fit(X)
+    exact = rf.RBM.from_arrays(m.components_.T, m.intercept_visible_, m.intercept_hidden_)
+    assert m.score(X) == pytest.approx(rf.log_likelihood(exact, X).mean(), abs=0.2)
+    assert pickle.loads(pickle.dumps(m)).score(X) == m.score(X)
 
 
 def test_beyond_scikit_learn() -> None:
