@@ -18,14 +18,16 @@ from rbmfast.likelihood import (
     mean_log_likelihood,
     pseudo_likelihood,
 )
-from rbmfast.models import RBM
+from rbmfast.models import RBM, ParallelTempering
 from rbmfast.runtime import VERSION as __version__
 from rbmfast.runtime import get_include, get_num_threads, set_num_threads, show_config
 from rbmfast.training import (
     CD,
+    FPCD,
     L1,
     L2,
     PCD,
+    PT,
     SGD,
     Callback,
     Constant,
@@ -50,6 +52,7 @@ from rbmfast.units import Bernoulli, Gaussian
 __all__ = [
     # models
     "RBM",
+    "ParallelTempering",
     "Bernoulli",
     "Gaussian",
     "load",
@@ -60,6 +63,8 @@ __all__ = [
     "train",
     "CD",
     "PCD",
+    "PT",
+    "FPCD",
     "SGD",
     "Constant",
     "Linear",

@@ -37,9 +37,13 @@ class Purpose(IntEnum):
     AIS = 12
     SWAP = 13
     EXACT = 14
-    REVERSE_AIS = 20
+    TEMPERING = 15
+    PT = 16
+    PT_SWAP = 17
+    FPCD = 18
+    REVERSE_AIS = 19
+    PILOT = 20
     CONSERVATIVE = 21
-    PILOT = 22
 
 
 def check_seed(seed: SeedLike, name: str = "seed") -> int:

@@ -174,4 +174,4 @@ def _samples(rbm: RBM, n: int, base: ArrayLike | str | None, seed: int) -> State
     """Independent samples of the model: exact where that can be, else by parallel tempering."""
     if can_enumerate(rbm):
         return np.asarray(exact_samples(rbm, n, seed))
-    return rbm.sample(n, SAMPLE_STEPS, seed)  # TODO tempering
+    return rbm.sample(n, SAMPLE_STEPS, seed, method="tempering", base=base)

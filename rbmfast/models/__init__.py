@@ -2,5 +2,6 @@
 
 from rbmfast.models.patterns import PatternCounts
 from rbmfast.models.rbm import RBM
+from rbmfast.models.tempering import ParallelTempering
 
-__all__ = ["RBM", "PatternCounts"]
+__all__ = ["RBM", "ParallelTempering", "PatternCounts"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any, Protocol
 
@@ -100,9 +101,17 @@ def _uniform(base: str, n_visible: int) -> F32:
         "base='uniform' starts far from most models: partition functions estimated from there are known to "
         "be tens of nats off, and to look certain. Better give rates or data",
         UserWarning,
-        stacklevel=4,
+        stacklevel=2 + _depth(),
     )
     return np.zeros(n_visible, np.float32)
+
+
+def _depth() -> int:
+    """How many of the package's functions have called the one that asks: the warning is for their caller."""
+    depth, frame = 0, sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("rbmfast."):
+        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
+    return depth
 
 
 def make_path(rbm: Layers, base: Any = None) -> Path:

@@ -49,25 +49,35 @@ class Path:
 
     def hidden_input(self, sent: F32, beta: float | F32) -> F32:
         """Total inputs of the hidden units at `beta`, given `interaction`."""
-        b = np.float32(beta)
-        x: F32 = b * sent + b * self.up.bias
-        return x
+        beta = np.asarray(beta, np.float32)
+        return beta * sent + beta * self.up.bias
 
     def visible_input(self, sent: F32, beta: float | F32) -> F32:
         """Total inputs of the visible units at `beta`, given what hidden states send at beta = 1."""
-        x: F32 = np.float32(beta) * sent + self.visible_bias(beta)
-        return x
+        return np.float32(beta) * sent + self.visible_bias(beta)
 
     def visible_bias(self, beta: float | F32) -> F32:
         """Of the model at `beta`."""
-        b = np.float32(beta)
-        bias: F32 = (np.float32(1) - b) * self.base + b * self.down.bias
+        beta = np.asarray(beta, np.float32)
+        bias: F32 = (np.float32(1) - beta) * self.base + beta * self.down.bias
         return bias
 
     def log_weight(self, v: States, sent: F32, beta: float) -> F64:
         """Log of exp(-E) summed over the hidden units, of the model at one `beta`: (n_rows,) in nats."""
         hidden = self.up.target.log_normalizer(self.hidden_input(sent, beta), np.float32(beta) * self.up.bias)
         return hidden - self.down.target.energy(v, self.visible_bias(beta))
+
+    def log_ratio(self, v: States, sent: F32, here: F32, there: F32) -> F64:
+        """`log_weight` at `there` minus that at `here`, columns with a beta for each row: (n_rows,) in nats.
+
+        Up to a number that depends on the betas alone, which is nothing to exchanges of states: what this is
+        for. But for such a number a unit's energy is linear in its bias, so that of both ends is enough.
+        """
+        layer, unit = self.up.target, self.down.target
+        hidden = layer.log_normalizer(self.hidden_input(sent, there), self.up.bias)
+        hidden = hidden - layer.log_normalizer(self.hidden_input(sent, here), self.up.bias)
+        way = there[:, 0].astype(np.float64) - here[:, 0]
+        return hidden - way * (unit.energy(v, self.down.bias) - unit.energy(v, self.base))
 
     def log_z0(self) -> float:
         """Log of the partition function at beta = 0, in float64."""
@@ -77,9 +87,9 @@ class Path:
 
     # --- Moving --------------------------------------------------------------------------------------------
 
-    def start(self, n: int, seed: int, purpose: Purpose, first_row: int = 0) -> States:
+    def start(self, n: int, seed: int, purpose: Purpose, rows: RowIds = 0) -> States:
         """Visible states drawn at beta = 0, with the random numbers of half-step 0: (n, n_visible)."""
-        return self.down.target.sample(np.tile(self.base, (n, 1)), seed, purpose, 0, 0, first_row)
+        return self.down.target.sample(np.tile(self.base, (n, 1)), seed, purpose, 0, 0, rows)
 
     def gibbs_step(
         self, sent: F32, beta: float | F32, seed: int, purpose: Purpose, step: int, rows: RowIds = 0

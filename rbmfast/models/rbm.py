@@ -20,6 +20,7 @@ from rbmfast.models.missing import check_mask, known_values, split_missing
 from rbmfast.models.parameters import Parameters, as_numbers, check_parameter
 from rbmfast.models.passes import Pass, row_dot
 from rbmfast.models.patterns import PatternCounts
+from rbmfast.models.tempering import ParallelTempering, check_betas
 from rbmfast.random import MAX_ROW, MAX_STEP, Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import F32, GREY, STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
@@ -602,6 +603,10 @@ class RBM:
         first_row: int = ...,
         start: Any = ...,
         return_hidden: Literal[False] = ...,
+        method: str = ...,
+        n_replicas: int | None = ...,
+        betas: ArrayLike | None = ...,
+        base: Any = ...,
     ) -> States: ...
 
     @overload
@@ -614,6 +619,10 @@ class RBM:
         first_row: int = ...,
         start: Any = ...,
         return_hidden: Literal[True],
+        method: str = ...,
+        n_replicas: int | None = ...,
+        betas: ArrayLike | None = ...,
+        base: Any = ...,
     ) -> tuple[States, States]: ...
 
     def sample(
@@ -625,6 +634,10 @@ class RBM:
         first_row: int = 0,
         start: Any = None,
         return_hidden: bool = False,
+        method: str = "gibbs",
+        n_replicas: int | None = None,
+        betas: ArrayLike | None = None,
+        base: Any = None,
     ) -> States | tuple[States, States]:
         """Samples of the model itself: the last states of independent chains.
 
@@ -634,22 +647,33 @@ class RBM:
             Chains, and so samples.
         steps : int, default 1000
             Gibbs steps of each chain, at least 1. How many are needed depends on the model: in a trained one,
-            chains may stay near one mode for long.
+            chains may stay near one mode for long; ``method="tempering"`` helps.
         seed : int, Generator or None
             See the notes of `RBM`.
         first_row : int, default 0
             Number of the first chain in a larger whole.
         start : (n, n_visible), optional
-            Visible states to start from; otherwise they are drawn from the visible biases alone.
+            Visible states to start from; otherwise they are drawn from the visible biases alone, or at beta
+            = 0 with tempering.
         return_hidden : bool, default False
             Whether to return the hidden states as well.
+        method : {"gibbs", "tempering"}
+            Plain Gibbs chains, or chains with replicas at several temperatures, which cross from mode to mode
+            (`rbmfast.ParallelTempering`, which also tells how well they did) at `n_replicas` times the cost.
+        n_replicas : int, optional
+            Of tempering: how many, in equal steps of beta. By default 10, or as many as `betas`.
+        betas : array_like (n_replicas,), optional
+            Of tempering: rising from 0 to 1.
+        base : optional
+            Of tempering: means of the independent units at beta = 0, as for `rbmfast.ParallelTempering`.
 
         Returns
         -------
         V : uint8 array (n, n_visible)
             Visible states; float32 for Gaussian units.
         H : uint8 array (n, n_hidden)
-            The hidden states that they were drawn from; only if asked for.
+            The hidden states that they were drawn from (with tempering: hidden states drawn from them); only
+            if asked for.
 
         Raises
         ------
@@ -664,22 +688,52 @@ class RBM:
         >>> rf.RBM(4, 3, seed=0).sample(2, steps=10, seed=1)
         array([[0, 0, 1, 0],
                [1, 0, 0, 0]], dtype=uint8)
+
+        Two modes, all on and all off, and chains that all start from one of them:
+
+        >>> W, a, b = [[8.0]] * 8, [-4.0] * 8, [-32.0]
+        >>> rbm, ones = rf.RBM.from_arrays(W, a, b), [[1] * 8] * 500
+        >>> float(rbm.sample(500, steps=100, seed=1, start=ones).mean().round(1))
+        1.0
+        >>> v = rbm.sample(500, steps=100, seed=1, start=ones, method="tempering", base=[0.5] * 8)
+        >>> float(v.mean().round(1))
+        0.5
         """
         n = check_integer(n, "n", low=1, high=MAX_ROW + 1)
         steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2)
         row = _check_first_row(first_row, n)
         size = self.visible.dtype.itemsize * self.n_visible + self.hidden.dtype.itemsize * self.n_hidden
         check_fits_memory(n * size, f"a sample of n={n} states")
+        rows = None if start is None else self._visible_rows(start, "start")
+        if rows is not None and rows.n_rows != n:
+            raise ValueError(f"start must have n={n} rows, got {rows.n_rows}")
+        if _check_tempering(method, n_replicas, betas, base):
+            ladder = check_betas(n_replicas, betas)
+            check_integer(first_row, "first_row", low=0, high=(MAX_ROW + 1) // len(ladder) - n)
+            v, h = self._temper(n, steps, check_seed(seed), row, rows, ladder, base)
+            return (v, h) if return_hidden else v
         chains = self._chains(seed, Purpose.FANTASY)
-        if start is not None:
-            rows = self._visible_rows(start, "start")
-            if rows.n_rows != n:
-                raise ValueError(f"start must have n={n} rows, got {rows.n_rows}")
+        if rows is not None:
             blocks: Iterable[tuple[int, States]] = rows.blocks(self._block_rows)
         else:
             blocks = ((first, chains.start(row + np.arange(first, end))) for first, end in self._spans(n))
         v, h = self._run_chains(chains, blocks, n, steps, 2, row)  # half-step 0 is the start's
         return (v, h) if return_hidden else v
+
+    def _temper(
+        self, n: int, steps: int, seed: int, row: int, start: Rows | None, betas: F32, base: Any
+    ) -> tuple[States, States]:
+        v = np.empty((n, self.n_visible), self.visible.dtype)
+        h = np.empty((n, self.n_hidden), self.hidden.dtype)
+        size = max(1, self._block_rows // len(betas))
+        sampler = ParallelTempering(self, betas=betas, base=base, seed=seed)
+        for first in range(0, n, size):
+            here = slice(first, min(first + size, n))
+            begin = None if start is None else start.block(here)
+            sampler._begin(here.stop - first, row + first, begin)
+            v[here] = sampler.run(steps)
+            h[here] = sampler.h
+        return v, h
 
     def _run_chains(
         self,
@@ -1060,6 +1114,15 @@ class RBM:
 
 def _check_first_row(first_row: int, n_rows: int) -> int:
     return check_integer(first_row, "first_row", low=0, high=MAX_ROW + 1 - n_rows)
+
+
+def _check_tempering(method: object, *its_arguments: object) -> bool:
+    """Whether to sample by tempering; its arguments without it are an error."""
+    if method not in ("gibbs", "tempering"):
+        raise ValueError(f"method must be 'gibbs' or 'tempering', got {method!r}")
+    if method == "gibbs" and any(argument is not None for argument in its_arguments):
+        raise ValueError("method must be 'tempering' where n_replicas, betas or base are given, got 'gibbs'")
+    return method == "tempering"
 
 
 def _one_row(states: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rbmfast.training.base import Conditionals, Method
 from rbmfast.training.callbacks import Callback, EarlyStopping, Progress
 from rbmfast.training.cd import CD
+from rbmfast.training.fpcd import FPCD
 from rbmfast.training.history import History
 from rbmfast.training.loop import train
 from rbmfast.training.monitors import (
@@ -23,8 +24,9 @@ from rbmfast.training.penalties import L1, L2, MaxNorm, SparsityTarget
 from rbmfast.training.phases import contrast, gradient_statistics
 from rbmfast.training.schedules import Constant, Exponential, Linear, Schedule, Steps
 from rbmfast.training.state import TrainingState
+from rbmfast.training.tempering import PT
 
-METHODS: tuple[type[Method], ...] = (CD, PCD)
+METHODS: tuple[type[Method], ...] = (CD, PCD, PT, FPCD)
 PENALTIES = (L1, L2, MaxNorm, SparsityTarget)
 
 __all__ = [
@@ -33,6 +35,8 @@ __all__ = [
     "TrainingState",
     "CD",
     "PCD",
+    "PT",
+    "FPCD",
     "METHODS",
     "Method",
     "Conditionals",

@@ -26,6 +26,8 @@ def save_checkpoint(path: str, run: Run, settings: dict[str, Any]) -> None:
     arrays["memories"] = np.array(run.memories, np.float64)
     if run.chains is not None:
         arrays["chains"] = run.chains
+    for name, array in run.memory.items():
+        arrays[f"memory/{name}"] = array
     for name, column in run.history.to_dict().items():
         arrays[f"history/{name}"] = column
     for i, callback in enumerate(_remembering(run.plan)):
@@ -86,6 +88,7 @@ class Checkpoint:
             setattr(run.state, name, self.arrays[name].copy())
         run.state.exponent = self.meta["exponent"]
         run.chains = self.arrays.get("chains")
+        run.memory = self._under("memory/")
         run.visible_means = self.arrays["visible_means"]
         run.memories = [float(memory) for memory in self.arrays["memories"]]
         run.epoch, run.updates = self.meta["epoch"], self.meta["updates"]
@@ -96,9 +99,13 @@ class Checkpoint:
     def restore_callbacks(self, plan: Plan) -> None:
         """Give the callbacks back what they remember."""
         for i, callback in enumerate(_remembering(plan)):
-            prefix = f"callbacks/{i}/"
-            mine = (name for name in self.arrays if name.startswith(prefix))
-            callback.restore({name.removeprefix(prefix): self.arrays[name] for name in mine})
+            callback.restore(self._under(f"callbacks/{i}/"))
+
+    def _under(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """The arrays whose names begin so, without that beginning."""
+        return {
+            name.removeprefix(prefix): array for name, array in self.arrays.items() if name.startswith(prefix)
+        }
 
     def _history(self, plan: Plan) -> History:
         history = History(plan.monitor_names)
@@ -119,6 +126,8 @@ def _expected(run: Run, epochs_done: int) -> dict[str, tuple[tuple[int, ...], An
     expected["memories"] = ((len(run.memories),), np.float64)
     if plan.n_chains:
         expected["chains"] = ((plan.n_chains, plan.rbm.n_hidden), plan.rbm.hidden.dtype)
+    for name, array in run.new_memory().items():
+        expected[f"memory/{name}"] = (array.shape, array.dtype)
     for name, column in run.history.to_dict().items():
         expected[f"history/{name}"] = ((epochs_done + 1,), column.dtype)
     return expected

@@ -60,7 +60,7 @@ def train(
     sample_weight : array_like (n_rows,), optional
         Multiplies each row's share of an update; weights of mean 1 leave the rate its meaning. Slower: one
         Python step per update.
-    method : CD, PCD or another Method, default CD(k=1)
+    method : CD, PCD, PT, FPCD or another Method, default CD(k=1)
         Where the samples of the negative phase come from.
     optimizer : SGD, default SGD(0.1)
         Learning rate and momentum.

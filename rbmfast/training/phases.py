@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -88,7 +89,7 @@ def _weighted_gradient(
     return Gradient(W, a, b, visible_mean=visible, hidden_mean=hidden)
 
 
-def _check_chains(chains: object, n_hidden: int) -> None:
+def _check_chains(chains: object, n_hidden: int, replicas: int) -> None:
     allowed = f"chains must be a writable uint8 array (n_chains, {n_hidden}) of 0 and 1"
     if not isinstance(chains, np.ndarray):
         raise TypeError(f"{allowed}, got {type(chains).__name__}")
@@ -98,6 +99,8 @@ def _check_chains(chains: object, n_hidden: int) -> None:
         raise ValueError(f"{allowed}, got shape {chains.shape}")
     if chains.max() > 1:
         raise ValueError(f"{allowed}, got a {chains.max()}")
+    if len(chains) % replicas:
+        raise ValueError(f"chains must have a multiple of {replicas} rows, got {len(chains)}")
 
 
 def _as_float(states: States) -> F32:
@@ -119,6 +122,7 @@ def gradient_statistics(
     first_row: int = 0,
     first_step: int = 0,
     chains: NDArray[np.uint8] | None = None,
+    memory: dict[str, F32] | None = None,
 ) -> tuple[Statistics, Statistics]:
     """The integer sums that a gradient is made from; those of parts of the rows add up to those of all.
 
@@ -140,6 +144,8 @@ def gradient_statistics(
         First half-step of the random numbers: in training, 2 k times the number of the update.
     chains : uint8 array (n_chains, n_hidden), optional
         For a persistent method: hidden states of its chains, advanced in place.
+    memory : dict of str to array, optional
+        For a method that keeps more than chains: that, by default as before its first update.
 
     Returns
     -------
@@ -181,10 +187,12 @@ def gradient_statistics(
         need = "must be given for" if method.persistent else "must not be given for"
         raise ValueError(f"chains {need} {method!r}")
     if chains is not None:
-        _check_chains(chains, rbm.n_hidden)
+        _check_chains(chains, rbm.n_hidden, method.replicas)
 
     units = (rbm.visible, rbm.hidden)
     model = Conditionals.of(rbm.W, rbm.a, rbm.b, rbm._weights(), units, check_seed(seed), method.purpose)
+    memory = method.start_memory(model, rbm.visible_means) if memory is None else memory
+    model = replace(model, memory=memory)
     positive: Statistics | None = None
     negative: Statistics | None = None
     for first, v in rows.blocks(BLOCK):

@@ -163,8 +163,7 @@ def make_plan(
     )
     for penalty in custom:
         penalty_gradient(penalty, rbm.W)  # its errors come before anything has changed
-    if plan.n_chains > MAX_BATCH:
-        raise ValueError(f"method must have at most {MAX_BATCH} chains, got {plan.n_chains}")
+    _check_chains(plan.n_chains, method)
     before = 0 if carried is None else carried.half_steps
     if before + 2 * method.k * (plan.epochs - behind) * plan.updates_per_epoch > MAX_STEP:
         raise ValueError(
@@ -185,6 +184,17 @@ def _check_carried(carried: object, rbm: RBM, optimizer: SGD, checkpoint: object
     if carried.epochs and any(schedule.needs_length for schedule in optimizer.schedules):
         raise ValueError(f"{optimizer!r} has to know where the run ends, and this state may go on for ever")
     return carried
+
+
+def _check_chains(n_chains: int, method: Method) -> None:
+    if n_chains > MAX_BATCH:
+        of = " in all replicas" if method.replicas > 1 else ""
+        raise ValueError(f"method must have at most {MAX_BATCH} chains{of}, got {n_chains}")
+    if n_chains % method.replicas:
+        raise ValueError(
+            f"the chains of state must have a multiple of {method.replicas} rows for {method!r}, "
+            f"got {n_chains}"
+        )
 
 
 def _check_weights(weights: ArrayLike | None, n_rows: int) -> F64 | None:

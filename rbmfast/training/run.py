@@ -37,6 +37,8 @@ class Run:
         Parameters, velocities, running means, exponent.
     chains : array (n_chains, n_hidden) or None
         Hidden states of the persistent chains.
+    memory : dict of str to array
+        What the method keeps beside them.
     visible_means : float32 array (n_visible,)
         Of the training data; they stay in the model.
     epoch, updates : int
@@ -55,6 +57,7 @@ class Run:
         self.plan = plan
         self.state = LearningState.start(plan.rbm.W, plan.rbm.a, plan.rbm.b)
         self.chains: States | None = None
+        self.memory: dict[str, F32] = {}
         self.visible_means: F32 = np.zeros(plan.rbm.n_visible, np.float32)
         self.epoch = 0
         self.updates = 0
@@ -79,12 +82,20 @@ class Run:
             self._set_running_means()
         if plan.carried is not None and plan.carried.chains is not None:
             self.chains = plan.carried.chains.copy()
+        self.memory = self.new_memory()
+        if plan.carried is not None:
+            self.memory |= {n: x.copy() for n, x in plan.carried.memory.items() if n in self.memory}
         if not plan.n_chains:
             self.chains = None
         elif self.chains is None:
             model = self.conditionals(Purpose.CHAIN_START)
             self.chains = plan.method.start_chains(model, plan.n_chains)
         self.publish()
+
+    def new_memory(self) -> dict[str, F32]:
+        """What the method wants to remember from update to update, as it is before the first one."""
+        model = self.conditionals(self.plan.method.purpose)
+        return self.plan.method.start_memory(model, self.plan.rbm.visible_means)
 
     def _set_running_means(self) -> None:
         self.state.exponent = engine.exponent(self.state.W)
@@ -114,6 +125,7 @@ class Run:
         arrays = RUNNING_MEANS + (VELOCITIES if momentum.bounds()[1] else ())
         carried.arrays = {name: getattr(self.state, name).copy() for name in arrays}
         carried.chains = None if self.chains is None else self.chains.copy()
+        carried.memory = {name: array.copy() for name, array in self.memory.items()}
         carried.seed, carried.exponent = self.plan.seed, self.state.exponent
         carried.rows += self.plan.rows.n_rows * (self.epoch - carried.epochs)
         carried.epochs, carried.half_steps = self.epoch, self._next_step
@@ -230,6 +242,7 @@ class Run:
 
         # Learning: make the data more probable, and what the model dreams less so.
         gradient = contrast(model, data=(v, x), samples=(v_model, x_model), weights=weights)
+        method.learn(model, gradient)
         for penalty in plan.custom_penalties:
             gradient.W = gradient.W + penalty_gradient(penalty, self.state.W)
         try:
@@ -244,7 +257,8 @@ class Run:
         state, rbm = self.state, self.plan.rbm
         weights = engine.Weights(state.W, state.exponent)
         units = (rbm.visible, rbm.hidden)
-        return Conditionals.of(state.W, state.a, state.b, weights, units, self.plan.seed, purpose)
+        parameters = state.W, state.a, state.b
+        return Conditionals.of(*parameters, weights, units, self.plan.seed, purpose, self.memory)
 
     # --- Details --------------------------------------------------------------------------------------------
 

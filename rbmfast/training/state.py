@@ -23,7 +23,7 @@ class TrainingState:
     ----------
     chains : uint8 array (n_chains, n_hidden), optional
         Hidden states for the chains of a persistent method to start from, and how many chains there are. By
-        default the method chooses.
+        default the method chooses. (Of `rbmfast.PT`, rows for all replicas: first those at beta = 0.)
 
     Attributes
     ----------
@@ -41,6 +41,8 @@ class TrainingState:
         What these schedules remember.
     arrays : dict of str to float32 array
         Velocities and running means, under their names in `rbmfast.state.LearningState`.
+    memory : dict of str to float32 array
+        What the method keeps beside its chains.
 
     Notes
     -----
@@ -71,6 +73,7 @@ class TrainingState:
     optimizer: SGD | None = field(default=None, init=False)
     memories: list[float] = field(default_factory=list, init=False)
     arrays: dict[str, F32] = field(default_factory=dict, init=False, repr=False)
+    memory: dict[str, F32] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def has_begun(self) -> bool:

@@ -53,6 +53,16 @@ CASES: dict[str, dict[str, Any]] = {
         "monitors": [rf.ReconstructionError(), rf.FreeEnergyGap(), rf.WeightNorm()],
         "validation": X_VAL,
     },
+    "pt": {
+        "method": rf.PT(n_replicas=4, k=2, n_chains=7),
+        "optimizer": rf.SGD(0.3, momentum=0.5),
+        "penalties": [rf.L2(0.01)],
+    },
+    "fpcd": {
+        "method": rf.FPCD(2, 13, fast_rate=0.2),
+        "optimizer": rf.SGD(rf.Exponential(0.3, 0.7), momentum=0.5),
+        "centered": True,
+    },
     "linear rate": {"optimizer": rf.SGD(rf.Linear(0.3), momentum=rf.Linear(0.1, 0.9))},
     "exponent drops": {"optimizer": rf.SGD(100.0)},
     "exponent stays down": {  # weights grow in the first epoch and decay in the others
@@ -61,6 +71,7 @@ CASES: dict[str, dict[str, Any]] = {
     },
     "step by step": {"method": StepCD(1), "centered": True, "shuffle": "blocks"},
     "gaussian": {"X": REAL, "visible": "gaussian", "optimizer": rf.SGD(0.01, 0.5), "centered": True},
+    "gaussian pt": {"X": REAL, "visible": "gaussian", "optimizer": rf.SGD(0.01), "method": rf.PT(3)},
 }
 
 
@@ -264,6 +275,7 @@ def differing(X: Any = X) -> dict[str, tuple[dict[str, Any], str]]:
         "method": ({"method": rf.CD(2)}, "method"),
         "k": ({"method": rf.PCD(2)}, "method"),
         "chains": ({"method": rf.PCD(1, 11)}, "method"),
+        "replicas": ({"method": rf.PT(4)}, "method"),
         "rate": ({"optimizer": rf.SGD(0.2)}, "optimizer"),
         "momentum": ({"optimizer": rf.SGD(0.1, 0.1)}, "optimizer"),
         "penalties": ({"penalties": [rf.L2(1e-3)]}, "penalties"),

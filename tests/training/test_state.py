@@ -30,6 +30,8 @@ def train(rbm: rf.RBM, X: Any, **settings: Any) -> rf.History:
         {"method": rf.PCD(k=2, n_chains=7)},
         {"method": StepPCD()},
         {"method": rf.CD(k=2)},
+        {"method": rf.PT(n_replicas=4, k=2, n_chains=5)},
+        {"method": rf.FPCD(k=2, fast_rate=0.2)},
         {"optimizer": rf.SGD(0.2, momentum=0.5), "penalties": [rf.L2(1e-3), rf.SparsityTarget(0.2)]},
     ],
     ids=str,

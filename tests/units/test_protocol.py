@@ -47,6 +47,19 @@ def some_states(unit: Unit) -> np.ndarray:
     return np.arange(-16, 16, 2.0**-7, dtype=np.float32)[:, None]
 
 
+def test_bias_from_means(unit: Unit) -> None:
+    means = np.array([0.001, 0.25, 0.5, 0.999], np.float32)
+    assert_allclose(unit.mean(unit.bias_from_means(means)[None])[0], means, rtol=1e-5)
+
+
+def test_energies_are_linear_in_the_bias(unit: Unit) -> None:
+    """But for a number that is the same for all states: what tempering relies on."""
+    states = some_states(unit)
+    energies = [unit.energy(states, np.array([bias], np.float32)) for bias in (-1.0, 0.25, 4.0)]
+    low, middle, high = (energy - energy[0] for energy in energies)
+    assert_allclose(middle, 0.75 * low + 0.25 * high, atol=1e-9)
+
+
 # --- Densities ---------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,375 @@
+"""Parallel tempering: chains of one model that borrow their mobility from hotter ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.data import as_rows
+from rbmfast.models.base_rates import Layers, make_path
+from rbmfast.models.parameters import as_numbers
+from rbmfast.models.path import Path
+from rbmfast.random import MAX_ROW, MAX_STEP, Purpose, SeedLike, check_integer, check_seed
+from rbmfast.reference import F32, States
+from rbmfast.runtime import check_fits_memory
+from rbmfast.units.base import F64
+
+I64 = NDArray[np.int64]
+REPLICAS = 10
+MAX_REPLICAS = 2**16
+FIRST_STEP = 2  # half-steps 0 and 1 are the start's
+
+
+def check_betas(n_replicas: object = None, betas: ArrayLike | None = None) -> F32:
+    """The ladder that is meant: `betas`, or `n_replicas` of them in equal steps; a clear error otherwise."""
+    if n_replicas is not None:
+        n_replicas = check_integer(n_replicas, "n_replicas", low=2, high=MAX_REPLICAS)
+    if betas is None:
+        n = REPLICAS if n_replicas is None else n_replicas
+        return (np.arange(n) / (n - 1)).astype(np.float32)
+    ladder: F32 = as_numbers(betas, "betas").astype(np.float32)
+    if ladder.ndim != 1 or not 2 <= len(ladder) <= MAX_REPLICAS:
+        raise ValueError(f"betas must be 1-D, with 2 to {MAX_REPLICAS} numbers, got shape {ladder.shape}")
+    if n_replicas not in (None, len(ladder)):
+        raise ValueError(f"n_replicas must be {len(ladder)}, as many as betas, or None; got {n_replicas}")
+    if ladder[0] != 0 or ladder[-1] != 1 or not (ladder[1:] > ladder[:-1]).all():
+        raise ValueError(f"betas must rise from 0 to 1, got {ladder.tolist()}")
+    return ladder
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """How replicas move: each by Gibbs steps at a beta of its own, and neighbours change places.
+
+    States are arrays (n_replicas, n_chains, n_units) of C order, with the replica at ``betas[i]`` of every
+    chain in ``[i]``; so the last ones are the model's.
+
+    Attributes
+    ----------
+    path : Path
+        The models.
+    betas : float32 array (n_replicas,)
+        Rising from 0 to 1.
+    seed : int
+        Of the random numbers.
+    purpose, swaps : Purpose
+        Of the random numbers of the Gibbs steps and of the swaps. Both have the row chain * n_replicas +
+        replica (for a swap: the lower replica), so that chains may be cut into parts.
+    """
+
+    path: Path
+    betas: F32
+    seed: int
+    purpose: Purpose
+    swaps: Purpose
+
+    def start(self, n_chains: int, first_chain: int) -> States:
+        """Visible states drawn at beta = 0, for all replicas, with the random numbers of half-step 0."""
+        rows = self._rows(np.arange(len(self.betas)), n_chains, first_chain)
+        v = self.path.start(len(rows), self.seed, self.purpose, rows)
+        return v.reshape(len(self.betas), n_chains, -1)
+
+    def hidden(self, v: States, sent: F32, step: int, first_chain: int) -> States:
+        """Hidden states given visible ones (of which `sent` is the interaction), each at its beta."""
+        rows = self._rows(np.arange(len(self.betas)), v.shape[1], first_chain)
+        x = self.path.hidden_input(_flat(sent), self._column(v.shape[1]))
+        h = self.path.up.target.sample(x, self.seed, self.purpose, 0, step, rows)
+        return h.reshape(*v.shape[:2], -1)
+
+    def visible(self, h: States, step: int, first_chain: int) -> tuple[States, F32]:
+        """Visible states given hidden ones, each at its beta; and what they send: all in two passes."""
+        rows = self._rows(np.arange(len(self.betas)), h.shape[1], first_chain)
+        x = self.path.visible_input(self.path.down.send(_flat(h)), self._column(h.shape[1]))
+        v = self.path.down.target.sample(x, self.seed, self.purpose, 0, step, rows)
+        return v.reshape(*h.shape[:2], -1), self.path.interaction(v).reshape(*h.shape[:2], -1)
+
+    def step(self, h: States, step: int, first_chain: int) -> tuple[States, F32, States, NDArray[np.bool_]]:
+        """A Gibbs step of every replica, from its hidden states, with a round of swaps in its middle.
+
+        Parameters
+        ----------
+        h : (n_replicas, n_chains, n_hidden)
+            Hidden states.
+        step : int
+            Half-step of the random numbers of the visible units and of the swaps; the next one is that of the
+            hidden units.
+        first_chain : int
+            Number of the first chain in a larger whole.
+
+        Returns
+        -------
+        v, sent, h
+            Visible states, what they send to the hidden units, and hidden states drawn from these.
+        accepted : bool array (n_replicas - 1, n_chains)
+            Which pairs (i, i + 1) have been swapped.
+        """
+        v, sent = self.visible(h, step, first_chain)
+        accepted = self.accept(v, sent, step, first_chain)
+        exchange(accepted, v, sent)
+        return v, sent, self.hidden(v, sent, step + 1, first_chain), accepted
+
+    # --- Swaps ---------------------------------------------------------------------------------------------
+
+    def pairs(self, step: int) -> I64:
+        """The lower replicas of the pairs that may swap at a half-step: even and odd ones by turns."""
+        n = len(self.betas)
+        return np.arange(0 if n == 2 else step // 2 % 2, n - 1, 2)
+
+    def accept(self, v: States, sent: F32, step: int, first_chain: int) -> NDArray[np.bool_]:
+        """Which pairs swap: bool (n_replicas - 1, n_chains).
+
+        Where the model at beta gives v the weight w_beta(v), summed over the hidden states, replicas i and j
+        swap with the probability min(1, w_i(v_j) w_j(v_i) / (w_i(v_i) w_j(v_j))). That keeps both
+        distributions as they are; beta times the free energy at 1 in place of -log w_beta would not, for it
+        is not the free energy at beta.
+        """
+        low = self.pairs(step)
+        gain = self._gains(v, sent, low)
+        numbers = self._rows(low, v.shape[1], first_chain)
+        bits = engine.uniform_u32(len(numbers), 1, self.seed, self.swaps, 0, step, numbers)
+        u: F32 = ((bits + 0.5) * 2.0**-32).astype(np.float32)  # never 0; if it is 1, then its logarithm is 0
+        accepted = np.zeros((len(self.betas) - 1, v.shape[1]), np.bool_)
+        accepted[low] = engine.log(u).reshape(len(low), -1) <= gain[low] + gain[low + 1]
+        return accepted
+
+    def _gains(self, v: States, sent: F32, low: I64) -> F64:
+        """What each replica's log-weight gains at the beta of its partner: (n_replicas, n_chains)."""
+        partner = np.arange(len(self.betas))
+        partner[low], partner[low + 1] = low + 1, low
+        here = self._column(v.shape[1])
+        there = np.repeat(self.betas[partner], v.shape[1])[:, None]
+        return self.path.log_ratio(_flat(v), _flat(sent), here, there).reshape(v.shape[:2])
+
+    # --- Rows ----------------------------------------------------------------------------------------------
+
+    def _column(self, n_chains: int) -> F32:
+        """The beta of every row, as a column."""
+        return np.repeat(self.betas, n_chains)[:, None]
+
+    def _rows(self, replicas: I64, n_chains: int, first_chain: int) -> I64:
+        """Numbers of rows for the random numbers, replica by replica."""
+        chains = np.arange(first_chain, first_chain + n_chains)
+        rows: I64 = (chains * len(self.betas) + replicas[:, None]).ravel()
+        return rows
+
+
+def _flat(states: NDArray[Any]) -> NDArray[Any]:
+    return states.reshape(-1, states.shape[-1])
+
+
+def exchange(accepted: NDArray[np.bool_], *arrays: NDArray[Any]) -> None:
+    """Swap what belongs to replicas i and i + 1 wherever ``accepted[i, chain]``."""
+    low, chain = np.nonzero(accepted)
+    for array in arrays:
+        array[low, chain], array[low + 1, chain] = array[low + 1, chain], array[low, chain]
+
+
+class ParallelTempering:
+    """Samples of a model with separate modes, by chains at several temperatures that exchange their states.
+
+    Each chain has replicas at betas from 0 to 1, on the way from independent units to the model. A step moves
+    each replica by a Gibbs step of its own model, and lets neighbouring replicas swap: the pairs (0, 1),
+    (2, 3) ... and (1, 2), (3, 4) ... by turns. At beta = 0 every step is a new, independent draw; what is
+    good enough travels up to beta = 1, and brings modes that a Gibbs chain would never find.
+
+    Parameters
+    ----------
+    rbm : RBM
+        The model, as it is now.
+    n_chains : int, default 1
+        Independent chains, each with all replicas.
+    n_replicas : int, optional
+        How many, at least 2, with betas in equal steps. By default 10, or as many as `betas`.
+    betas : array_like (n_replicas,), optional
+        Rising from 0 to 1.
+    base : optional
+        Means of the independent units: None for those of the training data, rates (n_visible,), rows of data
+        (n_rows, n_visible), or "uniform" (which warns).
+    seed : int, Generator or None
+        See the notes of `RBM`.
+    first_row : int, default 0
+        Number of the first chain in a larger whole.
+    start : (n_chains, n_visible), optional
+        Visible states for all replicas of a chain to start from; otherwise they are drawn at beta = 0.
+    record : bool, default False
+        Whether to keep the free energy of the model's replica after each step, in `free_energies`.
+
+    Attributes
+    ----------
+    betas : float32 array (n_replicas,)
+        The ladder.
+    steps : int
+        Taken so far.
+    v : (n_chains, n_visible)
+        The visible states at beta = 1.
+    h : (n_chains, n_hidden)
+        Hidden states drawn from them, from which the next step goes on.
+    swap_rates : float64 array (n_replicas - 1,)
+        Share of the proposed swaps that were accepted; NaN before the first.
+    round_trips : int64 array (n_chains,)
+        How often a replica of the chain has come back to beta = 1 after a visit to beta = 0.
+    free_energies : float64 array (n_steps, n_chains)
+        In nats, of the model's replica: for autocorrelations.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument that is not allowed; the message names it.
+    MemoryError
+        More replicas than the machine could hold.
+
+    Notes
+    -----
+    Good ladders have swap rates of 0.2 or more everywhere: where they are low, betas lie too far apart. The
+    first steps, until a few round trips have been made, still remember the start.
+
+    A run may be cut into parts anywhere. For Bernoulli units every bit is the same on every machine, with any
+    number of threads, and however the chains are cut into parts (`first_row`).
+
+    References
+    ----------
+    Swendsen & Wang 1986; Geyer 1991. For RBMs: Desjardins et al., "Tempered Markov chain Monte Carlo for
+    training of restricted Boltzmann machines", AISTATS 2010; Cho, Raiko & Ilin, IJCNN 2010.
+
+    Examples
+    --------
+    Two modes, all on and all off, with about 10 nats between them:
+
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> rbm = rf.RBM.from_arrays(np.full((8, 2), 4.0), a=np.full(8, -4.0), b=np.full(2, -16.0))
+    >>> sampler = rf.ParallelTempering(rbm, n_chains=500, n_replicas=8, base=[0.5] * 8, seed=1)
+    >>> v = sampler.run(steps=100)
+    >>> bool(abs(v.mean() - 0.5) < 0.1)
+    True
+    >>> bool(sampler.swap_rates.min() > 0.2)
+    True
+    """
+
+    def __init__(
+        self,
+        rbm: Layers,
+        n_chains: int = 1,
+        n_replicas: int | None = None,
+        betas: ArrayLike | None = None,
+        base: Any = None,
+        seed: SeedLike = None,
+        *,
+        first_row: int = 0,
+        start: Any = None,
+        record: bool = False,
+    ) -> None:
+        if not hasattr(rbm, "_up"):
+            raise TypeError(f"rbm must be an rf.RBM, got {rbm!r}")
+        ladder = check_betas(n_replicas, betas)
+        limit = (MAX_ROW + 1) // len(ladder)
+        n_chains = check_integer(n_chains, "n_chains", low=1, high=limit)
+        first_row = check_integer(first_row, "first_row", low=0, high=limit - n_chains)
+        path = make_path(rbm, base)
+        self._record = record
+        self._ladder = Ladder(path, ladder, check_seed(seed), Purpose.TEMPERING, Purpose.SWAP)
+        self._begin(n_chains, first_row, None if start is None else self._check_start(start, n_chains))
+
+    def _check_start(self, start: Any, n_chains: int) -> States:
+        path = self._ladder.path
+        rows = as_rows(start, len(path.base), domain=path.down.target.domain, name="start")
+        if rows.n_rows != n_chains:
+            raise ValueError(f"start must have {n_chains} rows, one for each chain, got {rows.n_rows}")
+        states: States = rows.all()
+        return states
+
+    def _begin(self, n_chains: int, first_row: int, start: States | None) -> None:
+        """Put all replicas where they start, and set all counts to 0."""
+        ladder, n_replicas = self._ladder, len(self._ladder.betas)
+        size = 4 * n_replicas * n_chains * 4 * sum(ladder.path.up.W.shape)
+        check_fits_memory(size, f"a sampler with n_chains={n_chains} of {n_replicas} replicas")
+        self.steps = 0
+        self._first_row = first_row
+        self._v = ladder.start(n_chains, first_row) if start is None else np.tile(start, (n_replicas, 1, 1))
+        sent = ladder.path.interaction(_flat(self._v))
+        self._h = ladder.hidden(self._v, sent, 1, first_row)
+        self._accepted = np.zeros(n_replicas - 1, np.int64)
+        self._proposed = np.zeros(n_replicas - 1, np.int64)
+        self._stations = np.zeros((n_replicas, n_chains), np.int8)  # 0; 1: from beta = 1; 2: and from 0 since
+        self._round_trips = np.zeros(n_chains, np.int64)
+        self._free_energies: list[F64] = []
+
+    def run(self, steps: int = 1) -> States:
+        """Take steps, each a Gibbs step of every replica and a round of swaps.
+
+        Parameters
+        ----------
+        steps : int, default 1
+            At least 1.
+
+        Returns
+        -------
+        uint8 array (n_chains, n_visible)
+            The last visible states at beta = 1, a copy; float32 for Gaussian units.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A bad number of steps.
+        """
+        steps = check_integer(steps, "steps", low=1, high=(MAX_STEP - FIRST_STEP) // 2 - self.steps)
+        for _ in range(steps):
+            step = FIRST_STEP + 2 * self.steps
+            self._v, sent, self._h, accepted = self._ladder.step(self._h, step, self._first_row)
+            self._count(accepted, step)
+            if self._record:
+                self._free_energies.append(-self._ladder.path.log_weight(self._v[-1], sent[-1], 1.0))
+            self.steps += 1
+        return self.v
+
+    def _count(self, accepted: NDArray[np.bool_], step: int) -> None:
+        """Add up swaps and round trips."""
+        self._accepted += accepted.sum(axis=1)
+        self._proposed[self._ladder.pairs(step)] += accepted.shape[1]
+        exchange(accepted, self._stations)
+        bottom, top = self._stations[0], self._stations[-1]
+        self._round_trips += top == 2
+        top[:] = 1
+        bottom[bottom == 1] = 2
+
+    # --- What has come out ---------------------------------------------------------------------------------
+
+    @property
+    def betas(self) -> F32:
+        """See the class."""
+        return self._ladder.betas.copy()
+
+    @property
+    def v(self) -> States:
+        """See the class."""
+        v: States = self._v[-1].copy()
+        return v
+
+    @property
+    def h(self) -> States:
+        """See the class."""
+        h: States = self._h[-1].copy()
+        return h
+
+    @property
+    def swap_rates(self) -> F64:
+        """See the class."""
+        return np.where(self._proposed > 0, self._accepted / np.maximum(self._proposed, 1), np.nan)
+
+    @property
+    def round_trips(self) -> I64:
+        """See the class."""
+        return self._round_trips.copy()
+
+    @property
+    def free_energies(self) -> F64:
+        """See the class."""
+        return np.array(self._free_energies).reshape(-1, self._v.shape[1])
+
+    def __repr__(self) -> str:
+        n_replicas, n_chains = self._v.shape[:2]
+        return f"ParallelTempering({n_chains} chains of {n_replicas} replicas after {self.steps} steps)"

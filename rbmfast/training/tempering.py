@@ -1,0 +1,102 @@
+"""Learning from samples by parallel tempering."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rbmfast.models.base_rates import bias_of
+from rbmfast.models.path import Path
+from rbmfast.models.tempering import Ladder, check_betas
+from rbmfast.random import Purpose, check_integer
+from rbmfast.reference import F32, MAX_BATCH, States
+from rbmfast.training.base import MAX_STEPS, Conditionals, Method, RowIds, as_divergence
+
+
+@dataclass(frozen=True)
+class PT(Method):
+    """Persistent chains with replicas at several temperatures, which cross from mode to mode.
+
+    As `PCD`, but each chain is one of `rbmfast.ParallelTempering`: what is learned from are the replicas at
+    beta = 1, and those at lower betas bring them modes that a plain chain would miss or give a wrong weight.
+
+    Parameters
+    ----------
+    n_replicas : int, optional
+        Replicas of each chain, at least 2, with betas in equal steps. By default 10, or as many as `betas`.
+    k : int, default 1
+        Steps per update, at least 1: Gibbs steps of all replicas, each with a round of swaps.
+    n_chains : int, optional
+        How many chains; by default as many as a batch has rows. At most 32 768 in all replicas together.
+    betas : sequence of float (n_replicas,), optional
+        Rising from 0 to 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument that is not allowed; the message names it.
+
+    Notes
+    -----
+    Desjardins, Courville, Bengio, Vincent & Delalleau, "Tempered Markov chain Monte Carlo for training of
+    restricted Boltzmann machines", AISTATS 2010; Cho, Raiko & Ilin, "Parallel tempering is efficient for
+    learning restricted Boltzmann machines", IJCNN 2010. An update costs about `n_replicas` times that of
+    `PCD`.
+
+    At beta = 0 units are independent, with the means of the data that the model was initialised or trained
+    with before this run; with the model's own visible bias where it has seen no data.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> rbm = rf.RBM(6, 2, seed=0)
+    >>> method = rf.PT(n_replicas=5, n_chains=20)
+    >>> history = rf.train(rbm, np.eye(6), method=method, epochs=2, seed=1)
+    """
+
+    n_replicas: int | None = None
+    k: int = 1
+    n_chains: int | None = None
+    betas: tuple[float, ...] | None = None
+    purpose: ClassVar[Purpose] = Purpose.PT
+    persistent: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        ladder = check_betas(self.n_replicas, self.betas)
+        object.__setattr__(self, "n_replicas", len(ladder))
+        if self.betas is not None:
+            object.__setattr__(self, "betas", tuple(ladder.tolist()))
+        object.__setattr__(self, "k", check_integer(self.k, "k", low=1, high=MAX_STEPS))
+        if self.n_chains is not None:
+            n_chains = check_integer(self.n_chains, "n_chains", low=1, high=MAX_BATCH // len(ladder))
+            object.__setattr__(self, "n_chains", n_chains)
+
+    @property
+    def replicas(self) -> int:
+        """See `Method.replicas`."""
+        assert self.n_replicas is not None
+        return self.n_replicas
+
+    def chains_for(self, batch_size: int) -> int:
+        """See `Method.chains_for`."""
+        return self.replicas * (batch_size if self.n_chains is None else self.n_chains)
+
+    def start_memory(self, model: Conditionals, visible_means: F32 | None) -> dict[str, F32]:
+        """The visible bias at beta = 0."""
+        return {"base": bias_of(model.down.target, model.down.bias, visible_means)}
+
+    def negative_phase(
+        self, model: Conditionals, v: States, x: F32, chains: States | None, step: int, rows: RowIds
+    ) -> tuple[States, F32]:
+        """See `Method.negative_phase`."""
+        assert chains is not None and isinstance(rows, int)
+        path = Path(model.up, model.down, model.memory["base"])
+        betas = check_betas(self.n_replicas, self.betas)
+        ladder = Ladder(path, betas, model.seed, self.purpose, Purpose.PT_SWAP)
+        h = chains.reshape(self.replicas, -1, chains.shape[1])
+        with as_divergence():
+            for i in range(self.k):
+                v, sent, h, _ = ladder.step(h, step + 2 * i, rows)
+        chains[:] = h.reshape(chains.shape)
+        return v[-1], path.hidden_input(sent[-1], 1.0)

@@ -1,0 +1,471 @@
+"""Parallel tempering against exact probabilities, and the rules of its random numbers.
+
+Statistical tests have fixed seeds; ALARM is the rate at which a correct sampler would have failed each.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit, logsumexp
+from scipy.stats import chisquare
+
+import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast import reference
+from rbmfast.likelihood import all_states, log_probabilities
+from rbmfast.models.base_rates import base_bias, make_path
+from rbmfast.models.tempering import Ladder, check_betas
+from rbmfast.random import MAX_ROW, Purpose
+
+ALARM = 1e-6
+
+
+def model(n: int = 4, m: int = 3, scale: float = 1.0, **units: str) -> rf.RBM:
+    rng = np.random.default_rng(11)
+    W, a, b = (np.rint(scale * rng.normal(size=size) * 1024) / 1024 for size in ((n, m), n, m))
+    return rf.RBM.from_arrays(W, a, b, **units)
+
+
+def two_modes(n: int = 8, depth: float = 4.0) -> rf.RBM:
+    """Nearly all of the probability at all off and all on, the deeper the more; Gibbs chains stay there."""
+    tilt = np.linspace(-0.1, 0.2, n)
+    return rf.RBM.from_arrays(np.full((n, 2), depth), tilt - depth, np.full(2, -depth * n / 2))
+
+
+def numbers(states: np.ndarray) -> np.ndarray:
+    return states @ (1 << np.arange(states.shape[1])[::-1])
+
+
+def agrees(counts: np.ndarray, probabilities: np.ndarray) -> bool:
+    """Chi-square, rare patterns (expected fewer than 10 times) taken together."""
+    expected = probabilities / probabilities.sum() * counts.sum()
+    rare = expected < 10
+    if rare.any():
+        counts = np.append(counts[~rare], counts[rare].sum())
+        expected = np.append(expected[~rare], expected[rare].sum())
+    return chisquare(counts, expected).pvalue > ALARM
+
+
+# --- The swap rule, by enumeration -------------------------------------------------------------------------
+
+
+def exact_log_weights(rbm: rf.RBM, base: np.ndarray, beta: float) -> np.ndarray:
+    """log sum_h exp(-E_beta(v, h)) of every visible state, straight from the definition, in float64."""
+    V, H = all_states(rbm.n_visible).astype(float), all_states(rbm.n_hidden).astype(float)
+    W, a, b = (p.astype(np.float64) for p in (rbm.W, rbm.a, rbm.b))
+    bias = (1 - beta) * base + beta * a
+    return logsumexp((V @ bias)[:, None] + beta * (V @ W @ H.T) + beta * (H @ b), axis=1)
+
+
+def gibbs_matrix(rbm: rf.RBM, base: np.ndarray, beta: float) -> np.ndarray:
+    """P(v' | v) of one Gibbs step of the model at beta, by enumeration."""
+    V, H = all_states(rbm.n_visible).astype(float), all_states(rbm.n_hidden).astype(float)
+    W, a, b = (p.astype(np.float64) for p in (rbm.W, rbm.a, rbm.b))
+    p, q = expit(beta * (V @ W + b)), expit(beta * H @ W.T + (1 - beta) * base + beta * a)
+    up = np.where(H[None] == 1, p[:, None], 1 - p[:, None]).prod(axis=2)
+    down = np.where(V[None] == 1, q[:, None], 1 - q[:, None]).prod(axis=2)
+    return up @ down
+
+
+@pytest.mark.parametrize("betas", [[0, 1], [0, 0.3, 1]])
+def test_swap_acceptance_by_enumeration(betas: list[float]) -> None:
+    """The bound that `Ladder` compares log u with, for every pair of joint states."""
+    rbm, base = model(3, 2), np.array([0.5, -1.0, 0.25], np.float32)
+    ladder = Ladder(make_path(rbm, expit(base)), check_betas(None, betas), 1, Purpose.TEMPERING, Purpose.SWAP)
+    low = len(betas) - 2
+    V = all_states(3)
+    i, j = np.array([*itertools.product(range(8), repeat=2)]).T
+    v = np.stack([V[i]] * low + [V[i], V[j]])
+    sent = ladder.path.interaction(v.reshape(-1, 3)).reshape(len(betas), len(i), -1)
+    gain = ladder._gains(v, sent, np.array([low]))
+    under, over = (exact_log_weights(rbm, ladder.path.base.astype(float), beta) for beta in betas[-2:])
+    assert_allclose(gain[low] + gain[low + 1], under[j] + over[i] - under[i] - over[j], atol=2e-6)
+
+
+def test_a_step_leaves_the_product_distribution_alone() -> None:
+    """Gibbs steps and swaps of two replicas as one exact transition matrix, with the library's gains."""
+    rbm, base = model(3, 2), np.array([0.5, -1.0, 0.25])
+    under, over = (exact_log_weights(rbm, base, beta) for beta in (0.0, 1.0))
+    pi = np.exp(np.add.outer(under - logsumexp(under), over - logsumexp(over))).ravel()
+    gibbs = np.kron(gibbs_matrix(rbm, base, 0.0), gibbs_matrix(rbm, base, 1.0))
+    assert_allclose(pi @ gibbs, pi, atol=1e-12)
+
+    path = make_path(rbm, expit(base))
+    ladder = Ladder(path, check_betas(2), 1, Purpose.TEMPERING, Purpose.SWAP)
+    i, j = np.array([*itertools.product(range(8), repeat=2)]).T
+    v = np.stack([all_states(3)[i], all_states(3)[j]])
+    sent = path.interaction(v.reshape(-1, 3)).reshape(2, 64, -1)
+    gain = ladder._gains(v, sent, np.array([0]))
+    accept = np.exp(np.minimum(gain[0] + gain[1], 0.0))
+    swap = np.diag(1 - accept)
+    swap[np.arange(64), j * 8 + i] += accept
+    assert_allclose(pi @ gibbs @ swap, pi, atol=1e-6)
+
+    # What a known mistake would do: beta F_1(v) in place of F_beta(v).
+    wrong = np.exp(np.minimum(over[i] - over[j], 0.0))  # (beta_j - beta_i) (F_1(v_j) - F_1(v_i))
+    swap = np.diag(1 - wrong)
+    swap[np.arange(64), j * 8 + i] += wrong
+    assert np.abs(pi @ gibbs @ swap - pi).max() > 1e-3
+
+
+def test_swaps_are_accepted_as_often_as_they_should() -> None:
+    """One joint state, many chains: the accepted swaps are binomial."""
+    rbm = model(3, 2)
+    ladder = Ladder(make_path(rbm, [0.5] * 3), check_betas(2), 3, Purpose.TEMPERING, Purpose.SWAP)
+    n, seen = 20_000, 0
+    for i, j in itertools.permutations(range(8), 2):
+        v = np.repeat(all_states(3)[[i, j]][:, None], n, axis=1)
+        sent = ladder.path.interaction(v.reshape(-1, 3)).reshape(2, n, -1)
+        gain = ladder._gains(v[:, :1].copy(), sent[:, :1].copy(), np.array([0])).sum()
+        accepted = int(ladder.accept(v, sent, 2 * (8 * i + j), 0).sum())
+        p = np.exp(min(gain, 0.0))
+        assert abs(accepted - n * p) <= 5.6 * np.sqrt(n * p * (1 - p))  # alarm 2e-8 each
+        seen += p < 1
+    assert seen == 28  # one of both directions
+
+
+def test_swaps_follow_the_specification() -> None:
+    """By `rbmfast.reference`: addresses of the random numbers, and every comparison."""
+    rbm, n = model(5, 4), 7
+    ladder = Ladder(make_path(rbm, [0.4] * 5), check_betas(5), 9, Purpose.TEMPERING, Purpose.SWAP)
+    v = np.random.default_rng(0).integers(0, 2, (5, n, 5), dtype=np.uint8)
+    sent = ladder.path.interaction(v.reshape(-1, 5)).reshape(5, n, -1)
+    for step, low in ((4, [0, 2]), (6, [1, 3])):
+        accepted = ladder.accept(v, sent, step, first_chain=3)
+        expected = np.zeros((4, n), bool)
+        gain = ladder._gains(v, sent, np.array(low))
+        for i in low:
+            rows = (3 + np.arange(n)) * 5 + i
+            bits = reference.uniform_u32(n, 1, 9, Purpose.SWAP, 0, step, rows)[:, 0]
+            u = ((bits + 0.5) / 2**32).astype(np.float32)
+            expected[i] = reference.log(u).astype(np.float64) <= gain[i] + gain[i + 1]
+        assert_array_equal(accepted, expected)
+        assert 0 < accepted.sum() < accepted[low].size
+
+
+# --- Are the samples right? --------------------------------------------------------------------------------
+
+
+def test_samples_follow_the_distribution_of_the_model() -> None:
+    rbm = model()
+    v, h = rbm.sample(40_000, 30, seed=1, method="tempering", n_replicas=4, return_hidden=True)
+    joint = numbers(np.hstack([v, h]))
+    states = all_states(7)
+    p = np.exp(-rbm.energy(states[:, :4], states[:, 4:]))
+    assert agrees(np.bincount(joint, minlength=128), p)
+
+
+def test_every_replica_follows_its_model() -> None:
+    rbm = model()
+    sampler = rf.ParallelTempering(rbm, 40_000, betas=[0, 0.2, 0.7, 1], base=[0.3, 0.5, 0.6, 0.8], seed=4)
+    sampler.run(30)
+    base = sampler._ladder.path.base.astype(float)
+    for beta, v in zip(sampler.betas, sampler._v, strict=True):
+        p = np.exp(exact_log_weights(rbm, base, float(beta)))
+        assert agrees(np.bincount(numbers(v), minlength=16), p), beta
+
+
+def test_two_modes_get_their_weights_where_gibbs_chains_stay() -> None:
+    """From the wrong mode, one long run of few chains; thinned to what counts as independent."""
+    rbm = two_modes()
+    p = np.exp(log_probabilities(rbm))
+    start = np.zeros((250, 8), np.uint8)
+    sampler = rf.ParallelTempering(rbm, 250, 8, base=[0.5] * 8, seed=2, start=start)
+    thin = 80
+    assert correlation(sampler, 3 * thin, thin) < 0.05
+    v = np.concatenate([sampler.run(thin) for _ in range(8)])
+    assert (sampler.round_trips > 10).all()
+    assert agrees(np.bincount(numbers(v), minlength=256), p)
+    stuck = rbm.sample(2000, 880, seed=1, start=np.zeros((2000, 8)))
+    assert not agrees(np.bincount(numbers(stuck), minlength=256), p)
+
+
+def correlation(sampler: rf.ParallelTempering, steps: int, lag: int) -> float:
+    """Of the number of units that are on, over a lag of steps."""
+    on = np.array([sampler.run(1).sum(axis=1) for _ in range(steps)], float)
+    on -= on.mean()
+    return float((on[lag:] * on[:-lag]).mean() / (on**2).mean())
+
+
+def test_gaussian_visible_units_have_the_right_moments() -> None:
+    # p(v) is a mixture of 2**m unit normals at a + W h. Means within 5.5 standard errors: alarm 4e-8 each.
+    rbm = model(3, 2, visible="gaussian")
+    v = rbm.sample(8_000, 30, seed=1, method="tempering", n_replicas=4)
+    assert v.dtype == np.float32
+    H = all_states(2)
+    centres = H @ rbm.W.T.astype(float) + rbm.a
+    weights = np.exp(H @ rbm.b.astype(float) + (centres**2 - rbm.a.astype(float) ** 2).sum(axis=1) / 2)
+    weights /= weights.sum()
+    mean = weights @ centres
+    variance = 1 + weights @ (centres - mean) ** 2
+    assert (np.abs(v.mean(axis=0) - mean) < 5.5 * np.sqrt(variance / len(v))).all()
+    assert_allclose(v.var(axis=0), variance, rtol=0.1)
+
+
+def test_gaussian_swaps_by_the_formula() -> None:
+    """log-weights of the whole path, with every bias of beta, against integrals done by hand."""
+    rbm = model(3, 2, visible="gaussian")
+    path = make_path(rbm, [0.5, -0.5, 1.0])
+    v = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    here, there = np.full((6, 1), 0.25, np.float32), np.full((6, 1), 0.75, np.float32)
+    ratio = path.log_ratio(v, path.interaction(v), here, there)
+
+    def log_weight(beta: float) -> np.ndarray:
+        bias = (1 - beta) * path.base + beta * rbm.a
+        hidden = np.logaddexp(0, beta * (v.astype(float) @ rbm.W + rbm.b)).sum(axis=1)
+        return hidden - ((v - bias) ** 2).sum(axis=1) / 2
+
+    assert_allclose(np.diff(ratio), np.diff(log_weight(0.75) - log_weight(0.25)), atol=1e-5)
+
+
+# --- The same whatever the circumstances -------------------------------------------------------------------
+
+
+def everything(sampler: rf.ParallelTempering) -> list[Any]:
+    results = (sampler.v, sampler.h, sampler._v, sampler._h, sampler.swap_rates)
+    return [x.tobytes() for x in (*results, sampler.round_trips, sampler.free_energies)]
+
+
+def test_threads_do_not_matter() -> None:
+    rbm = model(33, 70, 0.3)
+    before, results = rf.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            rf.set_num_threads(threads)
+            sampler = rf.ParallelTempering(rbm, 50, 7, seed=5, record=True)
+            sampler.run(20)
+            results.append(everything(sampler))
+    finally:
+        rf.set_num_threads(before)
+    assert results[0] == results[1] == results[2]
+
+
+def test_instruction_sets_do_not_matter() -> None:
+    rbm = model(33, 70, 0.3)
+    config, results = engine.config(), []
+    try:
+        for isa in config["isa_available"]:
+            engine.select_isa(isa)
+            sampler = rf.ParallelTempering(rbm, 20, 5, seed=5, base=np.linspace(0, 1, 33), record=True)
+            sampler.run(10)
+            results.append(everything(sampler))
+    finally:
+        engine.select_isa(config["isa"])
+    assert all(result == results[0] for result in results)
+
+
+def test_a_run_may_be_cut_anywhere() -> None:
+    rbm = model(9, 5, 2.0)
+    whole, parts = (rf.ParallelTempering(rbm, 6, 5, seed=5, record=True) for _ in range(2))
+    last = whole.run(30)
+    for steps in (1, 4, 11, 13, 1):
+        v = parts.run(steps)
+    assert_array_equal(v, last)
+    assert everything(parts) == everything(whole)
+    assert parts.steps == 30 and parts.free_energies.shape == (30, 6)
+
+
+def test_chains_may_be_cut_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    rbm = model(9, 5, 2.0)
+    settings: dict[str, Any] = {"seed": 5, "method": "tempering", "n_replicas": 4}
+    start = np.random.default_rng(0).integers(0, 2, (10, 9))
+    for begin in (None, start):
+        v, h = rbm.sample(10, 20, start=begin, return_hidden=True, **settings)
+        parts = [
+            rbm.sample(part.stop - part.start, 20, first_row=part.start, **settings)
+            if begin is None
+            else rbm.sample(part.stop - part.start, 20, first_row=part.start, start=begin[part], **settings)
+            for part in (slice(0, 3), slice(3, 10))
+        ]
+        assert_array_equal(np.vstack(parts), v)
+        with monkeypatch.context() as patch:
+            patch.setattr("rbmfast.models.rbm.BLOCK_BYTES", 8 * 14 * 8)
+            blocks = rbm.sample(10, 20, start=begin, return_hidden=True, **settings)
+        assert_array_equal(blocks[0], v)
+        assert_array_equal(blocks[1], h)
+
+
+def test_grey_levels_may_be_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    rbm, start = model(9, 5), np.random.default_rng(0).random((10, 9))
+    sampler = rf.ParallelTempering(rbm, 10, 3, seed=5, start=start)
+    v = sampler.run(3)
+    assert v.dtype == np.uint8
+    monkeypatch.setattr("rbmfast.models.rbm.BLOCK_BYTES", 8 * 14 * 8)
+    same = rbm.sample(10, 3, seed=5, start=start, method="tempering", n_replicas=3)
+    assert_array_equal(same, v)
+
+
+def test_sample_is_the_sampler() -> None:
+    rbm = model(9, 5, 2.0)
+    sampler = rf.ParallelTempering(rbm, 10, betas=[0, 0.4, 1], seed=7, base=[0.5] * 9)
+    v, h = rbm.sample(
+        10, 25, seed=7, method="tempering", betas=[0, 0.4, 1], base=[0.5] * 9, return_hidden=True
+    )
+    assert_array_equal(sampler.run(25), v)
+    assert_array_equal(sampler.h, h)
+
+
+def test_the_model_is_taken_as_it_was() -> None:
+    rbm = model(9, 5)
+    sampler, same = (rf.ParallelTempering(rbm, 4, seed=7) for _ in range(2))
+    rbm.W = np.zeros((9, 5))
+    assert_array_equal(same.run(5), sampler.run(5))
+    assert_array_equal(rf.ParallelTempering(model(9, 5), 4, seed=7).run(5), sampler.v)
+
+
+def test_the_coldest_replica_is_the_model_and_the_hottest_independent() -> None:
+    rbm = model(9, 5)
+    path = make_path(rbm, [0.25] * 9)
+    v = np.random.default_rng(0).integers(0, 2, (6, 9), dtype=np.uint8)
+    sent = path.interaction(v)
+    assert_array_equal(path.hidden_input(sent, 1.0), rbm._hidden_input(v))
+    h = np.random.default_rng(1).integers(0, 2, (6, 5), dtype=np.uint8)
+    assert_array_equal(path.visible_input(path.down.send(h), 1.0), rbm._visible_input(h))
+    assert_array_equal(path.visible_input(path.down.send(h), 0.0), np.tile(path.base, (6, 1)))
+    assert_array_equal(-path.log_weight(v, sent, 1.0), rbm.free_energy(v))
+
+
+# --- Statistics --------------------------------------------------------------------------------------------
+
+
+def test_swap_rates_are_counted() -> None:
+    sampler = rf.ParallelTempering(model(), 100, 5, seed=1)
+    assert np.isnan(sampler.swap_rates).all() and len(sampler.swap_rates) == 4
+    sampler.run(1)
+    assert np.isnan(sampler.swap_rates).sum() == 2
+    sampler.run(99)
+    assert ((sampler.swap_rates > 0.2) & (sampler.swap_rates < 1)).all()
+    same = rf.ParallelTempering(rf.RBM.from_arrays(np.zeros((4, 2)), np.zeros(4), np.zeros(2)), 10, 5, seed=1)
+    same.run(8)
+    assert (same.swap_rates == 1).all()  # all replicas are of one model
+
+
+def test_round_trips_are_counted() -> None:
+    """With every swap accepted, replicas march: down in R - 1 steps or R, and up again."""
+    free = rf.RBM.from_arrays(np.zeros((4, 2)), np.zeros(4), np.zeros(2))
+    sampler = rf.ParallelTempering(free, 3, 4, seed=1)
+    sampler.run(80)
+    assert_array_equal(sampler.round_trips, [sampler.round_trips[0]] * 3)
+    assert 36 <= sampler.round_trips[0] <= 40  # four replicas on rounds of eight steps, after the first ones
+    assert (rf.ParallelTempering(two_modes(8, 30.0), 3, 2, seed=1).round_trips == 0).all()
+
+
+def test_free_energies_are_those_of_the_model() -> None:
+    rbm = model()
+    sampler = rf.ParallelTempering(rbm, 8, 3, seed=1, record=True)
+    for t in range(5):
+        v = sampler.run(1)
+        assert_array_equal(sampler.free_energies[t], rbm.free_energy(v))
+    assert rf.ParallelTempering(rbm, 8, 3, seed=1).free_energies.shape == (0, 8)
+
+
+# --- The base ----------------------------------------------------------------------------------------------
+
+
+def test_the_base_by_default() -> None:
+    rbm = model()
+    assert_array_equal(base_bias(rbm), rbm.a)  # nothing known: as if nothing were connected
+    data = [[0, 1, 1, 0], [0, 1, 0, 0], [0, 1, 1, 1], [0, 1, 0, 0]]
+    trained = rf.RBM(4, 3, seed=0)
+    rf.train(trained, data, epochs=1, seed=1)
+    assert_allclose(expit(base_bias(trained)), [0.001, 0.999, 0.5, 0.25], rtol=1e-5)
+
+
+def test_the_base_as_asked() -> None:
+    rbm = model()
+    rates = [0.0, 1.0, 0.5, 0.25]
+    assert_allclose(expit(base_bias(rbm, rates)), [0.001, 0.999, 0.5, 0.25], rtol=1e-5)
+    data = np.array([[0, 1, 1, 0], [0, 1, 0, 0]])
+    assert_allclose(expit(base_bias(rbm, data)), [0.25, 0.75, 0.5, 0.25], rtol=1e-6)
+    assert_array_equal(base_bias(rbm, rf.Packed(np.packbits(data, axis=1), 4)), base_bias(rbm, data))
+    for warn in (
+        lambda: base_bias(rbm, "uniform"),
+        lambda: rf.ParallelTempering(rbm, base="uniform"),
+        lambda: rbm.sample(1, 1, method="tempering", base="uniform"),
+    ):
+        with pytest.warns(UserWarning, match="tens of nats") as caught:
+            warn()
+        assert caught[0].filename == __file__  # it is the caller's
+    with pytest.warns(UserWarning):
+        assert_array_equal(base_bias(rbm, "uniform"), np.zeros(4))
+    gaussian = model(visible="gaussian")
+    assert_array_equal(base_bias(gaussian, [-3.0, 0, 1, 2]), np.array([-3.0, 0, 1, 2], np.float32))
+
+
+@pytest.mark.parametrize(
+    "base, error, words",
+    [
+        ([0.5] * 3, ValueError, r"base must have shape \(4,\), got \(3,\)"),
+        ([0.5, 0.5, 0.5, 1.5], ValueError, "base must be rates from 0 to 1, got 0.5 to 1.5"),
+        ([0.5, 0.5, 0.5, np.nan], ValueError, "base must be finite"),
+        ("means", ValueError, "base must be None, rates .*'uniform'; got 'means'"),
+        (np.zeros((2, 3)), ValueError, "base must have 4"),
+        (np.full((2, 4), 2), ValueError, "base"),
+        (object(), TypeError, "base must be an array of numbers"),
+    ],
+)
+def test_bad_bases(base: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        base_bias(model(), base)
+
+
+# --- Arguments ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments, error, words",
+    [
+        ({"rbm": None}, TypeError, "rbm must be an rf.RBM, got None"),
+        ({"n_chains": 0}, ValueError, "n_chains must be an integer from 1 to"),
+        ({"n_replicas": 1}, ValueError, "n_replicas must be an integer from 2 to 65536, got 1"),
+        ({"n_replicas": 2.5}, TypeError, "n_replicas must be an integer"),
+        ({"betas": [0, 0.5, 0.5, 1]}, ValueError, "betas must rise from 0 to 1"),
+        ({"betas": [0.1, 1]}, ValueError, "betas must rise from 0 to 1"),
+        ({"betas": [0, 0.9]}, ValueError, "betas must rise from 0 to 1"),
+        ({"betas": [0, np.nan, 1]}, ValueError, "betas must rise from 0 to 1"),
+        ({"betas": [0]}, ValueError, r"betas must be 1-D, with 2 to 65536 numbers, got shape \(1,\)"),
+        ({"betas": "many"}, TypeError, "betas must be an array of numbers"),
+        ({"betas": [0, 1], "n_replicas": 3}, ValueError, "n_replicas must be 2, as many as betas"),
+        ({"seed": -1}, ValueError, "seed"),
+        ({"first_row": -1}, ValueError, "first_row"),
+        ({"first_row": MAX_ROW // 10, "n_replicas": 10, "n_chains": 9}, ValueError, "first_row"),
+        ({"start": np.zeros((3, 4))}, ValueError, "start must have 2 rows, one for each chain, got 3"),
+        ({"start": np.zeros((2, 5))}, ValueError, "start must have 4"),
+    ],
+)
+def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        rf.ParallelTempering(**{"rbm": model(), "n_chains": 2, **arguments})
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1.5, 2**43])
+def test_bad_steps(steps: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="steps must be an integer"):
+        rf.ParallelTempering(model(), 2, seed=1).run(steps)
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        ({"method": "metropolis"}, "method must be 'gibbs' or 'tempering', got 'metropolis'"),
+        ({"n_replicas": 4}, "method must be 'tempering' where n_replicas"),
+        ({"betas": [0, 1]}, "method must be 'tempering' where n_replicas"),
+        ({"base": [0.5] * 4}, "method must be 'tempering' where n_replicas"),
+        ({"method": "tempering", "n_replicas": 0}, "n_replicas must be"),
+        ({"method": "tempering", "n_replicas": 2, "first_row": MAX_ROW // 2}, "first_row must be"),
+        ({"method": "tempering", "start": np.zeros((1, 4))}, "start must have n=3 rows, got 1"),
+    ],
+)
+def test_bad_arguments_of_sample(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        model().sample(3, 2, seed=1, **arguments)
+
+
+def test_too_many_chains_for_the_memory() -> None:
+    with pytest.raises(MemoryError, match="n_chains=1000000000 of 10 replicas needs"):
+        rf.ParallelTempering(model(), 10**9)

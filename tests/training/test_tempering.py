@@ -1,0 +1,282 @@
+"""PT and FPCD: what only they promise. That runs resume and may come in parts is tested with all methods."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from training.helpers import bits, learn, random_rows
+
+import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast import reference
+from rbmfast.container import FileFormatError, read_file, write_file
+from rbmfast.likelihood import all_states, log_probabilities
+from rbmfast.random import Purpose
+from rbmfast.training import METHODS, Conditionals, gradient_statistics
+
+X = random_rows(47, 9)
+REAL = np.random.default_rng(2).normal(size=(47, 9)).astype(np.float32)
+
+
+def model(seed: int = 3) -> rf.RBM:
+    rbm = rf.RBM(9, 5, seed=seed)
+    return rf.RBM.from_arrays(4 * rbm.W, rbm.a, rbm.b)
+
+
+def train(rbm: rf.RBM, method: Any, **settings: Any) -> rf.History:
+    defaults: dict[str, Any] = {"X": X, "epochs": 3, "batch_size": 10, "seed": 1}
+    return rf.train(rbm, method=method, **{**defaults, **settings})
+
+
+def test_they_are_listed() -> None:
+    assert {rf.CD, rf.PCD, rf.PT, rf.FPCD} <= set(METHODS)
+    purposes = [method.purpose for method in METHODS]
+    assert len({*purposes, Purpose.PT_SWAP, Purpose.SWAP, Purpose.TEMPERING}) == len(purposes) + 3
+
+
+# --- PT ----------------------------------------------------------------------------------------------------
+
+
+def test_pt_by_the_specification() -> None:
+    """Two steps of an update, by `rbmfast.reference` and plain NumPy."""
+    rbm, n, R, k, seed, step = model(), 4, 3, 2, 6, 20
+    rbm.W = 40 * rbm.W
+    rbm.initialize(X)
+    betas = np.array([0, 0.25, 1], np.float32)
+    base = rf.Bernoulli().bias_from_means(rbm.visible_means)  # type: ignore[arg-type]
+    h = np.random.default_rng(0).integers(0, 2, (R * n, 5), dtype=np.uint8)
+    chains = h.copy()
+    method = rf.PT(betas=tuple(betas.tolist()), k=k, n_chains=n)
+    _, negative = gradient_statistics(rbm, X, method, seed, first_step=step, chains=chains)
+
+    weights, zero = reference.Weights(rbm.W), [np.zeros(m, np.float32) for m in (9, 5)]
+    rows = np.array([chain * R + replica for replica in range(R) for chain in range(n)])
+    beta = np.repeat(betas, n)[:, None]
+    bias = (1 - beta) * base + beta * rbm.a
+    swapped = 0
+    for t in (step, step + 2):
+        x = beta * reference.affine(weights, h, zero[0], up=False) + bias
+        v = reference.bernoulli(x, seed, Purpose.PT, 0, t, rows)
+        for i in range(t // 2 % 2, R - 1, 2):
+            for chain in range(n):
+                low, high = i * n + chain, (i + 1) * n + chain
+                pair = v[[low, high]]
+
+                def log_weight(j: int, states: np.ndarray = pair) -> np.ndarray:
+                    y = betas[j] * reference.affine(weights, states, zero[1]) + betas[j] * rbm.b
+                    b = (1 - betas[j]) * base.astype(float) + betas[j] * rbm.a
+                    return reference.softplus_sum(y) + states @ b
+
+                here, there = log_weight(i), log_weight(i + 1)
+                u = reference.uniform_u32(1, 1, seed, Purpose.PT_SWAP, 0, t, np.array([chain * R + i]))
+                if np.log((u[0, 0] + 0.5) / 2**32) < here[1] + there[0] - here[0] - there[1]:
+                    v[[low, high]] = v[[high, low]]
+                    swapped += 1
+        x = beta * reference.affine(weights, v, zero[1]) + beta * rbm.b
+        h = reference.bernoulli(x, seed, Purpose.PT, 0, t + 1, rows)
+    assert 0 < swapped < 2 * n
+    assert_array_equal(chains, h)
+    expected = reference.statistics(v[-n:], reference.sigmoid_u16(x[-n:]))
+    assert_array_equal(negative.pairs, expected.pairs)
+    assert_array_equal(negative.visible, expected.visible)
+    assert negative.n_rows == n
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_long_pt_chains_agree_with_the_model(k: int) -> None:
+    """At a fixed model: the samples' statistics are the model's. Six standard errors: alarm 2e-9 each."""
+    rbm, n = model(), 4000
+    rbm.W = 40 * rbm.W
+    method = rf.PT(n_replicas=4, k=k, n_chains=n)
+    chains = np.zeros((4 * n, 5), np.uint8)
+    for t in range(30 // k):
+        _, negative = gradient_statistics(rbm, X, method, 5, first_step=2 * k * t, chains=chains)
+    V = all_states(9)
+    p = np.exp(log_probabilities(rbm))
+    mean = p @ V
+    deviation = negative.visible / reference.GREY / n - mean
+    assert (np.abs(deviation) < 6 * np.sqrt(mean * (1 - mean) / n)).all()
+
+
+def test_pt_chains_can_be_split() -> None:
+    rbm, method = model(), rf.PT(n_replicas=3)
+    chains = random_rows(3 * 8, 5, seed=2)
+    first, rest = (chains.reshape(3, 8, 5)[:, part].reshape(-1, 5).copy() for part in (slice(5), slice(5, 8)))
+    _, whole = gradient_statistics(rbm, X, method, seed=4, first_step=8, chains=chains)
+    _, one = gradient_statistics(rbm, X, method, seed=4, first_step=8, chains=first)
+    _, two = gradient_statistics(rbm, X, method, seed=4, first_step=8, chains=rest, first_row=5)
+    assert_array_equal((one + two).pairs, whole.pairs)
+    assert_array_equal(chains.reshape(3, 8, 5)[:, 5:].reshape(-1, 5), rest)
+
+
+def test_pt_base_is_that_of_the_data() -> None:
+    state, rbm = rf.TrainingState(), rf.RBM(9, 5, seed=3)
+    train(rbm, rf.PT(4), state=state)
+    assert_allclose(1 / (1 + np.exp(-state.memory["base"])), X.mean(axis=0), atol=1e-6)
+    known, state = model(), rf.TrainingState()
+    train(known, rf.PT(4), state=state, epochs=0)
+    assert_array_equal(state.memory["base"], known.a)  # it had seen no data
+
+
+# --- FPCD --------------------------------------------------------------------------------------------------
+
+
+def test_fpcd_at_rate_0_is_pcd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(rf.FPCD, "purpose", Purpose.PCD)
+    fast = learn(X, tmp_path, method=rf.FPCD(2, 13, fast_rate=0), centered=True)
+    plain = learn(X, tmp_path, method=rf.PCD(2, 13), centered=True)
+    assert {name for name in fast if not name.startswith("memory/")} == plain.keys()
+    assert all(fast[name] == plain[name] for name in plain)
+
+
+def test_fpcd_by_the_specification() -> None:
+    """An update, step by step, from fast parameters that are not 0."""
+    rbm, seed = model(), 6
+    rng = np.random.default_rng(0)
+    shapes = {"fast_W": (9, 5), "fast_a": 9, "fast_b": 5}
+    memory = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+    chains = rng.integers(0, 2, (7, 5), dtype=np.uint8)
+    h, method = chains.copy(), rf.FPCD(fast_rate=0.25, fast_decay=0.5)
+    before = copy.deepcopy(memory)
+    sums = gradient_statistics(rbm, X, method, seed, first_step=4, chains=chains, memory=memory)
+
+    weights = reference.Weights(rbm.W + memory["fast_W"])
+    a, b = rbm.a + memory["fast_a"], rbm.b + memory["fast_b"]
+    x = reference.affine(weights, h, a, up=False)
+    v = reference.bernoulli(x, seed, Purpose.FPCD, 0, 4)
+    x = reference.affine(weights, v, b)
+    assert_array_equal(chains, reference.bernoulli(x, seed, Purpose.FPCD, 0, 5))
+    assert_array_equal(sums[1].pairs, reference.statistics(v, reference.sigmoid_u16(x)).pairs)
+    x = reference.affine(reference.Weights(rbm.W), X, rbm.b)  # the data: the model alone
+    assert_array_equal(sums[0].pairs, reference.statistics(X, reference.sigmoid_u16(x)).pairs)
+
+    gradient = reference.gradient(*sums)
+    units = (rbm.visible, rbm.hidden)
+    weights = engine.Weights(rbm.W)
+    method.learn(Conditionals.of(rbm.W, rbm.a, rbm.b, weights, units, seed, method.purpose, memory), gradient)
+    for name, array in memory.items():
+        half = np.float32(0.5) * before[name]
+        assert_array_equal(array, half + np.float32(0.25) * getattr(gradient, name[-1]))
+
+
+def test_fast_weights_decay() -> None:
+    state = rf.TrainingState()
+    train(model(), rf.FPCD(fast_rate=0.1), state=state)
+    assert all(np.abs(array).max() > 0 for array in state.memory.values())
+    train(model(), rf.FPCD(fast_rate=0, fast_decay=0), state=state)
+    assert all((array == 0).all() for array in state.memory.values())
+
+
+def test_fast_weights_that_run_away_are_a_divergence() -> None:
+    with pytest.raises(FloatingPointError, match="learning diverged in epoch 1"):
+        train(model(), rf.FPCD(fast_rate=1e30, fast_decay=1))
+
+
+# --- Both --------------------------------------------------------------------------------------------------
+
+BOTH = [rf.PT(n_replicas=4, k=2, n_chains=6), rf.FPCD(k=2, n_chains=7, fast_rate=0.05)]
+
+
+@pytest.mark.parametrize("method", BOTH, ids=str)
+def test_threads_do_not_matter(method: Any, tmp_path: Path) -> None:
+    before, results = rf.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            rf.set_num_threads(threads)
+            results.append(learn(X, tmp_path, method=method))
+    finally:
+        rf.set_num_threads(before)
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("method", BOTH, ids=str)
+def test_gaussian_visible_units(method: Any) -> None:
+    rbm = rf.RBM(9, 5, visible="gaussian", seed=3)
+    train(rbm, method, X=REAL, optimizer=rf.SGD(0.01), epochs=2)
+    assert np.isfinite(rbm.W).all() and np.abs(rbm.W).max() > 0.02
+
+
+@pytest.mark.parametrize("method", BOTH, ids=str)
+def test_a_damaged_memory_is_refused(method: Any, tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    train(rf.RBM(9, 5, seed=3), method, checkpoint=path)
+    kind, meta, arrays = read_file(path)
+    name = next(name for name in arrays if name.startswith("memory/"))
+    for change in ({}, {name: arrays[name][:-1]}, {name: arrays[name].astype(np.float64)}):
+        write_file(path, kind, meta, {**{n: a for n, a in arrays.items() if n != name}, **change})
+        with pytest.raises(FileFormatError, match=f"lacks a proper array '{name}'"):
+            train(rf.RBM(9, 5, seed=3), method, epochs=4, resume=path)
+
+
+def test_a_state_may_go_on_with_another_method() -> None:
+    state, rbm = rf.TrainingState(), model()
+    for method, names in ((rf.CD(), 0), (BOTH[0], 1), (rf.CD(), 0), (BOTH[1], 3), (rf.PCD(), 0)):
+        train(rbm, method, state=state)
+        state = pickle.loads(pickle.dumps(state))
+        assert len(state.memory) == names
+
+
+def test_too_many_replicas_for_a_batch() -> None:
+    rows = np.zeros((3300, 9), np.uint8)
+    with pytest.raises(ValueError, match="method must have at most 32768 chains in all replicas, got 33000"):
+        train(model(), rf.PT(), X=rows, batch_size=3300)
+
+
+def test_chains_of_a_state_must_fit_the_replicas() -> None:
+    state = rf.TrainingState(np.zeros((10, 5), np.uint8))
+    with pytest.raises(ValueError, match=r"chains of state must have a multiple of 4 rows .*, got 10"):
+        train(model(), rf.PT(n_replicas=4), state=state)
+    with pytest.raises(ValueError, match="chains must have a multiple of 4 rows, got 10"):
+        gradient_statistics(model(), X, rf.PT(n_replicas=4), chains=np.zeros((10, 5), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "kind, arguments, error, words",
+    [
+        (rf.PT, {"n_replicas": 1}, ValueError, "n_replicas must be an integer from 2 to 65536, got 1"),
+        (rf.PT, {"n_replicas": "ten"}, TypeError, "n_replicas must be an integer"),
+        (rf.PT, {"k": 0}, ValueError, "k must be an integer from 1"),
+        (rf.PT, {"n_chains": 0}, ValueError, "n_chains must be an integer from 1 to 3276, got 0"),
+        (
+            rf.PT,
+            {"n_replicas": 4, "n_chains": 8193},
+            ValueError,
+            "n_chains must be an integer from 1 to 8192",
+        ),
+        (rf.PT, {"betas": (0.0, 0.5)}, ValueError, "betas must rise from 0 to 1"),
+        (rf.PT, {"betas": (0.0, 1.0), "n_replicas": 3}, ValueError, "n_replicas must be 2, as many as betas"),
+        (rf.FPCD, {"k": 0}, ValueError, "k must be"),
+        (rf.FPCD, {"n_chains": 0}, ValueError, "n_chains must be"),
+        (rf.FPCD, {"fast_rate": -0.1}, ValueError, "fast_rate must be a finite number at least 0, got -0.1"),
+        (rf.FPCD, {"fast_rate": "fast"}, TypeError, "fast_rate must be a finite number"),
+        (rf.FPCD, {"fast_decay": 1.1}, ValueError, "fast_decay must be a number from 0 to 1, got 1.1"),
+    ],
+)
+def test_bad_settings(kind: Any, arguments: dict[str, Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        kind(**arguments)
+
+
+def test_settings_are_told_apart() -> None:
+    assert repr(rf.PT()) == repr(rf.PT(10)) != repr(rf.PT(betas=np.linspace(0, 1, 10)))
+    assert rf.PT(betas=[0, 0.5, 1]) == rf.PT(3, betas=(0.0, 0.5, 1.0))
+    assert not rf.PT.fused and not rf.FPCD.fused
+
+
+def test_a_subclass_that_learns_is_not_the_engines() -> None:
+    class Watching(rf.PCD):
+        def learn(self, model: Any, gradient: Any) -> None:
+            seen.append(gradient)
+
+    seen: list[Any] = []
+    one, other = model(), model()
+    train(one, Watching())
+    train(other, rf.PCD())
+    assert len(seen) == 15
+    assert bits(one) == bits(other)
