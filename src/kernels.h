@@ -12,10 +12,10 @@ enum {
 /* Bytes of scratch that a kernel may use for a right operand of `rows` rows. */
 #define RBMK_SCRATCH(rows) ((size_t)RBMK_TILE_ROWS * 2 * (((size_t)(rows) + 63) / 64 * 64) + 65536)
 
-/* Rows of 0/1 states, laid out once and multiplied by many matrices of `rows` rows. All states use `depth` rows of
- * the matrix before any uses the next ones; at most 256. */
+/* 0/1 states (n, rows), laid out once and multiplied by many matrices of `rows` rows. All states use `depth` rows of
+ * the matrix before any uses the next ones: a multiple of 64, at most 256. */
 typedef struct {
-    int rows, depth;
+    int n, rows, depth;
     void *data;
 } rbmk_left;
 

@@ -2,14 +2,15 @@
  * compiler vectorises the same arithmetic for each instruction set; then it replaces what intrinsics do better.
  *
  * Layout of the right operand: panels of 64 columns, each panel row-major int32, the last panel rounded up to 16
- * columns. A product adds the rows whose state is on: for 0/1 states that is the whole product, and its cost
- * follows the number of ones.
+ * columns. A product adds the rows whose state is on, for 0/1 states that is the whole product: one by one where few
+ * are, so that its cost follows the number of ones, and four at a time, from a table, where many are.
  */
 #include <string.h>
 
 #include "../kernels.h"
 #include "philox.h"
 #include "scalar.h"
+#include "target.h"
 
 static inline int panel_width(const rbmk_matrix *m, int panel)
 {
@@ -85,50 +86,96 @@ static void pack_transposed_f32(rbmk_matrix *m, int row, int col, int n_rows, in
     transpose(q, RBMK_PANEL, n_rows, n_cols, panel_data(m, panel) + (size_t)row * (size_t)width + col % RBMK_PANEL, width);
 }
 
-/* --- Left operand: for each state row and block of `depth` rows, how many are on, then their positions in it --- */
+/* --- Left operand: which rows are on, as bits, and as lists of positions in each block of `depth` rows --------- */
 
-static inline int blocks_of(const rbmk_left *left) { return (left->rows + left->depth - 1) / left->depth; }
+enum {
+    WORD_ROWS = 64,
+    LIST_ROOM = 256 + 64 /* for whole vectors of positions */
+};
 
-/* A list starts with its length and is followed by room for whole vectors of positions. */
-enum { LIST_HEAD = 2, LIST_ROOM = 256 + LIST_HEAD + 62 };
+typedef struct {
+    size_t blocks, ld; /* ld: states and 8 more, as lines a power of two apart would push each other out of the cache */
+    uint8_t *lists;    /* (states, blocks, LIST_ROOM) */
+    uint64_t *bits;    /* (words, ld) */
+    uint16_t *lengths; /* of lists (blocks, ld) */
+} layout;
 
-/* The first list of a row; those of its other blocks follow. */
-static inline uint8_t *lists_of(const rbmk_left *left, int row, int blocks)
+static inline size_t words_of(int rows) { return ((size_t)rows + WORD_ROWS - 1) / WORD_ROWS; }
+
+static inline layout layout_of(const rbmk_left *left)
 {
-    return (uint8_t *)left->data + (size_t)row * (size_t)blocks * LIST_ROOM;
+    layout l = {((size_t)left->rows + (size_t)left->depth - 1) / (size_t)left->depth, (size_t)left->n + 8, left->data,
+                NULL, NULL};
+    l.bits = (uint64_t *)(l.lists + (size_t)left->n * l.blocks * LIST_ROOM);
+    l.lengths = (uint16_t *)(l.bits + words_of(left->rows) * l.ld);
+    return l;
 }
 
-static inline int list_length(const uint8_t *list)
+static size_t left_bytes(int n, int rows)
 {
-    uint16_t length;
-    memcpy(&length, list, sizeof length);
-    return length;
+    const size_t blocks = ((size_t)rows + 127) / 128, ld = (size_t)n + 8;
+    const size_t bits = words_of(rows) * ld * sizeof(uint64_t), lengths = blocks * ld * sizeof(uint16_t);
+    const size_t bytes = (size_t)n * blocks * LIST_ROOM + bits + lengths;
+    return (bytes + 63) / 64 * 64;
 }
 
-static size_t left_bytes(int n, int rows) { return (size_t)n * (((size_t)rows + 127) / 128) * LIST_ROOM; }
-
-#ifndef RBMK_OWN_ADD_ROWS
-/* Positions of the nonzero ones of n <= 256 states; returns how many. */
-static inline int active_u8(const uint8_t *states, int n, uint8_t *index)
+#ifndef RBMK_OWN_LISTS
+/* A bit for each of n <= 64 states. */
+static inline uint64_t bits_of(const uint8_t *states, int n)
 {
-    int count = 0, i = 0;
-    for (; i + 8 <= n; i += 8) {
+    uint64_t bits = 0;
+    int i = 0;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    for (; i + 8 <= n; i += 8) { /* the product moves the bit of byte j to 56 + j */
         uint64_t eight;
         memcpy(&eight, states + i, 8);
-        if (eight == 0)
+        bits |= (eight * 0x0102040810204080ull) >> 56 << i;
+    }
+#endif
+    for (; i < n; i++)
+        bits |= (uint64_t)states[i] << i;
+    return bits;
+}
+
+/* Positions of those of n bits that are on, counted from `first`; returns how many. */
+static inline int list_bits(uint64_t bits, int n, int first, uint8_t *index)
+{
+    int count = 0;
+    for (int i = 0; i < n; i += 8) {
+        if (!(bits >> i & 0xFF))
             continue;
         for (int j = i; j < i + 8; j++) {
-            index[count] = (uint8_t)j;
-            count += states[j] != 0;
+            index[count] = (uint8_t)(first + j);
+            count += (int)(bits >> j & 1);
         }
-    }
-    for (; i < n; i++) {
-        index[count] = (uint8_t)i;
-        count += states[i] != 0;
     }
     return count;
 }
+#endif
 
+static void lay_out_u8(rbmk_left *left, int first, int n, const uint8_t *states, ptrdiff_t stride)
+{
+    const layout l = layout_of(left);
+    const int depth = left->depth, rows = left->rows;
+    uint8_t *list = l.lists + (size_t)first * l.blocks * LIST_ROOM;
+    for (int i = first; i < first + n; i++, states += stride) {
+        uint64_t *word = l.bits + i;
+        uint16_t *length = l.lengths + i;
+        for (int from = 0; from < rows; from += depth, list += LIST_ROOM, length += l.ld) {
+            int count = 0;
+            for (int r = from; r < rows && r < from + depth; r += WORD_ROWS, word += l.ld) {
+                const int size = rows - r < WORD_ROWS ? rows - r : WORD_ROWS;
+                *word = bits_of(states + r, size);
+                count += list_bits(*word, size, r - from, list + count);
+            }
+            *length = (uint16_t)count;
+        }
+    }
+}
+
+/* --- Products with few rows on: lists -------------------------------------------------------------------------- */
+
+#ifndef RBMK_OWN_ADD_ROWS
 /* Add the listed rows of a panel to the sums (or to zero, when fresh), 16 columns at a time so that they stay in
  * registers. */
 static inline void add_rows(const int32_t *panel, int width, const uint8_t *index, int count, int fresh,
@@ -148,31 +195,136 @@ static inline void add_rows(const int32_t *panel, int width, const uint8_t *inde
 }
 #endif
 
-static void lay_out_u8(rbmk_left *left, int first, int n, const uint8_t *states, ptrdiff_t stride)
+RBMK_APART static void add_listed(const layout *l, size_t k, int first, int n, const int32_t *block, int width,
+                                  int32_t *out, int ld)
 {
-    const int depth = left->depth, blocks = blocks_of(left);
-    uint8_t *list = lists_of(left, first, blocks);
+    const size_t stride = l->blocks * LIST_ROOM;
+    const uint8_t *list = l->lists + (size_t)first * stride + k * LIST_ROOM;
+    const uint16_t *length = l->lengths + k * l->ld + first;
+    for (int i = 0; i < n; i++, list += stride) {
+        RBMK_PREFETCH(list + stride); /* the processor does not foresee where the next list starts */
+        add_rows(block, width, list, length[i], k == 0, out + (size_t)i * ld);
+    }
+}
+
+/* --- Products with many rows on: tables of the 16 sums of 4 rows, for 64 rows x 16 columns at a time ------------ */
+
+enum {
+    GROUP_ROWS = 4,
+    GROUP_SUMS = 1 << GROUP_ROWS,
+    WORD_GROUPS = WORD_ROWS / GROUP_ROWS,
+    TABLE_COST = 36 /* of a group, in additions of a row; measured */
+};
+
+typedef int32_t group_sums[GROUP_SUMS][RBMK_LANES];
+
+#ifndef RBMK_OWN_COLUMNS
+typedef struct {
+    uint32_t lane[RBMK_LANES];
+} columns;
+
+static inline columns no_columns(void) { return (columns){{0}}; }
+
+static inline columns load_columns(const int32_t *from)
+{
+    columns x;
+    memcpy(&x, from, sizeof x);
+    return x;
+}
+
+static inline void store_columns(int32_t *to, columns x) { memcpy(to, &x, sizeof x); }
+
+static inline columns add_columns(columns x, columns y)
+{
+    for (int l = 0; l < RBMK_LANES; l++)
+        x.lane[l] += y.lane[l];
+    return x;
+}
+#endif
+
+/* The sum of rows 0 and 2 is number 1 + 4, and so on. */
+static inline void tabulate(const int32_t *rows, int width, group_sums table)
+{
+    store_columns(table[0], no_columns());
+    for (int r = 0; r < GROUP_ROWS; r++) {
+        const columns row = load_columns(rows + r * width);
+        for (int s = 0; s < 1 << r; s++)
+            store_columns(table[(1 << r) + s], add_columns(load_columns(table[s]), row));
+    }
+}
+
+static inline void tabulate_last(const int32_t *rows, int n_rows, int width, group_sums table)
+{
+    int32_t padded[GROUP_ROWS * RBMK_LANES] = {0};
+    for (int r = 0; r < n_rows; r++)
+        memcpy(padded + r * RBMK_LANES, rows + r * width, RBMK_LANES * sizeof *rows);
+    tabulate(padded, RBMK_LANES, table);
+}
+
+static inline void look_up(const group_sums *table, int groups, const uint64_t *bits, int n, int fresh, int32_t *out,
+                           int ld)
+{
+    for (int i = 0; i < n; i++, out += ld) {
+        uint64_t on = bits[i];
+        columns sum = fresh ? no_columns() : load_columns(out);
+        RBMK_UNROLL(16)
+        for (int g = 0; g < groups; g++, on >>= GROUP_ROWS)
+            sum = add_columns(sum, load_columns(table[g][on & (GROUP_SUMS - 1)]));
+        store_columns(out, sum);
+    }
+}
+
+static inline void add_word(const uint64_t *bits, int n, const int32_t *rows, int n_rows, int width, int fresh,
+                            int32_t *out, int ld, group_sums *table)
+{
+    const int whole = n_rows / GROUP_ROWS, groups = (n_rows + GROUP_ROWS - 1) / GROUP_ROWS;
+    for (int g = 0; g < whole; g++)
+        tabulate(rows + g * GROUP_ROWS * width, width, table[g]);
+    if (groups > whole)
+        tabulate_last(rows + whole * GROUP_ROWS * width, n_rows % GROUP_ROWS, width, table[whole]);
+    if (groups == WORD_GROUPS) /* a constant, to unroll */
+        look_up((const group_sums *)table, WORD_GROUPS, bits, n, fresh, out, ld);
+    else
+        look_up((const group_sums *)table, groups, bits, n, fresh, out, ld);
+}
+
+RBMK_APART static void add_tabulated(const layout *l, int from, int depth, int first, int n, const int32_t *panel,
+                                     int width, int32_t *out, int ld, group_sums *table)
+{
+    for (int r = from; r < from + depth; r += WORD_ROWS) {
+        const uint64_t *bits = l->bits + (size_t)(r / WORD_ROWS) * l->ld + first;
+        const int32_t *rows = panel + (size_t)r * (size_t)width;
+        const int n_rows = from + depth - r < WORD_ROWS ? from + depth - r : WORD_ROWS;
+        for (int c = 0; c < width; c += RBMK_LANES)
+            add_word(bits, n, rows + c, n_rows, width, r == 0, out + c, ld, table);
+    }
+}
+
+/* A list costs an addition for each row that is on, a table one for each group of rows and what it takes to form it. */
+static inline int worth_tables(const layout *l, size_t k, int first, int n, int n_rows)
+{
+    const uint16_t *length = l->lengths + k * l->ld + first;
+    int on = 0;
     for (int i = 0; i < n; i++)
-        for (int k = 0; k < blocks; k++, list += LIST_ROOM) {
-            int from = k * depth, size = left->rows - from < depth ? left->rows - from : depth;
-            uint16_t length = (uint16_t)active_u8(states + i * stride + from, size, list + LIST_HEAD);
-            memcpy(list, &length, sizeof length);
-        }
+        on += length[i];
+    return on > (n + TABLE_COST) * ((n_rows + GROUP_ROWS - 1) / GROUP_ROWS);
 }
 
 /* Writes whole groups of 16 columns: rows of `out` must have room for n_cols rounded up to 16. */
 static void multiply_u8(const rbmk_left *left, int first, int n, const rbmk_matrix *m, int col, int n_cols,
                         int32_t *out, int ld, void *scratch)
 {
-    const int blocks = blocks_of(left);
-    (void)scratch;
-    for (int c = 0; c < n_cols; c += RBMK_PANEL) {
-        int panel = (col + c) / RBMK_PANEL, width = panel_width(m, panel);
-        for (int k = 0; k < blocks; k++) {
-            const int32_t *block = panel_data(m, panel) + (size_t)k * (size_t)left->depth * (size_t)width;
-            const uint8_t *list = lists_of(left, first, blocks) + k * LIST_ROOM;
-            for (int i = 0; i < n; i++, list += blocks * LIST_ROOM)
-                add_rows(block, width, list + LIST_HEAD, list_length(list), k == 0, out + (size_t)i * ld + c);
+    const layout l = layout_of(left);
+    for (int c = 0; c < n_cols; c += RBMK_PANEL, out += RBMK_PANEL) {
+        const int panel = (col + c) / RBMK_PANEL, width = panel_width(m, panel);
+        const int32_t *rows = panel_data(m, panel);
+        for (size_t k = 0; k < l.blocks; k++) {
+            const int from = (int)k * left->depth;
+            const int depth = left->rows - from < left->depth ? left->rows - from : left->depth;
+            if (worth_tables(&l, k, first, n, depth))
+                add_tabulated(&l, from, depth, first, n, rows, width, out, ld, scratch);
+            else
+                add_listed(&l, k, first, n, rows + (size_t)from * (size_t)width, width, out, ld);
         }
     }
 }

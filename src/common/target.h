@@ -13,6 +13,23 @@
 #define RBMK_TARGET_END RBMK_PRAGMA(GCC pop_options)
 #endif
 
+/* RBMK_APART: a function of its own, because inlined its loops would share registers with others.
+ * RBMK_UNROLL(n): n steps at a time of the loop that follows. */
+#if defined(__GNUC__)
+#define RBMK_APART __attribute__((noinline))
+#define RBMK_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define RBMK_APART
+#define RBMK_PREFETCH(address) (void)(address)
+#endif
+#if defined(__clang__)
+#define RBMK_UNROLL(n) RBMK_PRAGMA(unroll n)
+#elif defined(__GNUC__) && __GNUC__ >= 8
+#define RBMK_UNROLL(n) RBMK_PRAGMA(GCC unroll n)
+#else
+#define RBMK_UNROLL(n)
+#endif
+
 /* What this compiler can build. */
 #if defined(RBMK_TARGET_BEGIN) && (defined(__x86_64__) || defined(__i386__))
 #define RBMK_BUILD_AVX2 1

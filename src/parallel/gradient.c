@@ -61,7 +61,7 @@ static rbmk_pairs product_of(const rbmk_gradients *g, int64_t first_row, int64_t
 {
     char *left = g->left, *packed = g->packed;
     return (rbmk_pairs){
-        .states = {(int)rows, 256, number ? left + g->kernels->left_bytes(g->n_visible, (int)first_row) : left},
+        .states = {g->n_visible, (int)rows, 256, number ? left + g->kernels->left_bytes(g->n_visible, (int)first_row) : left},
         .transposed = g->transposed + first_row,
         .hidden = {g->kernels, (int)rows, g->n_hidden, packed + g->kernels->packed_bytes((int)first_row, g->n_hidden)}};
 }

@@ -236,7 +236,7 @@ void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *p, void *scratch)
     for (int64_t row = own.first_row; row < own.end_row; row += STRIP_ROWS) {
         int64_t end = row + STRIP_ROWS < own.end_row ? row + STRIP_ROWS : own.end_row;
         t.strip_row = row;
-        t.left = (rbmk_left){p->rows, RBMK_DEPTH, t.s.left};
+        t.left = (rbmk_left){(int)(end - row), p->rows, RBMK_DEPTH, t.s.left};
         do_strip(&t, end, own.first_col, own.end_col);
     }
 }

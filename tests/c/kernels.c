@@ -405,7 +405,7 @@ static void check_lay_out(const rbmk_kernels *k, int n, int rows)
     const ptrdiff_t stride = rows + random_below(2) * random_below(70);
     const size_t n_states = (size_t)(n - 1) * (size_t)stride + (size_t)rows;
     uint8_t *states = fresh(n_states), *owned = memset(fresh(bytes), 0, bytes);
-    rbmk_left whole = {rows, RBMK_DEPTH * (1 + random_below(2)), fresh_aligned(bytes)}, parts = whole;
+    rbmk_left whole = {n, rows, RBMK_DEPTH * (1 + random_below(2)), fresh_aligned(bytes)}, parts = whole;
     parts.data = fresh_aligned(bytes);
     fill_states(states, n_states, 25 * random_below(5));
     k->lay_out_u8(&whole, 0, n, states, stride);
@@ -443,7 +443,7 @@ static void check_u8(const rbmk_kernels *k, product p, const int32_t *q, const r
     int32_t *out = fresh(product_size(p) * sizeof *out), *row = fresh((size_t)p.n_cols * sizeof *row);
     fill_states(states, n_states, percent_on);
     const int before = 16 * random_below(3), total = before + p.n;
-    rbmk_left left = {p.rows, RBMK_DEPTH * (1 + random_below(2)), fresh_aligned(k->left_bytes(total, p.rows))};
+    rbmk_left left = {total, p.rows, RBMK_DEPTH * (1 + random_below(2)), fresh_aligned(k->left_bytes(total, p.rows))};
     lay_out_in_parts(k, &left, before, p.n, states, p.stride);
     k->multiply_u8(&left, before, p.n, m, p.col, p.n_cols, out, p.ld, fresh_aligned(RBMK_SCRATCH(p.rows)));
     for (int i = 0; i < p.n; i++) {

@@ -48,6 +48,27 @@ def test_learning(isa: str, case: tuple[int, int, int, int, str, str]) -> None:
     assert harness.bits(result) == harness.expected_learning(name, sizes)
 
 
+# Where many units are on, sums come from tables. Each block of units decides for itself: some densities rise.
+DENSITIES = {"none": 0.0, "few": 0.1, "half": 0.5, "all": 1.0, "rising": (0.0, 1.0), "falling": (1.0, 0.0)}
+TILES_AND_STRIPS = (1, 47, 129, 700)  # rows: tiles have 128, strips 512
+
+
+@pytest.mark.parametrize("density", DENSITIES)
+@pytest.mark.parametrize("n_rows", TILES_AND_STRIPS)
+@pytest.mark.parametrize("size", [1, 7, 15, 17, 31, 33, 127, 128, 129, 500])
+def test_densities(isa: str, size: int, n_rows: int, density: str) -> None:
+    rng = np.random.default_rng(size)
+    W = (rng.integers(-255, 256, (size, 83)) / 256).astype(np.float32)  # whose sums are exact as floats
+    low, high = np.broadcast_to(DENSITIES[density], 2)
+    states = (rng.random((n_rows, size)) < np.linspace(low, high, size)).astype(np.uint8)
+    expected = states.astype(np.float32) @ W
+    zeros = np.zeros(83, np.float32)
+    up, down = engine.Weights(W), engine.Weights(np.ascontiguousarray(W.T))
+    engine.set_num_threads(2)
+    assert np.array_equal(engine.affine(up, states, zeros), expected)
+    assert np.array_equal(engine.affine(down, states, zeros, False), expected)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("sizes", [*itertools.product(SIZES, SIZES, ROWS)], ids=_name)
 def test_calls_in_every_combination(sizes: tuple[int, int, int]) -> None:

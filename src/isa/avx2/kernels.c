@@ -12,7 +12,7 @@ RBMK_TARGET_BEGIN("avx2,popcnt") /* no CPU has the first without the second */
 #include "../../common/philox.h"
 #include "../../common/scalar.h"
 
-#define RBMK_OWN_ADD_ROWS
+#define RBMK_OWN_LISTS
 
 /* For each byte the positions of its bits, one byte each, lowest first. */
 #define COUNT4(m) (((m) & 1) + ((m) >> 1 & 1) + ((m) >> 2 & 1) + ((m) >> 3 & 1))
@@ -24,25 +24,40 @@ RBMK_TARGET_BEGIN("avx2,popcnt") /* no CPU has the first without the second */
 #define BITS64(m) BITS16(m), BITS16(m + 16), BITS16(m + 32), BITS16(m + 48)
 static const uint64_t positions[256] = {BITS64(0), BITS64(64), BITS64(128), BITS64(192)};
 
-/* Positions of the nonzero ones of n <= 256 states, 8 a step without branches; whole words are written. */
-static inline int active_u8(const uint8_t *states, int n, uint8_t *index)
+/* A bit for each of n <= 64 states. */
+static inline uint64_t bits_of(const uint8_t *states, int n)
 {
-    int count = 0, i = 0;
+    uint64_t bits = 0;
+    int i = 0;
     for (; i + 32 <= n; i += 32) {
-        __m256i bytes = _mm256_loadu_si256((const __m256i *)(states + i));
-        uint32_t on = ~(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, _mm256_setzero_si256()));
-        for (int part = 0; part < 32; part += 8, on >>= 8) {
-            uint64_t word = positions[on & 0xFF] + (uint64_t)(i + part) * 0x0101010101010101u;
-            memcpy(index + count, &word, sizeof word);
-            count += __builtin_popcount(on & 0xFF);
-        }
+        const __m256i some = _mm256_loadu_si256((const __m256i *)(states + i));
+        bits |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpgt_epi8(some, _mm256_setzero_si256())) << i;
     }
-    for (; i < n; i++) {
-        index[count] = (uint8_t)i;
-        count += states[i] != 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m128i some = _mm_loadl_epi64((const __m128i *)(states + i));
+        bits |= (uint64_t)_mm_movemask_epi8(_mm_cmpgt_epi8(some, _mm_setzero_si128())) << i;
+    }
+    for (; i < n; i++)
+        bits |= (uint64_t)states[i] << i;
+    return bits;
+}
+
+/* Positions of those of n bits that are on, counted from `first`, 8 a step without branches; whole words are
+ * written. */
+static inline int list_bits(uint64_t bits, int n, int first, uint8_t *index)
+{
+    int count = 0;
+    RBMK_UNROLL(8)
+    for (int j = 0; j < n; j += 8) {
+        const unsigned some = bits >> j & 0xFF;
+        const uint64_t word = positions[some] + (uint64_t)(first + j) * 0x0101010101010101u;
+        memcpy(index + count, &word, sizeof word);
+        count += __builtin_popcount(some);
     }
     return count;
 }
+
+#define RBMK_OWN_ADD_ROWS
 
 /* Add the listed rows of a panel: 64 columns are 8 registers of sums, fresh ones start at zero. */
 static inline void add_rows(const int32_t *panel, int width, const uint8_t *index, int count, int fresh,
@@ -75,6 +90,34 @@ static inline void add_rows(const int32_t *panel, int width, const uint8_t *inde
         _mm256_storeu_si256((__m256i *)(sums + first), s0);
         _mm256_storeu_si256((__m256i *)(sums + first + 8), s1);
     }
+}
+
+#define RBMK_OWN_COLUMNS
+
+/* 16 of them. */
+typedef struct {
+    __m256i low, high;
+} columns;
+
+static inline columns no_columns(void) { return (columns){_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+
+static inline columns load_columns(const int32_t *from)
+{
+    return (columns){_mm256_loadu_si256((const __m256i *)from), _mm256_loadu_si256((const __m256i *)from + 1)};
+}
+
+static inline void store_columns(int32_t *to, columns x)
+{
+    _mm256_storeu_si256((__m256i *)to, x.low);
+    _mm256_storeu_si256((__m256i *)to + 1, x.high);
+}
+
+static inline columns add_columns(columns x, columns y)
+{
+    x.low = _mm256_add_epi32(x.low, y.low);
+    x.high = _mm256_add_epi32(x.high, y.high);
+    __asm__("" : "+x"(x.low), "+x"(x.high)); /* or GCC would load lower halves first, which lie in the same banks */
+    return x;
 }
 
 #define RBMK_OWN_PHILOX16

@@ -16,27 +16,32 @@ RBMK_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,bmi,prefer-vector-width=51
 #include "../../common/philox.h"
 #include "../../common/quantise16.h"
 
-#define RBMK_OWN_ADD_ROWS
+#define RBMK_OWN_LISTS
 
-/* Positions of the nonzero ones of n <= 256 states, 16 a step without branches; whole vectors are written. */
-static inline int active_u8(const uint8_t *states, int n, uint8_t *index)
+/* A bit for each of n <= 64 states. */
+static inline uint64_t bits_of(const uint8_t *states, int n)
+{
+    const __mmask64 inside = n == 64 ? ~0ull : (1ull << n) - 1;
+    const __m512i bytes = _mm512_maskz_loadu_epi8(inside, states);
+    return _mm512_test_epi8_mask(bytes, bytes);
+}
+
+/* Positions of those of n bits that are on, counted from `first`, 16 a step without branches; whole vectors are
+ * written. */
+static inline int list_bits(uint64_t bits, int n, int first, uint8_t *index)
 {
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     int count = 0;
-    for (int i = 0; i < n; i += 64) {
-        __mmask64 inside = n - i >= 64 ? ~0ull : (1ull << (n - i)) - 1;
-        __m512i bytes = _mm512_maskz_loadu_epi8(inside, states + i);
-        uint64_t on = _mm512_test_epi8_mask(bytes, bytes);
-        for (int j = i; j < i + 64; j += 16, on >>= 16) {
-            __mmask16 some = (__mmask16)on;
-            __m512i position = _mm512_add_epi32(_mm512_set1_epi32(j), lanes);
-            _mm_storeu_si128((__m128i *)(index + count),
-                             _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(some, position)));
-            count += __builtin_popcount(some);
-        }
+    for (int j = 0; j < n; j += 16, bits >>= 16) {
+        const __mmask16 some = (__mmask16)bits;
+        const __m512i position = _mm512_add_epi32(_mm512_set1_epi32(first + j), lanes);
+        _mm_storeu_si128((__m128i *)(index + count), _mm512_cvtepi32_epi8(_mm512_maskz_compress_epi32(some, position)));
+        count += __builtin_popcount(some);
     }
     return count;
 }
+
+#define RBMK_OWN_ADD_ROWS
 
 /* Add the listed rows of a panel: 64 columns are 4 registers of sums, fresh ones start at zero. */
 static inline void add_rows(const int32_t *panel, int width, const uint8_t *index, int count, int fresh,
@@ -66,6 +71,16 @@ static inline void add_rows(const int32_t *panel, int width, const uint8_t *inde
         _mm512_storeu_si512(sums + first, s);
     }
 }
+
+#define RBMK_OWN_COLUMNS
+
+/* 16 of them. */
+typedef __m512i columns;
+
+static inline columns no_columns(void) { return _mm512_setzero_si512(); }
+static inline columns load_columns(const int32_t *from) { return _mm512_loadu_si512(from); }
+static inline void store_columns(int32_t *to, columns x) { _mm512_storeu_si512(to, x); }
+static inline columns add_columns(columns x, columns y) { return _mm512_add_epi32(x, y); }
 
 #define RBMK_OWN_PHILOX16
 
