@@ -1,10 +1,11 @@
-"""The log-likelihood of an RBM with 500 hidden units on binarised MNIST, from scratch, bracketed from both sides.
+"""The log-likelihood of an RBM with 500 hidden units on binarised MNIST, from scratch, from both sides.
 
-    python examples/mnist_likelihood.py DATA [--epochs 400] [--save MODEL]
+    python examples/mnist_likelihood.py DATA [--epochs 200] [--save MODEL]
 
-DATA is an .npz file with `train` and `test`: rows of 0 and 1, or the same packed by numpy.packbits; the published
-numbers are about the file of Salakhutdinov & Murray (2008). The recipe: persistent chains (PCD-1, as many as rows in a
-batch), a rate that falls linearly to 0, centred units, and a little weight decay against overfitting.
+DATA is an .npz file with `train` and `test`: rows of 0 and 1, or the same packed by numpy.packbits; the
+published numbers are about the file of Salakhutdinov & Murray (2008). The recipe: persistent chains (PCD-1,
+as many as rows in a batch), a rate that falls linearly to 0, centred units, and a little weight decay against
+overfitting.
 """
 
 import argparse

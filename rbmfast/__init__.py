@@ -12,6 +12,8 @@
 from rbmfast.data import Grey8, Packed
 from rbmfast.io import load
 from rbmfast.likelihood import (
+    chain_diagnostics,
+    compare_samples,
     conservative_log_likelihood,
     log_likelihood,
     log_partition,
@@ -90,6 +92,8 @@ __all__ = [
     "mean_log_likelihood",
     "conservative_log_likelihood",
     "pseudo_likelihood",
+    "chain_diagnostics",
+    "compare_samples",
     # environment
     "set_num_threads",
     "get_num_threads",

@@ -91,7 +91,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"rbmfast {rf.__version__}\n"
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["train"], ["sample"], ["info"], ["bench"]])
+@pytest.mark.parametrize("command", [[], ["demo"], ["train"], ["evaluate"], ["sample"], ["info"], ["bench"]])
 def test_help_has_examples(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--help"]) == 0
     text = capsys.readouterr().out
@@ -116,6 +116,12 @@ def test_help_has_examples(command: list[str], capsys: pytest.CaptureFixture[str
         (["train", "x", "-o", "y", "more"], "unexpected argument 'more'"),
         (["sample", "x", "-n", "0"], "whole number of at least 1"),
         (["bench", "--threads", "1,x"], "must be numbers from 1 to 4096"),
+        (["evaluate", "x"], "required: DATA (see rbmfast evaluate --help)"),
+        (["evaluate", "x", "y", "--method", "braket"], "'braket' is not known; did you mean bracket?"),
+        (["evaluate", "x", "y", "--temperature", "9"], "did you mean --temperatures?"),
+        (["evaluate", "x", "y", "--chains", "1"], "--chains: must be a whole number of at least 2, got '1'"),
+        (["evaluate", "x", "y", "--steps", "15"], "--steps: must be a whole number of at least 16"),
+        (["evaluate", "nothing.rbm", "y"], "nothing.rbm: No such file or directory"),
         (["info", "nothing.rbm"], "nothing.rbm: No such file or directory"),
         (["info", "."], ".: Is a directory"),
     ],
@@ -453,9 +459,9 @@ def test_files_that_hold_no_model(capsys: pytest.CaptureFixture[str]) -> None:
     damaged = bytearray(Path("m.rbm").read_bytes())
     damaged[200] ^= 1
     Path("damaged.rbm").write_bytes(damaged)
-    for command in ("info", "sample"):
-        assert "'bits.npy' is not an rbmfast file" in fails(capsys, command, "bits.npy")
-        assert "damaged" in fails(capsys, command, "damaged.rbm")
+    for command, *others in (("info",), ("sample",), ("evaluate", "bits.npy")):
+        assert "'bits.npy' is not an rbmfast file" in fails(capsys, command, "bits.npy", *others)
+        assert "damaged" in fails(capsys, command, "damaged.rbm", *others)
 
 
 def test_info_of_a_new_model(capsys: pytest.CaptureFixture[str]) -> None:
@@ -464,6 +470,177 @@ def test_info_of_a_new_model(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "new, never trained" in text
     assert "initial seed    12" in text
+
+
+# --- evaluate ----------------------------------------------------------------------------------------------
+
+SHORT = ["--samples", "50", "--steps", "40", "--temperatures", "200", "--threads", "1"]
+
+
+def write_model(n_hidden: int = 5, **units: str) -> rf.RBM:
+    rng = np.random.default_rng(3)
+    arrays = (0.4 * rng.normal(size=(16, n_hidden)), np.zeros(16), np.zeros(n_hidden))
+    rbm = rf.RBM.from_arrays(*arrays, **units)
+    rbm.save("m.rbm")
+    return rbm
+
+
+def lines_of(text: str) -> dict[str, list[str]]:
+    """The table, by names of lines: value, interval and note in words."""
+    lines = [line for line in text.splitlines() if line[22:23] == " "]
+    return {line[:21].strip(): line[21:].split() for line in lines}
+
+
+def test_evaluate_with_an_exact_log_z(capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    rbm = write_model()
+    assert main(["evaluate", "m.rbm", "bits.npy", *SHORT, "--json", "e.json"]) == 0
+    output = capsys.readouterr()
+    assert output.out.startswith("model: m.rbm: RBM(16, 5); ")
+    assert output.out.endswith("wrote e.json\n")
+    table = lines_of(output.out)
+    assert table["rows"] == ["60", "of", "16", "binary", "values"]
+    assert table["log Z"][1:] == ["nats,", "exact"]
+    assert {"effective chains", "reverse - forward"} & table.keys() == set()
+
+    found = json.loads(Path("e.json").read_text())
+    z = rf.log_partition(rbm)
+    assert found["log_z"]["value"] == z.value
+    assert found["free_energy"]["mean"] == pytest.approx(rbm.free_energy(X).mean())
+    assert found["pseudo_likelihood"]["mean"] == pytest.approx(rf.pseudo_likelihood(rbm, X).mean())
+    assert found["reconstruction_error"] == pytest.approx(((X - rbm.reconstruct(X)) ** 2).mean(), rel=1e-5)
+    assert found["log_likelihood"]["value"] == pytest.approx(rf.log_likelihood(rbm, X, z).mean())
+    assert found["conservative_log_likelihood"]["n_rows"] == 60
+    for name in ("free_energy", "pseudo_likelihood", "conservative_log_likelihood"):
+        assert found[name]["stderr"] > 0
+    assert table["mean log-likelihood"][0] == f"{found['log_likelihood']['value']:.2f}"
+    warned = [line.removeprefix("rbmfast: warning: ") for line in output.err.splitlines()]
+    assert warned == found["warnings"]
+
+
+def test_the_conservative_estimate_is_of_all_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whichever rows are chosen, free energies carry it over to all: it errs by little, however few."""
+    write_files()
+    rbm = write_model()
+    exact = rf.log_likelihood(rbm, X).mean()
+    for seed in ("1", "2"):
+        argv = ["--json", "e.json", "--conservative", "5", "--seed", seed, "--temperatures", "2000"]
+        assert main(["evaluate", "m.rbm", "bits.npy", *SHORT, *argv]) == 0
+        conservative = json.loads(Path("e.json").read_text())["conservative_log_likelihood"]
+        assert conservative["n_rows"] == 5
+        assert abs(conservative["mean"] - exact) < 0.2
+    assert main(["evaluate", "m.rbm", "bits.npy", *SHORT, "--conservative", "0"]) == 0
+    assert "conservative estimate" not in capsys.readouterr().out.split("wrote")[-1]
+
+
+@pytest.mark.parametrize("method", ["ais", "bracket"])
+def test_evaluate_by_annealing(method: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    rbm = write_model()
+    argv = ["evaluate", "m.rbm", "bits.npy", *SHORT, "--method", method, "--chains", "50", "--json"]
+    assert main([*argv, "e.json"]) == 0
+    table = lines_of(capsys.readouterr().out)
+    words = " ".join(table["log Z"])
+    assert words.endswith(f"nats, {method}, 50 chains of 200 steps")
+    value, low, high = (float(word) for word in table["log Z"][:3])
+    assert low < value < high
+    assert table["effective chains"][1:] == ["of", "50"]
+    assert ("reverse - forward" in table) == (method == "bracket")
+
+    found = json.loads(Path("e.json").read_text())
+    z = rf.log_partition(rbm, method, n_chains=50, n_temperatures=200, seed=0)
+    assert found["log_z"]["value"] == z.value
+    assert found["log_z"]["lower"] < rf.log_partition(rbm).value < found["log_z"]["upper"]
+    assert found["log_likelihood"]["lower"] < found["log_likelihood"]["upper"]
+    assert ("reverse" in found["log_z"]) == (method == "bracket")
+
+    before = rf.get_num_threads()
+    assert main([*argv, "again.json", "--threads", str(before + 1)]) == 0
+    assert rf.get_num_threads() == before
+    again = json.loads(Path("again.json").read_text())
+    assert again["log_z"] == found["log_z"]
+    assert again["conservative_log_likelihood"] == found["conservative_log_likelihood"]
+
+
+def test_large_models_are_annealed_unasked(capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("wide.npy", np.concatenate([X, X], axis=1))
+    rf.RBM(32, 21, seed=0).save("m.rbm")
+    assert main(["evaluate", "m.rbm", "wide.npy", *SHORT, "--chains", "20"]) == 0
+    assert "ais, 20 chains" in capsys.readouterr().out
+
+
+def test_base_data(capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    rbm = write_model()
+    base = ["--base-data", "sparse.npz", "--method", "ais", "--chains", "20", "--json", "e.json"]
+    assert main(["evaluate", "m.rbm", "bits.npy", *SHORT, *base]) == 0
+    z = rf.log_partition(rbm, "ais", n_chains=20, n_temperatures=200, base=X.mean(axis=0), seed=0)
+    assert json.loads(Path("e.json").read_text())["log_z"]["value"] == z.value
+
+
+def test_evaluate_grey_levels_and_real_values(capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    write_model()
+    assert "say --threshold T" in fails(capsys, "evaluate", "m.rbm", "levels.npy")
+    assert main(["evaluate", "m.rbm", "levels.npy", *SHORT, "--grey", "--json", "e.json"]) == 0
+    table = lines_of(capsys.readouterr().out)
+    assert table["mean log-likelihood"][0] == "none"
+    assert "log pseudo-likelihood" in table
+    found = json.loads(Path("e.json").read_text())
+    assert found["log_likelihood"] is None
+    assert found["conservative_log_likelihood"] is None
+
+    np.save("real.npy", np.random.default_rng(0).normal(size=(40, 16)))
+    write_model(visible="gaussian")
+    assert main(["evaluate", "m.rbm", "real.npy", *SHORT, "--json", "e.json"]) == 0
+    table = lines_of(capsys.readouterr().out)
+    assert "log pseudo-likelihood" not in table
+    assert table["log Z"][-1] == "exact"
+
+
+@pytest.mark.parametrize("method", ["exact", "bracket"])
+def test_pictures_of_an_evaluation(method: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    write_files()
+    write_model()
+    assert main(["evaluate", "m.rbm", "bits.npy", *SHORT, "--method", method, "--plots", "a/b"]) == 0
+    names = sorted(path.stem for path in Path("a/b").iterdir())
+    expected = ["chains", "free_energies", "moments"]
+    assert names == (expected if method == "exact" else ["ais_weights", *expected])
+    assert "drew free_energies, chains, moments" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["nothing.npy"], "nothing.npy: No such file or directory"),
+        (["narrow.npy"], "narrow.npy: has 3 columns, m.rbm has 16 visible units"),
+        (["one.npy"], "one.npy: must have at least 2 rows, has 1"),
+        (["words.txt"], "words.txt: holds words where numbers should be"),
+        (["bits.npy", "--base-data", "narrow.npy"], "narrow.npy: has 3 columns"),
+        (
+            ["bits.npy", "--chains", "9"],
+            "--chains is an option of --method ais and bracket; log Z of RBM(16, 5)",
+        ),
+        (["bits.npy", "--threshold", "1", "--grey"], "--threshold and --grey exclude each other"),
+        (["bits.npy", "--json", "no/e.json"], "no/e.json: there is no folder"),
+        (["two.npz", "--key", "pixel"], "two.npz: has no array 'pixel', only pixels, labels"),
+    ],
+)
+def test_what_cannot_be_evaluated(capsys: pytest.CaptureFixture[str], argv: list[str], message: str) -> None:
+    write_files()
+    write_model()
+    np.save("narrow.npy", X[:, :3])
+    np.save("one.npy", X[:1])
+    Path("words.txt").write_text("hello world\nhow are you\n")
+    assert message in fails(capsys, "evaluate", "m.rbm", *argv)
+
+
+def test_exact_where_it_cannot_be(capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("wide.npy", np.concatenate([X, X], axis=1))
+    rf.RBM(32, 30, seed=0).save("m.rbm")
+    message = fails(capsys, "evaluate", "m.rbm", "wide.npy", *SHORT, "--method", "exact")
+    assert "30" in message
 
 
 # --- demo --------------------------------------------------------------------------------------------------
@@ -518,6 +695,7 @@ def test_pictures_say_what_to_install(
     for argv in (
         ["train", "bits.npy", "-o", "n.rbm", "--plots", "p"],
         ["sample", "m.rbm", "--png", "s.png"],
+        ["evaluate", "m.rbm", "bits.npy", "--plots", "p"],
         ["bench", "--png", "b.png"],
     ):
         assert "needs matplotlib: pip install 'rbmfast[plots]'" in fails(capsys, *argv)
@@ -597,6 +775,8 @@ def test_json_without_nan() -> None:
         ["train", "bits.npy", "-o", "m.rbm", "--checkpoint", "bits.npy"],
         ["train", "bits.npy", "-o", "m.rbm", "--checkpoint", "./m.rbm"],
         ["sample", "bits.npy", "-o", "bits.npy"],
+        ["evaluate", "m.rbm", "bits.npy", "--json", "bits.npy"],
+        ["evaluate", "m.rbm", "x.npy", "--base-data", "bits.npy", "--json", "bits.npy"],
     ],
 )
 def test_no_input_is_overwritten(capsys: pytest.CaptureFixture[str], argv: list[str]) -> None:

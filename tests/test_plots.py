@@ -152,6 +152,76 @@ def test_bars() -> None:
     assert axes.get_xlabel() == "times as fast as theirs"
 
 
+# --- Is the model right, and are its samples? --------------------------------------------------------------
+
+
+def legend(figure, axes: int = 0) -> list[str]:
+    return [text.get_text() for text in figure.axes[axes].get_legend().get_texts()]
+
+
+@pytest.mark.parametrize("n", [1, 7, 5000])
+def test_free_energies(n: int) -> None:
+    data, samples = np.arange(n, dtype=float), np.full(n, 2.0)
+    figure = drawn(plots.free_energies(data, samples, title="all of them"), 1)
+    assert figure.axes[0].get_title() == "all of them"
+    assert legend(figure) == [f"data: {n:,}, mean {(n - 1) / 2:.1f}", f"samples: {n:,}, mean 2.0"]
+
+
+@pytest.mark.parametrize("start", [None, V])
+@pytest.mark.parametrize("n_chains", [4, 40])
+def test_chains(rbm: rf.RBM, start, n_chains: int) -> None:
+    found = rf.chain_diagnostics(rbm, start, n_chains=n_chains, steps=200, seed=1)
+    figure = drawn(plots.chains(found), 2)
+    left, right = figure.axes
+    n = 2 if start is not None else 1
+    assert len(left.lines) == min(n_chains, 12 * n)
+    assert f"{found.r_hat:.3f}" in left.get_title()
+    assert len(legend(figure)) == n + 1
+    assert right.get_title().endswith(f"effective of {100 * n_chains:,} free energies")
+    assert legend(figure, 1)[1].startswith("time ")
+
+
+def test_chains_that_tell_little() -> None:
+    frozen = rf.RBM.from_arrays(np.zeros((2, 1)), np.full(2, -100.0), [0.0])
+    figure = drawn(plots.chains(rf.chain_diagnostics(frozen, n_chains=2, steps=20, seed=1)), 2)
+    assert "Too short" in figure.axes[1].get_title()
+
+
+@pytest.mark.parametrize(("n", "width", "axes"), [(1, 1, 2), (12, 12, 2), (5, 12, 2), (1000, 120, 3)])
+def test_moments(n: int, width: int, axes: int) -> None:
+    X = np.tile(V, (2, 10))[:, :width]
+    figure = drawn(plots.moments(X, X[::2], n), axes)
+    units = min(n, width)
+    assert figure.axes[0].get_title() == f"Means of {width} units"
+    assert figure.axes[1].get_title() == f"Covariances of {units * (units - 1) // 2:,} pairs of units"
+    assert len(figure.axes[0].lines[0].get_xdata()) == width
+
+
+def test_moments_are_those_of_the_data() -> None:
+    other = 1 - V[:5]
+    dots = [axes.lines[0] for axes in drawn(plots.moments(V, other), 2).axes]
+    upper = np.triu_indices(12, 1)
+    np.testing.assert_allclose(dots[0].get_xdata(), V.mean(axis=0))
+    np.testing.assert_allclose(dots[0].get_ydata(), other.mean(axis=0))
+    np.testing.assert_allclose(dots[1].get_xdata(), np.cov(V.T)[upper], atol=1e-6)
+    np.testing.assert_allclose(dots[1].get_ydata(), np.cov(other.T)[upper], atol=1e-6)
+
+
+@pytest.mark.parametrize("log_weights", [[3.0], [0.0, -900.0], 450 + np.linspace(-1, 1, 99)])
+def test_ais_weights(log_weights) -> None:
+    figure = drawn(plots.ais_weights(log_weights), 1)
+    assert figure.axes[0].get_title().startswith(f"{len(log_weights)} chains, ")
+    estimate = np.logaddexp.reduce(log_weights) - np.log(len(log_weights))
+    assert legend(figure) == [f"log of the mean weight: {estimate:.2f}"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_swap_rates(order: int) -> None:
+    figure = drawn(plots.swap_rates([0.0, 0.25, 1.0][::order], [0.9, 0.2][::order]), 1)
+    assert [bar.get_height() for bar in figure.axes[0].patches] == [0.9, 0.2]
+    assert legend(figure) == ["least: 0.20, between 0.25 and 1"]
+
+
 # --- What is refused ---------------------------------------------------------------------------------------
 
 
@@ -166,6 +236,15 @@ def test_bars() -> None:
         (lambda: plots.reconstructions(V, V[:2], SHAPE), r"R must have the shape \(7, 12\) of V"),
         (lambda: plots.completions(V, V, V, SHAPE), "missing must be a bool array"),
         (lambda: plots.completions(V, np.ones(3, bool), V, SHAPE), "missing must be a bool array"),
+        (lambda: plots.free_energies([], [1.0]), r"data must be 1-D and not empty, got shape \(0,\)"),
+        (lambda: plots.free_energies([1.0], [np.nan]), "samples must be finite"),
+        (lambda: plots.ais_weights([[1.0]]), "log_weights must be 1-D"),
+        (lambda: plots.moments(V, V[:, :3]), r"samples must have 12 features \(columns\), got 3"),
+        (lambda: plots.moments(V, V[:1]), "samples must have at least 2 rows, got 1"),
+        (lambda: plots.swap_rates([0, 1], [0.1, 0.2]), "rates must be one fewer than betas, got 2 and 2"),
+        (lambda: plots.swap_rates([0, 1], [1.5]), "rates must lie from 0 to 1, got 1.5 to 1.5"),
+        (lambda: plots.swap_rates([0, 1, 0.5], [0.1, 0.2]), "betas must ascend or descend"),
+        (lambda: plots.swap_rates([1, 1], [0.1]), "betas must ascend or descend"),
     ],
 )
 def test_refused(call, message: str) -> None:

@@ -10,12 +10,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import rbmfast as rf
-from rbmfast.cli import bench, demo, info, sample, train
+from rbmfast.cli import bench, demo, evaluate, info, sample, train
 from rbmfast.cli.common import CommandError, Parser, did_you_mean
 
 __all__ = ["main"]
 
-COMMANDS: dict[str, Any] = {"demo": demo, "train": train, "sample": sample, "info": info, "bench": bench}
+COMMANDS: dict[str, Any] = {
+    "demo": demo,
+    "train": train,
+    "evaluate": evaluate,
+    "sample": sample,
+    "info": info,
+    "bench": bench,
+}
 EXPECTED = (ValueError, TypeError, OSError, MemoryError, ImportError, FloatingPointError)
 FAILED, INTERRUPTED = 2, 130
 
@@ -23,6 +30,7 @@ EXAMPLES = """\
 examples:
   rbmfast demo                                        see it work, in seconds
   rbmfast train digits.npy -o digits.rbm              learn from the rows of a file
+  rbmfast evaluate digits.rbm test.npy                how good is it?
   rbmfast sample digits.rbm -n 64 -o samples.npy      draw from what was learned
   rbmfast info digits.rbm                             what is in that file?
   rbmfast bench                                       how fast is this machine?

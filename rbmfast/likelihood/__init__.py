@@ -1,7 +1,16 @@
 """How good a model is."""
 
+from rbmfast.likelihood.comparison import Difference, SampleComparison, compare_samples
 from rbmfast.likelihood.conservative import conservative_log_likelihood
 from rbmfast.likelihood.data import MeanLogLikelihood, log_likelihood, mean_log_likelihood
+from rbmfast.likelihood.diagnostics import (
+    ChainDiagnostics,
+    autocorrelation_time,
+    autocorrelations,
+    chain_diagnostics,
+    effective_sample_size,
+    split_r_hat,
+)
 from rbmfast.likelihood.divergence import kl_divergence
 from rbmfast.likelihood.enumeration import all_states
 from rbmfast.likelihood.exact import (
@@ -17,12 +26,20 @@ from rbmfast.likelihood.result import LogPartition
 from rbmfast.likelihood.samples import exact_samples
 
 __all__ = [
+    "ChainDiagnostics",
+    "Difference",
     "ExactGradient",
     "LogPartition",
     "MeanLogLikelihood",
     "Moments",
+    "SampleComparison",
     "all_states",
+    "autocorrelation_time",
+    "autocorrelations",
+    "chain_diagnostics",
+    "compare_samples",
     "conservative_log_likelihood",
+    "effective_sample_size",
     "exact_gradient",
     "exact_moments",
     "exact_samples",
@@ -32,4 +49,5 @@ __all__ = [
     "log_probabilities",
     "mean_log_likelihood",
     "pseudo_likelihood",
+    "split_r_hat",
 ]
