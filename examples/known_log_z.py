@@ -2,7 +2,7 @@
 
     python examples/known_log_z.py MODEL [--data DATA] [--seeds 50]
 
-MODEL is an .npz file with the float64 arrays `W` (784, 15), `vbias` and `hbias`: an MNIST model of the pylearn2
+MODEL is an .npz file with the arrays `W` (784, 15), `vbias` and `hbias`: an MNIST model of the pylearn2
 project, log Z = 215.138405. DATA is an .npz file with `train`, rows packed by numpy.packbits: where annealing
 begins. The table gives, over seeds, the mean error, the spread of the estimates beside the standard error
 that they claim, and how often the 95 % interval holds the truth.

@@ -77,9 +77,8 @@ def main() -> None:
 
     print(f"{rbm}, {options.epochs} epochs in {seconds:.0f} s, log Z in {estimating:.0f} s\n")
     print(f"log Z                      {z.value:9.2f} +- {z.stderr:.2f}  [{z.lower:.2f}, {z.upper:.2f}]")
-    print(
-        f"test log-likelihood        {both.value:9.2f} +- {both.stderr:.2f}  [{both.lower:.2f}, {both.upper:.2f}]"
-    )
+    interval = f"[{both.lower:.2f}, {both.upper:.2f}]"
+    print(f"test log-likelihood        {both.value:9.2f} +- {both.stderr:.2f}  {interval}")
     print(f"  by forward AIS           {forward.value:9.2f} +- {forward.stderr:.2f}")
     print(f"  by reverse AIS           {reverse.value:9.2f} +- {reverse.stderr:.2f}")
     print(f"training log-likelihood    {rf.mean_log_likelihood(rbm, X, z).value:9.2f}")

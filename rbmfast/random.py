@@ -44,6 +44,8 @@ class Purpose(IntEnum):
     REVERSE_AIS = 19
     PILOT = 20
     CONSERVATIVE = 21
+    TRACKING = 22
+    TRACKING_SWAP = 23
 
 
 def check_seed(seed: SeedLike, name: str = "seed") -> int:

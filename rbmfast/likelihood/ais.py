@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import expit
 
+from rbmfast.likelihood.acceptance import acceptance_ratio
 from rbmfast.likelihood.journey import Route
 from rbmfast.likelihood.result import LogPartition, log_mean_exp
 from rbmfast.models.path import Path
@@ -65,7 +63,6 @@ def estimate(log_z: F64, method: str, samples: States | None = None, sign: int =
         warning = (
             f"{ess:.1f} of {len(log_z)} chains carry this estimate: do not trust it, use more temperatures"
         )
-        warnings.warn(f"{method}: {warning}", UserWarning, stacklevel=4)
     return LogPartition(
         value=sign * value,
         stderr=stderr,
@@ -80,26 +77,10 @@ def estimate(log_z: F64, method: str, samples: States | None = None, sign: int =
 
 
 def bracket(forward: LogPartition, reverse: LogPartition) -> LogPartition:
-    """One estimate of two that err on opposite sides, by Bennett's acceptance ratio.
-
-    References
-    ----------
-    Bennett, "Efficient estimation of free energy differences from Monte Carlo data", J. Comput. Phys. 22
-    (1976), 245; in the form of Shirts et al., Phys. Rev. Lett. 91 (2003), 140601, eq. 8 and 10.
-    """
+    """One estimate of two that err on opposite sides, by Bennett's acceptance ratio."""
     assert forward.log_weights is not None and reverse.log_weights is not None
     up, down = forward.log_weights, reverse.log_weights
-    odds = math.log(len(up) / len(down))
-
-    def excess(log_z: float) -> float:
-        return float(expit(up - log_z - odds).sum() - expit(log_z + odds - down).sum())
-
-    ends = min(up.min(), down.min()) - abs(odds) - 1.0, max(up.max(), down.max()) + abs(odds) + 1.0
-    value = brentq(excess, *ends, xtol=1e-10)
-    share = expit(np.concatenate([up, down]) - value - odds)
-    known = math.fsum(share * (1 - share))
-    variance = 1 / known - 1 / len(up) - 1 / len(down) if known > 0 else math.inf
-    stderr = math.sqrt(max(variance, 0.0))
+    ratio = acceptance_ratio(up, down)
     gap = reverse.value - forward.value
     warning = ""
     if abs(gap) > GAP + 3 * math.hypot(forward.stderr, reverse.stderr):
@@ -108,10 +89,9 @@ def bracket(forward: LogPartition, reverse: LogPartition) -> LogPartition:
             "do not trust this; "
             "more temperatures may help, or better samples"
         )
-        warnings.warn(warning, UserWarning, stacklevel=4)
     return LogPartition(
-        value=value,
-        stderr=stderr,
+        value=ratio.value,
+        stderr=ratio.stderr,
         lower=min(forward.lower, reverse.lower),
         upper=max(forward.upper, reverse.upper),
         method="bracket",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -126,11 +127,13 @@ def log_partition(
     def draw() -> States:
         return _samples(rbm, n_chains, base, plan.seed) if given is None else given
 
-    if method == "ais":
-        return ais.forward(plan)
-    if method == "reverse_ais":
-        return ais.reverse(plan, draw)
-    return ais.bracket(ais.forward(plan), ais.reverse(_way_back(plan), draw))
+    if method == "bracket":
+        z = ais.bracket(ais.forward(plan), ais.reverse(_way_back(plan), draw))
+    else:
+        z = ais.forward(plan) if method == "ais" else ais.reverse(plan, draw)
+    if z.warning:
+        warnings.warn(f"{method}: {z.warning}", UserWarning, stacklevel=2)
+    return z
 
 
 def _plan(

@@ -11,6 +11,7 @@ from rbmfast.training.loop import train
 from rbmfast.training.monitors import (
     DeadUnits,
     FreeEnergyGap,
+    LogLikelihood,
     Monitor,
     PseudoLikelihood,
     ReconstructionError,
@@ -58,6 +59,7 @@ __all__ = [
     "Progress",
     "ReconstructionError",
     "FreeEnergyGap",
+    "LogLikelihood",
     "PseudoLikelihood",
     "SaturatedUnits",
     "DeadUnits",

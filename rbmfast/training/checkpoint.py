@@ -28,6 +28,8 @@ def save_checkpoint(path: str, run: Run, settings: dict[str, Any]) -> None:
         arrays["chains"] = run.chains
     for name, array in run.memory.items():
         arrays[f"memory/{name}"] = array
+    for name, array in run.notes.items():
+        arrays[f"notes/{name}"] = array
     for name, column in run.history.to_dict().items():
         arrays[f"history/{name}"] = column
     for i, callback in enumerate(_remembering(run.plan)):
@@ -89,6 +91,7 @@ class Checkpoint:
         run.state.exponent = self.meta["exponent"]
         run.chains = self.arrays.get("chains")
         run.memory = self._under("memory/")
+        run.notes.update(self._under("notes/"))
         run.visible_means = self.arrays["visible_means"]
         run.memories = [float(memory) for memory in self.arrays["memories"]]
         run.epoch, run.updates = self.meta["epoch"], self.meta["updates"]

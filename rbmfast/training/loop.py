@@ -170,7 +170,7 @@ class Loop:
         self.run = Run(plan)
         if saved is not None:
             saved.check(self.run, self.settings)
-        self.watched = Watched(plan.rbm, plan.rows, plan.validation, plan.seed)
+        self.watched = Watched(plan.rbm, plan.rows, plan.validation, plan.seed, self.run.notes)
         done = 0 if plan.carried is None else plan.carried.epochs
         done = done if saved is None else saved.meta["epoch"]
         self.display = Display(plan.progress, plan.epochs, plan.rows.n_rows, done)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.data import Rows
 from rbmfast.likelihood import pseudo_likelihood
+from rbmfast.likelihood.tracking import LogZTracker
 from rbmfast.models import RBM
 from rbmfast.random import Purpose, check_integer
 from rbmfast.reference import GREY, row_sums
@@ -38,14 +39,26 @@ class Watched:
         Epochs completed.
     has_validation : bool
         Whether validation data was given.
+    seed : int
+        Of the run.
+    notes : dict of str to array
+        What monitors keep for the next epoch, under names that begin with their own; checkpoints hold it.
     """
 
-    def __init__(self, rbm: RBM, train: Rows, validation: Rows | None, seed: int) -> None:
+    def __init__(
+        self,
+        rbm: RBM,
+        train: Rows,
+        validation: Rows | None,
+        seed: int,
+        notes: dict[str, NDArray[Any]] | None = None,
+    ) -> None:
         self.rbm = rbm
+        self.seed = seed
+        self.notes = {} if notes is None else notes
         self.epoch = 0
         self.has_validation = validation is not None
         self._sets = {"train": train, "validation": validation}
-        self._seed = seed
         self._taken: dict[tuple[str, int], States] = {}
 
     def train(self, max_rows: int) -> States:
@@ -75,7 +88,7 @@ class Watched:
         """Numbers of `size` of n things, in order, chosen by the seed; `number` tells choices apart."""
         if size >= n:
             return np.arange(n)
-        keys = engine.shuffle_keys(n, self._seed, number, Purpose.MONITOR)
+        keys = engine.shuffle_keys(n, self.seed, number, Purpose.MONITOR)
         return np.sort(np.argsort(keys, kind="stable")[:size])
 
 
@@ -86,6 +99,7 @@ class Monitor(ABC):
     """
 
     needs_validation: ClassVar[bool] = False
+    needs_states: ClassVar[bool] = False  # data without grey levels
 
     @abstractmethod
     def names(self, has_validation: bool) -> tuple[str, ...]:
@@ -223,6 +237,60 @@ class PseudoLikelihood(Monitor):
         for name in self.names(watched.has_validation):
             v = watched.rows(name.split("_")[0], self.max_rows)
             result[name] = _mean(pseudo_likelihood(watched.rbm, v, units=units))
+        return result
+
+
+@dataclass(frozen=True)
+class LogLikelihood(Monitor):
+    """Mean log-likelihood in nats per row: what training raises.
+
+    Records ``train_log_likelihood`` and, with validation data, ``validation_log_likelihood``; ``log_z`` and
+    its standard error ``log_z_stderr``, which is that of the log-likelihoods, too. log Z is exact where a
+    layer has at most 15 units. Otherwise tempered chains follow the model through training: each look begins
+    where the last one ended, and costs ``n_chains * n_replicas * steps`` Gibbs steps.
+
+    Parameters
+    ----------
+    n_chains : int, default 20
+        Independent chains, at least 2.
+    n_replicas : int, default 20
+        Of each chain, at betas from independent units to the model.
+    steps : int, default 50
+        Gibbs steps of each replica at a look (ten times as many before the first).
+    max_rows : int, default 1000
+        Rows looked at in each set. Grey levels are refused: they have no likelihood.
+
+    Notes
+    -----
+    `rbmfast.log_partition` with ``method="bracket"`` tells more about one model. Desjardins, Bengio &
+    Courville, "On tracking the partition function", NIPS 2011, follow log Z in this spirit.
+    """
+
+    n_chains: int = 20
+    n_replicas: int = 20
+    steps: int = 50
+    max_rows: int = 1000
+    needs_states: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        for name, low in (("n_chains", 2), ("n_replicas", 2), ("steps", 2), ("max_rows", 1)):
+            object.__setattr__(self, name, check_integer(getattr(self, name), name, low=low))
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        """See `Monitor.names`."""
+        return (*_both("log_likelihood", has_validation), "log_z", "log_z_stderr")
+
+    def __call__(self, watched: Watched) -> dict[str, float]:
+        """See `Monitor.__call__`."""
+        tracker = LogZTracker(self.n_chains, self.n_replicas, self.steps)
+        own = "log_likelihood/"
+        memory = {name.removeprefix(own): x for name, x in watched.notes.items() if name.startswith(own)}
+        log_z, stderr = tracker.look(watched.rbm, memory, watched.seed, watched.epoch)
+        watched.notes.update({own + name: array for name, array in memory.items()})
+        result = {"log_z": log_z, "log_z_stderr": stderr}
+        for name in _both("log_likelihood", watched.has_validation):
+            v = watched.rows(name.split("_")[0], self.max_rows)
+            result[name] = -_mean(watched.rbm.free_energy(v)) - log_z
         return result
 
 

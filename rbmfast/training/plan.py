@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rbmfast.data import Rows, as_rows
+from rbmfast.likelihood._checks import check_states
 from rbmfast.models import RBM
 from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
 from rbmfast.reference import MAX_BATCH, STREAM_VERSION
@@ -130,7 +131,7 @@ def make_plan(
     if validation is not None:
         validation = as_rows(validation, rbm.n_visible, domain=rbm.visible.domain, name="validation")
     rows_in_batch = _check_batch_size(batch_size, rows.n_rows)
-    checked_monitors = _check_monitors(monitors, validation is not None)
+    checked_monitors = _check_monitors(monitors, rbm, rows, validation)
     names = tuple(name for monitor in checked_monitors for name in monitor.names(validation is not None))
     _check_names(names)
     carried = _check_carried(carried, rbm, optimizer, checkpoint)
@@ -259,11 +260,15 @@ def _check_list(things: object, kind: type[Any], name: str, example: str) -> tup
     return checked
 
 
-def _check_monitors(monitors: object, has_validation: bool) -> tuple[Monitor, ...]:
+def _check_monitors(monitors: object, rbm: RBM, rows: Rows, validation: Rows | None) -> tuple[Monitor, ...]:
     checked = _check_list(monitors, Monitor, "monitors", "rf.ReconstructionError()")
     for monitor in checked:
-        if monitor.needs_validation and not has_validation:
+        if monitor.needs_validation and validation is None:
             raise ValueError(f"validation must be given: {type(monitor).__name__} in monitors needs it")
+    if any(monitor.needs_states for monitor in checked):
+        check_states(rows, rbm)
+        if validation is not None:
+            check_states(validation, rbm, "validation")
     return checked
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.random import Purpose
@@ -37,6 +39,8 @@ class Run:
         Parameters, velocities, running means, exponent.
     chains : array (n_chains, n_hidden) or None
         Hidden states of the persistent chains.
+    notes : dict of str to array
+        What monitors keep from epoch to epoch.
     memory : dict of str to array
         What the method keeps beside them.
     visible_means : float32 array (n_visible,)
@@ -58,6 +62,7 @@ class Run:
         self.state = LearningState.start(plan.rbm.W, plan.rbm.a, plan.rbm.b)
         self.chains: States | None = None
         self.memory: dict[str, F32] = {}
+        self.notes: dict[str, NDArray[Any]] = {}
         self.visible_means: F32 = np.zeros(plan.rbm.n_visible, np.float32)
         self.epoch = 0
         self.updates = 0
