@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 
 F32 = NDArray[np.float32]
 
@@ -63,12 +63,17 @@ class NumpyRBM:
         """F(v) = -a v - sum softplus(x)."""
         x = v @ self.W
         x += self.b
-        softplus = np.abs(x)
+        energy: F32 = -(v @ self.a) - self.softplus_sum(x)
+        return energy
+
+    def softplus_sum(self, x: F32) -> F32:
+        """Row sums of log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|))."""
+        softplus = np.abs(x, out=self._array("softplus", *x.shape))
         np.negative(softplus, out=softplus)
         np.log1p(np.exp(softplus, out=softplus), out=softplus)
-        softplus += np.maximum(x, 0, out=x)
-        energy: F32 = -(v @ self.a) - softplus.sum(axis=1)
-        return energy
+        softplus += np.maximum(x, 0, out=self._array("positive part", *x.shape))
+        total: F32 = softplus.sum(axis=1)
+        return total
 
     def gibbs(self, v: F32, steps: int) -> F32:
         """Visible states after some Gibbs steps."""
@@ -78,6 +83,29 @@ class NumpyRBM:
             self.bernoulli(self.hidden_probabilities(v, out=h), out=h)
             self.bernoulli(self.visible_probabilities(h, out=v), out=v)
         return v
+
+    def ais(self, rates: F32, n_chains: int, steps: int) -> float:
+        """Log Z by annealed importance sampling from units with these rates."""
+        p = np.clip(rates, 0.001, 0.999)
+        base = np.log(p / (1 - p)).astype(np.float32)
+        v = self.bernoulli(np.tile(p, (n_chains, 1)), out=np.empty((n_chains, len(p)), np.float32))
+        h = np.empty((n_chains, len(self.b)), np.float32)
+        log_w = np.zeros(n_chains)
+        x, y, scaled = np.empty_like(h), np.empty_like(v), np.empty_like(h)
+        for t in range(steps):
+            here, there = np.float32(t / steps), np.float32((t + 1) / steps)
+            np.matmul(v, self.W, out=x)
+            x += self.b
+            log_w += (there - here) * (v @ (self.a - base))
+            log_w -= self.softplus_sum(np.multiply(x, here, out=scaled))
+            log_w += self.softplus_sum(np.multiply(x, there, out=scaled))
+            self.bernoulli(expit(scaled, out=scaled), out=h)
+            np.matmul(h, self.W.T, out=y)
+            y *= there
+            y += (1 - there) * base + there * self.a
+            self.bernoulli(expit(y, out=y), out=v)
+        log_z0 = np.logaddexp(0, base).sum() + len(self.b) * np.log(2)
+        return float(log_z0 + logsumexp(log_w) - np.log(n_chains))
 
     # --- Learning ----------------------------------------------------------------------------------------
 

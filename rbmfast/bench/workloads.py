@@ -180,6 +180,25 @@ class Gibbs(Workload):
 
 
 @dataclass(frozen=True)
+class AIS(Gibbs):
+    """Annealed importance sampling from units with the rates of the data; `steps` are its temperatures.
+
+    Examples
+    --------
+    >>> from rbmfast.bench import workloads
+    >>> workloads.AIS(784, 500, n_rows=100, steps=1000).name
+    'AIS, 784 x 500, 100 chains'
+    """
+
+    task = "ais"
+
+    @property
+    def name(self) -> str:
+        """See `Workload.name`."""
+        return f"AIS, {self.size}, {self.n_rows} chains"
+
+
+@dataclass(frozen=True)
 class HiddenProbabilities(Workload):
     """Probabilities of the hidden units; `form` is what the data is given as.
 
@@ -264,6 +283,7 @@ WORKLOADS: tuple[Workload, ...] = (
     CD(2048, 2048, n_rows=1280, batch_size=256, epochs=2),
     PCD(784, 500, n_rows=2000, batch_size=2000, epochs=2, k=10, n_chains=2000),
     Gibbs(784, 500, n_rows=100, steps=100),
+    AIS(784, 500, n_rows=100, steps=200),
     *(HiddenProbabilities(784, 500, n_rows=10_000, form=form) for form in FORMS),
     HiddenProbabilities(784, 500, n_rows=1),
     FreeEnergy(784, 500, n_rows=10_000),

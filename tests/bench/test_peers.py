@@ -65,6 +65,14 @@ def test_gibbs(peer: type[Peer]) -> None:
     assert set(np.unique(states)) <= {0.0, 1.0}
 
 
+@those_who_know("ais")
+def test_ais(peer: type[Peer]) -> None:
+    """400 chains of a small model: within 0.1 nats, some ten standard errors."""
+    model = peer(W, A, B)
+    data = model.prepare(np.tile(V, (100, 1)))
+    assert float(model.ais(data, steps=100)) == pytest.approx(rf.log_partition(MODEL).value, abs=0.1)
+
+
 # --- Learning ----------------------------------------------------------------------------------------------
 
 DATA = np.repeat(V, 25, axis=0)[np.random.default_rng(0).permutation(100)]  # one unit of four is on

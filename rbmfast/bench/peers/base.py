@@ -78,6 +78,10 @@ class Peer(ABC):
         """Visible states, so many Gibbs steps from the data."""
         raise NotImplementedError
 
+    def ais(self, data: Any, steps: int) -> object:
+        """Log Z by annealing a chain for every row, from units with the rates of the data."""
+        raise NotImplementedError
+
     def hidden_probabilities(self, data: Any) -> object:
         """P(h = 1 | v) for every row."""
         raise NotImplementedError

@@ -55,6 +55,10 @@ class Rbmfast(Peer):
         """See `Peer.gibbs`."""
         return self.rbm.gibbs(data, steps=steps, seed=0)
 
+    def ais(self, data: Any, steps: int) -> object:
+        """See `Peer.ais`."""
+        return rf.log_partition(self.rbm, "ais", n_chains=len(data), n_temperatures=steps, base=data, seed=0)
+
     def hidden_probabilities(self, data: Any) -> object:
         """See `Peer.hidden_probabilities`."""
         return self.rbm.hidden_probabilities(data)

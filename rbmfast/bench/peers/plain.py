@@ -38,6 +38,10 @@ class Numpy(Peer):
         """See `Peer.gibbs`."""
         return self.rbm.gibbs(data, steps)
 
+    def ais(self, data: Any, steps: int) -> object:
+        """See `Peer.ais`."""
+        return self.rbm.ais(data.mean(axis=0), len(data), steps)
+
     def hidden_probabilities(self, data: Any) -> object:
         """See `Peer.hidden_probabilities`."""
         return self.rbm.hidden_probabilities(data)

@@ -72,6 +72,24 @@ class Torch(Peer):
                 data = self._bernoulli(self._visible_probabilities(h))
         return data
 
+    def ais(self, data: Any, steps: int) -> object:
+        """See `Peer.ais`."""
+        torch, softplus = self.torch, self.torch.nn.functional.softplus
+        with torch.inference_mode():
+            base = torch.logit(data.mean(0), eps=1e-3)
+            v = self._bernoulli(base.sigmoid().expand(len(data), -1))
+            log_w = torch.zeros(len(data))
+            for t in range(steps):
+                here, there = t / steps, (t + 1) / steps
+                x = torch.addmm(self.b, v, self.W)
+                log_w += (there - here) * (v @ (self.a - base))
+                log_w += softplus(there * x).sum(1) - softplus(here * x).sum(1)
+                h = self._bernoulli(x.mul_(there).sigmoid_())
+                y = torch.addmm((1 - there) * base + there * self.a, h, self.W.T, alpha=there)
+                v = self._bernoulli(y.sigmoid_())
+            log_z0 = softplus(base).sum() + len(self.b) * np.log(2)
+            return log_z0 + torch.logsumexp(log_w, 0) - np.log(len(data))
+
     def hidden_probabilities(self, data: Any) -> Any:
         """See `Peer.hidden_probabilities`."""
         with self.torch.inference_mode():
