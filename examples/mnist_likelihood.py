@@ -1,6 +1,6 @@
 """The log-likelihood of an RBM with 500 hidden units on binarised MNIST, from scratch, from both sides.
 
-    python examples/mnist_likelihood.py DATA [--epochs 600] [--save MODEL]
+    python examples/mnist_likelihood.py DATA [--epochs 400] [--save MODEL]
 
 DATA is an .npz file with `train` and `test`: rows of 0 and 1, or the same packed by numpy.packbits; the
 published numbers are about the file of Salakhutdinov & Murray (2008). The recipe: persistent chains (PCD-1,
@@ -41,7 +41,7 @@ def train(X: np.ndarray, n_hidden: int, epochs: int, seed: int) -> tuple[rf.RBM,
         X,
         method=rf.PCD(k=1),
         optimizer=rf.SGD(rf.Linear(0.05, 0.0)),
-        penalties=[rf.L1(8e-5), rf.L2(2e-4)],
+        penalties=[rf.L1(5e-5), rf.L2(2e-4)],
         centered=True,
         epochs=epochs,
         batch_size=100,
@@ -56,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--hidden", type=int, default=500)
-    parser.add_argument("--epochs", type=int, default=600)
+    parser.add_argument("--epochs", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--chains", type=int, default=500, help="of annealing, each way")
     parser.add_argument("--temperatures", type=int, default=10_000)

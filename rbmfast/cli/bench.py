@@ -24,9 +24,10 @@ SUMMARY = "time rbmfast and others on this machine"
 DESCRIPTION = """\
 Time this library, a fast NumPy implementation, the bare float32 matrix products of learning (the
 BLAS floor) and, where they are installed, scikit-learn and PyTorch: learning by CD-1 and PCD-10,
-Gibbs steps, hidden probabilities of many rows and of one, free energies and scores. All get the
-same random data with 13 % ones and the same number of threads. They take turns; medians are
-compared. It takes 3 to 4 minutes for 1 and 2 threads. Close other programs first.
+Gibbs steps, annealed importance sampling, hidden probabilities of many rows and of one, free
+energies and scores. All get the same random data with 13 % ones and the same number of threads.
+They take turns; medians are compared. It takes 4 minutes for 1 and 2 threads. Close other
+programs first.
 
 The environment variable RBMFAST_ISA chooses this library's instructions: portable, avx2, avx512
 or amx."""

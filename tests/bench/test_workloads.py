@@ -18,6 +18,7 @@ ROWS = {
     "CD-1, 2048 x 2048, batch 256": {ScikitLearn},
     "PCD-10, 784 x 500, batch 2000, 2000 chains": {Torch},
     "Gibbs steps, 784 x 500, 100 chains": {ScikitLearn, Torch},
+    "AIS, 784 x 500, 100 chains": {Torch},
     "hidden probabilities, 784 x 500, 10000 rows of 0/1 as uint8": {ScikitLearn},
     "hidden probabilities, 784 x 500, 10000 rows of 0/1 as float32": {ScikitLearn},
     "hidden probabilities, 784 x 500, 10000 rows of grey levels as float32": {ScikitLearn},
