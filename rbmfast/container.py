@@ -310,3 +310,22 @@ def _parse_header(
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def check_path(path: object, name: str) -> str | None:
+    """A file name or None; a clear error otherwise."""
+    if path is None:
+        return None
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a file name or None, got {path!r}")
+    return os.fsdecode(path)
+
+
+def check_destination(path: object, name: str) -> str | None:
+    """The name of a file that can be written, or None: what is found out at the end has cost all the work."""
+    file = check_path(path, name)
+    if file is not None and os.path.isdir(file):
+        raise IsADirectoryError(f"{name} must be a file name, got the folder {file!r}")
+    if file is not None and not os.path.isdir(os.path.dirname(os.path.abspath(file))):
+        raise FileNotFoundError(f"{name} must lie in an existing folder, got {file!r}")
+    return file

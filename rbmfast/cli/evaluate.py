@@ -35,6 +35,7 @@ from rbmfast.cli.common import (
 from rbmfast.cli.datafiles import read_data
 from rbmfast.data import Rows
 from rbmfast.likelihood import ChainDiagnostics, LogPartition, MeanLogLikelihood, SampleComparison
+from rbmfast.likelihood.enumeration import can_enumerate
 from rbmfast.random import Purpose
 from rbmfast.reference import GREY, States
 from rbmfast.units.base import F64, rows_in_a_scan
@@ -131,16 +132,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _method(arguments: argparse.Namespace, rbm: rf.RBM) -> str:
-    method: str = arguments.method or ("exact" if _is_small(rbm) else "ais")
+    method: str = arguments.method or ("exact" if can_enumerate(rbm, SMALL) else "ais")
+    if method == "exact" and not can_enumerate(rbm):
+        raise CommandError(f"log Z of {rbm} is too large to enumerate: choose --method ais or bracket")
     if method == "exact" and arguments.chains:
         raise CommandError(f"--chains is an option of --method ais and bracket; log Z of {rbm} is exact")
     return method
-
-
-def _is_small(rbm: rf.RBM) -> bool:
-    """Whether a layer has few enough states to enumerate them unasked."""
-    layers = ((rbm.visible, rbm.n_visible), (rbm.hidden, rbm.n_hidden))
-    return any(unit.exact and n <= SMALL for unit, n in layers)
 
 
 def _read(arguments: argparse.Namespace, path: str, rbm: rf.RBM) -> Rows:

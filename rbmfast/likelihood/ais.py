@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rbmfast.likelihood.acceptance import acceptance_ratio
-from rbmfast.likelihood.journey import Route
+from rbmfast.likelihood.journey import Route, digest
 from rbmfast.likelihood.result import LogPartition, log_mean_exp
 from rbmfast.models.path import Path
 from rbmfast.random import Purpose
@@ -31,24 +31,34 @@ class Plan:
     seed: int
     checkpoint: str | None = None
     resume: str | None = None
+    samples: States | None = None  # to go back from; None: they are drawn
 
-    def travel(self, backwards: bool, start: Callable[[], States]) -> tuple[States, F64]:
-        """Lead chains along the path, or back."""
-        purpose = Purpose.REVERSE_AIS if backwards else Purpose.AIS
-        betas = self.betas[::-1] if backwards else self.betas
-        route = Route(self.path, np.ascontiguousarray(betas), self.n_chains, self.seed, purpose)
-        return route.travel(start, self.checkpoint, self.resume)
+    def route(self, back: bool) -> Route:
+        """Along the path, or back. Nothing happens yet, but a wrong file to resume from is refused."""
+        purpose = Purpose.REVERSE_AIS if back else Purpose.AIS
+        betas = np.ascontiguousarray(self.betas[::-1] if back else self.betas)
+        origin = "drawn" if self.samples is None or not back else digest(self.samples)
+        route = Route(self.path, betas, self.n_chains, self.seed, purpose, origin)
+        if self.resume is not None:
+            route.take_up(self.resume)
+        return route
 
 
 def forward(plan: Plan) -> LogPartition:
     """Log Z from chains led from independent units to the model (Salakhutdinov & Murray 2008)."""
-    v, gained = plan.travel(False, lambda: plan.path.start(plan.n_chains, plan.seed, Purpose.AIS))
+    v, gained = plan.route(back=False).travel(
+        lambda: plan.path.start(plan.n_chains, plan.seed, Purpose.AIS), plan.checkpoint, plan.resume
+    )
     return estimate(plan.path.log_z0() + gained, "ais", v)
 
 
-def reverse(plan: Plan, samples: Callable[[], States]) -> LogPartition:
+def reverse(plan: Plan, draw: Callable[[], States]) -> LogPartition:
     """Log Z from samples of the model whose chains go back to independent units (Burda et al. 2015)."""
-    v, gained = plan.travel(True, samples)
+
+    def start() -> States:
+        return draw() if plan.samples is None else plan.samples
+
+    v, gained = plan.route(back=True).travel(start, plan.checkpoint, plan.resume)
     return estimate(plan.path.log_z0() - gained, "reverse_ais", v, sign=-1)
 
 

@@ -13,6 +13,7 @@ from rbmfast.likelihood.schedule import make_schedule
 from rbmfast.models import RBM
 from rbmfast.models.base_rates import make_path
 from rbmfast.random import MAX_ROW, Purpose, SeedLike, check_integer, check_seed
+from rbmfast.runtime import check_fits_memory
 from rbmfast.units.base import F64
 
 BLOCK_BYTES = 1 << 26
@@ -74,6 +75,7 @@ def conservative_log_likelihood(
     rows = check_states(X, rbm)
     n_chains = check_integer(n_chains, "n_chains", low=1, high=MAX_ROW // rows.n_rows)
     n_temperatures = check_integer(n_temperatures, "n_temperatures", low=1)
+    check_fits_memory(16 * n_temperatures + 8 * rows.n_rows, f"n_temperatures={n_temperatures}")
     key = check_seed(seed)
     path = make_path(rbm, base)
     betas = make_schedule(schedule, n_temperatures, path, key)

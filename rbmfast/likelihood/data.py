@@ -122,7 +122,7 @@ def _log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None) -> tup
     check_rbm(rbm)
     rows = check_states(X, rbm)
     if isinstance(log_z, (bool, np.bool_)) or not (
-        log_z is None or isinstance(log_z, (LogPartition, int, float, np.floating))
+        log_z is None or isinstance(log_z, (LogPartition, int, float, np.floating, np.integer))
     ):
         raise TypeError(f"log_z must be a LogPartition or a number, got {log_z!r}")
     z = log_partition(rbm) if log_z is None else log_z

@@ -51,7 +51,7 @@ def exact_log_z(rbm: RBM) -> float:
     >>> round(math.exp(exact_log_z(rbm)), 2)
     29.92
     """
-    blocks = Blocks(layer_to_enumerate(rbm, "the exact log Z"))
+    blocks = Blocks(layer_to_enumerate(rbm, "the exact log Z", instead="; method='bracket' estimates it"))
     return log_sum_exp(blocks.log_sums())
 
 
@@ -113,7 +113,7 @@ def hidden_layer(rbm: RBM) -> Layer:
     return Layer("hidden", rbm.hidden, rbm.b, rbm.visible, a, W.T)
 
 
-def layer_to_enumerate(rbm: RBM, what: str) -> Layer:
+def layer_to_enumerate(rbm: RBM, what: str, instead: str = "") -> Layer:
     """The smaller layer with countable states, the hidden one of two equals.
 
     Parameters
@@ -122,6 +122,8 @@ def layer_to_enumerate(rbm: RBM, what: str) -> Layer:
         The model.
     what : str
         What for: the start of the sentence that refuses.
+    instead : str
+        What to do instead: its end.
 
     Raises
     ------
@@ -136,7 +138,7 @@ def layer_to_enumerate(rbm: RBM, what: str) -> Layer:
         n, n_other = layer.W.shape
         raise ValueError(
             f"{what} of {rbm!r} would take 2**{n} states of the {layer.name} layer and "
-            f"{_rough(n, n_other)} exponentials; at most {MAX_UNITS} units are enumerated"
+            f"{_rough(n, n_other)} exponentials; at most {MAX_UNITS} units are enumerated{instead}"
         )
     return layer
 

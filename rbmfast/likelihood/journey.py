@@ -12,10 +12,11 @@ import numpy as np
 from rbmfast.container import JSON, FileFormatError, read_file, write_file
 from rbmfast.models.path import Path
 from rbmfast.random import Purpose
-from rbmfast.reference import F32, States
+from rbmfast.reference import F32, STREAM_VERSION, States
 from rbmfast.units.base import F64
 
 KIND = "annealing"
+MODEL, SAMPLES = "the model, base or schedule", "the samples"  # known by their digests only
 FIRST_STEP = 2  # half-step 0 is the start's
 SECONDS = 30.0  # between two checkpoints
 WORK = 2e10  # additions between two looks at the clock
@@ -33,6 +34,8 @@ class Route:
         The stops.
     n_chains, seed, purpose
         How many chains, and their random numbers.
+    origin : str
+        Where the chains start: "drawn", or a digest of the states that were given.
     """
 
     path: Path
@@ -40,28 +43,34 @@ class Route:
     n_chains: int
     seed: int
     purpose: Purpose
+    origin: str = "drawn"
 
     def describe(self) -> dict[str, JSON]:
         """The same in short, as JSON: what a checkpoint is compared with."""
         numbers = hashlib.sha256()
-        for array in (self.path.up.W, self.path.down.bias, self.path.up.bias, self.path.base, self.betas):
+        betas = np.sort(self.betas)
+        for array in (self.path.up.W, self.path.down.bias, self.path.up.bias, self.path.base, betas):
             numbers.update(np.ascontiguousarray(array, "<f4").data)
         units = [self.path.down.target.name, self.path.up.target.name]
         return {
-            "model, base and schedule": numbers.hexdigest(),
-            "units": ", ".join(units),
-            "n_chains": self.n_chains,
-            "seed": self.seed,
             "direction": self.purpose.name,
+            "n_chains": self.n_chains,
+            "temperatures": len(self.betas) - 1,
+            "seed": self.seed,
+            "units": ", ".join(units),
+            MODEL: numbers.hexdigest(),
+            SAMPLES: self.origin,
+            "stream_version": STREAM_VERSION,
         }
 
     def travel(
         self, start: Callable[[], States], checkpoint: str | None = None, resume: str | None = None
     ) -> tuple[States, F64]:
         """Go all the way from the states that `start` gives; the last visible states and the log-weights."""
-        at, v, log_weights = (
-            (0, start(), np.zeros(self.n_chains)) if resume is None else self._take_up(resume)
-        )
+        if resume is None:
+            at, v, log_weights = 0, start(), np.zeros(self.n_chains)
+        else:
+            at, v, log_weights = self.take_up(resume)
         n = max(1, int(WORK / (2 * self.n_chains * self.path.up.W.size)))
         saved = time.monotonic()
         while at < len(self.betas) - 1:
@@ -70,24 +79,36 @@ class Route:
                 v, log_weights, some, self.seed, self.purpose, FIRST_STEP + 2 * at
             )
             at += len(some) - 1
-            if checkpoint is not None and (at == len(self.betas) - 1 or time.monotonic() > saved + SECONDS):
-                meta: dict[str, JSON] = {"settings": self.describe(), "at": at}
-                write_file(checkpoint, KIND, meta, {"v": v, "log_weights": log_weights})
+            if checkpoint is not None and time.monotonic() > saved + SECONDS:
+                self._save(checkpoint, at, v, log_weights)
                 saved = time.monotonic()
+        if checkpoint is not None:
+            self._save(checkpoint, at, v, log_weights)
         return v, log_weights
 
-    def _take_up(self, file: str) -> tuple[int, States, F64]:
+    def _save(self, file: str, at: int, v: States, log_weights: F64) -> None:
+        meta: dict[str, JSON] = {"settings": self.describe(), "at": at}
+        write_file(file, KIND, meta, {"v": v, "log_weights": log_weights})
+
+    def take_up(self, file: str) -> tuple[int, States, F64]:
+        """How far chains on this route had come, their states and log-weights; an error if on another."""
         _, meta, arrays = read_file(file, kind=KIND)
         if not {"settings", "at"} <= meta.keys() or not {"v", "log_weights"} <= arrays.keys():
             raise FileFormatError(f"{file!r} is not a complete checkpoint")
         for name, value in self.describe().items():
-            if meta["settings"].get(name) != value:
-                raise ValueError(
-                    f"resume: {name} is {value!r}, but was {meta['settings'].get(name)!r} in {file!r}"
-                )
+            former = meta["settings"].get(name)
+            if former != value and name in (MODEL, SAMPLES):
+                raise ValueError(f"resume: {name} is not that of {file!r}")
+            if former != value:
+                raise ValueError(f"resume: {name} is {value!r}, but was {former!r} in {file!r}")
         return meta["at"], arrays["v"], arrays["log_weights"]
 
 
 def seed_of(file: str) -> int:
     """The seed of the run that was saved."""
     return int(read_file(file, kind=KIND)[1].get("settings", {}).get("seed", 0))
+
+
+def digest(states: States) -> str:
+    """Of given states."""
+    return hashlib.sha256(np.ascontiguousarray(states).data).hexdigest()

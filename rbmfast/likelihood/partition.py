@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rbmfast.container import check_destination, check_path
 from rbmfast.data import as_rows
 from rbmfast.likelihood import ais
 from rbmfast.likelihood._checks import check_rbm
@@ -22,6 +23,7 @@ from rbmfast.models import RBM
 from rbmfast.models.base_rates import make_path
 from rbmfast.random import MAX_ROW, MAX_STEP, SeedLike, check_integer, check_seed
 from rbmfast.reference import States
+from rbmfast.runtime import check_fits_memory
 
 METHODS = ("exact", "ais", "reverse_ais", "bracket")
 SAMPLE_STEPS = 1000  # of tempered chains, where exact samples cannot be had
@@ -116,19 +118,26 @@ def log_partition(
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}")
     if method == "exact":
+        _refuse(method, base=base, samples=samples, checkpoint=checkpoint, resume=resume)
         value = exact_log_z(rbm)
         return LogPartition(value, stderr=0.0, lower=value, upper=value, method="exact")
 
     n_chains = check_integer(n_chains, "n_chains", low=2, high=MAX_ROW)
     n_temperatures = check_integer(n_temperatures, "n_temperatures", low=1, high=MAX_STEP // 2 - 2)
+    if method == "ais":
+        _refuse(method, samples=samples)
+    check_fits_memory(n_chains * (12 * rbm.n_visible + 64) + 16 * n_temperatures, f"{n_chains} chains")
     plan = _plan(rbm, n_chains, n_temperatures, base, schedule, seed, checkpoint, resume)
-    given = None if samples is None else _check_samples(rbm, samples, n_chains, method)
+    if samples is not None:
+        plan = replace(plan, samples=_check_samples(rbm, samples, n_chains))
 
     def draw() -> States:
-        return _samples(rbm, n_chains, base, plan.seed) if given is None else given
+        return _samples(rbm, n_chains, base, plan.seed)
 
     if method == "bracket":
-        z = ais.bracket(ais.forward(plan), ais.reverse(_way_back(plan), draw))
+        way_back = _way_back(plan)
+        way_back.route(back=True)  # refuses a wrong file before the way there
+        z = ais.bracket(ais.forward(plan), ais.reverse(way_back, draw))
     else:
         z = ais.forward(plan) if method == "ais" else ais.reverse(plan, draw)
     if z.warning:
@@ -146,7 +155,7 @@ def _plan(
     checkpoint: str | os.PathLike[str] | None,
     resume: str | os.PathLike[str] | None,
 ) -> ais.Plan:
-    saved, former = (None if path is None else os.fspath(path) for path in (checkpoint, resume))
+    saved, former = check_destination(checkpoint, "checkpoint"), check_path(resume, "resume")
     key = seed_of(former) if seed is None and former is not None else check_seed(seed)
     path = make_path(rbm, base)
     betas = make_schedule(schedule, n_temperatures, path, key)
@@ -158,12 +167,18 @@ def _way_back(plan: ais.Plan) -> ais.Plan:
     saved, former = (None if file is None else f"{file}.reverse" for file in (plan.checkpoint, plan.resume))
     if former is not None and not os.path.exists(former):
         former = None
+    if saved is not None and plan.resume is None and os.path.exists(saved):
+        os.remove(saved)  # of another run under this name
     return replace(plan, checkpoint=saved, resume=former)
 
 
-def _check_samples(rbm: RBM, samples: Any, n_chains: int, method: str) -> States:
-    if method == "ais":
-        raise ValueError("samples must not be given for method='ais': its chains begin at independent units")
+def _refuse(method: str, **arguments: object) -> None:
+    for name, value in arguments.items():
+        if value is not None:
+            raise ValueError(f"{name} must not be given for method={method!r}, which has no use for it")
+
+
+def _check_samples(rbm: RBM, samples: Any, n_chains: int) -> States:
     rows = as_rows(samples, rbm.n_visible, domain=rbm.visible.domain, name="samples")
     if rows.n_rows != n_chains or rows.kind == "grey":
         raise ValueError(

@@ -31,8 +31,12 @@ def make_schedule(schedule: str | ArrayLike, n_temperatures: int, path: Path, se
     if betas.ndim != 1 or betas.dtype.kind not in "fiu" or len(betas) < 2:
         raise ValueError(f"{allowed}, got shape {betas.shape} of {betas.dtype}")
     given: F32 = betas.astype(np.float32)
-    if given[0] != 0 or given[-1] != 1 or not (np.diff(given) >= 0).all():
+    if given[0] != 0 or given[-1] != 1:
         raise ValueError(f"{allowed}, got {given[0]} to {given[-1]}")
+    falls = np.flatnonzero(~(np.diff(given) >= 0))  # NaN, too
+    if len(falls):
+        first = int(falls[0])
+        raise ValueError(f"{allowed}, got {given[first]} and then {given[first + 1]} at place {first + 1}")
     return given
 
 

@@ -129,10 +129,17 @@ class Path:
         log_weights : float64 array (n_rows,)
             With the log-ratios of the models before each step, after and before the change of beta.
         """
-        n = max(1, WORK // (2 * len(v) * self.up.W.size))
+        rows = max(1, WORK // (2 * self.up.W.size))
+        n = max(1, rows // len(v))
         for at in range(0, len(betas) - 1, n):
-            stream = seed, purpose, 0, first_step + 2 * at, first_row
-            v, log_weights = self._move(v, log_weights, betas[at : at + n + 1], *stream)
+            some, step = betas[at : at + n + 1], first_step + 2 * at
+            parts = [
+                self._move(
+                    v[i : i + rows], log_weights[i : i + rows], some, seed, purpose, 0, step, first_row + i
+                )
+                for i in range(0, len(v), rows)
+            ]
+            v, log_weights = (np.concatenate(part) for part in zip(*parts, strict=True))
         return v, log_weights
 
     def _move(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import rbmfast as rf
 from rbmfast.data import Rows, as_rows
 from rbmfast.likelihood.enumeration import can_enumerate
+from rbmfast.likelihood.tracking import EXACT_UNITS
 from rbmfast.models.passes import row_dot
 from rbmfast.reference import F32
 from rbmfast.sklearn.compat import check_finite
@@ -19,7 +20,6 @@ from rbmfast.units.base import F64, rows_in_a_scan
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]
 
-EXACT_UNITS = 15  # of the smaller layer, up to which log Z is enumerated: a fraction of a second
 CHAINS, TEMPERATURES = 100, 1000  # of annealing beyond: about a second for 784 x 500
 
 

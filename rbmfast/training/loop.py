@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from rbmfast.container import check_path
 from rbmfast.models import RBM
 from rbmfast.random import SeedLike
 from rbmfast.training.base import Method
@@ -20,7 +21,7 @@ from rbmfast.training.display import Display
 from rbmfast.training.history import History
 from rbmfast.training.monitors import Monitor, Watched
 from rbmfast.training.optimizers import SGD
-from rbmfast.training.plan import Plan, check_path, make_plan
+from rbmfast.training.plan import Plan, make_plan
 from rbmfast.training.run import Run
 from rbmfast.training.state import TrainingState
 

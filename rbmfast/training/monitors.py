@@ -2,7 +2,8 @@
 
 Monitors look at a bounded number of rows, chosen once by the run's seed, from random streams of their own:
 they never change training. A number that may stop a run is formed by the engine's functions and by sums in a
-fixed order (`math.fsum` over rows), so that it has the same bits everywhere.
+fixed order (`math.fsum` over rows), so that it has the same bits everywhere. (But
+for `LogLikelihood`, whose log Z is rounded instead: differences of the last bits then hardly ever show.)
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from rbmfast.data import Rows
 from rbmfast.likelihood import pseudo_likelihood
 from rbmfast.likelihood.tracking import LogZTracker
 from rbmfast.models import RBM
+from rbmfast.models.tempering import MAX_REPLICAS
 from rbmfast.random import Purpose, check_integer
-from rbmfast.reference import GREY, row_sums
+from rbmfast.reference import GREY, MAX_BATCH, row_sums
 from rbmfast.training._checks import check_fraction
 
 I64 = NDArray[np.int64]
@@ -273,8 +275,9 @@ class LogLikelihood(Monitor):
     needs_states: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        for name, low in (("n_chains", 2), ("n_replicas", 2), ("steps", 2), ("max_rows", 1)):
-            object.__setattr__(self, name, check_integer(getattr(self, name), name, low=low))
+        for name, high in (("n_chains", MAX_BATCH), ("n_replicas", MAX_REPLICAS), ("steps", 10**6)):
+            object.__setattr__(self, name, check_integer(getattr(self, name), name, low=2, high=high))
+        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
         """See `Monitor.names`."""

@@ -103,6 +103,15 @@ def _check_chains(chains: object, n_hidden: int, replicas: int) -> None:
         raise ValueError(f"chains must have a multiple of {replicas} rows, got {len(chains)}")
 
 
+def _check_memory(given: dict[str, F32] | None, method: Method, new: dict[str, F32]) -> dict[str, F32]:
+    if given is None:
+        return new
+    for name, array in new.items():
+        if name not in given or np.shape(given[name]) != array.shape:
+            raise ValueError(f"memory must have an array {name!r} of shape {array.shape} for {method!r}")
+    return given
+
+
 def _as_float(states: States) -> F32:
     if states.dtype == np.uint16:
         return states.astype(np.float32) / np.float32(GREY)
@@ -191,7 +200,7 @@ def gradient_statistics(
 
     units = (rbm.visible, rbm.hidden)
     model = Conditionals.of(rbm.W, rbm.a, rbm.b, rbm._weights(), units, check_seed(seed), method.purpose)
-    memory = method.start_memory(model, rbm.visible_means) if memory is None else memory
+    memory = _check_memory(memory, method, method.start_memory(model, rbm.visible_means))
     model = replace(model, memory=memory)
     positive: Statistics | None = None
     negative: Statistics | None = None

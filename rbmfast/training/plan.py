@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rbmfast.container import check_destination
 from rbmfast.data import Rows, as_rows
 from rbmfast.likelihood._checks import check_states
 from rbmfast.models import RBM
@@ -158,7 +158,7 @@ def make_plan(
         monitor_names=names,
         callbacks=_check_callbacks(callbacks, names),
         progress=check_flag(progress, "progress"),
-        checkpoint=_check_checkpoint(checkpoint),
+        checkpoint=check_destination(checkpoint, "checkpoint"),
         checkpoint_every=check_integer(checkpoint_every, "checkpoint_every", low=1),
         carried=carried,
     )
@@ -214,23 +214,6 @@ def _check_weights(weights: ArrayLike | None, n_rows: int) -> F64 | None:
 
 def _digest(weights: F64) -> str:
     return hashlib.sha256(np.ascontiguousarray(weights, "<f8").data).hexdigest()
-
-
-def _check_checkpoint(checkpoint: object) -> str | None:
-    """A file name in an existing folder, or None: the first checkpoint must not fail after a change."""
-    path = check_path(checkpoint, "checkpoint")
-    if path is not None and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
-        raise FileNotFoundError(f"checkpoint must lie in an existing folder, got {path!r}")
-    return path
-
-
-def check_path(path: object, name: str) -> str | None:
-    """A file name or None; a clear error otherwise."""
-    if path is None:
-        return None
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"{name} must be a file name or None, got {path!r}")
-    return os.fsdecode(path)
 
 
 def _check_batch_size(batch_size: object, n_rows: int) -> int:

@@ -15,9 +15,9 @@ class TrainingState:
     """What `train` leaves to its next call, beside the model: for data that comes in parts.
 
     A new state begins a run. Passed to `train` again it goes on from there: with the same chains, velocities,
-    running means and schedules, and with random numbers that have not been used yet. So batches that come in
-    several calls teach, bit for bit, what they teach in one. A call that fails leaves it as it was after the
-    last complete epoch.
+    running means and schedules, and with random numbers that have not been used yet; only monitors begin
+    anew. So batches that come in several calls teach, bit for bit, what they teach in one. A call that fails
+    leaves it as it was after the last complete epoch.
 
     Parameters
     ----------

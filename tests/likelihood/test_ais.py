@@ -150,8 +150,47 @@ def test_resuming_equals_never_having_stopped(
 
     with pytest.raises(ValueError, match=r"resume: n_chains is 51, but was 50"):
         quick(rbm, method, resume=file, n_chains=51, n_temperatures=60)
-    with pytest.raises(ValueError, match=r"resume: model, base and schedule is"):
+    with pytest.raises(ValueError, match="resume: the model, base or schedule is not that of"):
         quick(model(12, 9), method, resume=file, **settings)
+    with pytest.raises(ValueError, match="resume: temperatures is 61, but was 60"):
+        quick(rbm, method, resume=file, n_chains=50, n_temperatures=61)
+
+
+def test_a_checkpoint_belongs_to_its_samples_and_its_direction(tmp_path: Path) -> None:
+    rbm, file = model(), tmp_path / "run"
+    V = [np.asarray(exact_samples(rbm, 50, seed=seed)) for seed in range(2)]
+    settings: dict[str, Any] = {"n_chains": 50, "n_temperatures": 10, "checkpoint": file}
+    first = quick(rbm, "reverse_ais", samples=V[0], **settings)
+    assert quick(rbm, "reverse_ais", samples=V[0], resume=file, **settings).value == first.value
+    with pytest.raises(ValueError, match="resume: the samples is not that of"):
+        quick(rbm, "reverse_ais", samples=V[1], resume=file, **settings)
+    with pytest.raises(ValueError, match="resume: direction is 'AIS', but was 'REVERSE_AIS'"):
+        quick(rbm, "ais", resume=file, **settings)
+
+
+def test_bracket_refuses_a_wrong_file_of_the_way_back_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rbm, file = model(), tmp_path / "run"
+    settings: dict[str, Any] = {"n_chains": 20, "n_temperatures": 10}
+    other = quick(rbm, "bracket", checkpoint=file, **{**settings, "seed": 5})
+    quick(rbm, "bracket", checkpoint=file, **settings)  # replaces both files
+    moved = tmp_path / "moved"
+    quick(rbm, "bracket", resume=file, checkpoint=moved, **settings)
+    assert quick(rbm, "bracket", resume=moved, **settings).value != other.value
+    quick(rbm, "ais", checkpoint=file, **{**settings, "seed": 5})
+    monkeypatch.setattr("rbmfast.models.path.Path.anneal", None)
+    with pytest.raises(ValueError, match="resume: seed is 5, but was 1"):
+        quick(rbm, "bracket", resume=file, **{**settings, "seed": 5})
+
+
+def test_rows_go_on_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    rbm = model()
+    whole = quick(rbm, "ais", n_temperatures=5)
+    monkeypatch.setattr("rbmfast.models.path.WORK", 2 * rbm.W.size * 30)
+    parts = quick(rbm, "ais", n_temperatures=5)
+    assert_array_equal(whole.log_weights, parts.log_weights)
+    assert_array_equal(whole.samples, parts.samples)
 
 
 # --- Where to start, where to stop -------------------------------------------------------------------------
@@ -210,12 +249,29 @@ def test_two_modes_that_annealing_cannot_tell() -> None:
         ({"samples": np.zeros((200, 12))}, "samples must not be given for method='ais'"),
         ({"method": "reverse_ais", "samples": np.zeros((10, 12))}, "samples must be n_chains=200 rows"),
         ({"seed": -1}, "seed"),
+        ({"schedule": [0, 0.5, 0.3, 1]}, r"got 0.5 and then 0.30\d+ at place 2"),
+        ({"method": "exact", "samples": np.zeros((2, 12))}, "samples must not be given for method='exact'"),
+        ({"method": "exact", "checkpoint": "x"}, "checkpoint must not be given for method='exact'"),
+        ({"checkpoint": 5}, "checkpoint must be a file name or None, got 5"),
+        ({"resume": 5}, "resume must be a file name or None, got 5"),
     ],
 )
 def test_errors(changes: dict[str, Any], message: str) -> None:
     settings: dict[str, Any] = {"method": "ais", "n_chains": 200, "n_temperatures": 10, **changes}
     with pytest.raises((TypeError, ValueError), match=message):
         rf.log_partition(model(), **settings)
+
+
+def test_a_checkpoint_that_cannot_be_written_fails_at_once(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match="checkpoint must be a file name, got the folder"):
+        quick(model(), "ais", checkpoint=tmp_path)
+    with pytest.raises(FileNotFoundError, match="checkpoint must lie in an existing folder"):
+        quick(model(), "ais", checkpoint=tmp_path / "no" / "file")
+
+
+def test_more_chains_than_fit_are_refused() -> None:
+    with pytest.raises(MemoryError, match="chains needs"):
+        quick(model(), "ais", n_chains=2**39)
 
 
 # --- A likelihood from below -------------------------------------------------------------------------------

@@ -114,5 +114,5 @@ def test_grey_levels_are_refused_before_anything_changes() -> None:
 
 @pytest.mark.parametrize("name", ["n_chains", "n_replicas", "steps", "max_rows"])
 def test_arguments(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name} must be an integer of at least"):
+    with pytest.raises(ValueError, match=f"{name} must be an integer"):
         rf.LogLikelihood(**{name: 0})
