@@ -65,7 +65,8 @@ def test_log_weights_of_given_states() -> None:
 @pytest.mark.parametrize("what", CALLS)
 def test_large_models_are_refused_with_their_cost(what: str) -> None:
     cost = r"2\*\*500 states of the hidden layer and 10\*\*153 exponentials; at most 25 units are enumerated"
-    with pytest.raises(ValueError, match=rf"^{what} of RBM\(784, 500\) would take {cost}(; method=.bracket. estimates it)?$"):
+    end = "; method='bracket' estimates it" if what == "the exact log Z" else ""
+    with pytest.raises(ValueError, match=rf"^{what} of RBM\(784, 500\) would take {cost}{end}$"):
         CALLS[what](rf.RBM(784, 500, seed=0))
     with pytest.raises(ValueError, match=r"2\*\*26 states of the visible layer"):
         CALLS[what](rf.RBM(26, 30, seed=0))
