@@ -81,7 +81,10 @@ def log_partition(
     Returns
     -------
     LogPartition
-        "exact" is good to about 12 digits; the others carry a standard error and a 95 % interval.
+        "exact" is good to about 12 digits; the others carry a standard error and a 95 % interval. For a
+        published model of known log Z it held the truth in 94 to 98 % of runs with "ais", 48 % (2000
+        temperatures) to 88 % (10 000) with "reverse_ais", which misses rare chains, and 98 to 100 % with
+        "bracket".
 
     Raises
     ------
