@@ -281,7 +281,8 @@ def test_grey_levels_from_integers_and_floats() -> None:
         (["bits.npy", "--momentum", "1"], "--momentum: momentum must be a finite number"),
         (["bits.npy", "--l1", "-1"], "--l1: cost must be a finite number above 0"),
         (["bits.npy", "--sparsity", "3"], "--sparsity: target must be a number from 0 to 1"),
-        (["bits.npy", "--chains", "3"], "--chains is an option of --method pcd"),
+        (["bits.npy", "--chains", "3"], "--chains is an option of --method pcd, fpcd and pt"),
+        (["bits.npy", "--replicas", "3"], "--replicas is an option of --method pt"),
         (["bits.npy", "--validation", "1.5"], "must be a file or a number between 0 and 1, got 1.5"),
         (["bits.npy", "--validation", "0.001"], "leaves nothing on one side"),
         (["bits.npy", "--validation", "nothing"], "nothing: No such file or directory"),
@@ -390,9 +391,10 @@ def test_held_out_rows_are_the_rest() -> None:
     assert not np.array_equal(held.values, other.values)
 
 
-def test_resume_equals_never_stopping(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("method", ["cd", "pcd", "fpcd", "pt"])
+def test_resume_equals_never_stopping(method: str, capsys: pytest.CaptureFixture[str]) -> None:
     write_files()
-    common = ["train", "bits.npy", "--hidden", "5", "--method", "pcd", "--batch-size", "20", "-o"]
+    common = ["train", "bits.npy", "--hidden", "5", "--method", method, "--batch-size", "20", "-o"]
     assert main([*common, "whole.rbm", "--epochs", "5"]) == 0
     assert main([*common, "part.rbm", "--epochs", "2", "--checkpoint", "run.ckpt"]) == 0
     assert main([*common, "rest.rbm", "--epochs", "5", "--resume", "run.ckpt"]) == 0

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import rbmfast as rf
@@ -46,6 +47,12 @@ examples:
 """
 
 SCHEDULES = ("constant", "linear", "exponential")
+METHODS: dict[str, Callable[[argparse.Namespace], Any]] = {
+    "cd": lambda given: rf.CD(k=given.k),
+    "pcd": lambda given: rf.PCD(k=given.k, n_chains=given.chains),
+    "fpcd": lambda given: rf.FPCD(k=given.k, n_chains=given.chains),
+    "pt": lambda given: rf.PT(given.replicas, k=given.k, n_chains=given.chains),
+}
 ORDERS = {"rows": True, "blocks": "blocks", "none": False}
 
 
@@ -68,10 +75,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="bernoulli (default), or gaussian: real values, scaled to mean 0 and variance 1")  # fmt: skip
 
     add = parser.add_argument_group("learning").add_argument
-    add("--method", type=choice("cd", "pcd"), default="cd", metavar="cd|pcd",
-        help="contrastive divergence (default), or persistent CD: better samples")  # fmt: skip
+    add("--method", type=choice(*METHODS), default="cd", metavar="|".join(METHODS),
+        help="contrastive divergence (default); persistent CD: better samples; the same with fast "
+        "weights; or parallel tempering: slow, for data with modes far apart")  # fmt: skip
     add("-k", type=whole(1), default=1, metavar="N", help="Gibbs steps per update (default: 1)")
-    add("--chains", type=whole(1), metavar="N", help="chains of pcd (default: the batch size)")
+    add("--chains", type=whole(1), metavar="N", help="chains of pcd, fpcd and pt (default: the batch size)")
+    add("--replicas", type=whole(2), metavar="N", help="temperatures of pt (default: 10)")
     add("--epochs", type=whole(0), default=10, metavar="N", help="passes over the data (default: 10)")
     add("--batch-size", type=whole(1), default=100, metavar="N", help="rows per update (default: 100)")
     add("--rate", type=number, default=0.05, metavar="X", help="learning rate (default: 0.05)")
@@ -134,11 +143,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
     """Arguments of `rf.train`; the library's checks of numbers are made here, before any file is read."""
-    if arguments.chains is not None and arguments.method != "pcd":
-        raise CommandError("--chains is an option of --method pcd")
+    if arguments.chains is not None and arguments.method == "cd":
+        raise CommandError("--chains is an option of --method pcd, fpcd and pt")
+    if arguments.replicas is not None and arguments.method != "pt":
+        raise CommandError("--replicas is an option of --method pt")
     if arguments.threshold is not None and arguments.grey:
         raise CommandError("--threshold and --grey exclude each other")
-    k, chains = arguments.k, arguments.chains
     penalties: list[Any] = []
     for option, penalty in {
         "l1": rf.L1,
@@ -155,7 +165,7 @@ def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
         "exponential": lambda: rf.Exponential(arguments.rate, arguments.rate_decay),
     }[arguments.rate_schedule]
     return {
-        "method": rf.CD(k=k) if arguments.method == "cd" else rf.PCD(k=k, n_chains=chains),
+        "method": _checked("--chains", METHODS[arguments.method], arguments),
         "optimizer": _checked("--momentum", rf.SGD, _checked("--rate", rate), arguments.momentum),
         "penalties": penalties,
         "centered": arguments.centered,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from rbmfast.models import RBM
 from rbmfast.reference import States
+from rbmfast.runtime import get_num_threads
 from rbmfast.units import Bernoulli, Unit
 from rbmfast.units.base import F64
 
@@ -212,7 +214,16 @@ class Blocks:
 
     def log_sums(self) -> F64:
         """Log of exp(-E) summed over the other layer and the states of each block: (n_blocks,)."""
-        return np.fromiter(map(log_sum_exp, self.log_weights()), np.float64, self.n_blocks)
+        tables = range(0, self.n_blocks, HIGH_AT_ONCE)
+        if len(tables) == 1:
+            return self._log_sums(0)
+        with ThreadPoolExecutor(get_num_threads()) as pool:  # NumPy lets other threads run meanwhile
+            return np.concatenate([*pool.map(self._log_sums, tables)])
+
+    def _log_sums(self, start: int) -> F64:
+        """Of the blocks that share a table."""
+        numbers = range(start, min(start + HIGH_AT_ONCE, self.n_blocks))
+        return np.fromiter(map(log_sum_exp, self.log_weights(numbers)), np.float64, len(numbers))
 
 
 def log_sum_exp(x: F64) -> float:

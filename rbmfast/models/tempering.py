@@ -213,7 +213,7 @@ class ParallelTempering:
     round_trips : int64 array (n_chains,)
         How often a replica of the chain has come back to beta = 1 after a visit to beta = 0.
     free_energies : float64 array (n_steps, n_chains)
-        In nats, of the model's replica: for autocorrelations.
+        In nats, of the model's replica: for `rbmfast.likelihood.autocorrelation_time`.
 
     Raises
     ------

@@ -14,7 +14,7 @@ from rbmfast.likelihood import (
     kl_divergence,
     log_probabilities,
 )
-from rbmfast.likelihood.enumeration import Blocks, hidden_layer, visible_layer
+from rbmfast.likelihood.enumeration import Blocks, exact_log_z, hidden_layer, visible_layer
 
 # What a function that enumerates does first is look at the model.
 CALLS = {
@@ -100,3 +100,17 @@ def test_lists_of_states_stay_short() -> None:
     for n in (0, 26):
         with pytest.raises(ValueError, match=f"^n_units must be from 1 to 25, got {n}$"):
             all_states(n)
+
+
+def test_threads_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rbmfast.likelihood.enumeration.BLOCK_NUMBERS", 20)
+    rng = np.random.default_rng(0)
+    rbm = rf.RBM.from_arrays(rng.normal(size=(20, 12)), rng.normal(size=20), rng.normal(size=12))
+    before, values = rf.get_num_threads(), set()
+    try:
+        for n in (1, 3):
+            rf.set_num_threads(n)
+            values.add(exact_log_z(rbm))
+    finally:
+        rf.set_num_threads(before)
+    assert len(values) == 1
