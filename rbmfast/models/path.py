@@ -8,12 +8,11 @@ from itertools import pairwise
 import numpy as np
 
 from rbmfast import _engine as engine
+from rbmfast.models.chains import WORK
 from rbmfast.models.passes import Pass
 from rbmfast.random import Purpose
 from rbmfast.reference import F32, States
 from rbmfast.units.base import F64, RowIds
-
-WORK = 10**10  # additions of one engine call at most: a fraction of a second, so that Ctrl-C is answered
 
 
 @dataclass(frozen=True)
