@@ -1,12 +1,10 @@
 """The programs in examples/ run, and show what they say."""
 
-import importlib.util
 import re
 import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
+from programs import EXAMPLES, load
 
 pytest.importorskip("sklearn")
 
@@ -14,18 +12,8 @@ from sklearn.neural_network import BernoulliRBM as Original
 
 from rbmfast.sklearn import BernoulliRBM
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-
 if not EXAMPLES.is_dir():
     pytest.skip("the examples are not here", allow_module_level=True)
-
-
-def load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import os
 import re
 import sys
@@ -12,25 +11,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from programs import EXAMPLES, load
 
 import rbmfast as rf
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 DATA = Path(os.environ.get("RBMFAST_TEST_DATA", "no such folder"))
 
 if not EXAMPLES.is_dir():
     pytest.skip("the examples are not here", allow_module_level=True)
 
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the published data")
-
-
-def load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look there
-    spec.loader.exec_module(module)
-    return module
 
 
 def rows(n: int) -> Any:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import rbmfast as rf
 from rbmfast import _engine as engine
@@ -35,10 +34,11 @@ from rbmfast.cli.common import (
 from rbmfast.cli.datafiles import read_data
 from rbmfast.data import Rows
 from rbmfast.likelihood import ChainDiagnostics, LogPartition, MeanLogLikelihood, SampleComparison
+from rbmfast.likelihood.comparison import blocks_of, means_of
 from rbmfast.likelihood.enumeration import can_enumerate
 from rbmfast.random import Purpose
 from rbmfast.reference import GREY, States
-from rbmfast.units.base import F64, rows_in_a_scan
+from rbmfast.units.base import F64
 
 SUMMARY = "how good a model is: likelihood of data, and samples beside data"
 DESCRIPTION = """\
@@ -191,7 +191,7 @@ def evaluate(
     comparison = rf.compare_samples(rbm, rows, samples)
     _tell("log Z")
     n_temperatures = arguments.temperatures or TEMPERATURES
-    settings: dict[str, Any] = {"base": None if base is None else _means(base), "seed": seed}
+    settings: dict[str, Any] = {"base": None if base is None else means_of(base), "seed": seed}
     annealing = {"n_chains": arguments.chains or CHAINS, "n_temperatures": n_temperatures, **settings}
     log_z = rf.log_partition(rbm, method, **({} if method == "exact" else annealing))
     conservative = None
@@ -225,12 +225,6 @@ def _tell(what: str) -> None:
         print(f"\r{what + ' ...' if what else '':30}\r", end="", file=sys.stderr, flush=True)
 
 
-def _blocks(rows: Rows) -> Iterator[States]:
-    """All rows as the library's methods take them."""
-    for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
-        yield _as_states(block)
-
-
 def _as_states(block: States) -> States:
     return block / np.float32(GREY) if block.dtype == np.uint16 else block
 
@@ -243,17 +237,10 @@ def _some(rows: Rows, n: int, seed: int) -> States:
 
 def _reconstruction_error(rbm: rf.RBM, rows: Rows) -> float:
     total = 0.0
-    for v in _blocks(rows):
+    for v in blocks_of(rows):
         difference = v - rbm.reconstruct(v)
         total += float(np.vdot(difference, difference))
     return total / (rows.n_rows * rows.n_features)
-
-
-def _means(rows: Rows) -> NDArray[np.float64]:
-    total = np.zeros(rows.n_features)
-    for v in _blocks(rows):
-        total += v.sum(axis=0, dtype=np.float64)
-    return total / rows.n_rows
 
 
 # --- For people --------------------------------------------------------------------------------------------

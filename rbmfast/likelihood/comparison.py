@@ -171,9 +171,9 @@ def _alarms(distance: float, noise: float, means: Difference, covariances: Diffe
 
 def covariances_of(rows: Rows, units: NDArray[np.int64]) -> tuple[F64, F64]:
     """Means of all units (n_features,), and covariances of some of them (n_units, n_units)."""
-    mean = _means(rows)
+    mean = means_of(rows)
     products = np.zeros((len(units), len(units)))
-    for block in _blocks(rows):
+    for block in blocks_of(rows):
         d = (block - mean.astype(np.float32))[:, units]
         products += d.T @ d
     return mean, products / (rows.n_rows - 1)
@@ -181,7 +181,7 @@ def covariances_of(rows: Rows, units: NDArray[np.int64]) -> tuple[F64, F64]:
 
 def _compare_moments(data: Rows, drawn: Rows) -> tuple[Difference, Difference]:
     both = (data, drawn)
-    means = [_means(rows) for rows in both]
+    means = [means_of(rows) for rows in both]
     variances: tuple[list[F64], list[F64]] = ([], [])
     pairs = _Pairs()
     size = max(1, PAIRS_AT_ONCE // data.n_features)
@@ -239,9 +239,10 @@ class _Pairs:
         return Difference(rms, noise, size, self._largest, self._where if self._n else ())
 
 
-def _means(rows: Rows) -> F64:
+def means_of(rows: Rows) -> F64:
+    """Of the units: (n_features,)."""
     total = np.zeros(rows.n_features)
-    for block in _blocks(rows):
+    for block in blocks_of(rows):
         total += block.sum(axis=0, dtype=np.float64)
     return total / rows.n_rows
 
@@ -251,7 +252,7 @@ def _covariances(rows: Rows, mean: F64, columns: slice) -> tuple[F64, F64]:
     n_columns = len(range(*columns.indices(rows.n_features)))
     products, squares = (np.zeros((rows.n_features, n_columns)) for _ in range(2))
     middle = mean.astype(np.float32)
-    for block in _blocks(rows):
+    for block in blocks_of(rows):
         d = block - middle
         products += d.T @ d[:, columns]
         d *= d
@@ -261,7 +262,7 @@ def _covariances(rows: Rows, mean: F64, columns: slice) -> tuple[F64, F64]:
     return covariances, np.maximum(squares / n - covariances**2, 0.0) / n
 
 
-def _blocks(rows: Rows) -> Iterator[F32]:
+def blocks_of(rows: Rows) -> Iterator[F32]:
     """All rows, as numbers."""
     for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
         yield _numbers(block)
