@@ -50,7 +50,7 @@ from rbmfast.training import (
     WeightNorm,
     train,
 )
-from rbmfast.units import Bernoulli, Gaussian
+from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed
 
 __all__ = [
     # models
@@ -58,6 +58,8 @@ __all__ = [
     "ParallelTempering",
     "Bernoulli",
     "Gaussian",
+    "Categorical",
+    "Mixed",
     "load",
     # data
     "Grey8",

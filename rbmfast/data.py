@@ -174,6 +174,22 @@ class Rows:
         """Everything as one block: array (n_rows, n_features) of `dtype`, without a copy where `direct`."""
         return self.block(slice(None))
 
+    def columns(self, columns: slice) -> Rows:
+        """Neighbouring columns of the same data: a view.
+
+        Examples
+        --------
+        >>> from rbmfast.data import as_rows
+        >>> as_rows([[0, 1, 0.5]]).columns(slice(1, 3)).all()
+        array([[65535, 32768]], dtype=uint16)
+        """
+        part = copy.copy(self)
+        part._source = _Columns(self._source, columns)
+        part._given = part._source, self._scale
+        part.n_features = part._source.shape[1]
+        part.direct = part.stored = None
+        return part
+
     def fingerprint(self) -> str:
         """A hex digest of shape, kind and values: equal for equal values, whatever the container.
 
@@ -628,6 +644,30 @@ class _Packed:
 
     def give_back(self, rows: slice) -> None:
         self._pages.give_back(self._bits[rows])
+
+
+class _Columns:
+    """Neighbouring columns of another source, which has been looked at."""
+
+    direct = None
+
+    def __init__(self, source: _Source, columns: slice) -> None:
+        self._source = source
+        self._columns = columns
+        self.shape = (source.shape[0], len(range(*columns.indices(source.shape[1]))))
+        self.mapped = source.mapped
+
+    def gather(self, rows: RowIndex, scale: _Scale, dtype: np.dtype[Any]) -> Array:
+        return self._source.gather(rows, scale, dtype)[:, self._columns]
+
+    def scan(self) -> Iterator[tuple[int, Array]]:
+        return iter(())
+
+    def locate(self, position: int) -> tuple[int, int]:
+        return position // self.shape[1], position % self.shape[1]
+
+    def give_back(self, rows: slice) -> None:
+        self._source.give_back(rows)
 
 
 class _Pages:

@@ -29,7 +29,7 @@ from rbmfast.cli.common import (
 from rbmfast.cli.datafiles import DataFile, read_data
 from rbmfast.data import Rows
 from rbmfast.training.callbacks import Progress
-from rbmfast.units import UNITS, get_unit
+from rbmfast.units import PLAIN, get_unit
 
 SUMMARY = "learn a model from a data file"
 DESCRIPTION = """\
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add = parser.add_argument_group("model").add_argument
     add("--hidden", type=whole(1), default=128, metavar="N", help="hidden units (default: 128)")
-    add("--visible", type=choice(*UNITS), default="bernoulli", metavar="UNITS",
+    add("--visible", type=choice(*PLAIN), default="bernoulli", metavar="UNITS",
         help="bernoulli (default), or gaussian: real values, scaled to mean 0 and variance 1")  # fmt: skip
 
     add = parser.add_argument_group("learning").add_argument

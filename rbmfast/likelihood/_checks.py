@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rbmfast.data import Rows, as_rows
+from rbmfast.data import Rows
 from rbmfast.models import RBM
 from rbmfast.reference import GREY
 from rbmfast.units.base import rows_in_a_scan
@@ -20,7 +20,7 @@ def check_rbm(rbm: object) -> None:
 
 def check_states(X: Any, rbm: RBM, name: str = "X") -> Rows:
     """Rows of visible states. Grey levels are none: they have no probability."""
-    rows = as_rows(X, rbm.n_visible, domain=rbm.visible.domain, name=name)
+    rows = rbm.visible.rows(X, rbm.n_visible, name)
     if rows.kind == "grey":
         for first, block in rows.blocks(rows_in_a_scan(rows.n_features)):
             inner = np.argwhere((block > 0) & (block < GREY))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.data import Rows, as_rows
+from rbmfast.data import Rows
 from rbmfast.likelihood._checks import check_rbm
 from rbmfast.models import RBM
 from rbmfast.reference import F32, GREY, States
@@ -125,7 +125,7 @@ def compare_samples(rbm: RBM, X: Any, samples: Any) -> SampleComparison:
     """
     check_rbm(rbm)
     data, drawn = (
-        as_rows(rows, rbm.n_visible, domain=rbm.visible.domain, name=name, compact=True)
+        rbm.visible.rows(rows, rbm.n_visible, name, compact=True)
         for rows, name in ((X, "X"), (samples, "samples"))
     )
     for rows, name in ((data, "X"), (drawn, "samples")):

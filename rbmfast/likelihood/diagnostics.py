@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from scipy import fft
 
 from rbmfast import _engine as engine
-from rbmfast.data import as_rows
 from rbmfast.likelihood._checks import check_rbm
 from rbmfast.models import RBM
 from rbmfast.random import MAX_ROW, MAX_STEP, Purpose, SeedLike, check_integer, check_seed
@@ -334,7 +333,7 @@ def _starts(rbm: RBM, start: Any, n_chains: int, seed: int) -> list[States]:
     n_random = n_chains
     groups: list[States] = []
     if start is not None:
-        rows = as_rows(start, rbm.n_visible, domain=rbm.visible.domain, name="start")
+        rows = rbm.visible.rows(start, rbm.n_visible, "start")
         keys = engine.shuffle_keys(rows.n_rows, seed, 0, Purpose.MONITOR)
         chosen = np.resize(np.argsort(keys, kind="stable"), n_chains // 2)
         block = rows.block(chosen)

@@ -76,12 +76,6 @@ class Layer:
         """Joint states of all units; None when they cannot be enumerated."""
         return self.unit.count_states(len(self.bias))
 
-    def count_states(self, n_units: int) -> int:
-        """Joint states of some of the units."""
-        count = self.unit.count_states(n_units)
-        assert count is not None, "the unit type cannot be enumerated"
-        return count
-
     def input(self, states: States) -> F64:
         """Total inputs of the other layer, given states: (n_states, other units)."""
         return states @ self.W + self.other_bias
@@ -99,8 +93,21 @@ class Layer:
         bias = self.bias[units]
         if len(bias) == 0:
             return np.zeros((1, len(self.other_bias))), np.zeros(1)
-        states = self.unit.states(len(bias), start, stop)
-        return states @ self.W[units], self.unit.energy(states, bias)
+        unit = self.part(units)
+        states = unit.states(len(bias), start, stop)
+        return states @ self.W[units], unit.energy(states, bias)
+
+    def part(self, units: slice) -> Unit:
+        """The type of some of the units."""
+        unit = self.unit.part(units.start, units.stop)
+        assert unit is not None, "units that hang together cannot be parted"
+        return unit
+
+    def last(self, n_units: int) -> int | None:
+        """Joint states of the last units; None where the layer cannot be cut before them."""
+        n = len(self.bias)
+        unit = self.unit.part(n - n_units, n)
+        return None if unit is None else unit.count_states(n_units)
 
 
 def visible_layer(rbm: RBM) -> Layer:
@@ -135,25 +142,25 @@ def layer_to_enumerate(rbm: RBM, what: str, instead: str = "") -> Layer:
     layers = [layer for layer in (hidden_layer(rbm), visible_layer(rbm)) if layer.n_states is not None]
     if not layers:
         raise ValueError(f"neither layer of {rbm!r} has 0/1 states that can be enumerated")
-    layer = min(layers, key=lambda layer: len(layer.bias))
-    if len(layer.bias) > MAX_UNITS:
-        n, n_other = layer.W.shape
+    layer = min(layers, key=lambda layer: layer.n_states or 0)
+    n = math.log2(layer.n_states or 0)
+    if n > MAX_UNITS:
         raise ValueError(
-            f"{what} of {rbm!r} would take 2**{n} states of the {layer.name} layer and "
-            f"{_rough(n, n_other)} exponentials; at most {MAX_UNITS} units are enumerated{instead}"
+            f"{what} of {rbm!r} would take 2**{n:.0f} states of the {layer.name} layer and "
+            f"{_rough(n, layer.W.shape[1])} exponentials; at most 2**{MAX_UNITS} are enumerated{instead}"
         )
     return layer
 
 
 def can_enumerate(rbm: RBM, max_units: int = MAX_UNITS) -> bool:
-    """Whether a layer has countable states and at most so many units."""
-    layers = [layer for layer in (hidden_layer(rbm), visible_layer(rbm)) if layer.n_states is not None]
-    return any(len(layer.bias) <= max_units for layer in layers)
+    """Whether a layer has countable states, at most as many as `max_units` 0/1 units."""
+    numbers = (layer.n_states for layer in (hidden_layer(rbm), visible_layer(rbm)))
+    return any(number is not None and number <= 2**max_units for number in numbers)
 
 
-def _rough(n_units: int, n_other: int) -> str:
-    """2**n_units * n_other in words that cannot overflow."""
-    return f"10**{n_units * math.log10(2) + math.log10(n_other):.0f}"
+def _rough(log2: float, n_other: int) -> str:
+    """2**log2 * n_other in words that cannot overflow."""
+    return f"10**{log2 * math.log10(2) + math.log10(n_other):.0f}"
 
 
 # --- Blocks of states --------------------------------------------------------------------------------------
@@ -177,21 +184,23 @@ class Blocks:
 
     def __init__(self, layer: Layer) -> None:
         n, n_other = layer.W.shape
-        fitting = (k for k in range(n, 0, -1) if layer.count_states(k) * n_other <= BLOCK_NUMBERS)
-        n_low = next(fitting, 0)
+        counts = ((k, layer.last(k)) for k in range(n, 0, -1))
+        n_low, self.size = next(((k, m) for k, m in counts if m and m * n_other <= BLOCK_NUMBERS), (0, 1))
         self.layer = layer
-        self.size, self.n_blocks = layer.count_states(n_low), layer.count_states(n - n_low)
+        self.n_blocks = (layer.n_states or 0) // self.size
         self._n_high, self._n_low = n - n_low, n_low
         self._x_low, self._energy_low = layer.inputs_and_energies(slice(n - n_low, n), 0, self.size)
         self._x_low += layer.other_bias
 
     def low_states(self) -> States:
         """The last units' states, which every block runs through: (size, some units)."""
-        return self.layer.unit.states(self._n_low, 0, self.size)
+        n = self._n_high + self._n_low
+        return self.layer.part(slice(self._n_high, n)).states(self._n_low, 0, self.size)
 
     def high_state(self, number: int) -> States:
         """The first units' state throughout one block: (the other units,)."""
-        state: States = self.layer.unit.states(self._n_high, number, number + 1)[0]
+        unit = self.layer.part(slice(0, self._n_high))
+        state: States = unit.states(self._n_high, number, number + 1)[0]
         return state
 
     def inputs(self, numbers: Iterable[int] | None = None) -> Iterator[tuple[F64, F64]]:

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rbmfast.container import check_destination, check_path
-from rbmfast.data import as_rows
 from rbmfast.likelihood import ais
 from rbmfast.likelihood._checks import check_rbm
 from rbmfast.likelihood.enumeration import can_enumerate, exact_log_z
@@ -182,7 +181,7 @@ def _refuse(method: str, **arguments: object) -> None:
 
 
 def _check_samples(rbm: RBM, samples: Any, n_chains: int) -> States:
-    rows = as_rows(samples, rbm.n_visible, domain=rbm.visible.domain, name="samples")
+    rows = rbm.visible.rows(samples, rbm.n_visible, "samples")
     if rows.n_rows != n_chains or rows.kind == "grey":
         raise ValueError(
             f"samples must be n_chains={n_chains} rows of visible states, got {rows.n_rows} rows"

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.data import as_rows
 from rbmfast.likelihood._checks import check_rbm
 from rbmfast.models import RBM
 from rbmfast.random import Purpose, SeedLike, check_integer, check_seed
@@ -62,7 +61,7 @@ def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, se
     check_rbm(rbm)
     if not rbm.visible.fused:
         raise ValueError(f"rbm must have Bernoulli visible units for this, got {rbm.visible.name} units")
-    rows = as_rows(X, rbm.n_visible, domain=rbm.visible.domain, name="X", compact=True)
+    rows = rbm.visible.rows(X, rbm.n_visible, "X", compact=True)
     chosen = _choose(units, rbm.n_visible, seed)
     result = np.empty(rows.n_rows)
     for first, v in rows.blocks(max(1, BLOCK_NUMBERS // (rbm.n_visible + rbm.n_hidden))):

@@ -132,6 +132,8 @@ class RBM:
         n_hidden = check_integer(n_hidden, "n_hidden", low=1, high=MAX_UNITS)
         self._visible = get_unit(visible, "visible")
         self._hidden = get_unit(hidden, "hidden")
+        self.visible.check_size(n_visible, "n_visible")
+        self.hidden.check_size(n_hidden, "n_hidden")
         self._seed: int | None = check_seed(seed)
         weights = f"a model with n_visible={n_visible} and n_hidden={n_hidden}"
         check_fits_memory(_bytes_of_weights(n_visible, n_hidden), weights)
@@ -185,6 +187,8 @@ class RBM:
         rbm = cls.__new__(cls)
         rbm._visible = get_unit(visible, "visible")
         rbm._hidden = get_unit(hidden, "hidden")
+        rbm.visible.check_size(shape[0], "the number of rows of W")
+        rbm.hidden.check_size(shape[1], "the number of columns of W")
         rbm._seed = None
         rbm._parameters = Parameters(
             check_parameter(W, "W", shape),
@@ -291,7 +295,7 @@ class RBM:
 
     def __repr__(self) -> str:
         units = "".join(
-            f", {layer}={unit.name!r}"
+            f", {layer}={_in_words(unit)}"
             for layer, unit in (("visible", self.visible), ("hidden", self.hidden))
             if unit.name != DEFAULT_UNIT
         )
@@ -834,10 +838,11 @@ class RBM:
         array([[1., 1.],
                [0., 0.]], dtype=float32)
         """
-        filled, missing = split_missing(V, mask)
-        rows = self._visible_rows(filled)
+        filled, gaps = split_missing(V, mask)
+        rows = as_rows(filled, self.n_visible, domain=self.visible.domain, name="V", compact=True)
         known = known_values(filled, rows)
-        missing = check_mask(missing, known.shape)
+        missing = self.visible.whole(check_mask(gaps, known.shape))
+        self.visible.check_states(rows, "V", missing)
         steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2 - 1)
         row = _check_first_row(first_row, rows.n_rows)
         chains = self._chains(seed, Purpose.IMPUTE)
@@ -981,8 +986,8 @@ class RBM:
         meta: dict[str, JSON] = {
             "n_visible": self.n_visible,
             "n_hidden": self.n_hidden,
-            "visible": self.visible.name,
-            "hidden": self.hidden.name,
+            "visible": self.visible.describe(),
+            "hidden": self.hidden.describe(),
             "seed": self.seed,
             "is_untouched": self.is_untouched,
             "stream_version": STREAM_VERSION,
@@ -1068,10 +1073,10 @@ class RBM:
         return Chains(self._up, self._down, check_seed(seed), purpose)
 
     def _visible_rows(self, V: Any, name: str = "V") -> Rows:
-        return as_rows(V, self.n_visible, domain=self.visible.domain, name=name, compact=True)
+        return self.visible.rows(V, self.n_visible, name, compact=True)
 
     def _hidden_rows(self, H: Any, name: str = "H") -> Rows:
-        return as_rows(H, self.n_hidden, domain=self.hidden.domain, name=name, compact=True)
+        return self.hidden.rows(H, self.n_hidden, name, compact=True)
 
     # --- Rows in blocks ----------------------------------------------------------------------------------
 
@@ -1110,6 +1115,11 @@ class RBM:
 
 
 # --- Arguments ---------------------------------------------------------------------------------------------
+
+
+def _in_words(unit: Unit) -> str:
+    description = unit.describe()
+    return repr(description if isinstance(description, str) else unit)
 
 
 def _check_first_row(first_row: int, n_rows: int) -> int:

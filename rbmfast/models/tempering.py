@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.data import as_rows
 from rbmfast.models.base_rates import Layers, make_path
 from rbmfast.models.parameters import as_numbers
 from rbmfast.models.path import Path
@@ -276,7 +275,7 @@ class ParallelTempering:
 
     def _check_start(self, start: Any, n_chains: int) -> States:
         path = self._ladder.path
-        rows = as_rows(start, len(path.base), domain=path.down.target.domain, name="start")
+        rows = path.down.target.rows(start, len(path.base), "start")
         if rows.n_rows != n_chains:
             raise ValueError(f"start must have {n_chains} rows, one for each chain, got {rows.n_rows}")
         states: States = rows.all()

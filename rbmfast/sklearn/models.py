@@ -28,8 +28,8 @@ class Unbounded(rf.Bernoulli):
     """Bernoulli units that may be *given* any real number, as scikit-learn's may; they draw 0 or 1."""
 
     name: ClassVar[str] = "unbounded"
-    domain: ClassVar[str] = "real"
-    exact: ClassVar[bool] = False
+    domain = "real"
+    exact = False
     fused: ClassVar[bool] = False
 
     def energy(self, states: Array, bias: F32) -> F64:

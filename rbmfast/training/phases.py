@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.data import as_rows
 from rbmfast.models import RBM
 from rbmfast.random import MAX_ROW, MAX_STEP, SeedLike, check_integer, check_seed
 from rbmfast.reference import F32, GREY, States, gradient
@@ -189,7 +188,7 @@ def gradient_statistics(
         raise ValueError(
             "rbm must have units with 0/1 states in both layers: only their statistics are integers"
         )
-    rows = as_rows(V, rbm.n_visible, domain=rbm.visible.domain, name="V")
+    rows = rbm.visible.rows(V, rbm.n_visible, "V")
     first_row = check_integer(first_row, "first_row", low=0, high=MAX_ROW - rows.n_rows)
     first_step = check_integer(first_step, "first_step", low=0, high=MAX_STEP - 2 * method.k)
     if (chains is not None) != method.persistent:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rbmfast.container import check_destination
-from rbmfast.data import Rows, as_rows
+from rbmfast.data import Rows
 from rbmfast.likelihood._checks import check_states
 from rbmfast.models import RBM
 from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
@@ -127,9 +127,9 @@ def make_plan(
     if not isinstance(optimizer, SGD):
         raise TypeError(f"optimizer must be an rf.SGD, got {optimizer!r}")
     settings, custom = split_penalties(penalties, check_flag(centered, "centered"))
-    rows = as_rows(X, rbm.n_visible, domain=rbm.visible.domain, name="X")
+    rows = rbm.visible.rows(X, rbm.n_visible, "X")
     if validation is not None:
-        validation = as_rows(validation, rbm.n_visible, domain=rbm.visible.domain, name="validation")
+        validation = rbm.visible.rows(validation, rbm.n_visible, "validation")
     rows_in_batch = _check_batch_size(batch_size, rows.n_rows)
     checked_monitors = _check_monitors(monitors, rbm, rows, validation)
     names = tuple(name for monitor in checked_monitors for name in monitor.names(validation is not None))

@@ -8,13 +8,15 @@ its normaliser, the mean, the samples. `docs/design/002-units.md` describes the 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.data import Rows
+from rbmfast.container import JSON
+from rbmfast.data import Rows, as_rows
 from rbmfast.reference import F32, States
 
 F64 = NDArray[np.float64]
@@ -41,13 +43,16 @@ class Unit(ABC):
     fused : bool
         Whether its units are, besides, independent of each other and on with probability sigmoid(x), so that
         the engine's loops over whole chains and epochs apply.
+    constrained : bool
+        Whether some data of the domain are no states of theirs, so that `check_block` has something to do.
     """
 
     name: ClassVar[str]
-    domain: ClassVar[str]
-    dtype: ClassVar[np.dtype[np.generic]]
-    exact: ClassVar[bool]
+    domain: str
+    dtype: np.dtype[np.generic]
+    exact: bool
     fused: ClassVar[bool] = False
+    constrained: ClassVar[bool] = False
 
     # --- Given total inputs ------------------------------------------------------------------------------
 
@@ -64,8 +69,20 @@ class Unit(ABC):
         """The mean in the form that goes on into products: 16-bit grey levels (uint16) for exact units."""
 
     @abstractmethod
-    def sample(self, x: F32, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> States:
-        """Random states, of `dtype`; the other arguments address the random numbers (`rbmfast.random`)."""
+    def sample(
+        self,
+        x: F32,
+        seed: int,
+        purpose: int,
+        layer: int,
+        step: int,
+        rows: RowIds = 0,
+        first_unit: int = 0,
+    ) -> States:
+        """Random states, of `dtype`; the other arguments address the random numbers (`rbmfast.random`).
+
+        `first_unit` is the number of the first of these units in their layer.
+        """
 
     @abstractmethod
     def log_normalizer(self, x: F32, bias: F32) -> F64:
@@ -100,6 +117,49 @@ class Unit(ABC):
     def state_numbers(self, states: States) -> NDArray[np.int64]:
         """The numbers under which `states` gives these rows: (n_rows,)."""
         raise NotImplementedError(f"{self.name} units have no countable states")
+
+    # --- Layers of them: a unit type with parameters, or whose units hang together, overrides these --------
+
+    def describe(self) -> JSON:
+        """The unit type in words that a file can hold: `rbmfast.units.get_unit` understands them."""
+        return self.name
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any], unit_of: Callable[[Any], Unit]) -> Unit:
+        """The unit type that `describe` described by a mapping; `unit_of` understands descriptions in it."""
+        return cls()
+
+    def check_size(self, n_units: int, name: str) -> None:
+        """Raise ValueError if no layer can have so many units; `name` is what the error calls the number."""
+        return
+
+    def part(self, start: int, stop: int) -> Unit | None:
+        """The unit type of columns `start` to `stop` - 1 of a layer; None where it cannot be cut there."""
+        return self
+
+    def whole(self, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """What is missing if these entries are: units that exclude each other are missing together."""
+        return missing
+
+    def rows(self, X: Any, n_units: int, name: str = "X", compact: bool = False) -> Rows:
+        """Data for a layer of `n_units` of them: `rbmfast.data.as_rows`, and `check_states`."""
+        rows = as_rows(X, n_units, domain=self.domain, name=name, compact=compact)
+        self.check_states(rows, name)
+        return rows
+
+    def check_states(self, rows: Rows, name: str, missing: NDArray[np.bool_] | None = None) -> None:
+        """Raise ValueError at the first row that holds none of their states, `missing` entries aside."""
+        if not self.constrained:
+            return
+        for first, block in rows.blocks(rows_in_a_scan(rows.n_features)):
+            gaps = np.zeros(block.shape, np.bool_) if missing is None else missing[first : first + len(block)]
+            self.check_block(block, name, first, gaps)
+
+    def check_block(
+        self, block: States, name: str, first_row: int, missing: NDArray[np.bool_], first_unit: int = 0
+    ) -> None:
+        """The same for the rows from `first_row` on, and the units from number `first_unit` on."""
+        return
 
     # --- Given the states of an exact layer: shortcuts that a unit with kernels of its own overrides --------
 

@@ -34,9 +34,9 @@ class Bernoulli(Unit):
     """
 
     name: ClassVar[str] = "bernoulli"
-    domain: ClassVar[str] = "binary"
-    dtype: ClassVar[np.dtype[np.generic]] = np.dtype(np.uint8)
-    exact: ClassVar[bool] = True
+    domain = "binary"
+    dtype = np.dtype(np.uint8)
+    exact = True
     fused: ClassVar[bool] = True
 
     def mean(self, x: F32) -> F32:
@@ -51,9 +51,21 @@ class Bernoulli(Unit):
         """Probabilities of being on, in units of 1/65535."""
         return engine.sigmoid_u16(x)
 
-    def sample(self, x: F32, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> U8:
+    def sample(
+        self,
+        x: F32,
+        seed: int,
+        purpose: int,
+        layer: int,
+        step: int,
+        rows: RowIds = 0,
+        first_unit: int = 0,
+    ) -> U8:
         """Each unit on or off, by its own 32-bit uniform number."""
-        return engine.bernoulli(x, seed, purpose, layer, step, rows)
+        if first_unit:  # the engine counts from 0
+            x = np.hstack([np.zeros((len(x), first_unit), np.float32), x])
+        drawn = engine.bernoulli(x, seed, purpose, layer, step, rows)
+        return np.ascontiguousarray(drawn[:, first_unit:])
 
     def log_normalizer(self, x: F32, bias: F32) -> F64:
         """Sums of softplus(x) = log(1 + exp(x))."""

@@ -35,9 +35,9 @@ class Gaussian(Unit):
     """
 
     name: ClassVar[str] = "gaussian"
-    domain: ClassVar[str] = "real"
-    dtype: ClassVar[np.dtype[np.generic]] = np.dtype(np.float32)
-    exact: ClassVar[bool] = False
+    domain = "real"
+    dtype = np.dtype(np.float32)
+    exact = False
 
     def mean(self, x: F32) -> F32:
         """The total inputs themselves."""
@@ -51,11 +51,20 @@ class Gaussian(Unit):
         """The mean."""
         return x.copy()
 
-    def sample(self, x: F32, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> F32:
+    def sample(
+        self,
+        x: F32,
+        seed: int,
+        purpose: int,
+        layer: int,
+        step: int,
+        rows: RowIds = 0,
+        first_unit: int = 0,
+    ) -> F32:
         """The mean plus a standard normal number."""
         n_rows, n_units = x.shape
-        uniform = engine.uniform_u32(n_rows, n_units, seed, purpose, layer, step, rows)
-        noisy: F32 = x + standard_normal(uniform)
+        uniform = engine.uniform_u32(n_rows, first_unit + n_units, seed, purpose, layer, step, rows)
+        noisy: F32 = x + standard_normal(uniform[:, first_unit:])
         return noisy
 
     def log_normalizer(self, x: F32, bias: F32) -> F64:

@@ -64,7 +64,7 @@ def test_log_weights_of_given_states() -> None:
 
 @pytest.mark.parametrize("what", CALLS)
 def test_large_models_are_refused_with_their_cost(what: str) -> None:
-    cost = r"2\*\*500 states of the hidden layer and 10\*\*153 exponentials; at most 25 units are enumerated"
+    cost = r"2\*\*500 states of the hidden layer and 10\*\*153 exponentials; at most 2\*\*25 are enumerated"
     end = "; method='bracket' estimates it" if what == "the exact log Z" else ""
     with pytest.raises(ValueError, match=rf"^{what} of RBM\(784, 500\) would take {cost}{end}$"):
         CALLS[what](rf.RBM(784, 500, seed=0))

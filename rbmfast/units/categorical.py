@@ -1,0 +1,216 @@
+"""Groups of units of which exactly one is on: one of K."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.container import JSON
+from rbmfast.data import Rows
+from rbmfast.random import check_integer
+from rbmfast.reference import F32, GREY, U8, States, exp_negative, row_sums, to_grey
+from rbmfast.units.base import F64, RowIds, Unit, rows_in_a_scan
+
+LEAST_RATE = 1e-3  # of a state, where only its mean is known
+
+
+@dataclass(frozen=True)
+class Categorical(Unit):
+    """Groups of `n_states` units with states 0 and 1, exactly one of which is on in each group.
+
+    A group's units are on with the probabilities softmax(x), so a group says which of `n_states` values a
+    variable has: a class, an amino acid, a rating. The unit's own energy is ``-bias * s``. Data are one-hot
+    rows, or grey levels that sum to 1 in each group, which count as expectations.
+
+    Products with one-hot states are exact integers, so that everything has the same bits on every machine.
+
+    Parameters
+    ----------
+    n_states : int
+        Units in a group, at least 2. A layer must be a multiple of it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Another number.
+
+    Notes
+    -----
+    A softmax group is a Potts spin; it is how labels join the visible units of a restricted Boltzmann
+    machine (Hinton, "To recognize shapes, first learn to generate images", 2007; Salakhutdinov, Mnih &
+    Hinton, "Restricted Boltzmann machines for collaborative filtering", ICML 2007).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rbmfast.units import Categorical
+    >>> Categorical(3).mean(np.log(np.array([[1, 2, 1, 3, 3, 4]], np.float32))).round(2)
+    array([[0.25, 0.5 , 0.25, 0.3 , 0.3 , 0.4 ]], dtype=float32)
+    """
+
+    n_states: int
+
+    name: ClassVar[str] = "categorical"
+    domain = "binary"
+    dtype = np.dtype(np.uint8)
+    exact = True
+    constrained = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "n_states", check_integer(self.n_states, "n_states", low=2))
+
+    def mean(self, x: F32) -> F32:
+        """Softmax of each group."""
+        e, total, _ = self._exponentials(x)
+        p: F32 = (e / total[..., None]).astype(np.float32)
+        return p.reshape(x.shape)
+
+    def mode(self, x: F32) -> U8:
+        """The group's most probable state, the first of equals."""
+        return self._one_hot(self._groups(x).argmax(axis=2))
+
+    def expectation(self, x: F32) -> States:
+        """Softmax of each group, in units of 1/65535."""
+        return to_grey(self.mean(x))
+
+    def sample(
+        self,
+        x: F32,
+        seed: int,
+        purpose: int,
+        layer: int,
+        step: int,
+        rows: RowIds = 0,
+        first_unit: int = 0,
+    ) -> U8:
+        """One state of each group, by the 32-bit uniform number u of its first unit.
+
+        The first state k whose cumulative weight exceeds (u + 1/2) / 2**32 of the whole; float64 throughout.
+        """
+        e, total, _ = self._exponentials(x)
+        n_units = first_unit + x.shape[1]
+        u = engine.uniform_u32(len(x), n_units, seed, purpose, layer, step, rows)
+        target = (u[:, first_unit :: self.n_states] + 0.5) * 2.0**-32 * total
+        below = np.cumsum(e, axis=2)[..., :-1] <= target[..., None]
+        return self._one_hot(below.sum(axis=2))
+
+    def log_normalizer(self, x: F32, bias: F32) -> F64:
+        """Sums of log-sum-exp over the groups."""
+        _, total, top = self._exponentials(x)
+        sums: F64 = row_sums(top.astype(np.float64) + engine.log(total.astype(np.float32)))
+        return sums
+
+    def log_normalizer_float64(self, x: F64, bias: F64) -> F64:
+        """Sums of log-sum-exp over the groups."""
+        groups = self._groups(x)
+        top = groups.max(axis=2)
+        total: F64 = (top + np.log(np.exp(groups - top[..., None]).sum(axis=2))).sum(axis=1)
+        return total
+
+    def energy(self, states: States, bias: F32) -> F64:
+        """Sums of -bias * s."""
+        return -engine.weighted_sum(states, bias)
+
+    def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
+        """Logarithms of the states' shares, one row of each state added so that none is infinite."""
+        levels = np.zeros(rows.n_features, np.int64)  # exact sums, in grey levels
+        for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
+            levels += block.sum(axis=0, dtype=np.int64) * (GREY if block.dtype == np.uint8 else 1)
+        most = GREY * rows.n_rows
+        share = (levels + GREY) / (most + GREY * self.n_states)
+        return self._centred_log(share), (levels / most).astype(np.float32)
+
+    def bias_from_means(self, means: F32) -> F32:
+        """Logarithms of the means, which count as at least 0.001."""
+        return self._centred_log(np.maximum(means.astype(np.float64), LEAST_RATE))
+
+    # --- Layers of groups --------------------------------------------------------------------------------
+
+    def describe(self) -> JSON:
+        """See `Unit.describe`."""
+        return {"unit": self.name, "n_states": self.n_states}
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any], unit_of: Callable[[Any], Unit]) -> Categorical:
+        """See `Unit.from_description`."""
+        return cls(description["n_states"])
+
+    def check_size(self, n_units: int, name: str) -> None:
+        """A layer has whole groups."""
+        if n_units % self.n_states:
+            raise ValueError(f"{name} must be a multiple of {self.n_states} for {self!r}, got {n_units}")
+
+    def part(self, start: int, stop: int) -> Categorical | None:
+        """Whole groups can be parted."""
+        return None if start % self.n_states or stop % self.n_states else self
+
+    def whole(self, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """A group with a missing unit is missing."""
+        return np.repeat(self._groups(missing).any(axis=2), self.n_states, axis=1)
+
+    def check_block(
+        self, block: States, name: str, first_row: int, missing: NDArray[np.bool_], first_unit: int = 0
+    ) -> None:
+        """Each group must sum to 1: grey levels to what rounding leaves of it."""
+        one, slack = (GREY, self.n_states) if block.dtype == np.uint16 else (1, 0)
+        total = self._groups(block).sum(axis=2, dtype=np.int64)
+        wrong = (np.abs(total - one) > slack) & ~self._groups(missing).any(axis=2)
+        if wrong.any():
+            row, group = (int(i) for i in np.argwhere(wrong)[0])
+            first = first_unit + group * self.n_states
+            raise ValueError(
+                f"{name}[{first_row + row}, {first}:{first + self.n_states}] must have one unit on, of "
+                f"{self.n_states} that exclude each other; got a sum of {total[row, group] / one:g}"
+            )
+
+    def count_states(self, n_units: int) -> int | None:
+        """`n_states` to the power of the groups; None for parts of groups."""
+        groups, rest = divmod(n_units, self.n_states)
+        return None if rest else self.n_states**groups
+
+    def states(self, n_units: int, start: int, stop: int) -> U8:
+        """The numbers from `start` to `stop` - 1 to base `n_states`, a digit for each group."""
+        numbers = np.arange(start, stop, dtype=np.int64)
+        n_groups = n_units // self.n_states
+        digits = [numbers // self.n_states**i % self.n_states for i in range(n_groups - 1, -1, -1)]
+        return self._one_hot(np.stack(digits, axis=1))
+
+    def state_numbers(self, states: States) -> NDArray[np.int64]:
+        """The numbers whose digits the groups are."""
+        numbers = np.zeros(len(states), np.int64)
+        for digit in self._groups(states).argmax(axis=2).T:
+            numbers = self.n_states * numbers + digit
+        return numbers
+
+    # --- Details -----------------------------------------------------------------------------------------
+
+    def _groups(self, x: NDArray[Any]) -> NDArray[Any]:
+        return x.reshape(len(x), -1, self.n_states)
+
+    def _one_hot(self, state: NDArray[np.integer[Any]]) -> U8:
+        """(n_rows, n_groups) states as (n_rows, n_units) of 0 and 1."""
+        hot: U8 = (state[..., None] == np.arange(self.n_states)).reshape(len(state), -1).view(np.uint8)
+        return hot
+
+    def _exponentials(self, x: F32) -> tuple[F64, F64, F32]:
+        """``exp(x - top)`` of each unit, their sum over each group in order, and the groups' largest x."""
+        groups = self._groups(x)
+        top = groups.max(axis=2)
+        e = exp_negative(groups - top[..., None]).astype(np.float64)
+        total = np.zeros(top.shape)
+        for k in range(self.n_states):  # in one order: NumPy's own sums have several
+            total += e[..., k]
+        return e, total, top
+
+    def _centred_log(self, share: F64) -> F32:
+        """Logarithms less their mean in each group: any number may be added to all biases of a group."""
+        log = self._groups(engine.log(share.astype(np.float32)[None])).astype(np.float64)
+        mean = np.array([math.fsum(group) / self.n_states for group in log[0]])
+        bias: F32 = (log[0] - mean[:, None]).astype(np.float32).reshape(-1)
+        return bias

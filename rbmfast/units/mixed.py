@@ -1,0 +1,253 @@
+"""A layer of several unit types, block by block: pixels and a label, or the columns of a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.container import JSON
+from rbmfast.data import Rows, as_rows
+from rbmfast.random import check_integer
+from rbmfast.reference import F32, States, to_grey
+from rbmfast.units.base import F64, RowIds, Unit
+
+
+@dataclass(frozen=True)
+class Mixed(Unit):
+    """A layer whose columns are blocks of units of several types.
+
+    Products with the states are exact integers if all blocks have 0/1 states; one real-valued block makes
+    the whole layer real-valued.
+
+    Parameters
+    ----------
+    parts : sequence of (Unit, int)
+        The blocks from left to right: unit type and number of units.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Something else, or a number of units that a block cannot have.
+
+    Examples
+    --------
+    784 pixels, and a label of ten classes:
+
+    >>> from rbmfast.units import Bernoulli, Categorical, Mixed
+    >>> unit = Mixed([(Bernoulli(), 784), (Categorical(10), 10)])
+    >>> unit.n_units, unit.exact, unit.domain
+    (794, True, 'binary')
+    """
+
+    parts: tuple[tuple[Unit, int], ...]
+
+    name: ClassVar[str] = "mixed"
+    domain: str = field(init=False, repr=False, compare=False)
+    dtype: np.dtype[np.generic] = field(init=False, repr=False, compare=False)
+    exact: bool = field(init=False, repr=False, compare=False)
+    constrained = True
+
+    def __post_init__(self) -> None:
+        parts = _check_parts(self.parts)
+        exact = all(unit.exact for unit, _ in parts)
+        binary = all(unit.domain == "binary" for unit, _ in parts)
+        object.__setattr__(self, "parts", parts)
+        object.__setattr__(self, "exact", exact)
+        object.__setattr__(self, "domain", "binary" if binary else "real")
+        object.__setattr__(self, "dtype", np.dtype(np.uint8 if exact else np.float32))
+
+    @property
+    def n_units(self) -> int:
+        """Units in the layer."""
+        return sum(n for _, n in self.parts)
+
+    @property
+    def columns(self) -> list[slice]:
+        """Where each block is."""
+        ends = accumulate((n for _, n in self.parts), initial=0)
+        return [slice(start, stop) for start, stop in pairwise(ends)]
+
+    # --- Given total inputs: every block answers for itself ----------------------------------------------
+
+    def mean(self, x: F32) -> F32:
+        """The blocks' means."""
+        return self._joined(x, lambda unit, part, _: unit.mean(part))
+
+    def mode(self, x: F32) -> States:
+        """The blocks' modes."""
+        return self._joined(x, lambda unit, part, _: unit.mode(part)).astype(self.dtype, copy=False)
+
+    def expectation(self, x: F32) -> States:
+        """The blocks' expectations: 16-bit grey levels if all are."""
+        if not self.exact:
+            return self.mean(x)
+        return self._joined(x, lambda unit, part, _: unit.expectation(part))
+
+    def sample(
+        self,
+        x: F32,
+        seed: int,
+        purpose: int,
+        layer: int,
+        step: int,
+        rows: RowIds = 0,
+        first_unit: int = 0,
+    ) -> States:
+        """The blocks' samples, by the random numbers of their units' places in the layer."""
+        drawn = self._joined(
+            x,
+            lambda unit, part, at: unit.sample(part, seed, purpose, layer, step, rows, first_unit + at),
+        )
+        return drawn.astype(self.dtype, copy=False)
+
+    def log_normalizer(self, x: F32, bias: F32) -> F64:
+        """The sum of the blocks'."""
+        return self._summed(lambda unit, here: unit.log_normalizer(_cut(x, here), bias[here]))
+
+    def log_normalizer_float64(self, x: F64, bias: F64) -> F64:
+        """The sum of the blocks'."""
+        return self._summed(lambda unit, here: unit.log_normalizer_float64(_cut(x, here), bias[here]))
+
+    def energy(self, states: States, bias: F32) -> F64:
+        """The sum of the blocks'."""
+        return self._summed(lambda unit, here: unit.energy(_as_states(unit, _cut(states, here)), bias[here]))
+
+    def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
+        """The blocks' biases and means."""
+        found = [unit.initial_bias(_columns(unit, rows, here)) for unit, here in self._blocks()]
+        bias, means = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+        return bias, means
+
+    def bias_from_means(self, means: F32) -> F32:
+        """The blocks' biases."""
+        return np.concatenate([unit.bias_from_means(means[here]) for unit, here in self._blocks()])
+
+    # --- The layer ---------------------------------------------------------------------------------------
+
+    def describe(self) -> JSON:
+        """See `Unit.describe`."""
+        return {"unit": self.name, "parts": [[unit.describe(), n] for unit, n in self.parts]}
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any], unit_of: Callable[[Any], Unit]) -> Mixed:
+        """See `Unit.from_description`."""
+        return cls(tuple((unit_of(unit), n) for unit, n in description["parts"]))
+
+    def check_size(self, n_units: int, name: str) -> None:
+        """The layer has the units of its blocks."""
+        if n_units != self.n_units:
+            raise ValueError(f"{name} must be {self.n_units}, the units of {self!r}, got {n_units}")
+
+    def part(self, start: int, stop: int) -> Mixed | None:
+        """Whole blocks, and parts of those that can be cut."""
+        parts = []
+        for unit, here in self._blocks():
+            low, high = max(start, here.start), min(stop, here.stop)
+            if low < high:
+                parts.append((unit.part(low - here.start, high - here.start), high - low))
+        if not parts or any(unit is None for unit, _ in parts):
+            return None
+        return Mixed(tuple((unit, n) for unit, n in parts if unit is not None))
+
+    def whole(self, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """What is missing of each block."""
+        return np.hstack([unit.whole(_cut(missing, here)) for unit, here in self._blocks()])
+
+    def check_block(
+        self, block: States, name: str, first_row: int, missing: NDArray[np.bool_], first_unit: int = 0
+    ) -> None:
+        """Each block's columns must be states of its units."""
+        for unit, here in self._blocks():
+            part, first = _cut(block, here), first_unit + here.start
+            if unit.domain == "binary" and part.dtype == np.float32:  # beside real-valued ones
+                part = _levels(part, f"columns {here.start} to {here.stop - 1} of {name}")
+            unit.check_block(part, name, first_row, _cut(missing, here), first)
+
+    def count_states(self, n_units: int) -> int | None:
+        """The product of the blocks' numbers, of the whole layer alone."""
+        counts = [unit.count_states(n) for unit, n in self.parts]
+        if n_units != self.n_units or None in counts:
+            return None
+        return math.prod(count for count in counts if count is not None)
+
+    def states(self, n_units: int, start: int, stop: int) -> States:
+        """Joint states in counting order, the last block counting fastest."""
+        numbers = np.arange(start, stop, dtype=np.int64)
+        found = []
+        for unit, n in reversed(self.parts):
+            count = unit.count_states(n)
+            if count is None:
+                raise NotImplementedError(f"{unit.name} units have no countable states")
+            here, numbers = numbers % count, numbers // count
+            known, places = np.unique(here, return_inverse=True)
+            each = [unit.states(n, number, number + 1) for number in known.tolist()]
+            found.append(np.concatenate(each)[places.reshape(-1)])
+        return np.ascontiguousarray(np.hstack(found[::-1]))
+
+    def state_numbers(self, states: States) -> NDArray[np.int64]:
+        """The numbers under which `states` gives these rows."""
+        numbers = np.zeros(len(states), np.int64)
+        for unit, here in self._blocks():
+            count = unit.count_states(here.stop - here.start)
+            if count is None:
+                raise NotImplementedError(f"{unit.name} units have no countable states")
+            numbers = count * numbers + unit.state_numbers(_cut(states, here))
+        return numbers
+
+    # --- Details -----------------------------------------------------------------------------------------
+
+    def _blocks(self) -> Iterator[tuple[Unit, slice]]:
+        return zip((unit for unit, _ in self.parts), self.columns, strict=True)
+
+    def _joined(self, x: F32, answer: Callable[[Unit, F32, int], NDArray[Any]]) -> NDArray[Any]:
+        return np.hstack([answer(unit, _cut(x, here), here.start) for unit, here in self._blocks()])
+
+    def _summed(self, answer: Callable[[Unit, slice], F64]) -> F64:
+        first, *others = (answer(unit, here) for unit, here in self._blocks())
+        return sum(others, first)
+
+
+def _cut(x: NDArray[Any], here: slice) -> NDArray[Any]:
+    """Columns as the engine wants them: contiguous."""
+    return np.ascontiguousarray(x[:, here])
+
+
+def _columns(unit: Unit, rows: Rows, here: slice) -> Rows:
+    """Some columns of data, as a unit type of these wants them."""
+    if unit.domain == "binary" and rows.kind == "real":
+        return as_rows(rows.all()[:, here])
+    return rows.columns(here)
+
+
+def _as_states(unit: Unit, states: States) -> States:
+    """States of an exact block that came as float32 beside real-valued ones, as the engine wants them."""
+    return _levels(states, "states") if unit.exact and states.dtype == np.float32 else states
+
+
+def _levels(part: F32, name: str) -> States:
+    """Numbers from 0 to 1 as grey levels."""
+    if not ((part >= 0) & (part <= 1)).all():
+        raise ValueError(f"{name} must lie in [0, 1], got {part.min():g} to {part.max():g}")
+    return to_grey(part)
+
+
+def _check_parts(parts: object) -> tuple[tuple[Unit, int], ...]:
+    allowed = "parts must be pairs of a Unit and its number of units, such as [(Bernoulli(), 784)]"
+    if isinstance(parts, (str, bytes, Mapping)) or not isinstance(parts, Iterable):
+        raise TypeError(f"{allowed}, got {parts!r}")
+    checked = []
+    for part in parts:
+        if not isinstance(part, (tuple, list)) or len(part) != 2 or not isinstance(part[0], Unit):
+            raise TypeError(f"{allowed}, got {part!r} among them")
+        unit, n = part[0], check_integer(part[1], f"the number of {part[0].name} units", low=1)
+        unit.check_size(n, f"the number of {unit.name} units")
+        checked.append((unit, n))
+    if not checked:
+        raise ValueError(f"{allowed}, got none")
+    return tuple(checked)
