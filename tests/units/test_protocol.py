@@ -224,7 +224,7 @@ def test_units_are_values(unit: Unit) -> None:
 
 def test_unknown_units_are_refused() -> None:
     with pytest.raises(
-        ValueError, match="hidden must be one of 'bernoulli', 'gaussian', or a Unit such as .*; got 'x'"
+        ValueError, match=r"hidden must be one of 'bernoulli', 'gaussian', or a Unit such as .*; got 'x'"
     ):
         get_unit("x", name="hidden")
     for wrong in (3, None, int):
