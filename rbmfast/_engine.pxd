@@ -7,6 +7,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef extern from "rbmk.h" nogil:
     enum:
+        RBMK_GREY
         RBMK_MAX_EXPONENT
         RBMK_MIN_EXPONENT
         RBMK_MAX_BATCH
@@ -56,6 +57,10 @@ cdef extern from "rbmk.h" nogil:
         float *probability
         uint8_t *sample
         double *softplus
+
+    ctypedef struct rbmk_samples:
+        rbmk_states visible
+        const uint16_t *hidden
 
     ctypedef struct rbmk_learning:
         int n_visible
@@ -121,6 +126,11 @@ cdef extern from "rbmk.h" nogil:
     void rbmk_softplus_sum(const float *x, int64_t n, int m, double *sum)
     void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state)
 
+    void rbmk_class_log_weights(const float *x, int64_t n, int n_hidden, const float *U, const float *d,
+                                int n_classes, double *log_weights)
+    void rbmk_class_expectations(const float *x, int64_t n, int n_hidden, const float *U, const float *p,
+                                 int n_classes, uint16_t *mean, int64_t *sums)
+
     void rbmk_philox4x32(const uint32_t *counter, const uint32_t *key, uint32_t *out)
     void rbmk_uniform_u32(int64_t n, int m, const rbmk_stream *stream, uint32_t *out)
     void rbmk_shuffle_keys(int64_t n, uint64_t seed, uint32_t epoch, uint32_t purpose, uint64_t *keys)
@@ -130,8 +140,10 @@ cdef extern from "rbmk.h" nogil:
     rbmk_status rbmk_anneal(const rbmk_weights *w, const float *a, const float *b, const float *base,
                             const float *betas, int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n,
                             rbmk_stream stream)
-    rbmk_status rbmk_statistics(rbmk_states states, int m, const uint16_t *hidden, int n_hidden, int64_t *pairs,
-                                int64_t *visible, int64_t *hidden_sum)
+    rbmk_status rbmk_statistics(const rbmk_samples *samples, int n_visible, int n_hidden, int64_t *pairs,
+                                int64_t *visible, int64_t *hidden)
+    rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, int n_visible, int n_hidden,
+                              float *W, float *a, float *b, float *visible_mean, float *hidden_mean)
     rbmk_status rbmk_update(rbmk_learning *model, const rbmk_gradient *gradient, const rbmk_settings *settings,
                             float rate, float momentum)
     rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, const rbmk_epoch_plan *plan,

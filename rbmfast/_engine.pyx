@@ -482,6 +482,49 @@ def bernoulli(const float[:, ::1] x not None, seed, purpose, layer, step, rows=0
     return result
 
 
+# --- Sums over classes -----------------------------------------------------------------------------------
+
+
+cdef _check_classes(const float[:, ::1] x, const float[:, ::1] U):
+    if U.shape[0] < 1 or U.shape[1] < 1:
+        raise ValueError("U must not be empty")
+    if x.shape[1] != U.shape[1]:
+        raise ValueError(f"x must have the {U.shape[1]} columns of U, got {x.shape[1]}")
+
+
+def class_log_weights(const float[:, ::1] x not None, const float[:, ::1] U not None, d):
+    """d_k + the summed softplus of x + U_k, for each row and class."""
+    _check_classes(x, U)
+    cdef const float[::1] d_view = _vector(d, U.shape[0], "d")
+    result = np.empty((x.shape[0], U.shape[0]), np.float64)
+    cdef double[:, ::1] out = result
+    if x.shape[0]:
+        with nogil:
+            rbmk_class_log_weights(&x[0, 0], x.shape[0], <int>x.shape[1], &U[0, 0], &d_view[0], <int>U.shape[0],
+                                   &out[0, 0])
+    return result
+
+
+def class_expectations(const float[:, ::1] x not None, const float[:, ::1] U not None,
+                       const float[:, ::1] p not None):
+    """Terms p_k * sigmoid(x + U_k), summed over classes and over rows, in units of 1/65535."""
+    _check_classes(x, U)
+    if p.shape[0] != x.shape[0] or p.shape[1] != U.shape[0]:
+        raise ValueError(f"p must have the shape {(x.shape[0], U.shape[0])}, got {(p.shape[0], p.shape[1])}")
+    probabilities = np.asarray(p)
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("p must lie in [0, 1]")
+    mean = np.empty((x.shape[0], x.shape[1]), np.uint16)
+    sums = np.zeros((U.shape[0], U.shape[1]), np.int64)
+    cdef uint16_t[:, ::1] mean_view = mean
+    cdef int64_t[:, ::1] sums_view = sums
+    if x.shape[0]:
+        with nogil:
+            rbmk_class_expectations(&x[0, 0], x.shape[0], <int>x.shape[1], &U[0, 0], &p[0, 0], <int>U.shape[0],
+                                    &mean_view[0, 0], &sums_view[0, 0])
+    return mean, sums
+
+
 # --- Random numbers --------------------------------------------------------------------------------------
 
 
@@ -539,6 +582,8 @@ def statistics(states, const uint16_t[:, ::1] hidden_u16 not None):
     cdef Rows rows = _states(states, width)
     if hidden_u16.shape[0] != rows.states.n:
         raise ValueError(f"hidden must have {rows.states.n} rows, got {hidden_u16.shape[0]}")
+    if rows.width < 1 or hidden_u16.shape[1] < 1:
+        raise ValueError("states and hidden must have at least one column")
     cdef int n_hidden = <int>hidden_u16.shape[1]
     pairs = np.zeros((rows.width, n_hidden), np.int64)
     visible = np.zeros(rows.width, np.int64)
@@ -546,11 +591,62 @@ def statistics(states, const uint16_t[:, ::1] hidden_u16 not None):
     cdef int64_t[:, ::1] pairs_view = pairs
     cdef int64_t[::1] visible_view = visible
     cdef int64_t[::1] hidden_view = hidden
+    cdef rbmk_samples samples
+    cdef rbmk_status status
+    samples.visible = rows.states
     if rows.states.n:
+        samples.hidden = &hidden_u16[0, 0]
         with nogil:
-            rbmk_statistics(rows.states, rows.width, &hidden_u16[0, 0], n_hidden, &pairs_view[0, 0], &visible_view[0],
-                            &hidden_view[0])
+            status = rbmk_statistics(&samples, rows.width, n_hidden, &pairs_view[0, 0], &visible_view[0],
+                                     &hidden_view[0])
+        _check(status)
     return Statistics(pairs, visible, hidden, rows.states.n)
+
+
+cdef rbmk_samples _samples(states, const uint16_t[:, ::1] hidden, int n_visible, int n_hidden, str name) except *:
+    """View of one phase; the caller keeps both arrays alive."""
+    cdef rbmk_samples samples
+    if hidden is None:
+        raise TypeError(f"the probabilities of {name} must be a uint16 array, got None")
+    samples.visible = _states(states, n_visible).states
+    if not 1 <= samples.visible.n <= RBMK_MAX_BATCH:
+        raise ValueError(f"{name} must have 1 to {RBMK_MAX_BATCH} rows, got {samples.visible.n}")
+    if hidden.shape[0] != samples.visible.n or hidden.shape[1] != n_hidden:
+        raise ValueError(f"the probabilities of {name} must have the shape {(samples.visible.n, n_hidden)}, got "
+                         f"{(hidden.shape[0], hidden.shape[1])}")
+    samples.hidden = &hidden[0, 0]
+    return samples
+
+
+def contrast(data, samples):
+    """The gradient from (states, hidden_u16) of the data and of the model's samples."""
+    from rbmfast.state import Gradient
+
+    v_data, p_data = data
+    v_model, p_model = samples
+    _, n_visible = v_data.shape
+    _, n_hidden = p_data.shape
+    if n_visible < 1 or n_hidden < 1:
+        raise ValueError("states and probabilities must have at least one column")
+    if v_data.dtype == np.uint8 and v_model.dtype == np.uint16:
+        v_data = v_data * np.uint16(RBMK_GREY)
+    cdef rbmk_samples c_data = _samples(v_data, p_data, n_visible, n_hidden, "data")
+    cdef rbmk_samples c_model = _samples(v_model, p_model, n_visible, n_hidden, "samples")
+    cdef int v = n_visible, h = n_hidden
+    W = np.empty((n_visible, n_hidden), np.float32)
+    a, visible_mean = np.empty(n_visible, np.float32), np.empty(n_visible, np.float32)
+    b, hidden_mean = np.empty(n_hidden, np.float32), np.empty(n_hidden, np.float32)
+    cdef float[:, ::1] W_view = W
+    cdef float[::1] a_view = a
+    cdef float[::1] b_view = b
+    cdef float[::1] visible_view = visible_mean
+    cdef float[::1] hidden_view = hidden_mean
+    cdef rbmk_status status
+    with nogil:
+        status = rbmk_contrast(&c_data, &c_model, v, h, &W_view[0, 0], &a_view[0], &b_view[0], &visible_view[0],
+                               &hidden_view[0])
+    _check(status)
+    return Gradient(W, a, b, visible_mean, hidden_mean)
 
 
 cdef class _Model:

@@ -154,6 +154,38 @@ def weighted_sum(states: States, weights: F32) -> NDArray[np.float64]:
     return row_sums(_levels(states).astype(np.float64) * weights.astype(np.float64)) / GREY
 
 
+# --- Sums over classes -----------------------------------------------------------------------------------
+
+
+def class_log_weights(x: F32, U: F32, d: F32) -> F64:
+    """Log-weights d_k + sum_j softplus(x_nj + U_kj) of the classes k, for each row n.
+
+    `x` (n, n_hidden) are the hidden units' total inputs without those from the class, `U` (n_classes,
+    n_hidden) its weights and `d` (n_classes,) its bias: up to a sum over classes the log-probabilities of a
+    classification RBM (Larochelle & Bengio, "Classification using discriminative restricted Boltzmann
+    machines", ICML 2008, eq. 2).
+    """
+    return np.stack([np.float64(d_k) + softplus_sum(x + u) for u, d_k in zip(U, d, strict=True)], axis=1)
+
+
+def class_expectations(x: F32, U: F32, p: F32) -> tuple[NDArray[np.uint16], I64]:
+    """Terms p_nk * sigmoid(x_nj + U_kj): summed over classes (n, n_hidden), and over rows (like U).
+
+    Both in units of 1/65535. `p` (n, n_classes) are probabilities of the classes: the first sum is then the
+    hidden units' mean, where the class is not known, and the second that of class and hidden unit in pairs.
+    Over classes terms are added in order and the sum is rounded; over rows it is the terms. Classes that are
+    less probable than 2**-32 count as impossible.
+    """
+    p = np.where(p < f32(2.0**-32), f32(0.0), p)
+    mean, sums = np.zeros_like(x), np.zeros(U.shape, np.int64)
+    for k, u in enumerate(U):
+        terms = p[:, k, None] * sigmoid(x + u)
+        mean = mean + terms
+        sums[k] = np.rint(f32(GREY) * terms).astype(np.int64).sum(axis=0)
+    levels = np.rint(f32(GREY) * np.minimum(mean, f32(1.0)))
+    return levels.astype(np.uint16), sums
+
+
 # --- Fixed-point weights ---------------------------------------------------------------------------------
 
 
@@ -419,6 +451,11 @@ def gradient(positive: Statistics, negative: Statistics) -> Gradient:
         visible_mean=(positive.visible / GREY).astype(np.float32) * scale(n_positive, 1),
         hidden_mean=positive.hidden.astype(np.float32) * scale(n_positive, GREY),
     )
+
+
+def contrast(data: tuple[States, NDArray[np.uint16]], samples: tuple[States, NDArray[np.uint16]]) -> Gradient:
+    """The gradient from visible states and hidden probabilities under the data and of the model's samples."""
+    return gradient(statistics(*data), statistics(*samples))
 
 
 def _flush(velocity: F32) -> F32:

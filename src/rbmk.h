@@ -136,6 +136,16 @@ void rbmk_softplus_sum(const float *x, int64_t n, int m, double *sum);
 void rbmk_weighted_sum(rbmk_states states, int m, const float *weights, double *sum);
 void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state);
 
+/* --- Sums over classes: total inputs under class k are x (n, n_hidden) + U[k] (n_classes, n_hidden) ------- */
+
+/* log_weights (n, n_classes): d[k] + the summed softplus. */
+void rbmk_class_log_weights(const float *x, int64_t n, int n_hidden, const float *U, const float *d, int n_classes,
+                            double *log_weights);
+/* mean (n, n_hidden): the sum of p[k] * sigmoid over classes; sums (n_classes, n_hidden): of each of these terms over
+ * rows; both in units of 1/65535. p (n, n_classes) in [0, 1]. */
+void rbmk_class_expectations(const float *x, int64_t n, int n_hidden, const float *U, const float *p, int n_classes,
+                             uint16_t *mean, int64_t *sums);
+
 /* --- Random numbers ------------------------------------------------------------------------------------ */
 
 void rbmk_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
@@ -145,9 +155,19 @@ void rbmk_normal_weights(int64_t n, int m, double scale, uint64_t seed, uint32_t
 
 /* --- Statistics and updates ---------------------------------------------------------------------------- */
 
-/* pairs (m, n_hidden) = states' x hidden in units of 1/65535 a factor; visible (m,), hidden (n_hidden,) likewise. */
-rbmk_status rbmk_statistics(rbmk_states states, int m, const uint16_t *hidden, int n_hidden, int64_t *pairs,
-                            int64_t *visible, int64_t *hidden_sum);
+/* One of the two phases of learning: visible states and hidden probabilities, (n, n_hidden) in units of 1/65535. */
+typedef struct {
+    rbmk_states visible;
+    const uint16_t *hidden;
+} rbmk_samples;
+
+/* pairs (n_visible, n_hidden) = visible' x hidden in units of 1/65535 a factor; sums of both, likewise. Of 1 row or more. */
+rbmk_status rbmk_statistics(const rbmk_samples *samples, int n_visible, int n_hidden, int64_t *pairs, int64_t *visible,
+                            int64_t *hidden);
+
+/* The gradient of both, and the data's means. Of 1 to RBMK_MAX_BATCH rows each; grey samples of the model need grey data. */
+rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, int n_visible, int n_hidden,
+                          float *W, float *a, float *b, float *visible_mean, float *hidden_mean);
 
 /* What learning changes. All arrays are C order; W (n_visible, n_hidden). */
 typedef struct {

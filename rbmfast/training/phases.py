@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.models import RBM
 from rbmfast.random import MAX_ROW, MAX_STEP, SeedLike, check_integer, check_seed
-from rbmfast.reference import F32, GREY, States, gradient
+from rbmfast.reference import F32, GREY, States
 from rbmfast.state import Gradient, Statistics
 from rbmfast.training.base import Conditionals, Method
 from rbmfast.training.cd import CD
@@ -37,7 +37,9 @@ def contrast(
     if weights is not None:
         return _weighted_gradient(model, data, samples, weights)
     if model.up.source.exact and model.up.target.exact:
-        return gradient(exact_statistics(model, *data), exact_statistics(model, *samples))
+        (v, x), (v_model, x_model) = data, samples
+        expectation = model.up.target.expectation
+        return engine.contrast((v, expectation(x)), (v_model, expectation(x_model)))
     return _float_gradient(model, data, samples)
 
 

@@ -423,17 +423,40 @@ static void softplus(const float *x, int n, float *y)
         lane[0] = (lane[0] + lane[2]) + (lane[1] + lane[3]); \
     } while (0)
 
-static double softplus_panel(const float *x, int n)
+static inline double panel_sum(const float y[RBMK_PANEL])
 {
-    float y[RBMK_PANEL] = {0};
     double lane[RBMK_LANES] = {0};
-    for (int j = 0; j < n; j++)
-        y[j] = softplus1(x[j]);
     for (int part = 0; part < RBMK_PANEL; part += RBMK_LANES)
         for (int l = 0; l < RBMK_LANES; l++)
             lane[l] += y[part + l];
     FOLD(lane);
     return lane[0];
+}
+
+static double softplus_panel(const float *x, int n)
+{
+    float y[RBMK_PANEL] = {0};
+    for (int j = 0; j < n; j++)
+        y[j] = softplus1(x[j]);
+    return panel_sum(y);
+}
+
+static double shifted_softplus_panel(const float *x, const float *shift, int n)
+{
+    float y[RBMK_PANEL] = {0};
+    for (int j = 0; j < n; j++)
+        y[j] = softplus1(x[j] + shift[j]);
+    return panel_sum(y);
+}
+
+static void shifted_sigmoid_sums(const float *restrict x, const float *restrict shift, int n, float p,
+                                 float *restrict means, int64_t *restrict sums)
+{
+    for (int j = 0; j < n; j++) {
+        float term = p * sigmoid1(x[j] + shift[j]);
+        means[j] += term;
+        sums[j] += level1(term);
+    }
 }
 
 static double dot_panel_u8(const uint8_t *states, const float *weights, int n)
@@ -586,6 +609,19 @@ static void difference_scaled_f64(const double *positive, const int32_t *negativ
 {
     for (int j = 0; j < n; j++)
         g[j] = (float)(positive[j] / 65535.0) * positive_scale - (float)negative[j] * negative_scale;
+}
+
+static void difference_grey(const double *positive, const double *negative, int n, float scale, float *g)
+{
+    for (int j = 0; j < n; j++)
+        g[j] = (float)(positive[j] / 65535.0 - negative[j] / 65535.0) * scale;
+}
+
+static void difference_scaled_grey(const double *positive, const double *negative, int n, float positive_scale,
+                                   float negative_scale, float *g)
+{
+    for (int j = 0; j < n; j++)
+        g[j] = (float)(positive[j] / 65535.0) * positive_scale - (float)(negative[j] / 65535.0) * negative_scale;
 }
 
 static inline float signum(float w) { return w > 0.0f ? 1.0f : w < 0.0f ? -1.0f : 0.0f; }

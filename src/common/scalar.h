@@ -84,11 +84,17 @@ static inline float sigmoid1(float x)
     return x >= 0.0f ? 1.0f - p : p;
 }
 
+/* rint(65535 p) for p in [0, 1]. */
+static inline int32_t level1(float p)
+{
+    const float magic = 12582912.0f;
+    return float_bits(p * 65535.0f + magic) - 0x4B400000;
+}
+
 /* In units of 1/65535. */
 static inline int32_t sigmoid_i32_1(float x)
 {
-    const float magic = 12582912.0f;
-    int32_t p = float_bits(rare_probability(x) * 65535.0f + magic) - 0x4B400000;
+    int32_t p = level1(rare_probability(x));
     return x >= 0.0f ? 65535 - p : p;
 }
 

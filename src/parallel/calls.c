@@ -1,6 +1,5 @@
-/* The public calls that are one region each: passes, functions of total inputs, random numbers, statistics. */
+/* The public calls that are one region each: passes, functions of total inputs, random numbers. */
 #include <math.h>
-#include <string.h>
 
 #include "../common/philox.h"
 #include "../common/scalar.h"
@@ -138,11 +137,6 @@ static void softplus_sum_rows(const void *arg, int64_t from, int64_t to)
     }
 }
 
-static double level(const rbmk_states *states, int64_t at)
-{
-    return states->grey ? ((const uint16_t *)states->data)[at] : ((const uint8_t *)states->data)[at] ? 65535.0 : 0.0;
-}
-
 static void weighted_sum_rows(const void *arg, int64_t from, int64_t to)
 {
     const map_job *job = arg;
@@ -261,46 +255,4 @@ void rbmk_normal_weights(int64_t n, int m, double scale, uint64_t seed, uint32_t
 {
     normal_job job = {n, m, scale, seed, purpose, layer, out};
     rbmk_run(rbmk_threads_for(20.0 * (double)n * m), rbmk_current_kernels(), normal_member, &job);
-}
-
-/* --- Statistics ----------------------------------------------------------------------------------------- */
-
-typedef struct {
-    rbmk_states states;
-    int m, n_hidden;
-    const uint16_t *hidden;
-    int64_t *pairs, *visible;
-} statistics_job;
-
-/* Each member owns some visible units and walks through all rows. */
-static void statistics_member(rbmk_team team, void *arg)
-{
-    const statistics_job *job = arg;
-    int64_t from, to;
-    rbmk_share(team, job->m, &from, &to);
-    memset(job->pairs + from * job->n_hidden, 0, (size_t)((to - from) * job->n_hidden) * sizeof *job->pairs);
-    memset(job->visible + from, 0, (size_t)(to - from) * sizeof *job->visible);
-    for (int64_t row = 0; row < job->states.n; row++)
-        for (int64_t i = from; i < to; i++) {
-            int64_t v = (int64_t)level(&job->states, row * job->states.stride + i);
-            const uint16_t *h = job->hidden + row * job->n_hidden;
-            int64_t *pair = job->pairs + i * job->n_hidden;
-            if (!v)
-                continue;
-            job->visible[i] += v;
-            for (int j = 0; j < job->n_hidden; j++)
-                pair[j] += v * h[j];
-        }
-}
-
-rbmk_status rbmk_statistics(rbmk_states states, int m, const uint16_t *hidden, int n_hidden, int64_t *pairs,
-                            int64_t *visible, int64_t *hidden_sum)
-{
-    statistics_job job = {states, m, n_hidden, hidden, pairs, visible};
-    rbmk_run(rbmk_threads_for(0.1 * (double)states.n * m * n_hidden), rbmk_current_kernels(), statistics_member, &job);
-    memset(hidden_sum, 0, (size_t)n_hidden * sizeof *hidden_sum);
-    for (int64_t row = 0; row < states.n; row++)
-        for (int j = 0; j < n_hidden; j++)
-            hidden_sum[j] += hidden[row * n_hidden + j];
-    return RBMK_OK;
 }

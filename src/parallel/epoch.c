@@ -130,7 +130,7 @@ static void gather(rbmk_team team, run *r, int64_t first, int64_t n)
     for (int64_t i = from; i < to; i++)
         memcpy((char *)r->batch + (size_t)i * row_bytes,
                (const char *)data->data + (size_t)(r->plan->order[first + i] * data->stride) * size, row_bytes);
-    rbmk_take_data(team, &r->gradients, r->batch, n);
+    rbmk_take_states(team, &r->gradients, RBMK_DATA, &(rbmk_states){r->batch, data->grey, n_visible, n});
 }
 
 /* --- Interruption: asked by the calling thread, about 20 times a second, after any pass ------------------- */
@@ -261,6 +261,12 @@ static int persistent(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
     return 0;
 }
 
+static void weight_gradient(const rbmk_updater *u, int row, int n_rows, int col, int n_cols, float *g,
+                            void *scratch)
+{
+    rbmk_weight_gradient(u->source, row, n_rows, col, n_cols, g, RBMK_PANEL, scratch);
+}
+
 /* --- The epoch ---------------------------------------------------------------------------------------- */
 
 /* Sets the stage for update t, while nobody passes or updates; ends with a barrier. */
@@ -322,10 +328,10 @@ rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, cons
     *done = 0;
     if (status != RBMK_OK)
         return status;
-    *g = (rbmk_gradients){
-        .kernels = kernels, .n_visible = model->n_visible, .n_hidden = model->n_hidden, .grey = plan->data.grey};
+    *g = (rbmk_gradients){.kernels = kernels, .n_visible = model->n_visible, .n_hidden = model->n_hidden};
+    g->phases[RBMK_DATA].grey = plan->data.grey;
     r.updater = (rbmk_updater){
-        .model = model, .settings = settings, .kernels = kernels, .gradient = rbmk_weight_gradient, .source = g};
+        .model = model, .settings = settings, .kernels = kernels, .gradient = weight_gradient, .source = g};
     if (allocate(&r, threads)) {
         model->exponent = exponent;
         r.updater.visible_gradient = g->visible_gradient;

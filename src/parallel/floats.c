@@ -46,15 +46,12 @@ static rbmk_range range_f64(const double *x, int64_t n)
     return range_of(between, outside);
 }
 
-/* For x in [0, 1]: adding 1.5 * 2^23 rounds to an integer, ties to even. */
-static inline uint16_t level_of(float x) { return (uint16_t)(float_bits(x * 65535.0f + 12582912.0f) & 0xFFFF); }
-
 static void convert_f32(const float *restrict x, int64_t n, uint8_t *restrict state, uint16_t *restrict level)
 {
     for (int64_t i = 0; state && i < n; i++)
         state[i] = x[i] != 0.0f;
     for (int64_t i = 0; level && i < n; i++)
-        level[i] = level_of(x[i]);
+        level[i] = (uint16_t)level1(x[i]);
 }
 
 static void convert_f64(const double *restrict x, int64_t n, uint8_t *restrict state, uint16_t *restrict level)
@@ -62,7 +59,7 @@ static void convert_f64(const double *restrict x, int64_t n, uint8_t *restrict s
     for (int64_t i = 0; state && i < n; i++)
         state[i] = x[i] != 0.0;
     for (int64_t i = 0; level && i < n; i++)
-        level[i] = level_of((float)x[i]);
+        level[i] = (uint16_t)level1((float)x[i]);
 }
 
 /* Looks at a chunk and converts it while it is in the cache; returns whether that was possible. */

@@ -9,7 +9,9 @@
 enum { RBMK_DATA, RBMK_MODEL }; /* the two phases */
 
 typedef struct {
+    int grey;              /* whether its visible states are levels; those of the model only if those of the data are */
     int64_t n;             /* rows */
+    int64_t first_row;     /* of its visible states, transposed */
     rbmk_statistic hidden; /* probabilities */
 } rbmk_phase;
 
@@ -22,37 +24,48 @@ typedef struct {
 
 typedef struct {
     const rbmk_kernels *kernels;
-    int n_visible, n_hidden, grey; /* whether the data is */
+    int n_visible, n_hidden;
+    int shared; /* whether both phases have the visible states of the data, and as many rows */
     rbmk_phase phases[2];
     rbmk_pairs products[2];
     int n_products;
     uint8_t *transposed;  /* (n_visible, stride): the data's rows, then from `model_row` the model's */
-    uint16_t *levels;     /* (n_visible, stride): the data's rows, when they are grey */
+    uint16_t *levels;     /* (n_visible, stride): the same rows of phases that are grey */
     void *packed, *left;
     int64_t model_row;
     ptrdiff_t stride;
     float *visible_gradient, *hidden_gradient, *visible_mean, *hidden_mean;
 } rbmk_gradients;
 
-/* Memory for up to so many rows of each phase, when kernels, sizes and `grey` are set; 0 when there is none. */
+/* Memory for up to so many rows of each phase, when kernels, sizes and what is grey are set; 0 when there is none. */
 int rbmk_gradients_allocate(rbmk_gradients *g, int64_t data_rows, int64_t model_rows, int team_size);
 void rbmk_gradients_free(rbmk_gradients *g);
 
-/* One member: where an update with so many rows leaves its statistics. */
+/* One member: where an update with so many rows leaves its statistics. There may be no model, just data. */
 void rbmk_arrange(rbmk_gradients *g, int64_t data_rows, int64_t model_rows);
 
-/* Every member, who has written its share (rbmk_share) of the data's n rows: transposes that share. Does not look at the
- * phases, which may be being arranged. */
-void rbmk_take_data(rbmk_team team, rbmk_gradients *g, const void *rows, int64_t n);
+/* Every member, when its share (rbmk_share) of a phase's visible states is there: transposes that share. Does not look
+ * at rows of the phases, which may be being arranged. */
+void rbmk_take_states(rbmk_team team, rbmk_gradients *g, int phase, const rbmk_states *states);
 
 /* Every member, when both phases have their visible states: its share of laying them out for the products. */
 void rbmk_lay_out(rbmk_team team, rbmk_gradients *g);
 
+/* Sums over a phase, when it is complete, in units of 1/65535. */
+int64_t rbmk_visible_sum(const rbmk_gradients *g, const rbmk_phase *p, int64_t i);
+int64_t rbmk_hidden_sum(const rbmk_gradients *g, const rbmk_phase *p, int64_t j, int team_size);
+
+/* Statistics of a tile of W, up to 16 x 64, from one product: int32, or double in units of 1/65535 where the phase is
+ * grey, in rows of 64. */
+void rbmk_tile_statistics(const rbmk_gradients *g, int number, int row, int n_rows, int col, int n_cols, void *sums,
+                          void *scratch);
+
 /* Every member, when both phases are complete: gradients and means of its share of the units. */
 void rbmk_bias_gradients(rbmk_team team, rbmk_gradients *g);
 
-/* As rbmk_updater.gradient, whose source is a rbmk_gradients. */
-void rbmk_weight_gradient(const rbmk_updater *u, int row, int n_rows, int col, int n_cols, float *gradient, void *scratch);
+/* A tile of the gradient of W, up to 16 x 64: into `gradient`, of rows `ld` apart. */
+void rbmk_weight_gradient(const rbmk_gradients *g, int row, int n_rows, int col, int n_cols, float *gradient,
+                          ptrdiff_t ld, void *scratch);
 size_t rbmk_weight_gradient_scratch(const rbmk_gradients *g);
 
 #endif

@@ -92,6 +92,14 @@ static rbmk_states random_states(int64_t n, int m, int grey)
     return states;
 }
 
+static const uint16_t *random_levels(int n)
+{
+    uint16_t *levels = fresh((size_t)n * sizeof *levels);
+    for (int i = 0; i < n; i++)
+        levels[i] = (uint16_t)random_below(65536);
+    return levels;
+}
+
 static const int64_t *random_rows(int64_t n)
 {
     int64_t *rows = fresh((size_t)n * sizeof *rows);
@@ -230,6 +238,32 @@ static void functions(record *r)
         }
 }
 
+static void classes(record *r)
+{
+    static const struct {
+        int n, n_classes, n_hidden;
+    } cases[] = {{1, 1, 1}, {3, 2, 17}, {7, 10, 100}, {20, 3, 784}, {0, 4, 16}, {2, 300, 65}};
+    for (size_t c = 0; c < COUNT(cases); c++) {
+        const int n = cases[c].n, n_classes = cases[c].n_classes, n_hidden = cases[c].n_hidden;
+        const size_t rows = (size_t)(n * n_hidden), pairs = (size_t)(n_classes * n_hidden);
+        const size_t of_rows = (size_t)(n * n_classes);
+        const float *x = random_floats(rows, 8.0f), *U = random_floats(pairs, 8.0f);
+        const float *d = random_floats((size_t)n_classes, 2.0f);
+        float *p = fresh(of_rows * sizeof *p);
+        double *log_weights = fresh(of_rows * sizeof *log_weights);
+        uint16_t *mean = fresh(rows * sizeof *mean);
+        int64_t *sums = fresh(pairs * sizeof *sums);
+        for (size_t i = 0; i < of_rows; i++) /* too much altogether: means are cut off at 1 */
+            p[i] = random_below(8) ? random_float(0.5f) + 0.5f : 1e-20f;
+        CALL(rbmk_class_log_weights(x, n, n_hidden, U, d, n_classes, log_weights));
+        keep(r, log_weights, of_rows * sizeof *log_weights);
+        CALL(rbmk_class_expectations(x, n, n_hidden, U, p, n_classes, mean, sums));
+        keep(r, mean, rows * sizeof *mean);
+        keep(r, sums, pairs * sizeof *sums);
+        forget();
+    }
+}
+
 static void initialisation(record *r)
 {
     static const double scales[] = {0.01, 1e-39}; /* the second gives denormals */
@@ -248,20 +282,45 @@ static void initialisation(record *r)
 static void statistics(record *r)
 {
     for (size_t s = 0; s < COUNT(shapes); s++)
-        for (int grey = 0; grey < 2; grey++) {
+        for (int grey = 0; grey < 2 && shapes[s].n; grey++) {
             const int n = shapes[s].n, m = shapes[s].n_visible, n_hidden = shapes[s].n_hidden;
-            const rbmk_states states = random_states(n, m, grey);
-            uint16_t *hidden = fresh((size_t)(n * n_hidden) * sizeof *hidden);
+            const rbmk_samples samples = {random_states(n, m, grey), random_levels(n * n_hidden)};
             int64_t *pairs = fresh((size_t)(m * n_hidden) * sizeof *pairs);
             int64_t *visible = fresh((size_t)m * sizeof *visible), *sums = fresh((size_t)n_hidden * sizeof *sums);
             rbmk_status status;
-            for (int i = 0; i < n * n_hidden; i++)
-                hidden[i] = (uint16_t)random_below(65536);
-            CALL(status = rbmk_statistics(states, m, hidden, n_hidden, pairs, visible, sums));
+            CALL(status = rbmk_statistics(&samples, m, n_hidden, pairs, visible, sums));
             succeed(r, status);
             keep(r, pairs, (size_t)(m * n_hidden) * sizeof *pairs);
             keep(r, visible, (size_t)m * sizeof *visible);
             keep(r, sums, (size_t)n_hidden * sizeof *sums);
+            forget();
+        }
+}
+
+/* With and without as many samples as data, binary and grey, also of the very states of the data. */
+static void contrasts(record *r)
+{
+    static const struct {
+        int grey_data, grey_model, shared;
+    } kinds[] = {{0, 0, 0}, {0, 0, 1}, {1, 0, 0}, {1, 1, 0}, {1, 1, 1}};
+    for (size_t s = 0; s < COUNT(shapes); s++)
+        for (size_t k = 0; k < 2 * COUNT(kinds) && shapes[s].n; k++) { /* no rows have no mean */
+            const int kind = (int)k / 2, n = shapes[s].n, m = shapes[s].n_visible, n_hidden = shapes[s].n_hidden;
+            const int n_model = k % 2 && !kinds[kind].shared ? n + 5 : n;
+            const size_t v = (size_t)m * sizeof(float), h = (size_t)n_hidden * sizeof(float);
+            const rbmk_samples data = {random_states(n, m, kinds[kind].grey_data), random_levels(n * n_hidden)};
+            const rbmk_states other = random_states(n_model, m, kinds[kind].grey_model);
+            const rbmk_samples model = {kinds[kind].shared ? data.visible : other, random_levels(n_model * n_hidden)};
+            float *W = fresh(v * (size_t)n_hidden), *a = fresh(v), *b = fresh(h);
+            float *visible = fresh(v), *hidden = fresh(h);
+            rbmk_status status;
+            CALL(status = rbmk_contrast(&data, &model, m, n_hidden, W, a, b, visible, hidden));
+            succeed(r, status);
+            keep(r, W, v * (size_t)n_hidden);
+            keep(r, a, v);
+            keep(r, b, h);
+            keep(r, visible, v);
+            keep(r, hidden, h);
             forget();
         }
 }
@@ -383,9 +442,9 @@ static void epochs(record *r)
 static const struct {
     const char *name;
     void (*run)(record *r);
-} scenarios[] = {{"passes", passes}, {"chains", chains}, {"functions", functions},
-                 {"initialisation", initialisation}, {"statistics", statistics}, {"updates", updates},
-                 {"epochs", epochs}};
+} scenarios[] = {{"passes", passes}, {"chains", chains}, {"functions", functions}, {"classes", classes},
+                 {"initialisation", initialisation}, {"statistics", statistics}, {"contrasts", contrasts},
+                 {"updates", updates}, {"epochs", epochs}};
 
 static record run(size_t scenario, int isa, int threads)
 {

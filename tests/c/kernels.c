@@ -17,7 +17,7 @@ typedef struct {
     float scale;                    /* a power of two */
     float *x, *bias, *weights;      /* total inputs; ordinary; for `scale` to round */
     int32_t *sums, *counts, *more;  /* any; sums of probabilities >= 0 */
-    double *grey_sums, *grey_counts;
+    double *grey_sums, *grey_counts, *more_grey;
 } inputs;
 
 static const float special[] = {0.0f,  -0.0f, 1e-40f,  -1e-40f, 80.0f,  -80.0f,   88.7f,    -103.9f,  200.0f,
@@ -48,7 +48,7 @@ static inputs random_inputs(const rbmk_kernels *portable, int n)
 {
     const size_t f = (size_t)n * sizeof(float), d = (size_t)n * sizeof(double);
     inputs in = {128 * random_below(9), {0}, ldexpf(1.0f, random_below(30) - 24), fresh(f), fresh(f), fresh(f),
-                 fresh(f), fresh(f), fresh(f), fresh(d), fresh(d)};
+                 fresh(f), fresh(f), fresh(f), fresh(d), fresh(d), fresh(d)};
     in.counter = (rbmk_counter){(uint32_t)random_bits(), (uint32_t)random_bits(), (uint32_t)random_bits(),
                                 (uint32_t)random_bits(), (uint32_t)random_bits()};
     fill_total_inputs(portable, &in, n);
@@ -63,6 +63,7 @@ static inputs random_inputs(const rbmk_kernels *portable, int n)
         in.more[j] = (int32_t)(random_bits() >> 33 >> random_below(31));
         in.grey_sums[j] = (double)((int64_t)random_bits() >> (11 + random_below(50)));
         in.grey_counts[j] = (double)(random_bits() >> (17 + random_below(40)));
+        in.more_grey[j] = (double)(random_bits() >> (17 + random_below(40)));
     }
     return in;
 }
@@ -97,6 +98,9 @@ ARRAY(scaled_i32, 784, float, (in.sums, n, 1.0f / 6553500.0f, out))
 ARRAY(difference_scaled_i32, 784, float, (in.counts, in.more, n, 1.0f / 6553500.0f, 1.0f / 655350.0f, out))
 ARRAY(difference_f64, 784, float, (in.grey_counts, in.more, n, 1.0f / 6553500.0f, out))
 ARRAY(difference_scaled_f64, 784, float, (in.grey_counts, in.more, n, 1.0f / 6553500.0f, 1.0f / 655350.0f, out))
+
+ARRAY(difference_grey, 784, float, (in.grey_counts, in.more_grey, n, 1.0f / 6553500.0f, out))
+ARRAY(difference_scaled_grey, 784, float, (in.grey_counts, in.more_grey, n, 1.0f / 6553500.0f, 1.0f / 655350.0f, out))
 
 TEST(sigmoid_statistic)
 {
@@ -160,6 +164,58 @@ static float *random_row(int n, float scale)
     for (int j = 0; j < n; j++)
         row[j] = random_below(8) ? random_float(scale) : special[random_below(4)];
     return row;
+}
+
+static float *random_shift(int n)
+{
+    float *shift = fresh((size_t)n * sizeof *shift);
+    for (int j = 0; j < n; j++)
+        shift[j] = random_below(8) ? random_float(16.0f) : 0.0f;
+    return shift;
+}
+
+/* Against the kernel without a shift, of total inputs that have it. */
+TEST(shifted_softplus_panel)
+{
+    for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= RBMK_PANEL; s++)
+        for (int repeat = 0; repeat < 100; repeat++) {
+            const inputs in = random_inputs(portable, sizes[s]);
+            const float *shift = random_shift(sizes[s]);
+            float *x = fresh((size_t)sizes[s] * sizeof *x);
+            for (int j = 0; j < sizes[s]; j++)
+                x[j] = in.x[j] + shift[j];
+            double expected = portable->softplus_panel(x, sizes[s]);
+            double got = tested->shifted_softplus_panel(in.x, shift, sizes[s]);
+            check_same(&expected, &got, sizeof got, "n = %d", sizes[s]);
+            forget();
+        }
+}
+
+TEST(shifted_sigmoid_sums)
+{
+    for (size_t s = 0; s < COUNT(sizes); s++)
+        for (int repeat = 0; repeat < 20; repeat++) {
+            const int n = sizes[s];
+            const inputs in = random_inputs(portable, n);
+            const float *shift = random_shift(n), p = random_below(4) ? random_float(0.5f) + 0.5f : 1.0f;
+            const size_t f = (size_t)n * sizeof(float), d = (size_t)n * sizeof(int64_t);
+            float *x = fresh(f), *means = fresh(f), *expected = fresh(f);
+            int64_t *sums = fresh(d), *expected_sums = fresh(d);
+            for (int j = 0; j < n; j++)
+                x[j] = in.x[j] + shift[j];
+            portable->sigmoid(x, n, expected);
+            for (int j = 0; j < n; j++) {
+                const float term = p * expected[j], before = random_float(0.5f) + 0.5f;
+                sums[j] = (int64_t)random_bits() >> 4;
+                expected_sums[j] = sums[j] + (int64_t)rintf(65535.0f * term);
+                means[j] = before;
+                expected[j] = before + term;
+            }
+            tested->shifted_sigmoid_sums(in.x, shift, n, p, means, sums);
+            check_same(expected, means, f, "means, n = %d", n);
+            check_same(expected_sums, sums, d, "sums, n = %d", n);
+            forget();
+        }
 }
 
 static void check_dot_panel(const rbmk_kernels *k, int n)

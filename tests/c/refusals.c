@@ -161,12 +161,32 @@ static rbmk_status update(world *w)
     return rbmk_update(&w->model, &gradient, &settings, 0.1f, 0.5f);
 }
 
+static rbmk_status contrast(world *w)
+{
+    uint16_t *p = fresh(N * H * sizeof *p);
+    float *g = fresh((V * H + 2 * V + 2 * H) * sizeof *g);
+    for (int i = 0; i < N * H; i++)
+        p[i] = (uint16_t)random_below(65536);
+    const rbmk_samples data = {{w->visible, 0, V, N}, p}, model = {{w->visible + V, 0, V, N - 1}, p};
+    return rbmk_contrast(&data, &model, V, H, g, g + V * H, g + V * H + V, g + V * H + V + H, g + V * H + 2 * V + H);
+}
+
+static rbmk_status statistics(world *w)
+{
+    uint16_t *p = fresh(N * H * sizeof *p);
+    int64_t *sums = fresh((V * H + V + H) * sizeof *sums);
+    memset(p, 0, N * H * sizeof *p);
+    const rbmk_samples samples = {{w->visible, 0, V, N}, p};
+    return rbmk_statistics(&samples, V, H, sums, sums + V * H, sums + V * H + V);
+}
+
 static const struct {
     const char *name;
     rbmk_status (*run)(world *w);
     int quantises; /* refuses weights */
 } calls[] = {{"exponent", exponent, 1}, {"weights_create", create, 1}, {"pass", pass, 1},     {"gibbs", gibbs, 1},
-             {"anneal", anneal, 1},      {"epoch, CD", epoch_cd, 1}, {"epoch, PCD", epoch_pcd, 1},  {"update", update, 0}};
+             {"anneal", anneal, 1},      {"epoch, CD", epoch_cd, 1}, {"epoch, PCD", epoch_pcd, 1},  {"update", update, 0},
+             {"statistics", statistics, 0}, {"contrast", contrast, 0}};
 
 /* --- Refusals -------------------------------------------------------------------------------------------- */
 

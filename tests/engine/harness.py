@@ -33,6 +33,8 @@ LARGE = [17.3, -17.3, 22.18, -22.18, 79.99999, -79.99999, 80, -80, 80.00001, -88
 EDGES = np.float32([*SMALL, *LARGE])
 # Velocities about the 2**-100 below which they become 0; some of them after a momentum of 0.7.
 DYING = np.float32([0.0, -0.0, TINY, 1e-39, 7.8e-31, -8e-31, 1.12e-30, -1.12e-30, 1.13e-30, -1.13e-30, 1e-28])
+# Probabilities about the 2**-32 below which a class counts as impossible.
+UNLIKELY = np.float32([0.0, TINY, 1e-39, 2.3e-10, 2.0**-32, 2.4e-10, 1.0])
 SEED, STEP, FIRST_ROW = 0x0123456789ABCDEF, 2**33 + 12345, 2**32 - 5  # every field of a counter is in use
 
 
@@ -81,12 +83,18 @@ class Problem:
         self.v[-1], self.h[0] = 1, 0  # full sums, and none
         self.v_grey, self.h_grey = levels(n_rows, n_visible), levels(n_rows, n_hidden)
         self.v_grey[-1], self.h_grey[0] = 65535, 0
+        self.more_grey, self.fewer = levels(n_rows, n_hidden), (n_rows + 1) // 2
         self.clamp = (rng.random(self.v.shape) < 0.5).astype(np.uint8)
         self.x = _sprinkled(rng, normal(n_rows, n_hidden, scale=8), EDGES)
         self.positive = np.abs(self.x).clip(np.finfo(np.float32).tiny)
         self.ids = rng.integers(0, 2**40, n_rows)
         self.base, self.log_weights = normal(n_visible), rng.standard_normal(n_rows)
         self.betas = np.float32([0.0, 2.0**-30, 0.3, 0.3, 1.0])
+        n_classes = n_visible % 13 + 1
+        self.class_weights = _sprinkled(rng, normal(n_classes, n_hidden, scale=4), EDGES[:18])
+        self.class_bias = normal(n_classes)
+        self.class_probabilities = rng.dirichlet(np.full(n_classes, 0.1), n_rows).astype(np.float32)
+        _sprinkled(rng, self.class_probabilities, UNLIKELY)
         self.gradient = Gradient(
             W=normal(n_visible, n_hidden, scale=0.1),
             a=normal(n_visible, scale=0.1),
@@ -137,6 +145,20 @@ def _updated(m: Any, p: Problem, settings: UpdateSettings, rate: float, momentum
     m.update(state, p.gradient, settings, rate, momentum)
     return state
 
+
+# Two phases to learn from: visible states and hidden probabilities of the data, and of the model's samples.
+PHASES: dict[str, Callable[[Problem], Any]] = {
+    "binary": lambda p: ((p.v, p.h_grey), (p.v[::-1].copy(), p.more_grey)),
+    "binary, fewer samples": lambda p: ((p.v, p.h_grey), (p.clamp[: p.fewer], p.more_grey[: p.fewer])),
+    "binary, fewer rows": lambda p: ((p.v[: p.fewer], p.h_grey[: p.fewer]), (p.clamp, p.more_grey)),
+    "binary, the same states": lambda p: ((p.v, p.h_grey), (p.v, p.more_grey)),
+    "grey data": lambda p: ((p.v_grey, p.h_grey), (p.v, p.more_grey)),
+    "grey data, fewer samples": lambda p: ((p.v_grey, p.h_grey), (p.v[: p.fewer], p.more_grey[: p.fewer])),
+    "grey samples": lambda p: ((p.v, p.h_grey), (p.v_grey, p.more_grey)),
+    "grey": lambda p: ((p.v_grey, p.h_grey), (p.v_grey[::-1].copy(), p.more_grey)),
+    "grey, fewer rows": lambda p: ((p.v_grey[: p.fewer], p.h_grey[: p.fewer]), (p.v_grey, p.more_grey)),
+    "grey, the same states": lambda p: ((p.v_grey, p.h_grey), (p.v_grey, p.more_grey)),
+}
 
 Call = Callable[[Any, Any, Problem], Any]  # (engine or reference, its weights, operands) -> results
 CALLS: dict[str, Call] = {
@@ -191,8 +213,17 @@ CALLS: dict[str, Call] = {
     "anneal, no steps": lambda m, w, p: m.anneal(
         w, p.a, p.b, p.base, p.v, p.log_weights, p.betas[:1], SEED, 12
     ),
+    "class_log_weights": lambda m, w, p: m.class_log_weights(p.x, p.class_weights, p.class_bias),
+    "class_expectations": lambda m, w, p: m.class_expectations(p.x, p.class_weights, p.class_probabilities),
+    "class_expectations, cut off": lambda m, w, p: m.class_expectations(
+        p.x, p.class_weights, np.ones_like(p.class_probabilities)
+    ),
     "statistics": lambda m, w, p: m.statistics(p.v, p.h_grey),
     "statistics of grey levels": lambda m, w, p: m.statistics(p.v_grey, p.h_grey),
+    **{
+        f"contrast: {name}": lambda m, w, p, phases=phases: m.contrast(*phases(p))
+        for name, phases in PHASES.items()
+    },
     **{
         f"update: {name}": lambda m, w, p, s=settings: _updated(m, p, s, 0.1, 0.7)
         for name, settings in SETTINGS.items()

@@ -46,6 +46,11 @@ def anneal(**changes: Any) -> Any:
     return engine.anneal(**{**good, **path, **changes}, seed=0, purpose=0)
 
 
+def contrast(**changes: Any) -> Gradient:
+    good = {"data": (u(5, 4), grey(5, 3)), "samples": (u(6, 4), grey(6, 3))}
+    return engine.contrast(**{**good, **changes})
+
+
 def update(gradient: dict[str, Any] | None = None, **changes: Any) -> None:
     good = {"W": f(4, 3), "a": f(4), "b": f(3), "visible_mean": f(4), "hidden_mean": f(3)}
     engine.update(state(**changes), Gradient(**{**good, **(gradient or {})}), UpdateSettings(), 0.1, 0.0)
@@ -153,6 +158,36 @@ WRONG: dict[str, Callable[[], Any]] = {
     "statistics: rows": lambda: engine.statistics(u(5, 4), grey(4, 3)),
     "statistics: dtype": lambda: engine.statistics(u(5, 4), f(5, 3)),
     "statistics: states": lambda: engine.statistics(f(5, 4), grey(5, 3)),
+    "class_log_weights: width": lambda: engine.class_log_weights(f(5, 3), f(2, 4), f(2)),
+    "class_log_weights: bias": lambda: engine.class_log_weights(f(5, 3), f(2, 3), f(3)),
+    "class_log_weights: no bias": lambda: engine.class_log_weights(f(5, 3), f(2, 3), None),
+    "class_log_weights: no classes": lambda: engine.class_log_weights(f(5, 3), f(0, 3), f(0)),
+    "class_log_weights: no units": lambda: engine.class_log_weights(f(5, 0), f(2, 0), f(2)),
+    "class_log_weights: float64": lambda: engine.class_log_weights(np.zeros((5, 3)), f(2, 3), f(2)),
+    "class_log_weights: columns first": lambda: engine.class_log_weights(f(3, 5).T, f(2, 3), f(2)),
+    "class_expectations: width": lambda: engine.class_expectations(f(5, 3), f(2, 4), f(5, 2)),
+    "class_expectations: rows": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(4, 2)),
+    "class_expectations: classes": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(5, 3)),
+    "class_expectations: negative": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(5, 2) - 0.1),
+    "class_expectations: above 1": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(5, 2) + 1.1),
+    "class_expectations: NaN": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(5, 2) + np.nan),
+    "class_expectations: no p": lambda: engine.class_expectations(f(5, 3), f(2, 3), None),
+    "class_expectations: no units": lambda: engine.class_expectations(f(5, 0), f(2, 0), f(5, 2)),
+    "contrast: width": lambda: contrast(samples=(u(6, 3), grey(6, 3))),
+    "contrast: hidden units": lambda: contrast(samples=(u(6, 4), grey(6, 2))),
+    "contrast: rows of the data": lambda: contrast(data=(u(5, 4), grey(4, 3))),
+    "contrast: rows of the samples": lambda: contrast(samples=(u(5, 4), grey(6, 3))),
+    "contrast: no data": lambda: contrast(data=(u(0, 4), grey(0, 3))),
+    "contrast: no samples": lambda: contrast(samples=(u(0, 4), grey(0, 3))),
+    "contrast: no visible units": lambda: contrast(data=(u(5, 0), grey(5, 3)), samples=(u(5, 0), grey(5, 3))),
+    "contrast: no hidden units": lambda: contrast(data=(u(5, 4), grey(5, 0)), samples=(u(5, 4), grey(5, 0))),
+    "contrast: too much data": lambda: contrast(data=(u(32_769, 4), grey(32_769, 3))),
+    "contrast: too many samples": lambda: contrast(samples=(u(32_769, 4), grey(32_769, 3))),
+    "contrast: states": lambda: contrast(data=(f(5, 4), grey(5, 3))),
+    "contrast: states of the samples": lambda: contrast(samples=(f(6, 4), grey(6, 3))),
+    "contrast: probabilities": lambda: contrast(data=(u(5, 4), f(5, 3))),
+    "contrast: no probabilities": lambda: contrast(samples=(u(6, 4), None)),
+    "contrast: strided": lambda: contrast(data=(u(10, 4)[::2], grey(5, 3))),
     "update: gradient": lambda: update({"W": f(3, 4)}),
     "update: no gradient": lambda: update({"W": None}),
     "update: gradient of a": lambda: update({"a": f(3)}),
@@ -202,6 +237,10 @@ def test_the_right_arguments_do_not() -> None:
     gibbs()
     gibbs(clamp=u(5, 4), rows=i(5))
     anneal()
+    contrast()
+    contrast(data=(grey(5, 4), grey(5, 3)))
+    engine.class_log_weights(f(5, 3), f(2, 3), f(2))
+    engine.class_expectations(f(5, 3), f(2, 3), f(5, 2))
     update()
     assert epoch() == 3
     assert epoch(chains=u(2, 3)) == 3
@@ -220,6 +259,15 @@ engine.statistics(np.uint8(1), grey(5, 3))
 engine.statistics(u(2, 3, 4), grey(2, 3))
 engine.statistics(None, grey(5, 3))
 engine.statistics(u(5, 0), grey(5, 0))
+contrast(data=None)
+contrast(data=(u(5), grey(5)))
+contrast(data=(u(2, 3, 4), grey(2, 3)))
+contrast(samples=(None, None))
+contrast(samples=(u(0, 0), grey(0, 0)))
+contrast(data=(u(0, 0), grey(0, 0)), samples=(u(0, 0), grey(0, 0)))
+engine.class_log_weights(None, None, None)
+engine.class_log_weights(f(0, 0), f(0, 0), f(0))
+engine.class_expectations(f(5, 3), f(2, 3), np.full((5, 2), np.inf, np.float32))
 engine.softplus_sum(None)
 engine.bernoulli(None, 0, 0, 0, 0)
 engine.bernoulli(f(2, 3), 2**63, 2**31, 2**31, 2**63, -(2**62))
@@ -268,6 +316,8 @@ def test_nothing_crashes() -> None:
         lambda rows: engine.bernoulli(f(rows, 3), 0, 0, 0, 0),
         lambda rows: engine.uniform_u32(rows, 3, 0, 0, 0, 0),
         lambda rows: engine.softplus_sum(f(rows, 3)),
+        lambda rows: engine.class_log_weights(f(rows, 3), f(2, 3), f(2)),
+        lambda rows: engine.class_expectations(f(rows, 3), f(2, 3), f(rows, 2))[0],
         lambda rows: engine.weighted_sum(u(rows, 3), f(3)),
         lambda rows: gibbs(visible=u(rows, 4))[1],
         lambda rows: anneal(visible=u(rows, 4), log_weights=np.zeros(rows))[1],

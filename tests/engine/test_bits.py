@@ -6,14 +6,18 @@ import inspect
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from engine import harness
 from engine.harness import ISAS, RECIPES, ROWS, SIZES, SMALL_SIZES, THREADS, WEIGHTS, Sizes
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rbmfast import _engine as engine
 from rbmfast import reference
+from rbmfast.reference import States
 
 CALL_CASES = [
     *harness.pairwise(THREADS, SIZES, SIZES, ROWS, tuple(WEIGHTS)),
@@ -67,6 +71,80 @@ def test_densities(isa: str, size: int, n_rows: int, density: str) -> None:
     engine.set_num_threads(2)
     assert np.array_equal(engine.affine(up, states, zeros), expected)
     assert np.array_equal(engine.affine(down, states, zeros, False), expected)
+
+
+@given(st.tuples(*[st.integers(1, 70)] * 4), st.integers(0, 7), st.data())
+def test_contrast_of_any_shape(shape: tuple[int, int, int, int], kinds: int, draw: st.DataObject) -> None:
+    *rows, n_visible, n_hidden = shape
+    rng = np.random.default_rng(draw.draw(st.integers(0, 2**32)))
+    engine.select_isa(draw.draw(st.sampled_from(ISAS)))
+    engine.set_num_threads(draw.draw(st.sampled_from(THREADS)))
+    data, samples = (
+        (_states(rng, (n, n_visible), grey=bool(kinds >> i & 1)), _levels(rng, (n, n_hidden)))
+        for i, n in enumerate(rows)
+    )
+    if kinds & 4:  # the same states in both phases
+        samples = (data[0], _levels(rng, data[1].shape))
+    expected = harness.bits(reference.contrast(data, samples))
+    assert harness.bits(engine.contrast(data, samples)) == expected
+
+
+def _states(rng: np.random.Generator, shape: tuple[int, int], grey: bool) -> States:
+    on: States = (rng.random(shape) < rng.choice([0.1, 0.5, 1.0])).astype(np.uint8)
+    return on * _levels(rng, shape) if grey else on
+
+
+def _levels(rng: np.random.Generator, shape: tuple[int, int]) -> Any:
+    return rng.choice([rng.integers(0, 65536, shape), rng.choice([0, 65535], shape)]).astype(np.uint16)
+
+
+@pytest.mark.parametrize("grey", [False, True])
+def test_statistics_of_many_rows(isa: str, grey: bool) -> None:
+    rng = np.random.default_rng(0)
+    v, p = _states(rng, (9000, 5), grey), _levels(rng, (9000, 17))
+    engine.set_num_threads(2)
+    assert harness.bits(engine.statistics(v, p)) == harness.bits(reference.statistics(v, p))
+
+
+@given(st.integers(1, 12), st.integers(1, 40), st.integers(1, 200), st.data())
+def test_classes_of_any_shape(n: int, n_classes: int, n_hidden: int, draw: st.DataObject) -> None:
+    rng = np.random.default_rng(draw.draw(st.integers(0, 2**32)))
+    engine.select_isa(draw.draw(st.sampled_from(ISAS)))
+    engine.set_num_threads(draw.draw(st.sampled_from(THREADS)))
+    x, U, d = (
+        (rng.standard_normal(shape) * rng.choice([0.1, 8.0])).astype(np.float32)
+        for shape in ((n, n_hidden), (n_classes, n_hidden), n_classes)
+    )
+    p = rng.dirichlet(np.full(n_classes, rng.choice([0.01, 1.0])), n).astype(np.float32)
+    for call in (lambda m: m.class_log_weights(x, U, d), lambda m: m.class_expectations(x, U, p)):
+        assert harness.bits(call(engine)) == harness.bits(call(reference))
+
+
+def test_classes_in_float64() -> None:
+    """What they are: softplus is a log of 1 + exp, and means are within a level a class of the exact ones."""
+    rng = np.random.default_rng(0)
+    x, U, d = (rng.normal(0, 2, shape).astype(np.float32) for shape in ((9, 130), (5, 130), 5))
+    p = rng.dirichlet(np.ones(5), 9).astype(np.float32)
+    total = x[:, None].astype(np.float64) + U
+    np.testing.assert_allclose(
+        engine.class_log_weights(x, U, d), d + np.logaddexp(0, total).sum(axis=2), 1e-6
+    )
+    terms = p[..., None] / (1 + np.exp(-total))
+    mean, sums = engine.class_expectations(x, U, p)
+    np.testing.assert_allclose(mean / 65535, terms.sum(axis=1), atol=0.51 / 65535)
+    np.testing.assert_allclose(sums / 65535, terms.sum(axis=0), atol=9 * 0.51 / 65535)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_contrast_of_the_largest_sums(isa: str, kind: type) -> None:
+    n = reference.MAX_BATCH
+    one = 1 if kind is np.uint8 else reference.GREY
+    v, v_model = (np.full((n, 2), one, kind) for _ in range(2))
+    full, none = np.full((n, 17), 65535, np.uint16), np.zeros((n, 17), np.uint16)
+    for p, p_model in ((full, none), (none, full), (full, full)):
+        for states in (v, v_model, v_model[:-1]):
+            phases = (v, p), (states, p_model[: len(states)])
+            assert harness.bits(engine.contrast(*phases)) == harness.bits(reference.contrast(*phases))
 
 
 @pytest.mark.slow
