@@ -174,21 +174,19 @@ class Rows:
         """Everything as one block: array (n_rows, n_features) of `dtype`, without a copy where `direct`."""
         return self.block(slice(None))
 
-    def columns(self, columns: slice) -> Rows:
-        """Neighbouring columns of the same data: a view.
+    def columns(self, columns: slice, domain: str) -> Rows:
+        """Some columns of the same data, as data of another domain if need be: a view, checked like any data.
 
         Examples
         --------
         >>> from rbmfast.data import as_rows
-        >>> as_rows([[0, 1, 0.5]]).columns(slice(1, 3)).all()
-        array([[65535, 32768]], dtype=uint16)
+        >>> rows = as_rows([[-2.5, 0, 1], [0.5, 1, 1]], domain="real")
+        >>> rows.columns(slice(1, 3), "binary").all()
+        array([[0, 1],
+               [1, 1]], dtype=uint8)
         """
-        part = copy.copy(self)
-        part._source = _Columns(self._source, columns)
-        part._given = part._source, self._scale
-        part.n_features = part._source.shape[1]
-        part.direct = part.stored = None
-        return part
+        scale = _LEVELS if self.kind == "grey" else _NUMBERS
+        return Rows(_Columns(self, columns), scale, domain, "the data")
 
     def fingerprint(self) -> str:
         """A hex digest of shape, kind and values: equal for equal values, whatever the container.
@@ -647,27 +645,28 @@ class _Packed:
 
 
 class _Columns:
-    """Neighbouring columns of another source, which has been looked at."""
+    """Some columns of other rows, as the states, levels or numbers that these are."""
 
     direct = None
 
-    def __init__(self, source: _Source, columns: slice) -> None:
-        self._source = source
+    def __init__(self, rows: Rows, columns: slice) -> None:
+        self._rows = rows
         self._columns = columns
-        self.shape = (source.shape[0], len(range(*columns.indices(source.shape[1]))))
-        self.mapped = source.mapped
+        self.shape = (rows.n_rows, len(range(*columns.indices(rows.n_features))))
+        self.mapped = rows.mapped
 
     def gather(self, rows: RowIndex, scale: _Scale, dtype: np.dtype[Any]) -> Array:
-        return self._source.gather(rows, scale, dtype)[:, self._columns]
+        return scale.encode(self._rows.block(rows)[:, self._columns], dtype)
 
     def scan(self) -> Iterator[tuple[int, Array]]:
-        return iter(())
+        for first, block in self._rows.blocks(_rows_per_chunk(self._rows.n_features)):
+            yield first * self.shape[1], np.ascontiguousarray(block[:, self._columns])
 
     def locate(self, position: int) -> tuple[int, int]:
         return position // self.shape[1], position % self.shape[1]
 
     def give_back(self, rows: slice) -> None:
-        self._source.give_back(rows)
+        self._rows._source.give_back(rows)
 
 
 class _Pages:

@@ -474,6 +474,15 @@ def test_info_of_a_new_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert "initial seed    12" in text
 
 
+def test_info_of_groups(capsys: pytest.CaptureFixture[str]) -> None:
+    visible = rf.Mixed([(rf.Bernoulli(), 4), (rf.Categorical(3), 6)])
+    rf.RBM(10, 4, visible=visible, hidden=rf.Categorical(2), seed=12).save("m.rbm")
+    assert main(["info", "m.rbm"]) == 0
+    text = capsys.readouterr().out
+    assert "visible units   10 mixed (4 bernoulli, 6 categorical of 3)\n" in text
+    assert "hidden units    4 categorical of 2\n" in text
+
+
 # --- evaluate ----------------------------------------------------------------------------------------------
 
 SHORT = ["--samples", "50", "--steps", "40", "--temperatures", "200", "--threads", "1"]

@@ -737,6 +737,35 @@ def test_bad_row_indices(make):
         next(rows.blocks(0))
 
 
+@pytest.mark.parametrize("make", [np.asarray, sp.csr_array, np.asfortranarray, Grey8])
+@pytest.mark.parametrize("values", [BINARY, GREY])
+def test_columns(make, values, monkeypatch):
+    monkeypatch.setattr("rbmfast.data._CHUNK", 3 * D + 1)
+    X = make(np.rint(values * 255).astype("u1") if make is Grey8 else values)
+    here = slice(2, 5)
+    for domain, other in [("binary", "real"), ("real", "binary"), ("binary", "binary"), ("real", "real")]:
+        rows = as_rows(X, domain=domain).columns(here, other)
+        whole = as_rows(X, domain=other).all() if domain == other else None
+        expected = as_rows(as_rows(X, domain="real").all()[:, here], domain="real").all()
+        if whole is not None:
+            assert_same_bits(rows.all(), whole[:, here])
+        elif other == "real" and values is GREY:
+            continue  # levels of 16 bits are no real numbers any more
+        else:
+            assert_same_bits(rows.all(), as_rows(expected, domain=other).all())
+        index = np.array([3, 0, 0])
+        assert_same_bits(rows.block(index), rows.all()[index])
+        assert_same_bits(np.concatenate([block for _, block in rows.blocks(7)]), rows.all())
+        assert (len(rows), rows.n_features, rows.direct, rows.stored) == (N, 3, None, None)
+
+
+def test_columns_are_checked():
+    rows = as_rows([[-1, 0, 1], [0, 2, 1]], domain="real")
+    assert rows.columns(slice(2, 3), "binary").kind == "binary"
+    with pytest.raises(ValueError, match=r"^the data\[1, 0\] is 2\.0, but values must lie in \[0, 1\]$"):
+        rows.columns(slice(1, 3), "binary")
+
+
 def test_repr():
     assert repr(as_rows(BINARY)) == f"Rows({N} x {D}, binary)"
     assert repr(Grey8(BINARY)) == f"Grey8({N} x {D})"

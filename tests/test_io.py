@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from units.layers import LAYERS
 
 import rbmfast as rf
 from rbmfast.container import FileFormatError, read_file, write_file
@@ -36,6 +37,35 @@ def test_round_trip(tmp_path: Path, units: dict[str, str], touched: bool) -> Non
         strict=True,
     ):
         assert v.tobytes() == w.tobytes()
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_round_trip_of_every_unit_type(tmp_path: Path, name: str) -> None:
+    layer = LAYERS[name]
+    rbm = rf.RBM(layer.n, 4, visible=layer.unit, hidden=rf.Categorical(2), seed=1)
+    rbm.save(tmp_path / "a.rbm")
+    twin = rf.load(tmp_path / "a.rbm")
+    assert (twin.visible, twin.hidden) == (rbm.visible, rbm.hidden)
+    assert twin.sample(9, 5, seed=1).tobytes() == rbm.sample(9, 5, seed=1).tobytes()
+
+
+def test_plain_unit_types_are_names_in_files(tmp_path: Path) -> None:
+    rf.RBM(3, 2, visible="gaussian").save(tmp_path / "a.rbm")
+    _, meta, _ = read_file(tmp_path / "a.rbm")
+    assert (meta["visible"], meta["hidden"]) == ("gaussian", "bernoulli")
+
+
+def test_sizes_that_a_unit_type_cannot_have_are_refused(tmp_path: Path) -> None:
+    meta, arrays = rf.RBM(3, 2, seed=1).to_state()
+    for description in (
+        {"unit": "categorical", "n_states": 2},
+        {"unit": "categorical"},
+        {"unit": "x"},
+        ["x"],
+    ):
+        write_file(tmp_path / "a.rbm", "rbm", {**meta, "visible": description}, arrays)
+        with pytest.raises(FileFormatError, match=r"a\.rbm"):
+            rf.load(tmp_path / "a.rbm")
 
 
 def test_equal_models_make_equal_files(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def _model(path: str) -> dict[str, Any]:
     means = rbm.visible_means
     return {
         "model": rbm,
-        "visible units": f"{rbm.n_visible} {rbm.visible.name}",
-        "hidden units": f"{rbm.n_hidden} {rbm.hidden.name}",
+        "visible units": f"{rbm.n_visible} {rbm.visible}",
+        "hidden units": f"{rbm.n_hidden} {rbm.hidden}",
         "state": "new, never trained" if rbm.is_untouched else "trained or assigned",
         "initial seed": "none" if rbm.seed is None else rbm.seed,
         "weights": f"{_range(rbm.W)}, Euclidean norm {np.linalg.norm(rbm.W):.4g}",

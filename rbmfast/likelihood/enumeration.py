@@ -38,7 +38,7 @@ def all_states(n_units: int) -> NDArray[np.uint8]:
     """
     if not 1 <= n_units <= MAX_UNITS:
         raise ValueError(f"n_units must be from 1 to {MAX_UNITS}, got {n_units}")
-    return Bernoulli().states(n_units, 0, 2**n_units)
+    return Bernoulli().states(n_units, np.arange(2**n_units))
 
 
 def exact_log_z(rbm: RBM) -> float:
@@ -88,14 +88,18 @@ class Layer:
         """The same, of states that send total inputs `x` and have energies of their own."""
         return self.other.log_normalizer_float64(x, self.other_bias) - energy
 
-    def inputs_and_energies(self, units: slice, start: int, stop: int) -> tuple[F64, F64]:
-        """What states of some units send to the other layer, (n_states, other units); their own energies."""
-        bias = self.bias[units]
-        if len(bias) == 0:
-            return np.zeros((1, len(self.other_bias))), np.zeros(1)
-        unit = self.part(units)
-        states = unit.states(len(bias), start, stop)
-        return states @ self.W[units], unit.energy(states, bias)
+    def states(self, units: slice, numbers: NDArray[np.int64]) -> States:
+        """Joint states of some of the units, by their numbers; no units have one state."""
+        if units.start == units.stop:
+            return np.zeros((len(numbers), 0), self.unit.dtype)
+        return self.part(units).states(units.stop - units.start, numbers)
+
+    def inputs_and_energies(self, units: slice, numbers: NDArray[np.int64]) -> tuple[F64, F64]:
+        """What these states send to the other layer, (n_states, other units); and their own energies."""
+        if units.start == units.stop:
+            return np.zeros((len(numbers), len(self.other_bias))), np.zeros(len(numbers))
+        states = self.states(units, numbers)
+        return states @ self.W[units], self.part(units).energy(states, self.bias[units])
 
     def part(self, units: slice) -> Unit:
         """The type of some of the units."""
@@ -146,7 +150,7 @@ def layer_to_enumerate(rbm: RBM, what: str, instead: str = "") -> Layer:
     n = math.log2(layer.n_states or 0)
     if n > MAX_UNITS:
         raise ValueError(
-            f"{what} of {rbm!r} would take 2**{n:.0f} states of the {layer.name} layer and "
+            f"{what} of {rbm!r} would take 2**{n:.6g} states of the {layer.name} layer and "
             f"{_rough(n, layer.W.shape[1])} exponentials; at most 2**{MAX_UNITS} are enumerated{instead}"
         )
     return layer
@@ -188,19 +192,17 @@ class Blocks:
         n_low, self.size = next(((k, m) for k, m in counts if m and m * n_other <= BLOCK_NUMBERS), (0, 1))
         self.layer = layer
         self.n_blocks = (layer.n_states or 0) // self.size
-        self._n_high, self._n_low = n - n_low, n_low
-        self._x_low, self._energy_low = layer.inputs_and_energies(slice(n - n_low, n), 0, self.size)
+        self._high, self._low = slice(0, n - n_low), slice(n - n_low, n)
+        self._x_low, self._energy_low = layer.inputs_and_energies(self._low, np.arange(self.size))
         self._x_low += layer.other_bias
 
     def low_states(self) -> States:
         """The last units' states, which every block runs through: (size, some units)."""
-        n = self._n_high + self._n_low
-        return self.layer.part(slice(self._n_high, n)).states(self._n_low, 0, self.size)
+        return self.layer.states(self._low, np.arange(self.size))
 
     def high_state(self, number: int) -> States:
         """The first units' state throughout one block: (the other units,)."""
-        unit = self.layer.part(slice(0, self._n_high))
-        state: States = unit.states(self._n_high, number, number + 1)[0]
+        state: States = self.layer.states(self._high, np.array([number]))[0]
         return state
 
     def inputs(self, numbers: Iterable[int] | None = None) -> Iterator[tuple[F64, F64]]:
@@ -213,7 +215,7 @@ class Blocks:
             start = number - number % HIGH_AT_ONCE
             if start != table:
                 table, stop = start, min(start + HIGH_AT_ONCE, self.n_blocks)
-                x, energy = self.layer.inputs_and_energies(slice(0, self._n_high), start, stop)
+                x, energy = self.layer.inputs_and_energies(self._high, np.arange(start, stop))
             yield self._x_low + x[number - start], self._energy_low + energy[number - start]
 
     def log_weights(self, numbers: Iterable[int] | None = None) -> Iterator[F64]:

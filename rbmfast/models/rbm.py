@@ -46,14 +46,18 @@ class RBM:
         E(v, h) = -v W h + |v - a|^2 / 2 - b h      for Gaussian visible units, real states
 
     and the probability exp(-E(v, h)) / Z. Given one layer, the units of the other are independent: all that a
-    unit hears is its *total input*, the weights from the units that are on, and its bias.
+    unit hears is its *total input*, the weights from the units that are on, and its bias. Categorical units
+    have the first energy and come in groups, exactly one unit of each on: given one layer, the groups of the
+    other are independent.
 
     Parameters
     ----------
     n_visible, n_hidden : int
         Units in each layer.
     visible, hidden : str or Unit, default "bernoulli"
-        Unit type of each layer: "bernoulli" (states 0 and 1) or "gaussian" (real states, variance 1).
+        Unit type of each layer: "bernoulli" (states 0 and 1), "gaussian" (real states, variance 1),
+        ``rf.Categorical(K)`` (groups of K, one of which is on), or ``rf.Mixed([(unit, n), ...])`` for blocks
+        of several types.
     seed : int, numpy.random.Generator or None
         Of the new weights, which are nearly normal with standard deviation 0.01; the biases are 0. None takes
         a seed from the system; `seed` keeps it.
@@ -95,10 +99,11 @@ class RBM:
 
     Different methods never share numbers, even under equal seeds.
 
-    *Exactness.* For Bernoulli units every result (but the probabilities beside pattern counts) is the same,
-    bit for bit, on every machine, with any number of threads, from any container and however the rows are
-    split. The sampler sees the weights as multiples of 2**-20 (coarser ones if they are large), so energies
-    are good to about six digits. Products with real-valued states may differ in the last bits elsewhere.
+    *Exactness.* For units with 0/1 states every result (but the probabilities beside pattern counts) is the
+    same, bit for bit, on every machine, with any number of threads, from any container and however the rows
+    are split. The sampler sees the weights as multiples of 2**-20 (coarser ones if they are large), so
+    energies are good to about six digits. Products with real-valued states may differ in the last bits
+    elsewhere.
 
     References
     ----------
@@ -267,8 +272,8 @@ class RBM:
         """Set the visible biases from data, so that learning need not begin with them; keep the data's means.
 
         For Bernoulli units the biases become the log-odds of the means (one row of ones and one of zeros
-        added, so that none is infinite), for Gaussian units the means. `rbmfast.train` does this to a new
-        model.
+        added, so that none is infinite), for categorical units the logarithms of the states' shares, for
+        Gaussian units the means. `rbmfast.train` does this to a new model.
 
         Parameters
         ----------
@@ -800,7 +805,7 @@ class RBM:
         """Fill in missing entries, by Gibbs sampling with the known ones held fixed.
 
         The missing units of a row start as draws from their biases alone; a row without missing entries comes
-        back as it is.
+        back as it is. A group of categorical units in which one is missing is missing as a whole.
 
         Parameters
         ----------
@@ -948,7 +953,7 @@ class RBM:
             states = unit.sample(repeated, key, Purpose.PATTERN_COUNTS, 0, 0, first)
             counts += np.bincount(unit.state_numbers(states), minlength=n_patterns)
 
-        patterns = unit.states(len(bias), 0, n_patterns)
+        patterns = unit.states(len(bias), np.arange(n_patterns))
         log_weights = engine.weighted_sum(patterns, x[0] - bias) - unit.energy(patterns, bias)
         probabilities = np.exp(log_weights - logsumexp(log_weights))
         order = np.argsort(-counts, kind="stable")

@@ -69,20 +69,13 @@ class Unit(ABC):
         """The mean in the form that goes on into products: 16-bit grey levels (uint16) for exact units."""
 
     @abstractmethod
-    def sample(
-        self,
-        x: F32,
-        seed: int,
-        purpose: int,
-        layer: int,
-        step: int,
-        rows: RowIds = 0,
-        first_unit: int = 0,
-    ) -> States:
-        """Random states, of `dtype`; the other arguments address the random numbers (`rbmfast.random`).
+    def draw(self, x: F32, uniform: NDArray[np.uint32]) -> States:
+        """Random states, of `dtype`, by 32-bit uniform random numbers of the shape of `x`."""
 
-        `first_unit` is the number of the first of these units in their layer.
-        """
+    def sample(self, x: F32, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> States:
+        """Random states, of `dtype`; the other arguments address the random numbers (`rbmfast.random`)."""
+        n_rows, n_units = x.shape
+        return self.draw(x, engine.uniform_u32(n_rows, n_units, seed, purpose, layer, step, rows))
 
     @abstractmethod
     def log_normalizer(self, x: F32, bias: F32) -> F64:
@@ -110,13 +103,17 @@ class Unit(ABC):
         """How many joint states `n_units` units have; None when they cannot be enumerated."""
         return None
 
-    def states(self, n_units: int, start: int, stop: int) -> States:
-        """Joint states number `start` to `stop` - 1 in counting order, the last unit counting fastest."""
+    def states(self, n_units: int, numbers: NDArray[np.int64]) -> States:
+        """Joint states by their numbers in counting order, the last unit counting fastest: (n, n_units)."""
         raise NotImplementedError(f"{self.name} units have no countable states")
 
     def state_numbers(self, states: States) -> NDArray[np.int64]:
         """The numbers under which `states` gives these rows: (n_rows,)."""
         raise NotImplementedError(f"{self.name} units have no countable states")
+
+    def __str__(self) -> str:
+        """In words, after a number of units: "784 bernoulli"."""
+        return self.name
 
     # --- Layers of them: a unit type with parameters, or whose units hang together, overrides these --------
 

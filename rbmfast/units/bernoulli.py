@@ -51,21 +51,15 @@ class Bernoulli(Unit):
         """Probabilities of being on, in units of 1/65535."""
         return engine.sigmoid_u16(x)
 
-    def sample(
-        self,
-        x: F32,
-        seed: int,
-        purpose: int,
-        layer: int,
-        step: int,
-        rows: RowIds = 0,
-        first_unit: int = 0,
-    ) -> U8:
-        """Each unit on or off, by its own 32-bit uniform number."""
-        if first_unit:  # the engine counts from 0
-            x = np.hstack([np.zeros((len(x), first_unit), np.float32), x])
-        drawn = engine.bernoulli(x, seed, purpose, layer, step, rows)
-        return np.ascontiguousarray(drawn[:, first_unit:])
+    def draw(self, x: F32, uniform: NDArray[np.uint32]) -> U8:
+        """Each unit in its rarer state where its number is below 2**32 times that state's probability."""
+        threshold = engine.sigmoid(-np.abs(x)) * np.float32(2.0**32)
+        rare = uniform < threshold.astype(np.uint32)
+        return (rare ^ (x >= 0)).view(np.uint8)
+
+    def sample(self, x: F32, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> U8:
+        """The same in one pass of the engine."""
+        return engine.bernoulli(x, seed, purpose, layer, step, rows)
 
     def log_normalizer(self, x: F32, bias: F32) -> F64:
         """Sums of softplus(x) = log(1 + exp(x))."""
@@ -104,9 +98,8 @@ class Bernoulli(Unit):
         """Two to the power of `n_units`."""
         return 1 << n_units
 
-    def states(self, n_units: int, start: int, stop: int) -> U8:
-        """The numbers from `start` to `stop` - 1 in binary, a digit for each unit."""
-        numbers = np.arange(start, stop, dtype=np.int64)
+    def states(self, n_units: int, numbers: NDArray[np.int64]) -> U8:
+        """The numbers in binary, a digit for each unit."""
         states = np.empty((len(numbers), n_units), np.uint8)
         for unit in range(n_units):
             states[:, unit] = numbers >> (n_units - 1 - unit) & 1

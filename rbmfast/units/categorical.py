@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,7 +14,7 @@ from rbmfast.container import JSON
 from rbmfast.data import Rows
 from rbmfast.random import check_integer
 from rbmfast.reference import F32, GREY, U8, States, exp_negative, row_sums, to_grey
-from rbmfast.units.base import F64, RowIds, Unit, rows_in_a_scan
+from rbmfast.units.base import F64, Unit, rows_in_a_scan
 
 LEAST_RATE = 1e-3  # of a state, where only its mean is known
 
@@ -67,8 +66,8 @@ class Categorical(Unit):
 
     def mean(self, x: F32) -> F32:
         """Softmax of each group."""
-        e, total, _ = self._exponentials(x)
-        p: F32 = (e / total[..., None]).astype(np.float32)
+        e, ends, _ = self._exponentials(x)
+        p: F32 = (e / ends[..., -1:]).astype(np.float32)
         return p.reshape(x.shape)
 
     def mode(self, x: F32) -> U8:
@@ -79,31 +78,19 @@ class Categorical(Unit):
         """Softmax of each group, in units of 1/65535."""
         return to_grey(self.mean(x))
 
-    def sample(
-        self,
-        x: F32,
-        seed: int,
-        purpose: int,
-        layer: int,
-        step: int,
-        rows: RowIds = 0,
-        first_unit: int = 0,
-    ) -> U8:
-        """One state of each group, by the 32-bit uniform number u of its first unit.
+    def draw(self, x: F32, uniform: NDArray[np.uint32]) -> U8:
+        """One state of each group, by the number u of its first unit.
 
-        The first state k whose cumulative weight exceeds (u + 1/2) / 2**32 of the whole; float64 throughout.
+        The first state whose cumulative weight exceeds (u + 1/2) / 2**32 of the whole.
         """
-        e, total, _ = self._exponentials(x)
-        n_units = first_unit + x.shape[1]
-        u = engine.uniform_u32(len(x), n_units, seed, purpose, layer, step, rows)
-        target = (u[:, first_unit :: self.n_states] + 0.5) * 2.0**-32 * total
-        below = np.cumsum(e, axis=2)[..., :-1] <= target[..., None]
-        return self._one_hot(below.sum(axis=2))
+        _, ends, _ = self._exponentials(x)
+        target = (uniform[:, :: self.n_states] + 0.5) * 2.0**-32 * ends[..., -1]
+        return self._one_hot((ends[..., :-1] <= target[..., None]).sum(axis=2))
 
     def log_normalizer(self, x: F32, bias: F32) -> F64:
         """Sums of log-sum-exp over the groups."""
-        _, total, top = self._exponentials(x)
-        sums: F64 = row_sums(top.astype(np.float64) + engine.log(total.astype(np.float32)))
+        _, ends, top = self._exponentials(x)
+        sums: F64 = row_sums(top + engine.log(ends[..., -1].astype(np.float32)).astype(np.float64))
         return sums
 
     def log_normalizer_float64(self, x: F64, bias: F64) -> F64:
@@ -130,6 +117,10 @@ class Categorical(Unit):
         """Logarithms of the means, which count as at least 0.001."""
         return self._centred_log(np.maximum(means.astype(np.float64), LEAST_RATE))
 
+    def __str__(self) -> str:
+        """See `Unit.__str__`."""
+        return f"{self.name} of {self.n_states}"
+
     # --- Layers of groups --------------------------------------------------------------------------------
 
     def describe(self) -> JSON:
@@ -139,7 +130,7 @@ class Categorical(Unit):
     @classmethod
     def from_description(cls, description: Mapping[str, Any], unit_of: Callable[[Any], Unit]) -> Categorical:
         """See `Unit.from_description`."""
-        return cls(description["n_states"])
+        return cls(description.get("n_states", 0))
 
     def check_size(self, n_units: int, name: str) -> None:
         """A layer has whole groups."""
@@ -174,12 +165,12 @@ class Categorical(Unit):
         groups, rest = divmod(n_units, self.n_states)
         return None if rest else self.n_states**groups
 
-    def states(self, n_units: int, start: int, stop: int) -> U8:
-        """The numbers from `start` to `stop` - 1 to base `n_states`, a digit for each group."""
-        numbers = np.arange(start, stop, dtype=np.int64)
-        n_groups = n_units // self.n_states
-        digits = [numbers // self.n_states**i % self.n_states for i in range(n_groups - 1, -1, -1)]
-        return self._one_hot(np.stack(digits, axis=1))
+    def states(self, n_units: int, numbers: NDArray[np.int64]) -> U8:
+        """The numbers to base `n_states`, a digit for each group."""
+        digits = np.empty((len(numbers), n_units // self.n_states), np.int64)
+        for group in reversed(range(digits.shape[1])):
+            numbers, digits[:, group] = np.divmod(numbers, self.n_states)
+        return self._one_hot(digits)
 
     def state_numbers(self, states: States) -> NDArray[np.int64]:
         """The numbers whose digits the groups are."""
@@ -198,19 +189,16 @@ class Categorical(Unit):
         hot: U8 = (state[..., None] == np.arange(self.n_states)).reshape(len(state), -1).view(np.uint8)
         return hot
 
-    def _exponentials(self, x: F32) -> tuple[F64, F64, F32]:
-        """``exp(x - top)`` of each unit, their sum over each group in order, and the groups' largest x."""
+    def _exponentials(self, x: F32) -> tuple[F32, F64, F32]:
+        """``exp(x - top)`` of each unit, their cumulative sums in each group, and the groups' largest x."""
         groups = self._groups(x)
         top = groups.max(axis=2)
-        e = exp_negative(groups - top[..., None]).astype(np.float64)
-        total = np.zeros(top.shape)
-        for k in range(self.n_states):  # in one order: NumPy's own sums have several
-            total += e[..., k]
-        return e, total, top
+        e = exp_negative(groups - top[..., None])
+        return e, np.cumsum(e, axis=2, dtype=np.float64), top  # in order, unlike NumPy's plain sums
 
     def _centred_log(self, share: F64) -> F32:
         """Logarithms less their mean in each group: any number may be added to all biases of a group."""
-        log = self._groups(engine.log(share.astype(np.float32)[None])).astype(np.float64)
-        mean = np.array([math.fsum(group) / self.n_states for group in log[0]])
-        bias: F32 = (log[0] - mean[:, None]).astype(np.float32).reshape(-1)
+        log = engine.log(share.astype(np.float32)).astype(np.float64).reshape(-1, self.n_states)
+        mean = row_sums(log) / self.n_states
+        bias: F32 = (log - mean[:, None]).astype(np.float32).reshape(-1)
         return bias

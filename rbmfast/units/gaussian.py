@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.data import Rows
 from rbmfast.reference import F32, States, row_sums
-from rbmfast.units.base import F64, RowIds, Unit, rows_in_a_scan
+from rbmfast.units.base import F64, Unit, rows_in_a_scan
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,9 @@ class Gaussian(Unit):
         """The mean."""
         return x.copy()
 
-    def sample(
-        self,
-        x: F32,
-        seed: int,
-        purpose: int,
-        layer: int,
-        step: int,
-        rows: RowIds = 0,
-        first_unit: int = 0,
-    ) -> F32:
+    def draw(self, x: F32, uniform: NDArray[np.uint32]) -> F32:
         """The mean plus a standard normal number."""
-        n_rows, n_units = x.shape
-        uniform = engine.uniform_u32(n_rows, first_unit + n_units, seed, purpose, layer, step, rows)
-        noisy: F32 = x + standard_normal(uniform[:, first_unit:])
+        noisy: F32 = x + standard_normal(uniform)
         return noisy
 
     def log_normalizer(self, x: F32, bias: F32) -> F64:

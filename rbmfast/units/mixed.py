@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast.container import JSON
-from rbmfast.data import Rows, as_rows
+from rbmfast.data import Rows
 from rbmfast.random import check_integer
 from rbmfast.reference import F32, States, to_grey
-from rbmfast.units.base import F64, RowIds, Unit
+from rbmfast.units.base import F64, Unit
 
 
 @dataclass(frozen=True)
@@ -77,34 +77,21 @@ class Mixed(Unit):
 
     def mean(self, x: F32) -> F32:
         """The blocks' means."""
-        return self._joined(x, lambda unit, part, _: unit.mean(part))
+        return self._joined(lambda unit, here: unit.mean(_cut(x, here)))
 
     def mode(self, x: F32) -> States:
         """The blocks' modes."""
-        return self._joined(x, lambda unit, part, _: unit.mode(part)).astype(self.dtype, copy=False)
+        return self._joined(lambda unit, here: unit.mode(_cut(x, here)))
 
     def expectation(self, x: F32) -> States:
         """The blocks' expectations: 16-bit grey levels if all are."""
         if not self.exact:
             return self.mean(x)
-        return self._joined(x, lambda unit, part, _: unit.expectation(part))
+        return self._joined(lambda unit, here: unit.expectation(_cut(x, here)))
 
-    def sample(
-        self,
-        x: F32,
-        seed: int,
-        purpose: int,
-        layer: int,
-        step: int,
-        rows: RowIds = 0,
-        first_unit: int = 0,
-    ) -> States:
-        """The blocks' samples, by the random numbers of their units' places in the layer."""
-        drawn = self._joined(
-            x,
-            lambda unit, part, at: unit.sample(part, seed, purpose, layer, step, rows, first_unit + at),
-        )
-        return drawn.astype(self.dtype, copy=False)
+    def draw(self, x: F32, uniform: NDArray[np.uint32]) -> States:
+        """The blocks' samples."""
+        return self._joined(lambda unit, here: unit.draw(_cut(x, here), uniform[:, here]))
 
     def log_normalizer(self, x: F32, bias: F32) -> F64:
         """The sum of the blocks'."""
@@ -120,13 +107,17 @@ class Mixed(Unit):
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """The blocks' biases and means."""
-        found = [unit.initial_bias(_columns(unit, rows, here)) for unit, here in self._blocks()]
+        found = [unit.initial_bias(rows.columns(here, unit.domain)) for unit, here in self._blocks()]
         bias, means = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
         return bias, means
 
     def bias_from_means(self, means: F32) -> F32:
         """The blocks' biases."""
         return np.concatenate([unit.bias_from_means(means[here]) for unit, here in self._blocks()])
+
+    def __str__(self) -> str:
+        """See `Unit.__str__`."""
+        return f"{self.name} ({', '.join(f'{n} {unit}' for unit, n in self.parts)})"
 
     # --- The layer ---------------------------------------------------------------------------------------
 
@@ -137,7 +128,7 @@ class Mixed(Unit):
     @classmethod
     def from_description(cls, description: Mapping[str, Any], unit_of: Callable[[Any], Unit]) -> Mixed:
         """See `Unit.from_description`."""
-        return cls(tuple((unit_of(unit), n) for unit, n in description["parts"]))
+        return cls(tuple((unit_of(unit), n) for unit, n in description.get("parts", ())))
 
     def check_size(self, n_units: int, name: str) -> None:
         """The layer has the units of its blocks."""
@@ -166,7 +157,7 @@ class Mixed(Unit):
         for unit, here in self._blocks():
             part, first = _cut(block, here), first_unit + here.start
             if unit.domain == "binary" and part.dtype == np.float32:  # beside real-valued ones
-                part = _levels(part, f"columns {here.start} to {here.stop - 1} of {name}")
+                part = _levels(part, f"{name}[:, {first}:{first + part.shape[1]}]")
             unit.check_block(part, name, first_row, _cut(missing, here), first)
 
     def count_states(self, n_units: int) -> int | None:
@@ -176,28 +167,20 @@ class Mixed(Unit):
             return None
         return math.prod(count for count in counts if count is not None)
 
-    def states(self, n_units: int, start: int, stop: int) -> States:
-        """Joint states in counting order, the last block counting fastest."""
-        numbers = np.arange(start, stop, dtype=np.int64)
+    def states(self, n_units: int, numbers: NDArray[np.int64]) -> States:
+        """Joint states by their numbers, the last block counting fastest."""
         found = []
         for unit, n in reversed(self.parts):
-            count = unit.count_states(n)
-            if count is None:
-                raise NotImplementedError(f"{unit.name} units have no countable states")
-            here, numbers = numbers % count, numbers // count
-            known, places = np.unique(here, return_inverse=True)
-            each = [unit.states(n, number, number + 1) for number in known.tolist()]
-            found.append(np.concatenate(each)[places.reshape(-1)])
-        return np.ascontiguousarray(np.hstack(found[::-1]))
+            numbers, here = np.divmod(numbers, unit.count_states(n) or 1)
+            found.append(unit.states(n, here))  # units without countable states say so
+        return np.hstack(found[::-1])
 
     def state_numbers(self, states: States) -> NDArray[np.int64]:
         """The numbers under which `states` gives these rows."""
         numbers = np.zeros(len(states), np.int64)
         for unit, here in self._blocks():
-            count = unit.count_states(here.stop - here.start)
-            if count is None:
-                raise NotImplementedError(f"{unit.name} units have no countable states")
-            numbers = count * numbers + unit.state_numbers(_cut(states, here))
+            count = unit.count_states(here.stop - here.start) or 1
+            numbers = count * numbers + unit.state_numbers(states[:, here])
         return numbers
 
     # --- Details -----------------------------------------------------------------------------------------
@@ -205,8 +188,8 @@ class Mixed(Unit):
     def _blocks(self) -> Iterator[tuple[Unit, slice]]:
         return zip((unit for unit, _ in self.parts), self.columns, strict=True)
 
-    def _joined(self, x: F32, answer: Callable[[Unit, F32, int], NDArray[Any]]) -> NDArray[Any]:
-        return np.hstack([answer(unit, _cut(x, here), here.start) for unit, here in self._blocks()])
+    def _joined(self, answer: Callable[[Unit, slice], NDArray[Any]]) -> NDArray[Any]:
+        return np.hstack([answer(unit, here) for unit, here in self._blocks()])
 
     def _summed(self, answer: Callable[[Unit, slice], F64]) -> F64:
         first, *others = (answer(unit, here) for unit, here in self._blocks())
@@ -216,13 +199,6 @@ class Mixed(Unit):
 def _cut(x: NDArray[Any], here: slice) -> NDArray[Any]:
     """Columns as the engine wants them: contiguous."""
     return np.ascontiguousarray(x[:, here])
-
-
-def _columns(unit: Unit, rows: Rows, here: slice) -> Rows:
-    """Some columns of data, as a unit type of these wants them."""
-    if unit.domain == "binary" and rows.kind == "real":
-        return as_rows(rows.all()[:, here])
-    return rows.columns(here)
 
 
 def _as_states(unit: Unit, states: States) -> States:

@@ -160,6 +160,30 @@ def _answers() -> dict[str, Callable[[], str]]:
     }
 
 
+def _categorical() -> dict[str, str]:
+    """The same of a model with groups of units in both layers: pixels and a label, hidden groups."""
+    n_pixels, n_classes = 60, 21
+    visible = rf.Mixed([(rf.Bernoulli(), n_pixels), (rf.Categorical(n_classes), 2 * n_classes)])
+    V = binary_rows(N_ROWS, visible.n_units).copy()
+    for group, label in zip(
+        (n_pixels, n_pixels + n_classes), (_uniforms(N_ROWS, 2, 15) >> 27).T, strict=True
+    ):
+        V[:, group : group + n_classes] = np.eye(n_classes, dtype=np.uint8)[label % n_classes]
+    holes = np.where(_uniforms(*V.shape, 16) >> 29 == 0, np.nan, V)
+
+    found = {}
+    for name in ("CD, everything", "PCD, everything"):
+        rbm = rf.RBM(visible.n_units, N_HIDDEN, visible=visible, hidden=rf.Categorical(4), seed=MODEL_SEED)
+        rf.train(rbm, V, **CASES[name].settings())
+        found[f"trained groups: {name}"] = parameters(rbm)
+    return found | {
+        "groups: probabilities": digest(rbm.hidden_probabilities(V), rbm.reconstruct(V)),
+        "groups: free energy": digest(rbm.free_energy(V)),
+        "groups: sample": digest(*rbm.sample(70, steps=5, seed=2, return_hidden=True)),
+        "groups: impute": digest(rbm.impute(holes, steps=5, seed=2, average=True)),
+    }
+
+
 def digests() -> dict[str, str]:
     """Digests of a new model, of trained ones, and of what can be asked of one."""
     found = {"new model": digest(rf.RBM(N_VISIBLE, N_HIDDEN, seed=MODEL_SEED).W)}
@@ -168,4 +192,4 @@ def digests() -> dict[str, str]:
     rbm = rf.RBM(N_VISIBLE, N_HIDDEN, seed=MODEL_SEED)
     rf.train(rbm, binary_rows(), **blocks)
     found["trained: shuffled blocks"] = parameters(rbm)
-    return found | {name: answer() for name, answer in _answers().items()}
+    return found | {name: answer() for name, answer in _answers().items()} | _categorical()

@@ -1,224 +1,350 @@
-"""What every unit type promises, tested on each of the list.
+"""What every unit type promises, tested on small layers of each.
 
 Statistical tests have fixed seeds, so they give the same verdict each time; the false-alarm rates say how
 likely it was that a correct sampler would have got an unlucky seed.
 """
 
+import json
 import pickle
+from collections.abc import Iterator
+from dataclasses import fields
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
+from scipy.stats import chisquare
+from units.layers import LAYERS, Layer
 
+import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.data import as_rows
-from rbmfast.units import PLAIN, UNITS, Unit, get_unit
+from rbmfast.units import PLAIN, UNITS, Bernoulli, Categorical, Gaussian, Mixed, Unit, get_unit
 
-X = np.array([[-3.0, -1.25, -0.125, 0.0, 0.25, 0.75, 1.5, 4.0]], np.float32)
-BIAS = np.linspace(-1, 1, X.shape[1], dtype=np.float32)
-N_SAMPLES = 200_000
-EXACT = [name for name in PLAIN if UNITS[name].exact]
+N_SAMPLES = 100_000
+STREAM = (7, 1, 2, 3)  # seed, purpose, layer, step
 
 
-@pytest.fixture(params=sorted(PLAIN))
-def unit(request: pytest.FixtureRequest) -> Unit:
-    return get_unit(request.param)
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Thousands of tiny calls: other tests are about threads."""
+    before = rf.get_num_threads()
+    rf.set_num_threads(1)
+    yield
+    rf.set_num_threads(before)
 
 
-def log_normalizer(unit: Unit, x: np.ndarray) -> np.ndarray:
-    """One number a unit, float64."""
-    x = np.atleast_1d(np.asarray(x, np.float64))
-    return np.array(
-        [unit.log_normalizer_float64(np.array([[x_]]), np.array([b])) for x_, b in zip(x, BIAS, strict=True)]
-    )[:, 0]
+@pytest.fixture(params=LAYERS)
+def layer(request: pytest.FixtureRequest) -> Layer:
+    return LAYERS[request.param]
 
 
-def slope(unit: Unit, order: int) -> np.ndarray:
-    d, x = 1e-3, X[0].astype(np.float64)
-    low, here, high = (log_normalizer(unit, x + shift) for shift in (-d, 0, d))
-    return (high - low) / (2 * d) if order == 1 else (high - 2 * here + low) / d**2
+@pytest.fixture
+def unit(layer: Layer) -> Unit:
+    return layer.unit
 
 
-def some_states(unit: Unit) -> np.ndarray:
-    """All states of one unit, or a fine grid of them: (n, 1)."""
-    if unit.count_states(1) is not None:
-        return unit.states(1, 0, unit.count_states(1))
-    return np.arange(-16, 16, 2.0**-7, dtype=np.float32)[:, None]
+def some_input(layer: Layer, n_rows: int, scale: float = 2.0) -> np.ndarray:
+    return np.random.default_rng(0).normal(0, scale, (n_rows, layer.n)).astype(np.float32)
 
 
-def test_bias_from_means(unit: Unit) -> None:
-    means = np.array([0.001, 0.25, 0.5, 0.999], np.float32)
-    assert_allclose(unit.mean(unit.bias_from_means(means)[None])[0], means, rtol=1e-5)
-
-
-def test_energies_are_linear_in_the_bias(unit: Unit) -> None:
-    """But for a number that is the same for all states: what tempering relies on."""
-    states = some_states(unit)
-    energies = [unit.energy(states, np.array([bias], np.float32)) for bias in (-1.0, 0.25, 4.0)]
-    low, middle, high = (energy - energy[0] for energy in energies)
-    assert_allclose(middle, 0.75 * low + 0.25 * high, atol=1e-9)
+def test_every_unit_type_is_here() -> None:
+    assert {type(layer.unit) for layer in LAYERS.values()} == set(UNITS.values())
 
 
 # --- Densities ---------------------------------------------------------------------------------------------
 
 
-def test_log_normalizer_sums_the_density(unit: Unit) -> None:
-    states = some_states(unit)
-    step = 1.0 if unit.count_states(1) is not None else 2.0**-7
-    for x, bias in zip(X[0], BIAS, strict=True):
-        b = np.array([bias])
-        log_density = states[:, 0] * (float(x) - float(bias)) - unit.energy(states, b)
-        expected = logsumexp(log_density) + np.log(step)
-        assert_allclose(unit.log_normalizer(np.array([[x]]), b), expected, rtol=1e-6, atol=1e-6)
-        assert_allclose(unit.log_normalizer_float64(np.array([[x]], float), b.astype(float)), expected, 1e-9)
+def test_log_normalizer_sums_the_density(layer: Layer) -> None:
+    expected = logsumexp(layer.log_density) + layer.log_volume
+    assert_allclose(layer.unit.log_normalizer(layer.x, layer.bias), expected, rtol=1e-6, atol=1e-6)
+    in_float64 = layer.unit.log_normalizer_float64(layer.x.astype(float), layer.bias.astype(float))
+    assert_allclose(in_float64, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_log_normalizer_adds_up_over_units(unit: Unit) -> None:
-    assert_allclose(unit.log_normalizer(X, BIAS), log_normalizer(unit, X[0]).sum(), rtol=1e-6)
-    wide, bias = np.tile(X, (2, 300)), np.tile(BIAS, 300)
-    expected = 300 * log_normalizer(unit, X[0]).sum()
-    assert_allclose(unit.log_normalizer_float64(wide.astype(float), bias.astype(float)), expected, 1e-12)
+def test_mean_sums_the_density(layer: Layer) -> None:
+    mean = layer.unit.mean(layer.x)
+    assert mean.dtype == np.float32
+    assert_allclose(mean[0], layer.p @ layer.states, rtol=1e-6, atol=1e-6)
 
 
-def test_log_normalizer_of_large_inputs_is_finite(unit: Unit) -> None:
-    x = np.array([[-1e4, 1e4]])
-    zero = np.zeros(2)
-    exact = unit.log_normalizer_float64(x, zero)
-    assert np.isfinite(exact).all()
-    assert_allclose(unit.log_normalizer(x.astype(np.float32), zero.astype(np.float32)), exact, rtol=1e-6)
+def test_mean_is_the_derivative_of_log_normalizer(layer: Layer) -> None:
+    x, bias, d = layer.x.astype(float), layer.bias.astype(float), 1e-5
+    up, down = (layer.unit.log_normalizer_float64(x + s * np.eye(layer.n), bias) for s in (d, -d))
+    assert_allclose(layer.unit.mean(layer.x)[0], (up - down) / (2 * d), rtol=1e-6, atol=1e-6)
 
 
-def test_energy_adds_up_over_units(unit: Unit) -> None:
-    states = np.repeat(some_states(unit)[:2], X.shape[1], axis=1)
-    alone = [
-        unit.energy(np.ascontiguousarray(states[:, i : i + 1]), BIAS[i : i + 1]) for i in range(len(BIAS))
-    ]
-    assert_allclose(unit.energy(states, BIAS), np.sum(alone, axis=0), rtol=1e-12, atol=1e-12)
+def test_mode_is_the_most_probable_state(layer: Layer) -> None:
+    mode = layer.unit.mode(layer.x)
+    assert mode.dtype == layer.unit.dtype
+    layer.unit.rows(mode, layer.n)
+    assert layer.log_weight(mode)[0] >= layer.log_density.max() - 1e-6
 
 
-def test_mean_is_the_derivative_of_log_normalizer(unit: Unit) -> None:
-    assert_allclose(unit.mean(X)[0], slope(unit, 1), rtol=1e-5, atol=1e-6)
-    assert unit.mean(X).dtype == np.float32
-
-
-def test_mode_is_the_most_probable_state(unit: Unit) -> None:
-    states = some_states(unit)
-    for i, x in enumerate(X[0]):
-        log_density = states[:, 0] * (float(x) - float(BIAS[i])) - unit.energy(states, BIAS[i : i + 1])
-        mode = unit.mode(X[:, i : i + 1])
-        assert mode.dtype == unit.dtype
-        best = log_density.max()
-        at_mode = mode[0, 0] * (float(x) - float(BIAS[i])) - unit.energy(mode, BIAS[i : i + 1])[0]
-        assert at_mode >= best - 1e-6
-
-
-def test_expectation_is_the_mean(unit: Unit) -> None:
-    expectation = unit.expectation(X)
-    if unit.exact:
+def test_expectation_is_the_mean(layer: Layer) -> None:
+    expectation = layer.unit.expectation(layer.x)
+    if layer.unit.exact:
         assert expectation.dtype == np.uint16
         expectation = expectation / 65535
-    assert_allclose(expectation, unit.mean(X), atol=1e-5)
+    assert_allclose(expectation, layer.unit.mean(layer.x), atol=0.51 / 65535)
+
+
+def test_energies_are_linear_in_the_bias(layer: Layer) -> None:
+    """But for a number that is the same for all states: what tempering relies on."""
+    bias = [layer.bias, -2 * layer.bias + 1, np.float32(0.75) * layer.bias]
+    bias.append((bias[0] + bias[1]) / 2)
+    low, high, _, middle = (e - e[0] for e in (layer.unit.energy(layer.states, b) for b in bias))
+    assert_allclose(middle, (low + high) / 2, atol=1e-5)
+
+
+def test_energy_is_the_bias_and_a_number_of_its_own(layer: Layer) -> None:
+    if layer.unit.exact:
+        energy = layer.unit.energy(layer.states, layer.bias)
+        assert_allclose(energy, -(layer.states @ layer.bias.astype(float)), atol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e4])
+def test_inputs_of_any_size(layer: Layer, scale: float) -> None:
+    x, zero = some_input(layer, 20, scale), np.zeros(layer.n, np.float32)
+    exact = layer.unit.log_normalizer_float64(x.astype(float), zero.astype(float))
+    assert np.isfinite(exact).all()
+    assert_allclose(layer.unit.log_normalizer(x, zero), exact, rtol=1e-6, atol=1e-5)
+    assert np.isfinite(layer.unit.mean(x)).all()
+    layer.unit.rows(layer.unit.sample(x, *STREAM), layer.n)
+
+
+def test_rows_do_not_depend_on_their_neighbours(layer: Layer) -> None:
+    x = some_input(layer, 9)
+    answers = (
+        layer.unit.mean,
+        layer.unit.mode,
+        layer.unit.expectation,
+        lambda x: layer.unit.log_normalizer(x, layer.bias),
+    )
+    for answer in answers:
+        assert_array_equal(answer(x)[4:6], answer(x[4:6]))
 
 
 # --- Samples -----------------------------------------------------------------------------------------------
 
 
-def test_sample_moments(unit: Unit) -> None:
-    # 16 numbers within 5 standard errors: false-alarm rate 1e-5.
-    states = unit.sample(np.repeat(X, N_SAMPLES, axis=0), 7, 1, 2, 3).astype(np.float64)
-    variance = slope(unit, 2)
-    assert (np.abs(states.mean(axis=0) - unit.mean(X)[0]) < 5 * np.sqrt(variance / N_SAMPLES)).all()
-    fourth = ((states - states.mean(axis=0)) ** 4).mean(axis=0) - variance**2
-    assert (np.abs(states.var(axis=0) - variance) < 5 * np.sqrt(fourth / N_SAMPLES) + 1e-6).all()
+def test_sample_moments(layer: Layer) -> None:
+    # 2 numbers a unit, 140 in all, within 6 standard errors: false-alarm rate 3e-7.
+    states = layer.unit.sample(np.repeat(layer.x, N_SAMPLES, axis=0), *STREAM).astype(float)
+    mean = layer.p @ layer.states
+    squares = (layer.states - mean) ** 2
+    variance = layer.p @ squares
+    assert (np.abs(states.mean(axis=0) - mean) < 6 * np.sqrt(variance / N_SAMPLES)).all()
+    spread = np.sqrt(np.maximum(layer.p @ squares**2 - variance**2, 0) / N_SAMPLES)
+    assert (np.abs(((states - mean) ** 2).mean(axis=0) - variance) < 6 * spread + 1e-6).all()
 
 
-def test_samples_are_states(unit: Unit) -> None:
-    states = unit.sample(np.repeat(X, 100, axis=0), 7, 1, 2, 3)
-    assert states.dtype == unit.dtype
-    assert as_rows(states, domain=unit.domain).dtype == unit.dtype
+def test_sample_distribution(layer: Layer) -> None:
+    # Chi-square at 1e-6 for each layer with countable states, those expected fewer than 10 times together.
+    if layer.unit.count_states(layer.n) is None:
+        return
+    states = layer.unit.sample(np.repeat(layer.x, N_SAMPLES, axis=0), *STREAM)
+    counts = np.bincount(layer.unit.state_numbers(states), minlength=len(layer.p))
+    rare = layer.p * N_SAMPLES < 10
+    counts = np.append(counts[~rare], counts[rare].sum())
+    expected = np.append(layer.p[~rare], layer.p[rare].sum()) * N_SAMPLES
+    keep = expected > 0
+    assert counts[~keep].sum() == 0
+    assert chisquare(counts[keep], expected[keep]).pvalue > 1e-6
 
 
-def test_samples_are_addressed_by_row(unit: Unit) -> None:
-    x = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
-    whole = unit.sample(x, 7, 1, 2, 3, 100)
-    assert_array_equal(whole[8:], unit.sample(x[8:], 7, 1, 2, 3, 108))
+def test_samples_are_states(layer: Layer) -> None:
+    states = layer.unit.sample(some_input(layer, 100), *STREAM)
+    assert states.shape == (100, layer.n)
+    assert states.dtype == layer.unit.dtype == layer.unit.rows(states, layer.n).dtype
+    assert states.flags.c_contiguous
+
+
+def test_samples_are_addressed_by_row(layer: Layer) -> None:
+    x = some_input(layer, 40)
+    whole = layer.unit.sample(x, *STREAM, 100)
+    assert_array_equal(whole[8:], layer.unit.sample(x[8:], *STREAM, 108))
     rows = np.array([3, 17, 5])
-    assert_array_equal(whole[rows], unit.sample(x[rows], 7, 1, 2, 3, 100 + rows))
+    assert_array_equal(whole[rows], layer.unit.sample(x[rows], *STREAM, 100 + rows))
     for other in ((8, 1, 2, 3), (7, 0, 2, 3), (7, 1, 1, 3), (7, 1, 2, 2)):
-        assert not np.array_equal(whole, unit.sample(x, *other, 100))
+        assert not np.array_equal(whole, layer.unit.sample(x, *other, 100))
+
+
+@pytest.mark.parametrize("scale", [0.0, 0.1, 3.0, 30.0])
+def test_samples_are_drawn_by_the_numbers_of_the_engine(layer: Layer, scale: float) -> None:
+    x = some_input(layer, 500, scale)
+    uniform = engine.uniform_u32(500, layer.n, *STREAM, 11)
+    assert_array_equal(layer.unit.draw(x, uniform), layer.unit.sample(x, *STREAM, 11))
+
+
+def test_a_unit_has_the_number_of_its_place_whatever_is_beside_it(layer: Layer) -> None:
+    """In a wider layer, not at its start: what its column of the random numbers says."""
+    for before in (1, 3, 130):
+        wide = Mixed([(Bernoulli(), before), (layer.unit, layer.n), (Gaussian(), 2)])
+        x = np.random.default_rng(1).normal(size=(50, wide.n_units)).astype(np.float32)
+        here = slice(before, before + layer.n)
+        states = wide.sample(x, *STREAM, 11)
+        uniform = engine.uniform_u32(50, wide.n_units, *STREAM, 11)
+        assert_array_equal(states[:, here], layer.unit.draw(x[:, here].copy(), uniform[:, here]))
+        assert_array_equal(states[:, :before], Bernoulli().sample(x, *STREAM, 11)[:, :before])
+        assert_array_equal(states[:, -2:], Gaussian().sample(x, *STREAM, 11)[:, -2:])
 
 
 # --- Data --------------------------------------------------------------------------------------------------
 
 
-def test_initial_bias_gives_the_means_of_the_data(unit: Unit) -> None:
-    data = unit.sample(np.repeat(X, 5000, axis=0), 7, 1, 2, 3)
-    bias, means = unit.initial_bias(as_rows(data, domain=unit.domain))
+def test_initial_bias_gives_the_means_of_the_data(layer: Layer) -> None:
+    data = layer.unit.sample(np.repeat(layer.x, 40_000, axis=0), *STREAM)
+    bias, means = layer.unit.initial_bias(layer.unit.rows(data, layer.n))
     assert bias.dtype == means.dtype == np.float32
-    assert_allclose(means, data.mean(axis=0, dtype=float), rtol=1e-6)
-    assert_allclose(unit.mean(bias[None])[0], means, atol=3e-4)
+    assert_allclose(means, data.mean(axis=0, dtype=float), rtol=1e-6, atol=1e-9)
+    assert_allclose(layer.unit.mean(bias[None])[0], means, atol=3e-4)
 
 
-def test_initial_bias_is_finite_for_constant_features(unit: Unit) -> None:
-    bias, means = unit.initial_bias(as_rows(np.array([[0.0, 1.0]] * 3), domain=unit.domain))
+def test_initial_bias_does_not_depend_on_blocks_or_containers(
+    layer: Layer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = layer.unit.sample(some_input(layer, 50), *STREAM)
+    whole = layer.unit.initial_bias(layer.unit.rows(data, layer.n))
+    for name in ("bernoulli", "categorical", "gaussian"):
+        monkeypatch.setattr(f"rbmfast.units.{name}.rows_in_a_scan", lambda _: 7)
+    monkeypatch.setattr("rbmfast.data._CHUNK", 13)
+    for same in (data, sp.csr_array(data), data.astype(np.float64), np.asfortranarray(data)):
+        for compact in (False, True):
+            found = layer.unit.initial_bias(layer.unit.rows(same, layer.n, compact=compact))
+            assert_allclose(found[0], whole[0], rtol=1e-6, atol=1e-7)  # the same bits for exact units
+            if layer.unit.exact:
+                assert_array_equal(found, whole)
+
+
+def test_initial_bias_is_finite_for_constant_features(layer: Layer) -> None:
+    data = np.repeat(layer.unit.mode(layer.x), 3, axis=0)
+    bias, means = layer.unit.initial_bias(layer.unit.rows(data, layer.n))
     assert np.isfinite(bias).all()
-    assert_array_equal(means, [0, 1])
-    assert bias[0] < bias[1]
+    assert_array_equal(means, data[0])
+    assert_array_equal(layer.unit.mode(bias[None]), data[:1])
 
 
-@pytest.mark.parametrize("name", EXACT)
-def test_initial_bias_of_grey_levels(name: str) -> None:
-    grey = np.random.default_rng(0).random((500, 4))
-    bias, means = get_unit(name).initial_bias(as_rows(grey))
+def test_initial_bias_of_grey_levels(layer: Layer) -> None:
+    grey = layer.unit.mean(some_input(layer, 2000))
+    bias, means = layer.unit.initial_bias(layer.unit.rows(grey, layer.n))
     assert_allclose(means, grey.mean(axis=0), atol=1e-5)
-    assert_allclose(get_unit(name).mean(bias[None])[0], means, atol=1e-3)
+    assert_allclose(layer.unit.mean(bias[None])[0], means, atol=1e-3)
 
 
-# --- States, and the shortcuts -----------------------------------------------------------------------------
+def test_bias_from_means(layer: Layer) -> None:
+    means = layer.unit.mean(layer.x / 2)[0]
+    bias = layer.unit.bias_from_means(means)
+    assert bias.dtype == np.float32
+    assert_allclose(layer.unit.mean(bias[None])[0], means, rtol=1e-5, atol=1e-6)
+    assert np.isfinite(layer.unit.bias_from_means(layer.unit.mode(layer.x)[0].astype(np.float32))).all()
 
 
-def test_states_are_counted(unit: Unit) -> None:
-    n = unit.count_states(3)
-    if n is None:
-        with pytest.raises(NotImplementedError, match=unit.name):
-            unit.states(3, 0, 1)
-        with pytest.raises(NotImplementedError, match=unit.name):
-            unit.state_numbers(np.zeros((1, 3)))
+# --- States ------------------------------------------------------------------------------------------------
+
+
+def test_states_are_counted(layer: Layer) -> None:
+    unit, count = layer.unit, layer.unit.count_states(layer.n)
+    if count is None:
+        for ask in (lambda: unit.states(layer.n, np.arange(1)), lambda: unit.state_numbers(layer.states[:1])):
+            with pytest.raises(NotImplementedError, match="units have no countable states"):
+                ask()
         return
-    states = unit.states(3, 0, n)
-    assert states.shape == (n, 3)
-    assert len(np.unique(states, axis=0)) == n
-    assert_array_equal(unit.state_numbers(states), np.arange(n))
-    assert_array_equal(unit.states(3, 2, 5), states[2:5])
+    assert layer.states.shape == (count, layer.n)
+    assert layer.states.dtype == unit.dtype
+    assert len(np.unique(layer.states, axis=0)) == count
+    assert_array_equal(unit.state_numbers(layer.states), np.arange(count))
+    some = np.array([5, 2, 2, count - 1])
+    assert_array_equal(unit.states(layer.n, some), layer.states[some])
+    unit.rows(layer.states, layer.n)
+
+
+def test_parts_count_like_the_whole(layer: Layer) -> None:
+    """The last units count fastest, so states of a front and a back part count like digits."""
+    count = layer.unit.count_states(layer.n)
+    cuts = [
+        (at, layer.unit.part(0, at), layer.unit.part(at, layer.n))
+        for at in range(1, layer.n)
+        if layer.unit.part(0, at) is not None
+    ]
+    assert cuts or layer.n <= 3
+    for at, front, back in cuts:
+        assert front is not None and back is not None
+        front.check_size(at, "n")
+        back.check_size(layer.n - at, "n")
+        assert_array_equal(front.mean(layer.x[:, :at]), layer.unit.mean(layer.x)[:, :at])
+        assert_array_equal(back.mean(layer.x[:, at:]), layer.unit.mean(layer.x)[:, at:])
+        if count is not None:
+            high, low = front.count_states(at), back.count_states(layer.n - at)
+            assert high is not None and low is not None
+            assert high * low == count
+            number = np.arange(count)
+            states = np.hstack([front.states(at, number // low), back.states(layer.n - at, number % low)])
+            assert_array_equal(states, layer.states)
+
+
+def test_states_are_accepted_and_what_is_missing_is_not_looked_at(layer: Layer) -> None:
+    data = layer.states[:20].copy()
+    missing = np.zeros(data.shape, np.bool_)
+    missing[3] = True
+    data[3] = 0
+    whole = layer.unit.whole(missing)
+    assert_array_equal(whole, missing)
+    rows = Layer(Bernoulli() if layer.unit.exact else Gaussian(), layer.n).unit.rows(data, layer.n)
+    layer.unit.check_states(rows, "X", missing)
+
+
+# --- The shortcuts -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("up", [True, False])
-def test_shortcuts_equal_the_long_way(unit: Unit, up: bool) -> None:
-    rng = np.random.default_rng(0)
-    weights = engine.Weights(rng.normal(size=(37, 70)).astype(np.float32))
-    n_source, n_target = weights.shape if up else weights.shape[::-1]
-    states = rng.integers(0, 2, (33, n_source), dtype=np.uint8)
-    grey = rng.integers(0, 65536, (33, n_source)).astype(np.uint16)
-    bias = rng.normal(size=n_target).astype(np.float32)
+def test_shortcuts_equal_the_long_way(layer: Layer, up: bool) -> None:
+    rng, unit = np.random.default_rng(0), layer.unit
+    W = rng.normal(size=(37, layer.n)).astype(np.float32)
+    weights = engine.Weights(W if up else np.ascontiguousarray(W.T))
+    states = rng.integers(0, 2, (33, 37), dtype=np.uint8)
+    grey = rng.integers(0, 65536, (33, 37)).astype(np.uint16)
     for s in (states, grey):
-        x = engine.affine(weights, s, bias, up)
-        assert_array_equal(unit.mean_from(weights, s, bias, up), unit.mean(x))
-        assert_array_equal(unit.log_normalizer_from(weights, s, bias, up), unit.log_normalizer(x, bias))
-        drawn = unit.sample_from(weights, s, bias, 7, 1, 2, 3, 11, up)
-        assert_array_equal(drawn, unit.sample(x, 7, 1, 2, 3, 11))
+        x = engine.affine(weights, s, layer.bias, up)
+        assert_array_equal(unit.mean_from(weights, s, layer.bias, up), unit.mean(x))
+        found = unit.log_normalizer_from(weights, s, layer.bias, up)
+        assert_array_equal(found, unit.log_normalizer(x, layer.bias))
+        drawn = unit.sample_from(weights, s, layer.bias, *STREAM, 11, up)
+        assert_array_equal(drawn, unit.sample(x, *STREAM, 11))
 
 
-def test_flags_are_consistent(unit: Unit) -> None:
+# --- Unit types as values ----------------------------------------------------------------------------------
+
+
+def test_flags_are_consistent(layer: Layer) -> None:
+    unit = layer.unit
     assert unit.domain == ("binary" if unit.exact else "real")
     assert not unit.fused or (unit.exact and unit.count_states(2) == 4)
     assert unit.dtype == (np.uint8 if unit.exact else np.float32)
+    unit.check_size(layer.n, "n")
 
 
 def test_units_are_values(unit: Unit) -> None:
-    assert unit == get_unit(unit.name) == get_unit(type(unit)) == get_unit(unit)
-    assert pickle.loads(pickle.dumps(unit)) == unit
-    assert len({unit, get_unit(unit.name)}) == 1
+    for same in (
+        get_unit(unit),
+        get_unit(unit.describe()),
+        get_unit(json.loads(json.dumps(unit.describe()))),
+        pickle.loads(pickle.dumps(unit)),
+        eval(repr(unit), {"Mixed": Mixed, **{type_.__name__: type_ for type_ in UNITS.values()}}),
+    ):
+        assert same == unit
+        assert hash(same) == hash(unit)
+        assert repr(same) == repr(unit)
+        assert same.dtype == unit.dtype
+    assert sum(unit == layer.unit for layer in LAYERS.values()) == 1
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_units_have_a_name(name: str) -> None:
+    unit = get_unit(name)
+    assert unit == get_unit(type(unit))
+    assert unit.describe() == unit.name == name
+    assert not fields(unit)  # type: ignore[arg-type]
     assert repr(unit) == f"{type(unit).__name__}()"
 
 
@@ -230,3 +356,24 @@ def test_unknown_units_are_refused() -> None:
     for wrong in (3, None, int):
         with pytest.raises(TypeError, match="unit must be one of 'bernoulli'"):
             get_unit(wrong)
+    for lacks_something in ("categorical", "mixed", Categorical, Mixed):
+        with pytest.raises(ValueError, match="or a Unit such as"):
+            get_unit(lacks_something)
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {},
+        {"unit": "x"},
+        {"unit": "categorical"},
+        {"unit": "categorical", "n_states": "many"},
+        {"unit": "mixed"},
+        {"unit": "mixed", "parts": [["bernoulli", 2], ["x", 3]]},
+        {"unit": "mixed", "parts": [["bernoulli"]]},
+        {"unit": "mixed", "parts": 3},
+    ],
+)
+def test_broken_descriptions_are_refused(description: dict[str, object]) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        get_unit(description)

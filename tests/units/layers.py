@@ -1,0 +1,101 @@
+"""Small layers of every unit type, and their densities by the formula of the protocol."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed, Unit
+
+F64 = NDArray[np.float64]
+STEP = 0.25  # of a grid for real states; sums over it are integrals of normal densities to all digits
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Units of a type, with total inputs and a bias that suit them."""
+
+    unit: Unit
+    n: int
+
+    @cached_property
+    def x(self) -> NDArray[np.float32]:
+        """Total inputs of all sizes, float32 (1, n)."""
+        spread = np.array([-1.25, 0.75, 3.0, 0.0, -3.0, 1.5, 0.25, -0.125, 4.0, -0.5], np.float32)
+        return np.resize(spread, (1, self.n))
+
+    @cached_property
+    def bias(self) -> NDArray[np.float32]:
+        """A bias, float32 (n,)."""
+        return np.linspace(-1, 1, self.n, dtype=np.float32)
+
+    @cached_property
+    def states(self) -> NDArray[np.generic]:
+        """All joint states, or a fine grid of them where they are real: (n_states, n)."""
+        return _states(self.unit, self.n)
+
+    @cached_property
+    def log_volume(self) -> float:
+        """Log of the volume that each of `states` stands for."""
+        return _n_real(self.unit, self.n) * math.log(STEP)
+
+    @cached_property
+    def log_density(self) -> F64:
+        """Log of the weight ``exp(s (x - bias) - energy(s))`` of each of `states`: (n_states,)."""
+        return self.log_weight(self.states)
+
+    def log_weight(self, states: NDArray[np.generic]) -> F64:
+        """The same of given states."""
+        x, bias = self.x[0].astype(float), self.bias.astype(float)
+        return states @ (x - bias) - self.unit.energy(states, self.bias)
+
+    @cached_property
+    def p(self) -> F64:
+        """Probabilities of `states`."""
+        return np.exp(self.log_density - logsumexp(self.log_density))
+
+
+def _states(unit: Unit, n: int) -> NDArray[np.generic]:
+    count = unit.count_states(n)
+    if count is not None:
+        return unit.states(n, np.arange(count))
+    if isinstance(unit, Mixed):
+        parts = [_states(part, m) for part, m in unit.parts]
+        return np.array([np.concatenate(rows) for rows in itertools.product(*parts)], unit.dtype)
+    axis = np.arange(-14, 14, STEP, dtype=np.float32)
+    return np.array(list(itertools.product(axis, repeat=n)), np.float32)
+
+
+def _n_real(unit: Unit, n: int) -> int:
+    if isinstance(unit, Mixed):
+        return sum(_n_real(part, m) for part, m in unit.parts)
+    return 0 if unit.exact else n
+
+
+def mixed(*parts: tuple[Unit, int]) -> Layer:
+    """Blocks side by side."""
+    return Layer(Mixed(parts), sum(n for _, n in parts))
+
+
+LAYERS = {
+    "bernoulli": Layer(Bernoulli(), 5),
+    "gaussian": Layer(Gaussian(), 2),
+    "pairs": Layer(Categorical(2), 6),
+    "triples": Layer(Categorical(3), 6),
+    "tens": Layer(Categorical(10), 20),
+    "one block": mixed((Bernoulli(), 3)),
+    "pixels and a label": mixed((Bernoulli(), 4), (Categorical(3), 6)),
+    "a label and pixels": mixed((Categorical(4), 4), (Bernoulli(), 3)),
+    "groups of two sizes": mixed((Categorical(2), 2), (Categorical(5), 5), (Categorical(2), 4)),
+    "with a real number": mixed((Gaussian(), 1), (Categorical(3), 3), (Bernoulli(), 2)),
+    "nested": mixed(
+        (Bernoulli(), 1), (Mixed([(Categorical(3), 3), (Bernoulli(), 2)]), 5), (Categorical(2), 2)
+    ),
+    "nested, real": mixed((Mixed([(Bernoulli(), 1), (Gaussian(), 1)]), 2), (Categorical(2), 2)),
+}

@@ -1,0 +1,123 @@
+"""Layers of several types: what only they promise."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+import rbmfast as rf
+from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed
+
+TABLE = Mixed([(Gaussian(), 2), (Categorical(3), 3), (Bernoulli(), 1)])
+ROWS = np.array([[-2.5, 7.0, 0, 1, 0, 1], [0.5, -1.0, 1, 0, 0, 0.25]])
+
+
+def test_a_layer_is_as_exact_as_its_least_exact_block() -> None:
+    exact = Mixed([(Bernoulli(), 2), (Categorical(2), 2)])
+    assert (exact.exact, exact.domain, exact.dtype) == (True, "binary", np.uint8)
+    assert (TABLE.exact, TABLE.domain, TABLE.dtype) == (False, "real", np.float32)
+    assert not exact.fused and not TABLE.fused
+    assert TABLE.columns == [slice(0, 2), slice(2, 5), slice(5, 6)]
+
+
+def test_blocks_answer_for_themselves() -> None:
+    x = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
+    bias = np.linspace(-1, 1, 6, dtype=np.float32)
+    blocks = list(zip((unit for unit, _ in TABLE.parts), TABLE.columns, strict=True))
+    for ask in ("mean", "mode"):
+        parts = [getattr(unit, ask)(x[:, here].copy()) for unit, here in blocks]
+        assert_array_equal(getattr(TABLE, ask)(x), np.hstack(parts))
+    assert_array_equal(TABLE.expectation(x), TABLE.mean(x))  # grey levels have no place beside real numbers
+    total = sum(unit.log_normalizer(x[:, here].copy(), bias[here]) for unit, here in blocks)
+    assert_array_equal(TABLE.log_normalizer(x, bias), total)
+
+
+def test_0_1_blocks_beside_real_ones_are_checked() -> None:
+    assert_array_equal(TABLE.rows(ROWS, 6).all(), ROWS.astype(np.float32))
+    for column, value, message in (
+        (5, 1.5, r"X\[:, 5:6\] must lie in \[0, 1\], got 0.25 to 1.5"),
+        (5, -0.5, r"X\[:, 5:6\] must lie in \[0, 1\], got -0.5 to 0.25"),
+        (2, 1.0, r"X\[0, 2:5\] must have one unit on, of 3 .*got a sum of 2"),
+        (0, np.nan, r"X\[0, 0\] is nan"),
+    ):
+        bad = ROWS.copy()
+        bad[0, column] = value
+        with pytest.raises(ValueError, match=message):
+            TABLE.rows(bad, 6)
+
+
+def test_initial_biases_of_a_table() -> None:
+    bias, means = TABLE.initial_bias(TABLE.rows(ROWS, 6))
+    assert_array_equal(means[:2], np.float32([-1, 3]))
+    assert_array_equal(bias[:2], means[:2])
+    for unit, here in ((Categorical(3), slice(2, 5)), (Bernoulli(), slice(5, 6))):
+        part = unit.rows(ROWS[:, here], here.stop - here.start)
+        for found, alone in zip((bias, means), unit.initial_bias(part), strict=True):
+            assert_array_equal(found[here], alone)
+
+
+def test_data_of_a_table_is_not_loaded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = TABLE.rows(np.tile(ROWS, (20, 1)), 6)
+    whole = TABLE.initial_bias(rows)
+    for name in ("bernoulli", "categorical", "gaussian"):
+        monkeypatch.setattr(f"rbmfast.units.{name}.rows_in_a_scan", lambda _: 7)
+    monkeypatch.setattr("rbmfast.data._CHUNK", 42)
+    gather, most = type(rows._source).gather, 0
+
+    def watched(source: object, index: slice, *rest: object) -> object:
+        nonlocal most
+        block = gather(source, index, *rest)  # type: ignore[arg-type]
+        most = max(most, len(block))
+        return block
+
+    monkeypatch.setattr(type(rows._source), "gather", watched)
+    assert_array_equal(TABLE.initial_bias(rows), whole)
+    assert 0 < most <= 7
+
+
+def test_what_is_missing_of_a_group_is_missing_of_the_group_alone() -> None:
+    missing = np.zeros((2, 6), np.bool_)
+    missing[0, 3] = missing[1, 0] = True
+    expected = missing.copy()
+    expected[0, 2:5] = True
+    assert_array_equal(TABLE.whole(missing), expected)
+
+
+def test_parts() -> None:
+    assert TABLE.part(0, 6) == TABLE
+    assert TABLE.part(1, 5) == Mixed([(Gaussian(), 1), (Categorical(3), 3)])
+    assert TABLE.part(1, 4) is None is TABLE.part(3, 6)
+    assert TABLE.part(2, 2) is None
+
+
+def test_other_parts_are_refused() -> None:
+    for wrong in (
+        3,
+        "bernoulli",
+        {"bernoulli": 2},
+        None,
+        [Bernoulli()],
+        [("bernoulli", 2)],
+        [(Bernoulli(), 2, 3)],
+    ):
+        with pytest.raises(TypeError, match="parts must be pairs of a Unit and its number of units, such as"):
+            Mixed(wrong)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"parts must be pairs .*, got none"):
+        Mixed([])
+    with pytest.raises(
+        ValueError, match="the number of bernoulli units must be an integer of at least 1, got 0"
+    ):
+        Mixed([(Bernoulli(), 0)])
+    with pytest.raises(TypeError, match="the number of bernoulli units must be an integer"):
+        Mixed([(Bernoulli(), 2.5)])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="the number of categorical units must be a multiple of 3"):
+        Mixed([(Categorical(3), 4)])
+    with pytest.raises(ValueError, match="the number of mixed units must be 6, the units of Mixed"):
+        Mixed([(TABLE, 5)])
+    with pytest.raises(ValueError, match=r"n_hidden must be 6, the units of Mixed.*, got 5"):
+        rf.RBM(4, 5, hidden=TABLE)
+
+
+def test_parts_may_come_in_any_sequence() -> None:
+    same = Mixed([(Bernoulli(), 2), (Categorical(2), 2)])
+    assert same == Mixed(((Bernoulli(), 2), (Categorical(2), np.int64(2))))
+    assert same == Mixed(iter([[Bernoulli(), 2], (Categorical(2), 2)]))  # type: ignore[arg-type]
