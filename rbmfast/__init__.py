@@ -20,7 +20,7 @@ from rbmfast.likelihood import (
     mean_log_likelihood,
     pseudo_likelihood,
 )
-from rbmfast.models import RBM, ParallelTempering
+from rbmfast.models import RBM, Dense, Network, ParallelTempering
 from rbmfast.runtime import VERSION as __version__
 from rbmfast.runtime import get_include, get_num_threads, set_num_threads, show_config
 from rbmfast.training import (
@@ -31,6 +31,7 @@ from rbmfast.training import (
     PCD,
     PT,
     SGD,
+    Adam,
     Callback,
     Constant,
     DeadUnits,
@@ -48,6 +49,7 @@ from rbmfast.training import (
     Steps,
     TrainingState,
     WeightNorm,
+    fine_tune,
     train,
 )
 from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed
@@ -56,6 +58,8 @@ __all__ = [
     # models
     "RBM",
     "ParallelTempering",
+    "Network",
+    "Dense",
     "Bernoulli",
     "Gaussian",
     "Categorical",
@@ -66,11 +70,13 @@ __all__ = [
     "Packed",
     # training
     "train",
+    "fine_tune",
     "CD",
     "PCD",
     "PT",
     "FPCD",
     "SGD",
+    "Adam",
     "Constant",
     "Linear",
     "Exponential",

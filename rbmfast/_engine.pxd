@@ -149,6 +149,46 @@ cdef extern from "rbmk.h" nogil:
     rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, const rbmk_epoch_plan *plan,
                            int64_t *done)
 
+    void rbmk_add_bias_sigmoid(float *x, int64_t n, int m, const float *bias)
+    void rbmk_softmax(float *x, int64_t n, int m, const float *bias)
+    void rbmk_drop(const float *x, int64_t n, int m, uint32_t threshold, float scale, const rbmk_stream *stream,
+                   float *sent, float *factor)
+    void rbmk_backward(float *delta, int64_t n, int m, const float *h, const float *factor)
+    void rbmk_softmax_cross_entropy(float *x, int64_t n, int m, const float *bias, const int64_t *labels,
+                                    double *loss, uint8_t *wrong)
+    void rbmk_sigmoid_cross_entropy(float *x, int64_t n, int m, const float *bias, const float *targets,
+                                    double *loss)
+    void rbmk_squared_error(float *x, int64_t n, int m, const float *bias, const float *targets, double *loss)
+
+    ctypedef struct rbmk_momentum:
+        int64_t n
+        const float *gradient
+        float *value
+        float *velocity
+        float scale
+        float decay
+        float rate
+        float momentum
+
+    ctypedef struct rbmk_adam:
+        int64_t n
+        const float *gradient
+        float *value
+        float *mean
+        float *square
+        float scale
+        float decay
+        float rate
+        float keep_mean
+        float add_mean
+        float keep_square
+        float add_square
+        float square_scale
+        float epsilon
+
+    void rbmk_momentum_step(const rbmk_momentum *step)
+    void rbmk_adam_step(const rbmk_adam *step)
+
 
 # Exported: the header's functions under their own names. Calling one needs no linking; the importing module takes
 # its address from this one.

@@ -806,6 +806,157 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
     return done
 
 
+# --- Networks --------------------------------------------------------------------------------------------
+
+
+cdef _check_layer(float[:, ::1] x, other, str name):
+    if other.shape[0] != x.shape[0] or other.shape[1] != x.shape[1]:
+        raise ValueError(f"{name} must have shape ({x.shape[0]}, {x.shape[1]}), got {other.shape}")
+
+
+def add_bias_sigmoid(float[:, ::1] x not None, bias):
+    """In place: sigmoid(x + bias)."""
+    cdef const float[::1] b = _vector(bias, x.shape[1], "bias")
+    if x.shape[0] and x.shape[1]:
+        with nogil:
+            rbmk_add_bias_sigmoid(&x[0, 0], x.shape[0], <int>x.shape[1], &b[0])
+
+
+def softmax(float[:, ::1] x not None, bias):
+    """In place: the softmax of every row of x + bias."""
+    cdef const float[::1] b = _vector(bias, x.shape[1], "bias")
+    if x.shape[0] and x.shape[1]:
+        with nogil:
+            rbmk_softmax(&x[0, 0], x.shape[0], <int>x.shape[1], &b[0])
+
+
+def drop(float[:, ::1] x not None, double rate, seed, purpose, layer, step, rows, float[:, ::1] sent not None,
+         float[:, ::1] factor not None):
+    """Dropout: each unit is kept with probability 1 - rate, and then scaled up."""
+    cdef _Stream stream = _Stream(x.shape[0], seed, purpose, layer, step, rows)
+    _check_layer(x, sent, "sent")
+    _check_layer(x, factor, "factor")
+    if not 0 <= rate < 1:
+        raise ValueError(f"rate must be at least 0 and below 1, got {rate}")
+    cdef uint32_t threshold = <uint32_t>(rate * 4294967296.0)
+    cdef float scale = <float>(1.0 / (1.0 - rate))
+    if x.shape[0] and x.shape[1]:
+        with nogil:
+            rbmk_drop(&x[0, 0], x.shape[0], <int>x.shape[1], threshold, scale, &stream.c, &sent[0, 0], &factor[0, 0])
+
+
+def backward(float[:, ::1] delta not None, h=None, factor=None):
+    """In place: delta times the slope of the sigmoid, and times the factors of dropout."""
+    cdef const float[:, ::1] h_view = h
+    cdef const float[:, ::1] factor_view = factor
+    cdef const float *h_data = NULL
+    cdef const float *factor_data = NULL
+    if h is not None:
+        _check_layer(delta, h, "h")
+    if factor is not None:
+        _check_layer(delta, factor, "factor")
+    if delta.shape[0] == 0 or delta.shape[1] == 0:
+        return
+    if h is not None:
+        h_data = &h_view[0, 0]
+    if factor is not None:
+        factor_data = &factor_view[0, 0]
+    with nogil:
+        rbmk_backward(&delta[0, 0], delta.shape[0], <int>delta.shape[1], h_data, factor_data)
+
+
+def softmax_cross_entropy(float[:, ::1] x not None, bias, const int64_t[::1] labels not None):
+    """In place: the gradient of the cross-entropies by x + bias; returns these, and which rows are wrong."""
+    cdef const float[::1] b = _vector(bias, x.shape[1], "bias")
+    cdef Py_ssize_t i
+    if labels.shape[0] != x.shape[0]:
+        raise ValueError(f"labels must have length {x.shape[0]}, got {labels.shape[0]}")
+    for i in range(labels.shape[0]):
+        if labels[i] < 0 or labels[i] >= x.shape[1]:
+            raise IndexError(f"labels must lie in 0 to {x.shape[1] - 1}, got {labels[i]}")
+    loss = np.zeros(x.shape[0], np.float64)
+    wrong = np.zeros(x.shape[0], np.uint8)
+    cdef double[::1] loss_view = loss
+    cdef uint8_t[::1] wrong_view = wrong
+    if x.shape[0]:
+        with nogil:
+            rbmk_softmax_cross_entropy(&x[0, 0], x.shape[0], <int>x.shape[1], &b[0], &labels[0], &loss_view[0],
+                                       &wrong_view[0])
+    return loss, wrong
+
+
+def sigmoid_cross_entropy(float[:, ::1] x not None, bias, const float[:, ::1] targets not None):
+    """In place: the gradient of the cross-entropies by x + bias; returns these."""
+    cdef const float[::1] b = _vector(bias, x.shape[1], "bias")
+    _check_layer(x, targets, "targets")
+    loss = np.zeros(x.shape[0], np.float64)
+    cdef double[::1] loss_view = loss
+    if x.shape[0] and x.shape[1]:
+        with nogil:
+            rbmk_sigmoid_cross_entropy(&x[0, 0], x.shape[0], <int>x.shape[1], &b[0], &targets[0, 0], &loss_view[0])
+    return loss
+
+
+def squared_error(float[:, ::1] x not None, bias, const float[:, ::1] targets not None):
+    """In place: the gradient of half the squared errors by x + bias; returns these."""
+    cdef const float[::1] b = _vector(bias, x.shape[1], "bias")
+    _check_layer(x, targets, "targets")
+    loss = np.zeros(x.shape[0], np.float64)
+    cdef double[::1] loss_view = loss
+    if x.shape[0] and x.shape[1]:
+        with nogil:
+            rbmk_squared_error(&x[0, 0], x.shape[0], <int>x.shape[1], &b[0], &targets[0, 0], &loss_view[0])
+    return loss
+
+
+cdef float *_flat_parameters(array, Py_ssize_t size, str name) except? NULL:
+    """Elements of a C-contiguous float32 array that the caller keeps alive."""
+    cdef float[::1] view
+    if array.dtype != np.float32 or not array.flags.c_contiguous:
+        raise TypeError(f"{name} must be a C-contiguous float32 array")
+    if array.size != size:
+        raise ValueError(f"{name} must have {size} elements, got {array.size}")
+    view = array.reshape(-1)
+    return &view[0] if size else NULL
+
+
+def momentum_step(value, velocity, gradient, float scale, float rate, float momentum, float decay):
+    """One step downhill with momentum, in place."""
+    cdef rbmk_momentum step
+    step.n = value.size
+    step.value = _flat_parameters(value, step.n, "value")
+    step.velocity = _flat_parameters(velocity, step.n, "velocity")
+    step.gradient = _flat_parameters(gradient, step.n, "gradient")
+    step.scale = scale
+    step.rate = rate
+    step.momentum = momentum
+    step.decay = decay
+    with nogil:
+        rbmk_momentum_step(&step)
+
+
+def adam_step(value, mean, square, gradient, float scale, double rate, double beta1, double beta2, float epsilon,
+              float decay, double beta1_power, double beta2_power):
+    """One step of Adam, in place."""
+    cdef rbmk_adam step
+    step.n = value.size
+    step.value = _flat_parameters(value, step.n, "value")
+    step.mean = _flat_parameters(mean, step.n, "mean")
+    step.square = _flat_parameters(square, step.n, "square")
+    step.gradient = _flat_parameters(gradient, step.n, "gradient")
+    step.scale = scale
+    step.decay = decay
+    step.rate = <float>(rate / (1.0 - beta1_power))
+    step.keep_mean = <float>beta1
+    step.add_mean = <float>(1.0 - beta1)
+    step.keep_square = <float>beta2
+    step.add_square = <float>(1.0 - beta2)
+    step.square_scale = <float>(1.0 / (1.0 - beta2_power))
+    step.epsilon = epsilon
+    with nogil:
+        rbmk_adam_step(&step)
+
+
 if os.environ.get("RBMFAST_ISA"):
     try:
         select_isa(os.environ["RBMFAST_ISA"].strip().lower())

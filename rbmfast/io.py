@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from rbmfast.container import FileFormatError, read_file
-from rbmfast.models import RBM
+from rbmfast.models import RBM, Network
 
-MODELS = {"rbm": RBM}  # kinds of files that hold a model
-ELSEWHERE = {"checkpoint": "a checkpoint of a training run: pass it to rf.train(..., resume=...)"}
+MODELS: dict[str, Any] = {"rbm": RBM, "network": Network}  # kinds of files that hold a model
+ELSEWHERE = {
+    "checkpoint": "a checkpoint of a training run: pass it to rf.train(..., resume=...)",
+    "fine-tuning": "a checkpoint of fine-tuning: pass it to rf.fine_tune(..., resume=...)",
+}
 
 
-def load(path: str | os.PathLike[str]) -> RBM:
+def load(path: str | os.PathLike[str]) -> Any:
     """Read a model that its `save` method wrote.
 
     Parameters
@@ -21,7 +25,7 @@ def load(path: str | os.PathLike[str]) -> RBM:
 
     Returns
     -------
-    RBM
+    RBM or Network
         With the very numbers of the saved one, so that it gives the same bits.
 
     Raises

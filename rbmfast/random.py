@@ -46,6 +46,8 @@ class Purpose(IntEnum):
     CONSERVATIVE = 21
     TRACKING = 22
     TRACKING_SWAP = 23
+    NETWORK_INIT = 24
+    DROPOUT = 25
 
 
 def check_seed(seed: SeedLike, name: str = "seed") -> int:

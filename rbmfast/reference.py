@@ -550,3 +550,128 @@ def epoch(
         step = first_step + 2 * k * t
         learn(X[order[batch]], row_ids[batch], step, float(rates[t]), float(momenta[t]))
     return n_updates
+
+
+# --- Networks --------------------------------------------------------------------------------------------
+
+
+def add_bias_sigmoid(x: F32, bias: F32) -> None:
+    """In place: the means ``sigmoid(x + bias)`` of a layer."""
+    x[:] = sigmoid(x + bias)
+
+
+def softmax(x: F32, bias: F32) -> None:
+    """In place: the probabilities ``softmax(x + bias)`` of each row's classes."""
+    e, total, _ = _exponentials(x + bias)
+    x[:] = e / total[:, None]
+
+
+def _exponentials(x: F32) -> tuple[F32, F32, F32]:
+    """exp(x - top), their row sums, and top, the largest of each row."""
+    top = x.max(axis=1)
+    e = exp_negative(top[:, None] - x)
+    return e, row_sums(e.astype(np.float64)).astype(np.float32), top
+
+
+def drop(
+    x: F32,
+    rate: float,
+    seed: int,
+    purpose: int,
+    layer: int,
+    step: int,
+    rows: RowIds,
+    sent: F32,
+    factor: F32,
+) -> None:
+    """Dropout: ``sent = x * factor``, and a factor is 0 iff the unit's uniform is below ``2**32 rate``.
+
+    Else it is ``1 / (1 - rate)``, so that nothing changes on average.
+    """
+    uniform = uniform_u32(x.shape[0], x.shape[1], seed, purpose, layer, step, rows)
+    factor[:] = np.where(uniform >= np.uint32(rate * 4294967296.0), f32(1.0 / (1.0 - rate)), f32(0.0))
+    sent[:] = x * factor
+
+
+def backward(delta: F32, h: F32 | None = None, factor: F32 | None = None) -> None:
+    """In place: the gradient by what units sent becomes that by their total inputs.
+
+    Times the slope ``h (1 - h)`` of the sigmoid, if `h` are its values, and times the factors of dropout.
+    """
+    if h is not None:
+        delta[:] = delta * (h * (f32(1.0) - h))
+    if factor is not None:
+        delta[:] = delta * factor
+
+
+def softmax_cross_entropy(x: F32, bias: F32, labels: I64) -> tuple[F64, U8]:
+    """Losses ``-log softmax(x + bias)[label]``, and whether the first most probable class is another one.
+
+    In place `x` becomes the gradient of the losses by ``x + bias``.
+    """
+    x[:] = x + bias
+    rows = np.arange(len(x))
+    wrong = (x.argmax(axis=1) != labels).astype(np.uint8)
+    e, total, top = _exponentials(x)
+    loss = log(total).astype(np.float64) + (top - x[rows, labels])
+    x[:] = e / total[:, None]
+    x[rows, labels] -= f32(1.0)
+    return loss, wrong
+
+
+def sigmoid_cross_entropy(x: F32, bias: F32, targets: F32) -> F64:
+    """Losses ``sum(softplus(x + bias) - targets * (x + bias))`` of Bernoulli units.
+
+    In place `x` becomes the gradient of the losses by ``x + bias``.
+    """
+    x[:] = x + bias
+    loss: F64 = softplus_sum(x) - row_sums(targets.astype(np.float64) * x)
+    x[:] = sigmoid(x) - targets
+    return loss
+
+
+def squared_error(x: F32, bias: F32, targets: F32) -> F64:
+    """Losses ``|x + bias - targets|^2 / 2``; in place `x` becomes their gradient by ``x + bias``."""
+    x[:] = (x + bias) - targets
+    loss: F64 = 0.5 * row_sums(x.astype(np.float64) ** 2)
+    return loss
+
+
+def momentum_step(
+    value: F32, velocity: F32, gradient: F32, scale: float, rate: float, momentum: float, decay: float
+) -> None:
+    """One step downhill along ``scale * gradient + decay * value``, in place."""
+    slope: F32 = f32(scale) * gradient + f32(decay) * value
+    eta, mu = f32(rate), f32(momentum)
+    moved: F32 = mu * velocity - eta * slope
+    velocity[:] = _flush(moved)
+    value += velocity
+
+
+def adam_step(
+    value: F32,
+    mean: F32,
+    square: F32,
+    gradient: F32,
+    scale: float,
+    rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    decay: float,
+    beta1_power: float,
+    beta2_power: float,
+) -> None:
+    """One step of Adam (Kingma & Ba 2015) along ``scale * gradient + decay * value``, in place.
+
+    `mean` and `square` are running means of the slope and of its square. The powers of beta1 and beta2, by
+    the number of the step counted from 1, correct them for their start at 0; the correction of the mean is a
+    factor of the rate.
+    """
+    slope = f32(scale) * gradient + f32(decay) * value
+    means: tuple[tuple[F32, float, F32], ...] = ((mean, beta1, slope), (square, beta2, slope * slope))
+    for average, beta, new in means:
+        moved: F32 = f32(beta) * average + f32(1.0 - beta) * new
+        average[:] = _flush(moved)
+    size = np.sqrt(f32(1.0 / (1.0 - beta2_power)) * square) + f32(epsilon)
+    value -= (f32(rate / (1.0 - beta1_power)) * mean) / size

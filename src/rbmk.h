@@ -210,6 +210,45 @@ typedef struct {
 rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, const rbmk_epoch_plan *plan,
                        int64_t *done);
 
+/* --- Networks: layers of n rows of m, and descent ------------------------------------------------------- */
+
+/* In place: x becomes sigmoid(x + bias), or the softmax of each row of x + bias. */
+void rbmk_add_bias_sigmoid(float *x, int64_t n, int m, const float *bias);
+void rbmk_softmax(float *x, int64_t n, int m, const float *bias);
+
+/* Dropout: factor = scale where the unit's 32-bit uniform is at least threshold, else 0; sent = x * factor. */
+void rbmk_drop(const float *x, int64_t n, int m, uint32_t threshold, float scale, const rbmk_stream *stream,
+               float *sent, float *factor);
+
+/* In place: delta times the slope h (1 - h) of the sigmoid, unless h is NULL, and times factor, unless that is NULL. */
+void rbmk_backward(float *delta, int64_t n, int m, const float *h, const float *factor);
+
+/* In place: x becomes the gradient of each row's loss by x + bias. Losses (n,) in nats. wrong[i]: the label (0 to m - 1)
+ * is not the first of the most probable classes. */
+void rbmk_softmax_cross_entropy(float *x, int64_t n, int m, const float *bias, const int64_t *labels, double *loss,
+                                uint8_t *wrong);
+void rbmk_sigmoid_cross_entropy(float *x, int64_t n, int m, const float *bias, const float *targets, double *loss);
+void rbmk_squared_error(float *x, int64_t n, int m, const float *bias, const float *targets, double *loss);
+
+/* One step downhill along scale * gradient + decay * value. */
+typedef struct {
+    int64_t n;
+    const float *gradient;
+    float *value, *velocity;
+    float scale, decay, rate, momentum;
+} rbmk_momentum;
+
+/* The same along mean / (sqrt(square_scale * square) + epsilon), running means of the gradient and of its square. */
+typedef struct {
+    int64_t n;
+    const float *gradient;
+    float *value, *mean, *square;
+    float scale, decay, rate, keep_mean, add_mean, keep_square, add_square, square_scale, epsilon;
+} rbmk_adam;
+
+void rbmk_momentum_step(const rbmk_momentum *step);
+void rbmk_adam_step(const rbmk_adam *step);
+
 #ifdef __cplusplus
 }
 #endif

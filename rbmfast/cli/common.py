@@ -212,3 +212,11 @@ def write_picture(path: str, figure: Figure) -> None:
     """Write a figure as PNG."""
     with complete_file(path) as file:
         figure.savefig(file, format="png")
+
+
+def load_rbm(path: str) -> rf.RBM:
+    """The RBM in a file; networks have no commands."""
+    model = rf.load(path)
+    if not isinstance(model, rf.RBM):
+        raise CommandError(f"{path}: must hold an RBM, holds {model!r}")
+    return model

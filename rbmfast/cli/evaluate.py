@@ -23,6 +23,7 @@ from rbmfast.cli.common import (
     check_output,
     choice,
     engine_words,
+    load_rbm,
     make_folder,
     need_matplotlib,
     number,
@@ -107,7 +108,7 @@ def run(arguments: argparse.Namespace) -> None:
         check_output(arguments.json, arguments.model, arguments.data, arguments.base_data)
     if arguments.plots:
         need_matplotlib("--plots")
-    rbm = rf.load(arguments.model)
+    rbm = load_rbm(arguments.model)
     method = _method(arguments, rbm)
     rows = _read(arguments, arguments.data, rbm)
     if rows.n_rows < 2:

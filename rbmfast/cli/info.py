@@ -43,6 +43,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _model(path: str) -> dict[str, Any]:
     rbm = rf.load(path)
+    if isinstance(rbm, rf.Network):
+        return {
+            "model": rbm,
+            "inputs": f"{rbm.n_inputs} {rbm.domain}",
+            "outputs": f"{rbm.n_outputs} {rbm.head}",
+        }
     means = rbm.visible_means
     return {
         "model": rbm,

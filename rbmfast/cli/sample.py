@@ -6,7 +6,6 @@ import argparse
 
 import numpy as np
 
-import rbmfast as rf
 from rbmfast import plots
 from rbmfast.cli.common import (
     add_seed,
@@ -15,6 +14,7 @@ from rbmfast.cli.common import (
     check_picture,
     complete_file,
     image_size,
+    load_rbm,
     need_matplotlib,
     threads,
     whole,
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Draw, and write."""
     check_output(arguments.output, arguments.model)
-    rbm = rf.load(arguments.model)
+    rbm = load_rbm(arguments.model)
     if arguments.png:
         need_matplotlib("--png")
         check_picture(arguments.png)

@@ -1,7 +1,8 @@
 """What is learned. A new model is a file beside these and a place in this list."""
 
+from rbmfast.models.network import Dense, Network
 from rbmfast.models.patterns import PatternCounts
 from rbmfast.models.rbm import RBM
 from rbmfast.models.tempering import ParallelTempering
 
-__all__ = ["RBM", "ParallelTempering", "PatternCounts"]
+__all__ = ["RBM", "ParallelTempering", "PatternCounts", "Network", "Dense"]

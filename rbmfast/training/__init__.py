@@ -5,6 +5,7 @@ from __future__ import annotations
 from rbmfast.training.base import Conditionals, Method
 from rbmfast.training.callbacks import Callback, EarlyStopping, Progress
 from rbmfast.training.cd import CD
+from rbmfast.training.finetuning import fine_tune
 from rbmfast.training.fpcd import FPCD
 from rbmfast.training.history import History
 from rbmfast.training.loop import train
@@ -19,7 +20,7 @@ from rbmfast.training.monitors import (
     Watched,
     WeightNorm,
 )
-from rbmfast.training.optimizers import SGD
+from rbmfast.training.optimizers import SGD, Adam
 from rbmfast.training.pcd import PCD
 from rbmfast.training.penalties import L1, L2, MaxNorm, SparsityTarget
 from rbmfast.training.phases import contrast, gradient_statistics
@@ -32,6 +33,7 @@ PENALTIES = (L1, L2, MaxNorm, SparsityTarget)
 
 __all__ = [
     "train",
+    "fine_tune",
     "History",
     "TrainingState",
     "CD",
@@ -44,6 +46,7 @@ __all__ = [
     "contrast",
     "gradient_statistics",
     "SGD",
+    "Adam",
     "Constant",
     "Linear",
     "Exponential",

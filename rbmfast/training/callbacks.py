@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.models import RBM
 from rbmfast.random import check_integer
 from rbmfast.training._checks import check_flag, check_number
 from rbmfast.training.history import History
@@ -23,7 +22,7 @@ class Progress:
 
     Attributes
     ----------
-    rbm : RBM
+    rbm : RBM, or Network when one is fine-tuned
         The model after `epoch` epochs. Callbacks may read it, save it and sample from it; what they assign to
         it is overwritten at the end of the next epoch.
     history : History
@@ -32,7 +31,7 @@ class Progress:
         Epochs completed, and of the whole run.
     """
 
-    rbm: RBM
+    rbm: Any
     history: History
     epoch: int
     epochs: int
@@ -147,8 +146,7 @@ class EarlyStopping(Callback):
         if self._improves(value):
             self._best, self._best_epoch = value, progress.epoch
             if self.restore_best:
-                rbm = progress.rbm
-                self._best_parameters = {"W": rbm.W.copy(), "a": rbm.a.copy(), "b": rbm.b.copy()}
+                self._best_parameters = progress.rbm._get_parameters()
         elif progress.epoch - self._best_epoch >= self.patience:
             progress.stop(f"no better {self.monitor} since epoch {self._best_epoch}")
 
@@ -168,7 +166,9 @@ class EarlyStopping(Callback):
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """See `Callback.restore`."""
         self._best, self._best_epoch = float(state["best"]), int(state["best_epoch"])
-        self._best_parameters = {name: state[name] for name in ("W", "a", "b") if name in state}
+        self._best_parameters = {
+            name: array for name, array in state.items() if name not in ("best", "best_epoch")
+        }
 
     def _improves(self, value: float) -> bool:
         if np.isnan(self._best):

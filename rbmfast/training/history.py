@@ -23,7 +23,7 @@ class History:
 
     Notes
     -----
-    The columns that every run has:
+    The columns that every run of `train` has (`fine_tune` has no momentum and no exponent):
 
     - ``epoch``: epochs completed.
     - ``seconds``: time that this epoch's learning took.
@@ -45,8 +45,8 @@ class History:
     array([0.1, 0.1, 0.1])
     """
 
-    def __init__(self, monitor_names: Iterable[str] = ()) -> None:
-        self._columns: dict[str, list[float]] = {name: [] for name in (*BASIC, *monitor_names)}
+    def __init__(self, monitor_names: Iterable[str] = (), basic: Iterable[str] = BASIC) -> None:
+        self._columns: dict[str, list[float]] = {name: [] for name in (*basic, *monitor_names)}
         self.stopped: str | None = None
 
     def append(self, row: Mapping[str, float]) -> None:

@@ -152,11 +152,11 @@ def make_plan(
         epochs=behind + check_integer(epochs, "epochs", low=0, high=2**31 - 1 - behind),
         batch_size=rows_in_batch,
         n_chains=n_chains,
-        shuffle=_check_shuffle(shuffle),
+        shuffle=check_shuffle(shuffle),
         seed=carried.seed if carried is not None and carried.seed is not None else check_seed(seed),
         monitors=checked_monitors,
         monitor_names=names,
-        callbacks=_check_callbacks(callbacks, names),
+        callbacks=check_callbacks(callbacks, names),
         progress=check_flag(progress, "progress"),
         checkpoint=check_destination(checkpoint, "checkpoint"),
         checkpoint_every=check_integer(checkpoint_every, "checkpoint_every", low=1),
@@ -223,7 +223,8 @@ def _check_batch_size(batch_size: object, n_rows: int) -> int:
     return size
 
 
-def _check_shuffle(shuffle: object) -> bool | str:
+def check_shuffle(shuffle: object) -> bool | str:
+    """True, False or "blocks"; a clear error otherwise."""
     if isinstance(shuffle, (bool, np.bool_)):
         return bool(shuffle)
     if isinstance(shuffle, str) and shuffle == "blocks":
@@ -261,7 +262,8 @@ def _check_names(names: tuple[str, ...]) -> None:
             raise ValueError(f"monitors record {name!r} twice")
 
 
-def _check_callbacks(callbacks: object, names: tuple[str, ...]) -> tuple[Callback, ...]:
+def check_callbacks(callbacks: object, names: tuple[str, ...]) -> tuple[Callback, ...]:
+    """A list of callbacks that can work with these monitored numbers; a clear error otherwise."""
     checked = _check_list(callbacks, Callback, "callbacks", "rf.EarlyStopping('dead_units')")
     for callback in checked:
         callback.check(names)

@@ -5,6 +5,7 @@
  * columns. A product adds the rows whose state is on, for 0/1 states that is the whole product: one by one where few
  * are, so that its cost follows the number of ones, and four at a time, from a table, where many are.
  */
+#include <math.h>
 #include <string.h>
 
 #include "../kernels.h"
@@ -668,6 +669,45 @@ static void update_row(const rbmk_row_update *u)
         W[j] = W[j] + velocity[j];
         int32_t size = float_bits(W[j]) & 0x7FFFFFFF;
         largest[j] = size > largest[j] ? size : largest[j];
+    }
+}
+
+static void add_bias_sigmoid(const float *restrict bias, int n, float *restrict x)
+{
+    for (int j = 0; j < n; j++)
+        x[j] = sigmoid1(x[j] + bias[j]);
+}
+
+static void sigmoid_slope(const float *restrict h, int n, float *restrict delta)
+{
+    for (int j = 0; j < n; j++)
+        delta[j] = delta[j] * (h[j] * (1.0f - h[j]));
+}
+
+static void momentum_step(const rbmk_momentum *step, int64_t from, int64_t to)
+{
+    const float scale = step->scale, decay = step->decay, rate = step->rate, momentum = step->momentum;
+    const float *restrict gradient = step->gradient;
+    float *restrict value = step->value, *restrict velocity = step->velocity;
+    for (int64_t i = from; i < to; i++) {
+        float slope = scale * gradient[i] + decay * value[i];
+        velocity[i] = flush(momentum * velocity[i] - rate * slope);
+        value[i] = value[i] + velocity[i];
+    }
+}
+
+static void adam_step(const rbmk_adam *step, int64_t from, int64_t to)
+{
+    const float scale = step->scale, decay = step->decay, rate = step->rate, epsilon = step->epsilon;
+    const float keep_mean = step->keep_mean, keep_square = step->keep_square;
+    const float add_mean = step->add_mean, add_square = step->add_square, square_scale = step->square_scale;
+    const float *restrict gradient = step->gradient;
+    float *restrict value = step->value, *restrict mean = step->mean, *restrict square = step->square;
+    for (int64_t i = from; i < to; i++) {
+        float slope = scale * gradient[i] + decay * value[i];
+        mean[i] = flush(keep_mean * mean[i] + add_mean * slope);
+        square[i] = flush(keep_square * square[i] + add_square * (slope * slope));
+        value[i] = value[i] - (rate * mean[i]) / (sqrtf(square_scale * square[i]) + epsilon);
     }
 }
 

@@ -325,6 +325,75 @@ static void contrasts(record *r)
         }
 }
 
+/* --- Networks -------------------------------------------------------------------------------------------- */
+
+static float *floats_like(const float *x, size_t n) { return memcpy(fresh(n * sizeof *x), x, n * sizeof *x); }
+
+/* Layers of n rows of m. */
+static void layers_of_rows(record *r, int n, int m)
+{
+    const size_t count = (size_t)n * (size_t)m, bytes = count * sizeof(float);
+    const float *x = random_floats(count, 16.0f), *h = random_floats(count, 1.0f), *bias = random_floats((size_t)m, 2.0f);
+    const rbmk_stream stream = random_stream(n % 2 ? random_rows(n) : NULL);
+    float *y, *sent = fresh(bytes), *factor = fresh(bytes);
+    double *loss = fresh((size_t)n * sizeof *loss);
+    uint8_t *wrong = fresh((size_t)n);
+    int64_t *labels = fresh((size_t)n * sizeof *labels);
+    for (int i = 0; i < n; i++)
+        labels[i] = random_below(m);
+    CALL(rbmk_drop(x, n, m, 0x60000000u, 1.6f, &stream, sent, factor));
+    keep(r, sent, bytes);
+    keep(r, factor, bytes);
+#define IN_PLACE(call) \
+    y = floats_like(x, count); \
+    CALL(call); \
+    keep(r, y, bytes)
+    IN_PLACE(rbmk_add_bias_sigmoid(y, n, m, bias));
+    IN_PLACE(rbmk_softmax(y, n, m, bias));
+    IN_PLACE(rbmk_backward(y, n, m, h, factor));
+    IN_PLACE(rbmk_backward(y, n, m, NULL, factor));
+    IN_PLACE(rbmk_backward(y, n, m, h, NULL));
+    IN_PLACE(rbmk_softmax_cross_entropy(y, n, m, bias, labels, loss, wrong));
+    keep(r, loss, (size_t)n * sizeof *loss);
+    keep(r, wrong, (size_t)n);
+    IN_PLACE(rbmk_sigmoid_cross_entropy(y, n, m, bias, h, loss));
+    keep(r, loss, (size_t)n * sizeof *loss);
+    IN_PLACE(rbmk_squared_error(y, n, m, bias, h, loss));
+    keep(r, loss, (size_t)n * sizeof *loss);
+}
+
+static void steps_of(record *r, int n)
+{
+    const size_t bytes = (size_t)n * sizeof(float);
+    float *value = random_floats((size_t)n, 4.0f), *velocity = random_floats((size_t)n, 0x1p-98f), *square = fresh(bytes);
+    const float *gradient = random_floats((size_t)n, 1e-28f);
+    memset(square, 0, bytes);
+    const rbmk_momentum momentum = {.n = n, .gradient = gradient, .value = value, .velocity = velocity, .scale = 0.01f,
+                                    .decay = 1e-30f, .rate = 0.1f, .momentum = 0.9f};
+    const rbmk_adam adam = {.n = n, .gradient = gradient, .value = value, .mean = velocity, .square = square,
+                            .scale = 1e20f, .decay = 1e-3f, .rate = 0.001f, .keep_mean = 0.9f, .add_mean = 0.1f,
+                            .keep_square = 0.999f, .add_square = 0.001f, .square_scale = 10.0f, .epsilon = 1e-8f};
+    CALL(rbmk_momentum_step(&momentum));
+    keep(r, value, bytes);
+    keep(r, velocity, bytes);
+    CALL(rbmk_adam_step(&adam));
+    keep(r, value, bytes);
+    keep(r, velocity, bytes);
+    keep(r, square, bytes);
+}
+
+static void networks(record *r)
+{
+    for (size_t s = 0; s < COUNT(sizes); s++) {
+        for (int n = 1; n < 60; n += 23)
+            layers_of_rows(r, n, sizes[s]);
+        steps_of(r, sizes[s]);
+        forget();
+    }
+    layers_of_rows(r, 2, 1100); /* more than drop takes at a time */
+    forget();
+}
+
 /* --- Learning -------------------------------------------------------------------------------------------- */
 
 typedef struct {
@@ -444,7 +513,7 @@ static const struct {
     void (*run)(record *r);
 } scenarios[] = {{"passes", passes}, {"chains", chains}, {"functions", functions}, {"classes", classes},
                  {"initialisation", initialisation}, {"statistics", statistics}, {"contrasts", contrasts},
-                 {"updates", updates}, {"epochs", epochs}};
+                 {"updates", updates}, {"epochs", epochs}, {"networks", networks}};
 
 static record run(size_t scenario, int isa, int threads)
 {

@@ -634,6 +634,85 @@ TEST(update_row)
         }
 }
 
+/* --- Backpropagation -------------------------------------------------------------------------------------- */
+
+TEST(add_bias_sigmoid)
+{
+    for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 784; s++) {
+        const int n = sizes[s];
+        const inputs in = random_inputs(portable, n);
+        float *expected = copy_of(in.x, n), *got = copy_of(in.x, n);
+        for (int j = 0; j < n; j++)
+            expected[j] = sigmoid1(in.x[j] + in.bias[j]);
+        tested->add_bias_sigmoid(in.bias, n, got);
+        check_same(expected, got, (size_t)n * sizeof *got, "n = %d", n);
+        forget();
+    }
+}
+
+TEST(sigmoid_slope)
+{
+    (void)portable;
+    for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 784; s++) {
+        const int n = sizes[s];
+        const float *h = random_row(n, 1.0f);
+        float *expected = random_row(n, 1.0f), *got = copy_of(expected, n);
+        for (int j = 0; j < n; j++)
+            expected[j] = expected[j] * (h[j] * (1.0f - h[j]));
+        tested->sigmoid_slope(h, n, got);
+        check_same(expected, got, (size_t)n * sizeof *got, "n = %d", n);
+        forget();
+    }
+}
+
+/* Elements `from` to `to` - 1 of n change, as on the portable path, and no others do. */
+TEST(momentum_step)
+{
+    for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 784; s++) {
+        const int n = sizes[s], from = random_below(n), to = from + random_below(n - from + 1);
+        const size_t bytes = (size_t)n * sizeof(float);
+        const float *value = random_row(n, 4.0f), *velocity = random_row(n, random_below(2) ? 1.0f : 0x1p-99f);
+        rbmk_momentum step = {.n = n, .gradient = random_row(n, 0x1p-99f), .scale = 0.01f, .decay = 0.001f,
+                              .rate = random_float(1.0f), .momentum = 0.9f};
+        rbmk_momentum one = step, other = step;
+        one.value = copy_of(value, n), one.velocity = copy_of(velocity, n);
+        other.value = copy_of(value, n), other.velocity = copy_of(velocity, n);
+        portable->momentum_step(&one, from, to);
+        tested->momentum_step(&other, from, to);
+        check_same(one.value, other.value, bytes, "value, n = %d", n);
+        check_same(one.velocity, other.velocity, bytes, "velocity, n = %d", n);
+        check_same(value, other.value, (size_t)from * sizeof(float), "before, n = %d", n);
+        check_same(value + to, other.value + to, (size_t)(n - to) * sizeof(float), "after, n = %d", n);
+        forget();
+    }
+}
+
+TEST(adam_step)
+{
+    for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 784; s++) {
+        const int n = sizes[s], from = random_below(n), to = from + random_below(n - from + 1);
+        const size_t bytes = (size_t)n * sizeof(float);
+        const float *value = random_row(n, 4.0f), *mean = random_row(n, random_below(2) ? 1.0f : 0x1p-99f);
+        float *square = random_row(n, random_below(2) ? 1.0f : 0x1p-99f);
+        rbmk_adam step = {.n = n, .gradient = random_row(n, 1.0f), .scale = 0.01f, .decay = 0.001f, .rate = 0.001f,
+                          .keep_mean = 0.9f, .add_mean = 0.1f, .keep_square = 0.999f, .add_square = 0.001f,
+                          .square_scale = 3.0f, .epsilon = 1e-8f};
+        rbmk_adam one = step, other = step;
+        for (int j = 0; j < n; j++)
+            square[j] = absolute(square[j]);
+        one.value = copy_of(value, n), one.mean = copy_of(mean, n), one.square = copy_of(square, n);
+        other.value = copy_of(value, n), other.mean = copy_of(mean, n), other.square = copy_of(square, n);
+        portable->adam_step(&one, from, to);
+        tested->adam_step(&other, from, to);
+        check_same(one.value, other.value, bytes, "value, n = %d", n);
+        check_same(one.mean, other.mean, bytes, "mean, n = %d", n);
+        check_same(one.square, other.square, bytes, "square, n = %d", n);
+        check_same(value, other.value, (size_t)from * sizeof(float), "before, n = %d", n);
+        check_same(value + to, other.value + to, (size_t)(n - to) * sizeof(float), "after, n = %d", n);
+        forget();
+    }
+}
+
 /* --- All of them ----------------------------------------------------------------------------------------- */
 
 static const struct {

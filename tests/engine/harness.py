@@ -112,6 +112,10 @@ class Problem:
         self.state.visible_offset[:] = rng.random(n_visible)
         self.state.hidden_offset[:] = rng.random(n_hidden)
         self.state.activity[:] = rng.random(n_hidden)
+        self.net = _sprinkled(rng, normal(n_rows, n_hidden, scale=8), EDGES[np.abs(EDGES) < 1e20])
+        self.targets = np.where(self.h, rng.random(self.h.shape), self.h).astype(np.float32)
+        self.labels = rng.integers(0, n_hidden, n_rows)
+        self.labels[::2] = self.net.argmax(axis=1)[::2]
 
 
 problem = cache(Problem)  # nobody writes into one
@@ -159,6 +163,25 @@ PHASES: dict[str, Callable[[Problem], Any]] = {
     "grey, fewer rows": lambda p: ((p.v_grey[: p.fewer], p.h_grey[: p.fewer]), (p.v_grey, p.more_grey)),
     "grey, the same states": lambda p: ((p.v_grey, p.h_grey), (p.v_grey, p.more_grey)),
 }
+
+
+def _in_place(call: Callable[..., Any], x: Any, *arguments: Any) -> tuple[Any, Any]:
+    x = x.copy()
+    return x, call(x, *arguments)
+
+
+def _dropped(m: Any, p: Problem, rate: float, *stream: Any) -> tuple[Any, Any]:
+    sent, factor = np.full_like(p.net, np.nan), np.full_like(p.net, np.nan)
+    m.drop(p.net, rate, *stream, sent, factor)
+    return sent, factor
+
+
+def _stepped(step: Callable[..., None], p: Problem, n_moments: int, *settings: float) -> tuple[Any, ...]:
+    moments = [p.state.W_velocity.copy(), np.abs(p.state.W_velocity)][:n_moments]
+    W = np.where(np.abs(p.W) < 1e9, p.W, np.float32(1))  # np.clip would flush denormals where the CPU does
+    step(W, *moments, p.gradient.W, *settings)
+    return W, *moments
+
 
 Call = Callable[[Any, Any, Problem], Any]  # (engine or reference, its weights, operands) -> results
 CALLS: dict[str, Call] = {
@@ -228,6 +251,27 @@ CALLS: dict[str, Call] = {
         f"update: {name}": lambda m, w, p, s=settings: _updated(m, p, s, 0.1, 0.7)
         for name, settings in SETTINGS.items()
     },
+    "add_bias_sigmoid": lambda m, w, p: _in_place(lambda *x: m.add_bias_sigmoid(*x), p.net, p.b),
+    "softmax": lambda m, w, p: _in_place(lambda *x: m.softmax(*x), p.net, p.b),
+    "drop": lambda m, w, p: _dropped(m, p, 0.3, SEED, 25, 2, STEP, FIRST_ROW),
+    "drop of rows": lambda m, w, p: _dropped(m, p, 0.9, 1, 25, 0, 7, p.ids),
+    "backward": lambda m, w, p: _in_place(lambda *x: m.backward(*x), p.targets, p.net, p.targets),
+    "backward, linear": lambda m, w, p: _in_place(lambda *x: m.backward(*x), p.net, None, p.targets),
+    "backward, nothing dropped": lambda m, w, p: _in_place(lambda *x: m.backward(*x), p.targets, p.net),
+    "softmax_cross_entropy": lambda m, w, p: _in_place(
+        lambda *x: m.softmax_cross_entropy(*x), p.net, p.b, p.labels
+    ),
+    "sigmoid_cross_entropy": lambda m, w, p: _in_place(
+        lambda *x: m.sigmoid_cross_entropy(*x), p.net, p.b, p.targets
+    ),
+    "squared_error": lambda m, w, p: _in_place(lambda *x: m.squared_error(*x), p.net, p.b, p.targets),
+    "momentum_step": lambda m, w, p: _stepped(lambda *x: m.momentum_step(*x), p, 1, 0.01, 0.1, 0.7, 1e-3),
+    "momentum_step without decay": lambda m, w, p: _stepped(
+        lambda *x: m.momentum_step(*x), p, 1, 0.01, 0.1, 0.0, 0.0
+    ),
+    "adam_step": lambda m, w, p: _stepped(
+        lambda *x: m.adam_step(*x), p, 2, 0.01, 0.001, 0.9, 0.999, 1e-8, 1e-3, 0.9**3, 0.999**3
+    ),
     "update: exponent drops": lambda m, w, p: _updated(m, p, SETTINGS["plain"], 1e4, 0.0),
 }
 

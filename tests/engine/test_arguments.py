@@ -83,6 +83,11 @@ def epoch(state: LearningState | None = None, **changes: Any) -> int:
     return engine.epoch(**{**good, **changes})
 
 
+def drop(**changes: Any) -> None:
+    good = {"x": f(2, 3), "rate": 0.5, "seed": 0, "purpose": 25, "layer": 0, "step": 0, "rows": 0}
+    engine.drop(**{**good, "sent": f(2, 3), "factor": f(2, 3), **changes})
+
+
 WRONG: dict[str, Callable[[], Any]] = {
     "weights: dtype": lambda: engine.Weights(np.zeros((4, 3))),
     "weights: 1-D": lambda: engine.Weights(f(4)),
@@ -218,6 +223,30 @@ WRONG: dict[str, Callable[[], Any]] = {
     "epoch: shape of the velocity": lambda: epoch(state(W_velocity=f(3, 4))),
     "epoch: no offset": lambda: epoch(state(visible_offset=None)),
     "epoch: float64 activity": lambda: epoch(state(activity=np.zeros(3))),
+    "add_bias_sigmoid: bias": lambda: engine.add_bias_sigmoid(f(2, 3), f(2)),
+    "add_bias_sigmoid: float64": lambda: engine.add_bias_sigmoid(np.zeros((2, 3)), f(3)),
+    "add_bias_sigmoid: read-only": lambda: engine.add_bias_sigmoid(np.broadcast_to(f(3), (2, 3)), f(3)),
+    "softmax: columns first": lambda: engine.softmax(f(3, 2).T, f(3)),
+    "drop: rate": lambda: drop(rate=1.0),
+    "drop: no rate": lambda: drop(rate=np.nan),
+    "drop: sent": lambda: drop(sent=f(2, 2)),
+    "drop: factor": lambda: drop(factor=f(3, 2)),
+    "drop: rows": lambda: drop(rows=i(3)),
+    "backward: h": lambda: engine.backward(f(2, 3), f(3, 2)),
+    "backward: factor": lambda: engine.backward(f(2, 3), None, f(2, 2)),
+    "backward: dtype": lambda: engine.backward(f(2, 3), u(2, 3)),
+    "softmax_cross_entropy: too large a label": lambda: engine.softmax_cross_entropy(f(2, 3), f(3), i(2) + 3),
+    "softmax_cross_entropy: negative label": lambda: engine.softmax_cross_entropy(f(2, 3), f(3), i(2) - 1),
+    "softmax_cross_entropy: few labels": lambda: engine.softmax_cross_entropy(f(2, 3), f(3), i(1)),
+    "sigmoid_cross_entropy: targets": lambda: engine.sigmoid_cross_entropy(f(2, 3), f(3), f(2, 2)),
+    "sigmoid_cross_entropy: none": lambda: engine.sigmoid_cross_entropy(f(2, 3), f(3), None),
+    "squared_error: bias": lambda: engine.squared_error(f(2, 3), f(4), f(2, 3)),
+    "squared_error: targets": lambda: engine.squared_error(f(2, 3), f(3), u(2, 3)),
+    "momentum_step: velocity": lambda: engine.momentum_step(f(2, 3), f(5), f(2, 3), 1, 1, 1, 1),
+    "momentum_step: strided": lambda: engine.momentum_step(f(6)[::2], f(3), f(3), 1, 1, 1, 1),
+    "momentum_step: float64": lambda: engine.momentum_step(np.zeros(3), f(3), f(3), 1, 1, 1, 1),
+    "adam_step: square": lambda: engine.adam_step(f(3), f(3), f(2), f(3), 1, 1, 0.9, 0.9, 1, 0, 0.9, 0.9),
+    "adam_step: gradient": lambda: engine.adam_step(f(3), f(3), f(3), f(4), 1, 1, 0.9, 0.9, 1, 0, 0.9, 0.9),
     "set_num_threads: a word": lambda: engine.set_num_threads("two"),
     "select_isa: unknown": lambda: engine.select_isa("mmx"),
     "select_isa: none": lambda: engine.select_isa(None),
@@ -234,6 +263,13 @@ def test_the_right_arguments_do_not() -> None:
     """What the wrong ones above differ from."""
     engine.affine(weights(), u(5, 4), f(3))
     engine.affine(weights(), u(5, 3), f(4), False)
+    drop()
+    engine.backward(f(2, 3), f(2, 3), f(2, 3))
+    engine.softmax_cross_entropy(f(2, 3), f(3), i(2))
+    engine.sigmoid_cross_entropy(f(2, 3), f(3), f(2, 3))
+    engine.squared_error(f(2, 3), f(3), f(2, 3))
+    engine.momentum_step(f(2, 3), f(6), f(6), 1, 1, 1, 1)
+    engine.adam_step(f(3), f(3), f(3), f(3), 1, 1, 0.9, 0.9, 1, 0, 0.9, 0.9)
     gibbs()
     gibbs(clamp=u(5, 4), rows=i(5))
     anneal()
@@ -285,6 +321,15 @@ epoch(state(W=None, W_velocity=None, a=None, b=None))
 epoch(state(exponent=10**6, W=f(4, 3) + 1))
 epoch(LearningState.start(f(0, 3), f(0), f(3)), X=u(5, 0))
 epoch(LearningState.start(f(4, 0), f(4), f(0)), chains=u(2, 0))
+engine.softmax(f(2, 0), f(0))
+engine.softmax_cross_entropy(f(0, 0), f(0), i(0))
+engine.softmax_cross_entropy(f(2, 0), f(0), i(2))
+engine.squared_error(f(2, 0), f(0), f(2, 0))
+engine.backward(f(0, 3), f(0, 3), f(0, 3))
+engine.add_bias_sigmoid(None, None)
+drop(x=f(2, 0), sent=f(2, 0), factor=f(2, 0))
+engine.momentum_step(None, f(3), f(3), 1, 1, 1, 1)
+engine.adam_step(f(0), f(0), f(0), f(0), 1, 1, 1, 1, 1, 0, 1, 1)
 engine.set_num_threads(-5)
 """.strip().splitlines()
 

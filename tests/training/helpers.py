@@ -38,7 +38,12 @@ def bits(rbm: rf.RBM) -> tuple[bytes, ...]:
 
 def everything(path: Path) -> dict[str, Any]:
     """All that a checkpoint holds, but for times, in a form that == compares bit for bit."""
-    _, meta, arrays = read_file(path, kind="checkpoint")
+    return everything_in(path, "checkpoint")
+
+
+def everything_in(path: Path, kind: str) -> dict[str, Any]:
+    """The same of a checkpoint of this kind."""
+    _, meta, arrays = read_file(path, kind=kind)
     contents: dict[str, Any] = {f"meta/{name}": value for name, value in meta.items() if name != "settings"}
     for name, array in arrays.items():
         if not any(name.endswith(time) for time in TIMES):

@@ -1,0 +1,232 @@
+"""Networks give what their layers say, from any container, and to other libraries."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast.container import FileFormatError, write_file
+from rbmfast.random import Purpose
+
+RNG = np.random.default_rng(0)
+BINARY = (RNG.random((30, 9)) < 0.4).astype(np.uint8)
+GREY = RNG.integers(0, 256, (30, 9), dtype=np.uint8)
+REAL = RNG.standard_normal((30, 9)) * 3
+
+
+def layer(n_in: int, n_out: int, activation: str, seed: int = 0) -> rf.Dense:
+    rng = np.random.default_rng(seed)
+    return rf.Dense(rng.standard_normal((n_in, n_out)), rng.standard_normal(n_out), activation)
+
+
+def network(head: str = "softmax", n_outputs: int = 3, domain: str = "binary") -> rf.Network:
+    return rf.Network(
+        [layer(9, 7, "sigmoid", 1), layer(7, 5, "sigmoid", 2), layer(5, n_outputs, head, 3)], domain
+    )
+
+
+def truth(net: rf.Network, X: Any) -> list[Any]:
+    """Means of all layers in float64."""
+    means = [np.asarray(X, np.float64)]
+    for part in net.layers:
+        x = means[-1] @ part.W.astype(np.float64) + part.b
+        if part.activation == "sigmoid":
+            x = 1 / (1 + np.exp(-x))
+        elif part.activation == "softmax":
+            x = np.exp(x - x.max(axis=1, keepdims=True))
+            x /= x.sum(axis=1, keepdims=True)
+        means.append(x)
+    return means[1:]
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid", "linear"])
+@pytest.mark.parametrize("domain, X", [("binary", BINARY), ("binary", GREY / 255), ("real", REAL)])
+def test_means_are_those_of_float64(head: str, domain: str, X: Any) -> None:
+    net = network(head, domain=domain)
+    expected = truth(net, X)
+    for i in range(3):
+        for index in (i, i - 3):
+            np.testing.assert_allclose(net.transform(X, layer=index), expected[i], rtol=1e-3, atol=2e-5)
+    assert np.array_equal(net.forward(X), net.transform(X, layer=-1))
+    assert np.array_equal(net.transform(X), net.transform(X, layer=1))
+    if head == "softmax":
+        assert np.array_equal(net.predict(X), expected[-1].argmax(axis=1))
+    else:
+        assert np.array_equal(net.predict(X), net.forward(X))
+
+
+def test_blocks_of_rows() -> None:
+    """More rows than go into one product."""
+    X = (np.random.default_rng(1).random((2500, 9)) < 0.5).astype(np.uint8)
+    np.testing.assert_allclose(network().forward(X), truth(network(), X)[-1], rtol=1e-3, atol=1e-5)
+
+
+def test_containers_are_equal(tmp_path: Path) -> None:
+    net = network()
+    np.save(tmp_path / "x.npy", BINARY)
+    expected = net.forward(BINARY).tobytes()
+    for X in (
+        BINARY.astype(bool),
+        BINARY.astype(np.float64),
+        np.asfortranarray(BINARY),
+        sp.csr_matrix(BINARY),
+        rf.Packed(np.packbits(BINARY, axis=1), 9),
+        rf.Grey8(BINARY * 255),
+        np.load(tmp_path / "x.npy", mmap_mode="r"),
+    ):
+        assert net.forward(X).tobytes() == expected
+    grey = net.forward(GREY / 255).tobytes()
+    for X in (rf.Grey8(GREY), rf.Grey8(sp.csr_matrix(GREY)), (GREY / 255).astype(np.float32)):
+        assert net.forward(X).tobytes() == grey
+    real = network(domain="real")
+    assert real.forward(REAL).tobytes() == real.forward(sp.csr_matrix(REAL)).tobytes()
+
+
+def test_new_layers_are_small_and_repeatable() -> None:
+    one = rf.Dense.new(400, 300, seed=5)
+    assert one.W.tobytes() == rf.Dense.new(400, 300, seed=5).W.tobytes()
+    assert one.W.tobytes() == engine.normal_weights(400, 300, 0.05, 5, Purpose.NETWORK_INIT, 0).tobytes()
+    assert not np.array_equal(one.W, rf.Dense.new(400, 300, seed=6).W)
+    assert not np.array_equal(one.W, rf.Dense.new(400, 300, seed=5, layer=1).W)
+    assert abs(one.W.std() - 0.05) < 0.001
+    assert not one.b.any()
+
+
+def test_layers_never_change() -> None:
+    W = np.ones((2, 2))
+    dense = rf.Dense(W, [0, 0])
+    W[:] = 7
+    assert (dense.W == 1).all()
+    for name in ("W", "b"):
+        with pytest.raises(ValueError):
+            getattr(dense, name)[...] = 2
+        with pytest.raises(AttributeError):
+            setattr(dense, name, W)
+    for twin in (copy.deepcopy(dense), pickle.loads(pickle.dumps(dense))):
+        assert twin.W.tobytes() == dense.W.tobytes()
+        assert not twin.W.flags.writeable
+
+
+@pytest.mark.parametrize("head, domain", [("softmax", "binary"), ("linear", "real")])
+def test_save_and_load(tmp_path: Path, head: str, domain: str) -> None:
+    net = network(head, domain=domain)
+    net.save(tmp_path / "net")
+    twin = rf.load(tmp_path / "net")
+    assert isinstance(twin, rf.Network)
+    assert repr(twin) == repr(net)
+    for one, other in zip(net.layers, twin.layers, strict=True):
+        assert one.W.tobytes() == other.W.tobytes()
+        assert one.b.tobytes() == other.b.tobytes()
+
+
+def test_files_that_are_no_network(tmp_path: Path) -> None:
+    meta, arrays = network().to_state()
+    for wrong_meta, wrong_arrays in (
+        ({**meta, "activations": ["sigmoid", "sigmoid", "tanh"]}, arrays),
+        ({**meta, "activations": 3}, arrays),
+        ({"activations": meta["activations"]}, arrays),
+        ({**meta, "domain": "complex"}, arrays),
+        (meta, {name: array for name, array in arrays.items() if name != "b1"}),
+        (meta, {**arrays, "W1": arrays["W0"]}),
+    ):
+        write_file(tmp_path / "net", "network", wrong_meta, wrong_arrays)
+        with pytest.raises(FileFormatError, match="no valid model"):
+            rf.load(tmp_path / "net")
+
+
+# --- Other libraries ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_to_sklearn_classifier(n_classes: int) -> None:
+    pytest.importorskip("sklearn")
+    net = network(n_outputs=n_classes)
+    names = np.array(["cat", "dog", "fox"])[:n_classes]
+    for classes in (None, names):
+        model = net.to_sklearn(classes)
+        expected = np.arange(n_classes) if classes is None else names
+        np.testing.assert_allclose(model.predict_proba(BINARY), net.forward(BINARY), atol=1e-6)
+        assert model.predict(BINARY).tolist() == expected[net.predict(BINARY)].tolist()
+
+
+@pytest.mark.parametrize("head", ["linear", "sigmoid"])
+def test_to_sklearn_regressor(head: str) -> None:
+    pytest.importorskip("sklearn")
+    net = network(head, domain="real")
+    np.testing.assert_allclose(net.to_sklearn().predict(REAL), net.forward(REAL), rtol=1e-3, atol=1e-5)
+
+
+def test_to_sklearn_without_hidden_layers() -> None:
+    pytest.importorskip("sklearn")
+    net = rf.Network([layer(9, 3, "softmax")])
+    np.testing.assert_allclose(net.to_sklearn().predict_proba(BINARY), net.forward(BINARY), atol=1e-6)
+
+
+def test_to_sklearn_refuses() -> None:
+    pytest.importorskip("sklearn")
+    mixed = rf.Network([layer(9, 7, "sigmoid"), layer(7, 5, "linear"), layer(5, 3, "softmax")])
+    with pytest.raises(ValueError, match="one activation"):
+        mixed.to_sklearn()
+    with pytest.raises(ValueError, match="increasing"):
+        network().to_sklearn(["b", "a", "c"])
+    with pytest.raises(ValueError, match="3 different"):
+        network().to_sklearn([0, 1])
+    with pytest.raises(ValueError, match="softmax"):
+        network("linear").to_sklearn([0, 1, 2])
+
+
+@pytest.mark.parametrize("head", ["softmax", "sigmoid", "linear"])
+def test_to_torch(head: str) -> None:
+    torch = pytest.importorskip("torch")
+    net = rf.Network([layer(9, 7, "sigmoid"), layer(7, 5, "linear"), layer(5, 3, head)])
+    with torch.no_grad():
+        outputs = net.to_torch()(torch.tensor(BINARY, dtype=torch.float32)).numpy()
+    np.testing.assert_allclose(outputs, net.forward(BINARY), rtol=1e-4, atol=1e-5)
+
+
+# --- Bad arguments -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "make, error, word",
+    [
+        (lambda: rf.Dense([1.0], [1.0]), ValueError, "W"),
+        (lambda: rf.Dense(np.zeros((0, 2)), [0, 0]), ValueError, "W"),
+        (lambda: rf.Dense([[np.nan]], [0]), ValueError, "W"),
+        (lambda: rf.Dense([["x"]], [0]), TypeError, "W"),
+        (lambda: rf.Dense([[1.0]], [0, 0]), ValueError, "b"),
+        (lambda: rf.Dense([[1.0]], [0], "tanh"), ValueError, "activation"),
+        (lambda: rf.Dense([[1.0]], [0], "softmax"), ValueError, "softmax"),
+        (lambda: rf.Dense.new(0, 1), ValueError, "n_inputs"),
+        (lambda: rf.Dense.new(1, 1.5), TypeError, "n_outputs"),
+        (lambda: rf.Dense.new(1, 1, seed=-1), ValueError, "seed"),
+        (lambda: rf.Dense.new(1, 1, layer=64), ValueError, "layer"),
+        (lambda: rf.Network([]), ValueError, "layers"),
+        (lambda: rf.Network(layer(2, 2, "linear")), TypeError, "layers"),
+        (lambda: rf.Network([layer(2, 2, "linear"), "softmax"]), TypeError, "layers[1]"),
+        (lambda: rf.Network([layer(2, 3, "linear"), layer(2, 3, "linear")]), ValueError, "layers[1]"),
+        (lambda: rf.Network([layer(2, 2, "softmax"), layer(2, 2, "linear")]), ValueError, "layers[0]"),
+        (lambda: rf.Network([layer(2, 2, "linear")] * 65), ValueError, "layers"),
+        (lambda: rf.Network([layer(2, 2, "linear")], domain="grey"), ValueError, "domain"),
+        (lambda: network().forward(BINARY[:, 1:]), ValueError, "X"),
+        (lambda: network().forward(REAL), ValueError, "X"),
+        (lambda: network().transform(BINARY, layer=3), ValueError, "layer"),
+        (lambda: network().transform(BINARY, layer=-4), ValueError, "layer"),
+        (lambda: network().transform(BINARY, layer=0.5), TypeError, "layer"),
+        (lambda: rf.Network([layer(9, 2, "softmax")]).transform(BINARY), ValueError, "layer"),
+        (lambda: network(domain="real").forward(np.full((1, 9), 3e38)), ValueError, "overflow"),
+    ],
+)
+def test_bad_arguments(make: Any, error: type[Exception], word: str) -> None:
+    with pytest.raises(error) as caught:
+        make()
+    assert word in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,448 @@
+"""Fine-tuning: gradients against differences of losses, updates against NumPy, and what surrounds them."""
+
+from __future__ import annotations
+
+import _thread
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from training.helpers import everything_in, random_rows
+
+import rbmfast as rf
+from rbmfast.container import FileFormatError
+from rbmfast.data import as_rows
+from rbmfast.training.backprop import Backprop, as_targets, mean_loss
+from rbmfast.training.descent import descent
+
+RNG = np.random.default_rng(0)
+X = random_rows(47, 9)
+REAL = RNG.standard_normal((47, 9)).astype(np.float32)
+CLASSES = RNG.integers(0, 3, 47)
+X_VAL, CLASSES_VAL = random_rows(20, 9, seed=1), RNG.integers(0, 3, 20)
+UNITS = np.where(RNG.random((47, 3)) < 0.5, RNG.random((47, 3)), RNG.random((47, 3)) < 0.5)
+NUMBERS = RNG.standard_normal((47, 3))
+TARGETS: dict[str, Any] = {"softmax": CLASSES, "sigmoid": UNITS, "linear": NUMBERS}
+
+
+def network(
+    head: str = "softmax", hidden: str = "sigmoid", domain: str = "binary", out: int = 3
+) -> rf.Network:
+    sizes, kinds = (9, 7, 5, out), ("sigmoid", hidden, head)
+    layers = []
+    for i, (n_in, n_out, kind) in enumerate(zip(sizes, sizes[1:], kinds, strict=False)):
+        b = np.random.default_rng(i).standard_normal(n_out)
+        layers.append(rf.Dense(2 * rf.Dense.new(n_in, n_out, seed=3, layer=i).W, b, kind))
+    return rf.Network(layers, domain)
+
+
+def bits(net: rf.Network) -> list[bytes]:
+    return [array.tobytes() for layer in net.layers for array in (layer.W, layer.b)]
+
+
+def as_float64(parameters: list[Any]) -> list[Any]:
+    return [array.astype(np.float64) for array in parameters]
+
+
+def losses(net: rf.Network, parameters: list[Any], x: Any, y: Any) -> Any:
+    """Losses of rows in float64, from the definitions."""
+    for i, layer in enumerate(net.layers):
+        x = x @ parameters[2 * i] + parameters[2 * i + 1]
+        if i < len(net.layers) - 1 and layer.activation == "sigmoid":
+            x = 1 / (1 + np.exp(-x))
+    if net.head == "softmax":
+        return np.log(np.exp(x).sum(axis=1)) - x[np.arange(len(x)), y]
+    if net.head == "sigmoid":
+        p = 1 / (1 + np.exp(-x))
+        return -(y * np.log(p) + (1 - y) * np.log(1 - p)).sum(axis=1)
+    return 0.5 * ((x - y) ** 2).sum(axis=1)
+
+
+def differences(net: rf.Network, x: Any, y: Any) -> list[Any]:
+    """Gradients of the summed losses by central differences, in float64."""
+    parameters = as_float64([array for layer in net.layers for array in (layer.W, layer.b)])
+    gradients = [np.zeros_like(array) for array in parameters]
+    for array, gradient in zip(parameters, gradients, strict=True):
+        for place in np.ndindex(array.shape):
+            middle, sums = array[place], []
+            for shift in (1e-5, -1e-5):
+                array[place] = middle + shift
+                sums.append(losses(net, parameters, x, y).sum())
+            array[place] = middle
+            gradient[place] = (sums[0] - sums[1]) / 2e-5
+    return gradients
+
+
+# --- Losses and gradients ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hidden", ["sigmoid", "linear"])
+@pytest.mark.parametrize("head", TARGETS)
+@pytest.mark.parametrize("domain, data", [("binary", X), ("real", REAL)])
+def test_gradients_are_differences_of_losses(head: str, hidden: str, domain: str, data: Any) -> None:
+    net, y = network(head, hidden, domain), TARGETS[head]
+    backprop = Backprop(net, 60)  # more room than rows
+    targets = as_targets(net, data, y, 47, "y")
+    rows = np.arange(47)
+    found, wrong = backprop.learn(as_rows(data, domain=domain).all(), targets.block(rows), rows, 0)
+    y = targets.block(rows).astype(np.float64) if head != "softmax" else y
+    expected = losses(net, as_float64(backprop.parameters), data.astype(np.float64), y)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    for gradient, difference in zip(backprop.gradients, differences(net, data, y), strict=True):
+        np.testing.assert_allclose(gradient, difference, rtol=1e-3, atol=2e-4)
+    if head == "softmax":
+        assert wrong is not None
+        assert np.array_equal(wrong, net.predict(data) != y)
+    values = mean_loss(net, as_rows(data, domain=domain), targets)
+    assert values["loss"] == pytest.approx(expected.mean(), rel=1e-5)
+
+
+def test_gradients_with_dropout_are_those_of_what_is_left() -> None:
+    """With the very units that were dropped taken out, and the others' weights scaled up."""
+    net, rows = network(), np.arange(47)
+    backprop = Backprop(net, 47, (0.3, 0.5, 0.2), seed=7)
+    found, _ = backprop.learn(X, CLASSES, rows, 11)
+    factors = [factor.astype(np.float64) for factor in backprop._factors[:3]]
+    parameters = as_float64(backprop.parameters)
+    sent, delta = [], None
+    x = X.astype(np.float64)
+    for i in range(3):
+        sent.append(x * factors[i])
+        z = sent[-1] @ parameters[2 * i] + parameters[2 * i + 1]
+        x = 1 / (1 + np.exp(-z))
+    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, -np.log(p[rows, CLASSES]), rtol=1e-4)
+    delta = p - np.eye(3)[CLASSES]
+    for i in (2, 1, 0):
+        np.testing.assert_allclose(backprop.gradients[2 * i], sent[i].T @ delta, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(backprop.gradients[2 * i + 1], delta.sum(axis=0), rtol=1e-3, atol=1e-4)
+        if i:
+            h = np.divide(sent[i], factors[i], where=factors[i] > 0, out=np.zeros_like(sent[i]))
+            delta = (delta @ parameters[2 * i].T) * factors[i] * h * (1 - h)
+
+
+def test_dropout_keeps_the_mean() -> None:
+    """Of 40 000 units a share 0.3 is dropped; 5 standard deviations, false alarms 6e-7."""
+    net = rf.Network([rf.Dense(np.zeros((400, 2)), [0, 0], "softmax")])
+    backprop = Backprop(net, 100, (0.3,), seed=1)
+    states, rows = np.ones((100, 400), np.uint8), np.arange(100)
+    draws = {}
+    for step, ids in ((0, rows), (1, rows), (0, rows + 100)):
+        backprop.learn(states, np.zeros(100, np.int64), ids, step)
+        draws[step, int(ids[0])] = backprop._sent[0].copy()
+    for sent in draws.values():
+        kept = sent > 0
+        assert abs(kept.mean() - 0.7) < 5 * np.sqrt(0.3 * 0.7 / kept.size)
+        assert np.all(sent[kept] == np.float32(1 / 0.7))
+    first, *others = draws.values()
+    assert all(((sent > 0) != (first > 0)).mean() > 0.3 for sent in others)
+    backprop.learn(states[:40], np.zeros(40, np.int64), rows[60:], 0)  # the row decides, not its place
+    assert np.array_equal(backprop._sent[0][:40], first[60:])
+
+
+# --- Updates -----------------------------------------------------------------------------------------------
+
+
+def test_one_update_of_sgd_is_that_of_numpy() -> None:
+    net, lr, mu, l2 = network(), 0.3, 0.8, 0.01
+    backprop = Backprop(net, 47)
+    steps = descent(rf.SGD(lr, mu), backprop.parameters, l2)
+    values = as_float64(backprop.parameters)
+    velocities = [np.zeros_like(value) for value in values]
+    for update in range(3):
+        backprop.learn(X, CLASSES, np.arange(47), update)
+        for value, velocity, gradient in zip(values, velocities, backprop.gradients, strict=True):
+            decay = l2 if value.ndim == 2 else 0.0
+            velocity *= mu
+            velocity -= lr * (gradient / 47 + decay * value)
+            value += velocity
+        steps.step(backprop.gradients, 1 / 47, (lr, mu))
+        for value, ours in zip(values, backprop.parameters, strict=True):
+            np.testing.assert_allclose(ours, value, rtol=1e-5, atol=1e-6)
+
+
+def test_one_update_of_adam_is_that_of_numpy() -> None:
+    net, l2, adam = network(), 0.01, rf.Adam(0.02, 0.8, 0.95, 1e-3)
+    backprop = Backprop(net, 47)
+    steps = descent(adam, backprop.parameters, l2)
+    values = as_float64(backprop.parameters)
+    means, squares = ([np.zeros_like(value) for value in values] for _ in range(2))
+    for t in range(1, 5):
+        backprop.learn(X, CLASSES, np.arange(47), t)
+        for value, m, s, gradient in zip(values, means, squares, backprop.gradients, strict=True):
+            g = gradient / 47 + (l2 if value.ndim == 2 else 0.0) * value
+            m += 0.2 * (g - m)
+            s += 0.05 * (g * g - s)
+            value -= 0.02 * (m / (1 - 0.8**t)) / (np.sqrt(s / (1 - 0.95**t)) + 1e-3)
+        steps.step(backprop.gradients, 1 / 47, (0.02,))
+        for value, ours in zip(values, backprop.parameters, strict=True):
+            np.testing.assert_allclose(ours, value, rtol=1e-4, atol=1e-5)
+
+
+def test_a_run_is_its_updates() -> None:
+    """`fine_tune` makes the updates of its batches in order, with the means of each, however short."""
+    net, twin = network(), network()
+    optimizer = rf.SGD(rf.Linear(0.5, 0.1), rf.Steps({0: 0.5, 1: 0.9}))
+    history = rf.fine_tune(
+        net,
+        X,
+        CLASSES,
+        optimizer=optimizer,
+        epochs=2,
+        batch_size=20,
+        shuffle=False,
+        l2=0.01,
+        dropout=0.1,
+        seed=5,
+    )
+    backprop = Backprop(twin, 20, (0.1,) * 3, seed=5)
+    steps = descent(optimizer, backprop.parameters, 0.01)
+    means = []
+    for update in range(6):
+        rows = np.arange(47)[(update % 3) * 20 :][:20]
+        means.append(backprop.learn(X[rows], CLASSES[rows], rows, update)[0].mean())
+        numbers = (0.5 + (0.1 - 0.5) * (update / 6), 0.5 if update < 3 else 0.9)
+        steps.step(backprop.gradients, 1 / len(rows), numbers)
+    expected = [array.tobytes() for array in backprop.parameters]
+    assert bits(net) == expected
+    assert history["train_loss"][2] == pytest.approx(np.average(means[3:], weights=[20, 20, 7]))
+    assert history["rate"][2] == 0.5 + (0.1 - 0.5) * (5 / 6)
+
+
+@pytest.mark.parametrize("optimizer", [rf.SGD(0.5, 0.9), rf.Adam(0.02)])
+def test_learning(optimizer: Any) -> None:
+    rng = np.random.default_rng(3)
+    data = rng.integers(0, 2, (600, 8))
+    y = data[:, 0] ^ data[:, 1]
+    net = rf.Network([rf.Dense.new(8, 24, seed=0), rf.Dense.new(24, 2, "softmax", seed=0, layer=1)])
+    history = rf.fine_tune(
+        net, data[:400], y[:400], optimizer=optimizer, epochs=60, batch_size=20, seed=1,
+        validation=(data[400:], y[400:]),
+    )  # fmt: skip
+    assert history["validation_error"][0] > 0.3
+    assert history["validation_error"][-1] == 0 == (net.predict(data[400:]) != y[400:]).mean()
+    assert history["train_loss"][-1] < 0.05
+
+
+@pytest.mark.parametrize("head, domain, data", [("sigmoid", "binary", X), ("linear", "real", REAL)])
+def test_autoencoder(head: str, domain: str, data: Any) -> None:
+    net, twin = (network(head, domain=domain, out=9) for _ in range(2))
+    settings: dict[str, Any] = {"optimizer": rf.Adam(0.02), "epochs": 40, "batch_size": 10, "seed": 1}
+    history = rf.fine_tune(net, data, validation=(data, None), **settings)
+    assert history["validation_loss"][-1] < 0.9 * history["validation_loss"][0]
+    rf.fine_tune(twin, data, data, **settings)
+    assert bits(twin) == bits(net)
+    assert "train_error" not in history
+
+
+def test_decay_shrinks_weights_and_no_biases() -> None:
+    net = rf.Network([rf.Dense(np.ones((9, 3)), np.ones(3), "linear")])
+    rf.fine_tune(
+        net, np.zeros((10, 9)), np.ones((10, 3)), optimizer=rf.SGD(0.1), l2=0.5, epochs=3, batch_size=10
+    )
+    np.testing.assert_allclose(net.layers[0].W, 0.95**3, rtol=1e-6)  # no gradient but that of the decay
+    assert (net.layers[0].b == 1).all()
+
+
+# --- Containers, stopping, going on ------------------------------------------------------------------------
+
+
+def test_containers_teach_the_same(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", X)
+    trained = []
+    for data in (
+        X,
+        X.astype(bool),
+        X.astype(np.float64),
+        sp.csr_matrix(X),
+        rf.Packed(np.packbits(X, axis=1), 9),
+        rf.Grey8(X * 255),
+        np.load(tmp_path / "x.npy", mmap_mode="r"),
+    ):
+        net = network("sigmoid", out=9)
+        rf.fine_tune(net, data, data, epochs=2, batch_size=10, seed=1, dropout=0.2)
+        trained.append(bits(net))
+    assert all(one == trained[0] for one in trained)
+
+
+def test_early_stopping_restores_the_best() -> None:
+    settings: dict[str, Any] = {"optimizer": rf.SGD(1.0, 0.9), "batch_size": 5, "seed": 2}
+    net = network()
+    history = rf.fine_tune(
+        net, X, CLASSES, epochs=200, validation=(X_VAL, CLASSES_VAL), patience=3, **settings
+    )
+    best = 1 + int(np.argmin(history["validation_loss"][1:]))
+    assert len(history) - 1 == best + 3 < 200
+    assert history.stopped is not None
+    twin = network()
+    rf.fine_tune(twin, X, CLASSES, epochs=best, **settings)
+    assert bits(twin) == bits(net)
+    values = mean_loss(net, as_rows(X_VAL), as_targets(net, X_VAL, CLASSES_VAL, 20, "y"))
+    assert values["loss"] == history["validation_loss"][best]
+
+
+class Stop(Exception):
+    pass
+
+
+class StopAfter(rf.Callback):
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_epoch_end(self, progress: Any) -> None:
+        if progress.epoch == self.epoch:
+            raise Stop
+
+
+RUNS: dict[str, dict[str, Any]] = {
+    "sgd": {"optimizer": rf.SGD(rf.Exponential(0.5, 0.8), 0.9), "l2": 0.01},
+    "adam, dropout": {"optimizer": rf.Adam(rf.Linear(0.05)), "dropout": [0.1, 0.5, 0.2]},
+    "patience": {"optimizer": rf.SGD(1.0, 0.9), "patience": 2, "validation": (X_VAL, CLASSES_VAL)},
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("stop", [1, 3])
+def test_resuming_equals_never_having_stopped(tmp_path: Path, name: str, stop: int) -> None:
+    settings = {"epochs": 7, "batch_size": 10, "seed": 4, **RUNS[name]}
+    whole, parts = network(), network()
+    history = rf.fine_tune(whole, X, CLASSES, checkpoint=tmp_path / "whole", **settings)
+    with pytest.raises(Stop):
+        rf.fine_tune(
+            network(), X, CLASSES, checkpoint=tmp_path / "part", callbacks=[StopAfter(stop + 1)], **settings
+        )
+    del settings["seed"]  # the checkpoint knows it
+    resumed = rf.fine_tune(
+        parts, X.astype(float), CLASSES, checkpoint=tmp_path / "part", resume=tmp_path / "part", **settings
+    )
+    assert bits(parts) == bits(whole)
+    assert resumed["train_loss"].tobytes() == history["train_loss"].tobytes()
+    assert resumed.stopped == history.stopped
+    assert everything_in(tmp_path / "part", "fine-tuning") == everything_in(tmp_path / "whole", "fine-tuning")
+
+
+@pytest.mark.parametrize(
+    "changed, word",
+    [
+        ({"X": X_VAL[np.arange(47) % 20]}, "X is other data"),
+        ({"y": 2 - CLASSES}, "y is other data"),
+        ({"optimizer": rf.Adam()}, "optimizer"),
+        ({"dropout": 0.1}, "dropout"),
+        ({"l2": 0.1}, "l2"),
+        ({"batch_size": 11}, "batch_size"),
+        ({"seed": 5}, "seed"),
+        ({"epochs": 1}, "epochs"),
+        ({"validation": (X_VAL, CLASSES_VAL)}, "validation"),
+        ({"net": network(hidden="linear")}, "net"),
+    ],
+)
+def test_resuming_something_else_is_refused(tmp_path: Path, changed: dict[str, Any], word: str) -> None:
+    settings = {"X": X, "y": CLASSES, "epochs": 2, "batch_size": 10, "seed": 4}
+    rf.fine_tune(network(), checkpoint=tmp_path / "run", **settings)
+    net = changed.pop("net", None) or network()
+    before = bits(net)
+    with pytest.raises(ValueError, match=word):
+        rf.fine_tune(net, resume=tmp_path / "run", **{**settings, "epochs": 3, **changed})
+    assert bits(net) == before
+
+
+def test_other_files_are_no_checkpoints(tmp_path: Path) -> None:
+    network().save(tmp_path / "net")
+    with pytest.raises(FileFormatError, match="network"):
+        rf.fine_tune(network(), X, CLASSES, resume=tmp_path / "net")
+    rf.fine_tune(network(), X, CLASSES, epochs=1, checkpoint=tmp_path / "run")
+    with pytest.raises(FileFormatError, match=r"rf\.fine_tune"):
+        rf.load(tmp_path / "run")
+
+
+class PressCtrlC(rf.Callback):
+    """Ctrl-C in the middle of the second epoch."""
+
+    def on_epoch_end(self, progress: Any) -> None:
+        self.seen = bits(progress.rbm)
+        _thread.interrupt_main()
+
+
+def test_ctrl_c_leaves_the_network_whole() -> None:
+    net, callback = network(), PressCtrlC()
+    with pytest.raises(KeyboardInterrupt):
+        rf.fine_tune(net, X, CLASSES, epochs=10**6, batch_size=5, callbacks=[callback], seed=1)
+    assert bits(net) == callback.seen
+
+
+def test_divergence_keeps_the_last_epoch() -> None:
+    net = network("linear", domain="real")
+    before = bits(net)
+    with (
+        pytest.raises(FloatingPointError, match="learning rate"),
+        np.errstate(all="ignore"),
+    ):
+        rf.fine_tune(net, REAL, NUMBERS, optimizer=rf.SGD(1e30), batch_size=5, seed=1)
+    assert bits(net) == before
+
+
+@pytest.mark.parametrize(
+    "arguments, error, word",
+    [
+        ({"net": rf.RBM(9, 3, seed=0)}, TypeError, "net"),
+        ({"X": X[:, 1:]}, ValueError, "X"),
+        ({"X": X * 0.5 - 1}, ValueError, "X"),
+        ({"y": None}, TypeError, "y"),
+        ({"y": CLASSES[1:]}, ValueError, "y"),
+        ({"y": CLASSES[:, None]}, ValueError, "y"),
+        ({"y": CLASSES + 1}, ValueError, "y"),
+        ({"y": CLASSES - 1}, ValueError, "y"),
+        ({"y": CLASSES * 1.0}, TypeError, "y"),
+        ({"net": network("sigmoid"), "y": NUMBERS}, ValueError, "y"),
+        ({"net": network("sigmoid"), "y": UNITS[1:]}, ValueError, "y"),
+        ({"net": network("linear"), "y": NUMBERS[:, 1:]}, ValueError, "y"),
+        ({"net": network("linear"), "y": np.full((47, 3), np.nan)}, ValueError, "y"),
+        ({"net": network("linear"), "y": None}, ValueError, "y"),
+        ({"optimizer": 0.1}, TypeError, "optimizer"),
+        ({"dropout": 1.0}, ValueError, "dropout"),
+        ({"dropout": [0.1, 0.2]}, ValueError, "dropout"),
+        ({"dropout": [0.1, 0.2, -1]}, ValueError, "dropout[2]"),
+        ({"dropout": "half"}, TypeError, "dropout"),
+        ({"l2": -0.1}, ValueError, "l2"),
+        ({"epochs": -1}, ValueError, "epochs"),
+        ({"batch_size": 0}, ValueError, "batch_size"),
+        ({"shuffle": "rows"}, ValueError, "shuffle"),
+        ({"seed": -1}, ValueError, "seed"),
+        ({"validation": X}, TypeError, "validation"),
+        ({"validation": (X[:, 1:], CLASSES)}, ValueError, "validation[0]"),
+        ({"validation": (X, CLASSES + 9)}, ValueError, "validation[1]"),
+        ({"patience": 3}, ValueError, "validation"),
+        ({"patience": 0, "validation": (X, CLASSES)}, ValueError, "patience"),
+        ({"callbacks": [print]}, TypeError, "callbacks[0]"),
+        ({"callbacks": [rf.EarlyStopping("validation_loss")]}, ValueError, "validation_loss"),
+        ({"progress": "yes"}, TypeError, "progress"),
+        ({"checkpoint": "no such folder/run"}, FileNotFoundError, "checkpoint"),
+        ({"checkpoint_every": 0}, ValueError, "checkpoint_every"),
+        ({"resume": 1}, TypeError, "resume"),
+    ],
+    ids=lambda value: ", ".join(value) if isinstance(value, dict) else None,
+)
+def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], word: str) -> None:
+    settings: dict[str, Any] = {"net": network(), "X": X, "y": CLASSES, "seed": 1, **arguments}
+    before = bits(settings["net"]) if isinstance(settings["net"], rf.Network) else None
+    with pytest.raises(error) as caught:
+        rf.fine_tune(settings.pop("net"), settings.pop("X"), settings.pop("y"), **settings)
+    assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert before is None or bits(arguments.get("net") or network()) == before
+
+
+@pytest.mark.parametrize(
+    "make, word",
+    [
+        (lambda: rf.Adam(-0.1), "rate"),
+        (lambda: rf.Adam(beta1=1.0), "beta1"),
+        (lambda: rf.Adam(beta2=-0.1), "beta2"),
+        (lambda: rf.Adam(epsilon=0.0), "epsilon"),
+    ],
+)
+def test_bad_optimizers(make: Any, word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        make()
