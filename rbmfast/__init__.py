@@ -20,7 +20,7 @@ from rbmfast.likelihood import (
     mean_log_likelihood,
     pseudo_likelihood,
 )
-from rbmfast.models import RBM, Dense, Network, ParallelTempering
+from rbmfast.models import RBM, ClassRBM, Dense, Network, ParallelTempering
 from rbmfast.runtime import VERSION as __version__
 from rbmfast.runtime import get_include, get_num_threads, set_num_threads, show_config
 from rbmfast.training import (
@@ -33,12 +33,15 @@ from rbmfast.training import (
     SGD,
     Adam,
     Callback,
+    ClassificationError,
     Constant,
     DeadUnits,
+    Discriminative,
     EarlyStopping,
     Exponential,
     FreeEnergyGap,
     History,
+    Hybrid,
     Linear,
     LogLikelihood,
     MaxNorm,
@@ -57,6 +60,7 @@ from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed
 __all__ = [
     # models
     "RBM",
+    "ClassRBM",
     "ParallelTempering",
     "Network",
     "Dense",
@@ -75,6 +79,8 @@ __all__ = [
     "PCD",
     "PT",
     "FPCD",
+    "Discriminative",
+    "Hybrid",
     "SGD",
     "Adam",
     "Constant",
@@ -93,6 +99,7 @@ __all__ = [
     "FreeEnergyGap",
     "LogLikelihood",
     "PseudoLikelihood",
+    "ClassificationError",
     "SaturatedUnits",
     "DeadUnits",
     "WeightNorm",

@@ -188,6 +188,31 @@ class Rows:
         scale = _LEVELS if self.kind == "grey" else _NUMBERS
         return Rows(_Columns(self, columns), scale, domain, "the data")
 
+    def with_one_hot(self, labels: NDArray[np.int64], n_labels: int) -> Rows:
+        """The same rows with `n_labels` columns on their right, of which a row's label says which one is 1.
+
+        Parameters
+        ----------
+        labels : int64 array (n_rows,)
+            Numbers from 0 to ``n_labels - 1``; -1 is a row of zeros.
+        n_labels : int
+            Columns to add.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rbmfast.data import as_rows
+        >>> as_rows([[0, 1], [1, 1]]).with_one_hot(np.array([2, -1]), 3).all()
+        array([[0, 1, 0, 0, 1],
+               [1, 1, 0, 0, 0]], dtype=uint8)
+        """
+        whole = copy.copy(self)
+        whole._source = _Labelled(self._source, self._scale, labels, n_labels)
+        whole._given = _Labelled(*self._given, labels, n_labels), _NUMBERS
+        whole.n_features += n_labels
+        whole.direct = whole.stored = None
+        return whole
+
     def fingerprint(self) -> str:
         """A hex digest of shape, kind and values: equal for equal values, whatever the container.
 
@@ -667,6 +692,36 @@ class _Columns:
 
     def give_back(self, rows: slice) -> None:
         self._rows._source.give_back(rows)
+
+
+class _Labelled:
+    """Another source, which has been looked at, and one-hot columns on its right; it speaks its own scale."""
+
+    direct = None
+
+    def __init__(self, source: _Source, scale: _Scale, labels: NDArray[np.int64], n_labels: int) -> None:
+        self._source = source
+        self._scale = scale
+        self._labels = labels
+        self._numbers = np.arange(n_labels)
+        self.shape = (source.shape[0], source.shape[1] + n_labels)
+        self.mapped = source.mapped
+
+    def gather(self, rows: RowIndex, scale: _Scale, dtype: np.dtype[Any]) -> Array:
+        one = 65535 if dtype == np.uint16 else 1
+        one_hot = (self._labels[rows, None] == self._numbers) * dtype.type(one)
+        return np.hstack([self._source.gather(rows, self._scale, dtype), one_hot])
+
+    def scan(self) -> Iterator[tuple[int, Array]]:
+        for rows in _spans(self.shape[0], _rows_per_chunk(self.shape[1])):
+            yield rows.start * self.shape[1], self.gather(rows, _NUMBERS, _DTYPES["real"])
+            self.give_back(rows)
+
+    def locate(self, position: int) -> tuple[int, int]:
+        return position // self.shape[1], position % self.shape[1]
+
+    def give_back(self, rows: slice) -> None:
+        self._source.give_back(rows)
 
 
 class _Pages:

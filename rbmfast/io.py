@@ -6,9 +6,13 @@ import os
 from typing import Any
 
 from rbmfast.container import FileFormatError, read_file
-from rbmfast.models import RBM, Network
+from rbmfast.models import RBM, ClassRBM, Network
 
-MODELS: dict[str, Any] = {"rbm": RBM, "network": Network}  # kinds of files that hold a model
+MODELS: dict[str, Any] = {
+    "rbm": RBM,
+    "class_rbm": ClassRBM,
+    "network": Network,
+}  # kinds of files that hold one
 ELSEWHERE = {
     "checkpoint": "a checkpoint of a training run: pass it to rf.train(..., resume=...)",
     "fine-tuning": "a checkpoint of fine-tuning: pass it to rf.fine_tune(..., resume=...)",

@@ -1,8 +1,9 @@
 """What is learned. A new model is a file beside these and a place in this list."""
 
+from rbmfast.models.class_rbm import ClassRBM
 from rbmfast.models.network import Dense, Network
 from rbmfast.models.patterns import PatternCounts
 from rbmfast.models.rbm import RBM
 from rbmfast.models.tempering import ParallelTempering
 
-__all__ = ["RBM", "ParallelTempering", "PatternCounts", "Network", "Dense"]
+__all__ = ["RBM", "ClassRBM", "ParallelTempering", "PatternCounts", "Network", "Dense"]

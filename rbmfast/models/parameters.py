@@ -68,6 +68,14 @@ def check_parameter(value: ArrayLike, name: str, shape: tuple[int, ...]) -> F32:
     return rounded
 
 
+def weight_shape(W: ArrayLike) -> tuple[int, int]:
+    """The shape of `W` if it can be that of weights; a clear error otherwise."""
+    shape = as_numbers(W, "W").shape
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"W must be 2-D (n_visible, n_hidden) and not empty, got shape {shape}")
+    return shape
+
+
 def as_numbers(value: ArrayLike, name: str) -> NDArray[Any]:
     """`value` as an array of real numbers; a clear error otherwise."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Literal, overload
+from typing import Any, ClassVar, Literal, TypeVar, overload
 
 import numpy as np
 import scipy.sparse as sp
@@ -17,7 +17,7 @@ from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows
 from rbmfast.models.chains import Chains
 from rbmfast.models.missing import check_mask, known_values, split_missing
-from rbmfast.models.parameters import Parameters, as_numbers, check_parameter
+from rbmfast.models.parameters import Parameters, check_parameter, weight_shape
 from rbmfast.models.passes import Pass, row_dot
 from rbmfast.models.patterns import PatternCounts
 from rbmfast.models.tempering import ParallelTempering, check_betas
@@ -27,6 +27,7 @@ from rbmfast.runtime import check_fits_memory
 from rbmfast.units import Unit, get_unit
 from rbmfast.units.base import F64
 
+R = TypeVar("R", bound="RBM")
 UnitLike = str | Unit | type[Unit]
 DEFAULT_UNIT = "bernoulli"
 
@@ -122,6 +123,8 @@ class RBM:
     (5, 2)
     """
 
+    kind: ClassVar[str] = "rbm"  # what its files say that they hold
+
     # --- Parameters --------------------------------------------------------------------------------------
 
     def __init__(
@@ -186,12 +189,14 @@ class RBM:
         >>> rf.RBM.from_arrays(np.zeros((4, 2)), a=np.zeros(4), b=np.full(2, -4.0))
         RBM(4, 2)
         """
-        shape = as_numbers(W, "W").shape
-        if len(shape) != 2 or 0 in shape:
-            raise ValueError(f"W must be 2-D (n_visible, n_hidden) and not empty, got shape {shape}")
+        return cls._of(W, a, b, get_unit(visible, "visible"), get_unit(hidden, "hidden"))
+
+    @classmethod
+    def _of(cls: type[R], W: ArrayLike, a: ArrayLike, b: ArrayLike, visible: Unit, hidden: Unit) -> R:
+        """`from_arrays` with the units of the whole layers."""
+        shape = weight_shape(W)
         rbm = cls.__new__(cls)
-        rbm._visible = get_unit(visible, "visible")
-        rbm._hidden = get_unit(hidden, "hidden")
+        rbm._visible, rbm._hidden = visible, hidden
         rbm.visible.check_size(shape[0], "the number of rows of W")
         rbm.hidden.check_size(shape[1], "the number of columns of W")
         rbm._seed = None
@@ -211,6 +216,11 @@ class RBM:
     def n_hidden(self) -> int:
         """Number of hidden units."""
         return len(self._parameters.b)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes that the last visible units say; 0 in a model without labels."""
+        return 0
 
     @property
     def visible(self) -> Unit:
@@ -293,17 +303,17 @@ class RBM:
         >>> rbm.a.round(3)
         array([-1.099,  0.   ,  1.099], dtype=float32)
         """
+        self._initialize(self._visible_rows(X, "X"))
+
+    def _initialize(self, rows: Rows) -> None:
+        """`initialize` from data that has been checked."""
         old = self._parameters
-        bias, means = self.visible.initial_bias(self._visible_rows(X, "X"))
+        bias, means = self.visible.initial_bias(rows)
         bias = check_parameter(bias, "the visible bias from X", old.a.shape)
         self._set_parameters(old.W, bias, old.b, means)
 
     def __repr__(self) -> str:
-        units = "".join(
-            f", {layer}={_in_words(unit)}"
-            for layer, unit in (("visible", self.visible), ("hidden", self.hidden))
-            if unit.name != DEFAULT_UNIT
-        )
+        units = in_words(visible=self.visible, hidden=self.hidden)
         return f"{type(self).__name__}({self.n_visible}, {self.n_hidden}{units})"
 
     # --- Energies ----------------------------------------------------------------------------------------
@@ -708,6 +718,20 @@ class RBM:
         >>> float(v.mean().round(1))
         0.5
         """
+        n, steps, row, rows = self._check_sample(n, steps, first_row, start)
+        if check_tempering(method, n_replicas, betas, base):
+            ladder = check_betas(n_replicas, betas)
+            check_integer(first_row, "first_row", low=0, high=(MAX_ROW + 1) // len(ladder) - n)
+            v, h = self._temper(n, steps, check_seed(seed), row, rows, ladder, base)
+            return (v, h) if return_hidden else v
+        chains = self._chains(seed, Purpose.FANTASY)
+        starts = self._starts(chains, n, row, rows)
+        v, h = self._run_chains(chains, starts, n, steps, 2, row)  # half-step 0 is the start's
+        return (v, h) if return_hidden else v
+
+    def _check_sample(
+        self, n: int, steps: int, first_row: int, start: Any
+    ) -> tuple[int, int, int, Rows | None]:
         n = check_integer(n, "n", low=1, high=MAX_ROW + 1)
         steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2)
         row = _check_first_row(first_row, n)
@@ -716,18 +740,13 @@ class RBM:
         rows = None if start is None else self._visible_rows(start, "start")
         if rows is not None and rows.n_rows != n:
             raise ValueError(f"start must have n={n} rows, got {rows.n_rows}")
-        if _check_tempering(method, n_replicas, betas, base):
-            ladder = check_betas(n_replicas, betas)
-            check_integer(first_row, "first_row", low=0, high=(MAX_ROW + 1) // len(ladder) - n)
-            v, h = self._temper(n, steps, check_seed(seed), row, rows, ladder, base)
-            return (v, h) if return_hidden else v
-        chains = self._chains(seed, Purpose.FANTASY)
+        return n, steps, row, rows
+
+    def _starts(self, chains: Chains, n: int, row: int, rows: Rows | None) -> Iterator[tuple[int, States]]:
+        """Blocks of states for n chains to start from: given rows, or draws."""
         if rows is not None:
-            blocks: Iterable[tuple[int, States]] = rows.blocks(self._block_rows)
-        else:
-            blocks = ((first, chains.start(row + np.arange(first, end))) for first, end in self._spans(n))
-        v, h = self._run_chains(chains, blocks, n, steps, 2, row)  # half-step 0 is the start's
-        return (v, h) if return_hidden else v
+            return rows.blocks(self._block_rows)
+        return ((first, chains.start(row + np.arange(first, end))) for first, end in self._spans(n))
 
     def _temper(
         self, n: int, steps: int, seed: int, row: int, start: Rows | None, betas: F32, base: Any
@@ -752,12 +771,15 @@ class RBM:
         steps: int,
         first_step: int,
         first_row: int,
+        clamp: NDArray[np.uint8] | None = None,
     ) -> tuple[States, States]:
         v = np.empty((n, self.n_visible), self.visible.dtype)
         h = np.empty((n, self.n_hidden), self.hidden.dtype)
         for first, start in blocks:
             here = slice(first, first + len(start))
-            v[here], h[here] = chains.run(start, steps, first_step, first_row + first)
+            held = None if clamp is None else np.broadcast_to(clamp, start.shape)
+            last, h[here] = chains.run(start, steps, first_step, first_row + first, held)
+            v[here] = last // GREY if last.dtype == np.uint16 else last  # only if clamped from grey levels
         return v, h
 
     # --- Filling in --------------------------------------------------------------------------------------
@@ -984,7 +1006,7 @@ class RBM:
         >>> rf.load("small.rbm")
         RBM(4, 2)
         """
-        write_file(path, "rbm", *self.to_state())
+        write_file(path, self.kind, *self.to_state())
 
     def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
         """Everything the model is, as metadata and arrays for a file."""
@@ -1003,7 +1025,7 @@ class RBM:
         return meta, arrays
 
     @classmethod
-    def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> RBM:
+    def from_state(cls: type[R], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> R:
         """The model that `to_state` described.
 
         Raises
@@ -1022,7 +1044,7 @@ class RBM:
         )
         if W.shape != shape:
             raise ValueError(f"W must have shape {shape}, got {W.shape}")
-        rbm = cls.from_arrays(W, a, b, visible=meta["visible"], hidden=meta["hidden"])
+        rbm = cls._of(W, a, b, get_unit(meta["visible"], "visible"), get_unit(meta["hidden"], "hidden"))
         rbm._seed = None if meta["seed"] is None else check_seed(meta["seed"])
         means = arrays.get("visible_means")
         rbm._parameters = Parameters(
@@ -1126,16 +1148,21 @@ class RBM:
 # --- Arguments ---------------------------------------------------------------------------------------------
 
 
-def _in_words(unit: Unit) -> str:
-    description = unit.describe()
-    return repr(description if isinstance(description, str) else unit)
+def in_words(**units: Unit) -> str:
+    """The arguments that say which units these are, where they are not the default."""
+    described = {layer: unit.describe() for layer, unit in units.items()}
+    return "".join(
+        f", {layer}={(name if isinstance(name, str) else units[layer])!r}"
+        for layer, name in described.items()
+        if name != DEFAULT_UNIT
+    )
 
 
 def _check_first_row(first_row: int, n_rows: int) -> int:
     return check_integer(first_row, "first_row", low=0, high=MAX_ROW + 1 - n_rows)
 
 
-def _check_tempering(method: object, *its_arguments: object) -> bool:
+def check_tempering(method: object, *its_arguments: object) -> bool:
     """Whether to sample by tempering; its arguments without it are an error."""
     if method not in ("gibbs", "tempering"):
         raise ValueError(f"method must be 'gibbs' or 'tempering', got {method!r}")

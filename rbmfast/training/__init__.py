@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from rbmfast.training.base import Conditionals, Method
+from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback, EarlyStopping, Progress
 from rbmfast.training.cd import CD
+from rbmfast.training.classification import Discriminative, Hybrid
+from rbmfast.training.conditionals import Conditionals
 from rbmfast.training.finetuning import fine_tune
 from rbmfast.training.fpcd import FPCD
 from rbmfast.training.history import History
 from rbmfast.training.loop import train
 from rbmfast.training.monitors import (
+    ClassificationError,
     DeadUnits,
     FreeEnergyGap,
     LogLikelihood,
@@ -23,12 +26,13 @@ from rbmfast.training.monitors import (
 from rbmfast.training.optimizers import SGD, Adam
 from rbmfast.training.pcd import PCD
 from rbmfast.training.penalties import L1, L2, MaxNorm, SparsityTarget
-from rbmfast.training.phases import contrast, gradient_statistics
+from rbmfast.training.phases import contrast
 from rbmfast.training.schedules import Constant, Exponential, Linear, Schedule, Steps
 from rbmfast.training.state import TrainingState
+from rbmfast.training.statistics import gradient_statistics
 from rbmfast.training.tempering import PT
 
-METHODS: tuple[type[Method], ...] = (CD, PCD, PT, FPCD)
+METHODS: tuple[type[Method], ...] = (CD, PCD, PT, FPCD)  # that sample, each by random numbers of its own
 PENALTIES = (L1, L2, MaxNorm, SparsityTarget)
 
 __all__ = [
@@ -40,6 +44,8 @@ __all__ = [
     "PCD",
     "PT",
     "FPCD",
+    "Discriminative",
+    "Hybrid",
     "METHODS",
     "Method",
     "Conditionals",
@@ -64,6 +70,7 @@ __all__ = [
     "FreeEnergyGap",
     "LogLikelihood",
     "PseudoLikelihood",
+    "ClassificationError",
     "SaturatedUnits",
     "DeadUnits",
     "WeightNorm",

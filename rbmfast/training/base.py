@@ -1,96 +1,30 @@
-"""What all methods share: the two conditional distributions, and the protocol of the negative phase."""
+"""What all methods share: the protocol of the negative phase, and of the gradient."""
 
 from __future__ import annotations
 
-import contextlib
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar
+from abc import ABC
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast import _engine as engine
-from rbmfast.models.passes import Pass
+from rbmfast.data import Rows
+from rbmfast.models import RBM
 from rbmfast.random import Purpose
 from rbmfast.reference import F32, States
 from rbmfast.state import Gradient
-from rbmfast.units import Unit
+from rbmfast.training.conditionals import Conditionals, RowIds
+from rbmfast.training.phases import contrast
 
 MAX_STEPS = 2**31 - 1  # Gibbs steps in an update
 
-RowIds = int | NDArray[np.int64]  # number of the first row, or of each row: they choose the random numbers
-
-
-@dataclass(frozen=True)
-class Conditionals:
-    """P(hidden | visible) and P(visible | hidden) of an RBM as it stands, with random numbers to draw by.
-
-    Attributes
-    ----------
-    up, down : Pass
-        From visible states to the hidden units, and back.
-    seed, purpose, layer : int
-        Which stream of random numbers.
-    memory : dict of str to array
-        What the method keeps from update to update beside its chains: its own, to change in place.
-    """
-
-    up: Pass
-    down: Pass
-    seed: int
-    purpose: Purpose
-    layer: int = 0
-    memory: Mapping[str, F32] = field(default_factory=dict)
-
-    @classmethod
-    def of(
-        cls,
-        W: F32,
-        a: F32,
-        b: F32,
-        weights: engine.Weights,
-        units: tuple[Unit, Unit],
-        seed: int,
-        purpose: Purpose,
-        memory: Mapping[str, F32] | None = None,
-    ) -> Conditionals:
-        """Both conditionals of the model with these parameters and (visible, hidden) units."""
-        visible, hidden = units
-        up = Pass(visible, hidden, weights, W, b, up=True)
-        return cls(up, Pass(hidden, visible, weights, W, a, up=False), seed, purpose, memory=memory or {})
-
-    def hidden_input(self, v: States) -> F32:
-        """Total inputs (n, n_hidden) of the hidden units: exact sums where the visible states allow it."""
-        with as_divergence():
-            return self.up.input(v)
-
-    def sample_hidden(self, hidden_input: F32, step: int, rows: RowIds) -> States:
-        """Draw hidden states (n, n_hidden), given their total inputs, at half-step `step`."""
-        return self.up.target.sample(hidden_input, self.seed, self.purpose, self.layer, step, rows)
-
-    def sample_visible(self, h: States, step: int, rows: RowIds) -> States:
-        """Draw visible states (n, n_visible), given hidden states, at half-step `step`."""
-        with as_divergence():
-            return self.down.sample(h, self.seed, self.purpose, self.layer, step, rows)
-
-
-@contextlib.contextmanager
-def as_divergence() -> Iterator[None]:
-    """Checked data only overflows when the weights have run away."""
-    try:
-        yield
-    except ValueError as error:
-        raise FloatingPointError(str(error)) from error
-
 
 class Method(ABC):
-    """A way to get the samples of the negative phase. Methods hold settings and no state.
+    """A way to get a gradient, as a rule from samples of the model. Methods hold settings and no state.
 
-    A new method is a subclass with `negative_phase`, and one line in ``rbmfast/training/__init__.py``. What
-    it has to know from update to update the run keeps for it, in checkpoints too: persistent chains, and
-    arrays that `start_memory` names.
+    A new method is a subclass with `negative_phase` (or, if there is more to it, with `gradient`), and one
+    line in ``rbmfast/training/__init__.py``. What it has to know from update to update the run keeps for it,
+    in checkpoints too: persistent chains, and arrays that `start_memory` names.
 
     Attributes
     ----------
@@ -103,20 +37,48 @@ class Method(ABC):
         Whether it has chains of its own, which live from update to update.
     fused : bool
         Whether the engine knows it and can learn a whole epoch in one call. False in a subclass that
-        redefines `negative_phase` or `learn`.
+        redefines `negative_phase`, `gradient` or `learn`.
     """
 
     k: int
-    purpose: ClassVar[Purpose]
-    persistent: ClassVar[bool] = False
+    purpose: Purpose
+    persistent: bool = False
     fused: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if vars(cls).keys() & {"negative_phase", "learn"} and "fused" not in vars(cls):
+        if vars(cls).keys() & {"negative_phase", "gradient", "learn"} and "fused" not in vars(cls):
             cls.fused = False
 
-    @abstractmethod
+    def rows(self, rbm: RBM, X: Any) -> tuple[Rows, NDArray[np.int64] | None]:
+        """Data to learn from, checked; and the numbers of the rows that are visible states (None: all are).
+
+        Only those are shown to monitors.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The data, or the model, is not one that the method can learn with.
+        """
+        return rbm.visible.rows(X, rbm.n_visible, "X"), None
+
+    def gradient(
+        self,
+        model: Conditionals,
+        v: States,
+        x: F32,
+        chains: States | None,
+        step: int,
+        rows: RowIds,
+        weights: NDArray[np.float64] | None = None,
+    ) -> Gradient:
+        """What an update learns: by default, how the data differ from samples of the model.
+
+        The arguments are those of `negative_phase`, and the weights of the batch's rows, if any.
+        """
+        samples = self.negative_phase(model, v, x, chains, step, rows)
+        return contrast(model, data=(v, x), samples=samples, weights=weights)
+
     def negative_phase(
         self, model: Conditionals, v: States, x: F32, chains: States | None, step: int, rows: RowIds
     ) -> tuple[States, F32]:
@@ -145,6 +107,7 @@ class Method(ABC):
         x : float32 array (n, n_hidden)
             The hidden units' total inputs from them.
         """
+        raise NotImplementedError(f"{self!r} does not learn from samples of the model")
 
     @property
     def replicas(self) -> int:

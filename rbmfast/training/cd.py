@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from rbmfast.random import Purpose, check_integer
 from rbmfast.reference import F32, States
-from rbmfast.training.base import MAX_STEPS, Conditionals, Method, RowIds
+from rbmfast.training.base import MAX_STEPS, Method
+from rbmfast.training.conditionals import Conditionals, RowIds
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class CD(Method):
     """
 
     k: int = 1
-    purpose: ClassVar[Purpose] = Purpose.CD
+    purpose = Purpose.CD
     fused: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

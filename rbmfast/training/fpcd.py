@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from rbmfast.random import Purpose
 from rbmfast.reference import F32, States
 from rbmfast.state import Gradient
 from rbmfast.training._checks import check_fraction, check_number
-from rbmfast.training.base import Conditionals, RowIds, as_divergence
+from rbmfast.training.conditionals import Conditionals, RowIds, as_divergence
 from rbmfast.training.pcd import PCD
 
 
@@ -59,7 +58,7 @@ class FPCD(PCD):
 
     fast_rate: float = 0.01
     fast_decay: float = 19 / 20
-    purpose: ClassVar[Purpose] = Purpose.FPCD
+    purpose = Purpose.FPCD
 
     def __post_init__(self) -> None:
         super().__post_init__()

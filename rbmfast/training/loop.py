@@ -61,8 +61,8 @@ def train(
     sample_weight : array_like (n_rows,), optional
         Multiplies each row's share of an update; weights of mean 1 leave the rate its meaning. Slower: one
         Python step per update.
-    method : CD, PCD, PT, FPCD or another Method, default CD(k=1)
-        Where the samples of the negative phase come from.
+    method : CD, PCD, PT, FPCD, Discriminative, Hybrid or another Method, default CD(k=1)
+        Where the samples of the negative phase come from, or what else is to be learned.
     optimizer : SGD, default SGD(0.1)
         Learning rate and momentum.
     penalties : list of L1, L2, MaxNorm, SparsityTarget, or objects with a method ``gradient(W)``
@@ -171,7 +171,8 @@ class Loop:
         self.run = Run(plan)
         if saved is not None:
             saved.check(self.run, self.settings)
-        self.watched = Watched(plan.rbm, plan.rows, plan.validation, plan.seed, self.run.notes)
+        sets = plan.rows, plan.validation
+        self.watched = Watched(plan.rbm, *sets, plan.seed, self.run.notes, plan.complete)
         done = 0 if plan.carried is None else plan.carried.epochs
         done = done if saved is None else saved.meta["epoch"]
         self.display = Display(plan.progress, plan.epochs, plan.rows.n_rows, done)

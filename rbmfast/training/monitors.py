@@ -20,7 +20,7 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows
 from rbmfast.likelihood import pseudo_likelihood
 from rbmfast.likelihood.tracking import LogZTracker
-from rbmfast.models import RBM
+from rbmfast.models import RBM, ClassRBM
 from rbmfast.models.tempering import MAX_REPLICAS
 from rbmfast.random import Purpose, check_integer
 from rbmfast.reference import GREY, MAX_BATCH, row_sums
@@ -54,6 +54,7 @@ class Watched:
         validation: Rows | None,
         seed: int,
         notes: dict[str, NDArray[Any]] | None = None,
+        complete: I64 | None = None,
     ) -> None:
         self.rbm = rbm
         self.seed = seed
@@ -61,6 +62,7 @@ class Watched:
         self.epoch = 0
         self.has_validation = validation is not None
         self._sets = {"train": train, "validation": validation}
+        self._complete = complete  # numbers of the training data's rows that are visible states; None: all
         self._taken: dict[tuple[str, int], States] = {}
 
     def train(self, max_rows: int) -> States:
@@ -80,7 +82,10 @@ class Watched:
             rows = self._sets[which]
             if rows is None:
                 raise ValueError("validation must be given: a monitor asks for its rows")
-            chosen = self.choose(rows.n_rows, max_rows, number=("train", "validation").index(which))
+            complete = self._complete if which == "train" else None
+            n = rows.n_rows if complete is None else len(complete)
+            chosen = self.choose(n, max_rows, number=("train", "validation").index(which))
+            chosen = chosen if complete is None else complete[chosen]
             block = rows.block(chosen)
             grey = block.dtype == np.uint16
             self._taken[which, max_rows] = (block / GREY).astype(np.float32) if grey else block
@@ -102,6 +107,7 @@ class Monitor(ABC):
 
     needs_validation: ClassVar[bool] = False
     needs_states: ClassVar[bool] = False  # data without grey levels
+    needs_classes: ClassVar[bool] = False  # a model of classes
 
     @abstractmethod
     def names(self, has_validation: bool) -> tuple[str, ...]:
@@ -294,6 +300,41 @@ class LogLikelihood(Monitor):
         for name in _both("log_likelihood", watched.has_validation):
             v = watched.rows(name.split("_")[0], self.max_rows)
             result[name] = -_mean(watched.rbm.free_energy(v)) - log_z
+        return result
+
+
+@dataclass(frozen=True)
+class ClassificationError(Monitor):
+    """Share of the rows whose class `rbmfast.ClassRBM.predict` gets wrong, from 0 to 1.
+
+    Records ``train_classification_error`` and, with validation data, ``validation_classification_error``.
+    Rows without a class are not looked at.
+
+    Parameters
+    ----------
+    max_rows : int, default 1000
+        Rows looked at in each set.
+    """
+
+    max_rows: int = 1000
+    needs_classes: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        """See `Monitor.names`."""
+        return _both("classification_error", has_validation)
+
+    def __call__(self, watched: Watched) -> dict[str, float]:
+        """See `Monitor.__call__`."""
+        rbm, result = watched.rbm, {}
+        assert isinstance(rbm, ClassRBM)  # the plan has looked
+        for name in self.names(watched.has_validation):
+            v = watched.rows(name.split("_")[0], self.max_rows)
+            features, label = np.split(v, [rbm.n_features], axis=1)
+            wrong = rbm.predict(features) != label.argmax(axis=1)
+            result[name] = int(wrong.sum()) / len(wrong)
         return result
 
 

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from rbmfast.random import Purpose, check_integer
 from rbmfast.reference import F32, MAX_BATCH, States
-from rbmfast.training.base import MAX_STEPS, Conditionals, Method, RowIds
+from rbmfast.training.base import MAX_STEPS, Method
+from rbmfast.training.conditionals import Conditionals, RowIds
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class PCD(Method):
 
     k: int = 1
     n_chains: int | None = None
-    purpose: ClassVar[Purpose] = Purpose.PCD
-    persistent: ClassVar[bool] = True
+    purpose = Purpose.PCD
+    persistent = True
     fused: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.container import check_destination
 from rbmfast.data import Rows
@@ -34,6 +34,7 @@ class Plan:
 
     rbm: RBM
     rows: Rows
+    complete: NDArray[np.int64] | None  # numbers of the rows that are visible states; None: all are
     sample_weight: F64 | None
     validation: Rows | None
     method: Method
@@ -127,7 +128,7 @@ def make_plan(
     if not isinstance(optimizer, SGD):
         raise TypeError(f"optimizer must be an rf.SGD, got {optimizer!r}")
     settings, custom = split_penalties(penalties, check_flag(centered, "centered"))
-    rows = rbm.visible.rows(X, rbm.n_visible, "X")
+    rows, complete = method.rows(rbm, X)
     if validation is not None:
         validation = rbm.visible.rows(validation, rbm.n_visible, "validation")
     rows_in_batch = _check_batch_size(batch_size, rows.n_rows)
@@ -142,6 +143,7 @@ def make_plan(
     plan = Plan(
         rbm=rbm,
         rows=rows,
+        complete=complete,
         sample_weight=_check_weights(sample_weight, rows.n_rows),
         validation=validation,
         method=method,
@@ -247,6 +249,10 @@ def _check_list(things: object, kind: type[Any], name: str, example: str) -> tup
 def _check_monitors(monitors: object, rbm: RBM, rows: Rows, validation: Rows | None) -> tuple[Monitor, ...]:
     checked = _check_list(monitors, Monitor, "monitors", "rf.ReconstructionError()")
     for monitor in checked:
+        if monitor.needs_classes and not rbm.n_classes:
+            raise TypeError(
+                f"rbm must be an rf.ClassRBM for {type(monitor).__name__} in monitors, got {rbm!r}"
+            )
         if monitor.needs_validation and validation is None:
             raise ValueError(f"validation must be given: {type(monitor).__name__} in monitors needs it")
     if any(monitor.needs_states for monitor in checked):

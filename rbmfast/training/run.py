@@ -12,11 +12,10 @@ from rbmfast import _engine as engine
 from rbmfast.random import Purpose
 from rbmfast.reference import F32, MAX_EXPONENT, States, to_grey
 from rbmfast.state import LearningState
-from rbmfast.training.base import Conditionals
 from rbmfast.training.batches import I64, epoch_order, pieces
+from rbmfast.training.conditionals import Conditionals
 from rbmfast.training.history import History
 from rbmfast.training.penalties import penalty_gradient
-from rbmfast.training.phases import contrast
 from rbmfast.training.plan import Plan
 from rbmfast.training.schedules import F64
 from rbmfast.training.state import TrainingState
@@ -78,7 +77,7 @@ class Run:
         """Begin afresh: biases from the data if the model is untouched, running means, chains."""
         plan = self.plan
         if plan.rbm.is_untouched:
-            plan.rbm.initialize(plan.rows)
+            plan.rbm._initialize(plan.rows)
         _, self.visible_means = plan.rbm.visible.initial_bias(plan.rows)
         self.state.a[:] = plan.rbm.a
         if plan.carried is not None and plan.carried.has_begun:
@@ -223,7 +222,7 @@ class Run:
             self.update(rows[batch], float(rates[t]), float(momenta[t]))
 
     def update(self, rows: I64, rate: float, momentum: float) -> None:
-        """One update: positive phase, negative phase, and a step up their difference.
+        """One update: a step up the method's gradient.
 
         Parameters
         ----------
@@ -238,15 +237,11 @@ class Run:
         v = plan.rows.block(rows)
         weights = None if plan.sample_weight is None else plan.sample_weight[rows]
 
-        # Positive phase: the visible units are the data, and drive the hidden units.
+        # Positive phase: the visible units are the data, and drive the hidden units. The negative phase, and
+        # how the two are compared, are the method's.
         x = model.hidden_input(v)
-
-        # Negative phase: Gibbs sampling moves away from the data (CD) or moves chains of its own on (PCD).
         stream = 0 if method.persistent else rows + self.first_row
-        v_model, x_model = method.negative_phase(model, v, x, self.chains, self._next_step, stream)
-
-        # Learning: make the data more probable, and what the model dreams less so.
-        gradient = contrast(model, data=(v, x), samples=(v_model, x_model), weights=weights)
+        gradient = method.gradient(model, v, x, self.chains, self._next_step, stream, weights)
         method.learn(model, gradient)
         for penalty in plan.custom_penalties:
             gradient.W = gradient.W + penalty_gradient(penalty, self.state.W)
@@ -263,7 +258,8 @@ class Run:
         weights = engine.Weights(state.W, state.exponent)
         units = (rbm.visible, rbm.hidden)
         parameters = state.W, state.a, state.b
-        return Conditionals.of(*parameters, weights, units, self.plan.seed, purpose, self.memory)
+        seed = self.plan.seed
+        return Conditionals.of(*parameters, weights, units, seed, purpose, self.memory, rbm.n_classes)
 
     # --- Details --------------------------------------------------------------------------------------------
 

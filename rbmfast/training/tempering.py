@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from rbmfast.models.base_rates import bias_of
 from rbmfast.models.path import Path
 from rbmfast.models.tempering import Ladder, check_betas
 from rbmfast.random import Purpose, check_integer
 from rbmfast.reference import F32, MAX_BATCH, States
-from rbmfast.training.base import MAX_STEPS, Conditionals, Method, RowIds, as_divergence
+from rbmfast.training.base import MAX_STEPS, Method
+from rbmfast.training.conditionals import Conditionals, RowIds, as_divergence
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class PT(Method):
     k: int = 1
     n_chains: int | None = None
     betas: tuple[float, ...] | None = None
-    purpose: ClassVar[Purpose] = Purpose.PT
-    persistent: ClassVar[bool] = True
+    purpose = Purpose.PT
+    persistent = True
 
     def __post_init__(self) -> None:
         ladder = check_betas(self.n_replicas, self.betas)

@@ -81,7 +81,7 @@ def test_parts_add_up_to_the_whole(method: rf.CD, grey: bool) -> None:
 def test_many_rows_go_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rbm, V = small_rbm(9, 5), random_rows(50, 9)
     whole = gradient_statistics(rbm, V, rf.CD(2), seed=4)
-    monkeypatch.setattr("rbmfast.training.phases.BLOCK", 7)
+    monkeypatch.setattr("rbmfast.training.statistics.BLOCK", 7)
     for total, blocks in zip(whole, gradient_statistics(rbm, V, rf.CD(2), seed=4), strict=True):
         assert_equal(total, blocks)
 
@@ -91,7 +91,9 @@ def test_chains_can_be_split_too(monkeypatch: pytest.MonkeyPatch) -> None:
     chains = random_rows(20, 5, seed=2)
     parts = [chains[:6].copy(), chains[6:].copy()]
     positive, negative = gradient_statistics(rbm, V, method, seed=4, first_step=8, chains=chains)
-    monkeypatch.setattr("rbmfast.training.phases.BLOCK", 7)  # chains move once, however many blocks there are
+    monkeypatch.setattr(
+        "rbmfast.training.statistics.BLOCK", 7
+    )  # chains move once, however many blocks there are
     first = gradient_statistics(rbm, V[:30], method, seed=4, first_step=8, chains=parts[0])
     second = gradient_statistics(rbm, V[30:], method, seed=4, first_step=8, chains=parts[1], first_row=6)
     assert_equal(first[0] + second[0], positive)

@@ -1,0 +1,518 @@
+"""The restricted Boltzmann machine of features and a class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, TypeVar, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.container import JSON
+from rbmfast.data import Rows
+from rbmfast.models.parameters import weight_shape
+from rbmfast.models.passes import Pass
+from rbmfast.models.rbm import DEFAULT_UNIT, RBM, UnitLike, check_tempering, in_words
+from rbmfast.random import Purpose, SeedLike, check_integer
+from rbmfast.reference import F32, GREY, States, to_grey
+from rbmfast.units import Categorical, Mixed, Unit, get_unit
+from rbmfast.units.base import F64
+
+C = TypeVar("C", bound="ClassRBM")
+I64 = NDArray[np.int64]
+
+UNLABELLED = -1
+MAX_CLASSES = 2**15
+
+
+class ClassRBM(RBM):
+    """A restricted Boltzmann machine whose visible units are features and a class: p(x, y), and so p(y | x).
+
+    The class y is the last group of visible units, of which exactly one is on. Given the features x its
+    distribution is known exactly, whatever the partition function:
+
+        log p(y | x) = d_y + sum_j softplus(b_j + U_yj + (x W)_j) + constant
+
+    where U are the label's weights (the last rows of `W`) and d its biases (the last of `a`).
+
+    `rbmfast.train` takes rows of features and class, which `join` makes, and learns their joint distribution
+    (`rbmfast.CD`, `rbmfast.PCD`, ...), or the class given the features (`rbmfast.Discriminative`), or both at
+    once (`rbmfast.Hybrid`, also from rows without a class).
+
+    Parameters
+    ----------
+    n_features, n_hidden : int
+        Units that show the features, and hidden units.
+    n_classes : int
+        At least 2.
+    visible, hidden : str or Unit, default "bernoulli"
+        Unit type of the features and of the hidden layer.
+    seed : int, numpy.random.Generator or None
+        As for `RBM`.
+
+    Attributes
+    ----------
+    U : float32 array (n_classes, n_hidden)
+        Weights of the label: a read-only view of the last rows of `W`.
+    d : float32 array (n_classes,)
+        Biases of the label: a read-only view of the last of `a`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument that is not allowed; the message names it.
+    MemoryError
+        More weights than the machine could hold.
+
+    Notes
+    -----
+    It is an `RBM` of ``n_features + n_classes`` visible units: whatever takes visible states here takes rows
+    of features and one-hot class.
+
+    References
+    ----------
+    Larochelle & Bengio, "Classification using discriminative restricted Boltzmann machines", ICML 2008.
+    Larochelle, Mandel, Pascanu & Bengio, "Learning algorithms for the classification restricted Boltzmann
+    machine", JMLR 13 (2012), 643.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> X, y = np.array([[0, 0], [0, 1], [1, 0], [1, 1]] * 25), np.array([0, 1, 1, 0] * 25)
+    >>> rbm = rf.ClassRBM(2, 8, n_classes=2, seed=0)
+    >>> history = rf.train(rbm, rbm.join(X, y), method=rf.Discriminative(), epochs=200, batch_size=20,
+    ...                    optimizer=rf.SGD(0.5, momentum=0.9), seed=1)
+    >>> rbm.predict([[0, 0], [0, 1], [1, 0], [1, 1]])
+    array([0, 1, 1, 0])
+    """
+
+    kind: ClassVar[str] = "class_rbm"
+
+    # --- Parameters --------------------------------------------------------------------------------------
+
+    def __init__(
+        self,
+        n_features: int,
+        n_hidden: int,
+        n_classes: int,
+        *,
+        visible: UnitLike = DEFAULT_UNIT,
+        hidden: UnitLike = DEFAULT_UNIT,
+        seed: SeedLike = None,
+    ) -> None:
+        n_features = check_integer(n_features, "n_features", low=1)
+        self._n_classes = _check_n_classes(n_classes)
+        self._features = get_unit(visible, "visible")
+        self._features.check_size(n_features, "n_features")
+        layer = _layer(self._features, n_features, self._n_classes)
+        super().__init__(layer.n_units, n_hidden, visible=layer, hidden=hidden, seed=seed)
+
+    @classmethod
+    def from_arrays(  # type: ignore[override]  # the number of classes is not in the arrays
+        cls: type[C],
+        W: ArrayLike,
+        a: ArrayLike,
+        b: ArrayLike,
+        *,
+        n_classes: int,
+        visible: UnitLike = DEFAULT_UNIT,
+        hidden: UnitLike = DEFAULT_UNIT,
+    ) -> C:
+        """A model with given parameters.
+
+        Parameters
+        ----------
+        W : array_like (n_features + n_classes, n_hidden)
+            Weights, those of the label last. All three are copied and rounded to float32.
+        a : array_like (n_features + n_classes,)
+            Visible biases, those of the label last.
+        b : array_like (n_hidden,)
+            Hidden biases.
+        n_classes : int
+            At least 2.
+        visible, hidden : str or Unit, default "bernoulli"
+            Unit types of the features and of the hidden layer.
+
+        Returns
+        -------
+        ClassRBM
+            Its `seed` is None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A wrong shape or dtype, or a number that is not finite or not below 2**40 in size.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rbmfast as rf
+        >>> rf.ClassRBM.from_arrays(np.zeros((6, 3)), np.zeros(6), np.zeros(3), n_classes=2)
+        ClassRBM(4, 3, 2)
+        """
+        n_visible, _ = weight_shape(W)
+        n_classes = _check_n_classes(n_classes, n_visible)
+        features, n_features = get_unit(visible, "visible"), n_visible - n_classes
+        features.check_size(n_features, "the number of rows of W less n_classes")
+        rbm = cls._of(W, a, b, _layer(features, n_features, n_classes), get_unit(hidden, "hidden"))
+        rbm._features, rbm._n_classes = features, n_classes
+        return rbm
+
+    @property
+    def n_features(self) -> int:
+        """Number of visible units that show the features."""
+        return self.n_visible - self.n_classes
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes: of the visible units after those."""
+        return self._n_classes
+
+    @property
+    def U(self) -> F32:
+        """Weights of the label: read-only float32 view (n_classes, n_hidden)."""
+        return self.W[self.n_features :]
+
+    @property
+    def d(self) -> F32:
+        """Biases of the label: read-only float32 view (n_classes,)."""
+        return self.a[self.n_features :]
+
+    def __repr__(self) -> str:
+        units = in_words(visible=self._features, hidden=self.hidden)
+        return f"{type(self).__name__}({self.n_features}, {self.n_hidden}, {self.n_classes}{units})"
+
+    # --- Data --------------------------------------------------------------------------------------------
+
+    def join(self, X: Any, y: ArrayLike) -> Rows:
+        """Rows of features and one-hot class: what `rbmfast.train` and the methods of `RBM` take.
+
+        Parameters
+        ----------
+        X : data of shape (n_rows, n_features)
+            Any container, held and not copied (floats in memory become bytes or 16-bit levels).
+        y : int array_like (n_rows,)
+            Classes from 0 on; -1 for rows without a class, from which only `rbmfast.Hybrid` learns.
+
+        Returns
+        -------
+        rbmfast.data.Rows
+            Of ``n_features + n_classes`` columns, read as they are needed.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad data, or another number of classes than of rows.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rf.ClassRBM(3, 2, n_classes=2).join([[0, 1, 1], [1, 0, 0]], y=[1, 0]).all()
+        array([[0, 1, 1, 0, 1],
+               [1, 0, 0, 1, 0]], dtype=uint8)
+        """
+        rows = self._feature_rows(X)
+        labels = _check_labels(y, rows.n_rows, self.n_classes, "y", lowest=UNLABELLED)
+        return rows.with_one_hot(labels, self.n_classes)
+
+    # --- Classes -----------------------------------------------------------------------------------------
+
+    def class_log_probabilities(self, X: Any) -> F64:
+        """Logarithms of p(y | x), exactly and for all classes.
+
+        Parameters
+        ----------
+        X : data of shape (n_rows, n_features)
+            Features. Grey levels are expectations, as everywhere.
+
+        Returns
+        -------
+        float64 array (n_rows, n_classes)
+            In nats; the exponentials of a row sum to 1.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad data.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rbmfast as rf
+        >>> W = [[2.0], [-2.0], [3.0], [-3.0]]  # two features, two classes
+        >>> rbm = rf.ClassRBM.from_arrays(W, a=[0, 0, -1.5, 1.5], b=[0.0], n_classes=2)
+        >>> np.exp(rbm.class_log_probabilities([[1, 0], [0, 1]])).round(2)
+        array([[0.84, 0.16],
+               [0.16, 0.84]])
+        """
+        return self._by_blocks(
+            self._feature_rows(X), lambda v, _: log_softmax(self._class_log_weights(v)), None
+        )
+
+    def predict(self, X: Any) -> I64:
+        """The most probable class of each row, the first of equals.
+
+        Parameters
+        ----------
+        X : data of shape (n_rows, n_features)
+            Features.
+
+        Returns
+        -------
+        int64 array (n_rows,)
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad data.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> W = [[2.0], [-2.0], [3.0], [-3.0]]
+        >>> rf.ClassRBM.from_arrays(W, [0, 0, -1.5, 1.5], [0.0], n_classes=2).predict([[1, 0], [0, 1]])
+        array([0, 1])
+        """
+        return self._by_blocks(
+            self._feature_rows(X), lambda v, _: self._class_log_weights(v).argmax(axis=1).astype(np.int64)
+        )
+
+    def _class_log_weights(self, features: States) -> F64:
+        """Log-weights of the classes beside a block of features: their differences are what counts."""
+        unlabelled = np.hstack([features, np.zeros((len(features), self.n_classes), features.dtype)])
+        return class_log_weights(self._up, self._up.input(unlabelled), self.d)
+
+    # --- Chains ------------------------------------------------------------------------------------------
+
+    @overload
+    def sample(
+        self,
+        n: int,
+        steps: int = ...,
+        seed: SeedLike = ...,
+        *,
+        labels: ArrayLike | None = ...,
+        first_row: int = ...,
+        start: Any = ...,
+        return_hidden: Literal[False] = ...,
+        method: str = ...,
+        n_replicas: int | None = ...,
+        betas: ArrayLike | None = ...,
+        base: Any = ...,
+    ) -> States: ...
+
+    @overload
+    def sample(
+        self,
+        n: int,
+        steps: int = ...,
+        seed: SeedLike = ...,
+        *,
+        labels: ArrayLike | None = ...,
+        first_row: int = ...,
+        start: Any = ...,
+        return_hidden: Literal[True],
+        method: str = ...,
+        n_replicas: int | None = ...,
+        betas: ArrayLike | None = ...,
+        base: Any = ...,
+    ) -> tuple[States, States]: ...
+
+    def sample(
+        self,
+        n: int,
+        steps: int = 1000,
+        seed: SeedLike = None,
+        *,
+        labels: ArrayLike | None = None,
+        first_row: int = 0,
+        start: Any = None,
+        return_hidden: bool = False,
+        method: str = "gibbs",
+        n_replicas: int | None = None,
+        betas: ArrayLike | None = None,
+        base: Any = None,
+    ) -> States | tuple[States, States]:
+        """Samples of the model, or of its features given the class: the last states of independent chains.
+
+        Parameters
+        ----------
+        n, steps, seed, first_row, start, return_hidden, method, n_replicas, betas, base
+            As for `RBM.sample`.
+        labels : int or int array_like (n,), optional
+            The class of all samples, or of each: it is held fixed. Only with ``method="gibbs"``.
+
+        Returns
+        -------
+        V : uint8 array (n, n_visible)
+            Features and one-hot class; float32 beside real-valued features.
+        H : uint8 array (n, n_hidden)
+            The hidden states that they were drawn from; only if asked for.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad arguments.
+        MemoryError
+            More samples than the machine could hold.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rbmfast as rf
+        >>> W = [[9.0], [9.0], [9.0], [-9.0]]
+        >>> rbm = rf.ClassRBM.from_arrays(W, a=[-4.5, -4.5, 0, 0], b=[-9.0], n_classes=2)
+        >>> rbm.sample(2, steps=10, seed=1, labels=[0, 1])
+        array([[1, 1, 1, 0],
+               [0, 0, 0, 1]], dtype=uint8)
+        """
+        if labels is None:
+            drawn: tuple[States, States] = super().sample(
+                n,
+                steps,
+                seed,
+                first_row=first_row,
+                start=start,
+                return_hidden=True,
+                method=method,
+                n_replicas=n_replicas,
+                betas=betas,
+                base=base,
+            )
+            return drawn if return_hidden else drawn[0]
+        if check_tempering(method, n_replicas, betas, base):
+            raise ValueError("method must be 'gibbs' where labels are given, got 'tempering'")
+        n, steps, row, rows = self._check_sample(n, steps, first_row, start)
+        fixed = _check_labels(
+            np.broadcast_to(labels, n) if np.ndim(labels) == 0 else labels, n, self.n_classes
+        )
+        chains = self._chains(seed, Purpose.FANTASY)
+        starts = (
+            (first, self._with_labels(v, fixed[first : first + len(v)]))
+            for first, v in self._starts(chains, n, row, rows)
+        )
+        clamp = (np.arange(self.n_visible) >= self.n_features).astype(np.uint8)
+        v, h = self._run_chains(chains, starts, n, steps, 2, row, clamp)
+        return (v, h) if return_hidden else v
+
+    def _with_labels(self, v: States, labels: I64) -> States:
+        """Visible states with these labels instead of their own."""
+        one = v.dtype.type(GREY if v.dtype == np.uint16 else 1)
+        one_hot = (labels[:, None] == np.arange(self.n_classes)) * one
+        return np.hstack([v[:, : self.n_features], one_hot])
+
+    # --- Files -------------------------------------------------------------------------------------------
+
+    def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
+        """See `RBM.to_state`."""
+        meta, arrays = super().to_state()
+        return meta | {"n_classes": self.n_classes, "features": self._features.describe()}, arrays
+
+    @classmethod
+    def from_state(cls: type[C], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> C:
+        """See `RBM.from_state`."""
+        for key in ("n_classes", "features"):
+            if key not in meta:
+                raise ValueError(f"{key} is lacking")
+        rbm = super().from_state(meta, arrays)
+        rbm._n_classes = _check_n_classes(meta["n_classes"], rbm.n_visible)
+        rbm._features = get_unit(meta["features"], "features")
+        layer = _layer(rbm._features, rbm.n_features, rbm.n_classes)
+        if rbm.visible != layer:
+            raise ValueError(f"visible must be {layer!r} by features and n_classes, got {rbm.visible!r}")
+        return rbm
+
+    # --- Details -----------------------------------------------------------------------------------------
+
+    def _feature_rows(self, X: Any) -> Rows:
+        return self._features.rows(X, self.n_features, "X", compact=True)
+
+
+# --- What classes weigh, and what hidden units do under them -----------------------------------------------
+
+
+def class_log_weights(up: Pass, x: F32, d: F32) -> F64:
+    """Log-weights (n_rows, n_classes) of the classes: d_k + sum_j softplus(x_j + U_kj) for Bernoulli units.
+
+    `x` are the hidden units' total inputs from the features alone; U, the label's weights, are the last rows
+    of the pass's.
+    """
+    U = up.W[-len(d) :]
+    if up.target.fused:
+        return engine.class_log_weights(x, U, d)
+    weights = [d[k].astype(np.float64) + up.target.log_normalizer(x + U[k], up.bias) for k in range(len(d))]
+    return np.stack(weights, axis=1)
+
+
+def class_expectations(up: Pass, x: F32, p: F32) -> tuple[States, NDArray[Any]]:
+    """The hidden units' means where the classes have probabilities p, and class x hidden summed over rows.
+
+    (n_rows, n_hidden) and (n_classes, n_hidden): 16-bit levels and int64 for hidden units with 0/1 states,
+    float32 and float64 for others; the sums in units of 1/65535. `x` as for `class_log_weights`. Terms are
+    added class by class; over rows it is the rounded terms. Below 2**-32 a class counts as impossible.
+    """
+    n_classes = p.shape[1]
+    if up.target.fused:
+        return engine.class_expectations(x, up.W[-n_classes:], p)
+    p = np.where(p < np.float32(2.0**-32), np.float32(0), p)
+    U, exact = up.W[-n_classes:], up.target.exact
+    mean, sums = np.zeros_like(x), np.zeros(U.shape, np.int64 if exact else np.float64)
+    for k in range(n_classes):
+        terms = p[:, k, None] * up.target.mean(x + U[k])
+        mean += terms
+        levels = np.float32(GREY) * terms
+        sums[k] = (np.rint(levels).astype(np.int64) if exact else levels.astype(np.float64)).sum(axis=0)
+    return (to_grey(np.minimum(mean, np.float32(1))) if exact else mean), sums
+
+
+def log_softmax(log_weights: F64) -> F64:
+    """Logarithms of the shares of weights whose logarithms are given, by the engine's functions."""
+    below, group = _below_largest(log_weights)
+    shares: F64 = below - group.log_normalizer(below.astype(np.float32), _no_bias(below))[:, None]
+    return shares
+
+
+def softmax(log_weights: F64) -> F32:
+    """Shares of weights whose logarithms are given, by the engine's functions."""
+    below, group = _below_largest(log_weights)
+    return group.mean(below.astype(np.float32))
+
+
+def _below_largest(log_weights: F64) -> tuple[F64, Categorical]:
+    return log_weights - log_weights.max(axis=1, keepdims=True), Categorical(log_weights.shape[1])
+
+
+def _no_bias(x: F64) -> F32:
+    return np.zeros(x.shape[1], np.float32)
+
+
+# --- Arguments ---------------------------------------------------------------------------------------------
+
+
+def _layer(features: Unit, n_features: int, n_classes: int) -> Mixed:
+    return Mixed(((features, n_features), (Categorical(n_classes), n_classes)))
+
+
+def _check_n_classes(n_classes: object, n_visible: int = MAX_CLASSES + 1) -> int:
+    """A number of classes that leaves a feature of so many visible units."""
+    return check_integer(n_classes, "n_classes", low=2, high=n_visible - 1)
+
+
+def _check_labels(y: Any, n: int, n_classes: int, name: str = "labels", lowest: int = 0) -> I64:
+    """Class numbers of `n` rows; a clear error otherwise."""
+    allowed = f"{name} must be {n} integers from {lowest} to {n_classes - 1}"
+    try:
+        labels = np.asarray(y)
+    except ValueError as error:
+        raise ValueError(f"{allowed}: {error}") from None
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"{allowed}, got dtype {labels.dtype}")
+    if labels.shape != (n,):
+        raise ValueError(f"{allowed}, got shape {labels.shape}")
+    wrong = (labels < lowest) | (labels >= n_classes)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(f"{allowed}, got {labels[row]} at {row}")
+    return labels.astype(np.int64)

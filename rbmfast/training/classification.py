@@ -1,0 +1,412 @@
+"""Learning to classify, with a model of features and class: `rbmfast.ClassRBM`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.data import Rows, as_rows
+from rbmfast.models import RBM
+from rbmfast.models.class_rbm import class_expectations, class_log_weights, softmax
+from rbmfast.random import Purpose
+from rbmfast.reference import F32, GREY, States, to_grey
+from rbmfast.state import Gradient
+from rbmfast.training._checks import check_number
+from rbmfast.training.base import Method
+from rbmfast.training.cd import CD
+from rbmfast.training.conditionals import Conditionals, RowIds
+from rbmfast.training.phases import contrast, difference, hidden_means
+from rbmfast.units import Categorical
+from rbmfast.units.base import F64, rows_in_a_scan
+
+I64 = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Discriminative(Method):
+    """Maximise log p(y | x), the class given the features, by its exact gradient: nothing is sampled.
+
+    For a `rbmfast.ClassRBM` and rows from its `join`, all with a class. The features themselves are not
+    modelled: their biases stay as they are.
+
+    Notes
+    -----
+    Larochelle & Bengio, "Classification using discriminative restricted Boltzmann machines", ICML 2008,
+    section 3.2. A row whose label has probabilities instead of one class counts for all of its classes, each
+    as much as it is probable.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> X, y = np.eye(6), np.array([0, 1, 2, 0, 1, 2])
+    >>> rbm = rf.ClassRBM(6, 4, n_classes=3, seed=0)
+    >>> history = rf.train(rbm, rbm.join(X, y), method=rf.Discriminative(), optimizer=rf.SGD(1.0), epochs=100,
+    ...                    seed=1, monitors=[rf.ClassificationError()])
+    >>> float(history["train_classification_error"][-1])
+    0.0
+    """
+
+    k = 0
+    purpose = Purpose.CD  # of which it uses none
+
+    def rows(self, rbm: RBM, X: Any) -> tuple[Rows, I64 | None]:
+        """See `Method.rows`."""
+        _check_model(rbm, self)
+        return super().rows(rbm, X)
+
+    def gradient(
+        self,
+        model: Conditionals,
+        v: States,
+        x: F32,
+        chains: States | None,
+        step: int,
+        rows: RowIds,
+        weights: F64 | None = None,
+    ) -> Gradient:
+        """See `Method.gradient`."""
+        return _discriminative(Batch.of(model, v, x, weights))
+
+
+@dataclass(frozen=True)
+class Hybrid(Method):
+    """Maximise log p(y | x) + generative * log p(x, y); of rows without a class, unlabelled * log p(x).
+
+    The first term learns to tell the classes apart, by its exact gradient; the others, what the data look
+    like, which keeps the first from overfitting and lets it learn from rows without a class.
+
+    Parameters
+    ----------
+    generative : float, default 0.01
+        Weight of log p(x, y), at least 0.
+    unlabelled : float, default 0
+        Weight of log p(x) of rows without a class (-1 in `rbmfast.ClassRBM.join`), at least 0. With 0 there
+        must be no such rows.
+    negative : Method, default CD(k=1)
+        Where the samples of the negative phase of the last two terms come from: CD, PCD, ...
+
+    Attributes
+    ----------
+    k : int
+        Gibbs steps per update: of `negative`, and one more with `unlabelled`, whose half-step draws classes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument that is not allowed; the message names it.
+
+    Notes
+    -----
+    The hybrid and the semi-supervised objective of Larochelle, Mandel, Pascanu & Bengio, "Learning algorithms
+    for the classification restricted Boltzmann machine", JMLR 13 (2012), 643, sections 4 and 6, where these
+    weights are alpha and beta. All terms are means over the rows of a batch. Where a row has no class the
+    positive phase averages over all classes, exactly, and CD starts from a class drawn from p(y | x).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> X, y = np.eye(6), np.array([0, 1, 2, -1, -1, -1])
+    >>> rbm = rf.ClassRBM(6, 4, n_classes=3, seed=0)
+    >>> method = rf.Hybrid(generative=0.1, unlabelled=0.1, negative=rf.PCD(k=1, n_chains=10))
+    >>> history = rf.train(rbm, rbm.join(X, y), method=method, epochs=2, seed=1)
+    """
+
+    generative: float = 0.01
+    unlabelled: float = 0.0
+    negative: Method = CD(k=1)  # noqa: RUF009  # settings, immutable
+    k: int = field(init=False, repr=False, compare=False)
+    purpose: Purpose = field(init=False, repr=False, compare=False)
+    persistent: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("generative", "unlabelled"):
+            object.__setattr__(self, name, check_number(getattr(self, name), name))
+        if not isinstance(self.negative, Method):
+            raise TypeError(f"negative must be a method such as rf.CD(k=1), got {self.negative!r}")
+        if type(self.negative).gradient is not Method.gradient:
+            raise ValueError(f"negative must draw samples, as rf.CD(k=1) does, got {self.negative!r}")
+        object.__setattr__(self, "k", self.negative.k + (self.unlabelled > 0))
+        object.__setattr__(self, "purpose", self.negative.purpose)
+        object.__setattr__(self, "persistent", self.negative.persistent)
+
+    @property
+    def replicas(self) -> int:
+        """See `Method.replicas`."""
+        return self.negative.replicas
+
+    def chains_for(self, batch_size: int) -> int:
+        """See `Method.chains_for`."""
+        return self.negative.chains_for(batch_size)
+
+    def start_chains(self, model: Conditionals, n_chains: int) -> States:
+        """See `Method.start_chains`."""
+        return self.negative.start_chains(model, n_chains)
+
+    def start_memory(self, model: Conditionals, visible_means: F32 | None) -> dict[str, F32]:
+        """See `Method.start_memory`."""
+        return self.negative.start_memory(model, visible_means)
+
+    def learn(self, model: Conditionals, gradient: Gradient) -> None:
+        """See `Method.learn`."""
+        self.negative.learn(model, gradient)
+
+    def rows(self, rbm: RBM, X: Any) -> tuple[Rows, I64 | None]:
+        """See `Method.rows`."""
+        _check_model(rbm, self)
+        return _some_labelled(rbm, X) if self.unlabelled else super().rows(rbm, X)
+
+    def gradient(
+        self,
+        model: Conditionals,
+        v: States,
+        x: F32,
+        chains: States | None,
+        step: int,
+        rows: RowIds,
+        weights: F64 | None = None,
+    ) -> Gradient:
+        """See `Method.gradient`."""
+        batch = Batch.of(model, v, x, weights)
+        start = batch.guess(x, step + 2 * self.negative.k, rows)
+        samples = self.negative.negative_phase(model, *start, chains, step, rows)
+        parts = []
+        for known, here in batch.split():
+            own = batch.take(here)
+            beside = samples if self.persistent else (samples[0][here], samples[1][here])
+            share, seen = len(own.v) / len(v), own.total_weight / (batch.total_weight or 1.0)
+            if known:
+                joint = contrast(model, (own.v, x[here]), beside, own.weights)
+                parts.append(Part(share, seen, _discriminative(own)))
+                parts.append(Part(share * self.generative, 0.0, joint))
+            else:
+                parts.append(Part(share * self.unlabelled, seen, _of_features(own, beside)))
+        return _sum(parts)
+
+
+# --- A batch -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of features and class, and what the model thinks of their classes.
+
+    Attributes
+    ----------
+    model : Conditionals
+        The current model.
+    v : array (n_rows, n_visible)
+        The rows.
+    x : float32 array (n_rows, n_hidden)
+        The hidden units' total inputs from the features alone.
+    labels : float32 array (n_rows, n_classes)
+        One-hot classes (or probabilities); zeros where there is none.
+    log_weights : float64 array (n_rows, n_classes)
+        Logarithms of p(y | x), but for a constant of each row.
+    weights : float64 array (n_rows,) or None
+        Of the rows.
+    """
+
+    model: Conditionals
+    v: States
+    x: F32
+    labels: F32
+    log_weights: F64
+    weights: F64 | None
+
+    @classmethod
+    def of(cls, model: Conditionals, v: States, x: F32, weights: F64 | None) -> Batch:
+        """Such a batch of these rows, from which the hidden units hear `x`."""
+        classes = _classes(model)
+        labels = v[:, classes].astype(np.float32)
+        if v.dtype == np.uint16:
+            labels /= np.float32(GREY)
+        x = _without_labels(model, v, x, labels)
+        log_weights = class_log_weights(model.up, x, model.down.bias[classes])
+        return cls(model, v, x, labels, log_weights, weights)
+
+    @property
+    def p(self) -> F32:
+        """p(y | x): (n_rows, n_classes)."""
+        return softmax(self.log_weights)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether a row has a class: (n_rows,)."""
+        known: NDArray[np.bool_] = np.any(self.labels, axis=1)
+        return known
+
+    def take(self, rows: slice | I64) -> Batch:
+        """Some of the rows."""
+        weights = None if self.weights is None else self.weights[rows]
+        return replace(
+            self,
+            v=self.v[rows],
+            x=self.x[rows],
+            labels=self.labels[rows],
+            log_weights=self.log_weights[rows],
+            weights=weights,
+        )
+
+    def split(self) -> list[tuple[bool, slice | I64]]:
+        """The rows with a class, and those without, where there are any."""
+        known = self.known
+        if known.all():
+            return [(True, slice(None))]
+        groups = ((True, np.flatnonzero(known)), (False, np.flatnonzero(~known)))
+        return [(which, rows) for which, rows in groups if len(rows)]
+
+    def guess(self, x: F32, step: int, rows: RowIds) -> tuple[States, F32]:
+        """Rows with a class drawn for those that have none, and the hidden units' inputs from them.
+
+        `x` are these inputs from the rows as they are.
+        """
+        known = self.known
+        if known.all():
+            return self.v, x
+        model, classes = self.model, _classes(self.model)
+        drawn = Categorical(model.n_classes).sample(
+            (self.log_weights - self.log_weights.max(axis=1, keepdims=True)).astype(np.float32),
+            model.seed,
+            model.purpose,
+            model.layer,
+            step,
+            rows,
+        )
+        drawn[known] = 0
+        v = self.v.copy()
+        v[:, classes] += drawn * v.dtype.type(GREY if v.dtype == np.uint16 else 1)
+        number = drawn.argmax(axis=1)
+        return v, np.where(known[:, None], x, self.x + model.up.W[classes][number])
+
+    def expect(self, p: F32) -> Expectation:
+        """What the hidden units and the label do where the classes have the probabilities `p`."""
+        hidden, pairs = class_expectations(self.model.up, self.x, p)
+        if not self.model.up.source.exact and hidden.dtype == np.uint16:
+            hidden = hidden / np.float32(GREY)
+        top = 1.0
+        if self.weights is not None:
+            top = float(self.weights.max()) or 1.0
+            p = p * (self.weights / top).astype(np.float32)[:, None]
+            _, pairs = class_expectations(self.model.up, self.x, p)
+        scale = top / (GREY * len(p))
+        return Expectation(hidden, pairs * scale, to_grey(p).sum(axis=0, dtype=np.int64) * scale)
+
+    @property
+    def total_weight(self) -> float:
+        """Of the rows, each 1 unless weights say something else."""
+        return float(len(self.v)) if self.weights is None else math.fsum(self.weights)
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What the hidden units and the label do, on average over the classes.
+
+    Attributes
+    ----------
+    hidden : array (n_rows, n_hidden)
+        Means of the hidden units of each row, as `rbmfast.training.phases.difference` takes them.
+    pairs : float64 array (n_classes, n_hidden)
+        Products of label and hidden units: means over the rows.
+    labels : float64 array (n_classes,)
+        The same of the label.
+    """
+
+    hidden: States
+    pairs: F64
+    labels: F64
+
+
+def _without_labels(model: Conditionals, v: States, x: F32, labels: F32) -> F32:
+    """The hidden units' total inputs from the features alone, given those from the label as well."""
+    classes, most = _classes(model), labels.max(axis=1)
+    if ((most == 0) | (most == 1)).all():  # cheaper than the product
+        alone: F32 = x - most[:, None] * model.up.W[classes][labels.argmax(axis=1)]
+        return alone
+    features = v.copy()
+    features[:, classes] = 0
+    return model.hidden_input(features)
+
+
+# --- Gradients ---------------------------------------------------------------------------------------------
+
+
+def _discriminative(batch: Batch) -> Gradient:
+    """The gradient of log p(y | x): what goes with the given class, less what goes with the expected one."""
+    given, expected = batch.expect(batch.labels), batch.expect(batch.p)
+    v, classes = batch.v, _classes(batch.model)
+    gradient = difference((v, given.hidden), (v, expected.hidden), batch.weights, paired=True)
+    gradient.W[classes] = given.pairs - expected.pairs
+    gradient.a[classes] = given.labels - expected.labels
+    return gradient
+
+
+def _of_features(batch: Batch, samples: tuple[States, F32]) -> Gradient:
+    """The gradient of log p(x) of rows without a class: the label, too, is a hidden unit of theirs."""
+    expected = batch.expect(batch.p)
+    v, x = samples
+    dreamt = v, hidden_means(batch.model, x)
+    gradient = difference((batch.v, expected.hidden), dreamt, batch.weights)
+    classes = _classes(batch.model)
+    gradient.W[classes] += expected.pairs.astype(np.float32)
+    gradient.a[classes] += expected.labels.astype(np.float32)
+    mean_weight = batch.total_weight / len(batch.v)
+    gradient.visible_mean[classes] = expected.labels / (mean_weight or 1.0)
+    return gradient
+
+
+@dataclass(frozen=True)
+class Part:
+    """A gradient that is added to others: times `factor`; its means of the data, times `share`."""
+
+    factor: float
+    share: float
+    gradient: Gradient
+
+
+def _sum(parts: list[Part]) -> Gradient:
+    def total(name: str, factors: list[float]) -> F32:
+        result: F32 = np.float32(factors[0]) * getattr(parts[0].gradient, name)
+        for factor, part in zip(factors[1:], parts[1:], strict=True):
+            result += np.float32(factor) * getattr(part.gradient, name)
+        return result
+
+    factors, shares = [part.factor for part in parts], [part.share for part in parts]
+    W, a, b = (total(name, factors) for name in ("W", "a", "b"))
+    return Gradient(W, a, b, total("visible_mean", shares), total("hidden_mean", shares))
+
+
+# --- Data --------------------------------------------------------------------------------------------------
+
+
+def _classes(model: Conditionals) -> slice:
+    """The visible units that say the class."""
+    n_visible = len(model.down.bias)
+    return slice(n_visible - model.n_classes, n_visible)
+
+
+def _check_model(rbm: RBM, method: Method) -> None:
+    if not rbm.n_classes:
+        raise TypeError(f"rbm must be an rf.ClassRBM for {method!r}, got {rbm!r}")
+
+
+def _some_labelled(rbm: RBM, X: Any) -> tuple[Rows, I64]:
+    """Rows of features and class, all zeros where there is none; and the numbers of those with one."""
+    rows = as_rows(X, rbm.n_visible, domain=rbm.visible.domain)
+    classes = slice(rbm.n_visible - rbm.n_classes, rbm.n_visible)
+    numbers = []
+    for first, block in rows.blocks(rows_in_a_scan(rows.n_features)):
+        known = block[:, classes].any(axis=1)
+        missing = np.zeros(block.shape, np.bool_)
+        missing[~known, classes] = True
+        rbm.visible.check_block(block, "X", first, missing)
+        numbers.append(first + np.flatnonzero(known))
+    labelled = np.concatenate(numbers)
+    if not len(labelled):
+        raise ValueError("X must have a row with a class, got none")
+    return rows, labelled

@@ -1,0 +1,517 @@
+"""Learning to classify: exact gradients, learning with few labels, the same bits, bad arguments."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+from training.helpers import assert_same_bits, bits, everything
+
+import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast.state import Gradient
+from rbmfast.training import Conditionals, Method, gradient_statistics
+from rbmfast.training.monitors import Watched
+
+N, K, H = 5, 3, 4
+RNG = np.random.default_rng(7)
+W, A, B = RNG.normal(size=(N + K, H)), RNG.normal(size=N + K), RNG.normal(size=H)
+MODEL = rf.ClassRBM.from_arrays(W, A, B, n_classes=K)
+X = RNG.integers(0, 2, (7, N), dtype=np.uint8)
+GREY = RNG.integers(0, 256, (7, N)) / 255
+CLASSES = np.array([0, 2, 1, 1, 0, 2, 2])
+SOME = np.where(np.arange(7) % 3 == 1, -1, CLASSES)
+WEIGHTS = np.array([0.5, 1.0, 0.0, 2.0, 1.5, 0.25, 1.0])
+
+
+# --- The gradients, against finite differences of what they are gradients of --------------------------------
+
+FEATURES = np.array([[int(bit) for bit in np.binary_repr(i, N)] for i in range(2**N)])
+ALL = np.vstack([np.hstack([FEATURES, np.tile(row, (2**N, 1))]) for row in np.eye(K)])
+
+
+def log_weight(theta: list[NDArray[Any]], v: NDArray[Any]) -> NDArray[Any]:
+    W, a, b = theta
+    return v @ a + np.logaddexp(0, v @ W + b).sum(axis=1)
+
+
+def objective(
+    theta: list[NDArray[Any]], data: Any, y: Any, w: Any, generative: float, unlabelled: float
+) -> float:
+    """Mean over rows of log p(y | x) + generative log p(x, y), or of unlabelled log p(x), by enumeration."""
+    log_z = logsumexp(log_weight(theta, ALL))
+    total = 0.0
+    for x, label, weight in zip(data, y, w, strict=True):
+        each = log_weight(theta, np.hstack([np.tile(x, (K, 1)), np.eye(K)]))
+        if label < 0:
+            total += weight * unlabelled * (logsumexp(each) - log_z)
+        else:
+            total += weight * (each[label] - logsumexp(each) + generative * (each[label] - log_z))
+    return total / len(data)
+
+
+def slopes(*arguments: Any) -> list[NDArray[Any]]:
+    """Central differences of the objective."""
+    theta = [np.asarray(array, float) for array in (MODEL.W, MODEL.a, MODEL.b)]
+    found = [np.zeros_like(array) for array in theta]
+    for array, slope in zip(theta, found, strict=True):
+        for place in np.ndindex(array.shape):
+            value = array[place]
+            for sign in (1, -1):
+                array[place] = value + sign * 1e-5
+                slope[place] += sign * objective(theta, *arguments) / 2e-5
+            array[place] = value
+    return found
+
+
+class Enumerated(rf.PCD):
+    """A negative phase that is exact: all states, each about as often as it is probable."""
+
+    def negative_phase(self, model: Conditionals, *others: Any) -> Any:
+        log_p = log_weight([model.up.W, model.down.bias, model.up.bias], ALL)
+        counts = np.rint(30_000 * np.exp(log_p - logsumexp(log_p))).astype(int)
+        v = np.repeat(ALL, counts, axis=0).astype(np.uint8)
+        return v, model.hidden_input(v)
+
+
+def conditionals(rbm: rf.RBM, method: Method) -> Conditionals:
+    units, weights = (rbm.visible, rbm.hidden), rbm._weights()
+    return Conditionals.of(rbm.W, rbm.a, rbm.b, weights, units, 1, method.purpose, n_classes=rbm.n_classes)
+
+
+def gradient(method: Method, data: Any, y: Any, weights: Any = None, rbm: rf.ClassRBM = MODEL) -> Gradient:
+    model, v = conditionals(rbm, method), rbm.join(data, y).all()
+    rows: Any = 0 if method.persistent else np.arange(len(v))
+    return method.gradient(model, v, model.hidden_input(v), np.zeros((2, H), np.uint8), 0, rows, weights)
+
+
+@pytest.mark.parametrize("data", [X, GREY], ids=["binary", "grey"])
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["", "weighted"])
+@pytest.mark.parametrize(
+    ("method", "y", "generative", "unlabelled"),
+    [
+        (rf.Discriminative(), CLASSES, 0, 0),
+        (rf.Hybrid(0.5, negative=Enumerated()), CLASSES, 0.5, 0),
+        (rf.Hybrid(0.5, 0.7, negative=Enumerated()), SOME, 0.5, 0.7),
+        (rf.Hybrid(0.0, 0.7, negative=Enumerated()), SOME, 0, 0.7),
+    ],
+    ids=["discriminative", "hybrid", "some unlabelled", "no generative term"],
+)
+def test_gradients_are_derivatives(
+    method: Method, y: Any, generative: float, unlabelled: float, weights: Any, data: Any
+) -> None:
+    found = gradient(method, data, y, weights)
+    expected = slopes(data, y, np.ones(7) if weights is None else weights, generative, unlabelled)
+    atol = 2e-5 if isinstance(method, rf.Discriminative) else 3e-4  # 16-bit levels; rounded counts
+    for array, slope in zip((found.W, found.a, found.b), expected, strict=True):
+        assert array.dtype == np.float32
+        assert_allclose(array, slope, atol=atol)
+
+
+@pytest.mark.parametrize("units", [{"visible": "gaussian"}, {"hidden": "gaussian"}], ids=str)
+def test_gradients_of_real_valued_units_are_derivatives(units: dict[str, Any]) -> None:
+    """Through the model's own class probabilities, in steps that float32 can show."""
+    rbm = rf.ClassRBM.from_arrays(0.3 * W, A, B, n_classes=K, **units)
+    data = GREY.astype(np.float32) if "visible" in units else X
+    found = gradient(rf.Discriminative(), data, CLASSES, rbm=rbm)
+    for name in ("W", "a", "b"):
+        array = getattr(rbm, name)
+        for place in list(np.ndindex(array.shape))[::3]:
+            values = []
+            for sign in (1, -1):
+                moved = array.copy()
+                moved[place] += sign * 2.0**-6
+                setattr(rbm, name, moved)
+                values.append(rbm.class_log_probabilities(data)[np.arange(7), CLASSES].mean())
+            setattr(rbm, name, array)
+            assert abs(getattr(found, name)[place] - (values[0] - values[1]) * 2.0**5) < 2e-4
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["", "weighted"])
+def test_a_hybrid_gradient_is_the_sum_of_its_parts(weights: Any) -> None:
+    hybrid = gradient(rf.Hybrid(0.25), X, CLASSES, weights)
+    parts = (gradient(method, X, CLASSES, weights) for method in (rf.Discriminative(), rf.CD()))
+    discriminative, joint = parts
+    for name in ("W", "a", "b"):
+        expected = getattr(discriminative, name) + np.float32(0.25) * getattr(joint, name)
+        assert_array_equal(getattr(hybrid, name), expected)
+    assert_array_equal(discriminative.a[:N], 0)
+    for name in ("visible_mean", "hidden_mean"):
+        assert_allclose(getattr(hybrid, name), getattr(joint, name), atol=2e-5)
+
+
+def test_means_count_a_missing_class_as_what_is_expected_of_it() -> None:
+    found = gradient(rf.Hybrid(0.1, 0.1), X, SOME)
+    p = np.exp(MODEL.class_log_probabilities(X))
+    p[SOME >= 0] = np.eye(K)[SOME[SOME >= 0]]
+    assert_allclose(found.visible_mean, np.hstack([X, p]).mean(axis=0), atol=2e-5)
+
+
+def test_rows_without_a_class_start_from_one_that_is_drawn_from_its_probabilities() -> None:
+    """CD of the rows with the drawn classes: the hidden units' inputs fit, frequencies are p(y | x).
+
+    False alarms: 3 frequencies, each within 5 standard errors but with probability 6e-7.
+    """
+    seen: list[Any] = []
+
+    class Spy(rf.CD):
+        def negative_phase(self, model: Any, v: Any, x: Any, *others: Any) -> Any:
+            seen.append((v, x, model.hidden_input(v)))
+            return super().negative_phase(model, v, x, *others)
+
+    n = 4000
+    gradient(rf.Hybrid(0.1, 0.1, negative=Spy()), np.tile(X[:1], (n, 1)), np.r_[1, [-1] * (n - 1)])
+    v, x, expected = seen[0]
+    assert_array_equal(v[:, :N], np.tile(X[:1], (n, 1)))
+    assert_array_equal(v[:, N:].sum(axis=1), 1)
+    assert_array_equal(v[0, N:], [0, 1, 0])
+    assert_allclose(x, expected, atol=1e-5)
+    p = np.exp(MODEL.class_log_probabilities(X[:1])[0])
+    assert (np.abs(v[1:, N:].mean(axis=0) - p) < 5 * np.sqrt(p * (1 - p) / n)).all()
+
+
+def test_labels_may_be_probabilities() -> None:
+    """The gradient for a label of probabilities is the mean of those for the classes."""
+    half = MODEL.join(X, CLASSES).all() * np.uint16(65535)
+    half[:, N:] = [32768, 32767, 0]
+    method = rf.Discriminative()
+    model = conditionals(MODEL, method)
+    found = method.gradient(model, half, model.hidden_input(half), None, 0, 0)
+    expected = [gradient(method, X, np.full(7, k)).W for k in (0, 1)]
+    assert_allclose(found.W, sum(expected) / 2, atol=5e-5)
+
+
+# --- Learning ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Many small updates: threads would only wait for each other."""
+    before = rf.get_num_threads()
+    rf.set_num_threads(1)
+    yield
+    rf.set_num_threads(before)
+
+
+def clusters(n: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Three groups of noisy rows: 24 features, a quarter of which is wrong."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n)
+    prototypes = np.kron(np.eye(3), np.ones(8)) == 1
+    return (prototypes[y] ^ (rng.random((n, 24)) < 0.25)).astype(np.uint8), y
+
+
+def error_after(method: Method, data: Any, y: Any, epochs: int) -> float:
+    """On rows that were not learned from."""
+    rbm = rf.ClassRBM(24, 12, n_classes=3, seed=0)
+    settings: dict[str, Any] = {"optimizer": rf.SGD(0.1, momentum=0.5), "batch_size": 20, "seed": 1}
+    rf.train(rbm, rbm.join(data, y), method=method, epochs=epochs, **settings)
+    test, labels = clusters(500, seed=99)
+    return float((rbm.predict(test) != labels).mean())
+
+
+def test_parity_is_learned(one_thread: None) -> None:
+    """No single feature tells anything about the class."""
+    data = np.array([[int(bit) for bit in f"{i:04b}"] for i in range(16)] * 10, np.uint8)
+    y = data.sum(axis=1) % 2
+    rbm = rf.ClassRBM(4, 20, n_classes=2, seed=0)
+    rbm.W = np.random.default_rng(0).normal(size=(6, 20))
+    history = rf.train(
+        rbm,
+        rbm.join(data, y),
+        method=rf.Discriminative(),
+        optimizer=rf.SGD(0.5, momentum=0.9),
+        epochs=100,
+        batch_size=40,
+        seed=1,
+        monitors=[rf.ClassificationError()],
+    )
+    error = history["train_classification_error"]
+    assert error[0] >= 0.4 and error[-1] == 0
+    assert_array_equal(rbm.predict(data), y)
+    assert_array_equal(rbm.a[:4], 0)  # the features are not modelled
+
+
+@pytest.mark.parametrize(
+    "method", [rf.CD(1), rf.Hybrid(0.1), rf.Hybrid(0.1, negative=rf.PT(3, n_chains=5))], ids=str
+)
+def test_clusters_are_learned(method: Method, one_thread: None) -> None:
+    data, y = clusters(300, seed=0)
+    assert error_after(method, data, y, epochs=20) < 0.06
+
+
+def test_rows_without_a_class_help(one_thread: None) -> None:
+    """One labelled row of each class teaches little; 297 more rows without labels teach nearly the rest."""
+    data, y = clusters(300, seed=0)
+    first = [int(np.flatnonzero(y == k)[0]) for k in range(3)]
+    some = np.full(300, -1)
+    some[first] = y[first]
+    alone = error_after(rf.Discriminative(), data[first], y[first], epochs=300)
+    helped = error_after(rf.Hybrid(0.1, 0.1), data, some, epochs=150)
+    assert helped < 0.06 < 0.12 < alone
+
+
+def test_samples_of_a_class_look_like_it(one_thread: None) -> None:
+    data, y = clusters(300, seed=0)
+    rbm = rf.ClassRBM(24, 12, n_classes=3, seed=0)
+    rf.train(rbm, rbm.join(data, y), method=rf.Hybrid(1.0), epochs=40, batch_size=20, seed=1)
+    for k in range(3):
+        ink = rbm.sample(300, steps=100, seed=2, labels=k)[:, :24].mean(axis=0).reshape(3, 8).mean(axis=1)
+        assert ink.argmax() == k and ink[k] > 0.6
+
+
+# --- The same bits -----------------------------------------------------------------------------------------
+
+ROWS, LABELS = clusters(47, seed=3)
+SOME_LABELS = np.where(np.arange(47) % 3 == 0, LABELS, -1)
+RUNS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "discriminative": (LABELS, {"method": rf.Discriminative()}),
+    "hybrid, everything": (
+        LABELS,
+        {
+            "method": rf.Hybrid(0.1, negative=rf.PCD(2, 13)),
+            "optimizer": rf.SGD(rf.Exponential(0.3, 0.7), momentum=0.5),
+            "penalties": [rf.L2(0.01), rf.SparsityTarget(0.2)],
+            "centered": True,
+            "sample_weight": np.linspace(0, 2, 47),
+            "monitors": [rf.ClassificationError(), rf.ReconstructionError()],
+        },
+    ),
+    "unlabelled": (
+        SOME_LABELS,
+        {
+            "method": rf.Hybrid(0.1, 0.2, negative=rf.CD(2)),
+            "centered": True,
+            "monitors": [rf.ClassificationError(10), rf.ReconstructionError()],
+        },
+    ),
+    "unlabelled fpcd": (SOME_LABELS, {"method": rf.Hybrid(0.1, 0.2, negative=rf.FPCD(1, 7, fast_rate=0.2))}),
+    "unlabelled pt": (SOME_LABELS, {"method": rf.Hybrid(0.1, 0.2, negative=rf.PT(3, n_chains=4))}),
+}
+
+
+def run(name: str, tmp_path: Path, data: Any = ROWS, epochs: int = 4, **more: Any) -> dict[str, Any]:
+    y, settings = RUNS[name]
+    rbm = rf.ClassRBM(24, 6, n_classes=3, seed=3)
+    path = tmp_path / "run.ckpt"
+    settings = {"batch_size": 10, "seed": 5, "checkpoint": path, "epochs": epochs, **settings, **more}
+    rf.train(rbm, rbm.join(data, y), **settings)
+    return everything(path)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_same_bits_from_every_container_thread_and_instruction_set(name: str, tmp_path: Path) -> None:
+    expected = run(name, tmp_path)
+    packed = rf.Packed(np.packbits(ROWS, axis=1), 24)
+    for same in (ROWS.astype(np.float32), sp.csr_array(ROWS), packed, rf.Grey8(ROWS * 255)):
+        assert_same_bits(run(name, tmp_path, same), expected)
+    threads, isa = rf.get_num_threads(), engine.config()["isa"]
+    try:
+        rf.set_num_threads(1)
+        assert_same_bits(run(name, tmp_path), expected)
+        for other in engine.config()["isa_available"]:
+            engine.select_isa(other)
+            assert_same_bits(run(name, tmp_path), expected)
+    finally:
+        rf.set_num_threads(threads)
+        engine.select_isa(isa)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_resuming_equals_never_having_stopped(name: str, tmp_path: Path) -> None:
+    expected = run(name, tmp_path)
+    run(name, tmp_path, epochs=2)
+    assert_same_bits(run(name, tmp_path, resume=tmp_path / "run.ckpt"), expected)
+
+
+def test_settings_are_compared_before_a_run_is_resumed(tmp_path: Path) -> None:
+    run("unlabelled", tmp_path, epochs=1)
+    for method in (rf.Hybrid(0.1, 0.3, negative=rf.CD(2)), rf.Hybrid(0.1, 0.2)):
+        with pytest.raises(ValueError, match="method"):
+            run("unlabelled", tmp_path, method=method, resume=tmp_path / "run.ckpt")
+
+
+def test_data_in_parts_teaches_what_it_teaches_at_once() -> None:
+    y, _ = RUNS["unlabelled"]
+    models = [rf.ClassRBM(24, 6, n_classes=3, seed=3) for _ in range(2)]
+    settings: dict[str, Any] = {
+        "method": rf.Hybrid(0.1, 0.2),
+        "epochs": 1,
+        "batch_size": 10,
+        "shuffle": False,
+        "seed": 1,
+    }
+    for rbm in models:
+        rbm.b = np.zeros(6)  # touched: the biases do not begin with the data
+    rf.train(models[0], models[0].join(ROWS[:40], y[:40]), **settings)
+    state = rf.TrainingState()
+    for part in (slice(0, 20), slice(20, 40)):
+        rf.train(models[1], models[1].join(ROWS[part], y[part]), state=state, **settings)
+    assert bits(models[0]) == bits(models[1])
+
+
+def test_weights_of_one_change_nothing_and_weight_counts_rows() -> None:
+    method = rf.Discriminative()
+    twice = gradient(method, np.vstack([X, X[:1]]), np.r_[CLASSES, CLASSES[0]])
+    weighted = gradient(method, X, CLASSES, np.r_[2.0, np.ones(6)])
+    for name in ("W", "a", "b"):
+        assert_allclose(8 * getattr(twice, name), 7 * getattr(weighted, name), atol=2e-4)
+
+
+# --- Monitors ----------------------------------------------------------------------------------------------
+
+
+def test_classification_error_counts_wrong_predictions() -> None:
+    rows, other = MODEL.join(X, CLASSES), MODEL.join(GREY, CLASSES)
+    watched = Watched(MODEL, rows, other, seed=1)
+    found = rf.ClassificationError()(watched)
+    assert found["train_classification_error"] == (MODEL.predict(X) != CLASSES).mean()
+    assert found["validation_classification_error"] == (MODEL.predict(GREY) != CLASSES).mean()
+    assert rf.ClassificationError(max_rows=2).names(False) == ("train_classification_error",)
+
+
+def test_monitors_see_rows_with_a_class_only() -> None:
+    known = np.flatnonzero(SOME >= 0)
+    watched = Watched(MODEL, MODEL.join(X, SOME), None, seed=1, complete=known)
+    assert_array_equal(watched.train(100), MODEL.join(X, SOME).all()[known])
+    assert len(watched.train(2)) == 2 and watched.train(2)[:, N:].any(axis=1).all()
+
+
+def test_early_stopping_on_the_classification_error() -> None:
+    rbm = rf.ClassRBM(24, 6, n_classes=3, seed=3)
+    rows = rbm.join(ROWS, LABELS)
+    stop = rf.EarlyStopping("validation_classification_error", patience=2)
+    monitors = [rf.ClassificationError()]
+    history = rf.train(
+        rbm,
+        rows,
+        method=rf.Discriminative(),
+        epochs=50,
+        validation=rows,
+        monitors=monitors,
+        callbacks=[stop],
+        seed=1,
+    )
+    assert len(history) < 51
+
+
+# --- Bad arguments -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "word"),
+    [
+        (lambda: rf.Hybrid(generative=-0.1), ValueError, "generative"),
+        (lambda: rf.Hybrid(generative="0.1"), TypeError, "generative"),
+        (lambda: rf.Hybrid(generative=float("nan")), ValueError, "generative"),
+        (lambda: rf.Hybrid(unlabelled=-1), ValueError, "unlabelled"),
+        (lambda: rf.Hybrid(unlabelled=float("inf")), ValueError, "unlabelled"),
+        (lambda: rf.Hybrid(unlabelled=True), TypeError, "unlabelled"),
+        (lambda: rf.Hybrid(negative="cd"), TypeError, "negative"),
+        (lambda: rf.Hybrid(negative=rf.CD), TypeError, "negative"),
+        (lambda: rf.Hybrid(negative=rf.Discriminative()), ValueError, "negative"),
+        (lambda: rf.Hybrid(negative=rf.Hybrid()), ValueError, "negative"),
+        (lambda: rf.ClassificationError(max_rows=0), ValueError, "max_rows"),
+    ],
+)
+def test_settings(make: Any, error: type[Exception], word: str) -> None:
+    with pytest.raises(error, match=word):
+        make()
+
+
+def with_block(value: float) -> NDArray[np.float64]:
+    rows = np.hstack([ROWS, np.eye(3)[LABELS]])
+    rows[4, 24:] = value
+    return rows
+
+
+PLAIN = rf.RBM(27, 6, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"rbm": PLAIN, "X": with_block(0)}, TypeError, "rbm must be an rf.ClassRBM"),
+        ({"rbm": PLAIN, "X": with_block(0), "method": rf.Hybrid()}, TypeError, "rbm must be an rf.ClassRBM"),
+        (
+            {"rbm": PLAIN, "X": with_block(0), "method": rf.CD(), "monitors": [rf.ClassificationError()]},
+            TypeError,
+            "rbm must be an rf.ClassRBM for ClassificationError",
+        ),
+        ({"X": with_block(0)}, ValueError, "X[4, 24:27] must have one unit on"),
+        ({"X": with_block(1)}, ValueError, "X[4, 24:27] must have one unit on"),
+        ({"X": with_block(0), "method": rf.Hybrid(1.0)}, ValueError, "X[4, 24:27] must have one unit on"),
+        (
+            {"X": with_block(1), "method": rf.Hybrid(1.0, 0.1)},
+            ValueError,
+            "X[4, 24:27] must have one unit on",
+        ),
+        ({"X": with_block(0.5), "method": rf.Hybrid(1.0, 0.1)}, ValueError, "X[4, 24:27] must have one unit"),
+        ({"X": with_block(2), "method": rf.Hybrid(1.0, 0.1)}, ValueError, "X[4, 24]"),
+        ({"X": ROWS, "method": rf.Hybrid(1.0, 0.1)}, ValueError, "X must have 27 features"),
+        (
+            {"X": np.hstack([ROWS, np.zeros((47, 3))]), "method": rf.Hybrid(1.0, 0.1)},
+            ValueError,
+            "X must have a row with a class",
+        ),
+        ({"X": with_block(1 / 3), "validation": with_block(0)}, ValueError, "validation[4, 24:27]"),
+    ],
+)
+def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], words: str) -> None:
+    rbm = arguments.get("rbm", rf.ClassRBM(24, 6, n_classes=3, seed=3))
+    before = bits(rbm)
+    settings = {"method": rf.Discriminative(), "seed": 1, **arguments, "rbm": rbm}
+    with pytest.raises(error, match=re.escape(words)) as caught:
+        rf.train(**settings)
+    assert "\n" not in str(caught.value)
+    assert bits(rbm) == before and rbm.is_untouched
+
+
+def test_these_gradients_are_not_differences_of_two_statistics() -> None:
+    for method in (rf.Discriminative(), rf.Hybrid()):
+        with pytest.raises(ValueError, match="method must learn from samples"):
+            gradient_statistics(MODEL, MODEL.join(X, CLASSES), method, seed=1)
+    with pytest.raises(NotImplementedError, match="does not learn from samples"):
+        rf.Discriminative().negative_phase(None, None, None, None, 0, 0)
+
+
+def test_divergence_leaves_the_last_epoch() -> None:
+    rbm = rf.ClassRBM(24, 6, n_classes=3, seed=3)
+    with pytest.raises(FloatingPointError, match="diverged"):
+        rf.train(rbm, rbm.join(ROWS, LABELS), method=rf.Discriminative(), optimizer=rf.SGD(1e30), seed=1)
+    assert all(np.isfinite(array).all() for array in (rbm.W, rbm.a, rbm.b))
+
+
+# --- Handwritten digits, where there are any ---------------------------------------------------------------
+
+FILE = Path(os.environ.get("RBMFAST_TEST_DATA", "no such folder"), "mnist", "mnist.npz")
+
+
+def test_digits_are_told_apart(one_thread: None) -> None:
+    """2000 digits and 400 updates: not one in five of others is taken for another."""
+    if not FILE.exists():
+        pytest.skip(f"RBMFAST_TEST_DATA does not name a folder with {FILE.parent.name}/{FILE.name}")
+    with np.load(FILE) as data:
+        train, test = (
+            (rf.Grey8(data[f"{name}_x"][:2000]), data[f"{name}_y"][:2000]) for name in ("train", "test")
+        )
+    rbm = rf.ClassRBM(784, 100, n_classes=10, seed=0)
+    rf.train(
+        rbm,
+        rbm.join(*train),
+        method=rf.Hybrid(0.01),
+        optimizer=rf.SGD(0.5, momentum=0.5),
+        epochs=10,
+        batch_size=50,
+        seed=1,
+    )
+    assert (rbm.predict(test[0]) != test[1]).mean() < 0.2
