@@ -20,7 +20,7 @@ from rbmfast.likelihood import (
     mean_log_likelihood,
     pseudo_likelihood,
 )
-from rbmfast.models import RBM, ClassRBM, Dense, Network, ParallelTempering
+from rbmfast.models import DBN, RBM, ClassRBM, Dense, Network, ParallelTempering
 from rbmfast.runtime import VERSION as __version__
 from rbmfast.runtime import get_include, get_num_threads, set_num_threads, show_config
 from rbmfast.training import (
@@ -53,6 +53,7 @@ from rbmfast.training import (
     TrainingState,
     WeightNorm,
     fine_tune,
+    pretrain,
     train,
 )
 from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed
@@ -61,6 +62,7 @@ __all__ = [
     # models
     "RBM",
     "ClassRBM",
+    "DBN",
     "ParallelTempering",
     "Network",
     "Dense",
@@ -75,6 +77,7 @@ __all__ = [
     # training
     "train",
     "fine_tune",
+    "pretrain",
     "CD",
     "PCD",
     "PT",

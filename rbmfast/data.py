@@ -31,7 +31,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
 
-__all__ = ["Grey8", "Packed", "Rows", "as_rows"]
+__all__ = ["Grey8", "Packed", "Rows", "as_rows", "computed_rows"]
 
 Array = NDArray[Any]
 RowIndex = slice | NDArray[np.intp]
@@ -295,6 +295,33 @@ def as_rows(
     rows = Rows(source, scale, domain, name)
     rows._given = given
     return rows
+
+
+def computed_rows(shape: tuple[int, int], dtype: np.dtype[Any], compute: Callable[[RowIndex], Array]) -> Rows:
+    """Rows that are made whenever they are asked for, such as the states of a network's inner layer.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Numbers of rows and features.
+    dtype : numpy.dtype
+        uint8 for 0/1 states, uint16 for grey levels, float32 for finite real numbers: nobody looks whether
+        they are.
+    compute : callable
+        Called with row numbers, a slice or an array within range; returns these rows. Every call must give
+        the same numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rbmfast.data import computed_rows
+    >>> levels = np.array([[0, 65535], [9, 99]], np.uint16)
+    >>> computed_rows((2, 2), levels.dtype, levels.__getitem__)
+    Rows(2 x 2, grey)
+    """
+    scale = _LEVELS if dtype == np.uint16 else _NUMBERS
+    domain = "real" if dtype == np.float32 else "binary"
+    return Rows(_Computed(shape, dtype, compute), scale, domain, "X")
 
 
 class Grey8:
@@ -722,6 +749,32 @@ class _Labelled:
 
     def give_back(self, rows: slice) -> None:
         self._source.give_back(rows)
+
+
+class _Computed:
+    """Rows that are made when they are asked for, in the form in which they are used."""
+
+    direct = None
+    mapped = False
+
+    def __init__(
+        self, shape: tuple[int, int], dtype: np.dtype[Any], compute: Callable[[RowIndex], Array]
+    ) -> None:
+        self.shape = shape
+        self._dtype = dtype
+        self._compute = compute
+
+    def gather(self, rows: RowIndex, scale: _Scale, dtype: np.dtype[Any]) -> Array:
+        return self._compute(rows)
+
+    def scan(self) -> Iterator[tuple[int, Array]]:
+        yield 0, np.zeros((1, 1), self._dtype)  # tells what kind they are; they are valid by their making
+
+    def locate(self, position: int) -> tuple[int, int]:
+        return divmod(position, self.shape[1])
+
+    def give_back(self, rows: slice) -> None:
+        pass
 
 
 class _Pages:

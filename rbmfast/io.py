@@ -6,15 +6,17 @@ import os
 from typing import Any
 
 from rbmfast.container import FileFormatError, read_file
-from rbmfast.models import RBM, ClassRBM, Network
+from rbmfast.models import DBN, RBM, ClassRBM, Network
 
-MODELS: dict[str, Any] = {
+MODELS: dict[str, Any] = {  # kinds of files that hold one
     "rbm": RBM,
     "class_rbm": ClassRBM,
+    "dbn": DBN,
     "network": Network,
-}  # kinds of files that hold one
+}
 ELSEWHERE = {
     "checkpoint": "a checkpoint of a training run: pass it to rf.train(..., resume=...)",
+    "pretraining": "a checkpoint of a pre-training: pass it to rf.pretrain(..., resume=...)",
     "fine-tuning": "a checkpoint of fine-tuning: pass it to rf.fine_tune(..., resume=...)",
 }
 
@@ -29,7 +31,7 @@ def load(path: str | os.PathLike[str]) -> Any:
 
     Returns
     -------
-    RBM or Network
+    RBM, ClassRBM, DBN or Network
         With the very numbers of the saved one, so that it gives the same bits.
 
     Raises

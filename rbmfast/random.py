@@ -48,6 +48,11 @@ class Purpose(IntEnum):
     TRACKING_SWAP = 23
     NETWORK_INIT = 24
     DROPOUT = 25
+    DBN_UP = 26
+    DBN_SAMPLE = 27
+    DBN_DOWN = 28
+    DBN_IMPUTE = 29
+    GREEDY = 30
 
 
 def check_seed(seed: SeedLike, name: str = "seed") -> int:

@@ -1,9 +1,10 @@
 """What is learned. A new model is a file beside these and a place in this list."""
 
 from rbmfast.models.class_rbm import ClassRBM
+from rbmfast.models.dbn import DBN
 from rbmfast.models.network import Dense, Network
 from rbmfast.models.patterns import PatternCounts
 from rbmfast.models.rbm import RBM
 from rbmfast.models.tempering import ParallelTempering
 
-__all__ = ["RBM", "ClassRBM", "ParallelTempering", "PatternCounts", "Network", "Dense"]
+__all__ = ["RBM", "ClassRBM", "DBN", "ParallelTempering", "PatternCounts", "Network", "Dense"]

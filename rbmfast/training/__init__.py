@@ -9,6 +9,7 @@ from rbmfast.training.classification import Discriminative, Hybrid
 from rbmfast.training.conditionals import Conditionals
 from rbmfast.training.finetuning import fine_tune
 from rbmfast.training.fpcd import FPCD
+from rbmfast.training.greedy import pretrain
 from rbmfast.training.history import History
 from rbmfast.training.loop import train
 from rbmfast.training.monitors import (
@@ -38,6 +39,7 @@ PENALTIES = (L1, L2, MaxNorm, SparsityTarget)
 __all__ = [
     "train",
     "fine_tune",
+    "pretrain",
     "History",
     "TrainingState",
     "CD",

@@ -1,0 +1,74 @@
+"""Deep belief networks as feed-forward networks, to be fine-tuned by backpropagation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from rbmfast.models.labels import features_unit, n_features
+from rbmfast.models.network import Dense, Network
+from rbmfast.models.rbm import RBM
+from rbmfast.random import SeedLike, check_integer
+from rbmfast.reference import F32
+from rbmfast.units import Unit
+
+ACTIVATIONS = {"bernoulli": "sigmoid", "gaussian": "linear"}  # what makes a unit's mean of its total input
+HEADS = ("softmax", "linear")
+
+
+def to_network(rbms: Sequence[RBM], n_outputs: int | None, head: str | None, seed: SeedLike) -> Network:
+    """The way up through `rbms`, and a head on top: see `DBN.to_network`."""
+    if head is not None and head not in HEADS:
+        raise ValueError(f"head must be 'softmax', 'linear' or None, got {head!r}")
+    if n_outputs is not None:
+        n_outputs = check_integer(n_outputs, "n_outputs", low=1)
+        if head is None:
+            raise ValueError(
+                f"n_outputs needs a head, 'softmax' or 'linear': got n_outputs={n_outputs} without"
+            )
+    layers = [Dense(*layer) for layer in _up(rbms)]
+    top, n = rbms[-1], n_features(rbms[-1])
+    n_classes = top.n_visible - n
+    if head == "softmax" and n_classes and n_outputs in (None, n_classes):
+        layers.append(Dense(top.W[n:].T, top.a[n:], head))
+    elif head is not None and n_outputs is not None:
+        layers.append(Dense.new(top.n_hidden, n_outputs, head, seed, layer=len(rbms)))
+    elif head == "linear" and n_outputs is None:
+        raise ValueError("n_outputs must be given for head='linear'")
+    return Network(layers, domain=features_unit(rbms[0]).domain)
+
+
+def to_autoencoder(recognition: Sequence[RBM], generative: Sequence[RBM]) -> Network:
+    """The way up, and the way down: see `DBN.to_autoencoder`."""
+    down = []
+    for rbm in reversed(generative):
+        n = n_features(rbm)
+        down.append(Dense(rbm.W[:n].T, rbm.a[:n], _activation(features_unit(rbm))))
+    layers = [Dense(*layer) for layer in _up(recognition)]
+    return Network([*layers, *down], domain=features_unit(recognition[0]).domain)
+
+
+def _up(rbms: Sequence[RBM]) -> list[tuple[F32, F32, str]]:
+    """Weights, biases and activation of each hidden layer.
+
+    What labels send to the top layer becomes a part of its bias, the shares of the classes in their place.
+    """
+    layers = []
+    for rbm in rbms:
+        n, bias = n_features(rbm), rbm.b
+        if n < rbm.n_visible:
+            n_classes = rbm.n_visible - n
+            means = rbm.visible_means
+            share = np.full(n_classes, 1 / n_classes, np.float32) if means is None else means[n:]
+            bias = bias + (share[:, None] * rbm.W[n:]).sum(axis=0)
+        layers.append((rbm.W[:n], bias, _activation(rbm.hidden)))
+    return layers
+
+
+def _activation(unit: Unit) -> str:
+    if unit.name not in ACTIVATIONS:
+        raise ValueError(
+            f"a network has layers of {' or '.join(ACTIVATIONS)} units, not of {unit.name} units"
+        )
+    return ACTIVATIONS[unit.name]

@@ -1,0 +1,852 @@
+"""Deep belief networks: against enumeration, and with the same bits everywhere.
+
+Statistical tests have fixed seeds; ALARM is the rate at which a correct sampler would have failed each.
+"""
+
+import copy
+import hashlib
+import itertools
+import pickle
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import expit, log_softmax
+from scipy.stats import chisquare
+
+import rbmfast as rf
+from rbmfast import _engine, reference
+from rbmfast.container import FileFormatError, read_file, write_file
+from rbmfast.likelihood import all_states, log_probabilities
+from rbmfast.models import DBN
+from rbmfast.random import MAX_ROW
+
+ALARM = 1e-6
+N_SAMPLES = 50_000
+FEWER = 15_000
+
+
+def network(sizes: tuple[int, ...] = (5, 4, 3), seed: int = 11, **units: Any) -> DBN:
+    """With large random parameters."""
+    rng = np.random.default_rng(seed)
+    dbn = rf.DBN(sizes, seed=0, **units)
+    for rbm in dbn.generative:
+        rbm.W = rng.normal(size=rbm.W.shape)
+        rbm.a = rng.normal(size=rbm.a.shape)
+        rbm.b = rng.normal(size=rbm.b.shape)
+    return dbn
+
+
+def given(p: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """Probabilities of states (n_states, n) of independent units with probabilities (m, n): (m, n_states)."""
+    on, p = states[None].astype(bool), p[:, None].astype(float)
+    return np.where(on, p, 1 - p).prod(axis=2)
+
+
+def down(rbm: rf.RBM, n: int) -> np.ndarray:
+    """p(v | h) of the first n visible units: (hidden states, visible states)."""
+    return given(rbm.visible_probabilities(all_states(rbm.n_hidden))[:, :n], all_states(n))
+
+
+def up(rbm: rf.RBM) -> np.ndarray:
+    return given(rbm.hidden_probabilities(all_states(rbm.n_visible)), all_states(rbm.n_hidden))
+
+
+def exact(dbn: DBN) -> np.ndarray:
+    """p(v) of all visible states in counting order."""
+    p = np.exp(log_probabilities(dbn.top))
+    for rbm in dbn.generative[-2::-1]:
+        p = p @ down(rbm, rbm.n_visible)
+    return p
+
+
+def exact_with_labels(dbn: DBN) -> np.ndarray:
+    """p(y, v): (n_classes, visible states)."""
+    top, n = dbn.top, dbn.sizes[-2]
+    states, labels = all_states(n), np.eye(dbn.n_classes)
+    F = [top.free_energy(np.hstack([states, np.tile(label, (len(states), 1))])) for label in labels]
+    p = np.exp(-np.array(F))
+    p /= p.sum()
+    for rbm in dbn.generative[-2::-1]:
+        p = p @ down(rbm, rbm.n_visible)
+    return p
+
+
+def numbers(states: np.ndarray) -> np.ndarray:
+    return states.astype(int) @ (1 << np.arange(states.shape[1])[::-1])
+
+
+def agrees(counts: np.ndarray, probabilities: np.ndarray) -> bool:
+    """Chi-square, rare patterns (expected fewer than 10 times) taken together."""
+    expected = probabilities / probabilities.sum() * counts.sum()
+    rare = expected < 10
+    if rare.any():
+        counts = np.append(counts[~rare], counts[rare].sum())
+        expected = np.append(expected[~rare], expected[rare].sum())
+    return chisquare(counts, expected).pvalue > ALARM
+
+
+def counts(states: np.ndarray) -> np.ndarray:
+    return np.bincount(numbers(states), minlength=2 ** states.shape[1])
+
+
+# --- Construction ------------------------------------------------------------------------------------------
+
+
+def test_layers() -> None:
+    dbn = rf.DBN([7, 5, 4, 3], visible="gaussian", hidden=["bernoulli", "bernoulli", "gaussian"], seed=3)
+    assert dbn.sizes == (7, 5, 4, 3)
+    assert (len(dbn), dbn.n_visible, dbn.n_classes, dbn.seed) == (3, 7, None, 3)
+    assert [(r.n_visible, r.n_hidden) for r in dbn.generative] == [(7, 5), (5, 4), (4, 3)]
+    assert [r.visible.name for r in dbn.generative] == ["gaussian", "bernoulli", "bernoulli"]
+    assert [r.hidden.name for r in dbn.generative] == ["bernoulli", "bernoulli", "gaussian"]
+    assert dbn.top is dbn.generative[-1]
+    assert all(r.is_untouched for r in dbn.generative)
+    assert repr(dbn) == "DBN([7, 5, 4, 3], visible='gaussian', hidden=['bernoulli', 'bernoulli', 'gaussian'])"
+
+
+def test_the_lowest_rbm_is_that_of_the_seed_and_the_others_differ() -> None:
+    dbn = rf.DBN([6, 6, 6, 6], seed=5)
+    assert_array_equal(dbn.generative[0].W, rf.RBM(6, 6, seed=5).W)
+    seeds = [rbm.seed for rbm in dbn.generative]
+    assert len({*seeds}) == 3
+    for one, other in itertools.combinations(dbn.generative, 2):
+        assert not np.isin(one.W, other.W).any()
+
+
+def test_labels_stand_beside_the_layer_below_the_top() -> None:
+    dbn = rf.DBN([7, 5, 4], n_classes=3, seed=0)
+    assert dbn.n_classes == 3 and dbn.sizes == (7, 5, 4)
+    assert (dbn.top.n_visible, dbn.top.n_hidden) == (8, 4)
+    assert type(dbn.generative[0]) is rf.RBM
+    assert repr(dbn) == "DBN([7, 5, 4], n_classes=3)"
+
+
+def test_add_layer_continues_the_seed() -> None:
+    dbn = rf.DBN([6, 4], seed=9)
+    dbn.add_layer(3)
+    assert dbn.sizes == (6, 4, 3)
+    assert_array_equal(dbn.top.W, rf.DBN([6, 4, 3], seed=9).top.W)
+    dbn.add_layer(2, seed=1)
+    assert_array_equal(dbn.top.W, rf.RBM(3, 2, seed=1).W)
+
+
+@pytest.mark.parametrize("unroll", [None, True])
+def test_an_unrolled_layer_leaves_the_distribution_as_it_was(unroll: bool | None) -> None:
+    # With the RBM below upside down on top, p(h1) and so p(v) are those of the RBM below: the bound is kept.
+    dbn = network((5, 4, 3))
+    before = exact(dbn)
+    dbn.add_layer(4, unroll=unroll)
+    assert not dbn.top.is_untouched
+    assert_allclose(exact(dbn), before, rtol=1e-5)
+    dbn.add_layer(3, unroll=unroll)
+    assert_allclose(exact(dbn), before, rtol=1e-5)
+
+
+def test_when_a_layer_is_unrolled() -> None:
+    dbn = network((5, 4, 3))
+    dbn.add_layer(4, unroll=False)
+    assert dbn.top.is_untouched
+    new = rf.DBN([5, 4], seed=0)
+    new.add_layer(5)  # nothing has been learned that could be kept
+    assert new.top.is_untouched
+    real = network((5, 4), visible="gaussian")
+    real.add_layer(5)  # other units than two layers below
+    assert real.top.is_untouched
+    real = network((5, 4), visible="gaussian")
+    real.add_layer(5, hidden="gaussian")
+    assert_array_equal(real.top.W, real.generative[0].W.T)
+
+
+def test_add_layer_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    dbn = network()
+    with pytest.raises(ValueError, match=r"unroll needs n_hidden=4 and hidden='bernoulli' .* n_hidden=5"):
+        dbn.add_layer(5, unroll=True)
+    with pytest.raises(ValueError, match="got n_hidden=4 and hidden='gaussian'"):
+        dbn.add_layer(4, hidden="gaussian", unroll=True)
+    with pytest.raises(ValueError, match="n_hidden must be an integer"):
+        dbn.add_layer(0)
+    with pytest.raises(ValueError, match="hidden must be one of"):
+        dbn.add_layer(3, hidden="potts")
+    assert len(dbn) == 2
+    with pytest.raises(ValueError, match="has labels beside its top RBM"):
+        rf.DBN([5, 4], n_classes=2, seed=0).add_layer(3)
+    monkeypatch.setattr("rbmfast.models.dbn.MAX_LAYERS", 2)
+    with pytest.raises(ValueError, match="at most 2 hidden layers"):
+        dbn.add_layer(3)
+
+
+def test_from_rbms_takes_the_very_objects() -> None:
+    rbms = [rf.RBM(5, 4, seed=0), rf.RBM(4, 3, seed=1)]
+    dbn = DBN.from_rbms(iter(rbms))
+    assert all(one is other for one, other in zip(dbn.generative, rbms, strict=True))
+    assert dbn.is_tied
+
+
+@pytest.mark.parametrize(
+    ("rbms", "error", "message"),
+    [
+        ([], ValueError, "rbms must be a list of 1 to 63 RBMs, got 0"),
+        ([None], TypeError, r"rbms\[0\] must be an rf.RBM, got None"),
+        ([rf.RBM(5, 4, seed=0), rf.RBM(5, 3, seed=0)], ValueError, r"rbms\[1\] must have 4 visible units"),
+        (
+            [rf.RBM(5, 4, seed=0), rf.RBM(4, 3, visible="gaussian", seed=0)],
+            ValueError,
+            "of type 'bernoulli', like the hidden layer below it, got 4 of type 'gaussian'",
+        ),
+        ([rf.RBM(4, 4, seed=0)] * 2, ValueError, r"rbms\[1\] is already in the list"),
+    ],
+)
+def test_from_rbms_refuses(rbms: list[Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        DBN.from_rbms(rbms)
+
+
+# --- Tied and untied ---------------------------------------------------------------------------------------
+
+
+def test_untie() -> None:
+    dbn = network((5, 4, 3, 2))
+    assert dbn.is_tied
+    assert all(r is g for r, g in zip(dbn.recognition, dbn.generative, strict=True))
+    V = all_states(5)
+    before = dbn.transform(V), dbn.sample(9, steps=5, seed=1)
+    dbn.untie()
+    assert not dbn.is_tied
+    assert [r is g for r, g in zip(dbn.recognition, dbn.generative, strict=True)] == [False, False, True]
+    assert_array_equal(dbn.transform(V), before[0])
+    mine = dbn.recognition[0]
+    dbn.untie()
+    assert dbn.recognition[0] is mine
+
+    dbn.recognition[0].W = -mine.W  # recognises otherwise, generates as before
+    assert not np.array_equal(dbn.transform(V), before[0])
+    assert_array_equal(dbn.sample(9, steps=5, seed=1), before[1])
+    dbn.generative[0].a = -dbn.generative[0].a
+    assert not np.array_equal(dbn.sample(9, steps=5, seed=1), before[1])
+
+
+def test_a_single_rbm_stays_tied() -> None:
+    dbn = network((5, 4))
+    dbn.untie()
+    assert dbn.is_tied
+
+
+# --- Up and down -------------------------------------------------------------------------------------------
+
+
+def test_hidden_probabilities_go_up_by_expectations() -> None:
+    dbn = network((5, 4, 3, 2))
+    x = all_states(5).astype(float)
+    for layer, rbm in enumerate(dbn.generative, start=1):
+        x = expit(x @ rbm.W + rbm.b)
+        assert_allclose(dbn.hidden_probabilities(all_states(5), layer), x, atol=5e-5)
+        assert_array_equal(
+            dbn.hidden_probabilities(all_states(5), layer), dbn.hidden_probabilities(all_states(5), layer - 4)
+        )
+    assert_array_equal(dbn.transform(all_states(5)), dbn.hidden_probabilities(all_states(5), 3))
+
+
+def test_visible_probabilities_go_down_by_expectations() -> None:
+    dbn = network((5, 4, 3, 2))
+    for layer, n in enumerate(dbn.sizes[1:], start=1):
+        x = all_states(n).astype(float)
+        for rbm in dbn.generative[layer - 1 :: -1]:
+            x = expit(x @ rbm.W.T + rbm.a)
+        assert_allclose(dbn.visible_probabilities(all_states(n), layer), x, atol=5e-5)
+
+
+def test_reconstruct_goes_up_and_down() -> None:
+    dbn = network((5, 4, 3))
+    x = dbn.transform(all_states(5))
+    assert_allclose(dbn.reconstruct(all_states(5)), dbn.visible_probabilities(x), atol=2e-5)
+
+
+def test_sample_hidden_draws_layer_by_layer() -> None:
+    dbn = network((5, 4, 3))
+    v = all_states(5)[[19]]
+    h = dbn.sample_hidden(np.repeat(v, N_SAMPLES, axis=0), seed=1)
+    p = up(dbn.recognition[0])[19] @ up(dbn.recognition[1])
+    assert agrees(counts(h), p)
+    h1 = dbn.sample_hidden(np.repeat(v, N_SAMPLES, axis=0), layer=1, seed=1)
+    assert agrees(counts(h1), up(dbn.recognition[0])[19])
+
+
+def test_sample_visible_draws_layer_by_layer() -> None:
+    dbn = network((5, 4, 3))
+    h = all_states(3)[[5]]
+    v = dbn.sample_visible(np.repeat(h, N_SAMPLES, axis=0), seed=1)
+    p = down(dbn.generative[1], 4)[5] @ down(dbn.generative[0], 5)
+    assert agrees(counts(v), p)
+
+
+# --- Sampling ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (5, 4, 3), (4, 3, 3, 3)])
+def test_sample_follows_the_distribution_of_the_network(sizes: tuple[int, ...]) -> None:
+    dbn = network(sizes)
+    v = dbn.sample(N_SAMPLES, steps=60, seed=1)
+    assert v.dtype == np.uint8
+    assert agrees(counts(v), exact(dbn))
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (5, 4, 3)])
+def test_sampled_means_have_the_means_of_the_network(sizes: tuple[int, ...]) -> None:
+    # Means lie in [0, 1], so that a standard error is at most 0.5 / sqrt(N): 5.5 of them, alarm 4e-8 each.
+    dbn = network(sizes)
+    p = dbn.sample(N_SAMPLES, steps=60, seed=1, last="mean")
+    assert p.dtype == np.float32 and ((p > 0) & (p < 1)).all()
+    assert_allclose(p.mean(axis=0), exact(dbn) @ all_states(sizes[0]), atol=5.5 * 0.5 / N_SAMPLES**0.5)
+
+
+def test_sample_starts_where_it_is_told() -> None:
+    # Two far modes of the top RBM, which a few Gibbs steps do not leave: chains stay where they start.
+    copy_up = rf.RBM.from_arrays(16 * np.eye(8), np.full(8, -8.0), np.full(8, -8.0))
+    modes = rf.RBM.from_arrays([[8.0]] * 8, [-4.0] * 8, [-32.0])
+    dbn = DBN.from_rbms([copy_up, modes])
+    start = np.repeat([[1] * 8, [0] * 8], 50, axis=0)
+    v = dbn.sample(100, steps=5, seed=1, start=start)
+    assert v[:50].mean() > 0.9 and v[50:].mean() < 0.1
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 3, 3)])
+def test_sample_with_labels(sizes: tuple[int, ...]) -> None:
+    dbn = network(sizes, n_classes=3)
+    p = exact_with_labels(dbn)
+    v, y = dbn.sample(FEWER, steps=25, seed=1, return_labels=True)
+    assert y.dtype == np.int64
+    assert agrees(np.bincount(16 * y + numbers(v), minlength=48), p.ravel())
+
+    wanted = np.arange(FEWER) % 3
+    v, y = dbn.sample(FEWER, steps=25, seed=2, labels=wanted, return_labels=True)
+    assert_array_equal(y, wanted)
+    for label in range(3):
+        assert agrees(counts(v[wanted == label]), p[label])
+    same = dbn.sample(99, steps=3, seed=2, labels=1)
+    assert_array_equal(same, dbn.sample(99, steps=3, seed=2, labels=[1] * 99))
+
+
+def test_labels_and_start_together() -> None:
+    dbn = network((4, 3, 3), n_classes=3)
+    start = all_states(4)
+    v, y = dbn.sample(16, steps=3, seed=1, labels=2, start=start, return_labels=True)
+    assert v.shape == (16, 4) and (y == 2).all()
+    free, y = dbn.sample(16, steps=3, seed=1, start=start, return_labels=True)
+    assert free.shape == (16, 4) and len({*y}) > 1
+
+
+def test_gaussian_visible_units() -> None:
+    # p(v) is a mixture of unit normals around W h1 + a. Means within 5.5 standard errors: alarm 4e-8 each.
+    dbn = network((3, 3, 2), visible="gaussian")
+    v = dbn.sample(N_SAMPLES, steps=60, seed=1)
+    assert v.dtype == np.float32
+    p = np.exp(log_probabilities(dbn.top))
+    centres = all_states(3) @ dbn.generative[0].W.T.astype(float) + dbn.generative[0].a
+    mean = p @ centres
+    variance = 1 + p @ (centres - mean) ** 2
+    assert (np.abs(v.mean(axis=0) - mean) < 5.5 * np.sqrt(variance / N_SAMPLES)).all()
+    assert_allclose(v.var(axis=0), variance, rtol=0.05)
+    assert_allclose(dbn.sample(N_SAMPLES, 60, seed=1, last="mean").mean(axis=0), mean, atol=0.05)
+    assert dbn.reconstruct(v[:5]).shape == (5, 3)
+    assert dbn.sample_visible(all_states(2), seed=1).dtype == np.float32
+
+
+# --- Classes -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", [(4, 3), (4, 3, 3)])
+def test_class_probabilities_by_enumeration(sizes: tuple[int, ...]) -> None:
+    dbn = network(sizes, n_classes=3)
+    top, n = dbn.top, sizes[-2]
+    m = all_states(4).astype(float) if len(sizes) == 2 else dbn.hidden_probabilities(all_states(4), 1)
+    x = m @ top.W[:n] + top.b + top.W[n:, None]  # (class, row, hidden unit)
+    expected = log_softmax(top.a[n:, None] + np.logaddexp(0, x).sum(axis=2), axis=0).T
+    found = dbn.predict_log_proba(all_states(4))
+    assert found.dtype == np.float64
+    assert_allclose(found, expected, atol=1e-4)
+    assert_array_equal(dbn.predict(all_states(4)), expected.argmax(axis=1))
+
+    # The top layer hears the classes' probabilities, or a class drawn from them.
+    p = np.exp(expected)
+    given_p = expit(m @ top.W[:n] + p @ top.W[n:] + top.b)
+    assert_allclose(dbn.transform(all_states(4)), given_p, atol=1e-4)
+    many = np.repeat(all_states(4)[[9]], N_SAMPLES, axis=0)
+    if len(sizes) == 2:
+        h = dbn.sample_hidden(many, seed=1)
+        assert agrees(counts(h), p[9] @ given(expit(x[:, 9]), all_states(3)))
+
+
+# --- Filling in --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_classes", [None, 3])
+def test_impute_with_a_single_rbm_is_exact(n_classes: int | None) -> None:
+    dbn = network((4, 3), n_classes=n_classes)
+    p = exact(dbn) if n_classes is None else exact_with_labels(dbn).sum(axis=0)
+    known = np.tile([1.0, np.nan, 0.0, np.nan], (FEWER, 1))
+    full = dbn.impute(known, steps=25, seed=1)
+    assert full.dtype == np.float32
+    assert_array_equal(full[:, [0, 2]], known[:, [0, 2]])
+    assert agrees(counts(full[:, [1, 3]]), p.reshape(2, 2, 2, 2)[1, :, 0, :].ravel())
+
+    # The average of 4000 chains; 0.02 is 6 standard errors and more.
+    full = dbn.impute(known[:4000], steps=25, seed=1, average=True)
+    q = p.reshape(2, 2, 2, 2)[1, :, 0, :] / p.reshape(2, 2, 2, 2)[1, :, 0, :].sum()
+    assert_allclose(full.mean(axis=0), [1, q[1].sum(), 0, q[:, 1].sum()], atol=0.02)
+
+
+def test_impute_in_a_deep_network_takes_its_sweeps() -> None:
+    """The chain that is documented, by its transition matrix: up, a Gibbs step of the top, down."""
+    dbn = network((3, 2, 2))
+    low, top = dbn.generative
+    sweep = up(low) @ up(top) @ down(top, 2) @ down(low, 3)  # v -> h1 -> h2 -> h1 -> v
+    known = np.tile([np.nan, 1.0, np.nan], (N_SAMPLES, 1))
+    here = [2, 3, 6, 7]  # states with the second unit on
+    held = np.zeros((8, 8))
+    for v in range(8):
+        held[v | 2] += np.eye(8)[v]  # the second unit goes back to 1
+    p = held @ given(expit(low.a)[None], all_states(3))[0]
+    for _ in range(2):
+        p = held @ (p @ sweep)
+    full = dbn.impute(known, steps=2, seed=1)
+    assert agrees(counts(full)[here], p[here])
+
+
+@pytest.mark.parametrize("average", [False, True])
+@pytest.mark.parametrize("units", [{}, {"visible": "gaussian"}, {"n_classes": 2}])
+def test_impute_keeps_every_known_entry(average: bool, units: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    dbn = network((4, 3, 3), **units)
+    for V in (rng.random((50, 4)), rng.integers(0, 2, (50, 4), dtype=np.uint8)):
+        mask = rng.random(V.shape) < 0.5
+        mask[:5] = False
+        mask[5:10] = True
+        before = V.copy()
+        full = dbn.impute(V, mask, steps=3, seed=1, average=average)
+        assert full.dtype == np.float32 and np.isfinite(full).all()
+        assert_array_equal(V, before)
+        assert_array_equal(full[~mask], V[~mask].astype(np.float32))
+        if not average and "visible" not in units:
+            assert np.isin(full[mask], (0, 1)).all()
+
+
+# --- The same bits -----------------------------------------------------------------------------------------
+
+N, ROWS = 83, 45
+rng = np.random.default_rng(5)
+DEEP = network((N, 40, 30, 20))
+LABELLED = network((N, 40, 30), n_classes=4)
+V = rng.integers(0, 2, (ROWS, N), dtype=np.uint8)
+H = rng.integers(0, 2, (ROWS, 20), dtype=np.uint8)
+GREY = rng.integers(0, 256, (ROWS, N), dtype=np.uint8)
+MASK = rng.random((ROWS, N)) < 0.3
+
+Function = Callable[..., np.ndarray]
+SAME_ANYWHERE: dict[str, Function] = {
+    "hidden_probabilities": lambda v, i: DEEP.hidden_probabilities(v),
+    "hidden_probabilities, lowest": lambda v, i: DEEP.hidden_probabilities(v, 1),
+    "sample_hidden": lambda v, i: DEEP.sample_hidden(v, seed=2, first_row=i),
+    "reconstruct": lambda v, i: DEEP.reconstruct(v),
+    "sample": lambda v, i: DEEP.sample(rows_of(v), 3, seed=2, first_row=i, start=v),
+    "impute": lambda v, i: DEEP.impute(v, MASK[i : i + rows_of(v)], steps=3, seed=2, first_row=i),
+    "impute, averaged": lambda v, i: DEEP.impute(
+        v, MASK[i : i + rows_of(v)], steps=3, seed=2, first_row=i, average=True
+    ),
+    "predict": lambda v, i: LABELLED.predict(v),
+    "sample with labels": lambda v, i: LABELLED.sample(rows_of(v), 3, seed=2, first_row=i, labels=1, start=v),
+    "impute with labels": lambda v, i: LABELLED.impute(
+        v, MASK[i : i + rows_of(v)], steps=3, seed=2, first_row=i
+    ),
+}
+
+
+def rows_of(v: object) -> int:
+    return v.shape[0] if hasattr(v, "shape") else ROWS
+
+
+def same_bits(x: np.ndarray, y: np.ndarray) -> None:
+    assert x.dtype == y.dtype and x.shape == y.shape
+    assert_array_equal(np.ascontiguousarray(x).view(np.uint8), np.ascontiguousarray(y).view(np.uint8))
+
+
+@pytest.fixture(params=sorted(SAME_ANYWHERE))
+def function(request: pytest.FixtureRequest) -> Function:
+    return SAME_ANYWHERE[request.param]
+
+
+def test_containers(function: Function) -> None:
+    expected = function(V, 0)
+    for data in (
+        V.astype(bool),
+        V.astype(np.float64),
+        np.asfortranarray(V),
+        sp.csr_array(V),
+        sp.coo_array(V),
+        rf.Packed(np.packbits(V, axis=1), N),
+        rf.Grey8(V * np.uint8(255)),
+    ):
+        same_bits(function(data, 0), expected)
+
+
+def test_containers_of_grey_levels(function: Function) -> None:
+    expected = function(rf.Grey8(GREY), 0)
+    same_bits(function(GREY / 255, 0), expected)
+    same_bits(function(sp.csr_array((GREY / 255).astype(np.float32)), 0), expected)
+
+
+def test_few_ones_in_a_sparse_matrix() -> None:
+    few = sp.csr_array(V * (rng.random(V.shape) < 0.02))
+    same_bits(DEEP.transform(few), DEEP.transform(few.toarray()))
+
+
+def test_rows_may_be_split(function: Function) -> None:
+    whole = function(V, 0)
+    parts = [function(V[i:j], i) for i, j in itertools.pairwise((0, 1, 17, 30, ROWS))]
+    same_bits(np.concatenate(parts), whole)
+
+
+def test_blocks_do_not_show(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = function(V, 0)
+    monkeypatch.setattr("rbmfast.models.dbn.BLOCK_BYTES", 8 * sum(DEEP.sizes) * 7)
+    same_bits(function(V, 0), whole)
+
+
+def test_threads_do_not_show(function: Function) -> None:
+    before = rf.get_num_threads()
+    whole = function(V, 0)
+    try:
+        for n in (1, 3):
+            rf.set_num_threads(n)
+            same_bits(function(V, 0), whole)
+    finally:
+        rf.set_num_threads(before)
+
+
+def test_the_way_down_may_be_split() -> None:
+    parts = [DEEP.sample_visible(H[i : i + 9], seed=2, first_row=i) for i in range(0, ROWS, 9)]
+    same_bits(np.concatenate(parts), DEEP.sample_visible(sp.csr_array(H), seed=2))
+    for last in ("sample", "mean"):
+        whole = DEEP.sample(20, steps=3, seed=9, last=last)
+        parts = [DEEP.sample(5, steps=3, seed=9, last=last, first_row=i) for i in range(0, 20, 5)]
+        same_bits(np.concatenate(parts), whole)
+
+
+@pytest.fixture
+def use_reference(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Called: puts the reference in the engine's place, everywhere."""
+
+    def replace() -> None:
+        for name, module in list(sys.modules.items()):
+            if name.startswith("rbmfast.") and getattr(module, "engine", None) is _engine:
+                monkeypatch.setattr(module, "engine", reference)
+        for name in ("DEEP", "LABELLED"):
+            monkeypatch.setattr(sys.modules[__name__], name, copy.deepcopy(globals()[name]))
+
+    return replace
+
+
+def test_the_reference_gives_the_same_bits(function: Function, use_reference: Callable[[], None]) -> None:
+    expected = function(V[:9], 0)
+    use_reference()
+    same_bits(function(V[:9], 0), expected)
+
+
+@pytest.mark.parametrize("who", ["engine", "reference"])
+def test_golden_hash(who: str, use_reference: Callable[[], None]) -> None:
+    """A change of these bits needs a new STREAM_VERSION."""
+    if who == "reference":
+        use_reference()
+    dbn = rf.DBN([20, 12, 9, 7], n_classes=3, seed=1)
+    for rbm in dbn.generative:
+        rbm.W = rbm.W * np.float32(100)
+    states = (np.arange(20 * 30).reshape(30, 20) * 7 % 11 < 4).astype(np.uint8)
+    digest = hashlib.sha256()
+    for answer in (
+        dbn.sample(20, steps=9, seed=3),
+        dbn.sample(20, steps=9, seed=3, labels=2, last="mean"),
+        dbn.sample(30, steps=2, seed=3, start=states, labels=0),
+        dbn.sample_hidden(states, 2, seed=3),
+        dbn.hidden_probabilities(states, 2),
+        dbn.sample_visible(states[:, :7], seed=3),
+        dbn.impute(states, states == 1, steps=4, seed=3),
+    ):
+        digest.update(answer.tobytes())
+    assert reference.STREAM_VERSION == 1
+    assert digest.hexdigest()[:32] == "4853aa9e46c5b7c04df7aebee39b262f"
+
+
+def test_no_two_methods_and_no_two_layers_share_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every draw of one seed and row has an address of its own: purpose, layer, step."""
+    seen: dict[str, set[tuple[int, int, int]]] = {}
+    name = ""
+
+    def note(unit: Any, x: Any, seed: int, purpose: int, layer: int, step: int, *_: Any, **__: Any) -> Any:
+        address = (int(purpose), layer, step)
+        assert address not in seen[name], address
+        seen[name].add(address)
+        return np.zeros(x.shape, np.uint8)
+
+    monkeypatch.setattr(rf.Bernoulli, "sample", note)
+    monkeypatch.setattr(rf.Bernoulli, "fused", False)
+    monkeypatch.setattr(
+        rf.Bernoulli,
+        "sample_from",
+        lambda unit, weights, states, bias, *address, **_: note(
+            unit, np.zeros((len(states), len(bias))), *address
+        ),
+    )
+    dbn, one = rf.DBN([4, 4, 4, 4], seed=0), all_states(4)[:1]
+    calls: dict[str, Callable[[], object]] = {
+        "sample_hidden": lambda: dbn.sample_hidden(one, seed=1),
+        "sample_visible": lambda: dbn.sample_visible(one, seed=1),
+        "sample": lambda: dbn.sample(1, steps=3, seed=1),
+        "start": lambda: dbn.sample(1, steps=3, seed=1, start=one),
+        "impute": lambda: dbn.impute(one, one == 0, steps=3, seed=1),
+    }
+    for name, call in calls.items():
+        seen[name] = set()
+        call()
+        assert seen[name]
+    seen.pop("start")  # the same method as "sample"
+    for one_set, other in itertools.combinations(seen.values(), 2):
+        assert not one_set & other
+
+
+# --- Files and copies --------------------------------------------------------------------------------------
+
+KINDS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "gaussian": {"visible": "gaussian", "hidden": ["bernoulli", "gaussian", "bernoulli"]},
+    "labels": {"n_classes": 3},
+}
+
+
+def same(one: DBN, other: DBN) -> None:
+    assert (one.sizes, one.n_classes, one.seed, one.is_tied) == (
+        other.sizes,
+        other.n_classes,
+        other.seed,
+        other.is_tied,
+    )
+    pairs = zip((*one.generative, *one.recognition), (*other.generative, *other.recognition), strict=True)
+    for mine, its in pairs:
+        assert type(mine) is type(its)
+        assert (mine.visible, mine.hidden, mine.seed) == (its.visible, its.hidden, its.seed)
+        assert mine.is_untouched == its.is_untouched
+        for name in ("W", "a", "b"):
+            same_bits(getattr(mine, name), getattr(its, name))
+
+
+@pytest.mark.parametrize("untied", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", ["file", "pickle", "copy", "deepcopy"])
+def test_round_trip(tmp_path: Path, kind: str, untied: bool, how: str) -> None:
+    dbn = network((6, 5, 4, 3), **KINDS[kind])
+    if untied:
+        dbn.untie()
+        dbn.recognition[1].W = -dbn.recognition[1].W
+    if how == "file":
+        dbn.save(tmp_path / "a.dbn")
+        twin = rf.load(tmp_path / "a.dbn")
+    else:
+        twin = {
+            "pickle": lambda x: pickle.loads(pickle.dumps(x)),
+            "copy": copy.copy,
+            "deepcopy": copy.deepcopy,
+        }[how](dbn)
+    assert type(twin) is DBN
+    same(twin, dbn)
+    assert twin.is_tied is not untied
+    assert_array_equal(twin.sample(3, 4, seed=1), dbn.sample(3, 4, seed=1))
+    twin.generative[0].W = 0 * twin.generative[0].W  # a thing of its own
+    assert dbn.generative[0].W.any()
+    assert twin.recognition[0].W.any() == untied  # the very same object where weights are tied
+
+
+def test_equal_networks_make_equal_files(tmp_path: Path) -> None:
+    for name in "ab":
+        rf.DBN([5, 4, 3], seed=1).save(tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_new_network_stays_new_in_a_file(tmp_path: Path) -> None:
+    rf.DBN([5, 4, 3], seed=1).save(tmp_path / "a.dbn")
+    assert all(rbm.is_untouched for rbm in rf.load(tmp_path / "a.dbn").generative)
+
+
+def test_damage_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.dbn"
+    rf.DBN([3, 2, 2], seed=1).save(path)
+    good = path.read_bytes()
+    for i in range(0, len(good), 5):
+        path.write_bytes(good[:i] + bytes([good[i] ^ 1]) + good[i + 1 :])
+        with pytest.raises(FileFormatError, match=r"a\.dbn"):
+            rf.load(path)
+        path.write_bytes(good[:i])
+        with pytest.raises(FileFormatError, match=r"a\.dbn"):
+            rf.load(path)
+
+
+def crafted(change: Callable[[dict, dict], object]) -> tuple[dict, dict]:
+    dbn = rf.DBN([5, 4, 3], seed=1)
+    dbn.untie()
+    meta, arrays = dbn.to_state()
+    change(meta, arrays)
+    return meta, arrays
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m, a: m.pop("sizes"), "sizes is lacking"),
+        (lambda m, a: m.pop("rbms"), "rbms is lacking"),
+        (lambda m, a: m.update(sizes=[5, 4, 4]), r"sizes must be those of the RBMs, \[5, 4, 3\]"),
+        (lambda m, a: m.update(sizes=[5, 4]), "the RBMs of 1 layers must be"),
+        (lambda m, a: m.update(sizes=5), "sizes must be a list"),
+        (lambda m, a: m.update(rbms=5), "rbms must be a list of descriptions"),
+        (lambda m, a: m["rbms"].pop(0), "the RBMs of 2 layers must be"),
+        (lambda m, a: m["rbms"].append({**m["rbms"][2], "name": "x"}), "x: W is lacking"),
+        (lambda m, a: a.pop("generative/1/W"), "generative/1: W is lacking"),
+        (lambda m, a: a.update({"generative/1/a": np.full(4, np.nan)}), "generative/1: a must be finite"),
+        (lambda m, a: m["rbms"][1].update(visible="gaussian"), r"rbms\[1\] must have 4 visible units"),
+        (lambda m, a: m["rbms"][2].update(hidden="gaussian"), r"rbms\[1\] must have 4 visible units"),
+        (lambda m, a: m.update(seed=-1), "seed must be an integer"),
+    ],
+)
+def test_contradictions_are_refused(tmp_path: Path, change: Callable[..., object], message: str) -> None:
+    path = tmp_path / "a.dbn"
+    write_file(path, "dbn", *crafted(change))
+    with pytest.raises(FileFormatError, match=rf"a\.dbn' holds no valid model: {message}"):
+        rf.load(path)
+
+
+def test_what_a_file_holds(tmp_path: Path) -> None:
+    """The format is a promise: old files must stay readable."""
+    dbn = rf.DBN([5, 4, 3], seed=1)
+    dbn.untie()
+    dbn.save(tmp_path / "a.dbn")
+    kind, meta, arrays = read_file(tmp_path / "a.dbn")
+    assert kind == "dbn"
+    rbms = meta.pop("rbms")
+    assert meta == {"sizes": [5, 4, 3], "n_classes": None, "seed": 1, "stream_version": 1}
+    names = ["generative/0", "generative/1", "recognition/0"]
+    assert [rbm["name"] for rbm in rbms] == names
+    assert {*arrays} == {f"{name}/{array}" for name in names for array in "Wab"}
+
+
+# --- Bad input ---------------------------------------------------------------------------------------------
+
+GOOD = V[:2, :5]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"sizes": 5}, TypeError, "sizes must be a list of two or more"),
+        ({"sizes": "54"}, TypeError, "sizes must be a list of two or more"),
+        ({"sizes": [5]}, ValueError, "sizes must be a list of two or more"),
+        ({"sizes": [1] * 65}, ValueError, "sizes must .* at most 64; got 65"),
+        ({"sizes": [5, 0]}, ValueError, r"sizes\[1\] must be an integer"),
+        ({"sizes": [5, 2.5]}, TypeError, r"sizes\[1\] must be an integer"),
+        ({"n_classes": 1}, ValueError, "n_classes must be an integer"),
+        ({"n_classes": 2.0}, TypeError, "n_classes must be an integer"),
+        ({"visible": "potts"}, ValueError, "visible must be one of"),
+        ({"hidden": "potts"}, ValueError, "hidden must be one of"),
+        ({"hidden": ["bernoulli"]}, ValueError, "hidden must have a unit type for each of 2 hidden layers"),
+        ({"hidden": ["bernoulli", 3]}, TypeError, r"hidden\[1\] must be one of"),
+        ({"seed": -1}, ValueError, "seed must be an integer"),
+    ],
+)
+def test_bad_networks(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        rf.DBN(**{"sizes": [5, 4, 3], "seed": 0, **arguments})
+
+
+TAKES_V: dict[str, Callable[[DBN, Any], object]] = {
+    "hidden_probabilities": lambda dbn, v: dbn.hidden_probabilities(v),
+    "transform": lambda dbn, v: dbn.transform(v),
+    "sample_hidden": lambda dbn, v: dbn.sample_hidden(v),
+    "reconstruct": lambda dbn, v: dbn.reconstruct(v),
+    "impute": lambda dbn, v: dbn.impute(v, steps=1),
+    "sample": lambda dbn, v: dbn.sample(2, 1, start=v),
+    "predict": lambda dbn, v: dbn.predict(v),
+    "predict_log_proba": lambda dbn, v: dbn.predict_log_proba(v),
+}
+BAD_STATES = {
+    "two": (np.full((2, 5), 2), ValueError),
+    "infinity": (np.full((2, 5), np.inf), ValueError),
+    "too wide": (np.zeros((2, 6)), ValueError),
+    "no rows": (np.zeros((0, 5)), ValueError),
+    "1-D": (np.zeros(5), ValueError),
+    "text": (np.full((2, 5), "0"), TypeError),
+}
+
+
+@pytest.mark.parametrize("bad", BAD_STATES)
+@pytest.mark.parametrize("function", TAKES_V)
+def test_bad_visible_states(function: str, bad: str) -> None:
+    states, error = BAD_STATES[bad]
+    dbn = network((5, 4, 3), n_classes=2 if "predict" in function else None)
+    with pytest.raises(error, match=r"^start\b" if function == "sample" else r"^V\b"):
+        TAKES_V[function](dbn, states)
+
+
+@pytest.mark.parametrize("bad", BAD_STATES)
+def test_bad_hidden_states(bad: str) -> None:
+    states, error = BAD_STATES[bad]
+    dbn = network((3, 5))
+    for call in (dbn.visible_probabilities, dbn.sample_visible):
+        with pytest.raises(error, match=r"^H\b"):
+            call(states)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda d: d.hidden_probabilities(GOOD, 0), ValueError, "layer must be a hidden layer, from 1 to 2"),
+        (lambda d: d.hidden_probabilities(GOOD, 3), ValueError, "layer must be"),
+        (lambda d: d.sample_hidden(GOOD, -3), ValueError, "layer must be"),
+        (lambda d: d.visible_probabilities(GOOD, 1.5), TypeError, "layer must be"),
+        (lambda d: d.sample_hidden(GOOD, first_row=MAX_ROW), ValueError, "first_row must be"),
+        (lambda d: d.sample_hidden(GOOD, seed="x"), TypeError, "seed must be"),
+        (lambda d: d.sample(0), ValueError, "n must be"),
+        (lambda d: d.sample(2, 0), ValueError, "steps must be"),
+        (lambda d: d.sample(2, 1, last="mode"), ValueError, "last must be 'sample' or 'mean', got 'mode'"),
+        (lambda d: d.sample(2, 1, start=GOOD[:1]), ValueError, "start must have n=2 rows, got 1"),
+        (lambda d: d.sample(2, 1, labels=0), ValueError, "labels need a network with labels"),
+        (lambda d: d.sample(2, 1, return_labels=True), ValueError, "return_labels needs a network with"),
+        (lambda d: d.sample(10**12), MemoryError, "n=1000000000000 states needs"),
+        (lambda d: d.predict(GOOD), ValueError, "this network has no labels"),
+        (lambda d: d.impute(GOOD, np.zeros((2, 5))), TypeError, "mask must be a bool array"),
+        (lambda d: d.impute(GOOD, np.zeros((2, 4), bool)), ValueError, "mask must have the shape"),
+        (lambda d: d.impute(GOOD, steps=0), ValueError, "steps must be"),
+    ],
+)
+def test_bad_arguments(
+    call: Callable[[DBN], object], error: type[Exception], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rbmfast.runtime._physical_memory", lambda: 2**40)
+    with pytest.raises(error, match=message):
+        call(network((5, 4, 3)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "message"),
+    [
+        (3, ValueError, "labels must be class numbers from 0 to 2, got 3"),
+        ([0, -1], ValueError, "labels must be class numbers from 0 to 2, got -1"),
+        ([0, 1, 2], ValueError, re.escape("labels must be one class number or 2 of them, got shape (3,)")),
+        ([0.0, 1.0], TypeError, "labels must be integers"),
+        ("0", TypeError, "labels must be integers"),
+    ],
+)
+def test_bad_labels(labels: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        network((5, 4, 3), n_classes=3).sample(2, 1, labels=labels)

@@ -1,0 +1,623 @@
+"""Greedy pre-training: what every layer learns from, the same bits everywhere, stopping and going on."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.testing import assert_array_equal
+from training.helpers import bits, history_without_times, random_rows
+
+import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast.container import FileFormatError, read_file, write_file
+from rbmfast.data import as_rows
+from rbmfast.likelihood import log_probabilities
+from rbmfast.models import DBN
+from rbmfast.random import Purpose
+from rbmfast.training import greedy
+
+SIZES = (9, 7, 6, 5)
+X = random_rows(47, 9)
+X_VAL = random_rows(20, 9, seed=1)
+REAL = np.random.default_rng(2).normal(size=(47, 9)).astype(np.float32)
+Y = np.arange(47) % 3
+SETTINGS: dict[str, Any] = {"epochs": 3, "batch_size": 10, "seed": 5, "optimizer": rf.SGD(0.3, momentum=0.5)}
+
+
+def new(sizes: tuple[int, ...] = SIZES, seed: int = 3, **units: Any) -> DBN:
+    return rf.DBN(sizes, seed=seed, **units)
+
+
+def all_bits(dbn: DBN) -> list[tuple[bytes, ...]]:
+    return [bits(rbm) for rbm in dbn.generative]
+
+
+def trained(data: Any = X, y: Any = None, units: dict[str, Any] | None = None, **more: Any) -> DBN:
+    dbn = new(**(units or {}))
+    rf.pretrain(dbn, data, y, **{**SETTINGS, **more})
+    return dbn
+
+
+# --- What the layers learn from ----------------------------------------------------------------------------
+
+
+def drawn(rbm: rf.RBM, states: np.ndarray, layer: int, step: int = 0) -> np.ndarray:
+    """Hidden states, one for each row, with the random numbers that docs/design/001 names."""
+    return engine.affine_sigmoid_bernoulli(rbm._weights(), states, rbm.b, 5, Purpose.GREEDY, layer, step, 0)
+
+
+def seed_of(layer: int) -> int:
+    low, high = engine.uniform_u32(1, 2, 5, Purpose.GREEDY, layer, 2)[0].tolist()
+    return low + 2**32 * high
+
+
+def test_every_layer_learns_from_states_of_the_one_below() -> None:
+    dbn = trained(monitors=[rf.ReconstructionError()], validation=X_VAL)
+    twin, data, validation = new(), X, X_VAL
+    for i, rbm in enumerate(twin.generative):
+        settings = {**SETTINGS, "seed": seed_of(i) if i else 5}
+        history = rf.train(rbm, data, **settings, monitors=[rf.ReconstructionError()], validation=validation)
+        data, validation = drawn(rbm, data, i + 1), drawn(rbm, validation, i + 1, step=1)
+    assert all_bits(dbn) == all_bits(twin)
+    assert len({seed_of(i) for i in (1, 2)} | {5}) == 3
+    again = rf.pretrain(new(), X, **SETTINGS, monitors=[rf.ReconstructionError()], validation=X_VAL)
+    assert len(again) == 3
+    assert history_without_times(again[-1]) == history_without_times(history)
+
+
+def test_or_from_its_probabilities() -> None:
+    dbn = trained(activations="probabilities")
+    twin = new()
+    data = as_rows(X)
+    for i, rbm in enumerate(twin.generative):
+        rf.train(rbm, data, **{**SETTINGS, "seed": seed_of(i) if i else 5})
+        levels = rbm._up.expectation(data.all())
+        assert levels.dtype == np.uint16
+        data = as_rows(levels / 65535.0)
+    assert all_bits(dbn) == all_bits(twin)
+    assert all_bits(dbn)[1] != all_bits(trained())[1]
+
+
+def test_each_layer_has_settings_of_its_own() -> None:
+    own = [{"epochs": 2}, {"method": rf.PCD(1), "penalties": [rf.L2(0.01)]}, {"epochs": 0, "batch_size": 7}]
+    dbn, twin = new(), new()
+    histories = rf.pretrain(dbn, X, **SETTINGS, layers=own)
+    assert [len(history) for history in histories] == [3, 4, 1]
+    rf.train(twin.generative[0], X, **{**SETTINGS, "epochs": 2})
+    assert bits(twin.generative[0]) == bits(dbn.generative[0])
+    assert dbn.top.a.all()  # initialised from its data all the same
+    assert_array_equal(dbn.top.W, twin.top.W)
+
+
+def test_iterators_serve_every_layer() -> None:
+    histories = rf.pretrain(new(), X, **SETTINGS, monitors=iter([rf.WeightNorm()]))
+    assert all("weight_norm" in " ".join(history) for history in histories)
+
+
+def test_a_layer_added_later() -> None:
+    dbn = trained()
+    before = all_bits(dbn)
+    dbn.add_layer(4)
+    histories = rf.pretrain(dbn, X, **SETTINGS, first_layer=3)
+    assert len(histories) == 1
+    assert all_bits(dbn)[:3] == before
+    twin = new((*SIZES, 4))
+    rf.pretrain(twin, X, **SETTINGS)
+    assert all_bits(dbn) == all_bits(twin)
+
+
+def test_gaussian_first_layer() -> None:
+    dbn = trained(REAL, units={"visible": "gaussian"}, optimizer=rf.SGD(0.01))
+    assert all(np.isfinite(rbm.W).all() and not rbm.is_untouched for rbm in dbn.generative)
+    assert_array_equal(dbn.generative[0].W, _lowest_alone(REAL).W)
+    assert dbn.sample(3, 5, seed=1).dtype == np.float32
+
+
+def _lowest_alone(data: np.ndarray) -> rf.RBM:
+    rbm = rf.RBM(9, 7, visible="gaussian", seed=3)
+    rf.train(rbm, data, **{**SETTINGS, "optimizer": rf.SGD(0.01)})
+    return rbm
+
+
+@pytest.mark.parametrize("activations", ["samples", "probabilities"])
+def test_real_valued_hidden_layers(activations: str) -> None:
+    hidden = ["gaussian", "bernoulli", "bernoulli"]
+    settings = {"units": {"hidden": hidden}, "activations": activations, "optimizer": rf.SGD(0.01)}
+    assert all_bits(trained(**settings)) == all_bits(trained(cache="stream", **settings))
+
+
+def test_an_unrolled_layer_does_not_make_the_network_worse() -> None:
+    """Exactly: 16 visible states of four noisy patterns; the unrolled layer starts from the same p(v)."""
+
+    def mean_log_p(dbn: DBN) -> float:
+        p = np.exp(log_probabilities(dbn.top))
+        for rbm in dbn.generative[-2::-1]:
+            n, m = rbm.n_visible, rbm.n_hidden
+            H = (np.arange(2**m)[:, None] >> np.arange(m)[::-1]) & 1
+            V = (np.arange(2**n)[:, None] >> np.arange(n)[::-1]) & 1
+            q = rbm.visible_probabilities(H).astype(float)[:, None]
+            p = p @ np.where(V[None], q, 1 - q).prod(axis=2)
+        return float(np.log(p[data @ (1 << np.arange(6)[::-1])]).mean())
+
+    data = random_rows(400, 6, seed=4).astype(int)
+    dbn = new((6, 4))
+    rf.pretrain(dbn, data, epochs=60, seed=1, batch_size=20, optimizer=rf.SGD(0.1))
+    dbn.add_layer(6)
+    before = mean_log_p(dbn)
+    rf.pretrain(
+        dbn, data, epochs=30, seed=1, batch_size=20, first_layer=1, method=rf.PCD(5), optimizer=rf.SGD(0.02)
+    )
+    assert mean_log_p(dbn) > before
+
+
+# --- Labels ------------------------------------------------------------------------------------------------
+
+
+def test_labels_are_learned_by_the_top() -> None:
+    rng = np.random.default_rng(0)
+    prototypes = rng.integers(0, 2, (3, 20))
+    y = rng.integers(0, 3, 600)
+    data = prototypes[y] ^ (rng.random((600, 20)) < 0.1)
+    dbn = new((20, 15, 10), n_classes=3)
+    histories = rf.pretrain(dbn, data[:500], y[:500], epochs=15, batch_size=20, seed=1, optimizer=rf.SGD(0.1))
+    assert len(histories) == 2
+    assert (dbn.predict(data[500:]) == y[500:]).mean() > 0.9
+    made = dbn.sample(60, steps=50, seed=2, labels=np.arange(60) % 3, last="mean")
+    nearest = np.abs(made[:, None] - prototypes).sum(axis=2).argmin(axis=1)
+    assert (nearest == np.arange(60) % 3).mean() > 0.7  # by chance: 0.33
+
+
+def test_the_top_sees_states_and_one_hot_labels() -> None:
+    dbn = trained(X, Y, units={"sizes": (9, 7, 6), "n_classes": 3})
+    twin = new((9, 7, 6), n_classes=3)
+    rf.train(twin.generative[0], X, **SETTINGS)
+    states = np.hstack([drawn(twin.generative[0], X, 1), np.eye(3, dtype=np.uint8)[Y]])
+    rf.train(twin.top, states, **{**SETTINGS, "seed": seed_of(1)})
+    assert all_bits(dbn) == all_bits(twin)
+
+
+@pytest.mark.parametrize("activations", ["samples", "probabilities"])
+@pytest.mark.parametrize("sizes", [(9, 6), (9, 7, 6)])
+def test_labels_beside_all_kinds_of_data(sizes: tuple[int, ...], activations: str) -> None:
+    grey = np.random.default_rng(0).random(X.shape)
+    for data, visible in ((X, "bernoulli"), (grey, "bernoulli"), (REAL, "gaussian")):
+        units = {"sizes": sizes, "n_classes": 3, "visible": visible}
+        one, other = (
+            trained(
+                data,
+                Y,
+                units,
+                activations=activations,
+                cache=cache,
+                optimizer=rf.SGD(0.01),
+                validation=(data[:9], Y[:9]),
+                monitors=[rf.ReconstructionError()],
+            )
+            for cache in ("memory", "stream")
+        )
+        assert all_bits(one) == all_bits(other)
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "message"),
+    [
+        (None, ValueError, "y must be given: the network has 3 classes"),
+        (Y[:-1], ValueError, r"y must have shape \(47,\)"),
+        (Y[:, None], ValueError, r"y must have shape \(47,\)"),
+        (Y / 1.0, TypeError, "y must be integers"),
+        (np.where(np.arange(47) == 8, -1, Y), ValueError, r"y\[8\] is -1, but every row needs a class here"),
+        (np.where(np.arange(47) == 8, 3, Y), ValueError, r"y\[8\] is 3, but classes must be .* 0 to 2"),
+    ],
+)
+def test_bad_labels(y: Any, error: type[Exception], message: str) -> None:
+    dbn = new(n_classes=3)
+    before = all_bits(dbn)
+    with pytest.raises(error, match=message):
+        rf.pretrain(dbn, X, y, **SETTINGS)
+    assert all_bits(dbn) == before
+    with pytest.raises(error, match=message.replace("y", "y of validation", 1)):
+        rf.pretrain(dbn, X, Y, **SETTINGS, validation=(X, y))
+
+
+# --- The same bits -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activations", ["samples", "probabilities"])
+def test_caches_do_not_show(activations: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def learned(cache: str) -> list[Any]:
+        settings = {"monitors": [rf.ReconstructionError()], "validation": X_VAL, "method": rf.PCD(1)}
+        return all_bits(trained(activations=activations, cache=cache, **settings))
+
+    whole = learned("memory")
+    assert learned("stream") == whole
+    assert learned("auto") == whole
+    monkeypatch.setattr(greedy, "PACKED_BYTES", 1)
+    assert learned("memory") == whole
+    monkeypatch.setattr(greedy, "BLOCK_VALUES", 70)
+    assert learned("memory") == whole
+
+
+@pytest.mark.parametrize("activations", ["samples", "probabilities"])
+def test_cached_rows_are_the_streamed_ones(activations: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = trained()._stack.rows_at(2, as_rows(X), activations, seed=5, step=0)
+    memory = greedy.cached(stream)
+    monkeypatch.setattr(greedy, "PACKED_BYTES", 1)
+    packed = greedy.cached(stream)
+    assert memory.kind == packed.kind == stream.kind == ("binary" if activations == "samples" else "grey")
+    assert memory.fingerprint() == stream.fingerprint() == packed.fingerprint()
+    some = np.array([40, 3, 3, -1])
+    for rows in (memory, packed):
+        assert_array_equal(rows.block(some), stream.block(some))
+    assert (memory.direct is not None) == (activations == "samples")
+
+
+def test_auto_streams_what_takes_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+    monkeypatch.setattr(greedy, "cached", lambda rows: kept.append(rows.n_features) or rows)
+    for memory, widths in ((10**9, [7, 6]), (4 * 47 * 6, [6]), (4 * 47 * 6 - 1, [])):
+        dbn = new()
+        kept.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr("rbmfast.runtime._physical_memory", lambda memory=memory: memory)
+            rf.pretrain(dbn, X, **SETTINGS)
+        assert kept == widths
+    dbn = new()
+    monkeypatch.setattr("rbmfast.runtime._physical_memory", lambda: 47 * 6)
+    with pytest.raises(MemoryError, match="a cache of 47 rows of 7 hidden units needs"):
+        rf.pretrain(dbn, X, **SETTINGS, cache="memory")
+
+
+def test_containers_and_threads_do_not_show() -> None:
+    whole = all_bits(trained())
+    for data in (X.astype(bool), X.astype(np.float64), sp.csr_array(X), rf.Packed(np.packbits(X, axis=1), 9)):
+        assert all_bits(trained(data)) == whole
+    before = rf.get_num_threads()
+    try:
+        for n in (1, 3):
+            rf.set_num_threads(n)
+            assert all_bits(trained()) == whole
+    finally:
+        rf.set_num_threads(before)
+
+
+# --- Stopping and going on ---------------------------------------------------------------------------------
+
+
+class Stop(Exception):
+    pass
+
+
+class StopAfter(rf.Callback):
+    """Raises after so many epochs, counted over all layers."""
+
+    def __init__(self, epochs: int, error: type[BaseException] = Stop) -> None:
+        self.left = epochs
+        self.error = error
+
+    def on_epoch_end(self, progress: Any) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise self.error
+
+
+def layered(**more: Any) -> dict[str, Any]:
+    return {
+        **SETTINGS,
+        "layers": [
+            {"method": rf.PCD(1, 13), "centered": True},
+            {
+                "optimizer": rf.SGD(rf.Exponential(0.3, 0.7), momentum=0.5),
+                "penalties": [rf.SparsityTarget(0.2)],
+            },
+            {"epochs": 4},
+        ],
+        "monitors": [rf.ReconstructionError()],
+        "validation": X_VAL,
+        **more,
+    }
+
+
+@pytest.mark.parametrize("cache", ["memory", "stream"])
+@pytest.mark.parametrize("stop", [1, 3, 4, 6, 7, 10])
+def test_after_an_exception(stop: int, cache: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    dbn = new()
+    histories = rf.pretrain(dbn, X, **layered())
+    with pytest.raises(Stop):
+        rf.pretrain(new(), X, **layered(checkpoint=path, callbacks=[StopAfter(stop)], cache=cache))
+    resumed = new(seed=77)  # its own parameters do not matter
+    second = rf.pretrain(resumed, X, **layered(checkpoint=path, resume=path, cache=cache))
+    assert all_bits(resumed) == all_bits(dbn)
+    assert [*map(history_without_times, second)] == [*map(history_without_times, histories)]
+    for mine, its in zip(resumed.generative, dbn.generative, strict=True):
+        assert_array_equal(mine.visible_means, its.visible_means)
+
+    once_more = new(seed=78)  # all is done
+    rf.pretrain(once_more, X, **layered(resume=path))
+    assert all_bits(once_more) == all_bits(dbn)
+
+
+def test_with_labels_and_lower_layers_that_stay(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    start = trained(X, Y, {"n_classes": 3})
+    start.save(tmp_path / "start.dbn")
+    rf.pretrain(start, X, Y, **SETTINGS, first_layer=1)
+    stopped = rf.load(tmp_path / "start.dbn")
+    with pytest.raises(Stop):
+        rf.pretrain(stopped, X, Y, **SETTINGS, first_layer=1, checkpoint=path, callbacks=[StopAfter(4)])
+    resumed = new(seed=77, n_classes=3)
+    rf.pretrain(resumed, X, Y, **{**SETTINGS, "seed": None}, first_layer=1, resume=path)
+    assert all_bits(resumed) == all_bits(start)
+
+
+def test_early_stopping_of_every_layer(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+
+    def settings(*callbacks: rf.Callback, **more: Any) -> dict[str, Any]:
+        stopping = rf.EarlyStopping("validation_reconstruction_error", patience=2)
+        monitors = [rf.ReconstructionError()]
+        return {
+            **{**SETTINGS, "epochs": 40, "optimizer": rf.SGD(2.0)},
+            **{"monitors": monitors, "validation": X_VAL, "callbacks": [stopping, *callbacks]},
+            **more,
+        }
+
+    dbn = new()
+    histories = rf.pretrain(dbn, X, **settings())
+    lengths = [len(history) - 1 for history in histories]
+    assert any(history.stopped for history in histories)
+    with pytest.raises(Stop):
+        rf.pretrain(new(), X, **settings(StopAfter(lengths[0] + 2), checkpoint=path))
+    resumed = new()
+    rf.pretrain(resumed, X, **settings(checkpoint=path, resume=path))
+    assert all_bits(resumed) == all_bits(dbn)
+
+
+def test_ctrl_c_leaves_the_layers_below_trained() -> None:
+    dbn, twin = new(), trained()
+    untouched = new()
+    with pytest.raises(KeyboardInterrupt):
+        rf.pretrain(dbn, X, **SETTINGS, callbacks=[StopAfter(5, KeyboardInterrupt)])
+    assert bits(dbn.generative[0]) == bits(twin.generative[0])
+    second = new()
+    rf.pretrain(second, X, **SETTINGS, layers=[{}, {"epochs": 2}, {}])
+    assert bits(dbn.generative[1]) == bits(second.generative[1])
+    assert bits(dbn.top) == bits(untouched.top) and dbn.top.is_untouched
+
+
+def test_a_new_run_begins_anew(tmp_path: Path) -> None:
+    """What an earlier run has left under the same name is not taken for its own."""
+    path = tmp_path / "run.ckpt"
+    rf.pretrain(new(seed=8), X, **SETTINGS, checkpoint=path)
+    with pytest.raises(Stop):
+        rf.pretrain(new(), X, **SETTINGS, checkpoint=path, callbacks=[StopAfter(2)])
+    resumed = new()
+    rf.pretrain(resumed, X, **SETTINGS, resume=path)
+    assert all_bits(resumed) == all_bits(trained())
+
+
+def test_going_on_in_another_file(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.ckpt", tmp_path / "second.ckpt"
+    with pytest.raises(Stop):
+        rf.pretrain(new(), X, **SETTINGS, checkpoint=first, callbacks=[StopAfter(4)])
+    with pytest.raises(Stop):
+        rf.pretrain(new(seed=9), X, **SETTINGS, resume=first, checkpoint=second, callbacks=[StopAfter(2)])
+    resumed = new(seed=10)
+    rf.pretrain(resumed, X, **SETTINGS, resume=second)
+    assert all_bits(resumed) == all_bits(trained())
+
+
+SCRIPT = """
+import sys
+import numpy as np
+import rbmfast as rf
+
+path, model, resume = sys.argv[1:4]
+X = (np.random.default_rng(0).random((400, 30)) < 0.3).astype(np.uint8)
+dbn = rf.DBN([30, 20, 15, 10], seed=3)
+rf.pretrain(dbn, X, method=rf.PCD(2, 50), centered=True, epochs=15, seed=5, checkpoint=path,
+            optimizer=rf.SGD(0.1, momentum=0.5), resume=path if resume == "yes" else None)
+dbn.save(model)
+"""
+
+
+def test_killed_at_a_random_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGKILL, three times over: whatever is on the disk is complete, and the result is the same."""
+    monkeypatch.setenv("RBMFAST_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(Path(rf.__file__).parents[1]))  # the package that is tested here
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+
+    def command(name: str, resume: str) -> list[str]:
+        return [sys.executable, str(script), str(tmp_path / f"{name}.ckpt"), str(tmp_path / name), resume]
+
+    def newest() -> int:
+        return max((path.stat().st_mtime_ns for path in tmp_path.glob("part.ckpt*")), default=0)
+
+    subprocess.run(command("whole", "no"), check=True)
+    resume = "no"
+    for _ in range(3):
+        before = newest()
+        process = subprocess.Popen(command("part", resume))
+        while process.poll() is None and newest() == before:
+            time.sleep(0.001)
+        time.sleep(np.random.default_rng().uniform(0, 0.1))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        resume = "yes" if (tmp_path / "part.ckpt").exists() else "no"
+    subprocess.run(command("part", resume), check=True)
+    assert (tmp_path / "part").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+# --- Refusals ----------------------------------------------------------------------------------------------
+
+FLIPPED = X.copy()
+FLIPPED[-1, -1] ^= 1
+DIFFERENT: dict[str, tuple[dict[str, Any], str]] = {
+    "other data": ({"X": FLIPPED}, "X is other data than"),
+    "other classes": ({"y": Y[::-1]}, "y is other data than"),
+    "validation": ({"validation": (X_VAL[::-1], Y[:20])}, "validation is other data than"),
+    "no validation": ({"validation": None}, "validation is None, but was"),
+    "seed": ({"seed": 6}, "seed is 6, but was 5"),
+    "activations": ({"activations": "probabilities"}, "activations is 'probabilities', but was 'samples'"),
+    "first layer": ({"first_layer": 1}, "first_layer is 1, but was 0"),
+    "epochs": ({"epochs": 4}, "epochs of RBM 0 is 4, but was 3"),
+    "method": (
+        {"layers": [{}, {}, {"method": rf.CD(2)}]},
+        r"method of RBM 2 is CD\(k=2\), but was CD\(k=1\)",
+    ),
+    "penalties": ({"penalties": [rf.L2(0.1)]}, "penalties of RBM 0 is"),
+    "weights": ({"sample_weight": np.arange(47)}, "sample_weight of RBM 0 is"),
+    "callbacks": (
+        {"callbacks": [rf.EarlyStopping("train_reconstruction_error")]},
+        "callbacks of RBM 0 is",
+    ),
+    "layers": ({"dbn": rf.DBN((9, 7, 6, 4), n_classes=3, seed=3)}, r"sizes is \[9, 7, 6, 4\], but was"),
+}
+
+
+def common(**more: Any) -> dict[str, Any]:
+    settings = {**SETTINGS, "X": X, "y": Y, "validation": (X_VAL, Y[:20])}
+    return {**settings, "monitors": [rf.ReconstructionError()], **more}
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    path = tmp_path / "run.ckpt"
+    with pytest.raises(Stop):
+        rf.pretrain(new(n_classes=3), **common(checkpoint=path, callbacks=[StopAfter(4)]))
+    return path
+
+
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_refuses_to_go_on_with(name: str, checkpoint: Path) -> None:
+    changed, message = DIFFERENT[name]
+    dbn = changed.get("dbn", new(n_classes=3))
+    before = all_bits(dbn)
+    contents = {path: path.read_bytes() for path in checkpoint.parent.iterdir()}
+    settings = common(**{key: value for key, value in changed.items() if key != "dbn"})
+    with pytest.raises(ValueError, match=f"^resume: {message}") as caught:
+        rf.pretrain(dbn, **settings, checkpoint=checkpoint, resume=checkpoint)
+    assert str(checkpoint) in str(caught.value)
+    assert all_bits(dbn) == before
+    assert {path: path.read_bytes() for path in checkpoint.parent.iterdir()} == contents
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "run", "crafted", "layer"])
+def test_damaged_files(damage: str, checkpoint: Path) -> None:
+    data = bytearray(checkpoint.read_bytes())
+    if damage == "truncated":
+        checkpoint.write_bytes(data[: len(data) // 2])
+    elif damage == "flipped":
+        data[len(data) // 2] ^= 1
+        checkpoint.write_bytes(data)
+    elif damage == "run":
+        rf.train(rf.RBM(9, 5, seed=3), X, epochs=1, seed=1, checkpoint=checkpoint)
+    elif damage == "crafted":
+        kind, meta, arrays = read_file(checkpoint)
+        del meta["dbn"]["sizes"]
+        write_file(checkpoint, kind, meta, arrays)
+    else:
+        Path(f"{checkpoint}.0").write_bytes(b"no checkpoint")
+    dbn = new(n_classes=3)
+    before = all_bits(dbn)
+    with pytest.raises(FileFormatError, match=r"run\.ckpt"):
+        rf.pretrain(dbn, **common(), resume=checkpoint)
+    assert all_bits(dbn) == before
+
+
+def test_a_checkpoint_is_no_model(checkpoint: Path) -> None:
+    with pytest.raises(FileFormatError, match=r"a checkpoint of a pre-training: pass it to rf.pretrain"):
+        rf.load(checkpoint)
+
+
+BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "dbn": ({"dbn": rf.RBM(9, 5, seed=0)}, TypeError, "dbn must be an rf.DBN"),
+    "X": ({"X": X[:, 1:]}, ValueError, "X must have 9 features"),
+    "y": ({"y": Y}, ValueError, "y needs a network with labels"),
+    "validation": ({"validation": X + 2}, ValueError, r"validation\[0, 0\] is"),
+    "layers": ({"layers": {"epochs": 3}}, TypeError, "layers must be a list of dicts"),
+    "fewer": ({"layers": [{}, {}]}, ValueError, "layers must have a dict for each of 3 RBMs, got 2"),
+    "no dict": ({"layers": [{}, {}, 3]}, TypeError, r"layers\[2\] must be a dict of settings, got 3"),
+    "unknown": ({"layers": [{}, {}, {"k": 3}]}, ValueError, r"layers\[2\] may have .*, got 'k'"),
+    "seed of a layer": (
+        {"layers": [{"seed": 1}, {}, {}]},
+        ValueError,
+        r"layers\[0\] may have .*, got 'seed'",
+    ),
+    "late": ({"layers": [{}, {}, {"epochs": -3}]}, ValueError, r"epochs must be .* \(for RBM 2\)"),
+    "late type": ({"layers": [{}, {"method": 1}, {}]}, TypeError, r"method must be .* \(for RBM 1\)"),
+    "late monitor": (
+        {"layers": [{}, {"monitors": [rf.FreeEnergyGap()]}, {}]},
+        ValueError,
+        r"validation must be given.* \(for RBM 1\)",
+    ),
+    "grey": (
+        {"activations": "probabilities", "layers": [{}, {}, {"monitors": [rf.LogLikelihood()]}]},
+        ValueError,
+        r"\(for RBM 2\)",
+    ),
+    "activations": ({"activations": "means"}, ValueError, "activations must be 'samples' or 'probabilities'"),
+    "cache": ({"cache": "disk"}, ValueError, "cache must be 'auto', 'memory' or 'stream', got 'disk'"),
+    "cache type": ({"cache": True}, TypeError, "cache must be"),
+    "first_layer": ({"first_layer": 3}, ValueError, "first_layer must be an integer from 0 to 2"),
+    "seed": ({"seed": -1}, ValueError, "seed must be"),
+    "progress": ({"progress": 1}, TypeError, "progress must be"),
+    "weights": ({"sample_weight": [1.0]}, ValueError, "sample_weight must have shape"),
+    "callbacks": ({"callbacks": [3]}, TypeError, r"callbacks\[0\] must be"),
+    "checkpoint": ({"checkpoint": "/none/x"}, FileNotFoundError, "checkpoint must lie in an existing folder"),
+    "every": ({"checkpoint_every": 0}, ValueError, "checkpoint_every must be"),
+    "resume": ({"resume": 3}, TypeError, "resume must be a file name"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_arguments(name: str) -> None:
+    changed, error, message = BAD[name]
+    dbn = new()
+    before = all_bits(dbn)
+    with pytest.raises(error, match=message):
+        rf.pretrain(**{"dbn": dbn, "X": X, **SETTINGS, **changed})
+    assert all_bits(dbn) == before
+    assert all(rbm.is_untouched for rbm in dbn.generative)
+
+
+def test_untied_layers_do_not_learn_greedily() -> None:
+    dbn = new()
+    dbn.untie()
+    with pytest.raises(ValueError, match="dbn has recognition weights of its own"):
+        rf.pretrain(dbn, X, **SETTINGS)
+    rf.pretrain(dbn, X, **SETTINGS, first_layer=2)  # the top is shared
+
+
+def test_labelled_networks_want_pairs_for_validation() -> None:
+    with pytest.raises(TypeError, match=r"validation must be a pair \(X, y\)"):
+        rf.pretrain(new(n_classes=3), X, Y, **SETTINGS, validation=X_VAL)
+
+
+def test_progress_announces_every_layer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    rf.pretrain(new(), X, **SETTINGS, progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line for line in lines if line.startswith("layer")] == [
+        "layer 1 of 3: RBM(9, 7)",
+        "layer 2 of 3: RBM(7, 6)",
+        "layer 3 of 3: RBM(6, 5)",
+    ]
+    assert len(lines) == 12
+
+
+def test_sample_weights_reach_every_layer() -> None:
+    weights = np.r_[np.ones(20), np.zeros(27)]
+    heavy = trained(sample_weight=weights)
+    assert all_bits(heavy) != all_bits(trained())
