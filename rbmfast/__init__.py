@@ -16,6 +16,7 @@ from rbmfast.likelihood import (
     compare_samples,
     conservative_log_likelihood,
     log_likelihood,
+    log_likelihood_bound,
     log_partition,
     mean_log_likelihood,
     pseudo_likelihood,
@@ -55,6 +56,7 @@ from rbmfast.training import (
     fine_tune,
     pretrain,
     train,
+    up_down,
 )
 from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed
 
@@ -78,6 +80,7 @@ __all__ = [
     "train",
     "fine_tune",
     "pretrain",
+    "up_down",
     "CD",
     "PCD",
     "PT",
@@ -109,6 +112,7 @@ __all__ = [
     # likelihood
     "log_partition",
     "log_likelihood",
+    "log_likelihood_bound",
     "mean_log_likelihood",
     "conservative_log_likelihood",
     "pseudo_likelihood",

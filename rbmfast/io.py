@@ -17,6 +17,7 @@ MODELS: dict[str, Any] = {  # kinds of files that hold one
 ELSEWHERE = {
     "checkpoint": "a checkpoint of a training run: pass it to rf.train(..., resume=...)",
     "pretraining": "a checkpoint of a pre-training: pass it to rf.pretrain(..., resume=...)",
+    "up-down": "a checkpoint of up-down fine-tuning: pass it to rf.up_down(..., resume=...)",
     "fine-tuning": "a checkpoint of fine-tuning: pass it to rf.fine_tune(..., resume=...)",
 }
 

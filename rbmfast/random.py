@@ -53,6 +53,10 @@ class Purpose(IntEnum):
     DBN_DOWN = 28
     DBN_IMPUTE = 29
     GREEDY = 30
+    WAKE = 31
+    SLEEP = 32
+    UP_DOWN = 33
+    BOUND = 34
 
 
 def check_seed(seed: SeedLike, name: str = "seed") -> int:

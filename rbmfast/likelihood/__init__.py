@@ -1,5 +1,6 @@
 """How good a model is."""
 
+from rbmfast.likelihood.bound import LogLikelihoodBound, log_likelihood_bound
 from rbmfast.likelihood.comparison import Difference, SampleComparison, compare_samples
 from rbmfast.likelihood.conservative import conservative_log_likelihood
 from rbmfast.likelihood.data import MeanLogLikelihood, log_likelihood, mean_log_likelihood
@@ -29,6 +30,7 @@ __all__ = [
     "ChainDiagnostics",
     "Difference",
     "ExactGradient",
+    "LogLikelihoodBound",
     "LogPartition",
     "MeanLogLikelihood",
     "Moments",
@@ -45,6 +47,7 @@ __all__ = [
     "exact_samples",
     "kl_divergence",
     "log_likelihood",
+    "log_likelihood_bound",
     "log_partition",
     "log_probabilities",
     "mean_log_likelihood",

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from rbmfast.data import Rows
 from rbmfast.models import RBM
 from rbmfast.reference import GREY
+from rbmfast.units import Unit
 from rbmfast.units.base import rows_in_a_scan
+
+
+class Visible(Protocol):
+    """A model with a visible layer."""
+
+    @property
+    def visible(self) -> Unit:
+        """Unit type of the visible layer."""
+
+    @property
+    def n_visible(self) -> int:
+        """Number of visible units."""
 
 
 def check_rbm(rbm: object) -> None:
@@ -18,7 +31,7 @@ def check_rbm(rbm: object) -> None:
         raise TypeError(f"rbm must be an rf.RBM, got {type(rbm).__name__}")
 
 
-def check_states(X: Any, rbm: RBM, name: str = "X") -> Rows:
+def check_states(X: Any, rbm: Visible, name: str = "X") -> Rows:
     """Rows of visible states. Grey levels are none: they have no probability."""
     rows = rbm.visible.rows(X, rbm.n_visible, name)
     if rows.kind == "grey":

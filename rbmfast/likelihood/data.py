@@ -6,11 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from rbmfast.likelihood._checks import check_rbm, check_states
 from rbmfast.likelihood.partition import log_partition
-from rbmfast.likelihood.result import LogPartition
+from rbmfast.likelihood.result import LogPartition, as_log_partition
 from rbmfast.models import RBM
 from rbmfast.units.base import F64
 
@@ -121,13 +119,5 @@ def mean_log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None = N
 def _log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None) -> tuple[F64, LogPartition]:
     check_rbm(rbm)
     rows = check_states(X, rbm)
-    if isinstance(log_z, (bool, np.bool_)) or not (
-        log_z is None or isinstance(log_z, (LogPartition, int, float, np.floating, np.integer))
-    ):
-        raise TypeError(f"log_z must be a LogPartition or a number, got {log_z!r}")
-    z = log_partition(rbm) if log_z is None else log_z
-    if not isinstance(z, LogPartition):
-        z = LogPartition(float(z), 0.0, float(z), float(z), "given")
-    if not math.isfinite(z.value):
-        raise ValueError(f"log_z must be finite, got {z.value}")
+    z = log_partition(rbm) if log_z is None else as_log_partition(log_z)
     return -rbm.free_energy(rows) - z.value, z

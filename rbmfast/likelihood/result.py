@@ -53,6 +53,18 @@ class LogPartition:
         return self.value
 
 
+def as_log_partition(log_z: object) -> LogPartition:
+    """Log Z as it was given: an estimate, or a number that counts as exact."""
+    numbers = (int, float, np.floating, np.integer)
+    if isinstance(log_z, (bool, np.bool_)) or not isinstance(log_z, (LogPartition, *numbers)):
+        raise TypeError(f"log_z must be a LogPartition or a number, got {log_z!r}")
+    if not isinstance(log_z, LogPartition):
+        log_z = LogPartition(float(log_z), 0.0, float(log_z), float(log_z), "given")
+    if not math.isfinite(log_z.value):
+        raise ValueError(f"log_z must be finite, got {log_z.value}")
+    return log_z
+
+
 def log_mean_exp(x: F64) -> tuple[float, float, float]:
     """Logarithm of the mean of ``exp(x)``, its standard error (delta method), and the effective sample size.
 

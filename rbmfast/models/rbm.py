@@ -1064,10 +1064,6 @@ class RBM:
 
     # --- For the rest of the library ---------------------------------------------------------------------
 
-    def _get_parameters(self) -> dict[str, F32]:
-        """All parameters by name; these arrays never change."""
-        return {"W": self.W, "a": self.a, "b": self.b}
-
     def _set_parameters(self, W: F32, a: F32, b: F32, visible_means: F32 | None = None) -> None:
         """Replace the parameters by copies of finite float32 arrays, all at once.
 

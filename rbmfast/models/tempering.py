@@ -58,6 +58,8 @@ class Ladder:
     purpose, swaps : Purpose
         Of the random numbers of the Gibbs steps and of the swaps. Both have the row chain * n_replicas +
         replica (for a swap: the lower replica), so that chains may be cut into parts.
+    layer : int, default 0
+        Of the random numbers of Gibbs steps and swaps.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class Ladder:
     seed: int
     purpose: Purpose
     swaps: Purpose
+    layer: int = 0
 
     def start(self, n_chains: int, first_chain: int) -> States:
         """Visible states drawn at beta = 0, for all replicas, with the random numbers of half-step 0."""
@@ -76,14 +79,14 @@ class Ladder:
         """Hidden states given visible ones (of which `sent` is the interaction), each at its beta."""
         rows = self._rows(np.arange(len(self.betas)), v.shape[1], first_chain)
         x = self.path.hidden_input(_flat(sent), self._column(v.shape[1]))
-        h = self.path.up.target.sample(x, self.seed, self.purpose, 0, step, rows)
+        h = self.path.up.target.sample(x, self.seed, self.purpose, self.layer, step, rows)
         return h.reshape(*v.shape[:2], -1)
 
     def visible(self, h: States, step: int, first_chain: int) -> tuple[States, F32]:
         """Visible states given hidden ones, each at its beta; and what they send: all in two passes."""
         rows = self._rows(np.arange(len(self.betas)), h.shape[1], first_chain)
         x = self.path.visible_input(self.path.down.send(_flat(h)), self._column(h.shape[1]))
-        v = self.path.down.target.sample(x, self.seed, self.purpose, 0, step, rows)
+        v = self.path.down.target.sample(x, self.seed, self.purpose, self.layer, step, rows)
         return v.reshape(*h.shape[:2], -1), self.path.interaction(v).reshape(*h.shape[:2], -1)
 
     def step(self, h: States, step: int, first_chain: int) -> tuple[States, F32, States, NDArray[np.bool_]]:
@@ -129,7 +132,7 @@ class Ladder:
         low = self.pairs(step)
         gain = self._gains(v, sent, low)
         numbers = self._rows(low, v.shape[1], first_chain)
-        bits = engine.uniform_u32(len(numbers), 1, self.seed, self.swaps, 0, step, numbers)
+        bits = engine.uniform_u32(len(numbers), 1, self.seed, self.swaps, self.layer, step, numbers)
         u: F32 = ((bits + 0.5) * 2.0**-32).astype(np.float32)  # never 0; if it is 1, then its logarithm is 0
         accepted = np.zeros((len(self.betas) - 1, v.shape[1]), np.bool_)
         accepted[low] = engine.log(u).reshape(len(low), -1) <= gain[low] + gain[low + 1]

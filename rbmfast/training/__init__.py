@@ -32,14 +32,16 @@ from rbmfast.training.schedules import Constant, Exponential, Linear, Schedule, 
 from rbmfast.training.state import TrainingState
 from rbmfast.training.statistics import gradient_statistics
 from rbmfast.training.tempering import PT
+from rbmfast.training.wake_sleep import up_down
 
 METHODS: tuple[type[Method], ...] = (CD, PCD, PT, FPCD)  # that sample, each by random numbers of its own
 PENALTIES = (L1, L2, MaxNorm, SparsityTarget)
 
 __all__ = [
     "train",
-    "fine_tune",
     "pretrain",
+    "up_down",
+    "fine_tune",
     "History",
     "TrainingState",
     "CD",

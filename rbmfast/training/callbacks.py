@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rbmfast.random import check_integer
 from rbmfast.training._checks import check_flag, check_number
 from rbmfast.training.history import History
+from rbmfast.training.versions import Model, get_parameters, set_parameters
 
 CallbackState = dict[str, NDArray[Any]]
 
@@ -22,7 +23,7 @@ class Progress:
 
     Attributes
     ----------
-    rbm : RBM, or Network when one is fine-tuned
+    rbm : RBM, or DBN in `up_down`, or Network in `fine_tune`
         The model after `epoch` epochs. Callbacks may read it, save it and sample from it; what they assign to
         it is overwritten at the end of the next epoch.
     history : History
@@ -31,7 +32,7 @@ class Progress:
         Epochs completed, and of the whole run.
     """
 
-    rbm: Any
+    rbm: Model
     history: History
     epoch: int
     epochs: int
@@ -146,14 +147,14 @@ class EarlyStopping(Callback):
         if self._improves(value):
             self._best, self._best_epoch = value, progress.epoch
             if self.restore_best:
-                self._best_parameters = progress.rbm._get_parameters()
+                self._best_parameters = {**get_parameters(progress.rbm)}
         elif progress.epoch - self._best_epoch >= self.patience:
             progress.stop(f"no better {self.monitor} since epoch {self._best_epoch}")
 
     def on_train_end(self, progress: Progress) -> None:
         """See `Callback.on_train_end`."""
         if self._best_parameters:
-            progress.rbm._set_parameters(**self._best_parameters)
+            set_parameters(progress.rbm, self._best_parameters)
 
     def state(self) -> CallbackState:
         """See `Callback.state`."""

@@ -12,7 +12,6 @@ from rbmfast.training.history import History
 from rbmfast.training.plan import Plan
 from rbmfast.training.run import Run
 
-KIND = "checkpoint"
 STATE_ARRAYS = (
     *("W", "a", "b", "W_velocity", "a_velocity", "b_velocity"),
     *("visible_offset", "hidden_offset", "activity"),
@@ -21,7 +20,9 @@ STATE_ARRAYS = (
 
 def save_checkpoint(path: str, run: Run, settings: dict[str, Any]) -> None:
     """Write everything that the rest of the run depends on; `settings` is ``Plan.describe()``."""
-    arrays: dict[str, NDArray[Any]] = {name: getattr(run.state, name) for name in STATE_ARRAYS}
+    arrays: dict[str, NDArray[Any]] = {
+        prefix + name: getattr(state, name) for prefix, state in run.states.items() for name in STATE_ARRAYS
+    }
     arrays["visible_means"] = run.visible_means
     arrays["memories"] = np.array(run.memories, np.float64)
     if run.chains is not None:
@@ -39,10 +40,10 @@ def save_checkpoint(path: str, run: Run, settings: dict[str, Any]) -> None:
         "settings": settings,
         "epoch": run.epoch,
         "updates": run.updates,
-        "exponent": run.state.exponent,
         "stopped": run.history.stopped,
+        **{f"{prefix}exponent": state.exponent for prefix, state in run.states.items()},
     }
-    write_file(path, KIND, meta, arrays)
+    write_file(path, run.kind, meta, arrays)
 
 
 class Checkpoint:
@@ -52,6 +53,8 @@ class Checkpoint:
     ----------
     path : str
         The file.
+    kind : str
+        `Run.kind` of the run that it is to be about.
 
     Raises
     ------
@@ -59,9 +62,9 @@ class Checkpoint:
         It is no checkpoint, or is damaged.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, kind: str = Run.kind) -> None:
         self.path = path
-        _, self.meta, self.arrays = read_file(path, kind=KIND)
+        _, self.meta, self.arrays = read_file(path, kind=kind)
         if not {"settings", "epoch", "updates", "exponent", "stopped"} <= self.meta.keys():
             raise FileFormatError(f"{path!r} is not a complete checkpoint")
 
@@ -83,12 +86,15 @@ class Checkpoint:
             array = self.arrays.get(name)
             if array is None or array.shape != shape or array.dtype != dtype:
                 raise FileFormatError(f"{self.path!r} lacks a proper array {name!r}")
+        if not {f"{prefix}exponent" for prefix in run.states} <= self.meta.keys():
+            raise FileFormatError(f"{self.path!r} lacks an exponent")
 
     def restore(self, run: Run) -> None:
         """Put the run, and the model, where they were."""
-        for name in STATE_ARRAYS:
-            setattr(run.state, name, self.arrays[name].copy())
-        run.state.exponent = self.meta["exponent"]
+        for prefix, state in run.states.items():
+            for name in STATE_ARRAYS:
+                setattr(state, name, self.arrays[prefix + name].copy())
+            state.exponent = self.meta[f"{prefix}exponent"]
         run.chains = self.arrays.get("chains")
         run.memory = self._under("memory/")
         run.notes.update(self._under("notes/"))
@@ -123,7 +129,9 @@ def _expected(run: Run, epochs_done: int) -> dict[str, tuple[tuple[int, ...], An
     """Shape and dtype of the arrays that every checkpoint of this run holds."""
     plan = run.plan
     expected: dict[str, tuple[tuple[int, ...], Any]] = {
-        name: (getattr(run.state, name).shape, np.float32) for name in STATE_ARRAYS
+        prefix + name: (getattr(state, name).shape, np.float32)
+        for prefix, state in run.states.items()
+        for name in STATE_ARRAYS
     }
     expected["visible_means"] = (run.visible_means.shape, np.float32)
     expected["memories"] = ((len(run.memories),), np.float64)

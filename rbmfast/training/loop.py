@@ -150,25 +150,17 @@ def train(
         checkpoint_every=checkpoint_every,
         carried=state,
     )
-    loop = Loop(plan, saved)
-    try:
-        loop.begin()
-        while loop.goes_on:
-            loop.epoch()
-        loop.end()
-    finally:
-        loop.display.close()
-    return loop.run.history
+    return Loop(plan, saved, Run(plan)).go()
 
 
 class Loop:
     """A run with all that goes on around learning: monitors, history, callbacks, checkpoints, a display."""
 
-    def __init__(self, plan: Plan, saved: Checkpoint | None) -> None:
+    def __init__(self, plan: Plan, saved: Checkpoint | None, run: Run) -> None:
         self.plan = plan
         self.saved = saved
         self.settings = plan.describe() if saved or plan.checkpoint else {}  # reads all of the data once
-        self.run = Run(plan)
+        self.run = run
         if saved is not None:
             saved.check(self.run, self.settings)
         sets = plan.rows, plan.validation
@@ -176,6 +168,17 @@ class Loop:
         done = 0 if plan.carried is None else plan.carried.epochs
         done = done if saved is None else saved.meta["epoch"]
         self.display = Display(plan.progress, plan.epochs, plan.rows.n_rows, done)
+
+    def go(self) -> History:
+        """From the beginning to the end."""
+        try:
+            self.begin()
+            while self.goes_on:
+                self.epoch()
+            self.end()
+        finally:
+            self.display.close()
+        return self.run.history
 
     @property
     def goes_on(self) -> bool:
@@ -187,7 +190,7 @@ class Loop:
         if self.saved is None:
             self.run.start()
             self.run.hand_over()
-            if self.run.state.exponent < COARSE_EXPONENT:
+            if self.run.exponent < COARSE_EXPONENT:
                 _warn_of_large_weights(self.run)
             self._record(seconds=0.0)
         else:
@@ -201,13 +204,13 @@ class Loop:
 
     def epoch(self) -> None:
         """Learn from every row once; then look, tell, and save."""
-        exponent = self.run.state.exponent
+        exponent = self.run.exponent
         start = time.perf_counter()
         self.run.learn_epoch(self.display.advance, self.display.live)
         seconds = time.perf_counter() - start
         self.run.publish()
         self.run.hand_over()
-        if self.run.state.exponent < COARSE_EXPONENT <= exponent:
+        if self.run.exponent < COARSE_EXPONENT <= exponent:
             _warn_of_large_weights(self.run)
         self._record(seconds)
         for callback in self.plan.callbacks:
@@ -223,7 +226,7 @@ class Loop:
             callback.on_train_end(self._progress())
 
     def _progress(self) -> Progress:
-        return Progress(self.plan.rbm, self.run.history, self.run.epoch, self.plan.epochs)
+        return Progress(self.run.model, self.run.history, self.run.epoch, self.plan.epochs)
 
     def _record(self, seconds: float) -> None:
         """Ask the monitors, and write the epoch into the history."""
@@ -239,7 +242,7 @@ class Loop:
             "samples_per_second": self.plan.rows.n_rows / seconds if seconds > 0 else float("nan"),
             "rate": run.rate,
             "momentum": run.momentum,
-            "exponent": run.state.exponent,
+            "exponent": run.exponent,
             "monitor_seconds": time.perf_counter() - start,
             **numbers,
         }
@@ -249,10 +252,10 @@ class Loop:
 
 
 def _warn_of_large_weights(run: Run) -> None:
-    largest = float(abs(run.state.W).max())
+    largest = max(float(abs(state.W).max()) for state in run.states.values())
     warnings.warn(
         f"the weights have become large (up to {largest:g}): the sampler sees them only to multiples of "
-        f"2**-{run.state.exponent}. Lower the rate, or add a penalty such as rf.L2(1e-4) or rf.MaxNorm",
+        f"2**-{run.exponent}. Lower the rate, or add a penalty such as rf.L2(1e-4) or rf.MaxNorm",
         UserWarning,
-        stacklevel=4,
+        stacklevel=5,
     )

@@ -126,7 +126,7 @@ def _both(name: str, has_validation: bool) -> tuple[str, ...]:
     return (f"train_{name}", f"validation_{name}")[: 1 + has_validation]
 
 
-def _mean(numbers: NDArray[np.float64]) -> float:
+def mean_of(numbers: NDArray[np.float64]) -> float:
     """The mean, rounded once from the exact sum (plain when something is not finite)."""
     try:
         return math.fsum(numbers) / len(numbers)
@@ -165,7 +165,7 @@ class ReconstructionError(Monitor):
         for name in self.names(watched.has_validation):
             v = watched.rows(name.split("_")[0], self.max_rows)
             error = v.astype(np.float64) - watched.rbm.reconstruct(v)
-            result[name] = _mean(row_sums(error * error)) / v.shape[1]
+            result[name] = mean_of(row_sums(error * error)) / v.shape[1]
         return result
 
 
@@ -199,8 +199,8 @@ class FreeEnergyGap(Monitor):
     def __call__(self, watched: Watched) -> dict[str, float]:
         """See `Monitor.__call__`."""
         rbm = watched.rbm
-        train = _mean(rbm.free_energy(watched.train(self.max_rows)))
-        return {"free_energy_gap": _mean(rbm.free_energy(watched.validation(self.max_rows))) - train}
+        train = mean_of(rbm.free_energy(watched.train(self.max_rows)))
+        return {"free_energy_gap": mean_of(rbm.free_energy(watched.validation(self.max_rows))) - train}
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ class PseudoLikelihood(Monitor):
         result = {}
         for name in self.names(watched.has_validation):
             v = watched.rows(name.split("_")[0], self.max_rows)
-            result[name] = _mean(pseudo_likelihood(watched.rbm, v, units=units))
+            result[name] = mean_of(pseudo_likelihood(watched.rbm, v, units=units))
         return result
 
 
@@ -299,7 +299,7 @@ class LogLikelihood(Monitor):
         result = {"log_z": log_z, "log_z_stderr": stderr}
         for name in _both("log_likelihood", watched.has_validation):
             v = watched.rows(name.split("_")[0], self.max_rows)
-            result[name] = -_mean(watched.rbm.free_energy(v)) - log_z
+            result[name] = -mean_of(watched.rbm.free_energy(v)) - log_z
         return result
 
 

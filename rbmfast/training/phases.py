@@ -49,15 +49,15 @@ def difference(data: Phase, samples: Phase, weights: F64 | None = None, paired: 
 
 def _float_gradient(data: Phase, samples: Phase) -> Gradient:
     (v0, p0), (v1, p1) = data, samples
-    v0, v1 = _as_float(v0), _as_float(v1)
+    v0, v1 = as_float(v0), as_float(v1)
     n0, n1 = np.float32(len(v0)), np.float32(len(v1))
     with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
         return Gradient(
             W=v0.T @ p0 / n0 - v1.T @ p1 / n1,
-            a=_mean(v0) - _mean(v1),
-            b=_mean(p0) - _mean(p1),
-            visible_mean=_mean(v0),
-            hidden_mean=_mean(p0),
+            a=mean_of_rows(v0) - mean_of_rows(v1),
+            b=mean_of_rows(p0) - mean_of_rows(p1),
+            visible_mean=mean_of_rows(v0),
+            hidden_mean=mean_of_rows(p0),
         )
 
 
@@ -71,7 +71,7 @@ def _weighted_gradient(data: Phase, samples: Phase, weights: F64, paired: bool) 
         """Weighted means of the pairs, the visible and the hidden units."""
         n = len(v)
         if not exact:
-            v, p = _as_float(v).astype(np.float64), p * shares[:, None]
+            v, p = as_float(v).astype(np.float64), p * shares[:, None]
             return v.T @ p / n, shares @ v / n, p.sum(axis=0) / n
         unit = GREY if v.dtype == np.uint16 else 1
         v = v.astype(np.float64)  # integers from here on: shares are folded into 16-bit levels
@@ -90,12 +90,14 @@ def _weighted_gradient(data: Phase, samples: Phase, weights: F64, paired: bool) 
     return Gradient(W, a, b, visible_mean=visible, hidden_mean=hidden)
 
 
-def _as_float(states: States) -> F32:
+def as_float(states: States) -> F32:
+    """States, or grey levels, as numbers."""
     if states.dtype == np.uint16:
         return states.astype(np.float32) / np.float32(GREY)
     return states.astype(np.float32, copy=False)
 
 
-def _mean(x: F32) -> F32:
+def mean_of_rows(x: F32) -> F32:
+    """The mean row, summed in float64."""
     mean: F32 = x.mean(axis=0, dtype=np.float64).astype(np.float32)
     return mean

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.models import DBN, RBM
 from rbmfast.random import Purpose
 from rbmfast.reference import F32, MAX_EXPONENT, States, to_grey
 from rbmfast.state import LearningState
@@ -56,6 +57,8 @@ class Run:
         What has been recorded.
     """
 
+    kind: ClassVar[str] = "checkpoint"  # of its files
+
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.state = LearningState.start(plan.rbm.W, plan.rbm.a, plan.rbm.b)
@@ -70,6 +73,21 @@ class Run:
         self.memories = [schedule.initial() for schedule in plan.optimizer.schedules]
         self.rate = self.momentum = float("nan")
         self.history = History(plan.monitor_names)
+
+    @property
+    def model(self) -> RBM | DBN:
+        """What is trained."""
+        return self.plan.rbm
+
+    @property
+    def states(self) -> dict[str, LearningState]:
+        """`state`, and those of other layers, by what their names in a file begin with."""
+        return {"": self.state}
+
+    @property
+    def exponent(self) -> int:
+        """The lowest one: of the coarsest weights."""
+        return min(state.exponent for state in self.states.values())
 
     # --- Start and finish -----------------------------------------------------------------------------------
 
@@ -290,8 +308,8 @@ class Run:
         return max(1, size // batch_size) * batch_size if size < rows.n_rows else rows.n_rows
 
     def _is_finite(self) -> bool:
-        state = self.state
-        return all(bool(np.isfinite(array).all()) for array in (state.W, state.a, state.b))
+        arrays = [array for state in self.states.values() for array in (state.W, state.a, state.b)]
+        return all(bool(np.isfinite(array).all()) for array in arrays)
 
     def _check_finite(self) -> None:
         if not self._is_finite():

@@ -93,7 +93,7 @@ class PT(Method):
         assert chains is not None and isinstance(rows, int)
         path = Path(model.up, model.down, model.memory["base"])
         betas = check_betas(self.n_replicas, self.betas)
-        ladder = Ladder(path, betas, model.seed, self.purpose, Purpose.PT_SWAP)
+        ladder = Ladder(path, betas, model.seed, self.purpose, Purpose.PT_SWAP, model.layer)
         h = chains.reshape(self.replicas, -1, chains.shape[1])
         with as_divergence():
             for i in range(self.k):

@@ -36,13 +36,8 @@ def bits(rbm: rf.RBM) -> tuple[bytes, ...]:
     return rbm.W.tobytes(), rbm.a.tobytes(), rbm.b.tobytes()
 
 
-def everything(path: Path) -> dict[str, Any]:
+def everything(path: Path, kind: str = "checkpoint") -> dict[str, Any]:
     """All that a checkpoint holds, but for times, in a form that == compares bit for bit."""
-    return everything_in(path, "checkpoint")
-
-
-def everything_in(path: Path, kind: str) -> dict[str, Any]:
-    """The same of a checkpoint of this kind."""
     _, meta, arrays = read_file(path, kind=kind)
     contents: dict[str, Any] = {f"meta/{name}": value for name, value in meta.items() if name != "settings"}
     for name, array in arrays.items():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from training.helpers import everything_in, random_rows
+from training.helpers import everything, random_rows
 
 import rbmfast as rf
 from rbmfast.container import FileFormatError
@@ -320,7 +320,7 @@ def test_resuming_equals_never_having_stopped(tmp_path: Path, name: str, stop: i
     assert bits(parts) == bits(whole)
     assert resumed["train_loss"].tobytes() == history["train_loss"].tobytes()
     assert resumed.stopped == history.stopped
-    assert everything_in(tmp_path / "part", "fine-tuning") == everything_in(tmp_path / "whole", "fine-tuning")
+    assert everything(tmp_path / "part", "fine-tuning") == everything(tmp_path / "whole", "fine-tuning")
 
 
 @pytest.mark.parametrize(

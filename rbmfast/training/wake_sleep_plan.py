@@ -1,0 +1,175 @@
+"""Everything that was asked of `up_down`, validated."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.data import Rows, computed_rows
+from rbmfast.models import DBN
+from rbmfast.reference import States, row_sums
+from rbmfast.training.batches import I64
+from rbmfast.training.directed import Directed
+from rbmfast.training.monitors import Monitor, Watched, mean_of
+from rbmfast.training.penalties import penalty_gradient
+from rbmfast.training.phases import as_float
+from rbmfast.training.plan import Plan, describe, make_plan
+
+ERROR = "reconstruction_error"  # of the training data, in the history and from epoch to epoch
+BLOCK = 4096  # validation rows reconstructed at a time
+
+
+@dataclass(frozen=True)
+class UpDownPlan(Plan):
+    """A plan whose RBM is the top one, and whose rows are visible states of the whole network.
+
+    Attributes
+    ----------
+    dbn : DBN
+        The network.
+    classes, validation_classes : int64 array or None
+        Of the rows, with labels.
+    """
+
+    dbn: DBN
+    classes: I64 | None
+    validation_classes: I64 | None
+
+    @property
+    def fused(self) -> bool:
+        """The engine knows no deep networks."""
+        return False
+
+    def describe(self) -> dict[str, Any]:
+        """See `Plan.describe`."""
+        dbn = self.dbn
+        return {
+            "sizes": [*dbn.sizes],
+            "units": [describe(unit) for unit in (dbn.visible, *(rbm.hidden for rbm in dbn.generative))],
+            "y": _digest(self.classes),
+            "y of validation": _digest(self.validation_classes),
+            **super().describe(),
+        }
+
+
+def make_up_down_plan(dbn: DBN, X: Any, y: Any, validation: Any, **settings: Any) -> UpDownPlan:
+    """Check every argument of `up_down`, naming it in the error; nothing is changed."""
+    if not isinstance(dbn, DBN):
+        raise TypeError(f"dbn must be an rf.DBN, got {dbn!r}")
+    if len(dbn) < 2:
+        raise ValueError("dbn must have two RBMs or more: a single one learns by rf.train")
+    rows, classes = _check_data(dbn, X, y, "X", "y")
+    held_out, held_out_classes = _check_validation(dbn, validation)
+    plan = make_plan(
+        dbn.top,
+        _example(dbn, rows.n_rows),
+        sample_weight=None,
+        centered=False,
+        validation=None,
+        monitors=[Fit(dbn, held_out, held_out_classes)],
+        carried=None,
+        **settings,
+    )
+    for penalty in plan.custom_penalties:  # its errors come before anything has changed
+        for layer in (layer for layers in directed_layers(dbn) for layer in layers):
+            penalty_gradient(penalty, layer.state.W)
+    own = {"rows": rows, "classes": classes, "validation": held_out, "validation_classes": held_out_classes}
+    return UpDownPlan(**{**vars(plan), **own, "dbn": dbn})
+
+
+def directed_layers(dbn: DBN) -> tuple[list[Directed], list[Directed]]:
+    """What is below the top RBM as it stands: the ways down and the ways up, from the lowest on."""
+    down = [Directed(rbm.hidden, rbm.visible, rbm.W.T, rbm.a) for rbm in dbn.generative[:-1]]
+    up = [Directed(rbm.visible, rbm.hidden, rbm.W, rbm.b) for rbm in dbn.recognition[:-1]]
+    return down, up
+
+
+@dataclass(frozen=True)
+class Fit(Monitor):
+    """The numbers that the history of `up_down` has.
+
+    The error of the wake phase is what the run has noted. The others are means over all validation rows.
+    """
+
+    dbn: DBN
+    rows: Rows | None = field(repr=False)
+    classes: I64 | None = field(repr=False)
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        """See `Monitor.names`."""
+        if self.rows is None:
+            return (ERROR,)
+        return ERROR, f"validation_{ERROR}" if self.classes is None else "validation_error"
+
+    def __call__(self, watched: Watched) -> dict[str, float]:
+        """See `Monitor.__call__`."""
+        numbers = {ERROR: float(watched.notes.get(ERROR, np.nan))}
+        if self.rows is not None and self.classes is not None:
+            numbers["validation_error"] = float(np.mean(self.dbn.predict(self.rows) != self.classes))
+        elif self.rows is not None:
+            numbers[f"validation_{ERROR}"] = self._reconstruction_error(self.rows)
+        return numbers
+
+    def _reconstruction_error(self, rows: Rows) -> float:
+        errors = []
+        for _, v in rows.blocks(BLOCK):
+            again = self.dbn.reconstruct(computed_rows(v.shape, v.dtype, v.__getitem__))
+            error = as_float(v).astype(np.float64) - again
+            errors.append(row_sums(error * error))
+        return mean_of(np.concatenate(errors)) / rows.n_features
+
+
+# --- Arguments ---------------------------------------------------------------------------------------------
+
+
+def _check_data(dbn: DBN, X: Any, y: Any, x_name: str, y_name: str) -> tuple[Rows, I64 | None]:
+    """Rows of visible states, and their classes for a network with labels."""
+    rows = dbn.visible.rows(X, dbn.n_visible, x_name)
+    if dbn.n_classes is None:
+        if y is not None:
+            raise ValueError(f"{y_name} needs a network with labels: n_classes was not given")
+        return rows, None
+    if y is None:
+        raise ValueError(f"{y_name} must be given: the network has {dbn.n_classes} classes")
+    classes = np.asarray(y)
+    if classes.shape != (rows.n_rows,):
+        raise ValueError(f"{y_name} must have shape ({rows.n_rows},), one class a row, got {classes.shape}")
+    if classes.dtype.kind not in "iu":
+        raise TypeError(f"{y_name} must be integers, class numbers from 0, got dtype {classes.dtype}")
+    outside = (classes < 0) | (classes >= dbn.n_classes)
+    if outside.any():
+        row = int(outside.argmax())
+        raise ValueError(f"{y_name}[{row}] must be a class from 0 to {dbn.n_classes - 1}, got {classes[row]}")
+    return rows, classes.astype(np.int64)
+
+
+def _check_validation(dbn: DBN, validation: Any) -> tuple[Rows | None, I64 | None]:
+    if validation is None:
+        return None, None
+    if dbn.n_classes is None:
+        return _check_data(dbn, validation, None, "validation", "y of validation")
+    if not isinstance(validation, tuple) or len(validation) != 2:
+        raise TypeError(
+            f"validation must be a pair (X, y) for a network with labels, got {type(validation).__name__}"
+        )
+    return _check_data(dbn, *validation, "X of validation", "y of validation")
+
+
+def _example(dbn: DBN, n_rows: int) -> Rows:
+    """Data of the kind that will come up to the top RBM, labels included."""
+    n_visible, unit = dbn.top.n_visible, dbn.top.visible
+    state = unit.mode(np.zeros((1, n_visible), np.float32))
+
+    def compute(index: slice | NDArray[np.intp]) -> States:
+        n = len(range(*index.indices(n_rows))) if isinstance(index, slice) else len(index)
+        return np.broadcast_to(state, (n, n_visible))
+
+    return computed_rows((n_rows, n_visible), state.dtype, compute)
+
+
+def _digest(classes: I64 | None) -> str | None:
+    return None if classes is None else hashlib.sha256(np.ascontiguousarray(classes, "<i8").data).hexdigest()

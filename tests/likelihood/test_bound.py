@@ -1,0 +1,152 @@
+"""The bound on a network's log-likelihood, against enumeration.
+
+Statistical tests have fixed seeds; their comments state how likely a false alarm was.
+"""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import logsumexp
+
+import rbmfast as rf
+from rbmfast.likelihood import all_states
+
+V = all_states(6)
+
+
+def network(sizes: list[int], seed: int = 0, untie: bool = False, **settings: object) -> rf.DBN:
+    """Weights of some size everywhere, those of recognition a little different if untied."""
+    dbn = rf.DBN(sizes, seed=seed, **settings)
+    rng = np.random.default_rng(seed)
+    if untie:
+        dbn.untie()
+    for rbm in {id(rbm): rbm for rbm in (*dbn.generative, *dbn.recognition)}.values():
+        W, a, b = (rng.normal(size=x.shape) for x in (rbm.W, rbm.a, rbm.b))
+        rbm._set_parameters(*(x.astype(np.float32) for x in (W, a, b)))
+    return dbn
+
+
+def log_bernoulli(x: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """Log-probabilities of all pairs: (rows of x, rows of states)."""
+    return x @ states.T.astype(float) - np.logaddexp(0, x).sum(axis=1)[:, None]
+
+
+def enumerate_terms(dbn: rf.DBN, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """log q(h | v) and log p(v, h) of all states of one hidden layer below the top RBM."""
+    H = all_states(dbn.sizes[1])
+    low, up = dbn.generative[0], dbn.recognition[0]
+    log_q = log_bernoulli(v @ up.W.astype(float) + up.b, H)
+    log_v = log_bernoulli(H @ low.W.T.astype(float) + low.a, v).T
+    return log_q, log_v + log_marginal(dbn.top, H)
+
+
+def log_marginal(top: rf.RBM, H: np.ndarray) -> np.ndarray:
+    """Log p(h) under the top RBM, by enumeration of all it has."""
+    states = all_states(H.shape[1])
+    x = states @ top.W.astype(float) + top.b
+    log_weights = states @ top.a.astype(float) + np.logaddexp(0, x).sum(axis=1)
+    numbers = H @ (1 << np.arange(H.shape[1])[::-1])
+    return (log_weights - logsumexp(log_weights))[numbers]
+
+
+@pytest.mark.parametrize("untie", [False, True])
+def test_bound_is_the_expectation_by_enumeration(untie: bool) -> None:
+    dbn = network([6, 4, 3], untie=untie)
+    log_q, log_p = enumerate_terms(dbn, V)
+    exact = (np.exp(log_q) * (log_p - log_q)).sum(axis=1)
+    bound = rf.log_likelihood_bound(dbn, V, n_samples=1000, seed=1)
+    assert abs(bound.value - exact.mean()) < 4 * bound.stderr  # false-alarm rate 6e-5
+    assert bound.stderr < 0.02
+    assert bound.lower < exact.mean() < bound.upper
+
+
+def test_weighted_samples_approach_the_log_likelihood_from_below() -> None:
+    dbn = network([6, 4, 3])
+    exact = logsumexp(enumerate_terms(dbn, V)[1], axis=1).mean()
+    few, many = (rf.log_likelihood_bound(dbn, V, n_samples=n, seed=1).tighter for n in (2, 2000))
+    assert few < many
+    assert_allclose(many, exact, atol=0.02)
+
+
+def test_bound_is_exact_where_recognition_is() -> None:
+    """The upside-down RBM on top of an RBM: together they are that RBM, and its posterior is the true one."""
+    dbn = rf.DBN.from_rbms([network([6, 4]).top])
+    expected = rf.mean_log_likelihood(dbn.top, V).value
+    dbn.add_layer(6, unroll=True)
+    bound = rf.log_likelihood_bound(dbn, V, n_samples=3, seed=1)
+    assert_allclose(bound.each, rf.log_likelihood(dbn.generative[0], V), atol=2e-5)
+    assert_allclose([bound.value, bound.tighter], expected, atol=2e-5)
+    assert bound.stderr < 1e-5
+
+
+def test_three_layers() -> None:
+    dbn = network([4, 3, 3, 2])
+    v, H1, H2 = all_states(4), all_states(3), all_states(3)
+    low, middle = dbn.generative[:2]
+    log_q1 = log_bernoulli(v @ low.W.astype(float) + low.b, H1)
+    log_q2 = log_bernoulli(H1 @ middle.W.astype(float) + middle.b, H2)
+    log_p1 = log_bernoulli(H1 @ low.W.T.astype(float) + low.a, v).T
+    log_p2 = log_bernoulli(H2 @ middle.W.T.astype(float) + middle.a, H1).T + log_marginal(dbn.top, H2)
+    given_h1 = (np.exp(log_q2) * (log_p2 - log_q2)).sum(axis=1)
+    exact = (np.exp(log_q1) * (log_p1 - log_q1 + given_h1)).sum(axis=1).mean()
+    bound = rf.log_likelihood_bound(dbn, v, n_samples=2000, seed=1)
+    assert abs(bound.value - exact) < 4 * bound.stderr  # false-alarm rate 6e-5
+
+
+def test_gaussian_visible_units() -> None:
+    dbn = network([2, 3, 2], visible="gaussian")
+    low, H, v = dbn.generative[0], all_states(3), np.array([[0.5, -1.0], [2.0, 0.25]], np.float32)
+    log_q = log_bernoulli(v @ low.W.astype(float) + low.b, H)
+    distance = v[:, None] - (H @ low.W.T.astype(float) + low.a)
+    log_p = -(distance**2).sum(axis=2) / 2 - np.log(2 * np.pi) + log_marginal(dbn.top, H)
+    exact = (np.exp(log_q) * (log_p - log_q)).sum(axis=1).mean()
+    bound = rf.log_likelihood_bound(dbn, v, n_samples=5000, seed=1)
+    assert abs(bound.value - exact) < 4 * bound.stderr  # false-alarm rate 6e-5
+
+
+def test_labels_are_summed_out() -> None:
+    dbn = network([6, 4, 3], n_classes=3)
+    plain = rf.log_likelihood_bound(dbn, V, n_samples=2, seed=1)
+    features, labels = all_states(4), np.eye(3)
+    top = dbn.top
+    joint = np.concatenate([np.hstack([features, np.tile(label, (16, 1))]) for label in labels])
+    x = joint @ top.W.astype(float) + top.b
+    log_weights = (joint @ top.a.astype(float) + np.logaddexp(0, x).sum(axis=1)).reshape(3, 16)
+    assert_allclose(logsumexp(log_weights), rf.log_partition(top).value, rtol=1e-9)
+    without = rf.log_likelihood_bound(dbn, V, logsumexp(log_weights), n_samples=2, seed=1)
+    assert_allclose(plain.value, without.value, atol=1e-9)
+
+
+def test_uncertainty_of_log_z_is_carried_through() -> None:
+    dbn = network([6, 4, 3])
+    z = rf.log_partition(dbn.top, method="ais", n_chains=50, n_temperatures=20, seed=1)
+    bound = rf.log_likelihood_bound(dbn, V, z, n_samples=5, seed=1)
+    exact = rf.log_likelihood_bound(dbn, V, n_samples=5, seed=1)
+    assert bound.stderr > z.stderr > 0 and exact.stderr < bound.stderr
+    assert bound.upper - bound.value >= z.value - z.lower
+    assert_allclose(bound.value - exact.value, rf.log_partition(dbn.top).value - z.value, atol=1e-9)
+
+
+def test_rows_may_come_in_any_container_and_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    dbn = network([6, 4, 3])
+    whole = rf.log_likelihood_bound(dbn, V, n_samples=3, seed=1)
+    monkeypatch.setattr("rbmfast.likelihood.bound.BLOCK_BYTES", 1)
+    for data in (V.astype(np.float64), rf.Packed(np.packbits(V, axis=1), 6)):
+        assert_array_equal(rf.log_likelihood_bound(dbn, data, n_samples=3, seed=1).each, whole.each)
+
+
+@pytest.mark.parametrize(
+    ("error", "change", "message"),
+    [
+        (TypeError, {"dbn": rf.RBM(6, 4, seed=0)}, r"dbn must be an rf\.DBN, got RBM"),
+        (ValueError, {"X": V[:, :5]}, "X must have 6 features"),
+        (ValueError, {"X": V / 2}, r"X\[1, 5\] is a grey level"),
+        (ValueError, {"n_samples": 0}, "n_samples must be an integer from 1"),
+        (TypeError, {"log_z": "3"}, "log_z must be a LogPartition or a number"),
+        (ValueError, {"log_z": np.inf}, "log_z must be finite"),
+    ],
+)
+def test_bad_arguments(error: type[Exception], change: dict[str, object], message: str) -> None:
+    given = {"dbn": network([6, 4, 3]), "X": V, "log_z": 0.0, "n_samples": 2, "seed": 1} | change
+    with pytest.raises(error, match=message):
+        rf.log_likelihood_bound(**given)

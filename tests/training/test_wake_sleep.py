@@ -1,0 +1,673 @@
+"""Up-down fine-tuning: against enumeration, with the same bits everywhere, and never half done."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.special import expit, logsumexp, xlogy
+from training.helpers import assert_same_bits, everything, history_without_times, random_rows
+
+import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast.container import FileFormatError, read_file, write_file
+from rbmfast.likelihood import all_states
+from rbmfast.random import Purpose
+from rbmfast.training import wake_sleep
+
+F64 = NDArray[np.float64]
+
+X = random_rows(47, 9)
+Y = np.random.default_rng(4).integers(0, 3, 47)
+GREY = (np.random.default_rng(5).random((47, 9)) ** 2).astype(np.float32)
+REAL = np.random.default_rng(2).normal(size=(47, 9)).astype(np.float32)
+
+
+def labelled() -> int:
+    """Classes of a network with labels, which need their RBM."""
+    pytest.importorskip("rbmfast.models.class_rbm")
+    return 3
+
+
+def network(sizes: Any = (9, 6, 5, 7), scale: float = 0.5, seed: int = 3, **units: Any) -> rf.DBN:
+    """With random parameters."""
+    rng = np.random.default_rng(seed)
+    dbn = rf.DBN(sizes, seed=seed, **units)
+    for rbm in dbn.generative:
+        for name in "Wab":
+            setattr(rbm, name, scale * rng.normal(size=getattr(rbm, name).shape))
+    return dbn
+
+
+def bits(dbn: rf.DBN) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in dbn.to_state()[1].items()}
+
+
+# --- The update, against enumeration ---------------------------------------------------------------------
+
+
+class Exact:
+    """A network of three small layers, in float64 and by enumeration. States are rows in counting order."""
+
+    def __init__(self, dbn: rf.DBN) -> None:
+        down, up, top = dbn.generative[0], dbn.recognition[0], dbn.top
+        self.V, self.H = (all_states(n).astype(np.float64) for n in dbn.sizes[:2])
+        self.v_given_h = expit(self.H @ down.W.T.astype(np.float64) + down.a)
+        self.h_given_v = expit(self.V @ up.W.astype(np.float64) + up.b)
+        x = self.H @ top.W.astype(np.float64) + top.b
+        self.top_given_h = expit(x)
+        log_p = self.H @ top.a.astype(np.float64) + np.logaddexp(0, x).sum(axis=1)
+        self.log_prior = log_p - logsumexp(log_p)
+        on, off = np.log(self.v_given_h), np.log1p(-self.v_given_h)
+        self.log_joint = (self.V @ on.T + (1 - self.V) @ off.T) + self.log_prior  # (v, h)
+        self.q = np.exp(self.H @ np.log(self.h_given_v).T + (1 - self.H) @ np.log1p(-self.h_given_v).T).T
+
+    def log_likelihood(self, data: F64) -> float:
+        """Mean over data with these probabilities of the visible states."""
+        return float(data @ logsumexp(self.log_joint, axis=1))
+
+    def bound(self, data: F64) -> float:
+        return float(data @ (self.q * self.log_joint - xlogy(self.q, self.q)).sum(axis=1))
+
+    def expected_update(self, data: F64) -> dict[str, F64]:
+        """What an update's samples are averages of: parameters and their gradients."""
+        joint = data[:, None] * self.q  # wake
+        dreams = np.exp(self.log_joint)  # sleep
+        error = self.V[:, None] - self.v_given_h
+        answer = self.H - self.h_given_v[:, None]
+        h_wake, h_dream = joint.sum(axis=0), np.exp(self.log_prior)
+        change = h_wake - h_dream
+        return {
+            "generative/0/W": np.einsum("vh,vhi,hj->ij", joint, error, self.H),
+            "generative/0/a": np.einsum("vh,vhi->i", joint, error),
+            "recognition/0/W": np.einsum("vh,vi,vhj->ij", dreams, self.V, answer),
+            "recognition/0/b": np.einsum("vh,vhj->j", dreams, answer),
+            "generative/1/W": np.einsum("h,hi,hj->ij", change, self.H, self.top_given_h),
+            "generative/1/a": change @ self.H,
+            "generative/1/b": change @ self.top_given_h,
+        }
+
+
+N_ROWS = 32_768  # the largest batch
+SHARES = np.array([5, 1, 0, 0, 2, 1, 0, 3, 0, 0, 4, 0, 1, 0, 6, 9]) / 32  # of 16 visible states
+ROWS = np.repeat(all_states(4), (SHARES * N_ROWS).astype(int), axis=0)
+
+
+def test_an_update_is_what_it_should_be_on_average() -> None:
+    """One update of 32 768 rows, all its gradients at once. Each of 43 numbers is within five of its largest
+    possible standard deviations of its expectation: false alarm rate below 3e-5.
+    """
+    dbn = network((4, 3, 4), scale=1.0)
+    dbn.untie()
+    dbn.recognition[0].W = dbn.recognition[0].W + 0.5  # so that all layers have something to learn
+    before, expected, rate = dbn.to_state()[1], Exact(dbn).expected_update(SHARES), 1 / 64
+    optimizer = rf.SGD(rate)
+    rf.up_down(dbn, ROWS, method=rf.CD(50), optimizer=optimizer, epochs=1, batch_size=N_ROWS, seed=1)
+    after = dbn.to_state()[1]
+    for name, gradient in expected.items():
+        change = (after[name].astype(np.float64) - before[name]) / rate
+        assert np.abs(gradient).max() > 0.05, name
+        assert np.abs(change - gradient).max() < 5 * np.sqrt(0.5 / N_ROWS), name
+    for name in ("generative/0/b", "recognition/0/a"):  # of no use
+        assert np.array_equal(after[name], before[name])
+
+
+def test_the_wake_phase_ascends_the_bound() -> None:
+    """Its expected update is the bound's derivative, by finite differences."""
+    dbn = network((4, 3, 4), scale=1.0)
+    dbn.untie()
+    expected = Exact(dbn).expected_update(SHARES)
+    step = 2.0**-7
+    for i, rbm in enumerate(dbn.generative):
+        for name in "Wab" if i else "Wa":
+            gradient, old = expected[f"generative/{i}/{name}"], getattr(rbm, name).copy()
+            for at in np.ndindex(*old.shape):
+                ends = []
+                for sign in (1, -1):
+                    moved = old.copy()
+                    moved[at] += sign * step
+                    setattr(rbm, name, moved)
+                    ends.append(Exact(dbn).bound(SHARES))
+                setattr(rbm, name, old)
+                assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(gradient[at], abs=2e-5)
+
+
+def test_from_tied_weights_the_bound_rises() -> None:
+    dbn = network((4, 3, 4), scale=0.7)
+    before = Exact(dbn).bound(SHARES)
+    settings: dict[str, Any] = {"method": rf.CD(50), "batch_size": N_ROWS, "epochs": 1}
+    for seed in range(5):
+        rf.up_down(dbn, ROWS, optimizer=rf.SGD(0.1), seed=seed, **settings)
+        now = Exact(dbn).bound(SHARES)
+        assert now > before + 1e-3
+        before = now
+
+
+def greedy(sizes: Any, data: Any) -> rf.DBN:
+    """Two RBMs trained one after the other."""
+    dbn = rf.DBN(sizes, seed=0)
+    settings: dict[str, Any] = {"method": rf.CD(1), "optimizer": rf.SGD(0.1), "epochs": 20, "batch_size": 50}
+    rf.train(dbn.generative[0], data, seed=1, **settings)
+    hidden = dbn.sample_hidden(data, layer=1, seed=2)
+    rf.train(dbn.generative[1], hidden, seed=3, **settings)
+    return dbn
+
+
+def test_learning_after_a_greedy_start() -> None:
+    data = random_rows(1000, 8, seed=6)
+    shares = np.bincount(data @ (1 << np.arange(7, -1, -1)), minlength=256) / 1000
+    dbn = greedy((8, 5, 5), data)
+    start, bound = Exact(dbn).log_likelihood(shares), Exact(dbn).bound(shares)
+    assert start >= bound
+    history = rf.up_down(
+        dbn, data, method=rf.CD(5), optimizer=rf.SGD(rf.Linear(0.1)), epochs=40, batch_size=20, seed=4
+    )
+    end = Exact(dbn)
+    assert end.log_likelihood(shares) > start + 0.1
+    assert end.bound(shares) > bound + 0.1
+    assert history["reconstruction_error"][-1] < history["reconstruction_error"][1]
+
+
+def test_the_error_of_labels_falls() -> None:
+    n_classes = 4
+    labelled()
+    rng = np.random.default_rng(7)
+    classes = rng.integers(0, n_classes, 800)
+    data = ((rng.random((n_classes, 20)) < 0.5)[classes] ^ (rng.random((800, 20)) < 0.15)).astype(np.uint8)
+    dbn = rf.DBN([20, 16, 16], n_classes=n_classes, seed=0)
+    rf.train(dbn.generative[0], data, epochs=10, batch_size=20, seed=1)
+    held_out = data[600:], classes[600:]
+    history = rf.up_down(
+        dbn,
+        data[:600],
+        classes[:600],
+        optimizer=rf.SGD(0.1, 0.5),
+        epochs=30,
+        batch_size=20,
+        seed=2,
+        validation=held_out,
+    )
+    errors = history["validation_error"]
+    assert errors[0] > 0.5
+    assert errors[-1] < 0.1
+    assert errors[-1] == np.mean(dbn.predict(held_out[0]) != held_out[1])
+
+
+# --- What is trained -------------------------------------------------------------------------------------
+
+
+def test_all_but_the_top_is_untied() -> None:
+    dbn = network()
+    before = bits(dbn)
+    rf.up_down(dbn, X, epochs=1, seed=1)
+    assert dbn.recognition[-1] is dbn.top
+    assert not any(r is g for r, g in zip(dbn.recognition[:-1], dbn.generative[:-1], strict=True))
+    after = bits(dbn)
+    for name in ("generative/0/W", "generative/1/W", "generative/2/W", "generative/1/a", "generative/2/b"):
+        assert after[name] != before[name]
+    for i in (0, 1):
+        assert after[f"recognition/{i}/W"] != before[f"generative/{i}/W"]
+        assert after[f"recognition/{i}/a"] == before[f"generative/{i}/a"]  # of no use: as it was
+
+
+def test_no_epochs() -> None:
+    dbn, tied = network(), network()
+    history = rf.up_down(dbn, X, epochs=0, seed=1)
+    assert len(history) == 1
+    assert np.isnan(history["reconstruction_error"][0])
+    tied.untie()
+    assert all(np.array_equal(a, b) for a, b in zip(dbn.transform(X), tied.transform(X), strict=True))
+
+
+def test_the_top_keeps_the_means_of_what_it_learned_from() -> None:
+    dbn = network((9, 6, 7))
+    rf.up_down(dbn, X, epochs=1, seed=1, optimizer=rf.SGD(0.0))
+    q = dbn.hidden_probabilities(X, layer=1)  # 47 rows: within five standard deviations, alarm below 4e-6
+    deviation = np.sqrt((q * (1 - q)).sum(axis=0)) / 47
+    assert (np.abs(dbn.top.visible_means - q.mean(axis=0)) < 5 * deviation).all()
+
+
+def test_the_columns_of_the_history() -> None:
+    dbn = network((9, 6, 7))
+    history = rf.up_down(dbn, X, epochs=2, seed=1, optimizer=rf.SGD(0.0), validation=GREY)
+    assert history.keys()[-2:] == ("reconstruction_error", "validation_reconstruction_error")
+    error = ((GREY - dbn.reconstruct(GREY)) ** 2).mean()
+    assert history["validation_reconstruction_error"] == pytest.approx([error] * 3, rel=1e-4)
+    q = dbn.hidden_probabilities(X, layer=1)
+    again = [
+        dbn.generative[0].visible_probabilities(q_row > np.random.default_rng(0).random((99, 6)))
+        for q_row in q
+    ]
+    expected = np.mean([((x - p) ** 2).mean() for x, p in zip(X, again, strict=True)])
+    assert history["reconstruction_error"][1:] == pytest.approx([expected] * 2, rel=0.1)
+
+
+def test_penalties_of_all_layers() -> None:
+    """Without a rate for anything else, weights shrink; a custom penalty does what a built-in one does."""
+
+    class Decay:
+        def gradient(self, W: Any) -> Any:
+            return -0.25 * W
+
+    ours, theirs, free = network(), network(), network()
+    rf.up_down(ours, X, epochs=2, seed=1, penalties=[Decay()], optimizer=rf.SGD(0.1))
+    rf.up_down(theirs, X, epochs=2, seed=1, penalties=[rf.L2(0.25)], optimizer=rf.SGD(0.1))
+    rf.up_down(free, X, epochs=2, seed=1, optimizer=rf.SGD(0.1))
+    for name, array in ours.to_state()[1].items():
+        if name.endswith("/W"):
+            assert np.allclose(array, theirs.to_state()[1][name], atol=1e-5)
+            assert np.linalg.norm(array) < np.linalg.norm(free.to_state()[1][name])
+
+
+def test_a_sparsity_target_is_for_the_top() -> None:
+    free, sparse = network(), network()
+    settings: dict[str, Any] = {"epochs": 1, "seed": 1, "batch_size": 47}
+    rf.up_down(free, X, **settings)
+    rf.up_down(sparse, X, penalties=[rf.SparsityTarget(0.01, cost=5.0)], **settings)
+    assert (sparse.top.b < free.top.b).all()
+    assert {n for n, array in bits(sparse).items() if array != bits(free)[n]} == {
+        "generative/2/W",
+        "generative/2/b",
+    }
+
+
+# --- The same bits ---------------------------------------------------------------------------------------
+
+CASES: dict[str, dict[str, Any]] = {
+    "cd": {"method": rf.CD(2)},
+    "pcd, everything": {
+        "method": rf.PCD(1, 13),
+        "optimizer": rf.SGD(rf.Exponential(0.3, 0.7), momentum=rf.Steps({0: 0.5, 3: 0.9})),
+        "penalties": [rf.L2(0.01), rf.L1(1e-4), rf.MaxNorm(0.5), rf.SparsityTarget(0.2)],
+        "validation": X[:20],
+        "shuffle": "blocks",
+    },
+    "pt": {"method": rf.PT(n_replicas=4, k=2, n_chains=7), "optimizer": rf.SGD(0.3, momentum=0.5)},
+    "fpcd": {"method": rf.FPCD(2, 13, fast_rate=0.2)},
+    "grey": {"X": GREY, "optimizer": rf.SGD(rf.Linear(0.3))},
+    "labels": {"y": Y, "validation": (X[:20], Y[:20])},
+    "exponent drops": {"optimizer": rf.SGD(100.0)},
+    "gaussian": {"X": REAL, "optimizer": rf.SGD(0.01, 0.5), "validation": REAL[:9]},
+}
+EXACT = [name for name in CASES if name != "gaussian"]
+
+
+def model_of(case: dict[str, Any], seed: int = 3) -> rf.DBN:
+    units: dict[str, Any] = {"n_classes": labelled()} if "y" in case else {}
+    return network(seed=seed, visible="gaussian" if case.get("X") is REAL else "bernoulli", **units)
+
+
+def settings_of(case: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"X": X, "epochs": 4, "batch_size": 10, "seed": 5, **case, **more}
+
+
+def learned(case: dict[str, Any], **more: Any) -> dict[str, bytes]:
+    dbn = model_of(case)
+    history = rf.up_down(dbn, **settings_of(case, **more))
+    return {**bits(dbn), **history_without_times(history)}
+
+
+@pytest.mark.filterwarnings("ignore:the weights have become large")
+@pytest.mark.parametrize("name", EXACT)
+def test_threads_and_instruction_sets(name: str) -> None:
+    expected = learned(CASES[name])
+    threads, config = rf.get_num_threads(), engine.config()
+    try:
+        for n in (1, 2, 5):
+            rf.set_num_threads(n)
+            assert_same_bits(learned(CASES[name]), expected)
+        for isa in config["isa_available"]:
+            engine.select_isa(isa)
+            assert_same_bits(learned(CASES[name]), expected)
+    finally:
+        rf.set_num_threads(threads)
+        engine.select_isa(config["isa"])
+
+
+@pytest.mark.parametrize("shuffle", [True, "blocks"])
+def test_containers(shuffle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mapped = np.memmap(tmp_path / "rows.bin", np.uint8, "w+", shape=X.shape)
+    mapped[:] = X
+    case: dict[str, Any] = {"batch_size": 2, "epochs": 2, "shuffle": shuffle}
+    expected = learned(case)
+    packed, images = rf.Packed(np.packbits(X, axis=1), 9), rf.Grey8(X * np.uint8(255))
+    for data in (X.astype(bool), X.astype(np.float64), sp.csr_array(X), packed, images, mapped, X.tolist()):
+        assert_same_bits(learned(case, X=data), expected)
+    monkeypatch.setattr("rbmfast.training.run.CHUNK_BYTES", 9 * 7)
+    assert_same_bits(learned(case, X=sp.csr_array(X)), expected)
+
+
+@pytest.mark.filterwarnings("ignore:the weights have become large")
+def test_the_cases_differ() -> None:
+    """The comparisons would see a setting that was ignored."""
+    cases = [case for case in CASES.values() if "y" not in case]
+    assert len({learned(case)["generative/0/W"] for case in cases}) == len(cases)
+
+
+def test_no_number_is_drawn_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Purpose, layer, step and row of all samples of a run: none occurs twice, whoever draws."""
+    drawn: list[tuple[int, ...]] = []
+    unit = rf.Bernoulli
+    sample, sample_from = unit.sample, unit.sample_from
+
+    def note(n: int, purpose: int, layer: int, step: int, rows: Any) -> None:
+        ids = range(rows, rows + n) if isinstance(rows, int) else rows.tolist()
+        drawn.extend((int(purpose), layer, step, row) for row in ids)
+
+    def noting(self: Any, x: Any, seed: int, *address: Any) -> Any:
+        note(len(x), *address)
+        return sample(self, x, seed, *address)
+
+    def noting_from(self: Any, weights: Any, states: Any, bias: Any, seed: int, *address: Any) -> Any:
+        note(len(states), *address[:4])
+        return sample_from(self, weights, states, bias, seed, *address)
+
+    monkeypatch.setattr(unit, "sample", noting)
+    monkeypatch.setattr(unit, "sample_from", noting_from)
+    for method in (rf.CD(2), rf.PCD(2, 13), rf.PT(n_replicas=3, n_chains=4)):
+        drawn.clear()
+        rf.up_down(network(), X, method=method, epochs=2, batch_size=10, seed=1)
+        assert len(drawn) > 2 * 47 * 4
+        assert len(set(drawn)) == len(drawn)
+        assert all(layer > 0 for purpose, layer, _, _ in drawn if purpose != Purpose.SLEEP)  # 0 is `train`'s
+
+
+# --- Stopping and going on -------------------------------------------------------------------------------
+
+
+class Stop(Exception):
+    pass
+
+
+class StopAfter(rf.Callback):
+    def __init__(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def on_epoch_end(self, progress: Any) -> None:
+        if progress.epoch == self.epoch:
+            raise Stop
+
+
+@pytest.mark.filterwarnings("ignore:the weights have become large")
+@pytest.mark.parametrize("name", CASES)
+def test_resume(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    whole, part = tmp_path / "whole.ckpt", tmp_path / "part.ckpt"
+    dbn = model_of(case)
+    history = rf.up_down(dbn, **settings_of(case, checkpoint=whole))
+    for stop in (1, 3, 4):
+        with pytest.raises(Stop):
+            rf.up_down(model_of(case), **settings_of(case, checkpoint=part, callbacks=[StopAfter(stop)]))
+        resumed = model_of(case, seed=77)  # its own parameters do not matter
+        second = rf.up_down(resumed, **settings_of(case, checkpoint=part, resume=part))
+        assert not resumed.is_tied
+        ours, theirs = bits(resumed), bits(dbn)
+        useless = ("generative/0/b", "generative/1/b", "recognition/0/a", "recognition/1/a")
+        assert [n for n in ours if ours[n] != theirs[n] and n not in useless] == []
+        assert_same_bits(everything(part, "up-down"), everything(whole, "up-down"))
+        assert history_without_times(second) == history_without_times(history)
+
+
+SCRIPT = """
+import sys
+import numpy as np
+import rbmfast as rf
+
+path, model, resume = sys.argv[1:4]
+X = (np.random.default_rng(0).random((200, 30)) < 0.3).astype(np.uint8)
+dbn = rf.DBN([30, 20, 10], seed=3)
+rf.up_down(dbn, X, method=rf.PCD(2, 50), optimizer=rf.SGD(0.1, momentum=0.5), epochs=40, seed=5,
+           batch_size=20, checkpoint=path, resume=path if resume == "yes" else None)
+dbn.save(model)
+"""
+
+
+def test_killed_at_a_random_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RBMFAST_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(Path(rf.__file__).parents[1]))  # the package that is tested here
+
+    def command(name: str, resume: str) -> list[str]:
+        files = str(tmp_path / f"{name}.ckpt"), str(tmp_path / name)
+        return [sys.executable, "-c", SCRIPT, *files, resume]
+
+    subprocess.run(command("whole", "no"), check=True)
+    checkpoint, resume = tmp_path / "part.ckpt", "no"
+    for _ in range(2):
+        process = subprocess.Popen(command("part", resume))
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        while process.poll() is None and not (checkpoint.exists() and checkpoint.stat().st_mtime_ns > before):
+            time.sleep(0.001)
+        time.sleep(np.random.default_rng().uniform(0, 0.05))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        resume = "yes"
+    subprocess.run(command("part", "yes"), check=True)
+    assert bits(rf.load(tmp_path / "part")) == bits(rf.load(tmp_path / "whole"))
+    assert_same_bits(everything(checkpoint, "up-down"), everything(tmp_path / "whole.ckpt", "up-down"))
+
+
+@pytest.mark.parametrize(
+    "changed, word",
+    [
+        ({"X": X[::-1]}, "X"),
+        ({"seed": 6}, "seed"),
+        ({"method": rf.CD(2)}, "method"),
+        ({"optimizer": rf.SGD(0.2)}, "optimizer"),
+        ({"penalties": [rf.L2(1e-3)]}, "penalties"),
+        ({"batch_size": 11}, "batch_size"),
+        ({"validation": X[:9]}, "validation"),
+        ({"epochs": 1}, "epochs"),
+        ({"dbn": network((9, 6, 4, 7))}, "sizes"),
+        ({"dbn": network(hidden=["gaussian", "bernoulli", "bernoulli"])}, "units"),
+    ],
+)
+def test_refuses_to_go_on_with(changed: dict[str, Any], word: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    rf.up_down(network(), X, epochs=2, batch_size=10, seed=5, checkpoint=path)
+    dbn, before = changed.get("dbn", network()), bits(changed.get("dbn", network()))
+    settings = {"X": X, "epochs": 3, "batch_size": 10, "seed": 5, **changed, "dbn": dbn}
+    with pytest.raises(ValueError, match=f"resume: {word}"):
+        rf.up_down(**settings, resume=path)
+    assert bits(dbn) == before
+    assert dbn.is_tied
+
+
+def test_refuses_other_classes(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    rf.up_down(network(n_classes=labelled()), X, Y, epochs=1, seed=5, checkpoint=path)
+    with pytest.raises(ValueError, match="resume: y"):
+        rf.up_down(network(n_classes=3), X, Y[::-1], epochs=2, seed=5, resume=path)
+
+
+def test_refuses_other_files(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    rf.train(rf.RBM(9, 5, seed=0), X, epochs=1, seed=1, checkpoint=path)
+    with pytest.raises(FileFormatError):
+        rf.up_down(network(), X, resume=path)
+    rf.up_down(network(), X, epochs=1, seed=1, checkpoint=path)
+    with pytest.raises(FileFormatError):
+        rf.train(rf.RBM(9, 5, seed=0), X, resume=path)
+    kind, meta, arrays = read_file(path)
+    for name in ("recognition/0/W", "generative/1/W_velocity"):
+        write_file(path, kind, meta, {key: array for key, array in arrays.items() if key != name})
+        with pytest.raises(FileFormatError, match=name):
+            rf.up_down(network(), X, epochs=2, seed=1, resume=path)
+    write_file(path, kind, {k: v for k, v in meta.items() if k != "recognition/1/exponent"}, arrays)
+    with pytest.raises(FileFormatError, match="exponent"):
+        rf.up_down(network(), X, epochs=2, seed=1, resume=path)
+
+
+def test_early_stopping_gives_back_the_best(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    seen: list[dict[str, bytes]] = []
+
+    class Keep(rf.Callback):
+        def on_epoch_end(self, progress: Any) -> None:
+            assert progress.rbm is dbn
+            seen.append(bits(progress.rbm))
+
+    def stopping() -> rf.EarlyStopping:
+        return rf.EarlyStopping("validation_reconstruction_error", patience=2, mode="max")
+
+    dbn, callback = network(), stopping()
+    settings: dict[str, Any] = {"X": X, "epochs": 60, "batch_size": 10, "seed": 5, "validation": X[:20]}
+    settings["optimizer"] = rf.SGD(0.5)
+    history = rf.up_down(dbn, callbacks=[callback, Keep()], **settings)
+    assert callback.best_epoch + 2 == len(seen) < 60
+    best = bits(dbn)
+    assert best == seen[callback.best_epoch - 1]
+    dbn = network()
+    with pytest.raises(Stop):
+        rf.up_down(
+            dbn, callbacks=[stopping(), StopAfter(callback.best_epoch + 1)], checkpoint=path, **settings
+        )
+    second = rf.up_down(dbn, callbacks=[stopping()], resume=path, **settings)
+    assert bits(dbn) == best
+    assert second.stopped == history.stopped
+
+
+# --- Never half done -------------------------------------------------------------------------------------
+
+
+def test_ctrl_c_keeps_what_was_learned_since() -> None:
+    class Interrupt:
+        calls = 0
+
+        def gradient(self, W: Any) -> Any:
+            self.calls += 1
+            if self.calls == 5 + 3 * 5 + 3:  # checks, three updates of five layers, within the fourth
+                raise KeyboardInterrupt
+            return np.zeros_like(W)
+
+    dbn, expected = network(), network()
+    settings: dict[str, Any] = {"epochs": 1, "batch_size": 10, "seed": 5, "shuffle": False}
+    rf.up_down(expected, X[:30], **settings)
+    with pytest.raises(KeyboardInterrupt):
+        rf.up_down(dbn, X, penalties=[Interrupt()], **settings)
+    ours, theirs = bits(dbn), bits(expected)
+    assert [name for name in ours if ours[name] != theirs[name] and "means" not in name] == []
+
+
+def test_ctrl_c_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signals that come while a run learns leave the parameters of some whole update, all layers alike."""
+    settings: dict[str, Any] = {"batch_size": 1, "seed": 5, "shuffle": False, "epochs": 10**6}
+    settings["penalties"] = [rf.L2(0.1)]  # so that every update changes every weight
+    update = wake_sleep.UpDown.update
+    known: dict[bytes, dict[str, bytes]] = {}  # by the weights of the top RBM
+
+    def noting(self: Any, *arguments: Any) -> None:
+        self.publish()
+        now = bits(self.model)
+        known[now["generative/2/W"]] = now
+        if len(known) == 1500:
+            raise Stop
+        update(self, *arguments)
+
+    monkeypatch.setattr(wake_sleep.UpDown, "update", noting)
+    with pytest.raises(Stop):
+        rf.up_down(network(), X, **settings)
+    monkeypatch.setattr(wake_sleep.UpDown, "update", update)
+    compared = 0
+    for delay in np.random.default_rng().uniform(0.01, 0.1, 12):
+        dbn = network()
+        timer = threading.Timer(float(delay), os.kill, (os.getpid(), signal.SIGINT))
+        timer.start()
+        with contextlib.suppress(KeyboardInterrupt):
+            rf.up_down(dbn, X, **settings)
+        timer.join()
+        now = bits(dbn)
+        if not dbn.is_tied and now["generative/2/W"] in known:  # neither too early nor too late
+            whole = known[now["generative/2/W"]]
+            assert [n for n in now if now[n] != whole[n] and "means" not in n] == []
+            compared += 1
+    assert compared > 0
+
+
+@pytest.mark.filterwarnings("ignore:the weights have become large")
+@pytest.mark.parametrize("data", [X, REAL * 1e4], ids=["binary", "gaussian"])
+def test_divergence_keeps_the_last_completed_epoch(data: Any) -> None:
+    visible = "gaussian" if data.dtype == np.float32 else "bernoulli"
+    dbn, expected = network(visible=visible), network(visible=visible)
+    first = 1e-9 if visible == "gaussian" else 0.1
+    optimizer = rf.SGD(rf.Steps({0: first, 2: 3e38}), momentum=0.9)
+    rf.up_down(expected, data, epochs=2, seed=1, batch_size=10, optimizer=rf.SGD(first, momentum=0.9))
+    with pytest.raises(FloatingPointError, match="the model keeps epoch 2"):
+        rf.up_down(dbn, data, epochs=9, seed=1, batch_size=10, optimizer=optimizer)
+    assert bits(dbn) == bits(expected)
+    for rbm in (*dbn.generative, *dbn.recognition):
+        assert np.isfinite(rbm.W).all()
+
+
+def test_large_weights_warn_once() -> None:
+    with pytest.warns(UserWarning, match="weights have become large") as caught:
+        rf.up_down(network(), X, epochs=5, batch_size=10, seed=1, optimizer=rf.SGD(10_000.0))
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+# --- Bad arguments ---------------------------------------------------------------------------------------
+
+
+class WrongShape:
+    def gradient(self, W: Any) -> Any:
+        return np.zeros((5, 7))  # that of the top RBM only
+
+
+@pytest.mark.parametrize(
+    "arguments, error, word",
+    [
+        ({"dbn": "dbn"}, TypeError, "dbn"),
+        ({"dbn": rf.RBM(9, 5, seed=0)}, TypeError, "dbn"),
+        ({"dbn": network((9, 5))}, ValueError, "dbn"),
+        ({"X": X[:, :-1]}, ValueError, "X"),
+        ({"X": X * 0.5 - 0.1}, ValueError, "X"),
+        ({"X": np.full((5, 9), np.nan)}, ValueError, "X"),
+        ({"X": X[:0]}, ValueError, "X"),
+        ({"y": Y}, ValueError, "y"),
+        ({"method": "cd"}, TypeError, "method"),
+        ({"optimizer": 0.1}, TypeError, "optimizer"),
+        ({"penalties": rf.L2()}, TypeError, "penalties"),
+        ({"penalties": [WrongShape()]}, ValueError, "penalties"),
+        ({"epochs": -1}, ValueError, "epochs"),
+        ({"epochs": 2**31 - 1, "method": rf.CD(10**6)}, ValueError, "epochs"),
+        ({"batch_size": 0}, ValueError, "batch_size"),
+        ({"shuffle": "rows"}, ValueError, "shuffle"),
+        ({"seed": -1}, ValueError, "seed"),
+        ({"validation": X[:, :-1]}, ValueError, "validation"),
+        ({"callbacks": [rf.EarlyStopping("validation_error")]}, ValueError, "callbacks"),
+        ({"progress": 1}, TypeError, "progress"),
+        ({"checkpoint": "no/such/folder/run.ckpt"}, FileNotFoundError, "checkpoint"),
+        ({"checkpoint_every": 0}, ValueError, "checkpoint_every"),
+        ({"resume": 3}, TypeError, "resume"),
+        ({"n_classes": 3}, ValueError, "y"),
+        ({"n_classes": 3, "y": Y[:-1]}, ValueError, "y"),
+        ({"n_classes": 3, "y": Y + 1}, ValueError, "y"),
+        ({"n_classes": 3, "y": Y - 1}, ValueError, "y"),
+        ({"n_classes": 3, "y": Y * 1.0}, TypeError, "y"),
+        ({"n_classes": 3, "y": Y, "validation": X}, TypeError, "validation"),
+        ({"n_classes": 3, "y": Y, "validation": (X, Y[1:])}, ValueError, "y of validation"),
+    ],
+)
+def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], word: str) -> None:
+    arguments = dict(arguments)
+    dbn = network(n_classes=labelled()) if arguments.pop("n_classes", None) else network()
+    dbn = arguments.pop("dbn", dbn)
+    before = copy.deepcopy(dbn)
+    with pytest.raises(error, match=re.escape(word)):
+        rf.up_down(dbn, **{"X": X, "epochs": 1, **arguments})
+    if isinstance(dbn, rf.DBN):
+        assert bits(dbn) == bits(before)
+        assert dbn.is_tied
