@@ -32,6 +32,19 @@ def test_digits_prints_a_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert re.search(r"^rbmfast +\d\d\.\d %", capsys.readouterr().out, re.MULTILINE)
 
 
+def test_digits_by_deep_belief_networks(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["digits_dbn.py", "--shifts", "1"])
+    load("digits_dbn").main()
+    printed = capsys.readouterr().out
+    for name in ("ClassRBM", "DBNClassifier, searched"):
+        found = re.search(rf"^{name} +(\d\d\.\d) %", printed, re.MULTILINE)
+        assert found is not None
+        assert float(found[1]) > 85
+    assert "hidden layers chosen: (" in printed
+
+
 @pytest.mark.slow
 def test_digits_are_classified_as_well_as_with_scikit_learn() -> None:
     """Means over five seeds, within 1.5 points of each other."""

@@ -1,4 +1,7 @@
-"""scikit-learn's `BernoulliRBM`, faster and with more to it; needs ``pip install rbmfast[sklearn]``.
+"""Estimators for scikit-learn; they need ``pip install rbmfast[sklearn]``.
+
+`BernoulliRBM` takes the place of scikit-learn's class, faster and with more to it. `DBNClassifier`,
+`DBNTransformer` and `ClassRBM` are what scikit-learn lacks.
 
 >>> import numpy as np
 >>> from rbmfast.sklearn import BernoulliRBM
@@ -15,7 +18,9 @@ except ModuleNotFoundError as error:
     message = "rbmfast.sklearn needs scikit-learn: pip install 'rbmfast[sklearn]'"
     raise ModuleNotFoundError(message, name="sklearn") from None
 
+from rbmfast.sklearn.class_rbm import ClassRBM
+from rbmfast.sklearn.dbn import DBNClassifier, DBNTransformer
 from rbmfast.sklearn.estimator import BernoulliRBM
 from rbmfast.sklearn.patching import Patch, patch
 
-__all__ = ["BernoulliRBM", "Patch", "patch"]
+__all__ = ["BernoulliRBM", "ClassRBM", "DBNClassifier", "DBNTransformer", "Patch", "patch"]

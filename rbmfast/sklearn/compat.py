@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils import assert_all_finite
+from numpy.typing import NDArray
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 
 try:
     from sklearn.utils.validation import validate_data as _validate_data  # since 1.6
@@ -34,3 +36,14 @@ def check_finite(X: Any, estimator: Any) -> None:
     """Raise scikit-learn's own ValueError if there is a NaN or an infinity."""
     values = X.data if hasattr(X, "tocsr") else np.asarray(X)
     assert_all_finite(values, estimator_name=type(estimator).__name__, input_name="X")
+
+
+def check_classes(y: Any, n_rows: int) -> NDArray[Any]:
+    """Classes of `n_rows` rows, names or numbers, as an array; scikit-learn's own errors otherwise."""
+    classes: NDArray[Any] = column_or_1d(y, warn=True)
+    if classes.dtype.kind == "f":
+        assert_all_finite(classes, input_name="y")
+    check_classification_targets(classes)
+    if len(classes) != n_rows:
+        raise ValueError(f"y must have a class for each row of X, {n_rows}, got {len(classes)}")
+    return classes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import threading
 import warnings
 from collections.abc import Callable, Iterator
 from numbers import Integral, Real
@@ -12,8 +11,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from joblib import effective_n_jobs
-from joblib.parallel import get_active_backend
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array, check_random_state
@@ -23,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 import rbmfast as rf
 from rbmfast.data import Rows
 from rbmfast.reference import MAX_BATCH
-from rbmfast.runtime import thread_limit
+from rbmfast.sklearn.base import draw_seed, threads
 from rbmfast.sklearn.compat import validate_data
 from rbmfast.sklearn.models import Models, read_rows, unit
 from rbmfast.sklearn.scores import FlipScore, Report, all_blocks, choose_flips, exact_scores, flip_scores
@@ -325,7 +322,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _new_run(self, rows: Rows, rng: np.random.RandomState) -> tuple[rf.RBM, rf.TrainingState]:
         """A model with small random weights, and chains that start from zeros."""
-        seed = _draw_seed(rng)
+        seed = draw_seed(rng)
         W = rf.RBM(rows.n_features, self.n_components, seed=seed).W
         a, b = np.zeros(rows.n_features), np.zeros(self.n_components)
         state = rf.TrainingState(np.zeros((self._chains_wanted, self.n_components), np.uint8))
@@ -337,7 +334,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         rbm = copy.copy(self._model(rows.kind == "real"))
         state = copy.copy(self.__dict__.get("_state")) or rf.TrainingState()
         if state.seed is None:
-            state.seed = _draw_seed(self.random_state_)
+            state.seed = draw_seed(self.random_state_)
         chains = getattr(self, "h_samples_", np.zeros((self._chains_wanted, rbm.n_hidden)))
         state.chains = np.greater(chains, 0.5).view(np.uint8)
         return rbm, state
@@ -543,7 +540,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             New visible states; other ones in each call.
         """
         check_is_fitted(self)
-        seed = _draw_seed(self._random_numbers(anew=False))
+        seed = draw_seed(self._random_numbers(anew=False))
         states: Array = self._ask(v, lambda rbm, rows: rbm.gibbs(rows, seed=seed))
         return states.view(np.bool_)
 
@@ -562,7 +559,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         bool array (n_samples, n_features)
         """
         check_is_fitted(self)
-        seed = _draw_seed(self._random_numbers(anew=False))
+        seed = draw_seed(self._random_numbers(anew=False))
         with self._threads():
             return self._model(real=False).sample(n_samples, n_steps, seed).view(np.bool_)
 
@@ -584,7 +581,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             A completed copy.
         """
         X = self._checked(X, accept_sparse=False)
-        seed = _draw_seed(self._random_numbers(anew=False))
+        seed = draw_seed(self._random_numbers(anew=False))
         with self._threads():
             return self._cast(self._model(real=False).impute(X, None, n_steps, seed, average=average), X)
 
@@ -596,13 +593,13 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _sample_hiddens(self, v: Any, rng: np.random.RandomState) -> NDArray[np.bool_]:
         """Draw from P(h | v), for rows or a single one."""
-        seed = _draw_seed(rng)
+        seed = draw_seed(rng)
         states: Array = self._ask(v, lambda rbm, rows: rbm.sample_hidden(rows, seed))
         return states.view(np.bool_)
 
     def _sample_visibles(self, h: Any, rng: np.random.RandomState) -> NDArray[np.bool_]:
         """Draw from P(v | h), for rows or a single one."""
-        seed = _draw_seed(rng)
+        seed = draw_seed(rng)
         single, H = _as_rows_of(h)
         with self._threads():
             states = self._model(real=False).sample_visible(H, seed)
@@ -658,12 +655,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return answer.astype(np.float32 if is_float32 else np.float64, copy=False)
 
     def _threads(self) -> contextlib.AbstractContextManager[None]:
-        if self.n_jobs is not None:
-            return thread_limit(max(1, effective_n_jobs(self.n_jobs)))
-        in_joblib = threading.current_thread() is not threading.main_thread() and (
-            get_active_backend()[0].nesting_level or 0
-        )
-        return thread_limit(1) if in_joblib else contextlib.nullcontext()
+        return threads(self.n_jobs)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -678,10 +670,6 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 def _float_dtype(X: Any) -> np.dtype[Any]:
     """What scikit-learn would turn data of this dtype into."""
     return np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
-
-
-def _draw_seed(rng: np.random.RandomState) -> int:
-    return int.from_bytes(rng.bytes(8), "little")
 
 
 def _as_rows_of(states: Any) -> tuple[bool, Any]:

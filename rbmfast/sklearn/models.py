@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -47,11 +48,13 @@ class Unbounded(rf.Bernoulli):
 def read_rows(X: Any, estimator: Any, real: bool) -> Rows:
     """Data for an `Unbounded` layer if `real` or if a value lies outside [0, 1], else for binary units."""
     if not real:
-        try:
+        with contextlib.suppress(ValueError):
             return as_rows(X, compact=True)
-        except ValueError:
-            check_finite(X, estimator)
-    return as_rows(X, domain="real")
+    try:
+        return as_rows(X, domain="real")
+    except ValueError:
+        check_finite(X, estimator)  # an error that users of scikit-learn know
+        raise
 
 
 class Models:
