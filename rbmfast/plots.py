@@ -24,6 +24,7 @@ from rbmfast.data import as_rows
 from rbmfast.likelihood import ChainDiagnostics, autocorrelations
 from rbmfast.likelihood.comparison import covariances_of
 from rbmfast.models import RBM, PatternCounts
+from rbmfast.models.labels import n_features
 from rbmfast.random import SeedLike, check_integer
 from rbmfast.training import History
 
@@ -45,6 +46,7 @@ __all__ = [
     "pattern_counts",
     "reconstructions",
     "samples",
+    "samples_by_label",
     "swap_rates",
 ]
 
@@ -73,6 +75,9 @@ PANELS = {
     "weight_norm": ("Norm of the weights", "Euclidean norm of W"),
     "weight_max": ("Largest weight", "largest absolute weight"),
     "samples_per_second": ("Speed", "rows learned from per second"),
+    "classification_error": ("Classification error", "share of the rows"),
+    "loss": ("Loss", "nats per row"),
+    "error": ("Classification error", "share of the rows"),
     "rate": ("Learning rate", "rate"),
     "momentum": ("Momentum", "momentum"),
 }
@@ -139,7 +144,7 @@ def filters(rbm: RBM, shape: tuple[int, int] | None = None, n: int = 100) -> Fig
     Parameters
     ----------
     rbm : RBM
-        The model.
+        The model. Of a `ClassRBM`, the weights of the features.
     shape : (int, int), optional
         Height and width of a picture. Not needed for square ones.
     n : int, default 100
@@ -165,10 +170,11 @@ def filters(rbm: RBM, shape: tuple[int, int] | None = None, n: int = 100) -> Fig
     1
     """
     mpl = _matplotlib()
-    height, width = image_shape(rbm.n_visible, shape)
-    strength = np.linalg.norm(rbm.W, axis=0)
+    seen = rbm.W[: n_features(rbm)]
+    height, width = image_shape(len(seen), shape)
+    strength = np.linalg.norm(seen, axis=0)
     chosen = np.argsort(-strength, kind="stable")[: check_integer(n, "n", low=1)]
-    W = rbm.W.T[chosen]
+    W = seen.T[chosen]
     limit = float(np.quantile(np.abs(W), 0.998)) or 1.0  # a single huge weight must not bleach the rest
     scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(-limit, limit), mpl.colormaps["RdBu_r"])
     colours = scale.to_rgba(W, alpha=1.0)[..., :3].reshape(len(W), height, width, 3)
@@ -230,6 +236,66 @@ def samples(
     v, h = rbm.sample(n, steps=steps, seed=seed, return_hidden=True)
     title = f"Samples of the model after {steps:,} Gibbs steps"
     return images(v if states else rbm.visible_probabilities(h), shape, n, title=title)
+
+
+def samples_by_label(
+    V: ArrayLike,
+    labels: ArrayLike,
+    shape: tuple[int, int] | None = None,
+    n: int = 10,
+    *,
+    title: str = "Samples of each label",
+) -> Figure:
+    """Rows of data or samples, a line of pictures for each label that they have.
+
+    Parameters
+    ----------
+    V : array_like (n_rows, n_pixels)
+        As for `images`.
+    labels : int array_like (n_rows,)
+        Of the rows.
+    shape : (int, int), optional
+        Height and width of a picture. Not needed for square ones.
+    n : int, default 10
+        At most so many pictures of each label, from the first on.
+    title : str
+        Above it all.
+
+    Returns
+    -------
+    matplotlib Figure
+        With one set of axes.
+
+    Raises
+    ------
+    ValueError
+        `V` is not 2-D or empty, or `labels` or `shape` does not fit.
+    ImportError
+        matplotlib is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rbmfast import plots
+    >>> len(plots.samples_by_label(np.eye(9), np.arange(9) % 3).axes)
+    1
+    """
+    V = _states(V, "V")
+    height, width = image_shape(V.shape[1], shape)
+    numbers = np.asarray(labels)
+    if numbers.shape != V.shape[:1]:
+        raise ValueError(f"labels must have the shape {V.shape[:1]}, one a row of V, got {numbers.shape}")
+    n = check_integer(n, "n", low=1)
+    lines = {label: np.flatnonzero(numbers == label)[:n] for label in np.unique(numbers)}
+    columns, ink = max(map(len, lines.values())), _ink(V)
+    colours = np.ones((len(lines), columns, height, width, 3))  # white where a label has fewer rows
+    for line, rows in zip(colours, lines.values(), strict=True):
+        line[: len(rows)] = ink[rows].reshape(-1, height, width, 3)
+    figure = _picture_grid(colours.reshape(-1, height, width, 3), columns, title)
+    middles = _mosaic(colours[:, 0], 1)[1]
+    figure.axes[0].set_yticks(middles, [str(label) for label in lines], fontsize=9)
+    figure.axes[0].tick_params(length=0)
+    return figure
 
 
 def reconstructions(
@@ -519,7 +585,7 @@ def learning_curves(history: History | Mapping[str, ArrayLike], names: Iterable[
         axes.set(xlabel="epoch", ylabel=unit)
         axes.margins(x=0.02)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        if len(members) > 1:
+        if len(members) > 1 or members[0].startswith("validation_"):
             axes.legend(frameon=False)
         _tidy(axes)
     return figure

@@ -483,11 +483,12 @@ def test_info_of_groups(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hidden units    4 categorical of 2\n" in text
 
 
-def test_networks_have_only_info(capsys: pytest.CaptureFixture[str]) -> None:
+def test_networks_have_no_samples(capsys: pytest.CaptureFixture[str]) -> None:
     rf.Network([rf.Dense.new(4, 2, "softmax", seed=0)]).save("m.net")
     assert main(["info", "m.net"]) == 0
     assert "outputs         2 softmax" in capsys.readouterr().out
-    assert "m.net: must hold an RBM" in fails(capsys, "sample", "m.net")
+    message = fails(capsys, "sample", "m.net")
+    assert "m.net: holds Network([Dense(4, 2, 'softmax')]), which has no samples" in message
 
 
 # --- evaluate ----------------------------------------------------------------------------------------------

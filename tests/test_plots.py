@@ -95,6 +95,26 @@ def test_samples(rbm: rf.RBM, states: bool) -> None:
     assert (len(inks(figure)) == 3) == states
 
 
+def test_samples_by_label() -> None:
+    labels = np.array([2, 0, 2, 2, 0, 2, 2])
+    figure = drawn(plots.samples_by_label(V, labels, SHAPE, n=3), 1)
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["0", "2"]
+    wide, narrow = (picture(plots.samples_by_label(V, labels, SHAPE, n=n)).shape for n in (3, 2))
+    assert wide[0] == narrow[0]
+    assert wide[1] > narrow[1]
+    alone = picture(plots.images(V[1:2], SHAPE))  # the first one of the label 0
+    height, width = alone.shape[:2]
+    assert np.array_equal(picture(figure)[:height, :width], alone)
+    with pytest.raises(ValueError, match=r"labels must have the shape \(7,\)"):
+        plots.samples_by_label(V, labels[:6], SHAPE)
+
+
+def test_filters_of_a_class_rbm_leave_the_labels_out() -> None:
+    rbm = rf.ClassRBM(12, 5, n_classes=3, seed=0)
+    features = rf.RBM.from_arrays(rbm.W[:12], rbm.a[:12], rbm.b)
+    assert np.array_equal(picture(plots.filters(rbm, SHAPE)), picture(plots.filters(features, SHAPE)))
+
+
 def test_samples_of_gaussian_units() -> None:
     drawn(plots.samples(rf.RBM(12, 5, visible="gaussian", seed=0), SHAPE, n=2, steps=2, seed=1), 1)
 

@@ -11,12 +11,15 @@ import math
 import os
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, TYPE_CHECKING, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import rbmfast as rf
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
 
 
 class CommandError(ValueError):
@@ -80,6 +83,11 @@ def whole(low: int) -> Callable[[str], int]:
     return convert
 
 
+def listed(convert: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    """Type of an argument that is one value, or several with commas between them."""
+    return lambda text: [convert(word) for word in text.split(",")]
+
+
 def number(text: str) -> float:
     """Type of an argument that is a number."""
     try:
@@ -91,6 +99,14 @@ def number(text: str) -> float:
     return value
 
 
+def refuse(given: argparse.Namespace, options: Iterable[str], why: str) -> None:
+    """Raise an error that says why, if one of these options (names of attributes) was given."""
+    for name in options:
+        value = getattr(given, name)
+        if value is not None and value is not False:  # 0 was given
+            raise CommandError(f"--{name.replace('_', '-')} {why}")
+
+
 def image_size(text: str) -> tuple[int, int]:
     """Type of an argument such as 28x28: height and width."""
     sides = text.lower().split("x")
@@ -99,7 +115,7 @@ def image_size(text: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
 
 
-def add_threads(parser: argparse.ArgumentParser, default: int | None = None, why: str = "") -> None:
+def add_threads(parser: Options, default: int | None = None, why: str = "") -> None:
     """Add the option --threads."""
     shown = f"default: {default}{why}" if default else "default: all CPUs"
     parser.add_argument(
@@ -111,7 +127,7 @@ def add_threads(parser: argparse.ArgumentParser, default: int | None = None, why
     )
 
 
-def add_seed(parser: argparse.ArgumentParser) -> None:
+def add_seed(parser: Options) -> None:
     """Add the option --seed."""
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="fixes every bit (default: 0)")
 
@@ -212,11 +228,3 @@ def write_picture(path: str, figure: Figure) -> None:
     """Write a figure as PNG."""
     with complete_file(path) as file:
         figure.savefig(file, format="png")
-
-
-def load_rbm(path: str) -> rf.RBM:
-    """The RBM in a file; networks have no commands."""
-    model = rf.load(path)
-    if not isinstance(model, rf.RBM):
-        raise CommandError(f"{path}: must hold an RBM, holds {model!r}")
-    return model

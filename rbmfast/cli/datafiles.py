@@ -22,12 +22,16 @@ from rbmfast import _engine as engine
 from rbmfast.cli.common import CommandError
 from rbmfast.data import Grey8, Packed, Rows, as_rows
 from rbmfast.random import Purpose
+from rbmfast.reference import GREY, States
+
+I64 = NDArray[np.int64]
 
 KINDS = ".npy, .npz (also SciPy's sparse matrices), IDX, or text with commas, tabs or spaces"
 IDX_DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 SPARSE_KEYS = {"format", "shape", "data"}  # of scipy.sparse.save_npz
 PACKED_FROM = 1 << 28  # values: thresholded data larger than this is kept as bits
 CHUNK = 1 << 22  # values looked at together
+MAX_LABEL = 2**15 - 1
 HOLDOUT = 3  # keeps this choice of rows apart from those of the monitors
 UNREADABLE = (  # what NumPy, zipfile and gzip raise at damaged files; NotImplementedError is a RuntimeError
     ValueError,
@@ -54,15 +58,19 @@ class DataFile:
     values : array, memory map or sparse matrix (n_rows, n_columns)
     image_size : (int, int) or None
         Height and width, if the file says that its rows are images.
+    labels : int64 array (n_rows,) or None
+        Their classes, if `labelled` has put them there.
     """
 
     name: str
     values: Any
     image_size: tuple[int, int] | None = None
+    labels: I64 | None = None
 
-    def take(self, rows: NDArray[np.int64]) -> DataFile:
+    def take(self, rows: I64) -> DataFile:
         """Some rows, copied into memory."""
-        return replace(self, values=self.values[rows])
+        labels = None if self.labels is None else self.labels[rows]
+        return replace(self, values=self.values[rows], labels=labels)
 
     def split(self, fraction: float, seed: int) -> tuple[DataFile, DataFile]:
         """All but a fraction of the rows, and that fraction, chosen by the seed."""
@@ -91,6 +99,19 @@ class DataFile:
                     "others 0) or --grey (0-255 become grey levels 0-1)"
                 ) from error
             raise
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows to learn from or to watch, and their labels if there are any."""
+
+    rows: Rows
+    labels: I64 | None
+
+    def some(self, n: int) -> States:
+        """The first rows, as numbers."""
+        V = self.rows.block(slice(0, n))
+        return V / np.float32(GREY) if V.dtype == np.uint16 else V
 
 
 # --- Reading -----------------------------------------------------------------------------------------------
@@ -122,27 +143,84 @@ def read_data(path: str, key: str | None = None) -> DataFile:
     array([[0., 1.],
            [1., 1.]])
     """
+    return _as_rows_of_numbers(path, _stored(path, key))
+
+
+def labelled(data: DataFile, path: str, where: str, lowest: int = 0) -> DataFile:
+    """The data of the file at `path` with a label for each row.
+
+    Parameters
+    ----------
+    data : DataFile
+        The data.
+    path : str
+        Their file.
+    where : str
+        Another array of that file, or else a file of any kind that `read_data` understands.
+    lowest : int, default 0
+        Of the labels allowed; -1 stands for none.
+
+    Raises
+    ------
+    CommandError
+        There is no such thing, it holds no labels, or not as many as there are rows.
+    OSError
+        A file cannot be read.
+    """
+    here = where in arrays_in(path)
+    if not here and not os.path.exists(where):
+        raise CommandError(f"{where}: is neither a file nor an array in {path}")
+    if not here and (n_arrays := len(arrays_in(where))) > 1:
+        raise CommandError(f"{where}: holds {n_arrays} arrays; labels want a file of their own, or {path}")
+    stored = _stored(path, where) if here else _stored(where, None)
+    n_rows = int(data.values.shape[0])
+    if stored.ndim == 2 and stored.shape[1] == 1 and not _is_sparse(stored):  # as text is
+        stored = stored[:, 0]
+    if stored.ndim != 1:
+        raise CommandError(f"{where}: must hold one label for each row, has the shape {stored.shape}")
+    if len(stored) != n_rows:
+        raise CommandError(f"{where}: holds {len(stored):,} labels, {data.name} has {n_rows:,} rows")
+    return replace(data, labels=_as_labels(where, stored, lowest))
+
+
+def _as_labels(where: str, stored: Any, lowest: int) -> I64:
+    allowed = f"{where}: labels must be whole numbers from {lowest} to {MAX_LABEL}"
+    if stored.dtype.kind not in "biuf":
+        raise CommandError(f"{allowed}, holds {stored.dtype}")
+    values = np.asarray(stored, np.float64)
+    fine = (values >= lowest) & (values <= MAX_LABEL) & (values == np.floor(values))  # false of NaN
+    if not fine.all():
+        raise CommandError(f"{allowed}, holds {values[~fine][0]:g}")
+    return values.astype(np.int64)
+
+
+def arrays_in(path: str) -> list[str]:
+    """Names of the arrays in an .npz file; none if the file is of another kind."""
+    with open(path, "rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if packed else open(path, "rb") as file:
+        names = zipfile.ZipFile(file).namelist() if zipfile.is_zipfile(file) else []
+    return [name.removesuffix(".npy") for name in names]
+
+
+def _stored(path: str, key: str | None) -> Any:
+    """What a file holds, as it is."""
     with open(path, "rb") as file:
         start = file.read(4)
     try:
         if start[:2] == b"\x1f\x8b":
             with gzip.open(path) as unpacked:
-                stored = _from_bytes(unpacked.read(), key)
-        elif start == b"\x93NUM":
-            stored = np.load(path, mmap_mode="r", allow_pickle=False)
-        elif start[:2] == b"PK":
-            with open(path, "rb") as file:
-                stored = _npz(file, key)
-        elif _is_idx(start):
-            stored = _idx(path)
-        else:
-            with open(path, "rb") as file:
-                stored = _text(file)
+                return _from_bytes(unpacked.read(), key)
+        if start == b"\x93NUM":
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+        if _is_idx(start):
+            return _idx(path)
+        with open(path, "rb") as file:
+            return _npz(file, key) if start[:2] == b"PK" else _text(file)
     except CommandError as error:
         raise CommandError(f"{path}: {error}") from error
     except UNREADABLE as error:
         raise CommandError(f"{path}: cannot be read: {error}") from error
-    return _as_rows_of_numbers(path, stored)
 
 
 def _as_rows_of_numbers(path: str, stored: Any) -> DataFile:

@@ -3,44 +3,61 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import numpy as np
 
 from rbmfast import plots
 from rbmfast.cli.common import (
+    CommandError,
     add_seed,
     add_threads,
     check_output,
     check_picture,
     complete_file,
     image_size,
-    load_rbm,
+    listed,
     need_matplotlib,
     threads,
     whole,
     write_picture,
 )
+from rbmfast.cli.datafiles import I64
+from rbmfast.cli.kinds import load
+from rbmfast.reference import States
 
 SUMMARY = "draw samples from a model"
 DESCRIPTION = """\
 Draw samples: the last visible states of independent Gibbs chains, as a .npy file of shape
-(n, visible units). 0/1 units give uint8, Gaussian units float32."""
+(n, visible units). 0/1 units give uint8, Gaussian units and --mean float32. The chains of a deep
+belief network run in its two top layers."""
 EXAMPLES = """\
 examples:
   rbmfast sample digits.rbm -n 64 --steps 1000 --seed 0 -o samples.npy
   rbmfast sample mnist.rbm -n 100 --png samples.png
   rbmfast sample faces.rbm --shape 28x20 --png faces.png
+  rbmfast sample digits.dbn --label 7 -n 64 --mean --png sevens.png
+  rbmfast sample digits.dbn --label all -n 10 --mean --png digits.png     a line of pictures for each label
 """
+
+SAMPLES, PER_LABEL = 64, 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     add = parser.add_argument
-    add("model", metavar="MODEL", help="a file that `rbmfast train` or RBM.save wrote")
-    add("-n", type=whole(1), default=64, metavar="N", help="samples, and chains (default: 64)")
+    add("model", metavar="MODEL", help="a file that `rbmfast train` or save wrote")
+    add("-n", type=whole(1), metavar="N",
+        help=f"samples, and chains (default: {SAMPLES}); of each label, if there are several (default: "
+        f"{PER_LABEL})")  # fmt: skip
+    add("--label", type=_labels, metavar="N[,N...]|all",
+        help="only samples of this label, or of these; for models that know labels")  # fmt: skip
+    add("--mean", action="store_true",
+        help="at last, not states but their probabilities: smoother pictures")  # fmt: skip
     add("--steps", type=whole(1), default=1000, metavar="N", help="Gibbs steps of each (default: 1000)")
     add_seed(parser)
-    add("-o", "--output", default="samples.npy", metavar="FILE", help="default: samples.npy")
+    add("-o", "--output", default="samples.npy", metavar="FILE",
+        help="default: samples.npy; an .npz file holds samples, and labels beside them")  # fmt: skip
     add("--png", metavar="FILE", help="draw them as pictures, too")
     add("--shape", type=image_size, metavar="HxW", help="size of a picture (default: square)")
     add_threads(parser)
@@ -49,17 +66,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Draw, and write."""
     check_output(arguments.output, arguments.model)
-    rbm = load_rbm(arguments.model)
+    model, kind = load(arguments.model)
+    if kind.sample is None:
+        raise CommandError(f"{arguments.model}: holds {model}, which has no samples")
+    labels = _chosen(arguments, kind.n_classes(model), model)
     if arguments.png:
         need_matplotlib("--png")
         check_picture(arguments.png)
-        plots.image_shape(rbm.n_visible, arguments.shape)
+        plots.image_shape(kind.inputs(model)[0], arguments.shape)
+    n = arguments.n or (SAMPLES if labels is None or len(labels) == 1 else PER_LABEL)
+    wanted = None if labels is None else np.repeat(labels, n)
+    total = n if wanted is None else len(wanted)
     with threads(arguments.threads):
-        v = rbm.sample(arguments.n, steps=arguments.steps, seed=arguments.seed)
-    with complete_file(arguments.output) as file:
-        np.save(file, v)
+        v, y = kind.sample(model, total, arguments.steps, arguments.seed, wanted, arguments.mean)
+    _write(arguments.output, v, y)
     print(f"wrote {arguments.output}: {v.shape[0]} x {v.shape[1]}, {v.dtype}, mean {v.mean():.4f}")
     if arguments.png:
         title = f"{len(v)} samples after {arguments.steps:,} Gibbs steps"
-        write_picture(arguments.png, plots.images(v, arguments.shape, len(v), title=title))
+        if labels is None or len(labels) == 1:
+            figure = plots.images(v, arguments.shape, len(v), title=title)
+        else:
+            figure = plots.samples_by_label(v, y, arguments.shape, n, title=title)  # type: ignore[arg-type]
+        write_picture(arguments.png, figure)
         print(f"wrote {arguments.png}")
+
+
+def _labels(text: str) -> list[int] | None:
+    """Type of an argument such as 0,1,2; the empty list stands for all."""
+    return [] if text == "all" else listed(whole(0))(text)
+
+
+def _chosen(given: argparse.Namespace, n_classes: int, model: Any) -> list[int] | None:
+    """The labels that were asked for; None if any will do."""
+    if given.label is None:
+        return None
+    if not n_classes:
+        raise CommandError(f"--label: {given.model} holds {model}, which knows no labels")
+    if max(given.label, default=0) >= n_classes:
+        raise CommandError(f"--label: {given.model} knows 0 to {n_classes - 1}, got {max(given.label)}")
+    return [*dict.fromkeys(given.label)] or [*range(n_classes)]
+
+
+def _write(path: str, v: States, y: I64 | None) -> None:
+    with complete_file(path) as file:
+        if path.lower().endswith(".npz"):
+            arrays: dict[str, Any] = {"samples": v} if y is None else {"samples": v, "labels": y}
+            np.savez(file, **arrays)
+        else:
+            np.save(file, v)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-import time
-from collections.abc import Callable
-from typing import Any
+
+import numpy as np
 
 import rbmfast as rf
 from rbmfast import plots
+from rbmfast.cli import settings
 from rbmfast.cli.common import (
     CommandError,
     add_seed,
@@ -19,23 +18,26 @@ from rbmfast.cli.common import (
     choice,
     engine_words,
     image_size,
+    listed,
     make_folder,
     need_matplotlib,
     number,
+    refuse,
     threads,
     whole,
     write_picture,
 )
-from rbmfast.cli.datafiles import DataFile, read_data
-from rbmfast.data import Rows
-from rbmfast.training.callbacks import Progress
+from rbmfast.cli.datafiles import DataFile, Examples, arrays_in, labelled, read_data
+from rbmfast.cli.learner import Learner
+from rbmfast.cli.learners import LEARNERS
+from rbmfast.cli.progress import in_words
 from rbmfast.units import PLAIN, get_unit
 
 SUMMARY = "learn a model from a data file"
 DESCRIPTION = """\
 Learn a model from the rows of a file: .npy, .npz (also SciPy's sparse matrices), IDX, or text with
 commas, tabs or spaces; each also packed by gzip. The content of the file says which it is. Images
-(n, height, width) count as rows of pixels."""
+(n, height, width) count as rows of pixels. Labels are whole numbers from 0 on, one for each row."""
 EXAMPLES = """\
 examples:
   rbmfast train data.npy -o model.rbm --hidden 128 --epochs 20
@@ -44,16 +46,11 @@ examples:
   rbmfast train data.npz --key X -o model.rbm --validation 0.1
   rbmfast train data.csv -o model.rbm --epochs 100 --checkpoint run.ckpt
   rbmfast train data.csv -o model.rbm --epochs 100 --resume run.ckpt      (the same options again)
+  rbmfast train data.npz --key X --labels y -o digits.crbm --model class-rbm --hidden 500
+  rbmfast train data.npz --key X --labels y -o digits.dbn --model dbn --hidden 500,500,2000 \\
+      --up-down 10 --fine-tune 20 --network digits.net --checkpoint run.ckpt
+  rbmfast train data.npy -o codes.dbn --model dbn --hidden 256,64 --fine-tune 20 --network auto.net
 """
-
-SCHEDULES = ("constant", "linear", "exponential")
-METHODS: dict[str, Callable[[argparse.Namespace], Any]] = {
-    "cd": lambda given: rf.CD(k=given.k),
-    "pcd": lambda given: rf.PCD(k=given.k, n_chains=given.chains),
-    "fpcd": lambda given: rf.FPCD(k=given.k, n_chains=given.chains),
-    "pt": lambda given: rf.PT(given.replicas, k=given.k, n_chains=given.chains),
-}
-ORDERS = {"rows": True, "blocks": "blocks", "none": False}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,25 +63,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--key", metavar="NAME", help="which array of an .npz file")
     add("--threshold", type=number, metavar="T", help="values above T are 1, others 0")
     add("--grey", action="store_true", help="values 0-255 are grey levels 0-1")
-    add("--validation", metavar="FILE|FRACTION", help="rows to watch and not to learn from: another file, "
-        "or the share of FILE's rows to set aside, chosen by the seed")  # fmt: skip
+    add("--validation", metavar="FILE|KEY|SHARE", help="rows to watch and not to learn from: another file, "
+        "or another array of the same .npz, or the share of FILE's rows to set aside, chosen by the "
+        "seed")  # fmt: skip
+    add("--labels", metavar="FILE|KEY", help="classes of the rows, for class-rbm and dbn: in another file, "
+        "or another array of the same .npz")  # fmt: skip
+    add("--validation-labels", metavar="FILE|KEY",
+        help="the same for --validation, unless that is a share")  # fmt: skip
 
     add = parser.add_argument_group("model").add_argument
-    add("--hidden", type=whole(1), default=128, metavar="N", help="hidden units (default: 128)")
+    add("--model", type=choice(*LEARNERS), default="rbm", metavar="|".join(LEARNERS),
+        help="a restricted Boltzmann machine (default); one of data and labels; or a deep belief network, "
+        "with labels or without")  # fmt: skip
+    add("--hidden", type=listed(whole(1)), default=[128], metavar="N[,N...]",
+        help="hidden units (default: 128); of a dbn, of each layer from the lowest up")  # fmt: skip
     add("--visible", type=choice(*PLAIN), default="bernoulli", metavar="UNITS",
         help="bernoulli (default), or gaussian: real values, scaled to mean 0 and variance 1")  # fmt: skip
 
-    add = parser.add_argument_group("learning").add_argument
-    add("--method", type=choice(*METHODS), default="cd", metavar="|".join(METHODS),
+    learning = parser.add_argument_group("learning")
+    add = learning.add_argument
+    add("--method", type=choice(*settings.METHODS), metavar="|".join(settings.METHODS),
         help="contrastive divergence (default); persistent CD: better samples; the same with fast "
         "weights; or parallel tempering: slow, for data with modes far apart")  # fmt: skip
-    add("-k", type=whole(1), default=1, metavar="N", help="Gibbs steps per update (default: 1)")
+    add("-k", type=whole(1), metavar="N", help="Gibbs steps per update (default: 1)")
     add("--chains", type=whole(1), metavar="N", help="chains of pcd, fpcd and pt (default: the batch size)")
     add("--replicas", type=whole(2), metavar="N", help="temperatures of pt (default: 10)")
-    add("--epochs", type=whole(0), default=10, metavar="N", help="passes over the data (default: 10)")
+    add("--epochs", type=listed(whole(0)), default=[10], metavar="N[,N...]",
+        help="passes over the data (default: 10); of a dbn, of all layers or of each")  # fmt: skip
     add("--batch-size", type=whole(1), default=100, metavar="N", help="rows per update (default: 100)")
-    add("--rate", type=number, default=0.05, metavar="X", help="learning rate (default: 0.05)")
-    add("--rate-schedule", type=choice(*SCHEDULES), default="constant", metavar="HOW",
+    add("--rate", type=listed(number), default=[0.05], metavar="X[,X...]",
+        help="learning rate (default: 0.05); of a dbn, of all layers or of each")  # fmt: skip
+    add("--rate-schedule", type=choice(*settings.SCHEDULES), default="constant", metavar="HOW",
         help="constant (default), linear (to 0), or exponential")  # fmt: skip
     add("--rate-decay", type=number, default=0.95, metavar="X",
         help="what exponential multiplies the rate by after each epoch (default: 0.95)")  # fmt: skip
@@ -94,110 +103,101 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-norm", type=number, metavar="X", help="longest weight vector of a hidden unit")
     add("--sparsity", type=number, metavar="X", help="wanted mean activity of a hidden unit, such as 0.1")
     add("--centered", action="store_true", help="learn from centred units")
-    add("--shuffle", type=choice(*ORDERS), default="rows", metavar="HOW",
+    add("--shuffle", type=choice(*settings.ORDERS), default="rows", metavar="HOW",
         help="rows (default), blocks (kind to files larger than memory), or none")  # fmt: skip
-    add_seed(parser)
+    add_seed(learning)
 
-    add = parser.add_argument_group("run").add_argument
+    add = parser.add_argument_group("class-rbm").add_argument
+    add("--generative", type=number, metavar="X",
+        help="learn log p(label | row) + X log p(label, row) (default: 0.01). 0: the first alone; inf: the "
+        "second alone, for good samples")  # fmt: skip
+    add("--unlabelled", type=number, metavar="X",
+        help="and X log p(row) of rows with the label -1 (default: there are none)")  # fmt: skip
+
+    add = parser.add_argument_group("dbn").add_argument
+    add("--up-down", type=whole(0), metavar="EPOCHS",
+        help="after its layers have learned one by one, train them together: by --method and -k "
+        "(default: cd, 3)")  # fmt: skip
+    add("--up-down-rate", type=number, metavar="X", help="its learning rate (default: 0.05)")
+    add("--fine-tune", type=whole(0), metavar="EPOCHS",
+        help="at last, unroll it to a feed-forward network and train that by backpropagation: with labels "
+        "a classifier, without an autoencoder")  # fmt: skip
+    add("--network", metavar="FILE", help="where to write this network")
+    add("--fine-tune-rate", type=number, metavar="X",
+        help="its learning rate (default: 0.1, with momentum 0.9)")  # fmt: skip
+    add("--dropout", type=number, metavar="X",
+        help="chance of an input of its layers to be dropped (default: 0)")  # fmt: skip
+
+    running = parser.add_argument_group("run")
+    add = running.add_argument
     add("--checkpoint", metavar="FILE", help="save the run here after every epoch")
     add("--resume", metavar="FILE", help="go on from a checkpoint as if the run had never stopped")
     add("--plots", metavar="DIR", help="draw learning curves and, of images, filters and samples")
     add("--shape", type=image_size, metavar="HxW", help="size of an image (default: from FILE, or square)")
-    add_threads(parser)
+    add_threads(running)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, learn, write."""
-    check_output(arguments.output, arguments.file, arguments.validation, arguments.resume)
+    learner = _learner(arguments)
+    check_output(arguments.output, *learner.inputs)
     if arguments.checkpoint:
-        check_output(arguments.checkpoint, arguments.output, arguments.file, arguments.validation)
+        check_output(arguments.checkpoint, arguments.output, *learner.inputs[:-1])  # it may be resumed from
     if arguments.plots:
         need_matplotlib("--plots")
         make_folder(arguments.plots)
-    settings = _settings(arguments)
-    data, validation = _read(arguments)
+    data, validation = _read(arguments, learner.lowest_label)
     shape = _image_shape(arguments, data) if arguments.plots else None
-    rows, validation_rows = (_rows(arguments, part) for part in (data, validation))
-    assert rows is not None
-    rbm = rf.RBM(rows.n_features, arguments.hidden, visible=arguments.visible, seed=arguments.seed)
-
     with threads(arguments.threads):
-        print(f"data: {_words(rows, data.name)}")
-        if validation_rows is not None and validation is not None:
-            print(f"validation: {_words(validation_rows, validation.name)}")
-        print(
-            f"model: {rows.n_features} visible, {arguments.hidden} hidden units; {engine_words()}", flush=True
-        )
-        start = time.perf_counter()
-        history = _train(rbm, rows, validation_rows, settings, arguments)
-        seconds = time.perf_counter() - start
-    rbm.save(arguments.output)
-    _report(history, rows, seconds)
-    print(f"wrote {arguments.output}")
+        watched = None if validation is None else _examples(arguments, validation)
+        learner.begin(_examples(arguments, data), watched)
+        print(f"data: {_words(learner.data, data.name)}")
+        if learner.validation is not None and validation is not None:
+            print(f"validation: {_words(learner.validation, validation.name)}")
+        print(f"model: {learner.model!r}; {engine_words()}", flush=True)
+        histories = _learn(learner)
     if arguments.plots:
-        _draw(arguments.plots, rbm, rows, history, shape, arguments.seed)
+        _draw(learner, histories, shape)
 
 
-# --- What was asked for ------------------------------------------------------------------------------------
+def _learner(arguments: argparse.Namespace) -> Learner:
+    """What learns this kind of model, if all options go together."""
+    kind = LEARNERS[arguments.model]
+    for option in dict.fromkeys(option for other in LEARNERS.values() for option in other.options):
+        if option not in kind.options:
+            having = " and ".join(name for name, other in LEARNERS.items() if option in other.options)
+            refuse(arguments, [option], f"is an option of --model {having}")
+    settings.check_options(arguments)
+    return kind(arguments)
 
 
-def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Arguments of `rf.train`; the library's checks of numbers are made here, before any file is read."""
-    if arguments.chains is not None and arguments.method == "cd":
-        raise CommandError("--chains is an option of --method pcd, fpcd and pt")
-    if arguments.replicas is not None and arguments.method != "pt":
-        raise CommandError("--replicas is an option of --method pt")
-    if arguments.threshold is not None and arguments.grey:
-        raise CommandError("--threshold and --grey exclude each other")
-    penalties: list[Any] = []
-    for option, penalty in {
-        "l1": rf.L1,
-        "l2": rf.L2,
-        "max_norm": rf.MaxNorm,
-        "sparsity": rf.SparsityTarget,
-    }.items():
-        value = getattr(arguments, option)
-        if value:
-            penalties.append(_checked(f"--{option.replace('_', '-')}", penalty, value))
-    rate = {
-        "constant": lambda: rf.Constant(arguments.rate),
-        "linear": lambda: rf.Linear(arguments.rate),
-        "exponential": lambda: rf.Exponential(arguments.rate, arguments.rate_decay),
-    }[arguments.rate_schedule]
-    return {
-        "method": _checked("--chains", METHODS[arguments.method], arguments),
-        "optimizer": _checked("--momentum", rf.SGD, _checked("--rate", rate), arguments.momentum),
-        "penalties": penalties,
-        "centered": arguments.centered,
-        "epochs": arguments.epochs,
-        "batch_size": arguments.batch_size,
-        "shuffle": ORDERS[arguments.shuffle],
-        "seed": arguments.seed,
-        "monitors": [rf.ReconstructionError()],
-        "checkpoint": arguments.checkpoint,
-        "resume": arguments.resume,
-    }
+# --- Data --------------------------------------------------------------------------------------------------
 
 
-def _checked(option: str, make: Any, *values: Any) -> Any:
-    try:
-        return make(*values)
-    except (TypeError, ValueError) as error:
-        raise CommandError(f"{option}: {error}") from error
-
-
-def _read(arguments: argparse.Namespace) -> tuple[DataFile, DataFile | None]:
-    data = read_data(arguments.file, arguments.key)
-    wanted = arguments.validation
+def _read(given: argparse.Namespace, lowest_label: int) -> tuple[DataFile, DataFile | None]:
+    """What to learn from, and what to watch."""
+    path, wanted = given.file, given.validation
+    data = read_data(path, given.key)
+    if given.labels is not None:
+        data = labelled(data, path, given.labels, lowest_label)
     if wanted is None:
         return data, None
-    fraction = None if os.path.exists(wanted) else _fraction(wanted)
+    here = wanted in arrays_in(path)
+    fraction = None if here or os.path.exists(wanted) else _fraction(wanted)
     if fraction is not None:
-        return data.split(fraction, arguments.seed)
-    validation = read_data(wanted, arguments.key)
+        if given.validation_labels is not None:
+            raise CommandError("--validation-labels: a share of the rows has the labels that it has")
+        data, validation = data.split(fraction, given.seed)
+        return data, _with_labels_only(validation, wanted)
+    if given.labels is not None and given.validation_labels is None:
+        raise CommandError("--validation needs --validation-labels: the model has labels")
+    where = path if here else wanted
+    validation = read_data(where, wanted if here else given.key)
     columns, expected = validation.values.shape[1], data.values.shape[1]
     if columns != expected:
-        raise CommandError(f"{wanted}: has {columns} columns, {arguments.file} has {expected}")
+        raise CommandError(f"{wanted}: has {columns} columns, {path} has {expected}")
+    if given.validation_labels is not None:
+        validation = labelled(validation, where, given.validation_labels)
     return data, validation
 
 
@@ -211,14 +211,24 @@ def _fraction(text: str) -> float | None:
     return fraction
 
 
-def _rows(arguments: argparse.Namespace, data: DataFile | None) -> Rows | None:
-    if data is None:
-        return None
-    return data.rows(get_unit(arguments.visible).domain, arguments.threshold, arguments.grey)
+def _with_labels_only(validation: DataFile, share: str) -> DataFile:
+    """Without rows that have no label: nothing about them can be right or wrong."""
+    if validation.labels is None or (validation.labels >= 0).all():
+        return validation
+    if not (validation.labels >= 0).any():
+        raise CommandError(f"--validation {share} has no row with a label")
+    return validation.take(np.flatnonzero(validation.labels >= 0))
 
 
-def _words(rows: Rows, name: str) -> str:
-    return f"{name}: {rows.n_rows:,} rows of {rows.n_features} {rows.kind} values"
+def _examples(given: argparse.Namespace, data: DataFile) -> Examples:
+    domain = get_unit(given.visible).domain
+    return Examples(data.rows(domain, given.threshold, given.grey), data.labels)
+
+
+def _words(part: Examples, name: str) -> str:
+    rows = part.rows
+    labels = "" if part.labels is None else f", {len(np.unique(part.labels[part.labels >= 0]))} classes"
+    return f"{name}: {rows.n_rows:,} rows of {rows.n_features} {rows.kind} values{labels}"
 
 
 def _image_shape(arguments: argparse.Namespace, data: DataFile) -> tuple[int, int] | None:
@@ -235,60 +245,49 @@ def _image_shape(arguments: argparse.Namespace, data: DataFile) -> tuple[int, in
 # --- Learning ----------------------------------------------------------------------------------------------
 
 
-class Lines(rf.Callback):
-    """A line for each epoch: what is shown when no terminal can show a bar."""
-
-    def on_epoch_end(self, progress: Progress) -> None:
-        """See `rbmfast.Callback`."""
-        print(f"epoch {progress.epoch}/{progress.epochs}: {_numbers(progress.history)}", flush=True)
-
-
-def _numbers(history: rf.History) -> str:
-    error = f"reconstruction error {history['train_reconstruction_error'][-1]:.5f}"
-    if "validation_reconstruction_error" in history:
-        error += f", validation {history['validation_reconstruction_error'][-1]:.5f}"
-    return error
-
-
-def _train(
-    rbm: rf.RBM,
-    rows: Rows,
-    validation: Rows | None,
-    settings: dict[str, Any],
-    arguments: argparse.Namespace,
-) -> rf.History:
-    bar = sys.stderr.isatty()
-    callbacks = [] if bar else [Lines()]
+def _learn(learner: Learner) -> dict[str, rf.History]:
+    """Learn and save, after every stage; how each went."""
+    histories, files = {}, []
     try:
-        return rf.train(rbm, rows, validation=validation, callbacks=callbacks, progress=bar, **settings)
+        for stage, history in learner.stages():
+            histories[stage] = history
+            _report(stage, history, learner.data.rows.n_rows)
+            files = learner.save()
     except KeyboardInterrupt:
-        if rbm.visible_means is None:  # before learning began
+        if not learner.has_begun:
             raise KeyboardInterrupt("nothing was written") from None
-        rbm.save(arguments.output)
-        saved = arguments.checkpoint
+        saved = learner.given.checkpoint
         hint = f"; go on with --resume {saved}" if saved else ""
-        raise KeyboardInterrupt(f"wrote {arguments.output} as learned so far{hint}") from None
+        names = " and ".join(learner.save())
+        raise KeyboardInterrupt(f"wrote {names} as learned so far{hint}") from None
+    print(f"wrote {' and '.join(files)}")
+    return histories
 
 
-def _report(history: rf.History, rows: Rows, seconds: float) -> None:
-    learning = float(history["seconds"].sum())
+def _report(stage: str, history: rf.History, n_rows: int) -> None:
+    learning, watching = (float(history[name].sum()) for name in ("seconds", "monitor_seconds"))
     epochs = len(history) - 1
-    speed = f", {epochs * rows.n_rows / learning:,.0f} samples/s while learning" if learning > 0 else ""
-    print(f"{epochs} epoch{'' if epochs == 1 else 's'}; {_numbers(history)}; {seconds:.2f} s{speed}")
+    speed = f", {epochs * n_rows / learning:,.0f} samples/s while learning" if learning > 0 else ""
+    name = f"{stage}: " if stage else ""
+    print(
+        f"{name}{epochs} epoch{'' if epochs == 1 else 's'}; {in_words(history)}; "
+        f"{learning + watching:.2f} s{speed}",
+        flush=True,
+    )
 
 
-def _draw(
-    folder: str, rbm: rf.RBM, rows: Rows, history: rf.History, shape: tuple[int, int] | None, seed: int
-) -> None:
-    figures = {"learning_curves": plots.learning_curves(history)}
+def _draw(learner: Learner, histories: dict[str, rf.History], shape: tuple[int, int] | None) -> None:
+    folder = learner.given.plots
+    figures = {_picture(stage): plots.learning_curves(history) for stage, history in histories.items()}
     if shape is not None:
-        V = rows.block(slice(0, 30))
-        V = V / 65535 if rows.kind == "grey" else V
-        figures["filters"] = plots.filters(rbm, shape)
-        figures["samples"] = plots.samples(rbm, shape, seed=seed)
-        figures["reconstructions"] = plots.reconstructions(V, rbm.reconstruct(V), shape)
+        figures |= learner.figures(shape)
     for name, figure in figures.items():
         write_picture(os.path.join(folder, f"{name}.png"), figure)
     print(f"drew {', '.join(figures)} in {folder}")
     if shape is None:
-        print(f"({rows.n_features} values are no square image: say --shape HxW for pictures of filters)")
+        n = learner.data.rows.n_features
+        print(f"({n} values are no square image: say --shape HxW for pictures of filters)")
+
+
+def _picture(stage: str) -> str:
+    return f"learning_curves_{stage}".rstrip("_").replace(" ", "_").replace("-", "_")

@@ -1,0 +1,100 @@
+"""From options of ``rbmfast train`` to settings of the library, checked before any work."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+import rbmfast as rf
+from rbmfast.cli.common import CommandError
+from rbmfast.training import Method
+
+SCHEDULES = ("constant", "linear", "exponential")
+METHODS: dict[str, Callable[[argparse.Namespace], Method]] = {
+    "cd": lambda given: rf.CD(k=given.k or 1),
+    "pcd": lambda given: rf.PCD(k=given.k or 1, n_chains=given.chains),
+    "fpcd": lambda given: rf.FPCD(k=given.k or 1, n_chains=given.chains),
+    "pt": lambda given: rf.PT(given.replicas, k=given.k or 1, n_chains=given.chains),
+}
+ORDERS = {"rows": True, "blocks": "blocks", "none": False}
+PENALTIES: dict[str, Callable[[float], Any]] = {
+    "l1": rf.L1,
+    "l2": rf.L2,
+    "max_norm": rf.MaxNorm,
+    "sparsity": rf.SparsityTarget,
+}
+
+
+def check_options(given: argparse.Namespace) -> None:
+    """Refuse options that do not go together, whatever the kind of model."""
+    method = given.method or "cd"
+    if given.chains is not None and method == "cd":
+        raise CommandError("--chains is an option of --method pcd, fpcd and pt")
+    if given.replicas is not None and method != "pt":
+        raise CommandError("--replicas is an option of --method pt")
+    if given.threshold is not None and given.grey:
+        raise CommandError("--threshold and --grey exclude each other")
+    if given.validation_labels is not None and (given.validation is None or given.labels is None):
+        raise CommandError("--validation-labels go with --labels and --validation")
+
+
+def method(given: argparse.Namespace) -> Method:
+    """Where samples of the negative phase come from."""
+    made: Method = checked("--chains", METHODS[given.method or "cd"], given)
+    return made
+
+
+def sgd(given: argparse.Namespace, option: str, rate: float, momentum: float | None = None) -> rf.SGD:
+    """A rate, which `option` set, under the schedule that was asked for; and a momentum."""
+    schedule = {
+        "constant": lambda: rf.Constant(rate),
+        "linear": lambda: rf.Linear(rate),
+        "exponential": lambda: rf.Exponential(rate, given.rate_decay),
+    }[given.rate_schedule]
+    made: rf.SGD = checked(
+        "--momentum", rf.SGD, checked(option, schedule), given.momentum if momentum is None else momentum
+    )
+    return made
+
+
+def common(given: argparse.Namespace) -> dict[str, Any]:
+    """What every way to learn takes."""
+    return {"batch_size": given.batch_size, "shuffle": ORDERS[given.shuffle], "seed": given.seed}
+
+
+def penalties(given: argparse.Namespace) -> list[Any]:
+    """What holds the weights or the activity down."""
+    return [
+        checked(f"--{name.replace('_', '-')}", penalty, value)
+        for name, penalty in PENALTIES.items()
+        if (value := getattr(given, name))
+    ]
+
+
+def checked(option: str, make: Callable[..., Any], *values: Any, **settings: Any) -> Any:
+    """Make something; what is wrong with it is wrong with the option."""
+    try:
+        return make(*values, **settings)
+    except (TypeError, ValueError) as error:
+        raise CommandError(f"{option}: {error}") from error
+
+
+def one(given: argparse.Namespace, name: str) -> Any:
+    """The value of an option that may be a list, for a model of one hidden layer."""
+    values = getattr(given, name)
+    if len(values) > 1:
+        raise CommandError(
+            f"--{name}: one number for --model {given.model}, got {len(values)}; --model dbn has layers"
+        )
+    return values[0]
+
+
+def each(given: argparse.Namespace, name: str, n_layers: int) -> list[Any]:
+    """Its values for every layer."""
+    values: list[Any] = getattr(given, name)
+    if len(values) not in (1, n_layers):
+        raise CommandError(
+            f"--{name}: one number, or one for each of {n_layers} layers, got {len(values)} numbers"
+        )
+    return values * n_layers if len(values) == 1 else values

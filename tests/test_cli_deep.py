@@ -1,0 +1,551 @@
+"""The command line with models of labels, deep networks and feed-forward ones."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import rbmfast as rf
+from rbmfast.cli import main
+from rbmfast.cli.datafiles import labelled, read_data
+from rbmfast.cli.evaluate_labels import proportion_interval
+from rbmfast.likelihood.enumeration import can_enumerate
+
+PACKAGE = str(Path(rf.__file__).parent.parent)
+RNG = np.random.default_rng(0)
+Y = RNG.integers(0, 3, 90)
+X = (RNG.random((90, 16)) < np.where(np.arange(16) % 3 == Y[:, None], 0.9, 0.1)).astype(np.uint8)
+FAST = ["--epochs", "2", "--batch-size", "20", "--seed", "4"]
+DEEP = ["--model", "dbn", "--hidden", "6,5", *FAST]
+CLASSES = ["--model", "class-rbm", "--hidden", "6", "--labels", "y", *FAST]
+LAST = ["--up-down", "2", "--fine-tune", "3", "--network", "m.net"]
+
+
+@pytest.fixture(autouse=True)
+def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("d.npz", X=X, y=Y.astype(np.uint8), Xt=X[:30], yt=Y[:30])
+    np.save("X.npy", X)
+    np.save("y.npy", Y)
+
+
+def run(*argv: str) -> None:
+    assert main([*argv]) == 0
+
+
+def train(*argv: str, to: str = "m.dbn") -> None:
+    run("train", "d.npz", "--key", "X", "-o", to, *argv)
+
+
+def fails(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
+    """Run what must fail; the one line on stderr."""
+    capsys.readouterr()
+    assert main([*argv]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("rbmfast: error: "), error
+    assert error.count("\n") == 1
+    return error
+
+
+def same(path: str, model) -> bool:
+    model.save("expected")
+    return Path(path).read_bytes() == Path("expected").read_bytes()
+
+
+def deep(labels: bool = True, **settings) -> rf.DBN:
+    """The network that `DEEP` trains, as the library does it."""
+    dbn = rf.DBN([16, 6, 5], n_classes=3 if labels else None, seed=4)
+    common = {"batch_size": 20, "seed": 4, "optimizer": rf.SGD(0.05, momentum=0.5), "epochs": 2}
+    rf.pretrain(dbn, X, Y if labels else None, **{**common, **settings})
+    return dbn
+
+
+# --- train -------------------------------------------------------------------------------------------------
+
+
+def test_a_deep_network_in_all_stages(capsys: pytest.CaptureFixture[str]) -> None:
+    watched = ["--validation", "Xt", "--validation-labels", "yt"]
+    train(*DEEP, "--labels", "y", *LAST, *watched, "--dropout", "0.1")
+    dbn = deep()
+    common = {"batch_size": 20, "seed": 4}
+    rf.up_down(dbn, X, Y, method=rf.CD(3), optimizer=rf.SGD(0.05, momentum=0.5), epochs=2, **common)
+    assert same("m.dbn", dbn)
+    net = dbn.to_network(seed=4)
+    rf.fine_tune(net, X, Y, optimizer=rf.SGD(0.1, momentum=0.9), dropout=0.1, epochs=3, **common)
+    assert same("m.net", net)
+
+    output = capsys.readouterr()
+    assert output.err == ""
+    lines = output.out.splitlines()
+    assert lines[0] == "data: d.npz: 90 rows of 16 binary values, 3 classes"
+    assert lines[1] == "validation: d.npz: 30 rows of 16 binary values, 3 classes"
+    assert lines[2].startswith("model: DBN([16, 6, 5], n_classes=3); ")
+    starts = [line.split(":")[0] for line in lines[3:]]
+    epochs = [f"epoch {i}/{n}" for n in (2, 2, 2, 3) for i in range(1, n + 1)]
+    assert starts == [
+        *("layer 1 of 2", *epochs[:2], "layer 2 of 2", *epochs[2:4], "layer 1", "layer 2"),
+        *("up-down", *epochs[4:6], "up-down", "fine-tuning", *epochs[6:], "fine-tuning"),
+        "wrote m.dbn and m.net",
+    ]
+    top = next(line for line in lines if line.startswith("layer 2: "))
+    assert "classification error 0." in top
+    assert "validation 0." in top
+
+
+def test_layers_may_differ() -> None:
+    train(*DEEP, "--epochs", "3,1", "--rate", "0.1,0.02", "--rate-schedule", "linear")
+    rates = [rf.SGD(rf.Linear(rate), momentum=0.5) for rate in (0.1, 0.02)]
+    layers = [{"epochs": n, "optimizer": rate} for n, rate in zip((3, 1), rates, strict=True)]
+    assert same("m.dbn", deep(labels=False, layers=layers))
+
+
+def test_without_labels_an_autoencoder_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+    train(*DEEP, "--fine-tune", "2", "--network", "m.net", "--validation", "0.2")
+    net = rf.load("m.net")
+    assert (net.n_inputs, net.n_outputs, len(net.layers)) == (16, 16, 4)
+    assert "loss" in capsys.readouterr().out
+    run("evaluate", "m.net", "X.npy", "--json", "e.json")
+    error = float(((X - net.forward(X)) ** 2).mean())
+    assert json.loads(Path("e.json").read_text())["reconstruction_error"] == pytest.approx(error, rel=1e-5)
+
+
+def test_the_method_asked_for_trains_the_whole_network_too() -> None:
+    train(*DEEP, "--up-down", "1", "--method", "pcd", "--chains", "10", "--up-down-rate", "0.02")
+    method = rf.PCD(k=1, n_chains=10)
+    dbn = deep(labels=False, method=method)
+    rf.up_down(dbn, X, method=method, optimizer=rf.SGD(0.02, momentum=0.5), epochs=1, batch_size=20, seed=4)
+    assert same("m.dbn", dbn)
+
+
+@pytest.mark.parametrize(
+    ("options", "method"),
+    [
+        ([], rf.Hybrid()),
+        (["--generative", "0.5", "--method", "pcd"], rf.Hybrid(0.5, negative=rf.PCD())),
+        (["--generative", "0"], rf.Discriminative()),
+        (["--generative", "inf", "-k", "2"], rf.CD(k=2)),
+    ],
+)
+def test_class_rbms(options: list[str], method: object, capsys: pytest.CaptureFixture[str]) -> None:
+    train(*CLASSES, *options, to="m.crbm")
+    rbm = rf.ClassRBM(16, 6, 3, seed=4)
+    settings = {"optimizer": rf.SGD(0.05, momentum=0.5), "epochs": 2, "batch_size": 20, "seed": 4}
+    rf.train(rbm, rbm.join(X, Y), method=method, **settings)
+    assert same("m.crbm", rbm)
+    text = capsys.readouterr().out
+    assert "model: ClassRBM(16, 6, 3); " in text
+    assert "classification error 0." in text
+
+
+def test_rows_without_a_label() -> None:
+    few = np.where(np.arange(90) % 3 == 0, Y, -1)
+    np.save("few.npy", few)
+    argv = ["--labels", "few.npy", "--unlabelled", "0.2"]
+    train(*CLASSES, *argv, to="m.crbm")
+    rbm = rf.ClassRBM(16, 6, 3, seed=4)
+    rf.train(
+        rbm,
+        rbm.join(X, few),
+        method=rf.Hybrid(unlabelled=0.2),
+        optimizer=rf.SGD(0.05, momentum=0.5),
+        epochs=2,
+        batch_size=20,
+        seed=4,
+    )
+    assert same("m.crbm", rbm)
+    train(*CLASSES, *argv, "--validation", "0.5", to="m.crbm")  # the labelled ones of these are watched
+
+
+def test_held_out_rows_take_their_labels_with_them() -> None:
+    data = labelled(read_data("X.npy"), "X.npy", "y.npy")
+    for part in data.split(0.3, seed=1):
+        assert part.labels is not None
+        both = {(bytes(row), int(label)) for row, label in zip(part.values, part.labels, strict=True)}
+        assert both <= {(bytes(row), int(label)) for row, label in zip(X, Y, strict=True)}
+
+
+def test_every_kind_of_label_file_gives_the_same_bits() -> None:
+    shape = struct.pack(">I", 90)
+    Path("y.idx").write_bytes(bytes([0, 0, 8, 1]) + shape + Y.astype(np.uint8).tobytes())
+    Path("y.idx.gz").write_bytes(gzip.compress(Path("y.idx").read_bytes()))
+    np.savetxt("y.txt", Y, fmt="%d")
+    Path("y.csv").write_text("label\n" + "\n".join(map(str, Y)) + "\n")
+    np.save("column.npy", Y[:, None].astype(np.float64))
+    np.savez("only.npz", Y)
+    models = set()
+    for name in ("y", "y.npy", "y.idx", "y.idx.gz", "y.txt", "y.csv", "column.npy", "only.npz"):
+        train(*CLASSES, "--labels", name, to="m.crbm")
+        models.add(Path("m.crbm").read_bytes())
+    assert len(models) == 1
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_resume_equals_never_stopping(stage: int, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run that ended after its layers, amid up-down training or amid fine-tuning, and one that goes on."""
+    argv = [*DEEP, "--labels", "y", *LAST]
+    train(*argv)
+    whole = Path("m.dbn").read_bytes(), Path("m.net").read_bytes()
+    some = {
+        1: [],
+        2: ["--up-down", "1"],
+        3: ["--up-down", "2", "--fine-tune", "1", "--network", "m.net"],
+    }[stage]
+    train(*DEEP, "--labels", "y", *some, "--checkpoint", "run.ckpt")
+    assert Path("run.ckpt.up-down").exists() == (stage > 1)
+    assert Path("run.ckpt.fine-tuning").exists() == (stage > 2)
+    train(*argv, "--resume", "run.ckpt")
+    assert (Path("m.dbn").read_bytes(), Path("m.net").read_bytes()) == whole
+
+    again = ["train", "d.npz", "--key", "X", "-o", "n", *argv, "--resume", "run.ckpt"]
+    message = fails(capsys, *again, "--l2", "1")
+    assert "resume: penalties of RBM 0" in message
+
+
+def test_a_new_run_forgets_the_stages_of_an_old_one() -> None:
+    train(*DEEP, "--labels", "y", *LAST, "--checkpoint", "run.ckpt")
+    train(*DEEP, "--labels", "y", "--checkpoint", "run.ckpt")
+    assert sorted(path.name for path in Path().glob("run.ckpt*")) == ["run.ckpt", "run.ckpt.0", "run.ckpt.1"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_ctrl_c_in_the_second_layer() -> None:
+    argv = ["train", "X.npy", "-o", "m.dbn", "--model", "dbn", "--hidden", "6,5", "--epochs", "1,10000000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rbmfast", *argv, "--checkpoint", "run.ckpt"],
+        env={**os.environ, "PYTHONPATH": PACKAGE},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # whatever we have inherited
+    )
+    while process.poll() is None and not Path("run.ckpt.1").exists():
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert error == "rbmfast: interrupted: wrote m.dbn as learned so far; go on with --resume run.ckpt\n"
+    assert not rf.load("m.dbn").generative[0].is_untouched
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--model", "dnb"], "'dnb' is not known; did you mean dbn?"),
+        (["--hidden", "500,x"], "--hidden: must be a whole number of at least 1, got 'x'"),
+        (["--hidden", "5,,5"], "--hidden: must be a whole number of at least 1, got ''"),
+        (["--hidden", "6,5"], "--hidden: one number for --model rbm, got 2; --model dbn has layers"),
+        (["--rate", "0.1,0.2"], "--rate: one number for --model rbm, got 2"),
+        (["--epochs", "1,2", *CLASSES[:6]], "--epochs: one number for --model class-rbm, got 2"),
+        (["--up-down", "0"], "--up-down is an option of --model dbn"),
+        (["--up-down", "3"], "--up-down is an option of --model dbn"),
+        (["--fine-tune", "3"], "--fine-tune is an option of --model dbn"),
+        (["--labels", "y"], "--labels is an option of --model class-rbm and dbn"),
+        (["--generative", "1"], "--generative is an option of --model class-rbm"),
+        ([*DEEP, "--generative", "1"], "--generative is an option of --model class-rbm"),
+        ([*CLASSES, "--up-down", "1"], "--up-down is an option of --model dbn"),
+        (["--model", "class-rbm"], "--model class-rbm needs --labels"),
+        ([*CLASSES, "--generative", "-1"], "generative must be a finite number at least 0, got -1"),
+        (
+            [*CLASSES, "--generative", "0", "-k", "2"],
+            "-k is about samples, which --generative 0",
+        ),
+        ([*CLASSES, "--generative", "inf", "--unlabelled", "1"], "--unlabelled needs a finite --generative"),
+        ([*DEEP, "--epochs", "1,2,3"], "--epochs: one number, or one for each of 2 layers, got 3"),
+        ([*DEEP, "--rate", "0.1,-1"], "--rate: value must be a finite number at least 0, got -1"),
+        ([*DEEP, "--hidden", "5", "--up-down", "1"], "--up-down needs two hidden layers or more"),
+        ([*DEEP, "--up-down-rate", "1"], "--up-down-rate goes with --up-down"),
+        ([*DEEP, "--up-down", "1", "--up-down-rate", "-1"], "--up-down-rate: value must be a finite number"),
+        ([*DEEP, "--fine-tune", "1"], "--fine-tune needs --network FILE"),
+        ([*DEEP, "--network", "n"], "--network goes with --fine-tune"),
+        ([*DEEP, "--dropout", "0.1"], "--dropout goes with --fine-tune"),
+        ([*DEEP, *LAST, "--dropout", "1"], "--dropout: must be at least 0 and below 1, got 1"),
+        ([*DEEP, *LAST, "--network", "no/n"], "no/n: there is no folder"),
+        ([*DEEP, *LAST, "--network", "n.dbn"], "n.dbn: this file is named twice"),
+        ([*CLASSES, "--labels", "two.npz"], "two.npz: holds 2 arrays; labels want a file of their own"),
+        ([*CLASSES, "--labels", "z"], "z: is neither a file nor an array in d.npz"),
+        ([*CLASSES, "--labels", "yt"], "yt: holds 30 labels, d.npz has 90 rows"),
+        ([*CLASSES, "--labels", "X"], "X: must hold one label for each row, has the shape (90, 16)"),
+        ([*CLASSES, "--labels", "half.npy"], "labels must be whole numbers from 0 to 32767, holds 0.5"),
+        ([*CLASSES, "--labels", "less.npy"], "labels must be whole numbers from 0 to 32767, holds -1"),
+        ([*CLASSES, "--labels", "nan.npy"], "labels must be whole numbers from 0 to 32767, holds nan"),
+        ([*CLASSES, "--labels", "words.npy"], "labels must be whole numbers from 0 to 32767, holds <U"),
+        ([*CLASSES, "--labels", "zero.npy"], "zero.npy: must hold two classes or more, holds 1"),
+        ([*CLASSES, "--validation", "Xt"], "--validation needs --validation-labels"),
+        ([*CLASSES, "--validation-labels", "yt"], "--validation-labels go with --labels and --validation"),
+        ([*DEEP, "--validation", "Xt", "--validation-labels", "yt"], "--validation-labels go with --labels"),
+        (
+            [*CLASSES, "--validation", "0.5", "--validation-labels", "yt"],
+            "a share of the rows has the labels that it has",
+        ),
+        (
+            [*CLASSES, "--validation", "Xt", "--validation-labels", "y"],
+            "y: holds 90 labels, d.npz has 30 rows",
+        ),
+    ],
+)
+def test_train_refuses(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("less.npy", Y - 1)
+    np.save("nan.npy", np.where(Y == 1, np.nan, Y))
+    np.save("words.npy", Y.astype(str))
+    np.save("zero.npy", 0 * Y)
+    np.savez("two.npz", a=Y, b=Y)
+    np.save("half.npy", Y / 2)
+    assert message in fails(capsys, "train", "d.npz", "--key", "X", "-o", "n.dbn", *argv)
+    assert not Path("n.dbn").exists()
+
+
+def test_options_are_checked_before_any_file_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    for argv in (
+        ["--up-down", "3"],
+        ["--hidden", "5,5"],
+        [*DEEP, "--fine-tune", "1"],
+        ["--model", "class-rbm"],
+    ):
+        assert "No such file" not in fails(capsys, "train", "nothing", "-o", "n.dbn", *argv)
+
+
+def test_pictures_of_learning(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    always = {"filters", "samples", "reconstructions"}
+    last = {"learning_curves_up_down", "learning_curves_fine_tuning"}
+    layers = {"learning_curves_layer_1", "learning_curves_layer_2"}
+    for folder, argv, curves in (
+        ("a", [*DEEP, "--labels", "y", *LAST], layers | last),
+        ("b", DEEP, layers),
+        ("c", CLASSES, {"learning_curves"}),
+    ):
+        train(*argv, "--plots", folder)
+        assert {path.stem for path in Path(folder).iterdir()} == always | curves
+
+
+# --- evaluate ----------------------------------------------------------------------------------------------
+
+
+def evaluated(*argv: str) -> dict:
+    run("evaluate", *argv, "--json", "e.json")
+    found: dict = json.loads(Path("e.json").read_text())
+    return found
+
+
+@pytest.mark.parametrize("kind", ["class-rbm", "dbn", "network"])
+def test_errors_of_models_that_know_labels(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    train(*CLASSES, to="m.crbm")
+    train(*DEEP, "--labels", "y", *LAST)
+    path = {"class-rbm": "m.crbm", "dbn": "m.dbn", "network": "m.net"}[kind]
+    model = rf.load(path)
+    capsys.readouterr()
+    found = evaluated(path, "d.npz", "--key", "X", "--labels", "y")
+    predicted = model.predict(X)
+    wrong = found["classification_error"]
+    assert wrong["wrong"] == (predicted != Y).sum()
+    assert wrong["lower"] < wrong["value"] == wrong["wrong"] / 90 < wrong["upper"]
+    confusion = np.zeros((3, 3), np.int64)
+    np.add.at(confusion, (Y, predicted), 1)
+    assert found["confusion"] == confusion.tolist()
+    log_p = {
+        "class-rbm": lambda: model.class_log_probabilities(X),
+        "dbn": lambda: model.predict_log_proba(X),
+        "network": lambda: np.log(model.forward(X)),
+    }[kind]()
+    cross_entropy = -log_p[np.arange(90), Y].mean()
+    assert found["cross_entropy"]["mean"] == pytest.approx(cross_entropy, rel=1e-5)
+    again = {
+        "class-rbm": lambda: model.reconstruct(model.join(X, Y))[:, :16],
+        "dbn": lambda: model.reconstruct(X),
+        "network": lambda: None,
+    }[kind]()
+    assert ("reconstruction_error" in found) == (again is not None)
+    if again is not None:
+        assert found["reconstruction_error"] == pytest.approx(((X - again) ** 2).mean(), rel=1e-5)
+    text = capsys.readouterr().out
+    assert "log-likelihood" not in text
+    words = [line.split() for line in text.splitlines()[-4:-1]]  # the last line says what was written
+    counts = [[0 if word == "." else int(word) for word in line[1:]] for line in words]
+    assert counts == confusion.tolist()
+
+
+@pytest.mark.parametrize("labels", [False, True])
+@pytest.mark.parametrize("method", ["exact", "ais"])
+def test_the_bound(method: str, labels: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    train(*DEEP, *(["--labels", "y"] if labels else []))
+    dbn = rf.load("m.dbn")
+    assert can_enumerate(dbn.top)
+    argv = ["--method", method, "--samples", "7", "--seed", "2"]
+    ais = ["--chains", "30", "--temperatures", "100"] if method == "ais" else []
+    found = evaluated("m.dbn", "d.npz", "--key", "X", *(["--labels", "y"] if labels else []), *argv, *ais)
+    settings = {"n_chains": 30, "n_temperatures": 100, "seed": 2} if method == "ais" else {}
+    z = rf.log_partition(dbn.top, method, **settings)
+    bound = rf.log_likelihood_bound(dbn, X, z, n_samples=7, seed=2)
+    assert found["log_z"]["value"] == z.value
+    assert found["log_likelihood_bound"]["value"] == bound.value
+    assert found["log_likelihood_bound"]["tighter"] == bound.tighter
+    assert ("classification_error" in found) == labels
+    text = capsys.readouterr().out
+    assert f"log-likelihood bound  {bound.value:.2f}" in text
+    assert ("effective chains" in text) == (method == "ais")
+
+
+def test_the_bound_needs_states(capsys: pytest.CaptureFixture[str]) -> None:
+    train(*DEEP)
+    np.save("grey.npy", RNG.integers(0, 256, (9, 16), dtype=np.uint8))
+    found = evaluated("m.dbn", "grey.npy", "--grey")
+    assert found["log_likelihood_bound"] is None
+    assert "grey levels are no states" in capsys.readouterr().out
+
+
+def test_proportion_interval() -> None:
+    """Of 0 and of 10 out of 10: the other end is z^2 / (n + z^2) away, and 0 and 1 are the ends of all."""
+    far = 1.96**2 / (10 + 1.96**2)
+    assert proportion_interval(0, 10) == pytest.approx((0.0, far))
+    assert proportion_interval(10, 10) == pytest.approx((1 - far, 1.0))
+    low, high = proportion_interval(5, 10)
+    assert low + high == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("model", "argv", "message"),
+    [
+        ("m.rbm", ["--labels", "y"], "--labels says nothing about m.rbm, which holds RBM(16, 4)"),
+        ("u.dbn", ["--labels", "y"], "--labels says nothing about u.dbn, which holds DBN([16, 6, 5])"),
+        ("u.dbn", ["--steps", "20"], "--steps says nothing about u.dbn"),
+        ("u.dbn", ["--conservative", "0"], "--conservative says nothing about u.dbn"),
+        ("u.dbn", ["--plots", "p"], "--plots says nothing about u.dbn"),
+        ("m.crbm", [], "ClassRBM(16, 4, 3) needs --labels"),
+        ("m.crbm", ["--labels", "y", "--method", "ais"], "--method says nothing about m.crbm"),
+        ("m.crbm", ["--labels", "Xt"], "Xt: must hold one label for each row"),
+        ("m.crbm", ["--labels", "yt"], "yt: holds 30 labels, d.npz has 90 rows"),
+        ("m.crbm", ["--labels", "four.npy"], "four.npy: holds the label 3, m.crbm knows 0 to 2"),
+        ("m.dbn", ["--labels", "y", "--chains", "9"], "--chains is about the likelihood: with --labels, say"),
+        ("m.dbn", ["--chains", "9"], "--chains is an option of --method ais and bracket"),
+        ("m.net", [], "needs --labels to be compared with"),
+        ("linear.net", [], "is neither a classifier nor an autoencoder"),
+    ],
+)
+def test_evaluate_refuses(
+    model: str, argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    np.save("four.npy", Y + 1)
+    rf.RBM(16, 4, seed=0).save("m.rbm")
+    rf.ClassRBM(16, 4, 3, seed=0).save("m.crbm")
+    rf.DBN([16, 6, 5], seed=0).save("u.dbn")
+    dbn = rf.DBN([16, 6, 5], n_classes=3, seed=0)
+    dbn.save("m.dbn")
+    dbn.to_network().save("m.net")
+    rf.Network([rf.Dense.new(16, 3, "linear", seed=0)]).save("linear.net")
+    assert message in fails(capsys, "evaluate", model, "d.npz", "--key", "X", *argv)
+
+
+# --- sample ------------------------------------------------------------------------------------------------
+
+SHORT = ["--steps", "20", "--seed", "3"]
+
+
+def test_samples_of_some_labels() -> None:
+    dbn, rbm = rf.DBN([16, 6, 5], n_classes=3, seed=0), rf.ClassRBM(16, 4, 3, seed=0)
+    dbn.save("m.dbn")
+    rbm.save("m.crbm")
+    labels = np.repeat([2, 0], 10)
+    run("sample", "m.dbn", "--label", "2,0", *SHORT, "-o", "s.npz")
+    with np.load("s.npz") as found:
+        assert np.array_equal(found["labels"], labels)
+        assert np.array_equal(found["samples"], dbn.sample(20, steps=20, seed=3, labels=labels))
+    run("sample", "m.dbn", "--label", "all", "-n", "2", "--mean", *SHORT)
+    expected = dbn.sample(6, steps=20, seed=3, labels=np.repeat([0, 1, 2], 2), last="mean")
+    assert np.array_equal(np.load("samples.npy"), expected)
+
+    run("sample", "m.crbm", "--label", "1", "-n", "5", *SHORT)
+    v, h = rbm.sample(5, steps=20, seed=3, labels=1, return_hidden=True)
+    assert np.array_equal(np.load("samples.npy"), v[:, :16])
+    run("sample", "m.crbm", "--label", "1", "-n", "5", "--mean", *SHORT)
+    assert np.array_equal(np.load("samples.npy"), rbm.visible_probabilities(h)[:, :16])
+
+
+def test_samples_of_any_label_and_of_none() -> None:
+    dbn, rbm = rf.DBN([16, 6, 5], n_classes=3, seed=0), rf.ClassRBM(16, 4, 3, seed=0)
+    plain, lower = rf.DBN([16, 6, 5], seed=0), rf.RBM(16, 4, seed=0)
+    for model in (dbn, rbm, plain, lower):
+        model.save("m")
+        run("sample", "m", "-n", "7", *SHORT, "-o", "s.npz")
+        with np.load("s.npz") as found:
+            assert ("labels" in found) == (model in (dbn, rbm))
+            assert found["samples"].shape == (7, 16)
+    V, y = dbn.sample(7, steps=20, seed=3, return_labels=True)
+    dbn.save("m")
+    run("sample", "m", "-n", "7", *SHORT, "-o", "s.npz")
+    with np.load("s.npz") as found:
+        assert np.array_equal(found["samples"], V)
+        assert np.array_equal(found["labels"], y)
+    lower.save("m")
+    run("sample", "m", "-n", "7", "--mean", *SHORT)
+    _, h = lower.sample(7, steps=20, seed=3, return_hidden=True)
+    assert np.array_equal(np.load("samples.npy"), lower.visible_probabilities(h))
+
+
+def test_samples_are_data_to_learn_from() -> None:
+    rf.DBN([16, 6, 5], n_classes=3, seed=0).save("m.dbn")
+    run("sample", "m.dbn", "--label", "all", *SHORT, "-o", "s.npz")
+    run("train", "s.npz", "--key", "samples", "-o", "n.crbm", *CLASSES, "--labels", "labels")
+
+
+def test_pictures_of_samples() -> None:
+    pytest.importorskip("matplotlib")
+    rf.DBN([16, 6, 5], n_classes=3, seed=0).save("m.dbn")
+    for label in ("1", "0,2", "all"):
+        run("sample", "m.dbn", "--label", label, "-n", "4", *SHORT, "--png", "s.png")
+        assert Path("s.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("model", "argv", "message"),
+    [
+        ("m.rbm", ["--label", "1"], "--label: m.rbm holds RBM(16, 4), which knows no labels"),
+        ("u.dbn", ["--label", "all"], "--label: u.dbn holds DBN([16, 6, 5]), which knows no labels"),
+        ("m.dbn", ["--label", "3"], "--label: m.dbn knows 0 to 2, got 3"),
+        ("m.dbn", ["--label", "0,x"], "--label: must be a whole number of at least 0, got 'x'"),
+        ("m.dbn", ["--label", "-1"], "--label"),
+        ("m.net", [], "which has no samples"),
+        ("m.dbn", ["--labels", "1"], "rbmfast sample has no option --labels; did you mean --label?"),
+    ],
+)
+def test_sample_refuses(
+    model: str, argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rf.RBM(16, 4, seed=0).save("m.rbm")
+    rf.DBN([16, 6, 5], seed=0).save("u.dbn")
+    dbn = rf.DBN([16, 6, 5], n_classes=3, seed=0)
+    dbn.save("m.dbn")
+    dbn.to_network().save("m.net")
+    assert message in fails(capsys, "sample", model, *argv)
+    assert not Path("samples.npy").exists()
+
+
+# --- info --------------------------------------------------------------------------------------------------
+
+
+def test_info(capsys: pytest.CaptureFixture[str]) -> None:
+    train(*DEEP, "--labels", "y", *LAST, "--checkpoint", "run.ckpt")
+    train(*CLASSES, to="m.crbm")
+    for file, words in {
+        "m.dbn": ("model           DBN([16, 6, 5], n_classes=3)\n", "labels          0 to 2", "of its own"),
+        "m.net": ("outputs         3 softmax\n", "parameters      155\n"),
+        "m.crbm": ("ClassRBM(16, 6, 3)\n", "labels          0 to 2, beside 16 units\n"),
+        "run.ckpt": ("of a pre-training", "layer 2         method CD(k=1)"),
+        "run.ckpt.1": ("of a training run, after 2 epochs and 10 updates",),
+        "run.ckpt.up-down": ("of up-down training, after 2 epochs and 10 updates",),
+        "run.ckpt.fine-tuning": ("of fine-tuning, after 3 epochs\n",),
+    }.items():
+        capsys.readouterr()
+        run("info", file)
+        text = capsys.readouterr().out
+        assert all(word in text for word in words), text
