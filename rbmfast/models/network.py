@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -97,13 +98,19 @@ class Dense:
         activation : {"sigmoid", "linear", "softmax"}
             As above.
         seed : int, numpy.random.Generator or None
-            Of the weights: nearly normal with standard deviation ``1 / sqrt(n_inputs)``.
+            Of the weights: nearly normal with standard deviation ``gain * sqrt(2 / (n_inputs + n_outputs))``,
+            the gain 4 for sigmoid, as its slope at 0 is 1/4, else 1.
         layer : int, default 0
             Number of the layer in its network: under one seed, different layers get different weights.
 
         Returns
         -------
         Dense
+
+        Notes
+        -----
+        Glorot & Bengio, "Understanding the difficulty of training deep feedforward neural networks", AISTATS
+        2010, section 4.2.1: signals keep their size on the way up, and gradients on the way down.
 
         Examples
         --------
@@ -114,7 +121,8 @@ class Dense:
         n_inputs = check_integer(n_inputs, "n_inputs", low=1, high=MAX_UNITS)
         n_outputs = check_integer(n_outputs, "n_outputs", low=1, high=MAX_UNITS)
         layer = check_integer(layer, "layer", low=0, high=MAX_LAYERS - 1)
-        key, scale = check_seed(seed), 1 / float(np.sqrt(n_inputs))
+        gain = 4.0 if activation == "sigmoid" else 1.0
+        key, scale = check_seed(seed), gain * math.sqrt(2 / (n_inputs + n_outputs))
         W = engine.normal_weights(n_inputs, n_outputs, scale, key, Purpose.NETWORK_INIT, layer)
         return cls(W, np.zeros(n_outputs, np.float32), activation)
 
