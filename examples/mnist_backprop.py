@@ -1,0 +1,77 @@
+"""MNIST by a deep belief network that is fine-tuned by backpropagation, from scratch.
+
+    python examples/mnist_backprop.py DATA [--seeds 0 1] [--quick]
+
+DATA is an .npz file with train_x, train_y, test_x and test_y. A 784-500-500-2000 network learns without
+labels, layer by layer; a softmax goes on top; backpropagation with dropout does the rest. Nothing is chosen
+by looking at the test images.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+from mnist_files import Digits, read
+
+import rbmfast as rf
+
+SIZES = [784, 500, 500, 2000]
+EPOCHS = {"pre-training": 30, "fine-tuning": 40}
+QUICK = {"pre-training": 8, "fine-tuning": 15}
+
+
+def pretrained(digits: Digits, epochs: int, seed: int) -> rf.DBN:
+    """A network that has seen images only."""
+    dbn = rf.DBN(SIZES, seed=seed)
+    rf.pretrain(
+        dbn,
+        digits.X,
+        epochs=epochs,
+        optimizer=rf.SGD(rf.Linear(0.1, 0.01), momentum=rf.Steps({0: 0.5, 5: 0.9})),
+        penalties=[rf.L2(2e-4)],
+        seed=seed + 1,
+        progress=True,
+    )
+    return dbn
+
+
+def fine_tuned(dbn: rf.DBN, digits: Digits, epochs: int, seed: int) -> rf.Network:
+    """The same with a softmax on top, after backpropagation."""
+    network = dbn.to_network(10, seed=seed + 2)
+    rf.fine_tune(
+        network,
+        digits.X,
+        digits.y,
+        optimizer=rf.SGD(rf.Linear(0.1, 0.001), momentum=0.9),
+        dropout=0.2,
+        epochs=epochs,
+        seed=seed + 3,
+        progress=True,
+    )
+    return network
+
+
+def main() -> None:
+    """Train with each seed; print the test errors and their mean."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--quick", action="store_true", help="a few minutes, and a somewhat larger error")
+    options = parser.parse_args()
+
+    epochs = QUICK if options.quick else EPOCHS
+    digits, test = read(options.data)
+    errors = []
+    for seed in options.seeds:
+        begin = time.perf_counter()
+        dbn = pretrained(digits, epochs["pre-training"], seed)
+        middle = time.perf_counter()
+        network = fine_tuned(dbn, digits, epochs["fine-tuning"], seed)
+        seconds = f"{middle - begin:.0f} s + {time.perf_counter() - middle:.0f} s"
+        errors.append(test.percent_wrong(network.predict(test.X)))
+        print(f"seed {seed}: pre-training + fine-tuning {seconds}, test error {errors[-1]:.2f} %", flush=True)
+    print(f"mean of {len(errors)}: {sum(errors) / len(errors):.2f} %")
+
+
+if __name__ == "__main__":
+    main()
