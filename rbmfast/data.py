@@ -498,10 +498,10 @@ class _Grey8Levels:
 
 
 class _Levels:
-    """uint16 grey levels, which mean themselves."""
+    """uint16 grey levels, which mean themselves; among real numbers, these in units of 1/65535."""
 
     def kind(self, raw: Array, domain: str) -> str | None:
-        return "grey"
+        return "real" if domain == "real" else "grey"
 
     def first_bad(self, raw: Array, domain: str) -> int | None:
         return None
@@ -510,7 +510,7 @@ class _Levels:
         return "levels are what they are"
 
     def encode(self, raw: Array, dtype: np.dtype[Any]) -> Array:
-        return raw
+        return np.divide(raw, np.float32(65535), dtype=np.float32) if dtype == np.float32 else raw
 
 
 _NUMBERS = _Numbers()
@@ -765,7 +765,8 @@ class _Computed:
         self._compute = compute
 
     def gather(self, rows: RowIndex, scale: _Scale, dtype: np.dtype[Any]) -> Array:
-        return self._compute(rows)
+        states = self._compute(rows)
+        return states if states.dtype == dtype else scale.encode(states, dtype)
 
     def scan(self) -> Iterator[tuple[int, Array]]:
         yield 0, np.zeros((1, 1), self._dtype)  # tells what kind they are; they are valid by their making

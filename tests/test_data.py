@@ -750,13 +750,30 @@ def test_columns(make, values, monkeypatch):
         if whole is not None:
             assert_same_bits(rows.all(), whole[:, here])
         elif other == "real" and values is GREY:
-            continue  # levels of 16 bits are no real numbers any more
+            levels = as_rows(X, domain=domain).all()[:, here]
+            assert_same_bits(rows.all(), levels / np.float32(65535))
         else:
             assert_same_bits(rows.all(), as_rows(expected, domain=other).all())
         index = np.array([3, 0, 0])
         assert_same_bits(rows.block(index), rows.all()[index])
         assert_same_bits(np.concatenate([block for _, block in rows.blocks(7)]), rows.all())
         assert (len(rows), rows.n_features, rows.direct, rows.stored) == (N, 3, None, None)
+
+
+def test_computed_rows_among_real_numbers():
+    """Grey levels, bytes and floats become the numbers that they mean, also beside labels."""
+    levels = np.rint(GREY * 65535).astype(np.uint16)
+    numbers = levels / np.float32(65535)
+    labels = np.arange(N) % 3
+    for states, meant in [(levels, numbers), (BINARY, BINARY), (numbers, numbers)]:
+        computed = data.computed_rows(states.shape, states.dtype, states.__getitem__)
+        rows, expected = as_rows(computed, domain="real"), as_rows(meant, domain="real")
+        assert rows.kind == "real"
+        assert_same_bits(rows.all(), expected.all())
+        assert rows.fingerprint() == expected.fingerprint()
+        beside, as_given = (some.with_one_hot(labels, 3) for some in (rows, computed))
+        assert_same_bits(beside.all(), np.hstack([expected.all(), np.eye(3, dtype=np.float32)[labels]]))
+        assert_same_bits(as_rows(as_given, domain="real").all(), beside.all())
 
 
 def test_columns_are_checked():

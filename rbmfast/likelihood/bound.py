@@ -22,7 +22,7 @@ from rbmfast.reference import States
 from rbmfast.units.base import F64
 
 BLOCK_BYTES = 1 << 26
-Z95 = 1.959964  # standard errors on either side of a 95 % interval
+Z95 = 1.96  # standard errors on either side of a 95 % interval
 
 
 @dataclass(frozen=True)

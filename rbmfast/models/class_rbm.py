@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from rbmfast import _engine as engine
 from rbmfast.container import JSON
 from rbmfast.data import Rows
+from rbmfast.models.labels import check_labels, one_hot
 from rbmfast.models.parameters import weight_shape
 from rbmfast.models.passes import Pass
 from rbmfast.models.rbm import DEFAULT_UNIT, RBM, UnitLike, check_tempering, in_words
@@ -214,7 +215,7 @@ class ClassRBM(RBM):
                [1, 0, 0, 1, 0]], dtype=uint8)
         """
         rows = self._feature_rows(X)
-        labels = _check_labels(y, rows.n_rows, self.n_classes, "y", lowest=UNLABELLED)
+        labels = check_labels(y, rows.n_rows, self.n_classes, "y", lowest=UNLABELLED)
         return rows.with_one_hot(labels, self.n_classes)
 
     # --- Classes -----------------------------------------------------------------------------------------
@@ -385,9 +386,7 @@ class ClassRBM(RBM):
         if check_tempering(method, n_replicas, betas, base):
             raise ValueError("method must be 'gibbs' where labels are given, got 'tempering'")
         n, steps, row, rows = self._check_sample(n, steps, first_row, start)
-        fixed = _check_labels(
-            np.broadcast_to(labels, n) if np.ndim(labels) == 0 else labels, n, self.n_classes
-        )
+        fixed = check_labels(labels, n, self.n_classes, one_for_all=True)
         chains = self._chains(seed, Purpose.FANTASY)
         starts = (
             (first, self._with_labels(v, fixed[first : first + len(v)]))
@@ -399,9 +398,7 @@ class ClassRBM(RBM):
 
     def _with_labels(self, v: States, labels: I64) -> States:
         """Visible states with these labels instead of their own."""
-        one = v.dtype.type(GREY if v.dtype == np.uint16 else 1)
-        one_hot = (labels[:, None] == np.arange(self.n_classes)) * one
-        return np.hstack([v[:, : self.n_features], one_hot])
+        return np.hstack([v[:, : self.n_features], one_hot(labels, self.n_classes, v.dtype)])
 
     # --- Files -------------------------------------------------------------------------------------------
 
@@ -498,21 +495,3 @@ def _layer(features: Unit, n_features: int, n_classes: int) -> Mixed:
 def _check_n_classes(n_classes: object, n_visible: int = MAX_CLASSES + 1) -> int:
     """A number of classes that leaves a feature of so many visible units."""
     return check_integer(n_classes, "n_classes", low=2, high=n_visible - 1)
-
-
-def _check_labels(y: Any, n: int, n_classes: int, name: str = "labels", lowest: int = 0) -> I64:
-    """Class numbers of `n` rows; a clear error otherwise."""
-    allowed = f"{name} must be {n} integers from {lowest} to {n_classes - 1}"
-    try:
-        labels = np.asarray(y)
-    except ValueError as error:
-        raise ValueError(f"{allowed}: {error}") from None
-    if labels.dtype.kind not in "iu":
-        raise TypeError(f"{allowed}, got dtype {labels.dtype}")
-    if labels.shape != (n,):
-        raise ValueError(f"{allowed}, got shape {labels.shape}")
-    wrong = (labels < lowest) | (labels >= n_classes)
-    if wrong.any():
-        row = int(wrong.argmax())
-        raise ValueError(f"{allowed}, got {labels[row]} at {row}")
-    return labels.astype(np.int64)

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows, computed_rows
 from rbmfast.models.chains import Chains
-from rbmfast.models.class_rbm import ClassRBM
-from rbmfast.models.labels import features_unit, join, n_features, one_hot
+from rbmfast.models.class_rbm import MAX_CLASSES, ClassRBM
+from rbmfast.models.labels import check_labels, features_unit, join, n_features, one_hot
 from rbmfast.models.missing import check_mask, known_values, split_missing
 from rbmfast.models.network import Network
 from rbmfast.models.rbm import BLOCK_BYTES, DEFAULT_UNIT, MAX_UNITS, RBM, UnitLike
@@ -121,7 +121,7 @@ class DBN:
         n = len(units_in_layers) - 1
         units = [get_unit(visible, "visible"), *_check_hidden(hidden, n)]
         if n_classes is not None:
-            n_classes = check_integer(n_classes, "n_classes", low=2, high=MAX_UNITS)
+            n_classes = check_integer(n_classes, "n_classes", low=2, high=MAX_CLASSES)
         self._seed = check_seed(seed)
         self._generative: list[RBM] = []
         for i in range(n):
@@ -847,15 +847,7 @@ class DBN:
             return None
         if self.n_classes is None:
             raise ValueError("labels need a network with labels: n_classes was not given")
-        given = np.asarray(labels)
-        if given.dtype.kind not in "iu":
-            raise TypeError(f"labels must be integers, class numbers from 0, got dtype {given.dtype}")
-        if given.shape not in ((), (n,)):
-            raise ValueError(f"labels must be one class number or {n} of them, got shape {given.shape}")
-        if given.min() < 0 or given.max() >= self.n_classes:
-            bad = given.min() if given.min() < 0 else given.max()
-            raise ValueError(f"labels must be class numbers from 0 to {self.n_classes - 1}, got {bad}")
-        return np.broadcast_to(given, (n,)).astype(np.int64)
+        return check_labels(labels, n, self.n_classes, one_for_all=True)
 
     # --- Feed-forward networks ---------------------------------------------------------------------------
 
@@ -1058,6 +1050,8 @@ def _check_hidden(hidden: UnitLike | Sequence[UnitLike], n: int) -> list[Unit]:
 
 def _check_rbms(rbms: Iterable[RBM]) -> list[RBM]:
     """RBMs that fit on top of each other."""
+    if not isinstance(rbms, Iterable):
+        raise TypeError(f"rbms must be a list of RBMs, from the lowest up, got {rbms!r}")
     checked = list(rbms)
     if not 1 <= len(checked) <= MAX_LAYERS:
         raise ValueError(f"rbms must be a list of 1 to {MAX_LAYERS} RBMs, got {len(checked)}")

@@ -1,4 +1,4 @@
-"""Label units beside a layer: where they are in an RBM, and how states of both go together."""
+"""Labels: class numbers, where their units are in an RBM, and how their states join those of a layer."""
 
 from __future__ import annotations
 
@@ -10,6 +10,30 @@ from numpy.typing import NDArray
 from rbmfast.models.rbm import RBM
 from rbmfast.reference import GREY, States
 from rbmfast.units import Unit
+
+I64 = NDArray[np.int64]
+
+
+def check_labels(
+    y: Any, n: int, n_classes: int, name: str = "labels", *, lowest: int = 0, one_for_all: bool = False
+) -> I64:
+    """Class numbers of `n` rows, or one of them all if `one_for_all` allows that; a clear error otherwise."""
+    allowed = f"{name} must be {n} integers from {lowest} to {n_classes - 1}"
+    try:
+        labels = np.asarray(y)
+    except ValueError as error:
+        raise ValueError(f"{allowed}: {error}") from None
+    if labels.dtype.kind not in "iu":
+        raise TypeError(f"{allowed}, got {'None' if y is None else f'dtype {labels.dtype}'}")
+    if one_for_all and labels.ndim == 0:
+        labels = np.broadcast_to(labels, n)
+    if labels.shape != (n,):
+        raise ValueError(f"{allowed}, got shape {labels.shape}")
+    wrong = (labels < lowest) | (labels >= n_classes)
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(f"{allowed}, got {labels[row]} at {row}")
+    return labels.astype(np.int64)
 
 
 def n_features(rbm: RBM) -> int:
@@ -25,7 +49,7 @@ def features_unit(rbm: RBM) -> Unit:
     return unit
 
 
-def one_hot(labels: NDArray[np.int64], n_classes: int, dtype: np.dtype[Any]) -> States:
+def one_hot(labels: I64, n_classes: int, dtype: np.dtype[Any]) -> States:
     """Class numbers as states of a group of label units, in the units of `dtype`."""
     states = np.zeros((len(labels), n_classes), dtype)
     states[np.arange(len(labels)), labels] = GREY if dtype == np.uint16 else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,6 +67,11 @@ def check_parameter(value: ArrayLike, name: str, shape: tuple[int, ...]) -> F32:
             f"{name} must be finite and below 2**40 in size, got {array[where]} at {list(where)}"
         )
     return rounded
+
+
+def can_be_parameters(arrays: Iterable[F32]) -> bool:
+    """Whether all these numbers are such that `check_parameter` allows them: not after learning diverged."""
+    return all(array.min() > -MAX_PARAMETER and array.max() < MAX_PARAMETER for array in arrays)
 
 
 def weight_shape(W: ArrayLike) -> tuple[int, int]:

@@ -114,7 +114,8 @@ class Stack:
             states = rows.block(index)
             if activations == MEAN:
                 return self.mean_up(states, layer, start)
-            ids = np.arange(rows.n_rows)[index].astype(np.int64)
+            numbers = np.arange(*index.indices(rows.n_rows)) if isinstance(index, slice) else index
+            ids = numbers.astype(np.int64, copy=False)
             return self.sample_up(states, layer, Numbers(seed, Purpose.GREEDY, step, ids), start)
 
         unit = self.up[layer - 1].target

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,10 +12,12 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import Rows, as_rows
+from rbmfast.models.labels import check_labels
 from rbmfast.models.network import ACTIVATIONS, BLOCK_ROWS, Network, means_of, one_thread, to_floats
 from rbmfast.random import Purpose
 from rbmfast.reference import F32, F64, U8, States
 from rbmfast.training.batches import I64
+from rbmfast.training.plan import digest
 
 Losses = tuple[F64, U8 | None]  # of each row in nats, and whether its class is wrong
 
@@ -49,7 +50,7 @@ class Targets:
     def fingerprint(self) -> str:
         """A hex digest: equal for equal targets."""
         if self.classes is not None:
-            return hashlib.sha256(self.classes.astype("<i8").data).hexdigest()
+            return digest(self.classes)
         assert self.rows is not None
         return self.rows.fingerprint()
 
@@ -57,7 +58,7 @@ class Targets:
 def as_targets(net: Network, X: Any, y: Any, n_rows: int, name: str) -> Targets:
     """Validate targets for the rows of X; None stands for the rows themselves."""
     if net.head == "softmax":
-        return Targets(classes=_as_classes(y, net.n_outputs, n_rows, name))
+        return Targets(classes=check_labels(y, n_rows, net.n_outputs, name))
     if y is None and net.n_outputs != net.n_inputs:
         raise ValueError(
             f"{name} must be given: only a network with as many outputs as inputs can learn its inputs, "
@@ -68,21 +69,6 @@ def as_targets(net: Network, X: Any, y: Any, n_rows: int, name: str) -> Targets:
     if rows.n_rows != n_rows:
         raise ValueError(f"{name} must have as many rows as X, {n_rows}, got {rows.n_rows}")
     return Targets(rows=rows)
-
-
-def _as_classes(y: Any, n_classes: int, n_rows: int, name: str) -> I64:
-    allowed = f"{name} must be a 1-D integer array of {n_rows} classes from 0 to {n_classes - 1}"
-    try:
-        array = np.asarray(y)
-    except ValueError as error:
-        raise ValueError(f"{allowed}: {error}") from None
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"{allowed}, got {type(y).__name__ if array.ndim == 0 else array.dtype}")
-    if array.shape != (n_rows,):
-        raise ValueError(f"{allowed}, got shape {array.shape}")
-    if array.min() < 0 or array.max() >= n_classes:
-        raise ValueError(f"{allowed}, got {array.min()} to {array.max()}")
-    return array.astype(np.int64)
 
 
 def _softmax_loss(x: F32, bias: F32, targets: Any) -> Losses:

@@ -31,7 +31,7 @@ class Discriminative(Method):
     """Maximise log p(y | x), the class given the features, by its exact gradient: nothing is sampled.
 
     For a `rbmfast.ClassRBM` and rows from its `join`, all with a class. The features themselves are not
-    modelled: their biases stay as they are.
+    modelled: their biases stay as they are, but for what `centered` shifts.
 
     Notes
     -----

@@ -15,6 +15,7 @@ from rbmfast.container import JSON, FileFormatError, check_destination, check_pa
 from rbmfast.data import Rows
 from rbmfast.models import Network
 from rbmfast.models.network import one_thread
+from rbmfast.models.parameters import can_be_parameters
 from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
 from rbmfast.reference import STREAM_VERSION
 from rbmfast.training._checks import check_flag, check_number
@@ -404,7 +405,7 @@ class Loop:
 
     def _publish(self) -> None:
         """Give the network the parameters, all at once."""
-        if not all(bool(np.isfinite(array).all()) for array in self.backprop.parameters):
+        if not can_be_parameters(self.backprop.parameters):
             raise FloatingPointError(
                 f"the parameters diverged in epoch {self.completed}; a lower learning rate may help"
             )

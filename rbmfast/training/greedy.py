@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,12 @@ from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.cd import CD
 from rbmfast.training.history import History
+from rbmfast.training.labelled import check_data, check_validation
 from rbmfast.training.loop import train
 from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD
-from rbmfast.training.plan import describe, make_plan
+from rbmfast.training.plan import describe, digest, make_plan
+from rbmfast.training.versions import at_once
 
 KIND = "pretraining"
 
@@ -173,8 +175,8 @@ def pretrain(
     saved = None if file is None else Saved(file)
     greedy = Greedy(
         dbn=dbn,
-        data=_check_data(dbn, X, y, "X", "y"),
-        validation=None if validation is None else _check_validation(dbn, validation),
+        data=Data(*check_data(dbn, X, y, "X", "y"), TRAINING),
+        validation=None if validation is None else Data(*check_validation(dbn, validation), VALIDATION),
         settings=_check_layers(layers, common, len(dbn)),
         activations=_check_choice(activations, "activations", (SAMPLE, MEAN)),
         cache=_check_choice(cache, "cache", CACHES),
@@ -197,7 +199,7 @@ class Data:
 
     def describe(self) -> list[JSON]:
         """What fixes them."""
-        return [self.rows.fingerprint(), None if self.classes is None else _digest(self.classes)]
+        return [self.rows.fingerprint(), None if self.classes is None else digest(self.classes)]
 
 
 @dataclass(frozen=True)
@@ -397,9 +399,9 @@ class Saved:
 
     def restore(self, dbn: DBN) -> None:
         """Give the network the parameters that the run started from."""
-        for rbms, start in ((dbn.generative, self._dbn.generative), (dbn.recognition, self._dbn.recognition)):
-            for rbm, old in zip(rbms, start, strict=True):
-                rbm._parameters = old._parameters
+        start = [*self._dbn.generative, *self._dbn.recognition]
+        versions = [rbm._parameters for rbm in start]
+        at_once(setattr, [*dbn.generative, *dbn.recognition], repeat("_parameters"), versions)
 
 
 def _difference(name: str, before: Any, value: Any) -> str:
@@ -444,46 +446,6 @@ def cached(rows: Rows) -> Rows:
 # --- Arguments ---------------------------------------------------------------------------------------------
 
 
-def _check_data(dbn: DBN, X: Any, y: Any, x_name: str, y_name: str) -> Data:
-    rows = dbn.visible.rows(X, dbn.n_visible, x_name)
-    step = TRAINING if x_name == "X" else VALIDATION
-    if dbn.n_classes is None:
-        if y is not None:
-            raise ValueError(f"{y_name} needs a network with labels: n_classes was not given")
-        return Data(rows, None, step)
-    if y is None:
-        raise ValueError(f"{y_name} must be given: the network has {dbn.n_classes} classes")
-    given = np.asarray(y)
-    if given.shape != (rows.n_rows,):
-        raise ValueError(
-            f"{y_name} must have shape ({rows.n_rows},), a class for each row, got {given.shape}"
-        )
-    if given.dtype.kind not in "iu":
-        raise TypeError(f"{y_name} must be integers, class numbers from 0, got dtype {given.dtype}")
-    if (given == -1).any():
-        row = int((given == -1).argmax())
-        raise ValueError(
-            f"{y_name}[{row}] is -1, but every row needs a class here: leave unlabelled rows out"
-        )
-    outside = (given < 0) | (given >= dbn.n_classes)
-    if outside.any():
-        row = int(outside.argmax())
-        raise ValueError(
-            f"{y_name}[{row}] is {given[row]}, but classes must be numbers from 0 to {dbn.n_classes - 1}"
-        )
-    return Data(rows, given.astype(np.int64), step)
-
-
-def _check_validation(dbn: DBN, validation: Any) -> Data:
-    if dbn.n_classes is None:
-        return _check_data(dbn, validation, None, "validation", "y of validation")
-    if not isinstance(validation, tuple) or len(validation) != 2:
-        raise TypeError(
-            f"validation must be a pair (X, y) for a network with labels, got {type(validation).__name__}"
-        )
-    return _check_data(dbn, *validation, "validation", "y of validation")
-
-
 def _check_layers(layers: Any, common: dict[str, Any], n: int) -> list[dict[str, Any]]:
     """The settings of every RBM."""
     common = _lasting(common)
@@ -520,7 +482,7 @@ def _check_choice(value: object, name: str, choices: tuple[str, ...]) -> str:
 def _in_words(name: str, value: Any) -> JSON:
     """A setting, which has been checked, in a form that a file can hold; equal for equal settings."""
     if name == "sample_weight":
-        return None if value is None else _digest(np.asarray(value, np.float64))
+        return None if value is None else digest(np.asarray(value, np.float64))
     if name == "callbacks":
         return [describe(callback) for callback in value if callback.state() is not None]
     if name in ("penalties", "monitors"):
@@ -528,7 +490,3 @@ def _in_words(name: str, value: Any) -> JSON:
     if name in ("method", "optimizer"):
         return describe(value)
     return value if isinstance(value, (bool, str)) else int(value)
-
-
-def _digest(array: NDArray[Any]) -> str:
-    return hashlib.sha256(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data).hexdigest()

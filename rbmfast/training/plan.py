@@ -76,7 +76,7 @@ class Plan:
             "visible": describe(self.rbm.visible),
             "hidden": describe(self.rbm.hidden),
             "X": self.rows.fingerprint(),
-            "sample_weight": None if self.sample_weight is None else _digest(self.sample_weight),
+            "sample_weight": None if self.sample_weight is None else digest(self.sample_weight),
             "validation": None if self.validation is None else self.validation.fingerprint(),
             "method": describe(self.method),
             "optimizer": describe(self.optimizer),
@@ -214,8 +214,9 @@ def _check_weights(weights: ArrayLike | None, n_rows: int) -> F64 | None:
     return None if (checked == 1).all() else checked
 
 
-def _digest(weights: F64) -> str:
-    return hashlib.sha256(np.ascontiguousarray(weights, "<f8").data).hexdigest()
+def digest(array: NDArray[Any]) -> str:
+    """A hex digest of numbers, the same on every machine."""
+    return hashlib.sha256(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data).hexdigest()
 
 
 def _check_batch_size(batch_size: object, n_rows: int) -> int:

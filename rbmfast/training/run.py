@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.models import DBN, RBM
+from rbmfast.models.parameters import can_be_parameters
 from rbmfast.random import Purpose
 from rbmfast.reference import F32, MAX_EXPONENT, States, to_grey
 from rbmfast.state import LearningState
@@ -155,8 +156,8 @@ class Run:
 
     @property
     def _next_step(self) -> int:
-        """The first half-step of the next update's random numbers."""
-        return self.first_step + 2 * self.plan.method.k * self.updates
+        """The first half-step of the next update's random numbers: each has its own, even with k = 0."""
+        return self.first_step + 2 * max(1, self.plan.method.k) * self.updates
 
     def publish(self) -> None:
         """Give the model the parameters as they stand."""
@@ -194,9 +195,9 @@ class Run:
                 learn(order[piece], rates[batches], momenta[batches])
                 plan.rows.give_back()  # pages of a memory map: resident memory stays bounded
                 advance(piece.stop - piece.start)
-            self._check_finite()
+            self._check_parameters()
         except KeyboardInterrupt:
-            if self._is_finite():
+            if self._can_be_published():
                 self.publish()
             raise
         except FloatingPointError as error:
@@ -268,7 +269,7 @@ class Run:
         except ValueError as error:  # weights too large for fixed-point numbers
             raise FloatingPointError(str(error)) from error
         self.updates += 1
-        self._check_finite()
+        self._check_parameters()
 
     def conditionals(self, purpose: Purpose) -> Conditionals:
         """The model as it stands, for one update."""
@@ -307,10 +308,10 @@ class Run:
             size = min(size, CHUNK_BYTES // (rows.n_features * rows.dtype.itemsize))
         return max(1, size // batch_size) * batch_size if size < rows.n_rows else rows.n_rows
 
-    def _is_finite(self) -> bool:
-        arrays = [array for state in self.states.values() for array in (state.W, state.a, state.b)]
-        return all(bool(np.isfinite(array).all()) for array in arrays)
+    def _can_be_published(self) -> bool:
+        states = self.states.values()
+        return can_be_parameters(array for state in states for array in (state.W, state.a, state.b))
 
-    def _check_finite(self) -> None:
-        if not self._is_finite():
-            raise FloatingPointError("a parameter is no longer finite")
+    def _check_parameters(self) -> None:
+        if not self._can_be_published():
+            raise FloatingPointError("a parameter is no longer finite and below 2**40 in size")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,10 +13,11 @@ from rbmfast.models import DBN
 from rbmfast.reference import States, row_sums
 from rbmfast.training.batches import I64
 from rbmfast.training.directed import Directed
+from rbmfast.training.labelled import check_data, check_validation
 from rbmfast.training.monitors import Monitor, Watched, mean_of
 from rbmfast.training.penalties import penalty_gradient
 from rbmfast.training.phases import as_float
-from rbmfast.training.plan import Plan, describe, make_plan
+from rbmfast.training.plan import Plan, describe, digest, make_plan
 
 ERROR = "reconstruction_error"  # of the training data, in the history and from epoch to epoch
 BLOCK = 4096  # validation rows reconstructed at a time
@@ -46,12 +46,12 @@ class UpDownPlan(Plan):
 
     def describe(self) -> dict[str, Any]:
         """See `Plan.describe`."""
-        dbn = self.dbn
+        dbn, held_out = self.dbn, self.validation_classes
         return {
             "sizes": [*dbn.sizes],
             "units": [describe(unit) for unit in (dbn.visible, *(rbm.hidden for rbm in dbn.generative))],
-            "y": _digest(self.classes),
-            "y of validation": _digest(self.validation_classes),
+            "y": None if self.classes is None else digest(self.classes),
+            "y of validation": None if held_out is None else digest(held_out),
             **super().describe(),
         }
 
@@ -62,8 +62,8 @@ def make_up_down_plan(dbn: DBN, X: Any, y: Any, validation: Any, **settings: Any
         raise TypeError(f"dbn must be an rf.DBN, got {dbn!r}")
     if len(dbn) < 2:
         raise ValueError("dbn must have two RBMs or more: a single one learns by rf.train")
-    rows, classes = _check_data(dbn, X, y, "X", "y")
-    held_out, held_out_classes = _check_validation(dbn, validation)
+    rows, classes = check_data(dbn, X, y, "X", "y")
+    held_out, held_out_classes = (None, None) if validation is None else check_validation(dbn, validation)
     plan = make_plan(
         dbn.top,
         _example(dbn, rows.n_rows),
@@ -123,40 +123,7 @@ class Fit(Monitor):
         return mean_of(np.concatenate(errors)) / rows.n_features
 
 
-# --- Arguments ---------------------------------------------------------------------------------------------
-
-
-def _check_data(dbn: DBN, X: Any, y: Any, x_name: str, y_name: str) -> tuple[Rows, I64 | None]:
-    """Rows of visible states, and their classes for a network with labels."""
-    rows = dbn.visible.rows(X, dbn.n_visible, x_name)
-    if dbn.n_classes is None:
-        if y is not None:
-            raise ValueError(f"{y_name} needs a network with labels: n_classes was not given")
-        return rows, None
-    if y is None:
-        raise ValueError(f"{y_name} must be given: the network has {dbn.n_classes} classes")
-    classes = np.asarray(y)
-    if classes.shape != (rows.n_rows,):
-        raise ValueError(f"{y_name} must have shape ({rows.n_rows},), one class a row, got {classes.shape}")
-    if classes.dtype.kind not in "iu":
-        raise TypeError(f"{y_name} must be integers, class numbers from 0, got dtype {classes.dtype}")
-    outside = (classes < 0) | (classes >= dbn.n_classes)
-    if outside.any():
-        row = int(outside.argmax())
-        raise ValueError(f"{y_name}[{row}] must be a class from 0 to {dbn.n_classes - 1}, got {classes[row]}")
-    return rows, classes.astype(np.int64)
-
-
-def _check_validation(dbn: DBN, validation: Any) -> tuple[Rows | None, I64 | None]:
-    if validation is None:
-        return None, None
-    if dbn.n_classes is None:
-        return _check_data(dbn, validation, None, "validation", "y of validation")
-    if not isinstance(validation, tuple) or len(validation) != 2:
-        raise TypeError(
-            f"validation must be a pair (X, y) for a network with labels, got {type(validation).__name__}"
-        )
-    return _check_data(dbn, *validation, "X of validation", "y of validation")
+# --- The top RBM's data ------------------------------------------------------------------------------------
 
 
 def _example(dbn: DBN, n_rows: int) -> Rows:
@@ -169,7 +136,3 @@ def _example(dbn: DBN, n_rows: int) -> Rows:
         return np.broadcast_to(state, (n, n_visible))
 
     return computed_rows((n_rows, n_visible), state.dtype, compute)
-
-
-def _digest(classes: I64 | None) -> str | None:
-    return None if classes is None else hashlib.sha256(np.ascontiguousarray(classes, "<i8").data).hexdigest()

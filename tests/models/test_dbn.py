@@ -194,6 +194,11 @@ def test_from_rbms_takes_the_very_objects() -> None:
     [
         ([], ValueError, "rbms must be a list of 1 to 63 RBMs, got 0"),
         ([None], TypeError, r"rbms\[0\] must be an rf.RBM, got None"),
+        (
+            rf.RBM(5, 4, seed=0),
+            TypeError,
+            r"rbms must be a list of RBMs, from the lowest up, got RBM\(5, 4\)",
+        ),
         ([rf.RBM(5, 4, seed=0), rf.RBM(5, 3, seed=0)], ValueError, r"rbms\[1\] must have 4 visible units"),
         (
             [rf.RBM(5, 4, seed=0), rf.RBM(4, 3, visible="gaussian", seed=0)],
@@ -840,11 +845,12 @@ def test_bad_arguments(
 @pytest.mark.parametrize(
     ("labels", "error", "message"),
     [
-        (3, ValueError, "labels must be class numbers from 0 to 2, got 3"),
-        ([0, -1], ValueError, "labels must be class numbers from 0 to 2, got -1"),
-        ([0, 1, 2], ValueError, re.escape("labels must be one class number or 2 of them, got shape (3,)")),
-        ([0.0, 1.0], TypeError, "labels must be integers"),
-        ("0", TypeError, "labels must be integers"),
+        (3, ValueError, "labels must be 2 integers from 0 to 2, got 3 at 0"),
+        ([0, -1], ValueError, "labels must be 2 integers from 0 to 2, got -1 at 1"),
+        ([0, 1, 2], ValueError, re.escape("labels must be 2 integers from 0 to 2, got shape (3,)")),
+        ([0.0, 1.0], TypeError, "labels must be 2 integers from 0 to 2, got dtype float64"),
+        ("0", TypeError, "labels must be 2 integers from 0 to 2, got dtype <U1"),
+        ([[0], [1, 2]], ValueError, "labels must be 2 integers from 0 to 2: "),
     ],
 )
 def test_bad_labels(labels: Any, error: type[Exception], message: str) -> None:

@@ -371,14 +371,17 @@ def test_ctrl_c_leaves_the_network_whole() -> None:
     assert bits(net) == callback.seen
 
 
-def test_divergence_keeps_the_last_epoch() -> None:
+@pytest.mark.parametrize(
+    ("rate", "batch_size"), [(1e30, 5), (1e16, 100)]
+)  # not finite; too large for a model
+def test_divergence_keeps_the_last_epoch(rate: float, batch_size: int) -> None:
     net = network("linear", domain="real")
     before = bits(net)
     with (
         pytest.raises(FloatingPointError, match="learning rate"),
         np.errstate(all="ignore"),
     ):
-        rf.fine_tune(net, REAL, NUMBERS, optimizer=rf.SGD(1e30), batch_size=5, seed=1)
+        rf.fine_tune(net, REAL, NUMBERS, optimizer=rf.SGD(rate), epochs=1, batch_size=batch_size, seed=1)
     assert bits(net) == before
 
 

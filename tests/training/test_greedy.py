@@ -210,11 +210,11 @@ def test_labels_beside_all_kinds_of_data(sizes: tuple[int, ...], activations: st
     ("y", "error", "message"),
     [
         (None, ValueError, "y must be given: the network has 3 classes"),
-        (Y[:-1], ValueError, r"y must have shape \(47,\)"),
-        (Y[:, None], ValueError, r"y must have shape \(47,\)"),
-        (Y / 1.0, TypeError, "y must be integers"),
-        (np.where(np.arange(47) == 8, -1, Y), ValueError, r"y\[8\] is -1, but every row needs a class here"),
-        (np.where(np.arange(47) == 8, 3, Y), ValueError, r"y\[8\] is 3, but classes must be .* 0 to 2"),
+        (Y[:-1], ValueError, r"y must be 47 integers from 0 to 2, got shape \(46,\)"),
+        (Y[:, None], ValueError, r"y must be 47 integers from 0 to 2, got shape \(47, 1\)"),
+        (Y / 1.0, TypeError, "y must be 47 integers from 0 to 2, got dtype float64"),
+        (np.where(np.arange(47) == 8, -1, Y), ValueError, "y must be 47 integers from 0 to 2, got -1 at 8"),
+        (np.where(np.arange(47) == 8, 3, Y), ValueError, "y must be 47 integers from 0 to 2, got 3 at 8"),
     ],
 )
 def test_bad_labels(y: Any, error: type[Exception], message: str) -> None:

@@ -96,6 +96,17 @@ def test_divergence_keeps_the_last_completed_epoch(tmp_path: Path) -> None:
     assert bits(rbm) == bits(expected)
 
 
+@pytest.mark.filterwarnings("ignore:the weights have become large")
+@pytest.mark.parametrize("method", [rf.CD(1), StepCD(1)], ids=["fused", "step by step"])
+def test_numbers_that_no_model_may_have_are_a_divergence(method: Any) -> None:
+    """They are finite, but a file with them could not be read again."""
+    rbm, initialized = new_model(), new_model()
+    initialized.initialize(X)
+    with pytest.raises(FloatingPointError, match="learning diverged in epoch 1"):
+        rf.train(rbm, X, epochs=1, batch_size=47, seed=1, method=method, optimizer=rf.SGD(1e14))
+    assert bits(rbm) == bits(initialized)
+
+
 def test_large_weights_warn_once() -> None:
     with pytest.warns(UserWarning, match="weights have become large") as caught:
         rf.train(new_model(), X, epochs=5, batch_size=10, seed=1, optimizer=rf.SGD(10_000.0))

@@ -26,7 +26,9 @@ from rbmfast import _engine as engine
 from rbmfast.container import FileFormatError, read_file, write_file
 from rbmfast.likelihood import all_states
 from rbmfast.random import Purpose
-from rbmfast.training import wake_sleep
+from rbmfast.reference import F32, States
+from rbmfast.training import Method, wake_sleep
+from rbmfast.training.conditionals import Conditionals, RowIds
 
 F64 = NDArray[np.float64]
 
@@ -34,12 +36,6 @@ X = random_rows(47, 9)
 Y = np.random.default_rng(4).integers(0, 3, 47)
 GREY = (np.random.default_rng(5).random((47, 9)) ** 2).astype(np.float32)
 REAL = np.random.default_rng(2).normal(size=(47, 9)).astype(np.float32)
-
-
-def labelled() -> int:
-    """Classes of a network with labels, which need their RBM."""
-    pytest.importorskip("rbmfast.models.class_rbm")
-    return 3
 
 
 def network(sizes: Any = (9, 6, 5, 7), scale: float = 0.5, seed: int = 3, **units: Any) -> rf.DBN:
@@ -104,6 +100,33 @@ class Exact:
 N_ROWS = 32_768  # the largest batch
 SHARES = np.array([5, 1, 0, 0, 2, 1, 0, 3, 0, 0, 4, 0, 1, 0, 6, 9]) / 32  # of 16 visible states
 ROWS = np.repeat(all_states(4), (SHARES * N_ROWS).astype(int), axis=0)
+
+
+class NoSteps(Method):
+    """A method that needs no Gibbs steps; its samples are the data themselves."""
+
+    k = 0
+    purpose = Purpose.CD
+
+    def negative_phase(
+        self, model: Conditionals, v: States, x: F32, chains: States | None, step: int, rows: RowIds
+    ) -> tuple[States, F32]:
+        return v, x
+
+
+def test_every_update_has_numbers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the top RBM needs none. 4 updates of all 47 rows: no two draw the same 282 states."""
+    drawn = []
+    wake = wake_sleep.UpDown._wake
+
+    def watched(self: Any, up: Any, rows: Any) -> Any:
+        states = wake(self, up, rows)
+        drawn.append(states[1][np.argsort(rows)].tobytes())
+        return states
+
+    monkeypatch.setattr(wake_sleep.UpDown, "_wake", watched)
+    rf.up_down(network((9, 6, 5)), X, method=NoSteps(), optimizer=rf.SGD(1e-9), epochs=4, seed=1)
+    assert len({*drawn}) == len(drawn) == 4
 
 
 def test_an_update_is_what_it_should_be_on_average() -> None:
@@ -183,7 +206,6 @@ def test_learning_after_a_greedy_start() -> None:
 
 def test_the_error_of_labels_falls() -> None:
     n_classes = 4
-    labelled()
     rng = np.random.default_rng(7)
     classes = rng.integers(0, n_classes, 800)
     data = ((rng.random((n_classes, 20)) < 0.5)[classes] ^ (rng.random((800, 20)) < 0.15)).astype(np.uint8)
@@ -306,7 +328,7 @@ EXACT = [name for name in CASES if name != "gaussian"]
 
 
 def model_of(case: dict[str, Any], seed: int = 3) -> rf.DBN:
-    units: dict[str, Any] = {"n_classes": labelled()} if "y" in case else {}
+    units: dict[str, Any] = {"n_classes": 3} if "y" in case else {}
     return network(seed=seed, visible="gaussian" if case.get("X") is REAL else "bernoulli", **units)
 
 
@@ -487,7 +509,7 @@ def test_refuses_to_go_on_with(changed: dict[str, Any], word: str, tmp_path: Pat
 
 def test_refuses_other_classes(tmp_path: Path) -> None:
     path = tmp_path / "run.ckpt"
-    rf.up_down(network(n_classes=labelled()), X, Y, epochs=1, seed=5, checkpoint=path)
+    rf.up_down(network(n_classes=3), X, Y, epochs=1, seed=5, checkpoint=path)
     with pytest.raises(ValueError, match="resume: y"):
         rf.up_down(network(n_classes=3), X, Y[::-1], epochs=2, seed=5, resume=path)
 
@@ -663,7 +685,7 @@ class WrongShape:
 )
 def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], word: str) -> None:
     arguments = dict(arguments)
-    dbn = network(n_classes=labelled()) if arguments.pop("n_classes", None) else network()
+    dbn = network(n_classes=arguments.pop("n_classes", None))
     dbn = arguments.pop("dbn", dbn)
     before = copy.deepcopy(dbn)
     with pytest.raises(error, match=re.escape(word)):
