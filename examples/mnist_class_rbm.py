@@ -4,8 +4,8 @@
 
 DATA is an .npz file with train_x, train_y, test_x and test_y. The hidden units learn features from images
 alone; then the model of image and digit learns the hybrid objective of Larochelle & Bengio (2008):
-log p(y | x), by its exact gradient, plus a share of log p(x, y). Nothing is chosen by looking at the test
-images.
+log p(y | x), by its exact gradient and with dropout of hidden units, plus a share of log p(x, y). Nothing is
+chosen by looking at the test images.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def trained(digits: Digits, epochs: dict[str, int], seed: int) -> rf.ClassRBM:
     rf.train(
         rbm,
         rbm.join(digits.X, digits.y),
-        method=rf.Hybrid(generative=0.03),
+        method=rf.Hybrid(generative=0.03, dropout=0.5),
         optimizer=rf.SGD(rf.Linear(0.4), momentum=0.9),
         epochs=epochs["hybrid"],
         seed=seed + 3,

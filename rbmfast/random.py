@@ -57,6 +57,7 @@ class Purpose(IntEnum):
     SLEEP = 32
     UP_DOWN = 33
     BOUND = 34
+    HIDDEN_DROPOUT = 35
 
 
 def check_seed(seed: SeedLike, name: str = "seed") -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast import _engine as engine
 from rbmfast.data import Rows, as_rows
 from rbmfast.models import RBM
 from rbmfast.models.class_rbm import class_expectations, class_log_weights, softmax
@@ -25,6 +26,8 @@ from rbmfast.units.base import F64, rows_in_a_scan
 
 I64 = NDArray[np.int64]
 
+OFF = np.float32(-100)  # a total input that leaves no chance of being on
+
 
 @dataclass(frozen=True)
 class Discriminative(Method):
@@ -32,6 +35,13 @@ class Discriminative(Method):
 
     For a `rbmfast.ClassRBM` and rows from its `join`, all with a class. The features themselves are not
     modelled: their biases stay as they are, but for what `centered` shifts.
+
+    Parameters
+    ----------
+    dropout : float, default 0
+        Share of the hidden units, from 0 up to, and without, 1, that a row does not see, others in every
+        update; what the rest send to the classes counts for all. Holds overfitting down. For Bernoulli
+        hidden units.
 
     Notes
     -----
@@ -51,8 +61,13 @@ class Discriminative(Method):
     0.0
     """
 
-    k = 0
+    dropout: float = 0.0
+    k: int = field(init=False, repr=False, compare=False)
     purpose = Purpose.CD  # of which it uses none
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "dropout", check_number(self.dropout, "dropout", below=1.0))
+        object.__setattr__(self, "k", int(self.dropout > 0))  # for numbers of its own in every update
 
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, I64 | None]:
         """See `Method.rows`."""
@@ -70,7 +85,7 @@ class Discriminative(Method):
         weights: F64 | None = None,
     ) -> Gradient:
         """See `Method.gradient`."""
-        return _discriminative(Batch.of(model, v, x, weights))
+        return _discriminative(Batch.of(model, v, x, weights).thinned(self.dropout, step, rows))
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,8 @@ class Hybrid(Method):
         must be no such rows.
     negative : Method, default CD(k=1)
         Where the samples of the negative phase of the last two terms come from: CD, PCD, ...
+    dropout : float, default 0
+        Of the first term, as for `Discriminative`.
 
     Attributes
     ----------
@@ -120,6 +137,7 @@ class Hybrid(Method):
     generative: float = 0.01
     unlabelled: float = 0.0
     negative: Method = CD(k=1)  # noqa: RUF009  # settings, immutable
+    dropout: float = 0.0
     k: int = field(init=False, repr=False, compare=False)
     purpose: Purpose = field(init=False, repr=False, compare=False)
     persistent: bool = field(init=False, repr=False, compare=False)
@@ -127,6 +145,7 @@ class Hybrid(Method):
     def __post_init__(self) -> None:
         for name in ("generative", "unlabelled"):
             object.__setattr__(self, name, check_number(getattr(self, name), name))
+        object.__setattr__(self, "dropout", check_number(self.dropout, "dropout", below=1.0))
         if not isinstance(self.negative, Method):
             raise TypeError(f"negative must be a method such as rf.CD(k=1), got {self.negative!r}")
         if type(self.negative).gradient is not Method.gradient:
@@ -175,6 +194,7 @@ class Hybrid(Method):
         batch = Batch.of(model, v, x, weights)
         start = batch.guess(x, step + 2 * self.negative.k, rows)
         samples = self.negative.negative_phase(model, *start, chains, step, rows)
+        ids = rows + np.arange(len(v)) if isinstance(rows, int) else rows
         parts = []
         for known, here in batch.split():
             own = batch.take(here)
@@ -182,7 +202,8 @@ class Hybrid(Method):
             share, seen = len(own.v) / len(v), own.total_weight / (batch.total_weight or 1.0)
             if known:
                 joint = contrast(model, (own.v, x[here]), beside, own.weights)
-                parts.append(Part(share, seen, _discriminative(own)))
+                thinned = own.thinned(self.dropout, step, ids[here])
+                parts.append(Part(share, seen, _discriminative(thinned)))
                 parts.append(Part(share * self.generative, 0.0, joint))
             else:
                 parts.append(Part(share * self.unlabelled, seen, _of_features(own, beside)))
@@ -210,6 +231,8 @@ class Batch:
         Logarithms of p(y | x), but for a constant of each row.
     weights : float64 array (n_rows,) or None
         Of the rows.
+    kept : float
+        Share of the hidden units that a row sees: the others' total inputs are `OFF`.
     """
 
     model: Conditionals
@@ -218,6 +241,7 @@ class Batch:
     labels: F32
     log_weights: F64
     weights: F64 | None
+    kept: float = 1.0
 
     @classmethod
     def of(cls, model: Conditionals, v: States, x: F32, weights: F64 | None) -> Batch:
@@ -252,6 +276,18 @@ class Batch:
             log_weights=self.log_weights[rows],
             weights=weights,
         )
+
+    def thinned(self, dropout: float, step: int, rows: RowIds) -> Batch:
+        """The same where every row has lost a share of the hidden units, and the rest stand for all."""
+        if dropout == 0:
+            return self
+        model, d = self.model, self.model.down.bias[_classes(self.model)]
+        n, n_hidden = self.x.shape
+        numbers = model.seed, Purpose.HIDDEN_DROPOUT, model.layer, step, rows
+        lost = engine.uniform_u32(n, n_hidden, *numbers) < dropout * 2.0**32
+        x = np.where(lost, OFF, self.x)
+        log_weights = d + (class_log_weights(model.up, x, d) - d) / (1 - dropout)
+        return replace(self, x=x, log_weights=log_weights, kept=1 - dropout)
 
     def split(self) -> list[tuple[bool, slice | I64]]:
         """The rows with a class, and those without, where there are any."""
@@ -343,6 +379,9 @@ def _discriminative(batch: Batch) -> Gradient:
     gradient = difference((v, given.hidden), (v, expected.hidden), batch.weights, paired=True)
     gradient.W[classes] = given.pairs - expected.pairs
     gradient.a[classes] = given.labels - expected.labels
+    if batch.kept < 1:
+        for array in (gradient.W, gradient.b, gradient.hidden_mean):
+            array /= np.float32(batch.kept)
     return gradient
 
 
@@ -390,9 +429,11 @@ def _classes(model: Conditionals) -> slice:
     return slice(n_visible - model.n_classes, n_visible)
 
 
-def _check_model(rbm: RBM, method: Method) -> None:
+def _check_model(rbm: RBM, method: Discriminative | Hybrid) -> None:
     if not rbm.n_classes:
         raise TypeError(f"rbm must be an rf.ClassRBM for {method!r}, got {rbm!r}")
+    if method.dropout and not rbm.hidden.fused:
+        raise ValueError(f"dropout needs Bernoulli hidden units, got {rbm.hidden.name} units")
 
 
 def _some_labelled(rbm: RBM, X: Any) -> tuple[Rows, I64]:

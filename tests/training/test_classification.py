@@ -18,6 +18,7 @@ from training.helpers import assert_same_bits, bits, everything
 
 import rbmfast as rf
 from rbmfast import _engine as engine
+from rbmfast.random import Purpose
 from rbmfast.state import Gradient
 from rbmfast.training import Conditionals, Method, gradient_statistics
 from rbmfast.training.monitors import Watched
@@ -115,6 +116,55 @@ def test_gradients_are_derivatives(
     for array, slope in zip((found.W, found.a, found.b), expected, strict=True):
         assert array.dtype == np.float32
         assert_allclose(array, slope, atol=atol)
+
+
+@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["", "weighted"])
+def test_gradients_with_dropout_are_those_of_what_is_left(weights: Any) -> None:
+    """Of log p(y | x) by the hidden units that a row has kept, each counting 1 / (1 - dropout) times."""
+    u = engine.uniform_u32(7, H, 1, Purpose.HIDDEN_DROPOUT, 0, 0, np.arange(7))
+    kept = u >= 0.4 * 2**32
+    assert 0.3 < kept.mean() < 0.9
+
+    def thinned(theta: list[NDArray[Any]]) -> float:
+        W, a, b = theta
+        x = (X @ W[:N] + b)[:, None] + W[N:]
+        each = a[N:] + (np.logaddexp(0, x) * kept[:, None]).sum(axis=2) / 0.6
+        log_p = each[np.arange(7), CLASSES] - logsumexp(each, axis=1)
+        return float((log_p * (1 if weights is None else weights)).mean())
+
+    found = gradient(rf.Discriminative(dropout=0.4), X, CLASSES, weights)
+    theta = [np.asarray(array, float) for array in (MODEL.W, MODEL.a, MODEL.b)]
+    for array, slope in zip(theta, (found.W, found.a, found.b), strict=True):
+        for place in np.ndindex(array.shape):
+            value, ends = array[place], []
+            for sign in (1, -1):
+                array[place] = value + sign * 1e-5
+                ends.append(thinned(theta))
+            array[place] = value
+            assert abs(slope[place] - (ends[0] - ends[1]) / 2e-5) < 5e-5
+    first, second = (gradient(rf.Hybrid(0.0, dropout=d), X, CLASSES, weights) for d in (0.4, 0.0))
+    assert_allclose(first.W, found.W, atol=1e-6)  # the other terms count nothing
+    assert_array_equal(second.W, gradient(rf.Hybrid(0.0), X, CLASSES, weights).W)
+
+
+def test_dropout_differs_from_update_to_update() -> None:
+    settings: dict[str, Any] = {"optimizer": rf.SGD(1.0), "shuffle": False, "seed": 1, "epochs": 1}
+    lost = []
+    for epochs in (1, 2):
+        rbm = rf.ClassRBM.from_arrays(np.zeros((N + K, 50)), np.zeros(N + K), np.zeros(50), n_classes=K)
+        state = rf.TrainingState()
+        for _ in range(epochs):
+            before = rbm.W
+            rf.train(
+                rbm,
+                rbm.join(X[:1], CLASSES[:1]),
+                method=rf.Discriminative(dropout=0.5),
+                state=state,
+                **settings,
+            )
+        lost.append((before == rbm.W).all(axis=0))
+    assert 10 < lost[0].sum() < 40
+    assert not np.array_equal(*lost)
 
 
 @pytest.mark.parametrize("units", [{"visible": "gaussian"}, {"hidden": "gaussian"}], ids=str)
@@ -278,7 +328,7 @@ RUNS: dict[str, tuple[Any, dict[str, Any]]] = {
     "hybrid, everything": (
         LABELS,
         {
-            "method": rf.Hybrid(0.1, negative=rf.PCD(2, 13)),
+            "method": rf.Hybrid(0.1, negative=rf.PCD(2, 13), dropout=0.3),
             "optimizer": rf.SGD(rf.Exponential(0.3, 0.7), momentum=0.5),
             "penalties": [rf.L2(0.01), rf.SparsityTarget(0.2)],
             "centered": True,
@@ -289,7 +339,7 @@ RUNS: dict[str, tuple[Any, dict[str, Any]]] = {
     "unlabelled": (
         SOME_LABELS,
         {
-            "method": rf.Hybrid(0.1, 0.2, negative=rf.CD(2)),
+            "method": rf.Hybrid(0.1, 0.2, negative=rf.CD(2), dropout=0.5),
             "centered": True,
             "monitors": [rf.ClassificationError(10), rf.ReconstructionError()],
         },
@@ -416,6 +466,8 @@ def test_early_stopping_on_the_classification_error() -> None:
         (lambda: rf.Hybrid(unlabelled=-1), ValueError, "unlabelled"),
         (lambda: rf.Hybrid(unlabelled=float("inf")), ValueError, "unlabelled"),
         (lambda: rf.Hybrid(unlabelled=True), TypeError, "unlabelled"),
+        (lambda: rf.Hybrid(dropout=1.0), ValueError, "dropout"),
+        (lambda: rf.Discriminative(dropout=-0.1), ValueError, "dropout"),
         (lambda: rf.Hybrid(negative="cd"), TypeError, "negative"),
         (lambda: rf.Hybrid(negative=rf.CD), TypeError, "negative"),
         (lambda: rf.Hybrid(negative=rf.Discriminative()), ValueError, "negative"),
