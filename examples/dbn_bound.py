@@ -5,7 +5,7 @@
 DATA is an .npz file with `train` and `test`: rows of 0 and 1, or the same packed by numpy.packbits; the
 published numbers are about the file of Salakhutdinov & Murray (2008). The first RBM is that of
 mnist_likelihood.py. The second one starts as the first, upside down, so that the bound starts at the first
-one's log-likelihood; what it learns from there on raises the bound on the training data.
+one's log-likelihood; learning may raise it from there, or not: the bound is printed for both sets.
 """
 
 import argparse

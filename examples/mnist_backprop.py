@@ -3,8 +3,8 @@
     python examples/mnist_backprop.py DATA [--seeds 0 1] [--quick]
 
 DATA is an .npz file with train_x, train_y, test_x and test_y. A 784-500-500-2000 network learns without
-labels, layer by layer; a softmax goes on top; backpropagation with dropout does the rest. Nothing is chosen
-by looking at the test images.
+labels, layer by layer; a softmax goes on top; backpropagation with dropout does the rest. The test images
+are looked at once, at the end; but the settings were found by runs whose test errors docs/design/006 lists.
 """
 
 import argparse

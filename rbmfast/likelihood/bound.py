@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp
 
-from rbmfast.data import as_rows
 from rbmfast.likelihood._checks import check_states
 from rbmfast.likelihood.partition import log_partition
 from rbmfast.likelihood.result import LogPartition, as_log_partition, log_mean_exp
 from rbmfast.models import DBN
-from rbmfast.models.labels import join, one_hot
+from rbmfast.models.labels import features_unit
 from rbmfast.models.passes import Pass, row_dot
 from rbmfast.models.stack import Numbers
 from rbmfast.random import MAX_ROW, Purpose, SeedLike, check_integer, check_seed
@@ -157,11 +156,9 @@ def _top_log_weight(dbn: DBN, states: States) -> F64:
     """Log of the top RBM's summed weight of states of its visible layer, labels summed out: (n_rows,)."""
     if dbn.n_classes is None:
         return -dbn.top.free_energy(states)
-    each = []
-    for label in range(dbn.n_classes):
-        labels = one_hot(np.full(len(states), label), dbn.n_classes, states.dtype)
-        each.append(-dbn.top.free_energy(as_rows(join(states, labels), domain=dbn.top.visible.domain)))
-    total: F64 = logsumexp(each, axis=0)
+    top = dbn.top
+    own = features_unit(top).energy(states, top.a[: states.shape[1]])
+    total: F64 = logsumexp(top._class_log_weights(states), axis=1) - own  # type: ignore[attr-defined]
     return total
 
 

@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rbmfast.container import JSON, FileFormatError, check_destination, check_path, read_file, write_file
 from rbmfast.data import Packed, Rows, as_rows, computed_rows
@@ -25,7 +25,7 @@ from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.cd import CD
 from rbmfast.training.history import History
-from rbmfast.training.labelled import check_data, check_validation
+from rbmfast.training.labelled import check_data, check_validation, repeated
 from rbmfast.training.loop import train
 from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD
@@ -320,12 +320,7 @@ class Greedy:
         unit, n = self.dbn.generative[i - 1].hidden, self.dbn.sizes[i]
         x = np.zeros((1, n), np.float32)
         row: States = unit.expectation(x) if self.activations == MEAN else unit.mode(x)
-
-        def compute(index: slice | NDArray[np.intp]) -> States:
-            n_rows = len(range(*index.indices(data.rows.n_rows))) if isinstance(index, slice) else len(index)
-            return np.broadcast_to(row, (n_rows, n))
-
-        return replace(data, rows=computed_rows((data.rows.n_rows, n), row.dtype, compute))
+        return replace(data, rows=repeated(row, data.rows.n_rows))
 
     # --- Checkpoints ---------------------------------------------------------------------------------------
 

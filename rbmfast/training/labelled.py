@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from rbmfast.data import Rows
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.data import Rows, computed_rows
 from rbmfast.models import DBN
 from rbmfast.models.labels import check_labels
+from rbmfast.reference import States
 from rbmfast.training.batches import I64
 
 
@@ -20,6 +24,17 @@ def check_data(dbn: DBN, X: Any, y: Any, x_name: str, y_name: str) -> tuple[Rows
     if y is None:
         raise ValueError(f"{y_name} must be given: the network has {dbn.n_classes} classes")
     return rows, check_labels(y, rows.n_rows, dbn.n_classes, y_name)
+
+
+def repeated(state: States, n_rows: int) -> Rows:
+    """Rows that are all the same: data of a kind that is not there yet, to check settings with."""
+    shape = n_rows, state.shape[1]
+
+    def compute(index: slice | NDArray[np.intp]) -> States:
+        n = len(range(*index.indices(n_rows))) if isinstance(index, slice) else len(index)
+        return np.broadcast_to(state, (n, shape[1]))
+
+    return computed_rows(shape, state.dtype, compute)
 
 
 def check_validation(dbn: DBN, validation: Any) -> tuple[Rows, I64 | None]:

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rbmfast.data import Rows, computed_rows
 from rbmfast.models import DBN
-from rbmfast.reference import States, row_sums
+from rbmfast.reference import row_sums
 from rbmfast.training.batches import I64
 from rbmfast.training.directed import Directed
-from rbmfast.training.labelled import check_data, check_validation
+from rbmfast.training.labelled import check_data, check_validation, repeated
 from rbmfast.training.monitors import Monitor, Watched, mean_of
 from rbmfast.training.penalties import penalty_gradient
 from rbmfast.training.phases import as_float
@@ -66,7 +65,7 @@ def make_up_down_plan(dbn: DBN, X: Any, y: Any, validation: Any, **settings: Any
     held_out, held_out_classes = (None, None) if validation is None else check_validation(dbn, validation)
     plan = make_plan(
         dbn.top,
-        _example(dbn, rows.n_rows),
+        repeated(dbn.top.visible.mode(np.zeros((1, dbn.top.n_visible), np.float32)), rows.n_rows),
         sample_weight=None,
         centered=False,
         validation=None,
@@ -121,18 +120,3 @@ class Fit(Monitor):
             error = as_float(v).astype(np.float64) - again
             errors.append(row_sums(error * error))
         return mean_of(np.concatenate(errors)) / rows.n_features
-
-
-# --- The top RBM's data ------------------------------------------------------------------------------------
-
-
-def _example(dbn: DBN, n_rows: int) -> Rows:
-    """Data of the kind that will come up to the top RBM, labels included."""
-    n_visible, unit = dbn.top.n_visible, dbn.top.visible
-    state = unit.mode(np.zeros((1, n_visible), np.float32))
-
-    def compute(index: slice | NDArray[np.intp]) -> States:
-        n = len(range(*index.indices(n_rows))) if isinstance(index, slice) else len(index)
-        return np.broadcast_to(state, (n, n_visible))
-
-    return computed_rows((n_rows, n_visible), state.dtype, compute)

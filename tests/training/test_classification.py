@@ -495,6 +495,15 @@ PLAIN = rf.RBM(27, 6, seed=3)
         ({"rbm": PLAIN, "X": with_block(0)}, TypeError, "rbm must be an rf.ClassRBM"),
         ({"rbm": PLAIN, "X": with_block(0), "method": rf.Hybrid()}, TypeError, "rbm must be an rf.ClassRBM"),
         (
+            {
+                "rbm": rf.ClassRBM(24, 2, 3, hidden="gaussian", seed=0),
+                "X": with_block(1),
+                "method": rf.Hybrid(0.1, 0.1, dropout=0.5),
+            },
+            ValueError,
+            "dropout needs Bernoulli hidden units, got gaussian units",
+        ),
+        (
             {"rbm": PLAIN, "X": with_block(0), "method": rf.CD(), "monitors": [rf.ClassificationError()]},
             TypeError,
             "rbm must be an rf.ClassRBM for ClassificationError",
