@@ -133,6 +133,8 @@ def test_the_method_asked_for_trains_the_whole_network_too() -> None:
         ([], rf.Hybrid()),
         (["--generative", "0.5", "--method", "pcd"], rf.Hybrid(0.5, negative=rf.PCD())),
         (["--generative", "0"], rf.Discriminative()),
+        (["--generative", "0", "--dropout", "0.5"], rf.Discriminative(dropout=0.5)),
+        (["--generative", "0.1", "--dropout", "0.2"], rf.Hybrid(0.1, dropout=0.2)),
         (["--generative", "inf", "-k", "2"], rf.CD(k=2)),
     ],
 )
@@ -260,6 +262,8 @@ def test_ctrl_c_in_the_second_layer() -> None:
             "-k is about samples, which --generative 0",
         ),
         ([*CLASSES, "--generative", "inf", "--unlabelled", "1"], "--unlabelled needs a finite --generative"),
+        ([*CLASSES, "--generative", "inf", "--dropout", "0.1"], "--dropout needs a finite --generative"),
+        ([*CLASSES, "--dropout", "1"], "dropout must be a finite number at least 0 and below 1, got 1"),
         ([*DEEP, "--epochs", "1,2,3"], "--epochs: one number, or one for each of 2 layers, got 3"),
         ([*DEEP, "--rate", "0.1,-1"], "--rate: value must be a finite number at least 0, got -1"),
         ([*DEEP, "--hidden", "5", "--up-down", "1"], "--up-down needs two hidden layers or more"),

@@ -265,6 +265,19 @@ def test_partial_fit_needs_the_same_fine_tuning() -> None:
     assert not hasattr(fitted.fit(X, y), "network_")
 
 
+@pytest.mark.parametrize("generative", [0.0, 0.1])
+def test_hidden_units_are_dropped(generative: float) -> None:
+    X, y = rows()
+    clf = class_rbm(generative=generative, dropout=0.4, n_iter=3).fit(X, y)
+    assert not np.array_equal(clf.rbm_.W, class_rbm(generative=generative, n_iter=3).fit(X, y).rbm_.W)
+    rng = np.random.RandomState(0)
+    rbm = rf.ClassRBM(X.shape[1], clf.n_components, 3, seed=draw_seed(rng))
+    method = rf.Hybrid(generative, dropout=0.4) if generative else rf.Discriminative(dropout=0.4)
+    rf.train(rbm, rbm.join(X, y), method=method, optimizer=rf.SGD(0.05, 0.9), epochs=3, batch_size=20,
+             seed=draw_seed(rng))  # fmt: skip
+    np.testing.assert_array_equal(clf.rbm_.W, rbm.W)
+
+
 # --- Rows without a class ----------------------------------------------------------------------------------
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class ClassLearner(Learner):
     """Learns a class RBM."""
 
-    options = ("labels", "validation_labels", "generative", "unlabelled")
+    options = ("labels", "validation_labels", "generative", "unlabelled", "dropout")
 
     @property
     def lowest_label(self) -> int:  # type: ignore[override]
@@ -40,23 +40,27 @@ class ClassLearner(Learner):
         """See `Learner.method`."""
         given = self.given
         generative, unlabelled = given.generative, given.unlabelled or 0.0
+        dropout = given.dropout or 0.0
         if generative == math.inf:
-            if unlabelled:
-                raise CommandError("--unlabelled needs a finite --generative")
+            for name in ("unlabelled", "dropout"):
+                if getattr(given, name):
+                    raise CommandError(f"--{name} needs a finite --generative")
             return settings.method(given)
         if generative == 0 and not unlabelled:
             for name in ("method", "k", "chains", "replicas"):
                 if getattr(given, name) is not None:
                     option = f"-{name}" if len(name) == 1 else f"--{name}"
                     raise CommandError(f"{option} is about samples, which --generative 0 does without")
-            return rf.Discriminative()
+            alone: Method = checked("--dropout", rf.Discriminative, dropout)
+            return alone
         weight = {} if generative is None else {"generative": generative}
         hybrid: Method = checked(
-            "--generative, --unlabelled",
+            "--generative, --unlabelled, --dropout",
             rf.Hybrid,
             **weight,
             unlabelled=unlabelled,
             negative=settings.method(given),
+            dropout=dropout,
         )
         return hybrid
 

@@ -126,7 +126,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--fine-tune-rate", type=number, metavar="X",
         help="its learning rate (default: 0.1, with momentum 0.9)")  # fmt: skip
     add("--dropout", type=number, metavar="X",
-        help="chance of an input of its layers to be dropped (default: 0)")  # fmt: skip
+        help="chance of an input of its layers to be dropped (default: 0); of a class-rbm, of a hidden unit, "
+        "where log p(label | row) is learned")  # fmt: skip
 
     running = parser.add_argument_group("run")
     add = running.add_argument

@@ -41,6 +41,9 @@ class ClassRBM(Classifier):
     unlabelled : float, default 0.0
         Weight of log p(x) of rows without a class. Above 0 these are the rows whose class in `y` is -1; with
         0, -1 is a class like any other.
+    dropout : float, default 0.0
+        Chance of a hidden unit to be dropped where log p(y | x) is learned, from 0 up to, and without, 1. It
+        keeps many hidden units from overfitting; 0.5 is usual.
     visible : {"auto", "bernoulli", "gaussian"}, default "auto"
         Type of the units that show the features: Bernoulli units for values in [0, 1]; Gaussian units for any
         others, which are standardised first, feature by feature. "auto" decides by the data of the first fit.
@@ -107,6 +110,7 @@ class ClassRBM(Classifier):
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "generative": [Interval(Real, 0, None, closed="left")],
         "unlabelled": [Interval(Real, 0, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
         **LEARNING_PARAMETERS,
     }
 
@@ -120,6 +124,7 @@ class ClassRBM(Classifier):
         *,
         generative: float = 0.01,
         unlabelled: float = 0.0,
+        dropout: float = 0.0,
         visible: str = "auto",
         learning_rate: float = 0.05,
         momentum: float = 0.9,
@@ -131,6 +136,7 @@ class ClassRBM(Classifier):
         self.n_components = n_components
         self.generative = generative
         self.unlabelled = unlabelled
+        self.dropout = dropout
         self.visible = visible
         self.learning_rate = learning_rate
         self.momentum = momentum
@@ -246,8 +252,8 @@ class ClassRBM(Classifier):
     def _method(self) -> rf.Discriminative | rf.Hybrid:
         """What to learn; for the first term alone, without samples that nothing would need."""
         if self.generative == self.unlabelled == 0:
-            return rf.Discriminative()
-        return rf.Hybrid(self.generative, self.unlabelled)
+            return rf.Discriminative(self.dropout)
+        return rf.Hybrid(self.generative, self.unlabelled, dropout=self.dropout)
 
     def _has_class(self, y: Array) -> Any:
         if self.unlabelled == 0 or y.dtype.kind in "SU":
