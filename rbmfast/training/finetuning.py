@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.container import JSON, FileFormatError, check_destination, check_path, read_file, write_file
-from rbmfast.data import Rows
+from rbmfast.container import check_path
 from rbmfast.models import Network
 from rbmfast.models.network import one_thread
 from rbmfast.models.parameters import can_be_parameters
-from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
-from rbmfast.reference import STREAM_VERSION
-from rbmfast.training._checks import check_flag, check_number
-from rbmfast.training.backprop import Backprop, Mean, Targets, as_targets, mean_loss
+from rbmfast.random import SeedLike
+from rbmfast.reference import F32
+from rbmfast.training.backprop import Backprop, Mean, mean_loss
 from rbmfast.training.batches import epoch_order, pieces
-from rbmfast.training.callbacks import Callback, EarlyStopping, Progress
+from rbmfast.training.callbacks import Callback
+from rbmfast.training.checkpoint import Checkpoint
+from rbmfast.training.common import Arrays, BasicRun
 from rbmfast.training.descent import descent
 from rbmfast.training.display import Display
+from rbmfast.training.finetuning_plan import FineTuningPlan, make_fine_tuning_plan
 from rbmfast.training.history import History
+from rbmfast.training.loop import Loop
 from rbmfast.training.optimizers import SGD, Adam
-from rbmfast.training.plan import check_callbacks, check_shuffle, describe
-from rbmfast.training.schedules import F64
-
-KIND = "fine-tuning"
-BASIC = ("epoch", "seconds", "samples_per_second", "rate", "monitor_seconds")
 
 
 def fine_tune(
@@ -145,8 +139,8 @@ def fine_tune(
     >>> float(history["train_error"][-1])
     0.0
     """
-    saved = None if (path := check_path(resume, "resume")) is None else Checkpoint(path)
-    plan = make_plan(
+    saved = None if (path := check_path(resume, "resume")) is None else Checkpoint(path, FineTuning.kind)
+    plan = make_fine_tuning_plan(
         net,
         X,
         y,
@@ -164,372 +158,91 @@ def fine_tune(
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
     )
-    loop = Loop(plan, saved)
-    try:
-        loop.begin()
-        while loop.goes_on:
-            loop.epoch()
-        loop.end()
-    finally:
-        loop.display.close()
-    return loop.history
+    return Loop(FineTuning(plan), saved).go()
 
 
-# --- What was asked for ------------------------------------------------------------------------------------
+class FineTuning(BasicRun):
+    """A run of `fine_tune`. It changes copies of the parameters: Ctrl-C leaves the network as published last.
 
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything that was asked of `fine_tune`, validated: nothing in here changes while a run lasts."""
-
-    net: Network
-    rows: Rows
-    targets: Targets
-    validation: tuple[Rows, Targets] | None
-    optimizer: SGD | Adam
-    dropout: tuple[float, ...]
-    l2: float
-    epochs: int
-    batch_size: int  # at most all rows
-    shuffle: bool | str
-    seed: int
-    callbacks: tuple[Callback, ...]
-    progress: bool
-    checkpoint: str | None
-    checkpoint_every: int
-
-    @property
-    def updates_per_epoch(self) -> int:
-        """Batches in an epoch; the last one may be short."""
-        return -(-self.rows.n_rows // self.batch_size)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What is recorded beside the columns that all runs have."""
-        return _names(self.net, self.validation is not None)
-
-    def describe(self) -> dict[str, Any]:
-        """All that decides the result, as JSON: what a checkpoint is compared with before it is resumed."""
-        needs_length = any(schedule.needs_length for schedule in self.optimizer.schedules)
-        validation = self.validation
-        return {
-            "net": repr(self.net),
-            "X": self.rows.fingerprint(),
-            "y": self.targets.fingerprint(),
-            "validation": None if validation is None else [part.fingerprint() for part in validation],
-            "optimizer": describe(self.optimizer),
-            "dropout": list(self.dropout),
-            "l2": self.l2,
-            "batch_size": self.batch_size,
-            "shuffle": self.shuffle,
-            "seed": self.seed,
-            "epochs": self.epochs if needs_length else None,
-            "callbacks": [describe(callback) for callback in self.callbacks if callback.state() is not None],
-            "stream_version": STREAM_VERSION,
-        }
-
-
-def make_plan(
-    net: Network,
-    X: Any,
-    y: Any,
-    *,
-    optimizer: object,
-    dropout: object,
-    l2: object,
-    epochs: object,
-    batch_size: object,
-    shuffle: object,
-    seed: SeedLike,
-    validation: object,
-    patience: object,
-    callbacks: object,
-    progress: object,
-    checkpoint: object,
-    checkpoint_every: object,
-) -> Plan:
-    """Check every argument of `fine_tune`, naming it in the error; nothing is changed."""
-    if not isinstance(net, Network):
-        raise TypeError(f"net must be an rf.Network, got {net!r}")
-    if not isinstance(optimizer, (SGD, Adam)):
-        raise TypeError(f"optimizer must be an rf.SGD or an rf.Adam, got {optimizer!r}")
-    rows = net._rows(X)
-    targets = as_targets(net, X, y, rows.n_rows, "y")
-    checked_validation = _check_validation(net, validation)
-    names = _names(net, checked_validation is not None)
-    plan = Plan(
-        net=net,
-        rows=rows,
-        targets=targets,
-        validation=checked_validation,
-        optimizer=optimizer,
-        dropout=_check_dropout(dropout, len(net.layers)),
-        l2=check_number(l2, "l2"),
-        epochs=check_integer(epochs, "epochs", low=0, high=2**31 - 1),
-        batch_size=min(check_integer(batch_size, "batch_size", low=1), rows.n_rows),
-        shuffle=check_shuffle(shuffle),
-        seed=check_seed(seed),
-        callbacks=(*check_callbacks(callbacks, names), *_check_patience(patience, checked_validation)),
-        progress=check_flag(progress, "progress"),
-        checkpoint=check_destination(checkpoint, "checkpoint"),
-        checkpoint_every=check_integer(checkpoint_every, "checkpoint_every", low=1),
-    )
-    if plan.epochs * plan.updates_per_epoch > MAX_STEP:
-        raise ValueError(f"epochs={plan.epochs} takes more than {MAX_STEP} updates")
-    return plan
-
-
-def _names(net: Network, validation: bool) -> tuple[str, ...]:
-    numbers = ("loss", "error") if net.head == "softmax" else ("loss",)
-    sets = ("train", "validation") if validation else ("train",)
-    return tuple(f"{data}_{number}" for data in sets for number in numbers)
-
-
-def _check_validation(net: Network, validation: object) -> tuple[Rows, Targets] | None:
-    if validation is None:
-        return None
-    if not isinstance(validation, (tuple, list)) or len(validation) != 2:
-        raise TypeError(f"validation must be a tuple (X, y), got {type(validation).__name__}")
-    X, y = validation
-    rows = net._rows(X, "validation[0]")
-    return rows, as_targets(net, X, y, rows.n_rows, "validation[1]")
-
-
-def _check_dropout(dropout: object, n_layers: int) -> tuple[float, ...]:
-    if isinstance(dropout, (list, tuple, np.ndarray)):
-        if len(dropout) != n_layers:
-            raise ValueError(
-                f"dropout must be a number or a list of {n_layers}, one a layer, got {dropout!r}"
-            )
-        return tuple(check_number(rate, f"dropout[{i}]", below=1.0) for i, rate in enumerate(dropout))
-    return (check_number(dropout, "dropout", below=1.0),) * n_layers
-
-
-def _check_patience(patience: object, validation: object) -> tuple[EarlyStopping, ...]:
-    if patience is None:
-        return ()
-    checked = check_integer(patience, "patience", low=1)
-    if validation is None:
-        raise ValueError("validation must be given: patience waits for its loss")
-    return (EarlyStopping("validation_loss", patience=checked),)
-
-
-# --- The run -----------------------------------------------------------------------------------------------
-
-
-class Loop:
-    """A run: learning, and all that goes on around it."""
-
-    def __init__(self, plan: Plan, saved: Checkpoint | None) -> None:
-        self.plan = plan
-        self.saved = saved
-        self.settings = plan.describe() if saved or plan.checkpoint else {}  # reads all of the data once
-        self.backprop = Backprop(plan.net, plan.batch_size, plan.dropout, plan.seed)
-        self.descent = descent(plan.optimizer, self.backprop.parameters, plan.l2)
-        self.history = History(plan.names, BASIC)
-        self.memories = [schedule.initial() for schedule in plan.optimizer.schedules]
-        self.completed = 0
-        if saved is not None:
-            saved.check(self)
-        done = 0 if saved is None else saved.epoch
-        self.display = Display(plan.progress, plan.epochs, plan.rows.n_rows, done)
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether another epoch is due."""
-        return self.completed < self.plan.epochs and self.history.stopped is None
-
-    def begin(self) -> None:
-        """Start the run, or put it back where it was."""
-        if self.saved is None:
-            unknown = {name: float("nan") for name in self.plan.names if name.startswith("train_")}
-            self._record(0.0, float("nan"), unknown)
-        else:
-            self.saved.restore(self)
-            self._publish()
-        for callback in self.plan.callbacks:
-            callback.on_train_begin(self._progress())
-        if self.saved is not None:
-            self.saved.restore_callbacks(self.plan)
-        elif self.plan.checkpoint is not None:
-            save_checkpoint(self.plan.checkpoint, self)
-
-    def epoch(self) -> None:
-        """Learn from every row once; then look, tell, and save."""
-        start = time.perf_counter()
-        with one_thread():
-            numbers, rate = self._learn()
-        seconds = time.perf_counter() - start
-        self.completed += 1
-        self._publish()
-        self._record(seconds, rate, {f"train_{name}": value for name, value in numbers.items()})
-        for callback in self.plan.callbacks:
-            callback.on_epoch_end(self._progress())
-        if self.plan.checkpoint is not None and (
-            self.completed % self.plan.checkpoint_every == 0 or not self.goes_on
-        ):
-            save_checkpoint(self.plan.checkpoint, self)
-
-    def end(self) -> None:
-        """Tell the callbacks."""
-        for callback in self.plan.callbacks:
-            callback.on_train_end(self._progress())
-
-    def _learn(self) -> tuple[dict[str, float], float]:
-        """One pass over the data: mean losses, and the last rate."""
-        plan, backprop = self.plan, self.backprop
-        n_rows, first = plan.rows.n_rows, self.completed * plan.updates_per_epoch
-        order = epoch_order(n_rows, plan.shuffle, plan.seed, self.completed, plan.batch_size)
-        scheduled = self._scheduled(first)
-        mean = Mean()
-        for update, batch in enumerate(pieces(n_rows, plan.batch_size)):
-            rows, numbers = order[batch], tuple(values[update] for values in scheduled)
-            losses = backprop.learn(plan.rows.block(rows), plan.targets.block(rows), rows, first + update)
-            self.descent.step(backprop.gradients, 1 / len(rows), numbers)
-            mean.add(losses)
-            self.display.advance(len(rows))
-        plan.rows.give_back()
-        schedules = plan.optimizer.schedules
-        self.memories = [s.after_epoch(memory) for s, memory in zip(schedules, self.memories, strict=True)]
-        return mean.values(), scheduled[0][-1]
-
-    def _scheduled(self, first: int) -> list[list[float]]:
-        """What each schedule says for the coming epoch's updates."""
-        n = self.plan.updates_per_epoch
-        updates, total = np.arange(first, first + n), self.plan.epochs * n
-        values: list[F64] = [
-            schedule.values(memory, self.completed, updates, total)
-            for schedule, memory in zip(self.plan.optimizer.schedules, self.memories, strict=True)
-        ]
-        return [array.tolist() for array in values]
-
-    def _publish(self) -> None:
-        """Give the network the parameters, all at once."""
-        if not can_be_parameters(self.backprop.parameters):
-            raise FloatingPointError(
-                f"the parameters diverged in epoch {self.completed}; a lower learning rate may help"
-            )
-        self.plan.net._set_parameters(**dict(self._named_parameters()))
-
-    def _named_parameters(self) -> Iterable[tuple[str, NDArray[Any]]]:
-        return zip(self.plan.net._get_parameters(), self.backprop.parameters, strict=True)
-
-    def _progress(self) -> Progress:
-        return Progress(self.plan.net, self.history, self.completed, self.plan.epochs)
-
-    def _record(self, seconds: float, rate: float, numbers: dict[str, float]) -> None:
-        """Look at the validation data, and write the epoch into the history."""
-        start = time.perf_counter()
-        if self.plan.validation is not None:
-            values = mean_loss(self.plan.net, *self.plan.validation)
-            numbers |= {f"validation_{name}": value for name, value in values.items()}
-        row = {
-            "epoch": self.completed,
-            "seconds": seconds,
-            "samples_per_second": self.plan.rows.n_rows / seconds if seconds > 0 else float("nan"),
-            "rate": rate,
-            "monitor_seconds": time.perf_counter() - start,
-            **numbers,
-        }
-        self.history.append(row)
-        if self.completed:
-            self.display.epoch(row)
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Everything that the rest of the run depends on, but for callbacks."""
-        arrays = dict(self._named_parameters())
-        for name, moments in self.descent.moments.items():
-            arrays |= {f"{name}/{i}": moment for i, moment in enumerate(moments)}
-        arrays |= {f"history/{name}": column for name, column in self.history.to_dict().items()}
-        return {**arrays, "powers": self.descent.powers, "memories": np.array(self.memories, np.float64)}
-
-
-# --- Checkpoints -------------------------------------------------------------------------------------------
-
-
-def save_checkpoint(path: str, loop: Loop) -> None:
-    """Write all that `resume` needs."""
-    arrays = loop.state()
-    for i, callback in enumerate(_remembering(loop.plan)):
-        arrays |= {f"callbacks/{i}/{name}": array for name, array in (callback.state() or {}).items()}
-    meta: dict[str, JSON] = {
-        "settings": loop.settings,
-        "epoch": loop.completed,
-        "stopped": loop.history.stopped,
-    }
-    write_file(path, KIND, meta, arrays)
-
-
-class Checkpoint:
-    """A checkpoint as it was read.
-
-    Parameters
+    Attributes
     ----------
-    path : str
-        The file.
-
-    Raises
-    ------
-    FileFormatError
-        It is no checkpoint of fine-tuning, or is damaged.
+    backprop : Backprop
+        The parameters, and their gradients.
+    descent : Descent
+        How these become steps.
+    rate : float
+        At the last update.
+    found : dict of str to float
+        Mean losses, and errors, of the last epoch's rows as they were met.
     """
 
-    def __init__(self, path: str) -> None:
-        self.path = path
-        _, self.meta, self.arrays = read_file(path, kind=KIND)
-        if not {"settings", "epoch", "stopped"} <= self.meta.keys():
-            raise FileFormatError(f"{path!r} is not a complete checkpoint")
+    kind: ClassVar[str] = "fine-tuning"
+    columns: ClassVar[tuple[str, ...]] = ("epoch", "seconds", "samples_per_second", "rate", "monitor_seconds")
+    plan: FineTuningPlan
+
+    def __init__(self, plan: FineTuningPlan) -> None:
+        super().__init__(plan)
+        self.backprop = Backprop(plan.net, plan.batch_size, plan.dropout, plan.seed)
+        self.descent = descent(plan.optimizer, self.backprop.parameters, plan.l2)
+        self.rate = float("nan")
+        self.found: dict[str, float] = {}
 
     @property
-    def seed(self) -> int:
-        """The seed of the run."""
-        return int(self.meta["settings"]["seed"])
+    def model(self) -> Network:
+        """See `BasicRun.model`."""
+        return self.plan.net
 
-    @property
-    def epoch(self) -> int:
-        """Epochs completed."""
-        return int(self.meta["epoch"])
+    def start(self) -> None:
+        """See `BasicRun.start`: no row has been met yet."""
+        self.found = {name: float("nan") for name in self.plan.monitor_names if name.startswith("train_")}
 
-    def check(self, loop: Loop) -> None:
-        """Refuse to go on with other data or settings: a ValueError names the first that differs."""
-        saved = self.meta["settings"]
-        for name, value in loop.settings.items():
-            if saved.get(name) != value:
-                was = "is other data than" if name in ("X", "y", "validation") else f"is {value!r}, but was"
-                what = "" if name in ("X", "y", "validation") else f" {saved.get(name)!r}"
-                raise ValueError(f"resume: {name} {was}{what} in {self.path!r}")
-        if loop.plan.epochs < self.epoch:
-            given = f"epochs is {loop.plan.epochs}, but {self.epoch} are completed"
-            raise ValueError(f"resume: {given} in {self.path!r}")
-        for name, expected in loop.state().items():
-            array = self.arrays.get(name)
-            shape = (self.epoch + 1,) if name.startswith("history/") else expected.shape
-            if array is None or array.shape != shape or array.dtype != expected.dtype:
-                raise FileFormatError(f"{self.path!r} lacks a proper array {name!r}")
+    def learn_epoch(self, display: Display) -> None:
+        """See `BasicRun.learn_epoch`."""
+        plan, backprop = self.plan, self.backprop
+        first = self.epoch * plan.updates_per_epoch
+        scheduled = [values.tolist() for values in self.scheduled()]
+        mean = Mean()
+        with one_thread():
+            order = epoch_order(plan.rows.n_rows, plan.shuffle, plan.seed, self.epoch, plan.batch_size)
+            for update, batch in enumerate(pieces(len(order), plan.batch_size)):
+                rows, numbers = order[batch], tuple(values[update] for values in scheduled)
+                losses = backprop.learn(plan.rows.block(rows), plan.targets.block(rows), rows, first + update)
+                self.descent.step(backprop.gradients, 1 / len(rows), numbers)
+                mean.add(losses)
+                display.advance(len(rows))
+        plan.rows.give_back()
+        self.rate = scheduled[0][-1]
+        self.found = {f"train_{name}": value for name, value in mean.values().items()}
+        self.count_epoch()
 
-    def restore(self, loop: Loop) -> None:
-        """Put the run where it was."""
-        for name, parameter in loop._named_parameters():
-            parameter[:] = self.arrays[name]
-        for name, moments in loop.descent.moments.items():
-            for i, moment in enumerate(moments):
-                moment[:] = self.arrays[f"{name}/{i}"]
-        loop.descent.powers = self.arrays["powers"]
-        loop.memories = [float(memory) for memory in self.arrays["memories"]]
-        loop.completed = self.epoch
-        columns = [self.arrays[f"history/{name}"].tolist() for name in loop.history]
-        for values in zip(*columns, strict=True):
-            loop.history.append(dict(zip(loop.history, values, strict=True)))
-        loop.history.stopped = self.meta["stopped"]
-
-    def restore_callbacks(self, plan: Plan) -> None:
-        """Give the callbacks back what they remember."""
-        for i, callback in enumerate(_remembering(plan)):
-            prefix = f"callbacks/{i}/"
-            callback.restore(
-                {n.removeprefix(prefix): array for n, array in self.arrays.items() if n.startswith(prefix)}
+    def publish(self) -> None:
+        """See `BasicRun.publish`."""
+        if not can_be_parameters(self.backprop.parameters):
+            raise FloatingPointError(
+                f"the parameters diverged in epoch {self.epoch}; a lower learning rate may help"
             )
+        self.model._set_parameters(**self._parameters())
 
+    def _parameters(self) -> dict[str, F32]:
+        return dict(zip(self.model._get_parameters(), self.backprop.parameters, strict=True))
 
-def _remembering(plan: Plan) -> list[Callback]:
-    return [callback for callback in plan.callbacks if callback.state() is not None]
+    def monitored(self) -> dict[str, float]:
+        """See `BasicRun.monitored`."""
+        if self.plan.validation is None:
+            return self.found
+        values = mean_loss(self.model, *self.plan.validation)
+        return self.found | {f"validation_{name}": value for name, value in values.items()}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """See `BasicRun.arrays`."""
+        moments = {
+            f"{name}/{i}": moment
+            for name, moments in self.descent.moments.items()
+            for i, moment in enumerate(moments)
+        }
+        return {**self._parameters(), **moments, "powers": self.descent.powers}
+
+    def restore(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
+        """See `BasicRun.restore`."""
+        for name, array in self.arrays().items():
+            array[:] = arrays[name]

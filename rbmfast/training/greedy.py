@@ -24,12 +24,13 @@ from rbmfast.training._checks import check_flag
 from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.cd import CD
+from rbmfast.training.common import describe
 from rbmfast.training.history import History
 from rbmfast.training.labelled import check_data, check_validation, repeated
 from rbmfast.training.loop import train
 from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD
-from rbmfast.training.plan import describe, digest, make_plan
+from rbmfast.training.plan import digest, make_plan
 from rbmfast.training.versions import at_once
 
 KIND = "pretraining"

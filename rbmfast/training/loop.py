@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,15 +16,14 @@ from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback, Progress
 from rbmfast.training.cd import CD
 from rbmfast.training.checkpoint import Checkpoint, save_checkpoint
+from rbmfast.training.common import BasicRun
 from rbmfast.training.display import Display
 from rbmfast.training.history import History
-from rbmfast.training.monitors import Monitor, Watched
+from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD
-from rbmfast.training.plan import Plan, make_plan
+from rbmfast.training.plan import make_plan
 from rbmfast.training.run import Run
 from rbmfast.training.state import TrainingState
-
-COARSE_EXPONENT = 12  # below it the sampler sees weights in steps of more than 1/4096
 
 
 def train(
@@ -127,7 +125,7 @@ def train(
     >>> len(history), bool(history["train_reconstruction_error"][-1] < 0.05)
     (201, True)
     """
-    saved = None if (path := check_path(resume, "resume")) is None else Checkpoint(path)
+    saved = None if (path := check_path(resume, "resume")) is None else Checkpoint(path, Run.kind)
     if saved is not None and state is not None:
         raise ValueError("state and resume exclude each other: a checkpoint is about a single run")
     plan = make_plan(
@@ -150,24 +148,21 @@ def train(
         checkpoint_every=checkpoint_every,
         carried=state,
     )
-    return Loop(plan, saved, Run(plan)).go()
+    return Loop(Run(plan), saved).go()
 
 
 class Loop:
     """A run with all that goes on around learning: monitors, history, callbacks, checkpoints, a display."""
 
-    def __init__(self, plan: Plan, saved: Checkpoint | None, run: Run) -> None:
-        self.plan = plan
-        self.saved = saved
-        self.settings = plan.describe() if saved or plan.checkpoint else {}  # reads all of the data once
+    def __init__(self, run: BasicRun, saved: Checkpoint | None) -> None:
+        self.plan = run.plan
         self.run = run
+        self.saved = saved
+        self.settings = self.plan.describe() if saved or self.plan.checkpoint else {}  # reads all data once
         if saved is not None:
-            saved.check(self.run, self.settings)
-        sets = plan.rows, plan.validation
-        self.watched = Watched(plan.rbm, *sets, plan.seed, self.run.notes, plan.complete)
-        done = 0 if plan.carried is None else plan.carried.epochs
-        done = done if saved is None else saved.meta["epoch"]
-        self.display = Display(plan.progress, plan.epochs, plan.rows.n_rows, done)
+            saved.check(run, self.settings)
+        done = run.epoch if saved is None else saved.epoch
+        self.display = Display(self.plan.progress, self.plan.epochs, self.plan.rows.n_rows, done)
 
     def go(self) -> History:
         """From the beginning to the end."""
@@ -189,12 +184,11 @@ class Loop:
         """Start the run, or put it back where it was."""
         if self.saved is None:
             self.run.start()
-            self.run.hand_over()
-            if self.run.exponent < COARSE_EXPONENT:
-                _warn_of_large_weights(self.run)
-            self._record(seconds=0.0)
         else:
             self.saved.restore(self.run)
+        self.run.publish()
+        if self.saved is None:
+            self._record(seconds=0.0)
         for callback in self.plan.callbacks:
             callback.on_train_begin(self._progress())
         if self.saved is not None:
@@ -204,14 +198,10 @@ class Loop:
 
     def epoch(self) -> None:
         """Learn from every row once; then look, tell, and save."""
-        exponent = self.run.exponent
         start = time.perf_counter()
-        self.run.learn_epoch(self.display.advance, self.display.live)
+        self.run.learn_epoch(self.display)
         seconds = time.perf_counter() - start
         self.run.publish()
-        self.run.hand_over()
-        if self.run.exponent < COARSE_EXPONENT <= exponent:
-            _warn_of_large_weights(self.run)
         self._record(seconds)
         for callback in self.plan.callbacks:
             callback.on_epoch_end(self._progress())
@@ -229,33 +219,18 @@ class Loop:
         return Progress(self.run.model, self.run.history, self.run.epoch, self.plan.epochs)
 
     def _record(self, seconds: float) -> None:
-        """Ask the monitors, and write the epoch into the history."""
+        """Look at the model, and write the epoch into the history."""
         run = self.run
-        self.watched.epoch = run.epoch
         start = time.perf_counter()
-        numbers: dict[str, float] = {}
-        for monitor in self.plan.monitors:
-            numbers.update(monitor(self.watched))
+        monitored = run.monitored()
         row = {
             "epoch": run.epoch,
             "seconds": seconds,
             "samples_per_second": self.plan.rows.n_rows / seconds if seconds > 0 else float("nan"),
-            "rate": run.rate,
-            "momentum": run.momentum,
-            "exponent": run.exponent,
             "monitor_seconds": time.perf_counter() - start,
-            **numbers,
+            **monitored,
         }
+        row |= {name: getattr(run, name) for name in run.columns if name not in row}  # such as the rate
         run.history.append(row)
         if run.epoch:
             self.display.epoch(row)
-
-
-def _warn_of_large_weights(run: Run) -> None:
-    largest = max(float(abs(state.W).max()) for state in run.states.values())
-    warnings.warn(
-        f"the weights have become large (up to {largest:g}): the sampler sees them only to multiples of "
-        f"2**-{run.exponent}. Lower the rate, or add a penalty such as rf.L2(1e-4) or rf.MaxNorm",
-        UserWarning,
-        stacklevel=5,
-    )

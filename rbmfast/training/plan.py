@@ -15,11 +15,12 @@ from rbmfast.data import Rows
 from rbmfast.likelihood._checks import check_states
 from rbmfast.models import RBM
 from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
-from rbmfast.reference import MAX_BATCH, STREAM_VERSION
+from rbmfast.reference import MAX_BATCH
 from rbmfast.state import UpdateSettings
 from rbmfast.training._checks import check_flag
 from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback
+from rbmfast.training.common import BasicPlan, describe
 from rbmfast.training.history import BASIC
 from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD
@@ -29,36 +30,21 @@ from rbmfast.training.state import TrainingState
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A run as it was asked for: nothing in here changes while it lasts."""
+class Plan(BasicPlan):
+    """A run of an RBM as it was asked for. Its `epochs` count those that `carried` has behind it."""
 
     rbm: RBM
-    rows: Rows
+    optimizer: SGD
     complete: NDArray[np.int64] | None  # numbers of the rows that are visible states; None: all are
     sample_weight: F64 | None
     validation: Rows | None
     method: Method
-    optimizer: SGD
     penalties: tuple[Any, ...]
     settings: UpdateSettings
     custom_penalties: tuple[CustomPenalty, ...]
-    epochs: int  # with those that `carried` has behind it
-    batch_size: int  # at most all rows
     n_chains: int
-    shuffle: bool | str
-    seed: int
     monitors: tuple[Monitor, ...]
-    monitor_names: tuple[str, ...]
-    callbacks: tuple[Callback, ...]
-    progress: bool
-    checkpoint: str | None
-    checkpoint_every: int
     carried: TrainingState | None
-
-    @property
-    def updates_per_epoch(self) -> int:
-        """Batches in an epoch; the last one may be short."""
-        return -(-self.rows.n_rows // self.batch_size)
 
     @property
     def fused(self) -> bool:
@@ -68,8 +54,7 @@ class Plan:
         return units and equal and self.method.fused and not self.custom_penalties
 
     def describe(self) -> dict[str, Any]:
-        """All that decides the result, as JSON: what a checkpoint is compared with before it is resumed."""
-        needs_length = any(schedule.needs_length for schedule in self.optimizer.schedules)
+        """See `BasicPlan.describe`."""
         return {
             "n_visible": self.rbm.n_visible,
             "n_hidden": self.rbm.n_hidden,
@@ -79,24 +64,11 @@ class Plan:
             "sample_weight": None if self.sample_weight is None else digest(self.sample_weight),
             "validation": None if self.validation is None else self.validation.fingerprint(),
             "method": describe(self.method),
-            "optimizer": describe(self.optimizer),
             "penalties": [describe(penalty) for penalty in self.penalties],
             "centered": self.settings.centered,
-            "batch_size": self.batch_size,
-            "shuffle": self.shuffle,
-            "seed": self.seed,
-            "epochs": self.epochs if needs_length else None,
             "monitors": [describe(monitor) for monitor in self.monitors],
-            "callbacks": [describe(callback) for callback in self.callbacks if callback.state() is not None],
-            "stream_version": STREAM_VERSION,
+            **super().describe(),
         }
-
-
-def describe(thing: object) -> str:
-    """A text that is equal for equal settings in another process."""
-    if type(thing).__repr__ is not object.__repr__:
-        return repr(thing)
-    return f"{type(thing).__qualname__}({sorted(vars(thing).items()) if hasattr(thing, '__dict__') else ''})"
 
 
 def make_plan(

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.container import JSON
 from rbmfast.models import DBN, RBM
 from rbmfast.models.parameters import can_be_parameters
 from rbmfast.random import Purpose
 from rbmfast.reference import F32, MAX_EXPONENT, States, to_grey
 from rbmfast.state import LearningState
 from rbmfast.training.batches import I64, epoch_order, pieces
+from rbmfast.training.common import Arrays, BasicRun, under
 from rbmfast.training.conditionals import Conditionals
-from rbmfast.training.history import History
+from rbmfast.training.display import Display
+from rbmfast.training.monitors import Watched
 from rbmfast.training.penalties import penalty_gradient
 from rbmfast.training.plan import Plan
-from rbmfast.training.schedules import F64
 from rbmfast.training.state import TrainingState
 
 CHUNK_BYTES = 1 << 24  # of converted rows that one call of the engine learns from
 LIVE_ROWS = 1 << 14  # between two movements of a progress bar
 
+COARSE_EXPONENT = 12  # below it the sampler sees weights in steps of more than 1/4096
+
 VELOCITIES = ("W_velocity", "a_velocity", "b_velocity")
 RUNNING_MEANS = ("visible_offset", "hidden_offset", "activity")
+STATE_ARRAYS = ("W", "a", "b", *VELOCITIES, *RUNNING_MEANS)
 
 
-class Run:
-    """Everything that learning changes.
+class Run(BasicRun):
+    """A run of `train`. See `BasicRun`; `epoch` counts those of earlier calls too.
 
     Attributes
     ----------
-    plan : Plan
-        What was asked for.
     state : LearningState
         Parameters, velocities, running means, exponent.
     chains : array (n_chains, n_hidden) or None
@@ -46,38 +50,35 @@ class Run:
         What the method keeps beside them.
     visible_means : float32 array (n_visible,)
         Of the training data; they stay in the model.
-    epoch, updates : int
-        How many have been completed; epochs with those of earlier calls.
+    updates : int
+        How many have been completed.
     first_row, first_step : int
         Where this call's random numbers begin: after those of earlier calls.
-    memories : list of float
-        What the schedules of rate and momentum keep between epochs.
     rate, momentum : float
         At the last update.
-    history : History
-        What has been recorded.
     """
 
-    kind: ClassVar[str] = "checkpoint"  # of its files
+    kind: ClassVar[str] = "checkpoint"
+    plan: Plan
 
     def __init__(self, plan: Plan) -> None:
-        self.plan = plan
+        super().__init__(plan)
         self.state = LearningState.start(plan.rbm.W, plan.rbm.a, plan.rbm.b)
         self.chains: States | None = None
         self.memory: dict[str, F32] = {}
         self.notes: dict[str, NDArray[Any]] = {}
         self.visible_means: F32 = np.zeros(plan.rbm.n_visible, np.float32)
-        self.epoch = 0
+        self.epoch = 0 if plan.carried is None else plan.carried.epochs
         self.updates = 0
         self.first_row = 0
         self.first_step = 0
-        self.memories = [schedule.initial() for schedule in plan.optimizer.schedules]
         self.rate = self.momentum = float("nan")
-        self.history = History(plan.monitor_names)
+        sets = plan.rows, plan.validation
+        self._watched = Watched(plan.rbm, *sets, plan.seed, self.notes, plan.complete)
 
     @property
     def model(self) -> RBM | DBN:
-        """What is trained."""
+        """See `BasicRun.model`."""
         return self.plan.rbm
 
     @property
@@ -113,7 +114,6 @@ class Run:
         elif self.chains is None:
             model = self.conditionals(Purpose.CHAIN_START)
             self.chains = plan.method.start_chains(model, plan.n_chains)
-        self.publish()
 
     def new_memory(self) -> dict[str, F32]:
         """What the method wants to remember from update to update, as it is before the first one."""
@@ -131,7 +131,7 @@ class Run:
         for name, array in carried.arrays.items():
             setattr(self.state, name, array.copy())
         self.state.exponent = engine.exponent(self.state.W, carried.exponent or MAX_EXPONENT)
-        self.epoch, self.first_row, self.first_step = carried.epochs, carried.rows, carried.half_steps
+        self.first_row, self.first_step = carried.rows, carried.half_steps
         if carried.optimizer == self.plan.optimizer:
             self.memories = list(carried.memories)
         seen = self.plan.rbm.visible_means
@@ -139,7 +139,19 @@ class Run:
             share = self.plan.rows.n_rows / (self.plan.rows.n_rows + carried.rows)
             self.visible_means = (share * self.visible_means + (1 - share) * seen).astype(np.float32)
 
-    def hand_over(self) -> None:
+    def publish(self) -> None:
+        """Give the model the parameters as they stand, and tell the next call where this one is."""
+        self._set_parameters()
+        self._hand_over()
+        before = self.history["exponent"][-1] if len(self.history) else MAX_EXPONENT
+        if self.exponent < COARSE_EXPONENT <= before:
+            self._warn_of_large_weights()
+
+    def _set_parameters(self) -> None:
+        state = self.state
+        self.plan.rbm._set_parameters(state.W, state.a, state.b, visible_means=self.visible_means)
+
+    def _hand_over(self) -> None:
         """Note for the next call where this one is."""
         carried = self.plan.carried
         if carried is None:
@@ -159,22 +171,70 @@ class Run:
         """The first half-step of the next update's random numbers: each has its own, even with k = 0."""
         return self.first_step + 2 * max(1, self.plan.method.k) * self.updates
 
-    def publish(self) -> None:
-        """Give the model the parameters as they stand."""
-        state = self.state
-        self.plan.rbm._set_parameters(state.W, state.a, state.b, visible_means=self.visible_means)
+    def _warn_of_large_weights(self) -> None:
+        largest = max(float(abs(state.W).max()) for state in self.states.values())
+        warnings.warn(
+            f"the weights have become large (up to {largest:g}): the sampler sees them only to multiples of "
+            f"2**-{self.exponent}. Lower the rate, or add a penalty such as rf.L2(1e-4) or rf.MaxNorm",
+            UserWarning,
+            stacklevel=6,
+        )
+
+    # --- What is recorded and saved -------------------------------------------------------------------------
+
+    def monitored(self) -> dict[str, float]:
+        """See `BasicRun.monitored`."""
+        self._watched.epoch = self.epoch
+        numbers: dict[str, float] = {}
+        for monitor in self.plan.monitors:
+            numbers.update(monitor(self._watched))
+        return numbers
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """See `BasicRun.arrays`."""
+        states = {
+            prefix + name: getattr(state, name)
+            for prefix, state in self.states.items()
+            for name in STATE_ARRAYS
+        }
+        chains = {} if self.chains is None else {"chains": self.chains}
+        memory = {f"memory/{name}": array for name, array in self.memory.items()}
+        notes = {f"notes/{name}": array for name, array in self.notes.items()}
+        return {**states, "visible_means": self.visible_means, **chains, **memory, **notes}
+
+    def expected(self) -> Arrays:
+        """See `BasicRun.expected`."""
+        n_chains, rbm = self.plan.n_chains, self.plan.rbm
+        chains = {"chains": np.empty((n_chains, rbm.n_hidden), rbm.hidden.dtype)} if n_chains else {}
+        memory = {f"memory/{name}": array for name, array in self.new_memory().items()}
+        return {**self.arrays(), **chains, **memory}
+
+    def meta(self) -> dict[str, JSON]:
+        """See `BasicRun.meta`."""
+        exponents = {f"{prefix}exponent": state.exponent for prefix, state in self.states.items()}
+        return {"updates": self.updates, **exponents}
+
+    def restore(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
+        """See `BasicRun.restore`."""
+        for prefix, state in self.states.items():
+            for name in STATE_ARRAYS:
+                setattr(state, name, arrays[prefix + name].copy())
+            state.exponent = meta[f"{prefix}exponent"]
+        self.chains = arrays.get("chains")
+        self.memory = under(arrays, "memory/")
+        self.notes.update(under(arrays, "notes/"))
+        self.visible_means = arrays["visible_means"]
+        self.updates = meta["updates"]
 
     # --- Learning -------------------------------------------------------------------------------------------
 
-    def learn_epoch(self, advance: Callable[[int], None], live: bool) -> None:
+    def learn_epoch(self, display: Display) -> None:
         """Learn from every row once.
 
         Parameters
         ----------
-        advance : callable
+        display : Display
             Told, now and then, how many more rows have been learned from.
-        live : bool
-            Whether to tell it within an epoch where that could be avoided.
 
         Raises
         ------
@@ -184,21 +244,21 @@ class Run:
             The model has the parameters after the last complete update.
         """
         plan = self.plan
-        exact_rates, exact_momenta = self._rates_and_momenta()
+        exact_rates, exact_momenta = self.scheduled()
         order = epoch_order(plan.rows.n_rows, plan.shuffle, plan.seed, self.epoch, plan.batch_size)
         rates, momenta = (values.astype(np.float32) for values in (exact_rates, exact_momenta))
         learn = self._learn_fused if plan.fused else self._learn_step_by_step
-        size = self._piece_rows(live)
+        size = self._piece_rows(display.live)
         try:
             for piece in pieces(len(order), size):
                 batches = slice(piece.start // plan.batch_size, -(-piece.stop // plan.batch_size))
                 learn(order[piece], rates[batches], momenta[batches])
                 plan.rows.give_back()  # pages of a memory map: resident memory stays bounded
-                advance(piece.stop - piece.start)
+                display.advance(piece.stop - piece.start)
             self._check_parameters()
         except KeyboardInterrupt:
             if self._can_be_published():
-                self.publish()
+                self._set_parameters()
             raise
         except FloatingPointError as error:
             raise FloatingPointError(
@@ -207,9 +267,7 @@ class Run:
                 "variance 1"
             ) from error
         self.rate, self.momentum = float(exact_rates[-1]), float(exact_momenta[-1])
-        schedules = plan.optimizer.schedules
-        self.memories = [s.after_epoch(m) for s, m in zip(schedules, self.memories, strict=True)]
-        self.epoch += 1
+        self.count_epoch()
 
     def _learn_fused(self, rows: I64, rates: F32, momenta: F32) -> None:
         """Learn from some whole batches by one call of the engine: as step by step, but much faster."""
@@ -288,17 +346,6 @@ class Run:
         up = self.conditionals(self.plan.method.purpose).up
         hidden: F32 = up.mean(to_grey(v) if up.source.exact else v)[0]
         return hidden
-
-    def _rates_and_momenta(self) -> tuple[F64, F64]:
-        """Rate and momentum of each of the coming epoch's updates."""
-        plan = self.plan
-        n = plan.updates_per_epoch
-        updates = np.arange(self.epoch * n, (self.epoch + 1) * n)
-        rate, momentum = (
-            schedule.values(memory, self.epoch, updates, plan.epochs * n)
-            for schedule, memory in zip(plan.optimizer.schedules, self.memories, strict=True)
-        )
-        return rate, momentum
 
     def _piece_rows(self, live: bool) -> int:
         """How many rows to learn from at a time: whole batches. The result does not depend on it."""

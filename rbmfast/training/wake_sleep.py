@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import repeat
 from typing import Any, ClassVar
@@ -27,6 +27,7 @@ from rbmfast.training.cd import CD
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.conditionals import Conditionals, RowIds, as_divergence
 from rbmfast.training.directed import prediction_gradient, squared_error
+from rbmfast.training.display import Display
 from rbmfast.training.history import History
 from rbmfast.training.loop import Loop
 from rbmfast.training.optimizers import SGD
@@ -152,7 +153,7 @@ def up_down(
         checkpoint=checkpoint,
         checkpoint_every=checkpoint_every,
     )
-    return Loop(plan, saved, UpDown(plan)).go()
+    return Loop(UpDown(plan), saved).go()
 
 
 class UpDown(Run):
@@ -175,7 +176,7 @@ class UpDown(Run):
 
     @property
     def model(self) -> DBN:
-        """See `Run.model`."""
+        """See `BasicRun.model`."""
         return self.plan.dbn
 
     @property
@@ -199,10 +200,8 @@ class UpDown(Run):
         self.memory = self.new_memory()
         if self.plan.n_chains:
             self.chains = method.start_chains(self.conditionals(Purpose.CHAIN_START), self.plan.n_chains)
-        self.publish()
 
-    def publish(self) -> None:
-        """Give the network the parameters as they stand."""
+    def _set_parameters(self) -> None:
         top = f"generative/{len(self.generative)}/"
         arrays: dict[str, F32] = {top + "visible_means": self.visible_means}
         for i, (down, up) in enumerate(zip(self.generative, self.recognition, strict=True)):
@@ -214,11 +213,11 @@ class UpDown(Run):
 
     # --- Learning -------------------------------------------------------------------------------------------
 
-    def learn_epoch(self, advance: Callable[[int], None], live: bool) -> None:
+    def learn_epoch(self, display: Display) -> None:
         """See `Run.learn_epoch`."""
         rows = self.plan.rows
         self._squared_error, self._top_sum[:] = 0.0, 0.0
-        super().learn_epoch(advance, live)
+        super().learn_epoch(display)
         self.notes[ERROR] = np.array(self._squared_error / (rows.n_rows * rows.n_features))
         self.visible_means = (self._top_sum / rows.n_rows).astype(np.float32)
 

@@ -11,12 +11,13 @@ from rbmfast.data import Rows, computed_rows
 from rbmfast.models import DBN
 from rbmfast.reference import row_sums
 from rbmfast.training.batches import I64
+from rbmfast.training.common import describe
 from rbmfast.training.directed import Directed
 from rbmfast.training.labelled import check_data, check_validation, repeated
 from rbmfast.training.monitors import Monitor, Watched, mean_of
 from rbmfast.training.penalties import penalty_gradient
 from rbmfast.training.phases import as_float
-from rbmfast.training.plan import Plan, describe, digest, make_plan
+from rbmfast.training.plan import Plan, digest, make_plan
 
 ERROR = "reconstruction_error"  # of the training data, in the history and from epoch to epoch
 BLOCK = 4096  # validation rows reconstructed at a time
