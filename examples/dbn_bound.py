@@ -5,18 +5,41 @@
 DATA is an .npz file with `train` and `test`: rows of 0 and 1, or the same packed by numpy.packbits; the
 published numbers are about the file of Salakhutdinov & Murray (2008). The first RBM is that of
 mnist_likelihood.py. The second one starts as the first, upside down, so that the bound starts at the first
-one's log-likelihood; learning may raise it from there, or not: the bound is printed for both sets.
+one's log-likelihood, and has to be led up from there with care: by many persistent chains that start from the
+data. The bound is printed for both sets.
 """
 
 import argparse
 import time
 from pathlib import Path
 
+import numpy as np
 from mnist_likelihood import read, train
 
 import rbmfast as rf
 
 PUBLISHED = (("RBM, CD-25 (Salakhutdinov & Murray 2008)", -86.34), ("DBN, 500-2000", -85.97))
+
+
+def add_second(dbn: rf.DBN, X: np.ndarray, epochs: int, seed: int) -> float:
+    """Put the first RBM upside down on top, and let it learn; the seconds that it took."""
+    dbn.add_layer(dbn.n_visible, unroll=True)
+    begin = time.perf_counter()
+    H = dbn.sample_hidden(X, layer=1, seed=seed)
+    chains = dbn.top.sample_hidden(H[:500], seed=seed + 1)
+    rf.train(
+        dbn.top,
+        H,
+        method=rf.PCD(k=5),
+        optimizer=rf.SGD(rf.Linear(0.01)),
+        penalties=[rf.L1(5e-5), rf.L2(2e-4)],
+        centered=True,
+        epochs=epochs,
+        seed=seed + 2,
+        state=rf.TrainingState(chains=chains),
+        progress=True,
+    )
+    return time.perf_counter() - begin
 
 
 def main() -> None:
@@ -39,20 +62,8 @@ def main() -> None:
     print(f"{rbm}, {options.first} epochs in {seconds:.0f} s")
     print(f"test log-likelihood    {before.value:9.2f} +- {before.stderr:.2f}")
 
-    dbn.add_layer(X.shape[1], unroll=True)
-    begin = time.perf_counter()
-    rf.pretrain(
-        dbn,
-        X,
-        first_layer=1,
-        method=rf.CD(k=5),
-        optimizer=rf.SGD(rf.Linear(0.01)),
-        penalties=[rf.L2(2e-4)],
-        epochs=options.second,
-        seed=options.seed + 2,
-        progress=True,
-    )
-    print(f"{dbn}, {options.second} epochs in {time.perf_counter() - begin:.0f} s")
+    seconds = add_second(dbn, X, options.second, options.seed)
+    print(f"{dbn}, {options.second} epochs in {seconds:.0f} s")
     z = rf.log_partition(dbn.top, "bracket", **annealing)
     for name, rows in (("test", X_test), ("training", X)):
         bound = rf.log_likelihood_bound(dbn, rows, z, seed=options.seed)
