@@ -18,7 +18,7 @@ from mnist_likelihood import read, train
 
 import rbmfast as rf
 
-PUBLISHED = (("RBM, CD-25 (Salakhutdinov & Murray 2008)", -86.34), ("DBN, 500-2000", -85.97))
+PUBLISHED = (("RBM, CD-25 (Salakhutdinov & Murray 2008)", -86.34), ("DBN, 500-2000 (bound)", -85.97))
 
 
 def add_second(dbn: rf.DBN, X: np.ndarray, epochs: int, seed: int) -> float:

@@ -32,7 +32,7 @@ class Recipe:
 
 
 FULL = Recipe(20, ((3, 60, 0.1, 0.05), (5, 60, 0.05, 0.02), (10, 30, 0.02, 0.0)))
-QUICK = Recipe(8, ((2, 20, 0.05, 0.0),))
+QUICK = Recipe(20, ((3, 25, 0.1, 0.0),))
 
 
 def pretrained(digits: Digits, epochs: int, seed: int) -> rf.DBN:
@@ -81,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--quick", action="store_true", help="a few minutes, and a larger error")
+    parser.add_argument("--quick", action="store_true", help="minutes a seed, and a larger error")
     parser.add_argument("--pictures", type=Path, help="a folder for digits that the last network draws")
     options = parser.parse_args()
 

@@ -103,6 +103,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--max-norm", type=number, metavar="X", help="longest weight vector of a hidden unit")
     add("--sparsity", type=number, metavar="X", help="wanted mean activity of a hidden unit, such as 0.1")
     add("--centered", action="store_true", help="learn from centred units")
+    add("--dropout", type=number, metavar="X",
+        help="of a class-rbm: chance of a hidden unit to be dropped where log p(label | row) is learned; of "
+        "a dbn with --fine-tune: of an input of its layers there (default: 0)")  # fmt: skip
     add("--shuffle", type=choice(*settings.ORDERS), default="rows", metavar="HOW",
         help="rows (default), blocks (kind to files larger than memory), or none")  # fmt: skip
     add_seed(learning)
@@ -125,9 +128,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--network", metavar="FILE", help="where to write this network")
     add("--fine-tune-rate", type=number, metavar="X",
         help="its learning rate (default: 0.1, with momentum 0.9)")  # fmt: skip
-    add("--dropout", type=number, metavar="X",
-        help="chance of an input of its layers to be dropped (default: 0); of a class-rbm, of a hidden unit, "
-        "where log p(label | row) is learned")  # fmt: skip
 
     running = parser.add_argument_group("run")
     add = running.add_argument

@@ -186,7 +186,7 @@ class DBN:
             Their type.
         unroll : bool, optional
             Whether the new RBM shall start as the one below it, upside down: then it models its data just as
-            well as that one, and learning can only raise the lower bound on the likelihood that the whole
+            well as that one, and learning well raises the lower bound on the likelihood that the whole
             network has. That takes a layer like the one two below it. None does it where that is so and the
             RBM below is not new; True insists; False starts with small random weights.
         seed : int, Generator or None

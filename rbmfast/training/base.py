@@ -45,6 +45,11 @@ class Method(ABC):
     persistent: bool = False
     fused: ClassVar[bool] = False
 
+    @property
+    def learns_from_samples(self) -> bool:
+        """Whether its negative phase is all that it has of its own: `gradient` is the common one."""
+        return type(self).gradient is Method.gradient
+
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if vars(cls).keys() & {"negative_phase", "gradient", "learn"} and "fused" not in vars(cls):

@@ -11,6 +11,8 @@ from rbmfast.container import JSON, FileFormatError, read_file, write_file
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.common import BasicPlan, BasicRun, under
 
+DATA = ("X", "y", "sample_weight", "validation", "y of validation")  # their digests tell a reader nothing
+
 
 def save_checkpoint(path: str, run: BasicRun, settings: dict[str, Any]) -> None:
     """Write everything that the rest of the run depends on; `settings` is ``BasicPlan.describe()``."""
@@ -64,8 +66,7 @@ class Checkpoint:
         saved = self.meta["settings"]
         for name, value in settings.items():
             if saved.get(name) != value:
-                difference = _difference(name, saved.get(name), value, run.plan.data_names)
-                raise ValueError(f"resume: {difference} in {self.path!r}")
+                raise ValueError(f"resume: {_difference(name, saved.get(name), value)} in {self.path!r}")
         epochs = run.plan.epochs
         if epochs < self.epoch:
             raise ValueError(f"resume: epochs is {epochs}, but {self.epoch} are completed in {self.path!r}")
@@ -104,7 +105,9 @@ def _remembering(plan: BasicPlan) -> list[Callback]:
     return [callback for callback in plan.callbacks if callback.state() is not None]
 
 
-def _difference(name: str, saved: object, given: object, data: tuple[str, ...]) -> str:
-    if name in data or (name == "validation" and None not in (saved, given)):
-        return f"{name} is other data than"
-    return f"{name} is {given!r}, but was {saved!r}"
+def _difference(name: str, saved: object, given: object) -> str:
+    if name not in DATA:
+        return f"{name} is {given!r}, but was {saved!r}"
+    if saved is None:
+        return f"{name} is given, but was not"
+    return f"{name} is not given, but was" if given is None else f"{name} is other data than"

@@ -26,7 +26,7 @@ from rbmfast.units.base import F64, rows_in_a_scan
 
 I64 = NDArray[np.int64]
 
-OFF = np.float32(-100)  # a total input that leaves no chance of being on
+OFF = np.float32(-(2.0**60))  # a total input that leaves no chance of being on, whatever the label adds
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Discriminative(Method):
     """Maximise log p(y | x), the class given the features, by its exact gradient: nothing is sampled.
 
     For a `rbmfast.ClassRBM` and rows from its `join`, all with a class. The features themselves are not
-    modelled: their biases stay as they are, but for what `centered` shifts.
+    modelled: their biases stay as they are, but for what `centered` shifts. With `dropout` units are drawn,
+    and the gradient is that of what each row has kept.
 
     Parameters
     ----------
@@ -46,8 +47,8 @@ class Discriminative(Method):
     Notes
     -----
     Larochelle & Bengio, "Classification using discriminative restricted Boltzmann machines", ICML 2008,
-    section 3.2. A row whose label has probabilities instead of one class counts for all of its classes, each
-    as much as it is probable.
+    section 3.2; dropout: Srivastava et al., JMLR 15, 2014. A row whose label has probabilities instead of one
+    class counts for all of its classes, each as much as it is probable.
 
     Examples
     --------
@@ -85,7 +86,10 @@ class Discriminative(Method):
         weights: F64 | None = None,
     ) -> Gradient:
         """See `Method.gradient`."""
-        return _discriminative(Batch.of(model, v, x, weights).thinned(self.dropout, step, rows))
+        gradient = _discriminative(Batch.of(model, v, x, weights).thinned(self.dropout, step, rows))
+        if self.dropout:
+            gradient.hidden_mean = _activity(model, x, weights)
+        return gradient
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ class Hybrid(Method):
         object.__setattr__(self, "dropout", check_number(self.dropout, "dropout", below=1.0))
         if not isinstance(self.negative, Method):
             raise TypeError(f"negative must be a method such as rf.CD(k=1), got {self.negative!r}")
-        if type(self.negative).gradient is not Method.gradient:
+        if not self.negative.learns_from_samples:
             raise ValueError(f"negative must draw samples, as rf.CD(k=1) does, got {self.negative!r}")
         object.__setattr__(self, "k", self.negative.k + (self.unlabelled > 0))
         object.__setattr__(self, "purpose", self.negative.purpose)
@@ -203,8 +207,8 @@ class Hybrid(Method):
             if known:
                 joint = contrast(model, (own.v, x[here]), beside, own.weights)
                 thinned = own.thinned(self.dropout, step, ids[here])
-                parts.append(Part(share, seen, _discriminative(thinned)))
-                parts.append(Part(share * self.generative, 0.0, joint))
+                parts.append(Part(share, 0.0, _discriminative(thinned)))
+                parts.append(Part(share * self.generative, seen, joint))
             else:
                 parts.append(Part(share * self.unlabelled, seen, _of_features(own, beside)))
         return _sum(parts)
@@ -380,9 +384,19 @@ def _discriminative(batch: Batch) -> Gradient:
     gradient.W[classes] = given.pairs - expected.pairs
     gradient.a[classes] = given.labels - expected.labels
     if batch.kept < 1:
-        for array in (gradient.W, gradient.b, gradient.hidden_mean):
+        for array in (gradient.W, gradient.b):
             array /= np.float32(batch.kept)
     return gradient
+
+
+def _activity(model: Conditionals, x: F32, weights: F64 | None) -> F32:
+    """Means of the hidden units over the rows, from their total inputs; sums of 16-bit levels are exact."""
+    h = hidden_means(model, x)
+    shares = np.ones(len(h)) if weights is None else weights / (weights.max() or 1.0)
+    exact = h.dtype == np.uint16
+    terms = np.rint(h * shares[:, None]) if exact else h * shares[:, None]
+    mean: F32 = (terms.sum(axis=0) / ((GREY if exact else 1) * (math.fsum(shares) or 1.0))).astype(np.float32)
+    return mean
 
 
 def _of_features(batch: Batch, samples: tuple[States, F32]) -> Gradient:

@@ -27,8 +27,6 @@ Arrays = Mapping[str, NDArray[Any]]
 class BasicPlan:
     """A run as it was asked for: nothing in here changes while it lasts."""
 
-    data_names: ClassVar[tuple[str, ...]] = ("X",)  # described by digests, which are no use to a reader
-
     rows: Rows
     optimizer: SGD | Adam
     epochs: int

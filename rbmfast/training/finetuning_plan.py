@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -22,8 +22,6 @@ from rbmfast.training.plan import check_callbacks, check_shuffle
 @dataclass(frozen=True)
 class FineTuningPlan(BasicPlan):
     """A run of a network as it was asked for."""
-
-    data_names: ClassVar[tuple[str, ...]] = ("X", "y", "validation")
 
     net: Network
     targets: Targets

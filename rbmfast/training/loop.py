@@ -1,4 +1,4 @@
-"""`train`: the loop over epochs."""
+"""`train`, and the loop over epochs of all runs."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ class Loop:
         self.run.learn_epoch(self.display)
         seconds = time.perf_counter() - start
         self.run.publish()
-        self._record(seconds)
+        self.display.epoch(self._record(seconds))
         for callback in self.plan.callbacks:
             callback.on_epoch_end(self._progress())
         if self.plan.checkpoint is not None and (
@@ -218,7 +218,7 @@ class Loop:
     def _progress(self) -> Progress:
         return Progress(self.run.model, self.run.history, self.run.epoch, self.plan.epochs)
 
-    def _record(self, seconds: float) -> None:
+    def _record(self, seconds: float) -> dict[str, float]:
         """Look at the model, and write the epoch into the history."""
         run = self.run
         start = time.perf_counter()
@@ -232,5 +232,4 @@ class Loop:
         }
         row |= {name: getattr(run, name) for name in run.columns if name not in row}  # such as the rate
         run.history.append(row)
-        if run.epoch:
-            self.display.epoch(row)
+        return row

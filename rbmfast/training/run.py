@@ -1,4 +1,4 @@
-"""A run in progress: its state, and how one epoch of learning changes it."""
+"""A run of `train`: its state, and how one epoch of learning changes it."""
 
 from __future__ import annotations
 

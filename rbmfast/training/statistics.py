@@ -82,7 +82,7 @@ def gradient_statistics(
         raise TypeError(f"rbm must be an rf.RBM, got {rbm!r}")
     if not isinstance(method, Method):
         raise TypeError(f"method must be a method such as rf.CD(k=1), got {method!r}")
-    if type(method).gradient is not Method.gradient:
+    if not method.learns_from_samples:
         raise ValueError(f"method must learn from samples of the model alone, as rf.CD(k=1); got {method!r}")
     if not (rbm.visible.exact and rbm.hidden.exact):
         raise ValueError(

@@ -142,9 +142,22 @@ def test_gradients_with_dropout_are_those_of_what_is_left(weights: Any) -> None:
                 ends.append(thinned(theta))
             array[place] = value
             assert abs(slope[place] - (ends[0] - ends[1]) / 2e-5) < 5e-5
+    nobody_dropped = gradient(rf.Discriminative(), X, CLASSES, weights)
+    assert_allclose(found.hidden_mean, nobody_dropped.hidden_mean, atol=1e-6)
     first, second = (gradient(rf.Hybrid(0.0, dropout=d), X, CLASSES, weights) for d in (0.4, 0.0))
     assert_allclose(first.W, found.W, atol=1e-6)  # the other terms count nothing
+    assert_allclose(first.hidden_mean, found.hidden_mean, atol=1e-6)
     assert_array_equal(second.W, gradient(rf.Hybrid(0.0), X, CLASSES, weights).W)
+
+
+def test_a_lost_unit_says_nothing_however_large_its_weights() -> None:
+    W = np.where(np.arange(N + K)[:, None] < N, 1.0, 300.0) * np.sign(MODEL.W)
+    rbm = rf.ClassRBM.from_arrays(W, MODEL.a, MODEL.b, n_classes=K)
+    found = gradient(rf.Discriminative(dropout=1 - 1e-9), X, CLASSES, rbm=rbm)
+    assert not found.W.any()
+    assert not found.b.any()
+    prior = np.exp(MODEL.a[N:]) / np.exp(MODEL.a[N:]).sum()
+    assert_allclose(found.a[N:], np.bincount(CLASSES, minlength=K) / 7 - prior, atol=2e-5)
 
 
 def test_dropout_differs_from_update_to_update() -> None:

@@ -282,8 +282,9 @@ def differing(X: Any = X) -> dict[str, tuple[dict[str, Any], str]]:
         "centered": ({"centered": True}, "centered"),
         "batch_size": ({"batch_size": 11}, "batch_size"),
         "shuffle": ({"shuffle": False}, "shuffle"),
-        "validation": ({"validation": X_VAL[::-1]}, "validation"),
-        "no validation": ({"validation": None}, "validation"),
+        "validation": ({"validation": X_VAL[::-1]}, "validation is other data than in"),
+        "no validation": ({"validation": None}, "validation is not given, but was in"),
+        "weights": ({"sample_weight": 1.0 + np.arange(len(X)) % 2}, "sample_weight is given, but was not in"),
         "monitors": ({"monitors": [rf.ReconstructionError(max_rows=5)]}, "monitors"),
         "callbacks": (
             {"callbacks": [rf.EarlyStopping("train_reconstruction_error", patience=9)]},

@@ -510,8 +510,13 @@ def test_refuses_to_go_on_with(changed: dict[str, Any], word: str, tmp_path: Pat
 def test_refuses_other_classes(tmp_path: Path) -> None:
     path = tmp_path / "run.ckpt"
     rf.up_down(network(n_classes=3), X, Y, epochs=1, seed=5, checkpoint=path)
-    with pytest.raises(ValueError, match="resume: y"):
-        rf.up_down(network(n_classes=3), X, Y[::-1], epochs=2, seed=5, resume=path)
+    settings: dict[str, Any] = {"epochs": 2, "seed": 5, "resume": path}
+    for y, validation, message in (
+        (Y[::-1], None, "y is other data than in"),
+        (Y, (X, Y), "y of validation is given, but was not in"),
+    ):
+        with pytest.raises(ValueError, match=f"^resume: {message} '"):
+            rf.up_down(network(n_classes=3), X, y, validation=validation, **settings)
 
 
 def test_refuses_other_files(tmp_path: Path) -> None:
@@ -660,6 +665,12 @@ class WrongShape:
         ({"X": X[:0]}, ValueError, "X"),
         ({"y": Y}, ValueError, "y"),
         ({"method": "cd"}, TypeError, "method"),
+        ({"method": rf.Discriminative()}, ValueError, "method must learn from samples of the model alone"),
+        (
+            {"n_classes": 3, "y": Y, "method": rf.Hybrid()},
+            ValueError,
+            "method must learn from samples of the model alone",
+        ),
         ({"optimizer": 0.1}, TypeError, "optimizer"),
         ({"penalties": rf.L2()}, TypeError, "penalties"),
         ({"penalties": [WrongShape()]}, ValueError, "penalties"),
