@@ -24,7 +24,6 @@ from rbmfast.data import as_rows
 from rbmfast.likelihood import ChainDiagnostics, autocorrelations
 from rbmfast.likelihood.comparison import covariances_of
 from rbmfast.models import RBM, PatternCounts
-from rbmfast.models.labels import n_features
 from rbmfast.random import SeedLike, check_integer
 from rbmfast.training import History
 
@@ -170,7 +169,7 @@ def filters(rbm: RBM, shape: tuple[int, int] | None = None, n: int = 100) -> Fig
     1
     """
     mpl = _matplotlib()
-    seen = rbm.W[: n_features(rbm)]
+    seen = rbm.W[: rbm.n_features]
     height, width = image_shape(len(seen), shape)
     strength = np.linalg.norm(seen, axis=0)
     chosen = np.argsort(-strength, kind="stable")[: check_integer(n, "n", low=1)]

@@ -15,12 +15,12 @@ from rbmfast.cli.partition import chain_lines, find_log_z, log_z_line, log_z_num
 from rbmfast.cli.report import Line, Report, data_line, line, mean_line, summary, tell
 from rbmfast.data import Rows
 from rbmfast.likelihood.comparison import blocks_of
+from rbmfast.likelihood.result import Z95
 from rbmfast.reference import F32
 from rbmfast.units.base import F64
 
 BOUND_SAMPLES = 10  # of the hidden layers, for each row
 CONFUSION = 20  # classes whose confusions are printed
-Z95 = 1.96
 
 
 def evaluate_class_rbm(

@@ -17,7 +17,6 @@ from rbmfast.cli.evaluate_labels import evaluate_class_rbm, evaluate_dbn, evalua
 from rbmfast.cli.evaluate_rbm import evaluate_rbm
 from rbmfast.cli.partition import OPTIONS, check_method
 from rbmfast.cli.report import Report
-from rbmfast.models.labels import features_unit, n_features
 from rbmfast.reference import States
 
 Samples = tuple[States, I64 | None]  # visible states or means; and their labels, if there are any
@@ -80,7 +79,7 @@ def _sample_rbm(rbm: rf.RBM, n: int, steps: int, seed: int, labels: I64 | None, 
 
 def _rbm_facts(rbm: rf.RBM) -> dict[str, Any]:
     means = rbm.visible_means
-    labels = {"labels": f"0 to {rbm.n_classes - 1}, beside {n_features(rbm)} units"} if rbm.n_classes else {}
+    labels = {"labels": f"0 to {rbm.n_classes - 1}, beside {rbm.n_features} units"} if rbm.n_classes else {}
     return {
         "model": rbm,
         "visible units": f"{rbm.n_visible} {rbm.visible}",
@@ -192,7 +191,7 @@ KINDS = (
     ),
     Kind(
         model=rf.ClassRBM,
-        inputs=lambda rbm: (rbm.n_features, features_unit(rbm).domain),
+        inputs=lambda rbm: (rbm.n_features, rbm.features.domain),
         n_classes=lambda rbm: rbm.n_classes,
         facts=_rbm_facts,
         evaluate=evaluate_class_rbm,

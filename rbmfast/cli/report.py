@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rbmfast.data import Rows
+from rbmfast.likelihood.result import Z95
 from rbmfast.units.base import F64
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def data_line(rows: Rows) -> Line:
 def mean_line(name: str, values: F64, note: str) -> Line:
     """A mean over rows, with its 95 % interval."""
     mean, error = mean_and_error(values)
-    return line(name, mean, note, (mean - 1.96 * error, mean + 1.96 * error))
+    return line(name, mean, note, (mean - Z95 * error, mean + Z95 * error))
 
 
 def mean_and_error(values: F64) -> tuple[float, float]:

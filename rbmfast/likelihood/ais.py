@@ -10,13 +10,12 @@ import numpy as np
 
 from rbmfast.likelihood.acceptance import acceptance_ratio
 from rbmfast.likelihood.journey import Route, digest
-from rbmfast.likelihood.result import LogPartition, log_mean_exp
+from rbmfast.likelihood.result import Z95, LogPartition, log_mean_exp
 from rbmfast.models.path import Path
 from rbmfast.random import Purpose
 from rbmfast.reference import F32, States
 from rbmfast.units.base import F64
 
-NORMAL = 1.959964  # an interval of so many standard errors either way holds 95 % of a normal distribution
 FEW = 10.0  # effective chains below which an estimate hangs on a handful of lucky ones
 GAP = 1.0  # nats between forward and reverse that nobody needs to hear about
 
@@ -76,8 +75,8 @@ def estimate(log_z: F64, method: str, samples: States | None = None, sign: int =
     return LogPartition(
         value=sign * value,
         stderr=stderr,
-        lower=sign * value - NORMAL * stderr,
-        upper=sign * value + NORMAL * stderr,
+        lower=sign * value - Z95 * stderr,
+        upper=sign * value + Z95 * stderr,
         method=method,
         ess=ess,
         log_weights=log_z,

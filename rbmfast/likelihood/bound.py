@@ -11,9 +11,8 @@ from scipy.special import logsumexp
 
 from rbmfast.likelihood._checks import check_states
 from rbmfast.likelihood.partition import log_partition
-from rbmfast.likelihood.result import LogPartition, as_log_partition, log_mean_exp
+from rbmfast.likelihood.result import Z95, LogPartition, as_log_partition, log_mean_exp
 from rbmfast.models import DBN
-from rbmfast.models.labels import features_unit
 from rbmfast.models.passes import Pass, row_dot
 from rbmfast.models.stack import Numbers
 from rbmfast.random import MAX_ROW, Purpose, SeedLike, check_integer, check_seed
@@ -21,7 +20,6 @@ from rbmfast.reference import States
 from rbmfast.units.base import F64
 
 BLOCK_BYTES = 1 << 26
-Z95 = 1.96  # standard errors on either side of a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -157,7 +155,7 @@ def _top_log_weight(dbn: DBN, states: States) -> F64:
     if dbn.n_classes is None:
         return -dbn.top.free_energy(states)
     top = dbn.top
-    own = features_unit(top).energy(states, top.a[: states.shape[1]])
+    own = top.features.energy(states, top.a[: states.shape[1]])
     total: F64 = logsumexp(top._class_log_weights(states), axis=1) - own  # type: ignore[attr-defined]
     return total
 

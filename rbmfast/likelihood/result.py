@@ -10,6 +10,8 @@ import numpy as np
 from rbmfast.reference import States
 from rbmfast.units.base import F64
 
+Z95 = 1.959964  # standard errors on either side of a 95 % interval of a normal distribution
+
 
 @dataclass(frozen=True, eq=False)
 class LogPartition:

@@ -162,14 +162,14 @@ class ClassRBM(RBM):
         return rbm
 
     @property
-    def n_features(self) -> int:
-        """Number of visible units that show the features."""
-        return self.n_visible - self.n_classes
+    def n_classes(self) -> int:
+        """Number of classes: of the visible units after the features."""
+        return self._n_classes
 
     @property
-    def n_classes(self) -> int:
-        """Number of classes: of the visible units after those."""
-        return self._n_classes
+    def features(self) -> Unit:
+        """Unit type of these features."""
+        return self._features
 
     @property
     def U(self) -> F32:

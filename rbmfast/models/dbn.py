@@ -14,7 +14,7 @@ from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows, computed_rows
 from rbmfast.models.chains import Chains
 from rbmfast.models.class_rbm import MAX_CLASSES, ClassRBM
-from rbmfast.models.labels import check_labels, features_unit, join, n_features, one_hot
+from rbmfast.models.labels import check_labels, join, one_hot
 from rbmfast.models.missing import check_mask, known_values, split_missing
 from rbmfast.models.network import Network
 from rbmfast.models.rbm import BLOCK_BYTES, DEFAULT_UNIT, MAX_UNITS, RBM, UnitLike
@@ -277,7 +277,7 @@ class DBN:
     @property
     def n_visible(self) -> int:
         """Number of visible units."""
-        return n_features(self._generative[0])
+        return self._generative[0].n_features
 
     @property
     def n_classes(self) -> int | None:
@@ -999,7 +999,7 @@ class DBN:
 
     def _unit(self, layer: int) -> Unit:
         """Unit type of a layer, without labels."""
-        return self._generative[layer - 1].hidden if layer else features_unit(self._generative[0])
+        return self._generative[layer - 1].hidden if layer else self._generative[0].features
 
     def _rows(self, V: Any, name: str = "V", layer: int = 0) -> Rows:
         return self._unit(layer).rows(V, self.sizes[layer], name, compact=True)
@@ -1060,11 +1060,11 @@ def _check_rbms(rbms: Iterable[RBM]) -> list[RBM]:
             raise TypeError(f"rbms[{i}] must be an rf.RBM, got {rbm!r}")
         if any(rbm is other for other in checked[:i]):
             raise ValueError(f"rbms[{i}] is already in the list: each layer needs an RBM of its own")
-        if n_features(rbm) < rbm.n_visible and i < len(checked) - 1:
+        if rbm.n_classes and i < len(checked) - 1:
             raise ValueError(f"rbms[{i}] has labels, which only the last one may have")
         if i == 0:
             continue
-        n_visible, unit = n_features(rbm), features_unit(rbm)
+        n_visible, unit = rbm.n_features, rbm.features
         below = checked[i - 1]
         if (n_visible, unit) != (below.n_hidden, below.hidden):
             raise ValueError(

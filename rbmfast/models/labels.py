@@ -1,4 +1,4 @@
-"""Labels: class numbers, where their units are in an RBM, and how their states join those of a layer."""
+"""Labels: class numbers, and how the states of their units join those of a layer."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.models.rbm import RBM
 from rbmfast.reference import GREY, States
-from rbmfast.units import Unit
 
 I64 = NDArray[np.int64]
 
@@ -34,19 +32,6 @@ def check_labels(
         row = int(wrong.argmax())
         raise ValueError(f"{allowed}, got {labels[row]} at {row}")
     return labels.astype(np.int64)
-
-
-def n_features(rbm: RBM) -> int:
-    """How many of an RBM's visible units are no labels; these come first."""
-    return rbm.n_visible - rbm.n_classes
-
-
-def features_unit(rbm: RBM) -> Unit:
-    """The type of these units."""
-    if n_features(rbm) == rbm.n_visible:
-        return rbm.visible
-    unit: Unit = rbm.visible.parts[0][0]  # type: ignore[attr-defined]
-    return unit
 
 
 def one_hot(labels: I64, n_classes: int, dtype: np.dtype[Any]) -> States:

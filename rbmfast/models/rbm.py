@@ -223,6 +223,16 @@ class RBM:
         return 0
 
     @property
+    def n_features(self) -> int:
+        """Number of visible units that are no labels; these come first."""
+        return self.n_visible - self.n_classes
+
+    @property
+    def features(self) -> Unit:
+        """Unit type of the visible units that are no labels."""
+        return self._visible
+
+    @property
     def visible(self) -> Unit:
         """Unit type of the visible layer."""
         return self._visible

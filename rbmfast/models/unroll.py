@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rbmfast.models.labels import features_unit, n_features
 from rbmfast.models.network import Dense, Network
 from rbmfast.models.rbm import RBM
 from rbmfast.random import SeedLike, check_integer
@@ -28,25 +27,25 @@ def to_network(rbms: Sequence[RBM], n_outputs: int | None, head: str | None, see
                 f"n_outputs needs a head, 'softmax' or 'linear': got n_outputs={n_outputs} without"
             )
     layers = [Dense(*layer) for layer in _up(rbms)]
-    top, n = rbms[-1], n_features(rbms[-1])
-    n_classes = top.n_visible - n
+    top = rbms[-1]
+    n, n_classes = top.n_features, top.n_classes
     if head == "softmax" and n_classes and n_outputs in (None, n_classes):
         layers.append(Dense(top.W[n:].T, top.a[n:], head))
     elif head is not None and n_outputs is not None:
         layers.append(Dense.new(top.n_hidden, n_outputs, head, seed, layer=len(rbms)))
     elif head == "linear" and n_outputs is None:
         raise ValueError("n_outputs must be given for head='linear'")
-    return Network(layers, domain=features_unit(rbms[0]).domain)
+    return Network(layers, domain=rbms[0].features.domain)
 
 
 def to_autoencoder(recognition: Sequence[RBM], generative: Sequence[RBM]) -> Network:
     """The way up, and the way down: see `DBN.to_autoencoder`."""
     down = []
     for rbm in reversed(generative):
-        n = n_features(rbm)
-        down.append(Dense(rbm.W[:n].T, rbm.a[:n], _activation(features_unit(rbm))))
+        n = rbm.n_features
+        down.append(Dense(rbm.W[:n].T, rbm.a[:n], _activation(rbm.features)))
     layers = [Dense(*layer) for layer in _up(recognition)]
-    return Network([*layers, *down], domain=features_unit(recognition[0]).domain)
+    return Network([*layers, *down], domain=recognition[0].features.domain)
 
 
 def _up(rbms: Sequence[RBM]) -> list[tuple[F32, F32, str]]:
@@ -56,11 +55,10 @@ def _up(rbms: Sequence[RBM]) -> list[tuple[F32, F32, str]]:
     """
     layers = []
     for rbm in rbms:
-        n, bias = n_features(rbm), rbm.b
-        if n < rbm.n_visible:
-            n_classes = rbm.n_visible - n
+        n, bias = rbm.n_features, rbm.b
+        if rbm.n_classes:
             means = rbm.visible_means
-            share = np.full(n_classes, 1 / n_classes, np.float32) if means is None else means[n:]
+            share = np.full(rbm.n_classes, 1 / rbm.n_classes, np.float32) if means is None else means[n:]
             bias = bias + (share[:, None] * rbm.W[n:]).sum(axis=0)
         layers.append((rbm.W[:n], bias, _activation(rbm.hidden)))
     return layers
