@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -196,12 +197,15 @@ class Hybrid(Method):
     ) -> Gradient:
         """See `Method.gradient`."""
         batch = Batch.of(model, v, x, weights)
-        start = batch.guess(x, step + 2 * self.negative.k, rows)
-        samples = self.negative.negative_phase(model, *start, chains, step, rows)
         ids = rows + np.arange(len(v)) if isinstance(rows, int) else rows
+        groups = [(known, here, batch.take(here)) for known, here in batch.split()]
+        start = v, x
+        for known, here, own in groups:
+            if not known:
+                start = own.guess(v, x, here, step + 2 * self.negative.k, ids[here])
+        samples = self.negative.negative_phase(model, *start, chains, step, rows)
         parts = []
-        for known, here in batch.split():
-            own = batch.take(here)
+        for known, here, own in groups:
             beside = samples if self.persistent else (samples[0][here], samples[1][here])
             share, seen = len(own.v) / len(v), own.total_weight / (batch.total_weight or 1.0)
             if known:
@@ -231,8 +235,6 @@ class Batch:
         The hidden units' total inputs from the features alone.
     labels : float32 array (n_rows, n_classes)
         One-hot classes (or probabilities); zeros where there is none.
-    log_weights : float64 array (n_rows, n_classes)
-        Logarithms of p(y | x), but for a constant of each row.
     weights : float64 array (n_rows,) or None
         Of the rows.
     kept : float
@@ -243,7 +245,6 @@ class Batch:
     v: States
     x: F32
     labels: F32
-    log_weights: F64
     weights: F64 | None
     kept: float = 1.0
 
@@ -254,9 +255,14 @@ class Batch:
         labels = v[:, classes].astype(np.float32)
         if v.dtype == np.uint16:
             labels /= np.float32(GREY)
-        x = _without_labels(model, v, x, labels)
-        log_weights = class_log_weights(model.up, x, model.down.bias[classes])
-        return cls(model, v, x, labels, log_weights, weights)
+        return cls(model, v, _without_labels(model, v, x, labels), labels, weights)
+
+    @cached_property
+    def log_weights(self) -> F64:
+        """Logarithms of p(y | x), but for a constant of each row: (n_rows, n_classes)."""
+        d = self.model.down.bias[_classes(self.model)]
+        log_weights: F64 = class_log_weights(self.model.up, self.x, d)
+        return log_weights if self.kept == 1 else d + (log_weights - d) / self.kept
 
     @property
     def p(self) -> F32:
@@ -272,26 +278,15 @@ class Batch:
     def take(self, rows: slice | I64) -> Batch:
         """Some of the rows."""
         weights = None if self.weights is None else self.weights[rows]
-        return replace(
-            self,
-            v=self.v[rows],
-            x=self.x[rows],
-            labels=self.labels[rows],
-            log_weights=self.log_weights[rows],
-            weights=weights,
-        )
+        return replace(self, v=self.v[rows], x=self.x[rows], labels=self.labels[rows], weights=weights)
 
     def thinned(self, dropout: float, step: int, rows: RowIds) -> Batch:
         """The same where every row has lost a share of the hidden units, and the rest stand for all."""
         if dropout == 0:
             return self
-        model, d = self.model, self.model.down.bias[_classes(self.model)]
-        n, n_hidden = self.x.shape
-        numbers = model.seed, Purpose.HIDDEN_DROPOUT, model.layer, step, rows
-        lost = engine.uniform_u32(n, n_hidden, *numbers) < dropout * 2.0**32
-        x = np.where(lost, OFF, self.x)
-        log_weights = d + (class_log_weights(model.up, x, d) - d) / (1 - dropout)
-        return replace(self, x=x, log_weights=log_weights, kept=1 - dropout)
+        numbers = self.model.seed, Purpose.HIDDEN_DROPOUT, self.model.layer, step, rows
+        lost = engine.uniform_u32(len(self.x), self.x.shape[1], *numbers) < dropout * 2.0**32
+        return replace(self, x=np.where(lost, OFF, self.x), kept=1 - dropout)
 
     def split(self) -> list[tuple[bool, slice | I64]]:
         """The rows with a class, and those without, where there are any."""
@@ -301,14 +296,11 @@ class Batch:
         groups = ((True, np.flatnonzero(known)), (False, np.flatnonzero(~known)))
         return [(which, rows) for which, rows in groups if len(rows)]
 
-    def guess(self, x: F32, step: int, rows: RowIds) -> tuple[States, F32]:
-        """Rows with a class drawn for those that have none, and the hidden units' inputs from them.
+    def guess(self, v: States, x: F32, here: slice | I64, step: int, rows: I64) -> tuple[States, F32]:
+        """Visible states and the hidden units' total inputs from them, with a class drawn for these rows.
 
-        `x` are these inputs from the rows as they are.
+        They have none; `v` and `x` are those of all rows, of which they are the ones at `here`.
         """
-        known = self.known
-        if known.all():
-            return self.v, x
         model, classes = self.model, _classes(self.model)
         drawn = Categorical(model.n_classes).sample(
             (self.log_weights - self.log_weights.max(axis=1, keepdims=True)).astype(np.float32),
@@ -318,11 +310,10 @@ class Batch:
             step,
             rows,
         )
-        drawn[known] = 0
-        v = self.v.copy()
-        v[:, classes] += drawn * v.dtype.type(GREY if v.dtype == np.uint16 else 1)
-        number = drawn.argmax(axis=1)
-        return v, np.where(known[:, None], x, self.x + model.up.W[classes][number])
+        v, x = v.copy(), x.copy()
+        v[here, classes] = drawn * v.dtype.type(GREY if v.dtype == np.uint16 else 1)
+        x[here] = self.x + model.up.W[classes][drawn.argmax(axis=1)]
+        return v, x
 
     def expect(self, p: F32) -> Expectation:
         """What the hidden units and the label do where the classes have the probabilities `p`."""
