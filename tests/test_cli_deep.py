@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -409,7 +410,8 @@ def test_the_bound_needs_states(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_proportion_interval() -> None:
     """Of 0 and of 10 out of 10: the other end is z^2 / (n + z^2) away, and 0 and 1 are the ends of all."""
-    far = 1.96**2 / (10 + 1.96**2)
+    z2 = NormalDist().inv_cdf(0.975) ** 2
+    far = z2 / (10 + z2)
     assert proportion_interval(0, 10) == pytest.approx((0.0, far))
     assert proportion_interval(10, 10) == pytest.approx((1 - far, 1.0))
     low, high = proportion_interval(5, 10)
