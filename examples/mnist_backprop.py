@@ -7,11 +7,9 @@ labels, layer by layer; a softmax goes on top; backpropagation with dropout does
 are looked at once, at the end; but the settings were found by runs whose test errors docs/design/006 lists.
 """
 
-import argparse
 import time
-from pathlib import Path
 
-from mnist_files import Digits, read
+from mnist_files import FEATURES, Digits, parser_of, read, tell_each
 
 import rbmfast as rf
 
@@ -27,10 +25,8 @@ def pretrained(digits: Digits, epochs: int, seed: int) -> rf.DBN:
         dbn,
         digits.X,
         epochs=epochs,
-        optimizer=rf.SGD(rf.Linear(0.1, 0.01), momentum=rf.Steps({0: 0.5, 5: 0.9})),
-        penalties=[rf.L2(2e-4)],
         seed=seed + 1,
-        progress=True,
+        **FEATURES,
     )
     return dbn
 
@@ -53,24 +49,20 @@ def fine_tuned(dbn: rf.DBN, digits: Digits, epochs: int, seed: int) -> rf.Networ
 
 def main() -> None:
     """Train with each seed; print the test errors and their mean."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--quick", action="store_true", help="a few minutes, and a somewhat larger error")
-    options = parser.parse_args()
-
+    options = parser_of(__doc__).parse_args()
     epochs = QUICK if options.quick else EPOCHS
     digits, test = read(options.data)
-    errors = []
-    for seed in options.seeds:
+
+    def learn(seed: int) -> tuple[str, float]:
         begin = time.perf_counter()
         dbn = pretrained(digits, epochs["pre-training"], seed)
         middle = time.perf_counter()
         network = fine_tuned(dbn, digits, epochs["fine-tuning"], seed)
         seconds = f"{middle - begin:.0f} s + {time.perf_counter() - middle:.0f} s"
-        errors.append(test.percent_wrong(network.predict(test.X)))
-        print(f"seed {seed}: pre-training + fine-tuning {seconds}, test error {errors[-1]:.2f} %", flush=True)
-    print(f"mean of {len(errors)}: {sum(errors) / len(errors):.2f} %")
+        error = test.percent_wrong(network.predict(test.X))
+        return f"pre-training + fine-tuning {seconds}, test error", error
+
+    tell_each(options.seeds, learn)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,10 @@ images are looked at once, at the end; but the settings were found by runs whose
 lists.
 """
 
-import argparse
 import time
-from pathlib import Path
 
 import numpy as np
-from mnist_files import Digits, read
+from mnist_files import FEATURES, Digits, parser_of, read, tell_each
 
 import rbmfast as rf
 
@@ -29,11 +27,9 @@ def with_features(digits: Digits, epochs: int, seed: int) -> rf.ClassRBM:
     rf.train(
         features,
         digits.X,
-        optimizer=rf.SGD(rf.Linear(0.1, 0.01), momentum=rf.Steps({0: 0.5, 5: 0.9})),
-        penalties=[rf.L2(2e-4)],
         epochs=epochs,
         seed=seed + 1,
-        progress=True,
+        **FEATURES,
     )
     new = rf.ClassRBM(784, N_HIDDEN, n_classes=10, seed=seed + 2)
     W, a = np.vstack([features.W, new.U]), np.concatenate([features.a, new.d])
@@ -57,21 +53,16 @@ def trained(digits: Digits, epochs: dict[str, int], seed: int) -> rf.ClassRBM:
 
 def main() -> None:
     """Train with each seed; print the test errors and their mean."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--quick", action="store_true", help="a few minutes, and a somewhat larger error")
-    options = parser.parse_args()
-
+    options = parser_of(__doc__).parse_args()
     digits, test = read(options.data)
-    errors = []
-    for seed in options.seeds:
+
+    def learn(seed: int) -> tuple[str, float]:
         begin = time.perf_counter()
         rbm = trained(digits, QUICK if options.quick else EPOCHS, seed)
         seconds = time.perf_counter() - begin
-        errors.append(test.percent_wrong(rbm.predict(test.X)))
-        print(f"seed {seed}: {seconds:.0f} s, test error {errors[-1]:.2f} %", flush=True)
-    print(f"mean of {len(errors)}: {sum(errors) / len(errors):.2f} %")
+        return f"{seconds:.0f} s, test error", test.percent_wrong(rbm.predict(test.X))
+
+    tell_each(options.seeds, learn)
 
 
 if __name__ == "__main__":

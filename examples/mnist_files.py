@@ -1,11 +1,19 @@
-"""How the examples about MNIST read it."""
+"""What the examples about MNIST share: how they read it, how features are learned, what is printed."""
 
+import argparse
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 import rbmfast as rf
+
+FEATURES = {  # settings by which every RBM learns features
+    "optimizer": rf.SGD(rf.Linear(0.1, 0.01), momentum=rf.Steps({0: 0.5, 5: 0.9})),
+    "penalties": [rf.L2(2e-4)],
+    "progress": True,
+}
 
 
 @dataclass(frozen=True)
@@ -37,3 +45,22 @@ def read(path: Path) -> tuple[Digits, Digits]:
         Digits(images.reshape(len(images), -1), digits.astype(np.int64))
         for images, digits in ((x, y), (x_test, y_test))
     )
+
+
+def parser_of(description: str) -> argparse.ArgumentParser:
+    """What can be asked of all of them."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--quick", action="store_true", help="minutes a seed, and a larger error")
+    return parser
+
+
+def tell_each(seeds: list[int], learn: Callable[[int], tuple[str, float]]) -> None:
+    """Learn with each seed; print how that went, the test errors in percent, and their mean."""
+    errors = []
+    for seed in seeds:
+        words, error = learn(seed)
+        errors.append(error)
+        print(f"seed {seed}: {words} {error:.2f} %", flush=True)
+    print(f"mean of {len(errors)}: {sum(errors) / len(errors):.2f} %")

@@ -9,13 +9,12 @@ The test images are looked at before and after up-down; the settings were found 
 docs/design/009 lists.
 """
 
-import argparse
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from mnist_files import Digits, read
+from mnist_files import FEATURES, Digits, parser_of, read, tell_each
 
 import rbmfast as rf
 from rbmfast import plots
@@ -43,10 +42,8 @@ def pretrained(digits: Digits, epochs: int, seed: int) -> rf.DBN:
         digits.X,
         digits.y,
         epochs=epochs,
-        optimizer=rf.SGD(rf.Linear(0.1, 0.01), momentum=rf.Steps({0: 0.5, 5: 0.9})),
-        penalties=[rf.L2(2e-4)],
         seed=seed + 1,
-        progress=True,
+        **FEATURES,
     )
     return dbn
 
@@ -78,31 +75,25 @@ def draw(dbn: rf.DBN, folder: Path, seed: int) -> None:
 
 def main() -> None:
     """Train with each seed; print the test errors and their mean."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", type=Path)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--quick", action="store_true", help="minutes a seed, and a larger error")
+    parser = parser_of(__doc__)
     parser.add_argument("--pictures", type=Path, help="a folder for digits that the last network draws")
     options = parser.parse_args()
-
     recipe = QUICK if options.quick else FULL
     digits, test = read(options.data)
-    errors = []
-    for seed in options.seeds:
+
+    def learn(seed: int) -> tuple[str, float]:
         begin = time.perf_counter()
         dbn = pretrained(digits, recipe.pretraining, seed)
         greedy = test.percent_wrong(dbn.predict(test.X))
         middle = time.perf_counter()
         fine_tune(dbn, digits, recipe, seed)
         seconds = f"{middle - begin:.0f} s + {time.perf_counter() - middle:.0f} s"
-        errors.append(test.percent_wrong(dbn.predict(test.X)))
-        print(
-            f"seed {seed}: pre-training + up-down {seconds}, test error {greedy:.2f} -> {errors[-1]:.2f} %",
-            flush=True,
-        )
-    print(f"mean of {len(errors)}: {sum(errors) / len(errors):.2f} %")
-    if options.pictures:
-        draw(dbn, options.pictures, options.seeds[-1])
+        error = test.percent_wrong(dbn.predict(test.X))
+        if options.pictures and seed == options.seeds[-1]:
+            draw(dbn, options.pictures, seed)
+        return f"pre-training + up-down {seconds}, test error {greedy:.2f} ->", error
+
+    tell_each(options.seeds, learn)
 
 
 if __name__ == "__main__":

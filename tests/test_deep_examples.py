@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from programs import EXAMPLES, load
+from programs import EXAMPLES, load, run
 
 import rbmfast as rf
 
@@ -38,14 +37,6 @@ def digits(tmp_path: Path) -> Path:
     (x, y), (x_test, y_test) = draw(1000), draw(200)
     np.savez(file, train_x=x, train_y=y, test_x=x_test, test_y=y_test)
     return file
-
-
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], example: Any, *arguments: object
-) -> str:
-    monkeypatch.setattr(sys, "argv", [f"{example.__name__}.py", *map(str, arguments)])
-    example.main()
-    return capsys.readouterr().out
 
 
 def errors(printed: str) -> list[float]:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from programs import EXAMPLES, load
+from programs import EXAMPLES, load, run
 
 import rbmfast as rf
 
@@ -35,14 +34,6 @@ def data(tmp_path: Path) -> Path:
     packed = {name: np.packbits(rows(n), axis=1) for name, n in (("train", 300), ("test", 100))}
     np.savez(file, **packed, n_features=20)
     return file
-
-
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], example: Any, *arguments: object
-) -> str:
-    monkeypatch.setattr(sys, "argv", [f"{example.__name__}.py", *map(str, arguments)])
-    example.main()
-    return capsys.readouterr().out
 
 
 def test_known_log_z(
