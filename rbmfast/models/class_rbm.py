@@ -168,7 +168,7 @@ class ClassRBM(RBM):
 
     @property
     def features(self) -> Unit:
-        """Unit type of these features."""
+        """Unit type of the visible units that show the features."""
         return self._features
 
     @property
