@@ -1,38 +1,31 @@
-/* Which kernels run: portable first, better paths that this CPU has overwrite it. */
+/* Which kernels run: the best path that was built and that this CPU has. */
 #include <stdatomic.h>
 
 #include "kernels.h"
 
-/* Worst first. A new path is one line here and one folder in isa/. */
-static const rbmk_isa paths[] = {
-    {"portable", rbmk_cpu_always, rbmk_fill_portable},
-    {"avx2", rbmk_cpu_has_avx2, rbmk_fill_avx2},
-    {"avx512", rbmk_cpu_has_avx512, rbmk_fill_avx512},
-    {"amx", rbmk_cpu_has_amx, rbmk_fill_amx},
+/* Worst first. A new path is one line here and one folder in isa/. Constant data: only the kernels themselves are compiled
+ * for an instruction set, and they are called only when cpu.c, compiled for any CPU, has said yes. */
+static const struct {
+    const char *name;
+    int (*cpu_supports)(void);
+    const rbmk_kernels *const *kernels;
+} paths[] = {
+    {"portable", rbmk_cpu_always, &rbmk_portable},
+    {"avx2", rbmk_cpu_has_avx2, &rbmk_avx2},
+    {"avx512", rbmk_cpu_has_avx512, &rbmk_avx512},
+    {"amx", rbmk_cpu_has_amx, &rbmk_amx},
 };
 enum { N_PATHS = sizeof paths / sizeof *paths };
 
-static rbmk_kernels tables[N_PATHS];
-static atomic_int state[N_PATHS]; /* 0 unknown, 1 usable, -1 not */
 static atomic_int current = -1;
 
 int rbmk_isa_count(void) { return N_PATHS; }
 
 const char *rbmk_isa_name(int isa) { return paths[isa].name; }
 
-int rbmk_isa_built(int isa)
-{
-    rbmk_kernels probe;
-    return paths[isa].fill(&probe);
-}
+int rbmk_isa_built(int isa) { return *paths[isa].kernels != NULL; }
 
-/* Tables are filled on the first question, which the extension asks at import, before any threads. */
-int rbmk_isa_available(int isa)
-{
-    if (!state[isa])
-        state[isa] = paths[isa].cpu_supports() && paths[isa].fill(&tables[isa]) ? 1 : -1;
-    return state[isa] == 1;
-}
+int rbmk_isa_available(int isa) { return rbmk_isa_built(isa) && paths[isa].cpu_supports(); }
 
 int rbmk_isa_select(int isa)
 {
@@ -42,6 +35,7 @@ int rbmk_isa_select(int isa)
     return 1;
 }
 
+/* Found at the first question, which the extension asks at import, before any threads. */
 int rbmk_isa_current(void)
 {
     for (int isa = N_PATHS - 1; current < 0; isa--)
@@ -50,7 +44,7 @@ int rbmk_isa_current(void)
     return current;
 }
 
-const rbmk_kernels *rbmk_current_kernels(void) { return &tables[rbmk_isa_current()]; }
+const rbmk_kernels *rbmk_current_kernels(void) { return *paths[rbmk_isa_current()].kernels; }
 
 const char *rbmk_compiler(void)
 {

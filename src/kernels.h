@@ -45,12 +45,8 @@ struct rbmk_kernels {
     void (*thread_end)(void);
 };
 
-typedef struct {
-    const char *name;
-    int (*cpu_supports)(void);
-    /* Overwrites what this path does better; 0: this compiler could not build it. */
-    int (*fill)(rbmk_kernels *table);
-} rbmk_isa;
+/* The paths, isa/<name>/kernels.c: NULL where this compiler could not build one. */
+extern const rbmk_kernels *const rbmk_portable, *const rbmk_avx2, *const rbmk_avx512, *const rbmk_amx;
 
 const rbmk_kernels *rbmk_current_kernels(void);
 
@@ -59,11 +55,5 @@ int rbmk_cpu_always(void);
 int rbmk_cpu_has_avx2(void);
 int rbmk_cpu_has_avx512(void);
 int rbmk_cpu_has_amx(void);
-
-/* isa/<name>/kernels.c */
-int rbmk_fill_portable(rbmk_kernels *table);
-int rbmk_fill_avx2(rbmk_kernels *table);
-int rbmk_fill_avx512(rbmk_kernels *table);
-int rbmk_fill_amx(rbmk_kernels *table);
 
 #endif

@@ -726,8 +726,6 @@ static const struct {
 
 void test_kernels(void)
 {
-    rbmk_kernels portable;
-    rbmk_fill_portable(&portable);
     for (int isa = 0; isa < rbmk_isa_count(); isa++) {
         if (!rbmk_isa_select(isa))
             continue;
@@ -738,7 +736,7 @@ void test_kernels(void)
         for (size_t t = 0; t < COUNT(kernel_tests); t++) {
             check_test("%s", kernel_tests[t].name);
             seed_random(t);
-            kernel_tests[t].run(&portable, tested);
+            kernel_tests[t].run(rbmk_portable, tested);
         }
         if (tested->thread_end)
             tested->thread_end();

@@ -30,6 +30,7 @@ enum {
 TILE_TARGET_BEGIN
 
 #ifndef RBMK_EMULATE_TILES
+#include "../x86/random16.h"
 #include "pack.h"
 #endif
 
@@ -316,7 +317,9 @@ static void multiply_u16(const uint16_t *states, ptrdiff_t stride, int n, const 
 
 /* --- Threads --------------------------------------------------------------------------------------------- */
 
-static void configure(void)
+#define RBMK_OWN_THREADS
+
+static void thread_begin(void)
 {
     static const tile_config all_whole = {.palette = 1,
                                           .row_bytes = {64, 64, 64, 64, 64, 64, 64, 64},
@@ -324,33 +327,19 @@ static void configure(void)
     tile_configure(&all_whole);
 }
 
-static void release(void) { tile_release(); }
+static void thread_end(void) { tile_release(); }
+
+#include "../../common/elementwise.h"
+#include "../../common/random.h"
+#include "../../common/update.h"
+#include "../../common/table.h"
 
 TILE_TARGET_END
 
-int rbmk_fill_amx(rbmk_kernels *table)
-{
-    if (!fill_base(table))
-        return 0;
-    table->packed_bytes = packed_bytes;
-    table->pack_tile = pack_tile;
-    table->pack_f32 = pack_f32;
-    table->pack_transposed_f32 = pack_transposed_f32;
-    table->left_bytes = left_bytes;
-    table->lay_out_u8 = lay_out_u8;
-    table->multiply_u8 = multiply_u8;
-    table->multiply_u16 = multiply_u16;
-    table->thread_begin = configure;
-    table->thread_end = release;
-    return 1;
-}
+const rbmk_kernels *const rbmk_amx = &table;
 
 #else
 
-int rbmk_fill_amx(rbmk_kernels *table)
-{
-    (void)table;
-    return 0;
-}
+const rbmk_kernels *const rbmk_amx = NULL;
 
 #endif

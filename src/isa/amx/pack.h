@@ -3,7 +3,7 @@
 #ifndef RBMK_AMX_PACK_H
 #define RBMK_AMX_PACK_H
 
-#include "../../common/quantise16.h"
+#include "../x86/quantise16.h"
 
 /* The three digits of 16 elements, as the bytes of words. */
 static inline __m512i digits16(const float *w, __m512 scale)

@@ -24,11 +24,6 @@ typedef struct {
 #define TILE_TARGET_BEGIN
 #define TILE_TARGET_END
 
-static inline int fill_base(rbmk_kernels *table)
-{
-    return (rbmk_cpu_has_avx512() && rbmk_fill_avx512(table)) || rbmk_fill_portable(table);
-}
-
 static _Thread_local struct {
     tile_config config; /* all zero: no tile may be used */
     uint8_t data[8][16][64];
@@ -109,14 +104,12 @@ static void tile_dot(int c, int a, int b)
 
 #define RBMK_BUILD_TILES 1
 #if defined(__clang__) /* it would ignore all for the last */
-#define TILE_TARGET_BEGIN RBMK_TARGET_BEGIN("amx-tile,amx-int8,avx512f,avx512bw,avx512dq,avx512vl")
+#define TILE_TARGET_BEGIN RBMK_TARGET_BEGIN("amx-tile,amx-int8,avx512f,avx512bw,avx512dq,avx512vl,bmi")
 #else
 #define TILE_TARGET_BEGIN \
-    RBMK_TARGET_BEGIN("amx-tile,amx-int8,avx512f,avx512bw,avx512dq,avx512vl,prefer-vector-width=512")
+    RBMK_TARGET_BEGIN("amx-tile,amx-int8,avx512f,avx512bw,avx512dq,avx512vl,bmi,prefer-vector-width=512")
 #endif
 #define TILE_TARGET_END RBMK_TARGET_END
-
-static inline int fill_base(rbmk_kernels *table) { return rbmk_fill_avx512(table); }
 
 /* Macros, because a tile's number is part of the instruction. GCC does not know that a tile load reads memory: the
  * empty statement keeps earlier stores before it. */

@@ -261,24 +261,20 @@ static inline void quantise(const float *W, int n, float scale, int32_t *q)
         q[j] = round1(W[j] * scale);
 }
 
-#include "../../common/transpose8.h"
+#include "../x86/transpose8.h"
 
-#include "../../common/kernels.inl.h"
+#include "../../common/product.h"
+#include "../../common/elementwise.h"
+#include "../../common/random.h"
+#include "../../common/update.h"
+#include "../../common/table.h"
 
 RBMK_TARGET_END
 
-int rbmk_fill_avx2(rbmk_kernels *table)
-{
-    fill_table(table);
-    return 1;
-}
+const rbmk_kernels *const rbmk_avx2 = &table;
 
 #else
 
-int rbmk_fill_avx2(rbmk_kernels *table)
-{
-    (void)table;
-    return 0;
-}
+const rbmk_kernels *const rbmk_avx2 = NULL;
 
 #endif

@@ -13,8 +13,8 @@ RBMK_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,bmi")
 RBMK_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,bmi,prefer-vector-width=512")
 #endif
 
-#include "../../common/philox.h"
-#include "../../common/quantise16.h"
+#include "../x86/quantise16.h"
+#include "../x86/random16.h"
 
 #define RBMK_OWN_LISTS
 
@@ -81,63 +81,6 @@ static inline columns no_columns(void) { return _mm512_setzero_si512(); }
 static inline columns load_columns(const int32_t *from) { return _mm512_loadu_si512(from); }
 static inline void store_columns(int32_t *to, columns x) { _mm512_storeu_si512(to, x); }
 static inline columns add_columns(columns x, columns y) { return _mm512_add_epi32(x, y); }
-
-#define RBMK_OWN_PHILOX16
-
-/* Words of 8 blocks in the low halves of 64-bit lanes. vpmuludq ignores the high halves, so they hold whatever they
- * hold, and no product has to be put together from even and odd lanes. */
-typedef struct {
-    __m512i x0, x1, x2, x3;
-} blocks8;
-
-static inline blocks8 philox_round(blocks8 b, __m512i k0, __m512i k1)
-{
-    enum { XOR3 = 0x96 }; /* truth table of a ^ b ^ c */
-    __m512i p0 = _mm512_mul_epu32(b.x0, _mm512_set1_epi64(PHILOX_M0));
-    __m512i p1 = _mm512_mul_epu32(b.x2, _mm512_set1_epi64(PHILOX_M1));
-    return (blocks8){_mm512_ternarylogic_epi32(_mm512_srli_epi64(p1, 32), b.x1, k0, XOR3), p1,
-                     _mm512_ternarylogic_epi32(_mm512_srli_epi64(p0, 32), b.x3, k1, XOR3), p0};
-}
-
-static inline __m512i interleave(__m512i even, __m512i odd)
-{
-    return _mm512_mask_shuffle_epi32(even, 0xAAAA, odd, _MM_PERM_CCAA);
-}
-
-/* 16 neighbouring blocks at once, the even ones and the odd ones. */
-static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
-{
-    const __m512i lanes = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
-    blocks8 even = {_mm512_add_epi32(_mm512_set1_epi32((int)c0), lanes), _mm512_set1_epi32((int)counter->c1),
-                    _mm512_set1_epi32((int)counter->c2), _mm512_set1_epi32((int)counter->c3)};
-    blocks8 odd = even;
-    __m512i k0 = _mm512_set1_epi32((int)counter->k0), k1 = _mm512_set1_epi32((int)counter->k1);
-    odd.x0 = _mm512_add_epi32(even.x0, _mm512_set1_epi32(1));
-    for (int round = 0; round < 10; round++) {
-        even = philox_round(even, k0, k1);
-        odd = philox_round(odd, k0, k1);
-        k0 = _mm512_add_epi32(k0, _mm512_set1_epi32((int)PHILOX_W0));
-        k1 = _mm512_add_epi32(k1, _mm512_set1_epi32((int)PHILOX_W1));
-    }
-    _mm512_storeu_si512(out[0], interleave(even.x0, odd.x0));
-    _mm512_storeu_si512(out[1], interleave(even.x1, odd.x1));
-    _mm512_storeu_si512(out[2], interleave(even.x2, odd.x2));
-    _mm512_storeu_si512(out[3], interleave(even.x3, odd.x3));
-}
-
-#define RBMK_OWN_DECIDE16
-
-/* States of 16 units by the high halves (word >> shift) of their uniforms; 0 if a half ties with its threshold's. */
-static inline int decide16(const float *x, const int32_t *threshold, const uint32_t *word, int shift, uint8_t *state)
-{
-    __m512i half = _mm512_srl_epi32(_mm512_loadu_si512(word), _mm_cvtsi32_si128(shift));
-    half = _mm512_and_si512(half, _mm512_set1_epi32(0xFFFF));
-    __m512i top = _mm512_srli_epi32(_mm512_loadu_si512(threshold), 16);
-    __mmask16 on = _mm512_cmp_ps_mask(_mm512_loadu_ps(x), _mm512_setzero_ps(), _CMP_GE_OQ);
-    __mmask16 drawn = _mm512_cmplt_epi32_mask(half, top) ^ on;
-    _mm_storeu_si128((__m128i *)state, _mm_maskz_set1_epi8(drawn, 1));
-    return !_mm512_cmpeq_epi32_mask(half, top);
-}
 
 #define RBMK_OWN_GREY
 
@@ -208,24 +151,20 @@ static inline void quantise(const float *W, int n, float scale, int32_t *q)
     }
 }
 
-#include "../../common/transpose8.h"
+#include "../x86/transpose8.h"
 
-#include "../../common/kernels.inl.h"
+#include "../../common/product.h"
+#include "../../common/elementwise.h"
+#include "../../common/random.h"
+#include "../../common/update.h"
+#include "../../common/table.h"
 
 RBMK_TARGET_END
 
-int rbmk_fill_avx512(rbmk_kernels *table)
-{
-    fill_table(table);
-    return 1;
-}
+const rbmk_kernels *const rbmk_avx512 = &table;
 
 #else
 
-int rbmk_fill_avx512(rbmk_kernels *table)
-{
-    (void)table;
-    return 0;
-}
+const rbmk_kernels *const rbmk_avx512 = NULL;
 
 #endif

@@ -1,0 +1,112 @@
+/* Uniforms by unit number, and the draw of 0/1 states. */
+#ifndef RBMK_RANDOM_H
+#define RBMK_RANDOM_H
+
+#include <string.h>
+
+#include "../kernels.h"
+#include "philox.h"
+#include "scalar.h"
+
+#ifndef RBMK_OWN_PHILOX16
+/* 16 neighbouring blocks at once. */
+static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
+{
+    uint32_t x0[16], x1[16], x2[16], x3[16], k0 = counter->k0, k1 = counter->k1;
+    for (int l = 0; l < 16; l++)
+        x0[l] = c0 + (uint32_t)l, x1[l] = counter->c1, x2[l] = counter->c2, x3[l] = counter->c3;
+    for (int round = 0; round < 10; round++) {
+        for (int l = 0; l < 16; l++) {
+            uint64_t p0 = (uint64_t)PHILOX_M0 * x0[l], p1 = (uint64_t)PHILOX_M1 * x2[l];
+            x0[l] = (uint32_t)(p1 >> 32) ^ x1[l] ^ k0;
+            x1[l] = (uint32_t)p1;
+            x2[l] = (uint32_t)(p0 >> 32) ^ x3[l] ^ k1;
+            x3[l] = (uint32_t)p0;
+        }
+        k0 += PHILOX_W0;
+        k1 += PHILOX_W1;
+    }
+    memcpy(out[0], x0, sizeof x0);
+    memcpy(out[1], x1, sizeof x1);
+    memcpy(out[2], x2, sizeof x2);
+    memcpy(out[3], x3, sizeof x3);
+}
+#endif
+
+/* Units 16 t .. 16 t + 15 of a group of 128 use this half of word t / 2 of their blocks. */
+static inline int32_t half_word(uint32_t word, int t) { return (int32_t)(word >> (16 * (t % 2)) & 0xFFFFu); }
+
+#define RBMK_LOW_HALVES 0x80000000u
+
+static void uniform_u32(int n, int unit, const rbmk_counter *counter, uint32_t *out)
+{
+    uint32_t high[4][16], low[4][16];
+    for (int j = 0; j < n; j += 16) {
+        int t = (unit + j) % 128 / 16;
+        uint32_t block = 16u * (uint32_t)((unit + j) / 128);
+        if (t == 0 || j == 0) {
+            philox16(block, counter, high);
+            philox16(block | RBMK_LOW_HALVES, counter, low);
+        }
+        for (int l = 0; l < 16 && j + l < n; l++)
+            out[j + l] = (uint32_t)half_word(high[t / 2][l], t) << 16 | (uint32_t)half_word(low[t / 2][l], t);
+    }
+}
+
+#ifndef RBMK_OWN_DECIDE16
+/* States of 16 units by the high halves (word >> shift) of their uniforms; 0 if a half ties with its threshold's.
+ * (int32 throughout: mixed widths would halve the vectors.) */
+static inline int decide16(const float *restrict x, const int32_t *restrict threshold, const uint32_t *restrict word,
+                           int shift, uint8_t *restrict state)
+{
+    int32_t drawn[16], tie = 0;
+    for (int l = 0; l < 16; l++) {
+        int32_t top = (int32_t)((uint32_t)threshold[l] >> 16), half = (int32_t)(word[l] >> shift & 0xFFFFu);
+        drawn[l] = (half < top) ^ (x[l] >= 0.0f);
+        tie |= half == top;
+    }
+    for (int l = 0; l < 16; l++)
+        state[l] = (uint8_t)drawn[l];
+    return !tie;
+}
+#endif
+
+/* A unit takes its rarer state iff its uniform is below 2^32 p. The high halves decide all but ties, so the low ones
+ * are drawn for about one vector in 4000. */
+static inline void bernoulli16(const float *restrict x, int t, const uint32_t high[4][16], uint32_t block,
+                               const rbmk_counter *counter, uint8_t *restrict state)
+{
+    int32_t threshold[16];
+    for (int l = 0; l < 16; l++)
+        threshold[l] = (int32_t)threshold1(rare_probability(x[l]));
+    if (decide16(x, threshold, high[t / 2], 16 * (t % 2), state))
+        return;
+    uint32_t low[4][16];
+    philox16(block | RBMK_LOW_HALVES, counter, low);
+    for (int l = 0; l < 16; l++) {
+        uint32_t uniform = (uint32_t)half_word(high[t / 2][l], t) << 16 | (uint32_t)half_word(low[t / 2][l], t);
+        state[l] = (uint8_t)((uniform < (uint32_t)threshold[l]) ^ (x[l] >= 0.0f));
+    }
+}
+
+static void sigmoid_bernoulli(const float *x, int n, int unit, const rbmk_counter *counter, uint8_t *state)
+{
+    uint32_t high[4][16];
+    for (int j = 0; j < n; j += 16) {
+        int t = (unit + j) % 128 / 16;
+        uint32_t block = 16u * (uint32_t)((unit + j) / 128);
+        if (t == 0 || j == 0)
+            philox16(block, counter, high);
+        if (j + 16 <= n) {
+            bernoulli16(x + j, t, high, block, counter, state + j);
+        } else {
+            float x_tail[16] = {0};
+            uint8_t state_tail[16];
+            memcpy(x_tail, x + j, (size_t)(n - j) * sizeof *x);
+            bernoulli16(x_tail, t, high, block, counter, state_tail);
+            memcpy(state + j, state_tail, (size_t)(n - j));
+        }
+    }
+}
+
+#endif
