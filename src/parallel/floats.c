@@ -17,14 +17,29 @@ static rbmk_range range_of(uint64_t between, uint64_t outside)
     return outside ? RBMK_SOME_OUTSIDE : between ? RBMK_ALL_IN_UNIT_INTERVAL : RBMK_ALL_BINARY;
 }
 
+/* NumPy hands over floats at any address. */
+static inline float float_at(const char *x, int64_t i)
+{
+    float one;
+    memcpy(&one, x + i * (int64_t)sizeof one, sizeof one);
+    return one;
+}
+
+static inline double double_at(const char *x, int64_t i)
+{
+    double one;
+    memcpy(&one, x + i * (int64_t)sizeof one, sizeof one);
+    return one;
+}
+
 /* By their bits: these grow with the value from +0.0 to +1.0 and are greater for all that is outside, but for -0.0. The
  * loops have no branches, so that compilers vectorise them. */
-static rbmk_range range_f32(const float *x, int64_t n)
+static rbmk_range range_f32(const char *x, int64_t n)
 {
     const uint32_t one = 0x3F800000u, minus_zero = 0x80000000u;
     uint32_t between = 0, outside = 0;
     for (int64_t i = 0; i < n; i++) {
-        uint32_t bits = (uint32_t)float_bits(x[i]);
+        uint32_t bits = (uint32_t)float_bits(float_at(x, i));
         bits = bits == minus_zero ? 0 : bits;
         between |= (bits != 0) & (bits != one);
         outside |= bits > one;
@@ -32,13 +47,13 @@ static rbmk_range range_f32(const float *x, int64_t n)
     return range_of(between, outside);
 }
 
-static rbmk_range range_f64(const double *x, int64_t n)
+static rbmk_range range_f64(const char *x, int64_t n)
 {
     const uint64_t one = 0x3FF0000000000000u, minus_zero = 0x8000000000000000u;
     uint64_t between = 0, outside = 0;
     for (int64_t i = 0; i < n; i++) {
         uint64_t bits;
-        memcpy(&bits, x + i, sizeof bits);
+        memcpy(&bits, x + i * (int64_t)sizeof bits, sizeof bits);
         bits = bits == minus_zero ? 0 : bits;
         between |= (bits != 0) & (bits != one);
         outside |= bits > one;
@@ -46,39 +61,38 @@ static rbmk_range range_f64(const double *x, int64_t n)
     return range_of(between, outside);
 }
 
-static void convert_f32(const float *restrict x, int64_t n, uint8_t *restrict state, uint16_t *restrict level)
+static void convert_f32(const char *restrict x, int64_t n, uint8_t *restrict state, uint16_t *restrict level)
 {
     for (int64_t i = 0; state && i < n; i++)
-        state[i] = x[i] != 0.0f;
+        state[i] = float_at(x, i) != 0.0f;
     for (int64_t i = 0; level && i < n; i++)
-        level[i] = (uint16_t)level1(x[i]);
+        level[i] = (uint16_t)level1(float_at(x, i));
 }
 
-static void convert_f64(const double *restrict x, int64_t n, uint8_t *restrict state, uint16_t *restrict level)
+static void convert_f64(const char *restrict x, int64_t n, uint8_t *restrict state, uint16_t *restrict level)
 {
     for (int64_t i = 0; state && i < n; i++)
-        state[i] = x[i] != 0.0;
+        state[i] = double_at(x, i) != 0.0;
     for (int64_t i = 0; level && i < n; i++)
-        level[i] = (uint16_t)level1((float)x[i]);
+        level[i] = (uint16_t)level1((float)double_at(x, i));
 }
 
 /* Looks at a chunk and converts it while it is in the cache; returns whether that was possible. */
 static int do_chunk(floats_job *job, int64_t at, int64_t n)
 {
     const int worst = job->state ? RBMK_ALL_BINARY : job->level ? RBMK_ALL_IN_UNIT_INTERVAL : RBMK_SOME_OUTSIDE - 1;
-    const float *floats = (const float *)job->x.data + at;
-    const double *doubles = (const double *)job->x.data + at;
+    const char *x = (const char *)job->x.data + at * (int64_t)(job->x.doubles ? sizeof(double) : sizeof(float));
     uint8_t *state = job->state ? job->state + at : NULL;
     uint16_t *level = job->level ? job->level + at : NULL;
-    int found = job->x.doubles ? range_f64(doubles, n) : range_f32(floats, n), before = atomic_load(&job->range);
+    int found = job->x.doubles ? range_f64(x, n) : range_f32(x, n), before = atomic_load(&job->range);
     while (found > before && !atomic_compare_exchange_weak(&job->range, &before, found))
         ;
     if (found > worst)
         return 0;
     if (job->x.doubles)
-        convert_f64(doubles, n, state, level);
+        convert_f64(x, n, state, level);
     else
-        convert_f32(floats, n, state, level);
+        convert_f32(x, n, state, level);
     return 1;
 }
 

@@ -86,26 +86,37 @@ int rbmk_threads_for(double nanoseconds)
     return nanoseconds < n * least ? (int)(nanoseconds / least) + 1 : n;
 }
 
-/* Other libraries leave threads that flush denormals to zero; results must not depend on that. */
-static unsigned ieee_floats(void)
-{
+/* Other libraries leave threads that flush denormals to zero or round otherwise; results must not depend on that. */
 #if defined(__SSE2__)
-    unsigned saved = _mm_getcsr();
+typedef unsigned float_settings;
+
+static float_settings ieee_floats(void)
+{
+    const unsigned saved = _mm_getcsr();
     _mm_setcsr(0x1F80);
     return saved;
-#else
-    return 0;
-#endif
 }
 
-static void restore_floats(unsigned saved)
+static void restore_floats(float_settings saved) { _mm_setcsr(saved); }
+#elif defined(__aarch64__) && defined(__GNUC__)
+typedef uint64_t float_settings; /* FPCR: zero is round to nearest, no flushing, no traps */
+
+static void restore_floats(float_settings saved) { __asm__ volatile("msr fpcr, %0" : : "r"(saved) : "memory"); }
+
+static float_settings ieee_floats(void)
 {
-#if defined(__SSE2__)
-    _mm_setcsr(saved);
-#else
-    (void)saved;
-#endif
+    uint64_t saved;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(saved));
+    restore_floats(0);
+    return saved;
 }
+#else
+typedef int float_settings;
+
+static float_settings ieee_floats(void) { return 0; }
+
+static void restore_floats(float_settings saved) { (void)saved; }
+#endif
 
 #if defined(_OPENMP) && (defined(__unix__) || defined(__APPLE__))
 /* Our own barrier, because OpenMP's spins for milliseconds: on a machine with more busy threads than CPUs each of the
@@ -186,7 +197,7 @@ void rbmk_barrier(rbmk_team team) { (void)team; }
 
 static void member(rbmk_team team, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
 {
-    unsigned saved = ieee_floats();
+    const float_settings saved = ieee_floats();
     if (kernels->thread_begin)
         kernels->thread_begin();
     body(team, arg);
