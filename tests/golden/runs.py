@@ -15,6 +15,7 @@ import numpy as np
 
 import rbmfast as rf
 from rbmfast import _engine as engine
+from rbmfast.random import Purpose
 
 N_ROWS, N_VISIBLE, N_HIDDEN = 150, 100, 60
 BATCH_SIZE = 64  # the last batch has 22 rows
@@ -136,6 +137,15 @@ def parameters(rbm: rf.RBM) -> str:
     return digest(rbm.W, rbm.a, rbm.b, rbm.visible_means)
 
 
+def anneal(rbm: rf.RBM, V: Any) -> tuple[Any, Any]:
+    """Visible states and log-weights after 32 steps from independent units to the model."""
+    betas = np.arange(33, dtype=np.float32) / np.float32(32)
+    base, log_weights = np.zeros(rbm.n_visible, np.float32), np.zeros(len(V))
+    return engine.anneal(
+        engine.Weights(rbm.W), rbm.a, rbm.b, base, V, log_weights, betas, seed=2, purpose=Purpose.AIS
+    )
+
+
 def _answers() -> dict[str, Callable[[], str]]:
     """Everything that is drawn from, or computed by, one trained model, for binary and for grey rows."""
     rbm, V, G = train(CASES["CD, everything"]), binary_rows(), rf.Grey8(grey_levels())
@@ -152,6 +162,7 @@ def _answers() -> dict[str, Callable[[], str]]:
         "gibbs from grey levels": lambda: digest(*rbm.gibbs(G, steps=1, seed=2, return_hidden=True)),
         "sample": lambda: digest(*rbm.sample(70, steps=5, seed=2, return_hidden=True)),
         "reconstruct": lambda: digest(rbm.reconstruct(V), rbm.reconstruct(G)),
+        "annealed": lambda: digest(*anneal(rbm, V)),
         "impute": lambda: digest(rbm.impute(holes, steps=5, seed=2)),
         "impute, averaged": lambda: digest(rbm.impute(holes, steps=5, seed=2, average=True)),
         "pseudo-likelihood": lambda: digest(
