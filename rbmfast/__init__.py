@@ -9,18 +9,11 @@
 (4, 16)
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from rbmfast.data import Grey8, Packed
 from rbmfast.io import load
-from rbmfast.likelihood import (
-    chain_diagnostics,
-    compare_samples,
-    conservative_log_likelihood,
-    log_likelihood,
-    log_likelihood_bound,
-    log_partition,
-    mean_log_likelihood,
-    pseudo_likelihood,
-)
 from rbmfast.models import DBN, RBM, ClassRBM, Dense, Network, ParallelTempering
 from rbmfast.runtime import VERSION as __version__
 from rbmfast.runtime import get_include, get_num_threads, set_num_threads, show_config
@@ -59,6 +52,19 @@ from rbmfast.training import (
     up_down,
 )
 from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed
+
+if TYPE_CHECKING:
+    from rbmfast import likelihood, plots
+    from rbmfast.likelihood import (
+        chain_diagnostics,
+        compare_samples,
+        conservative_log_likelihood,
+        log_likelihood,
+        log_likelihood_bound,
+        log_partition,
+        mean_log_likelihood,
+        pseudo_likelihood,
+    )
 
 __all__ = [
     # models
@@ -118,6 +124,9 @@ __all__ = [
     "pseudo_likelihood",
     "chain_diagnostics",
     "compare_samples",
+    "likelihood",
+    # pictures
+    "plots",
     # environment
     "set_num_threads",
     "get_num_threads",
@@ -125,3 +134,17 @@ __all__ = [
     "get_include",
     "__version__",
 ]
+
+# What measures and draws waits until it is asked for: SciPy, which it needs, takes longer to load than the
+# rest. The rest does not wait: a process that is forked during an import would wait for that import forever.
+if not TYPE_CHECKING:  # a checker would take the function as leave to ask for any name
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name in ("likelihood", "plots"):
+            return import_module(f"rbmfast.{name}")
+        return getattr(import_module("rbmfast.likelihood"), name)
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -22,14 +22,18 @@ import copy
 import hashlib
 import mmap
 import operator
+import sys
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+    from typing_extensions import TypeIs
 
 __all__ = ["Grey8", "Packed", "Rows", "as_rows", "computed_rows"]
 
@@ -652,6 +656,8 @@ class _Csr:
 
     def sparse(self, rows: slice, scale: _Scale, dtype: np.dtype[Any]) -> sp.csr_matrix:
         """Neighbouring rows of `dtype`, still sparse."""
+        import scipy.sparse as sp
+
         starts = self._starts[rows.start : rows.stop + 1]
         taken = slice(starts[0], starts[-1])
         values = scale.encode(self._values[taken], dtype)
@@ -817,15 +823,28 @@ def _open(X: Any, name: str) -> tuple[_Source, _Scale]:
 
 
 def _open_plain(X: Any, name: str, check_dtype: Callable[[np.dtype[Any], str], None]) -> _Source:
-    sparse: bool = sp.issparse(X)
+    sparse = is_sparse(X)
     array = X if sparse else _as_array(X, name)
     check_dtype(array.dtype, name)
     _check_shape(array.shape, name)
     return _Csr(_as_csr(array, name)) if sparse else _Dense(array)
 
 
+def is_sparse(X: Any) -> TypeIs[sp.csr_matrix]:
+    """Whether `X` is a sparse matrix of SciPy. Whoever has one has loaded that module: it is slow to load."""
+    loaded = sys.modules.get("scipy.sparse")
+    return loaded is not None and bool(loaded.issparse(X))
+
+
+def is_masked(X: Any) -> bool:
+    loaded = sys.modules.get("numpy.ma")  # as above
+    return loaded is not None and isinstance(X, loaded.MaskedArray)
+
+
 def _as_csr(X: Any, name: str) -> Any:
     """A valid CSR matrix without repeated entries, that shares the arrays of `X` where it can."""
+    import scipy.sparse as sp
+
     if hasattr(X, "check_format"):
         X = copy.copy(X)  # the same arrays in another object: SciPy's check tidies the object it looks at
         try:
@@ -857,7 +876,7 @@ def _has_repeats(starts: Array, columns: Array, n_columns: int) -> bool:
 
 
 def _as_array(X: Any, name: str) -> Array:
-    if isinstance(X, np.ma.MaskedArray):
+    if is_masked(X):
         raise TypeError(f"{name} must not be a masked array: fill its missing values first")
     try:
         array = np.asarray(X)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import os
 import platform
 import warnings
@@ -28,10 +27,7 @@ __all__ = [
 MAX_THREADS = 4096
 THREAD_VARIABLES = OWN_VARIABLE, OPENMP_VARIABLE = "RBMFAST_NUM_THREADS", "OMP_NUM_THREADS"
 
-try:
-    VERSION = importlib.metadata.version("rbmfast")
-except importlib.metadata.PackageNotFoundError:  # built in place, never installed
-    VERSION = "unknown"
+VERSION = "0.1.0"  # pyproject.toml reads it here: asking the installed metadata would slow every import
 
 
 # --- Threads -----------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ FLOORS = (
 )
 TOP = len(FLOORS) - 1
 DOORS = {
-    "__init__": {"io"},
+    "__init__": {"io", "plots"},
     "__main__": {"cli"},
     "cli": {"bench", "io", "plots"},
 }  # who may import from the top

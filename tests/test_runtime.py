@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engine.helpers import run_python
 
 import rbmfast as rf
 from rbmfast import runtime
@@ -163,3 +164,15 @@ def test_public_names() -> None:
     for name in rf.__all__:
         assert getattr(rf, name) is not None
     assert len({*rf.__all__}) == len(rf.__all__)
+    assert {*rf.__all__} <= {*dir(rf)}
+    assert not hasattr(rf, "no_such_name")
+
+
+def test_importing_is_light() -> None:
+    """SciPy takes longer to load than NumPy and the library together: it waits until something needs it."""
+    done = run_python(
+        "import sys, rbmfast as rf\n"
+        "print(*{name.split('.')[0] for name in sys.modules} & {'scipy', 'matplotlib', 'email'})\n"
+        "print('rbmfast.likelihood' in sys.modules, rf.plots.filters.__module__, 'matplotlib' in sys.modules)"
+    )
+    assert done.stdout.splitlines() == ["", "False rbmfast.plots False"], done.stderr

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rbmfast.data import Grey8, Packed, Rows
+from rbmfast.data import Grey8, Packed, Rows, is_masked
 from rbmfast.reference import F32, GREY
 
 
@@ -16,7 +16,7 @@ def split_missing(V: Any, mask: ArrayLike | None) -> tuple[Any, NDArray[np.bool_
     missing = None if mask is None else np.asarray(mask)
     if missing is not None and missing.dtype != np.bool_:
         raise TypeError(f"mask must be a bool array, True where V is missing, got dtype {missing.dtype}")
-    if isinstance(V, (Grey8, Packed, Rows, np.ma.MaskedArray)) or hasattr(V, "tocsr"):
+    if isinstance(V, (Grey8, Packed, Rows)) or is_masked(V) or hasattr(V, "tocsr"):
         return V, missing  # no NaN in there (masked arrays are refused like everywhere)
     V = np.asarray(V)
     if V.dtype.kind == "f" and V.ndim == 2:

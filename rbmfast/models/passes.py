@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from rbmfast import _engine as engine
+from rbmfast.data import is_sparse
 from rbmfast.reference import F32, GREY, States, row_sums
 from rbmfast.units import Unit
 from rbmfast.units.base import F64, RowIds
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Pass:
 
     def input(self, states: States | sp.csr_matrix) -> F32:
         """Total inputs of the target layer: float32 (n_rows, n_target)."""
-        if sp.issparse(states):
+        if is_sparse(states):
             return self._sparse_input(states)
         if self.source.exact:
             return engine.affine(self.weights, states, self.bias, self.up)
@@ -70,7 +73,7 @@ class Pass:
 
     def mean(self, states: States | sp.csr_matrix) -> F32:
         """Expected states of the target layer: float32 (n_rows, n_target)."""
-        if self.source.exact and not sp.issparse(states):
+        if self.source.exact and not is_sparse(states):
             return self.target.mean_from(self.weights, states, self.bias, self.up)
         return self.target.mean(self.input(states))
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, overload
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import logsumexp
 
 from rbmfast import _engine as engine
 from rbmfast.container import JSON, write_file
@@ -26,6 +24,9 @@ from rbmfast.reference import F32, GREY, STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.units import Unit, get_unit
 from rbmfast.units.base import F64
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
 
 R = TypeVar("R", bound="RBM")
 UnitLike = str | Unit | type[Unit]
@@ -960,6 +961,8 @@ class RBM:
         01              206     0.2060       0.2142
         00              131     0.1310       0.1176
         """
+        from scipy.special import logsumexp
+
         if (v is None) == (h is None):
             raise ValueError("pass exactly one of v and h: the states that are given")
         if v is not None:

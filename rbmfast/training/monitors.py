@@ -18,8 +18,6 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import Rows
-from rbmfast.likelihood import pseudo_likelihood
-from rbmfast.likelihood.tracking import LogZTracker
 from rbmfast.models import RBM, ClassRBM
 from rbmfast.models.tempering import MAX_REPLICAS
 from rbmfast.random import Purpose, check_integer
@@ -238,6 +236,8 @@ class PseudoLikelihood(Monitor):
 
     def __call__(self, watched: Watched) -> dict[str, float]:
         """See `Monitor.__call__`."""
+        from rbmfast.likelihood import pseudo_likelihood
+
         units = None
         if self.units is not None and self.units < watched.rbm.n_visible:
             units = watched.choose(watched.rbm.n_visible, self.units, number=2)
@@ -291,6 +291,8 @@ class LogLikelihood(Monitor):
 
     def __call__(self, watched: Watched) -> dict[str, float]:
         """See `Monitor.__call__`."""
+        from rbmfast.likelihood.tracking import LogZTracker
+
         tracker = LogZTracker(self.n_chains, self.n_replicas, self.steps)
         own = "log_likelihood/"
         memory = {name.removeprefix(own): x for name, x in watched.notes.items() if name.startswith(own)}

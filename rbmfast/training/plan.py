@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.container import check_destination
 from rbmfast.data import Rows
-from rbmfast.likelihood._checks import check_states
 from rbmfast.models import RBM
 from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
 from rbmfast.reference import MAX_BATCH
@@ -229,6 +228,8 @@ def _check_monitors(monitors: object, rbm: RBM, rows: Rows, validation: Rows | N
         if monitor.needs_validation and validation is None:
             raise ValueError(f"validation must be given: {type(monitor).__name__} in monitors needs it")
     if any(monitor.needs_states for monitor in checked):
+        from rbmfast.likelihood._checks import check_states
+
         check_states(rows, rbm)
         if validation is not None:
             check_states(validation, rbm, "validation")
