@@ -8,21 +8,19 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
-from setuptools.errors import CompileError, LinkError
+from setuptools.errors import CompileError, LinkError, PlatformError
 
 # What -O level the user's own CFLAGS ask for wins. FP contraction and LTO are not theirs to choose: fused
 # multiply-adds change the bits, and LTO would mix code of different instruction sets.
-UNIX_FLAGS = [
+FLAGS = [
     *([] if "-O" in os.environ.get("CFLAGS", "") else ["-O3"]),
     *["-std=gnu11", "-fvisibility=hidden", "-fno-math-errno", "-fno-trapping-math", "-fno-strict-aliasing"],
 ]
-UNIX_LAST_FLAGS = ["-fno-lto", "-ffp-contract=off"]  # extra_compile_args end the command line, after CFLAGS
-MSVC_FLAGS = ["/O2", "/fp:precise", "/std:c11"]  # untested
-
-OPENMP_FLAGS = {  # candidates: (compiler flags, linker flags)
-    "unix": [(["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"])],
-    "msvc": [(["/openmp"], [])],
-}
+LAST_FLAGS = ["-fno-lto", "-ffp-contract=off"]  # extra_compile_args end the command line, after CFLAGS
+OPENMP_FLAGS = [  # candidates: (compiler flags, linker flags)
+    (["-fopenmp"], ["-fopenmp"]),
+    (["-Xpreprocessor", "-fopenmp"], ["-lomp"]),
+]
 OPENMP_PROBE = "#include <omp.h>\nint probe(void);\nint probe(void) { return omp_get_max_threads(); }\n"
 NO_OPENMP_WARNING = """
 ******************************************************************************
@@ -30,6 +28,9 @@ NO_OPENMP_WARNING = """
   Reason: {}
 ******************************************************************************
 """
+# MSVC does not know the dialect of C. MinGW's GCC neither assembles the AMX kernels nor aligns what AVX spills
+# to the stack (GCC bug 54412).
+NOT_ON_WINDOWS = "rbmfast does not build on Windows yet; it does in the Windows Subsystem for Linux (WSL)"
 
 
 def files(*patterns: str) -> list[str]:
@@ -42,6 +43,8 @@ class BuildEngine(build_ext):
         self.cython_c_in_temp = True  # keep the generated C out of the source tree
 
     def run(self) -> None:
+        if sys.platform == "win32":
+            raise PlatformError(NOT_ON_WINDOWS)
         super().run()
         package = Path("rbmfast" if self.inplace else f"{self.build_lib}/rbmfast")
         self.mkpath(str(package / "include"))  # the folder that rbmfast.get_include() names
@@ -51,7 +54,7 @@ class BuildEngine(build_ext):
         if os.environ.get("RBMFAST_NO_OPENMP", "0") not in ("", "0"):
             print(NO_OPENMP_WARNING.format("RBMFAST_NO_OPENMP is set."), file=sys.stderr, flush=True)
             return [], []
-        for compile_flags, link_flags in OPENMP_FLAGS.get(self.compiler.compiler_type, []):
+        for compile_flags, link_flags in OPENMP_FLAGS:
             with tempfile.TemporaryDirectory() as folder:
                 source = Path(folder, "probe.c")
                 source.write_text(OPENMP_PROBE)
@@ -70,8 +73,7 @@ class BuildEngine(build_ext):
     def build_extensions(self) -> None:
         compile_flags, link_flags = self.openmp_flags()
         (engine,) = self.extensions
-        msvc = self.compiler.compiler_type == "msvc"
-        engine.extra_compile_args = compile_flags + (MSVC_FLAGS if msvc else UNIX_FLAGS + UNIX_LAST_FLAGS)
+        engine.extra_compile_args = compile_flags + FLAGS + LAST_FLAGS
         engine.extra_link_args = link_flags
 
         self.force = True  # objects of an earlier build may have been made with other flags

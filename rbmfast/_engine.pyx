@@ -1,8 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True, initializedcheck=False
+# cython: freethreading_compatible=True
 """The engine's face to Python: checks shapes, allocates results, releases the GIL, calls C.
 
 Functions have the names, arguments and results of `rbmfast.reference`, bit for bit.
 """
+# No call needs the GIL. What they share is C's: the choice of kernels and the numbers of threads, single atomics
+# (src/dispatch.c, src/parallel/team.c). `Weights` never change once made, all other objects here live for one call,
+# and every call works without the GIL anyway. So callers owe each other what they do with one: arrays that a call
+# reads stay as they are until it returns, and arrays that it writes are its own.
 
 import os
 
