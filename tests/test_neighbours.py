@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import sysconfig
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -148,6 +149,13 @@ def test_other_threads_run_meanwhile(make: Callable[[], Callable[[], object]]) -
     finally:
         sys.setswitchinterval(interval)
         other.join()
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has a GIL")
+def test_the_gil_stays_off() -> None:
+    """Python switches it on for a module that does not say that it can do without."""
+    done = run_python("import sys, rbmfast\nprint(sys._is_gil_enabled())", PYTHON_GIL="")
+    assert done.stdout == "False\n", done.stderr
 
 
 @pytest.mark.parametrize("threads", [1, 3])
