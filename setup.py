@@ -28,8 +28,7 @@ NO_OPENMP_WARNING = """
   Reason: {}
 ******************************************************************************
 """
-# MSVC does not know the dialect of C. MinGW's GCC neither assembles the AMX kernels nor aligns what AVX spills
-# to the stack (GCC bug 54412).
+# MinGW's GCC 12 does not assemble the AMX kernels, and its C library has no timespec_get; MSVC was never tried.
 NOT_ON_WINDOWS = "rbmfast does not build on Windows yet; it does in the Windows Subsystem for Linux (WSL)"
 
 
