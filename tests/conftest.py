@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,8 +16,22 @@ if not [*ROOT.glob("rbmfast/_engine*.so"), *ROOT.glob("rbmfast/_engine*.pyd")]:
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
 
 
+# The tests start more threads than there may be CPUs; those that wait shall sleep, not spin. OpenMP reads
+# this when it is loaded, so it comes before the engine; if that was imported already, nothing is lost.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # Real data for a few tests, which skip without it.
 os.environ.setdefault("RBMFAST_TEST_DATA", str(ROOT.parent / "shared" / "data"))
+
+
+settings.register_profile("default", max_examples=20, deadline=None)
+settings.register_profile("thorough", max_examples=200, deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw more examples where slow tests are asked for, too: `pytest -m ''` runs all there is."""
+    fast = config.option.markexpr == "not slow"
+    settings.load_profile("default" if fast else "thorough")
 
 
 @pytest.fixture(scope="session", autouse=True)

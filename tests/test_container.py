@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -79,7 +79,6 @@ def any_array(draw):
     return array.T[::-1] if array.ndim and draw(st.booleans()) else array
 
 
-@settings(deadline=None)
 @given(
     st.text(),
     st.dictionaries(st.text(), json_values(), max_size=4),

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import pytest
-
-# The tests start more threads than there may be CPUs; those that wait shall sleep, not spin. OpenMP reads
-# this when it is loaded, so it comes before the engine; if that was imported already, nothing is lost.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 from rbmfast import _engine as engine
 

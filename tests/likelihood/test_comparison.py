@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -72,7 +72,6 @@ def test_distance_noise_of_continuous_numbers() -> None:
     assert_allclose(np.mean(distances), 0.8687 * math.sqrt(1 / 500 + 1 / 300), rtol=0.1)
 
 
-@settings(deadline=None)
 @given(*[st.lists(st.integers(-3, 3), min_size=1, max_size=20)] * 2)
 def test_ks_distance(x: list[int], y: list[int]) -> None:
     expected = max(abs(np.less_equal(x, t).mean() - np.less_equal(y, t).mean()) for t in range(-3, 4))
@@ -120,7 +119,6 @@ def test_grey_levels_are_expectations() -> None:
     assert_allclose(found.means.size, np.sqrt(X.var(axis=0, ddof=1).mean()), rtol=1e-4)
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(2, 9), st.integers(2, 9), st.integers(1, 5))
 def test_any_shape(n: int, m: int, width: int) -> None:
     rng = np.random.default_rng(n * 100 + m * 10 + width)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
@@ -138,7 +138,6 @@ TRACES = hnp.arrays(
 )
 
 
-@settings(max_examples=200, deadline=None)
 @given(TRACES)
 def test_any_trace(x: np.ndarray) -> None:
     """A number in its range, or a ValueError about x; never a warning."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from likelihood.helpers import WORKED, joint, model, parameters, published_model
 from numpy.testing import assert_allclose, assert_array_equal
@@ -58,7 +58,6 @@ def test_moments_of_the_worked_example() -> None:
     assert_allclose(moments.pairs[0], p[2] * on[2] + p[3] * on[3], atol=1e-5)
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     n=st.integers(1, 7),
     m=st.integers(1, 7),
