@@ -1,6 +1,7 @@
 """Make the tests see the installed package, never the uncompiled source folder of the same name."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,14 +16,14 @@ ROOT = Path(__file__).resolve().parent.parent
 if not [*ROOT.glob("rbmfast/_engine*.so"), *ROOT.glob("rbmfast/_engine*.pyd")]:
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != ROOT]
 
-
 # The tests start more threads than there may be CPUs; those that wait shall sleep, not spin. OpenMP reads
 # this when it is loaded, so it comes before the engine; if that was imported already, nothing is lost.
+# NumPy's threads always spin, and small matrices do not need them.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # Real data for a few tests, which skip without it.
 os.environ.setdefault("RBMFAST_TEST_DATA", str(ROOT.parent / "shared" / "data"))
-
 
 settings.register_profile("default", max_examples=20, deadline=None)
 settings.register_profile("thorough", max_examples=200, deadline=None)
@@ -30,6 +31,7 @@ settings.register_profile("thorough", max_examples=200, deadline=None)
 
 def pytest_configure(config: pytest.Config) -> None:
     """Draw more examples where slow tests are asked for, too: `pytest -m ''` runs all there is."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells switch it off for what runs behind them
     fast = config.option.markexpr == "not slow"
     settings.load_profile("default" if fast else "thorough")
 

@@ -1,6 +1,7 @@
 """The arrows of the house: imports go one way only. Read from the source, installed or not."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -52,8 +53,13 @@ def is_module(name: str) -> bool:
     return path.is_dir() or path.with_suffix(".py").is_file() or path.with_suffix(".pyx").is_file()
 
 
-def imports(path: Path) -> Iterator[str]:
+@functools.cache
+def imports(path: Path) -> tuple[str, ...]:
     """Modules of the package that a file imports anywhere, functions and TYPE_CHECKING blocks included."""
+    return tuple(_imports(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "rbmfast")
@@ -64,8 +70,12 @@ def imports(path: Path) -> Iterator[str]:
                 yield from (name if is_module(name) else node.module for name in inner)
 
 
-@pytest.mark.parametrize("path", FILES, ids=Path.as_posix)
-def test_imports_go_down(path: Path) -> None:
+def test_imports_go_down() -> None:
+    for path in FILES:
+        check_imports(path)
+
+
+def check_imports(path: Path) -> None:
     here = part(module_name(path))
     assert any(here in parts for parts in FLOORS), f"{here} has no floor yet: add it to FLOORS"
     for imported in imports(path):
@@ -95,9 +105,13 @@ def test_only_units_ask_what_a_unit_is() -> None:
 SOURCES = sorted(path.relative_to(ENGINE) for path in ENGINE.rglob("*") if path.suffix in (".c", ".h"))
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=Path.as_posix)
-def test_c_includes_go_down(path: Path) -> None:
+def test_c_includes_go_down() -> None:
     """isa -> common; parallel -> dispatch -> isa, through kernels.h; nobody knows Python."""
+    for path in SOURCES:
+        check_includes(path)
+
+
+def check_includes(path: Path) -> None:
     text = (ENGINE / path).read_text(encoding="utf-8")
     for included in re.findall(r'^\s*#\s*include\s*[<"](.+?)[>"]', text, re.MULTILINE):
         assert included != "Python.h"

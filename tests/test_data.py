@@ -187,10 +187,14 @@ def assert_same_bits(block, expected):
     assert block.tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("chunk", [1 << 20, 10])
 @pytest.mark.parametrize(("kind", "name", "make"), CASES, ids=lambda x: x if isinstance(x, str) else "")
-def test_same_bits_from_every_container(kind, name, make, chunk, tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "_CHUNK", chunk)
+def test_same_bits_from_every_container(kind, name, make, tmp_path, monkeypatch):
+    for chunk in (1 << 20, 10):
+        monkeypatch.setattr(data, "_CHUNK", chunk)
+        check_container(kind, name, make, tmp_path)
+
+
+def check_container(kind, name, make, tmp_path):
     rows = as_rows(make(VALUES[kind], tmp_path), domain="real" if kind == "real" else "binary")
     expected = EXPECTED[kind]
     assert (rows.n_rows, rows.n_features, len(rows)) == (N, D, N)
@@ -207,12 +211,12 @@ def test_same_bits_from_every_container(kind, name, make, chunk, tmp_path, monke
         assert_same_bits(rows.direct, expected)
 
 
-@pytest.mark.parametrize("name", BINARY_ONLY)
-def test_binary_containers_as_real_values(name, tmp_path):
-    rows = as_rows(BINARY_ONLY[name](BINARY.astype(float), tmp_path), domain="real")
-    assert rows.kind == "real"
-    assert rows.direct is None
-    assert_same_bits(rows.all(), BINARY.astype(np.float32))
+def test_binary_containers_as_real_values(tmp_path):
+    for make in BINARY_ONLY.values():
+        rows = as_rows(make(BINARY.astype(float), tmp_path), domain="real")
+        assert rows.kind == "real"
+        assert rows.direct is None
+        assert_same_bits(rows.all(), BINARY.astype(np.float32))
 
 
 def test_grey8_is_the_float_image_divided_by_255():
@@ -403,11 +407,15 @@ def test_opening_needs_little_memory(make):
     assert peak < 40e6
 
 
-@pytest.mark.parametrize("dtype", ["?", "u1", "i8", "f2", "f4", "f8", ">f4"])
 @pytest.mark.parametrize("make", [np.array, np.asfortranarray, strided, sp.csr_array])
 @pytest.mark.parametrize("value", [1, -0.0, 0.5, -1, 2, np.nan])
-def test_compact_rows_are_the_same_rows(dtype, make, value, monkeypatch):
+def test_compact_rows_are_the_same_rows(make, value, monkeypatch):
     monkeypatch.setattr("rbmfast.data._CHUNK", 30)
+    for dtype in ("?", "u1", "i8", "f2", "f4", "f8", ">f4"):
+        check_compact(dtype, make, value)
+
+
+def check_compact(dtype, make, value):
     X = np.eye(9, 6)
     X[7, 2] = value
     with np.errstate(invalid="ignore"):
@@ -607,38 +615,25 @@ BAD_TYPES = {
 }
 
 
-@pytest.mark.parametrize("chunk", [1 << 20, 3])
-@pytest.mark.parametrize("case", BAD_VALUES)
-def test_bad_values(case, chunk, monkeypatch):
-    monkeypatch.setattr(data, "_CHUNK", chunk)
-    make, message = BAD_VALUES[case]
-    with pytest.raises(ValueError, match=message):
-        as_rows(make())
+BAD = {
+    (domain, name): (error, *case)
+    for error, domain, cases in (
+        (ValueError, "binary", BAD_VALUES | BAD_SHAPES),
+        (ValueError, "real", BAD_REAL_VALUES | BAD_SHAPES),
+        (TypeError, "binary", BAD_TYPES),
+        (TypeError, "real", BAD_TYPES),
+    )
+    for name, case in cases.items()
+}
 
 
-@pytest.mark.parametrize("chunk", [1 << 20, 3])
-@pytest.mark.parametrize("case", BAD_REAL_VALUES)
-def test_bad_real_values(case, chunk, monkeypatch):
-    monkeypatch.setattr(data, "_CHUNK", chunk)
-    make, message = BAD_REAL_VALUES[case]
-    with pytest.raises(ValueError, match=message):
-        as_rows(make(), domain="real")
-
-
-@pytest.mark.parametrize("domain", ["binary", "real"])
-@pytest.mark.parametrize("case", BAD_SHAPES)
-def test_bad_shapes(case, domain):
-    make, message = BAD_SHAPES[case]
-    with pytest.raises(ValueError, match=message):
-        as_rows(make(), domain=domain)
-
-
-@pytest.mark.parametrize("domain", ["binary", "real"])
-@pytest.mark.parametrize("case", BAD_TYPES)
-def test_bad_types(case, domain):
-    make, message = BAD_TYPES[case]
-    with pytest.raises(TypeError, match=message):
-        as_rows(make(), domain=domain)
+@pytest.mark.parametrize("case", BAD, ids=" ".join)
+def test_bad_input(case, monkeypatch):
+    error, make, message = BAD[case]
+    for chunk in (1 << 20, 3):
+        monkeypatch.setattr(data, "_CHUNK", chunk)
+        with pytest.raises(error, match=message):
+            as_rows(make(), domain=case[0])
 
 
 def test_1d_sparse_arrays():

@@ -46,7 +46,7 @@ def errors(printed: str) -> list[float]:
 def test_backprop(digits: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     example = load("mnist_backprop")
     monkeypatch.setattr(example, "SIZES", [784, 40, 30])
-    monkeypatch.setattr(example, "QUICK", {"pre-training": 5, "fine-tuning": 60})
+    monkeypatch.setattr(example, "QUICK", {"pre-training": 5, "fine-tuning": 40})
     printed = run(monkeypatch, capsys, example, digits, "--quick", "--seeds", 3)
     assert max(errors(printed)) < 10
 
@@ -79,7 +79,7 @@ def test_few_labels(
 ) -> None:
     monkeypatch.setattr(load("mnist_backprop"), "SIZES", [784, 40, 30])
     example = load("few_labels")
-    settings = ("--labels", 500, "--seeds", 0, "--pretraining", 3, "--fine-tuning", 60)
+    settings = ("--labels", 500, "--seeds", 0, "--pretraining", 2, "--fine-tuning", 40)
     printed = run(monkeypatch, capsys, example, digits, *settings)
     found = re.search(r"^mean +(\d+\.\d\d) +(\d+\.\d\d)$", printed, re.MULTILINE)
     assert found is not None

@@ -49,14 +49,14 @@ def test_it_follows_log_z() -> None:
 
 
 def test_the_claimed_error_is_that_of_chains_that_remember() -> None:
-    """The spread over 100 seeds is what is claimed within a third: false alarms of 1e-4."""
+    """The spread over 40 seeds is what is claimed within a half: false alarms of 1e-4."""
     rbm, _ = trained()
     truth = rf.log_partition(rbm).value
     tracker = LogZTracker(n_chains=10, n_replicas=6, steps=30)
-    looks = np.array([tracker.look(rbm, {}, seed, 0) for seed in range(100)])
+    looks = np.array([tracker.look(rbm, {}, seed, 0) for seed in range(40)])
     error, claimed = looks[:, 0] - truth, looks[:, 1].mean()
-    assert 0.67 < error.std() / claimed < 1.5
-    assert abs(error.mean()) < 4 * error.std() / 10
+    assert 0.55 < error.std() / claimed < 1.6
+    assert abs(error.mean()) < 4 * error.std() / 40**0.5
 
 
 def test_the_acceptance_ratio() -> None:

@@ -28,7 +28,7 @@ from rbmfast.models import DBN
 from rbmfast.random import MAX_ROW
 
 ALARM = 1e-6
-N_SAMPLES = 50_000
+N_SAMPLES = 20_000
 FEWER = 15_000
 
 
@@ -297,7 +297,7 @@ def test_sample_visible_draws_layer_by_layer() -> None:
 @pytest.mark.parametrize("sizes", [(4, 3), (5, 4, 3), (4, 3, 3, 3)])
 def test_sample_follows_the_distribution_of_the_network(sizes: tuple[int, ...]) -> None:
     dbn = network(sizes)
-    v = dbn.sample(N_SAMPLES, steps=60, seed=1)
+    v = dbn.sample(N_SAMPLES, steps=40, seed=1)
     assert v.dtype == np.uint8
     assert agrees(counts(v), exact(dbn))
 
@@ -306,7 +306,7 @@ def test_sample_follows_the_distribution_of_the_network(sizes: tuple[int, ...]) 
 def test_sampled_means_have_the_means_of_the_network(sizes: tuple[int, ...]) -> None:
     # Means lie in [0, 1], so that a standard error is at most 0.5 / sqrt(N): 5.5 of them, alarm 4e-8 each.
     dbn = network(sizes)
-    p = dbn.sample(N_SAMPLES, steps=60, seed=1, last="mean")
+    p = dbn.sample(N_SAMPLES, steps=40, seed=1, last="mean")
     assert p.dtype == np.float32 and ((p > 0) & (p < 1)).all()
     assert_allclose(p.mean(axis=0), exact(dbn) @ all_states(sizes[0]), atol=5.5 * 0.5 / N_SAMPLES**0.5)
 
@@ -350,7 +350,7 @@ def test_labels_and_start_together() -> None:
 def test_gaussian_visible_units() -> None:
     # p(v) is a mixture of unit normals around W h1 + a. Means within 5.5 standard errors: alarm 4e-8 each.
     dbn = network((3, 3, 2), visible="gaussian")
-    v = dbn.sample(N_SAMPLES, steps=60, seed=1)
+    v = dbn.sample(N_SAMPLES, steps=40, seed=1)
     assert v.dtype == np.float32
     p = np.exp(log_probabilities(dbn.top))
     centres = all_states(3) @ dbn.generative[0].W.T.astype(float) + dbn.generative[0].a
@@ -358,7 +358,7 @@ def test_gaussian_visible_units() -> None:
     variance = 1 + p @ (centres - mean) ** 2
     assert (np.abs(v.mean(axis=0) - mean) < 5.5 * np.sqrt(variance / N_SAMPLES)).all()
     assert_allclose(v.var(axis=0), variance, rtol=0.05)
-    assert_allclose(dbn.sample(N_SAMPLES, 60, seed=1, last="mean").mean(axis=0), mean, atol=0.05)
+    assert_allclose(dbn.sample(N_SAMPLES, 40, seed=1, last="mean").mean(axis=0), mean, atol=0.05)
     assert dbn.reconstruct(v[:5]).shape == (5, 3)
     assert dbn.sample_visible(all_states(2), seed=1).dtype == np.float32
 

@@ -40,14 +40,14 @@ def agrees(counts: np.ndarray, probabilities: np.ndarray) -> bool:
 
 def test_sample_follows_the_distribution_of_the_model() -> None:
     rbm = model()
-    v = rbm.sample(50_000, steps=60, seed=1)
+    v = rbm.sample(20_000, steps=30, seed=1)
     assert agrees(np.bincount(numbers(v), minlength=16), np.exp(log_probabilities(rbm)))
 
 
 def test_hidden_states_of_sample_belong_to_the_chain() -> None:
     # The returned pair is (h, v given h): v must follow P(v | h), and h the marginal of the model.
     rbm = model()
-    v, h = rbm.sample(100_000, steps=60, seed=1, return_hidden=True)
+    v, h = rbm.sample(40_000, steps=30, seed=1, return_hidden=True)
     mirrored = rf.RBM.from_arrays(rbm.W.T, rbm.b, rbm.a)
     assert agrees(np.bincount(numbers(h), minlength=8), np.exp(log_probabilities(mirrored)))
     here = v[numbers(h) == 5]
@@ -66,7 +66,7 @@ def test_gibbs_keeps_the_distribution_of_the_model() -> None:
 def test_gaussian_visible_sample_has_the_right_moments() -> None:
     # p(v) is a mixture of 2**m unit normals at a + W h. Means within 5.5 standard errors: alarm 4e-8 each.
     rbm = model(3, 2, visible="gaussian")
-    v, _ = rbm.sample(40_000, steps=60, seed=1, return_hidden=True)
+    v, _ = rbm.sample(20_000, steps=30, seed=1, return_hidden=True)
     assert v.dtype == np.float32
     H = all_states(2)
     centres = H @ rbm.W.T.astype(float) + rbm.a

@@ -117,7 +117,7 @@ def test_swaps_are_accepted_as_often_as_they_should() -> None:
     """One joint state, many chains: the accepted swaps are binomial."""
     rbm = model(3, 2)
     ladder = Ladder(make_path(rbm, [0.5] * 3), check_betas(2), 3, Purpose.TEMPERING, Purpose.SWAP)
-    n, seen = 20_000, 0
+    n, seen = 10_000, 0
     for i, j in itertools.permutations(range(8), 2):
         v = np.repeat(all_states(3)[[i, j]][:, None], n, axis=1)
         sent = ladder.path.interaction(v.reshape(-1, 3)).reshape(2, n, -1)
@@ -153,7 +153,7 @@ def test_swaps_follow_the_specification() -> None:
 
 def test_samples_follow_the_distribution_of_the_model() -> None:
     rbm = model()
-    v, h = rbm.sample(40_000, 30, seed=1, method="tempering", n_replicas=4, return_hidden=True)
+    v, h = rbm.sample(10_000, 30, seed=1, method="tempering", n_replicas=4, return_hidden=True)
     joint = numbers(np.hstack([v, h]))
     states = all_states(7)
     p = np.exp(-rbm.energy(states[:, :4], states[:, 4:]))
@@ -162,7 +162,7 @@ def test_samples_follow_the_distribution_of_the_model() -> None:
 
 def test_every_replica_follows_its_model() -> None:
     rbm = model()
-    sampler = rf.ParallelTempering(rbm, 40_000, betas=[0, 0.2, 0.7, 1], base=[0.3, 0.5, 0.6, 0.8], seed=4)
+    sampler = rf.ParallelTempering(rbm, 10_000, betas=[0, 0.2, 0.7, 1], base=[0.3, 0.5, 0.6, 0.8], seed=4)
     sampler.run(30)
     base = sampler._ladder.path.base.astype(float)
     for beta, v in zip(sampler.betas, sampler._v, strict=True):
@@ -181,7 +181,7 @@ def test_two_modes_get_their_weights_where_gibbs_chains_stay() -> None:
     v = np.concatenate([sampler.run(thin) for _ in range(8)])
     assert (sampler.round_trips > 10).all()
     assert agrees(np.bincount(numbers(v), minlength=256), p)
-    stuck = rbm.sample(2000, 880, seed=1, start=np.zeros((2000, 8)))
+    stuck = rbm.sample(500, 880, seed=1, start=np.zeros((500, 8)))
     assert not agrees(np.bincount(numbers(stuck), minlength=256), p)
 
 
@@ -195,7 +195,7 @@ def correlation(sampler: rf.ParallelTempering, steps: int, lag: int) -> float:
 def test_gaussian_visible_units_have_the_right_moments() -> None:
     # p(v) is a mixture of 2**m unit normals at a + W h. Means within 5.5 standard errors: alarm 4e-8 each.
     rbm = model(3, 2, visible="gaussian")
-    v = rbm.sample(8_000, 30, seed=1, method="tempering", n_replicas=4)
+    v = rbm.sample(8_000, 20, seed=1, method="tempering", n_replicas=4)
     assert v.dtype == np.float32
     H = all_states(2)
     centres = H @ rbm.W.T.astype(float) + rbm.a
