@@ -51,3 +51,14 @@ def _all_threads_for_small_tests() -> None:
     from rbmfast import _engine as engine
 
     engine.set_least_thread_time(0)
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """For many small updates, where threads would only wait for each other."""
+    import rbmfast as rf
+
+    before = rf.get_num_threads()
+    rf.set_num_threads(1)
+    yield
+    rf.set_num_threads(before)

@@ -24,7 +24,7 @@ COMPILER = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").spli
 
 def run(folder: Path, *arguments: str) -> str:
     """What a fresh Python prints that runs in `folder` and sees this rbmfast."""
-    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent), "CFLAGS": "-O0"}  # compiled soon
     done = subprocess.run(
         [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
     )

@@ -293,7 +293,7 @@ print(json.dumps(Parallel(n_jobs={n_jobs}, backend={backend!r})(jobs)))
 
 
 @counts_threads
-@pytest.mark.parametrize("n_jobs", [2, 3])
+@pytest.mark.parametrize("n_jobs", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_processes_of_joblib(n_jobs: int) -> None:
     """It shares the CPUs out among its processes, through OMP_NUM_THREADS."""
     pytest.importorskip("joblib")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -50,14 +51,22 @@ def test_compare_sklearn() -> None:
     assert [line.split()[0] for line in text.splitlines()[-3:]] == ["rbmfast", "scikit-learn", "the"]
 
 
+def exit_code(monkeypatch: pytest.MonkeyPatch, script: str, *argv: str) -> object:
+    """Of a script that does not get far, and so may run in this process."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.setattr(sys, "argv", [script, *argv])
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(BENCHMARKS / script), run_name="__main__")
+    return stopped.value.code
+
+
 @pytest.mark.parametrize("script", ["compare_cd.py", "compare_isa.py", "compare_sklearn.py"])
-def test_a_typo(script: str) -> None:
-    command = [sys.executable, str(BENCHMARKS / script), "--threads", "two"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": PACKAGE})
-    assert done.returncode == 2
-    assert "--threads: must be numbers from 1 to 4096, such as 1,2, got 'two'" in done.stderr
+def test_a_typo(script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(monkeypatch, script, "--threads", "two") == 2
+    assert "--threads: must be numbers from 1 to 4096, such as 1,2, got 'two'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in BENCHMARKS.glob("compare_*.py")))
-def test_help(script: str) -> None:
-    assert printed(script, "--help").startswith(f"usage: {script}")
+def test_help(script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(monkeypatch, script, "--help") == 0
+    assert capsys.readouterr().out.startswith(f"usage: {script}")

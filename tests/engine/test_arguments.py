@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import textwrap
 from collections.abc import Callable
@@ -253,10 +254,13 @@ WRONG: dict[str, Callable[[], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_arguments_raise(name: str) -> None:
-    with pytest.raises((TypeError, ValueError, IndexError, OverflowError)):
-        WRONG[name]()
+def test_wrong_arguments_raise() -> None:
+    taken = []
+    for name, call in WRONG.items():
+        with contextlib.suppress(TypeError, ValueError, IndexError, OverflowError):
+            call()
+            taken.append(name)
+    assert taken == []
 
 
 def test_the_right_arguments_do_not() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -254,15 +253,6 @@ def test_labels_may_be_probabilities() -> None:
 
 
 # --- Learning ----------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Many small updates: threads would only wait for each other."""
-    before = rf.get_num_threads()
-    rf.set_num_threads(1)
-    yield
-    rf.set_num_threads(before)
 
 
 def clusters(n: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

@@ -15,6 +15,8 @@ from training.helpers import random_rows
 
 import rbmfast as rf
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 BEST = -3.379  # nats per draw of bars and stripes
 
 
@@ -32,8 +34,10 @@ def test_the_best_possible_value() -> None:
 
 @pytest.mark.parametrize(
     "method, n_hidden, epochs",
-    [(rf.PCD(10, n_chains=100), 16, 10_000), (rf.CD(10), 20, 20_000)],
-    ids=["pcd", "cd"],
+    [
+        pytest.param(rf.PCD(10, n_chains=100), 16, 10_000, id="pcd"),
+        pytest.param(rf.CD(10), 20, 20_000, id="cd", marks=pytest.mark.slow),
+    ],
 )
 def test_bars_and_stripes(method: Any, n_hidden: int, epochs: int) -> None:
     """Within 0.15 nats of the entropy of the data."""
@@ -135,9 +139,15 @@ def model_moments(rbm: rf.RBM) -> tuple[NDArray[np.float64], NDArray[np.float64]
     return mean, np.eye(len(a)) + (centres - mean).T @ ((centres - mean) * p[:, None])
 
 
-@pytest.mark.parametrize("method", [rf.CD(5), rf.PCD(1, n_chains=200)], ids=str)
-@pytest.mark.parametrize("centered", [False, True])
-@pytest.mark.parametrize("n_hidden", [1, 3])
+@pytest.mark.parametrize(
+    ("n_hidden", "centered", "method"),
+    [
+        pytest.param(*case, marks=() if fast else pytest.mark.slow)
+        for case in itertools.product((1, 3), (False, True), (rf.CD(5), rf.PCD(1, n_chains=200)))
+        for fast in [(case[0] == 1) ^ case[1] ^ (case[2] == rf.CD(5))]  # every pair of settings
+    ],
+    ids=str,
+)
 def test_gaussian_units(method: Any, centered: bool, n_hidden: int) -> None:
     """Mean within 0.08, covariance within 0.15 (standard errors of the data alone: 0.03 and 0.05)."""
     X = gaussian_toy(4000)

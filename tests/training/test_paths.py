@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from engine.harness import pairwise
 from training.helpers import StepCD, StepPCD, assert_same_bits, learn, random_rows
 
 import rbmfast as rf
@@ -50,9 +51,7 @@ def test_cd(name: str, k: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:the weights have become large")
-@pytest.mark.parametrize("k", [1, 3])
-@pytest.mark.parametrize("n_chains", [None, 7, 23])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name, n_chains, k", pairwise(tuple(CASES), (None, 7, 23), (1, 3)))
 def test_pcd(name: str, n_chains: int | None, k: int, tmp_path: Path) -> None:
     fused = learn(X, tmp_path, method=rf.PCD(k, n_chains), **CASES[name])
     assert_same_bits(fused, learn(X, tmp_path, method=StepPCD(k, n_chains), **CASES[name]))
