@@ -14,6 +14,7 @@ static const struct {
     {"avx2", rbmk_cpu_has_avx2, &rbmk_avx2},
     {"avx512", rbmk_cpu_has_avx512, &rbmk_avx512},
     {"amx", rbmk_cpu_has_amx, &rbmk_amx},
+    {"neon", rbmk_cpu_always, &rbmk_neon}, /* where it was built */
 };
 enum { N_PATHS = sizeof paths / sizeof *paths };
 

@@ -46,7 +46,7 @@ struct rbmk_kernels {
 };
 
 /* The paths, isa/<name>/kernels.c: NULL where this compiler could not build one. */
-extern const rbmk_kernels *const rbmk_portable, *const rbmk_avx2, *const rbmk_avx512, *const rbmk_amx;
+extern const rbmk_kernels *const rbmk_portable, *const rbmk_avx2, *const rbmk_avx512, *const rbmk_amx, *const rbmk_neon;
 
 const rbmk_kernels *rbmk_current_kernels(void);
 

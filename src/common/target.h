@@ -40,5 +40,8 @@
 #define RBMK_BUILD_AMX 1
 #endif
 #endif
+#if defined(__aarch64__) && defined(__ARM_NEON) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define RBMK_BUILD_NEON 1
+#endif
 
 #endif

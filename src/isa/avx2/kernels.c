@@ -10,19 +10,10 @@
 RBMK_TARGET_BEGIN("avx2,popcnt") /* no CPU has the first without the second */
 
 #include "../../common/philox.h"
+#include "../../common/positions.h"
 #include "../../common/scalar.h"
 
 #define RBMK_OWN_LISTS
-
-/* For each byte the positions of its bits, one byte each, lowest first. */
-#define COUNT4(m) (((m) & 1) + ((m) >> 1 & 1) + ((m) >> 2 & 1) + ((m) >> 3 & 1))
-#define COUNT8(m) (COUNT4(m) + COUNT4((m) >> 4))
-#define BIT(m, b) ((uint64_t)((m) >> (b) & 1) * (b) << 8 * COUNT8((m) & ((1 << (b)) - 1)))
-#define BITS(m) (BIT(m, 1) | BIT(m, 2) | BIT(m, 3) | BIT(m, 4) | BIT(m, 5) | BIT(m, 6) | BIT(m, 7))
-#define BITS4(m) BITS(m), BITS(m + 1), BITS(m + 2), BITS(m + 3)
-#define BITS16(m) BITS4(m), BITS4(m + 4), BITS4(m + 8), BITS4(m + 12)
-#define BITS64(m) BITS16(m), BITS16(m + 16), BITS16(m + 32), BITS16(m + 48)
-static const uint64_t positions[256] = {BITS64(0), BITS64(64), BITS64(128), BITS64(192)};
 
 /* A bit for each of n <= 64 states. */
 static inline uint64_t bits_of(const uint8_t *states, int n)
