@@ -48,7 +48,8 @@ static void uniform_u32(int n, int unit, const rbmk_counter *counter, uint32_t *
             philox16(block, counter, high);
             philox16(block | RBMK_LOW_HALVES, counter, low);
         }
-        for (int l = 0; l < 16 && j + l < n; l++)
+        const int lanes = n - j < 16 ? n - j : 16;
+        for (int l = 0; l < lanes; l++)
             out[j + l] = (uint32_t)half_word(high[t / 2][l], t) << 16 | (uint32_t)half_word(low[t / 2][l], t);
     }
 }
@@ -71,6 +72,11 @@ static inline int decide16(const float *restrict x, const int32_t *restrict thre
 }
 #endif
 
+#ifndef RBMK_OWN_THRESHOLD
+/* Below which a uniform has to be for the rarer state. */
+static inline uint32_t threshold_of(float x) { return threshold1(rare_probability(x)); }
+#endif
+
 /* A unit takes its rarer state iff its uniform is below 2^32 p. The high halves decide all but ties, so the low ones
  * are drawn for about one vector in 4000. */
 static inline void bernoulli16(const float *restrict x, int t, const uint32_t high[4][16], uint32_t block,
@@ -78,7 +84,7 @@ static inline void bernoulli16(const float *restrict x, int t, const uint32_t hi
 {
     int32_t threshold[16];
     for (int l = 0; l < 16; l++)
-        threshold[l] = (int32_t)threshold1(rare_probability(x[l]));
+        threshold[l] = (int32_t)threshold_of(x[l]);
     if (decide16(x, threshold, high[t / 2], 16 * (t % 2), state))
         return;
     uint32_t low[4][16];

@@ -9,9 +9,11 @@
 #include "elementwise.h" /* FOLD */
 #include "scalar.h"
 
+#ifndef RBMK_OWN_COMPARISONS
 static inline float signum(float w) { return w > 0.0f ? 1.0f : w < 0.0f ? -1.0f : 0.0f; }
 
 static inline float flush(float velocity) { return absolute(velocity) < 0x1p-100f ? 0.0f : velocity; }
+#endif
 
 /* Centres a row of the gradient in place and adds to the sums that the bias gradients need. */
 static inline void center_row(const rbmk_row_update *u, float *restrict g)

@@ -35,11 +35,13 @@ static inline uint64_t bits_of(const uint8_t *states, int n)
     return bits;
 }
 
-/* Positions of those of 64 bits that are on, counted from `first`, 8 a step without branches; whole words are written. */
+/* Positions of those of 64 bits that are on, counted from `first`, 8 a step without branches; whole words are
+ * written. */
 static inline int list_bits(uint64_t bits, int n, int first, uint8_t *index)
 {
     const uint64_t each = 0x0101010101010101u;
-    const uint64_t counts = vget_lane_u64(vreinterpret_u64_u8(vcnt_u8(vcreate_u8(bits))), 0) * each; /* running sums */
+    const uint8x8_t on = vcnt_u8(vcreate_u8(bits));
+    const uint64_t counts = vget_lane_u64(vreinterpret_u64_u8(on), 0) * each; /* running sums */
     (void)n;
     for (int j = 0; j < 8; j++) {
         const uint64_t word = positions[bits >> 8 * j & 0xFF] + (uint64_t)(first + 8 * j) * each;
@@ -48,17 +50,24 @@ static inline int list_bits(uint64_t bits, int n, int first, uint8_t *index)
     return (int)(counts >> 56);
 }
 
+/* An address in a register of its own, or GCC would not load in pairs from it. */
+static inline const int32_t *address(const int32_t *of)
+{
+    __asm__("" : "+r"(of));
+    return of;
+}
+
 #define RBMK_OWN_ADD_ROWS
 
 /* Add the listed rows of 4 * registers columns; fresh sums start at zero. */
-static inline void add_rows_of(int registers, const int32_t *from, int width, const uint8_t *index, int count, int fresh,
-                               int32_t *sums)
+static inline void add_quads(int registers, const int32_t *from, int width, const uint8_t *index, int count,
+                             int fresh, int32_t *sums)
 {
     int32x4_t s[16];
     for (int r = 0; r < registers; r++)
         s[r] = fresh ? vdupq_n_s32(0) : vld1q_s32(sums + 4 * r);
     for (int t = 0; t < count; t++) {
-        const int32_t *row = from + (size_t)index[t] * (size_t)width;
+        const int32_t *row = address(from + (size_t)index[t] * (size_t)width);
         for (int r = 0; r < registers; r++)
             s[r] = vaddq_s32(s[r], vld1q_s32(row + 4 * r));
     }
@@ -71,10 +80,10 @@ static inline void add_rows(const int32_t *panel, int width, const uint8_t *inde
                             int32_t *sums)
 {
     if (width == RBMK_PANEL)
-        add_rows_of(16, panel, RBMK_PANEL, index, count, fresh, sums);
+        add_quads(16, panel, RBMK_PANEL, index, count, fresh, sums);
     else
         for (int first = 0; first < width; first += 16)
-            add_rows_of(4, panel + first, width, index, count, fresh, sums + first);
+            add_quads(4, panel + first, width, index, count, fresh, sums + first);
 }
 
 #define RBMK_OWN_COLUMNS
@@ -92,6 +101,7 @@ static inline columns no_columns(void)
 
 static inline columns load_columns(const int32_t *from)
 {
+    from = address(from);
     return (columns){{vld1q_s32(from), vld1q_s32(from + 4), vld1q_s32(from + 8), vld1q_s32(from + 12)}};
 }
 
@@ -105,6 +115,8 @@ static inline columns add_columns(columns x, columns y)
 {
     for (int p = 0; p < 4; p++)
         x.part[p] = vaddq_s32(x.part[p], y.part[p]);
+    /* or GCC would load all entries first, and run out of registers */
+    __asm__("" : "+w"(x.part[0]), "+w"(x.part[1]), "+w"(x.part[2]), "+w"(x.part[3]));
     return x;
 }
 
@@ -130,27 +142,32 @@ static inline blocks4 philox_round(blocks4 b, uint32x4_t k0, uint32x4_t k1)
                      veorq_u32(veorq_u32(p0.val[1], b.x3), k1), p0.val[0]};
 }
 
-/* 16 neighbouring blocks at once. */
-static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
+/* 8 neighbouring blocks: as many as fit into the registers. */
+static inline void philox8(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16], int at)
 {
     static const uint32_t lanes[4] = {0, 1, 2, 3};
+    blocks4 low = {vaddq_u32(vdupq_n_u32(c0), vld1q_u32(lanes)), vdupq_n_u32(counter->c1), vdupq_n_u32(counter->c2),
+                   vdupq_n_u32(counter->c3)};
+    blocks4 high = low;
     uint32x4_t k0 = vdupq_n_u32(counter->k0), k1 = vdupq_n_u32(counter->k1);
-    blocks4 b[4];
-    for (int i = 0; i < 4; i++)
-        b[i] = (blocks4){vaddq_u32(vdupq_n_u32(c0 + 4 * (uint32_t)i), vld1q_u32(lanes)), vdupq_n_u32(counter->c1),
-                         vdupq_n_u32(counter->c2), vdupq_n_u32(counter->c3)};
+    high.x0 = vaddq_u32(low.x0, vdupq_n_u32(4));
     for (int round = 0; round < 10; round++) {
-        for (int i = 0; i < 4; i++)
-            b[i] = philox_round(b[i], k0, k1);
+        low = philox_round(low, k0, k1);
+        high = philox_round(high, k0, k1);
         k0 = vaddq_u32(k0, vdupq_n_u32(PHILOX_W0));
         k1 = vaddq_u32(k1, vdupq_n_u32(PHILOX_W1));
     }
-    for (int i = 0; i < 4; i++) {
-        vst1q_u32(out[0] + 4 * i, b[i].x0);
-        vst1q_u32(out[1] + 4 * i, b[i].x1);
-        vst1q_u32(out[2] + 4 * i, b[i].x2);
-        vst1q_u32(out[3] + 4 * i, b[i].x3);
-    }
+    vst1q_u32(out[0] + at, low.x0), vst1q_u32(out[0] + at + 4, high.x0);
+    vst1q_u32(out[1] + at, low.x1), vst1q_u32(out[1] + at + 4, high.x1);
+    vst1q_u32(out[2] + at, low.x2), vst1q_u32(out[2] + at + 4, high.x2);
+    vst1q_u32(out[3] + at, low.x3), vst1q_u32(out[3] + at + 4, high.x3);
+}
+
+/* 16 neighbouring blocks at once. */
+static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
+{
+    philox8(c0, counter, out, 0);
+    philox8(c0 + 8, counter, out, 8);
 }
 
 #define RBMK_OWN_DECIDE16
@@ -180,6 +197,23 @@ static inline int decide16(const float *x, const int32_t *threshold, const uint3
     return vmaxvq_u16(tie) == 0;
 }
 
+#define RBMK_OWN_THRESHOLD
+
+/* ARM converts to unsigned integers, too. */
+static inline uint32_t threshold_of(float x) { return (uint32_t)(rare_probability(x) * 4294967296.0f); }
+
+#define RBMK_OWN_COMPARISONS
+
+/* As those of common/update.h, but nothing is chosen by comparing floats: GCC asks about NaN apart, so that a step of
+ * four weights takes 46 instructions, not 34. */
+static inline float signum(float w) { return (float)((w > 0.0f) - (w < 0.0f)); }
+
+static inline float flush(float velocity)
+{
+    const int32_t bits = float_bits(velocity), least = 0x0D800000; /* 2^-100 */
+    return float_from_bits(bits & -((bits & 0x7FFFFFFF) >= least));
+}
+
 #define RBMK_OWN_GREY
 
 /* Positions and values of the levels that are not 0; returns how many. */
@@ -203,8 +237,8 @@ static inline int active_u16(const uint16_t *levels, int n, uint32_t *index, dou
 }
 
 /* 4 * registers columns of every active row. Fused multiply-adds change no bit: all sums are exact. */
-static inline void add_levels_of(int registers, const int32_t *from, int width, const uint32_t *index,
-                                 const double *value, int count, double *sums)
+static inline void add_level_quads(int registers, const int32_t *from, int width, const uint32_t *index,
+                                   const double *value, int count, double *sums)
 {
     float64x2_t low[8], high[8];
     for (int r = 0; r < registers; r++)
@@ -229,9 +263,9 @@ static inline void add_levels(const int32_t *panel, int width, const uint32_t *i
 {
     int first = 0;
     for (; first + 32 <= width; first += 32)
-        add_levels_of(8, panel + first, width, index, value, count, sums + first);
+        add_level_quads(8, panel + first, width, index, value, count, sums + first);
     if (first < width)
-        add_levels_of(4, panel + first, width, index, value, count, sums + first);
+        add_level_quads(4, panel + first, width, index, value, count, sums + first);
 }
 
 #define RBMK_OWN_QUANTISE
@@ -241,27 +275,32 @@ static inline void quantise(const float *W, int n, float scale, int32_t *q)
 {
     const float32x4_t limit = vdupq_n_f32(8388608.0f);
     int j = 0;
-    for (; j + 4 <= n; j += 4) {
-        const float32x4_t x = vminnmq_f32(vmulq_n_f32(vld1q_f32(W + j), scale), limit); /* the limit for NaN */
-        vst1q_s32(q + j, vcvtnq_s32_f32(vmaxnmq_f32(x, vnegq_f32(limit))));
-    }
+    for (; j + 16 <= n; j += 16)
+        for (int p = j; p < j + 16; p += 4) {
+            const float32x4_t x = vminnmq_f32(vmulq_n_f32(vld1q_f32(W + p), scale), limit); /* the limit for NaN */
+            vst1q_s32(q + p, vcvtnq_s32_f32(vmaxnmq_f32(x, vnegq_f32(limit))));
+        }
     for (; j < n; j++)
         q[j] = round1(W[j] * scale);
 }
 
 #define RBMK_OWN_TRANSPOSE
 
+static inline int64x2_t pairs(int32x4_t x) { return vreinterpretq_s64_s32(x); }
+
+static inline void store_pairs(int32_t *to, int64x2_t x) { vst1q_s32(to, vreinterpretq_s32_s64(x)); }
+
 /* 4 x 4 in registers: pairs, then halves. */
 static inline void transpose_4x4(const int32_t *tile, int ld, int32_t *out, int ld_out)
 {
     const int32x4_t r0 = vld1q_s32(tile), r1 = vld1q_s32(tile + ld);
     const int32x4_t r2 = vld1q_s32(tile + 2 * ld), r3 = vld1q_s32(tile + 3 * ld);
-    const int64x2_t even01 = vreinterpretq_s64_s32(vtrn1q_s32(r0, r1)), odd01 = vreinterpretq_s64_s32(vtrn2q_s32(r0, r1));
-    const int64x2_t even23 = vreinterpretq_s64_s32(vtrn1q_s32(r2, r3)), odd23 = vreinterpretq_s64_s32(vtrn2q_s32(r2, r3));
-    vst1q_s32(out, vreinterpretq_s32_s64(vtrn1q_s64(even01, even23)));
-    vst1q_s32(out + ld_out, vreinterpretq_s32_s64(vtrn1q_s64(odd01, odd23)));
-    vst1q_s32(out + 2 * ld_out, vreinterpretq_s32_s64(vtrn2q_s64(even01, even23)));
-    vst1q_s32(out + 3 * ld_out, vreinterpretq_s32_s64(vtrn2q_s64(odd01, odd23)));
+    const int64x2_t even01 = pairs(vtrn1q_s32(r0, r1)), odd01 = pairs(vtrn2q_s32(r0, r1));
+    const int64x2_t even23 = pairs(vtrn1q_s32(r2, r3)), odd23 = pairs(vtrn2q_s32(r2, r3));
+    store_pairs(out, vtrn1q_s64(even01, even23));
+    store_pairs(out + ld_out, vtrn1q_s64(odd01, odd23));
+    store_pairs(out + 2 * ld_out, vtrn2q_s64(even01, even23));
+    store_pairs(out + 3 * ld_out, vtrn2q_s64(odd01, odd23));
 }
 
 static inline void transpose(const int32_t *tile, int ld, int n_rows, int n_cols, int32_t *out, int ld_out)
