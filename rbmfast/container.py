@@ -24,14 +24,10 @@ section. Arrays are little-endian in C order; a bool is one byte, 0 or 1.
 ('example', {'rate': 0.1}, (2, 3))
 """
 
-import contextlib
-import errno
 import hashlib
 import json
 import math
 import os
-import secrets
-import stat
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BufferedReader
@@ -39,6 +35,8 @@ from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rbmfast.files import FileFormatError, FilePath, complete_file, file_name, naming
 
 __all__ = ["FORMAT_VERSION", "JSON", "FileFormatError", "read_file", "write_file"]
 
@@ -56,22 +54,17 @@ _MAX_DIMENSIONS = 32
 _MAX_BYTES = 1 << 62
 
 
-class FileFormatError(ValueError):
-    """A file is not one of ours, is damaged, or holds something else than was asked for."""
-
-
 def write_file(
-    path: str | os.PathLike[str], kind: str, meta: Mapping[str, JSON], arrays: Mapping[str, NDArray[Any]]
+    path: FilePath, kind: str, meta: Mapping[str, JSON], arrays: Mapping[str, NDArray[Any]]
 ) -> None:
     """Write arrays and metadata to a file, completely or not at all.
 
-    The file appears under its name only when all of it is on the disk. Until then, and when writing fails, an
-    existing file stays as it is. (A process that is killed may leave a ``.rbmfast-*.tmp`` beside it.)
+    See `rbmfast.files.complete_file`.
 
     Parameters
     ----------
-    path : str or PathLike
-        Where to write. Through a symbolic link its target is written. An existing file keeps its permissions.
+    path : str, bytes or PathLike
+        Where to write.
     kind : str
         What the file holds; `read_file` can insist on it.
     meta : mapping
@@ -85,6 +78,8 @@ def write_file(
         For metadata or a dtype that the file cannot hold.
     ValueError
         For NaN or infinity in `meta`.
+    OSError
+        The file cannot be written; the error names it.
 
     Examples
     --------
@@ -94,45 +89,15 @@ def write_file(
     stored = {name: _storable(name, array) for name, array in arrays.items()}
     header = _header(kind, meta, stored)
 
-    target = os.path.realpath(path)
-    folder = os.path.dirname(target)
-    mode = None
-    with contextlib.suppress(FileNotFoundError):
-        mode = os.stat(target).st_mode
-    if mode is not None and not stat.S_ISREG(mode):  # never replace /dev/null
-        code = errno.EISDIR if stat.S_ISDIR(mode) else errno.EINVAL
-        raise OSError(code, os.strerror(code), os.fspath(path))
-    if not os.path.isdir(folder):
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
-
-    temporary = os.path.join(folder, f".rbmfast-{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            digest = hashlib.sha256()
-            for block in _blocks(header, stored.values()):
-                digest.update(block)
-                file.write(block)
-            file.write(digest.digest())
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(temporary, stat.S_IMODE(mode))
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-    with contextlib.suppress(OSError):  # not every system can sync a folder, and the file is complete by now
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    with complete_file(path) as file:
+        digest = hashlib.sha256()
+        for block in _blocks(header, stored.values()):
+            digest.update(block)
+            file.write(block)
+        file.write(digest.digest())
 
 
-def read_file(
-    path: str | os.PathLike[str], kind: str | None = None
-) -> tuple[str, dict[str, Any], dict[str, NDArray[Any]]]:
+def read_file(path: FilePath, kind: str | None = None) -> tuple[str, dict[str, Any], dict[str, NDArray[Any]]]:
     """Read a file that `write_file` wrote.
 
     Nothing in the file is believed before its checksum has been verified, and no memory is allocated for an
@@ -140,7 +105,7 @@ def read_file(
 
     Parameters
     ----------
-    path : str or PathLike
+    path : str, bytes or PathLike
         The file.
     kind : str, optional
         What the file must hold.
@@ -168,15 +133,16 @@ def read_file(
     >>> read_file("biases.bin", kind="model")
     Traceback (most recent call last):
     ...
-    rbmfast.container.FileFormatError: 'biases.bin' holds 'example', not 'model'
+    rbmfast.files.FileFormatError: 'biases.bin' holds 'example', not 'model'
     """
-    with open(path, "rb") as file:
+    name = file_name(path)
+    with naming(name), open(name, "rb") as file:
         try:
             found, meta, arrays = _read(file)
         except FileFormatError as error:
-            raise FileFormatError(f"{os.fspath(path)!r} {error}") from error.__cause__
+            raise FileFormatError(f"{name!r} {error}") from error.__cause__
     if kind is not None and found != kind:
-        raise FileFormatError(f"{os.fspath(path)!r} holds {found!r}, not {kind!r}")
+        raise FileFormatError(f"{name!r} holds {found!r}, not {kind!r}")
     return found, meta, arrays
 
 
@@ -310,22 +276,3 @@ def _parse_header(
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
-
-
-def check_path(path: object, name: str) -> str | None:
-    """A file name or None; a clear error otherwise."""
-    if path is None:
-        return None
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"{name} must be a file name or None, got {path!r}")
-    return os.fsdecode(path)
-
-
-def check_destination(path: object, name: str) -> str | None:
-    """The name of a file that can be written, or None: what is found out at the end has cost all the work."""
-    file = check_path(path, name)
-    if file is not None and os.path.isdir(file):
-        raise IsADirectoryError(f"{name} must be a file name, got the folder {file!r}")
-    if file is not None and not os.path.isdir(os.path.dirname(os.path.abspath(file))):
-        raise FileNotFoundError(f"{name} must lie in an existing folder, got {file!r}")
-    return file

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
-from rbmfast.container import FileFormatError, read_file
+from rbmfast.container import read_file
+from rbmfast.files import FileFormatError, FilePath, blaming, file_name
 from rbmfast.models import DBN, RBM, ClassRBM, Network
 
 MODELS: dict[str, Any] = {  # kinds of files that hold one
@@ -18,16 +18,17 @@ ELSEWHERE = {
     "checkpoint": "a checkpoint of a training run: pass it to rf.train(..., resume=...)",
     "pretraining": "a checkpoint of a pre-training: pass it to rf.pretrain(..., resume=...)",
     "up-down": "a checkpoint of up-down fine-tuning: pass it to rf.up_down(..., resume=...)",
+    "annealing": "a checkpoint of annealed importance sampling: pass it to rf.log_partition(..., resume=...)",
     "fine-tuning": "a checkpoint of fine-tuning: pass it to rf.fine_tune(..., resume=...)",
 }
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: FilePath) -> Any:
     """Read a model that its `save` method wrote.
 
     Parameters
     ----------
-    path : str or PathLike
+    path : str, bytes or PathLike
         The file.
 
     Returns
@@ -54,11 +55,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     >>> rf.load("small.rbm")
     RBM(4, 2, visible='gaussian')
     """
-    kind, meta, arrays = read_file(path)
+    name = file_name(path)
+    kind, meta, arrays = read_file(name)
     if kind not in MODELS:
         what = ELSEWHERE.get(kind, f"{kind!r}, which this version does not know")
-        raise FileFormatError(f"{os.fspath(path)!r} holds no model but {what}")
-    try:
+        raise FileFormatError(f"{name!r} holds no model but {what}")
+    with blaming(name, "holds no valid model"):
         return MODELS[kind].from_state(meta, arrays)
-    except (TypeError, ValueError) as error:
-        raise FileFormatError(f"{os.fspath(path)!r} holds no valid model: {error}") from error

@@ -6,16 +6,20 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rbmfast.container import JSON, FileFormatError, read_file, write_file
+from rbmfast.container import JSON, read_file, write_file
+from rbmfast.files import blaming, entry
 from rbmfast.models.path import Path
-from rbmfast.random import Purpose
+from rbmfast.random import Purpose, check_integer, check_seed
 from rbmfast.reference import F32, STREAM_VERSION, States
 from rbmfast.units.base import F64
 
 KIND = "annealing"
+INCOMPLETE = "is not a complete checkpoint"
 MODEL, SAMPLES = "the model, base or schedule", "the samples"  # known by their digests only
 FIRST_STEP = 2  # half-step 0 is the start's
 SECONDS = 30.0  # between two checkpoints
@@ -92,21 +96,36 @@ class Route:
 
     def take_up(self, file: str) -> tuple[int, States, F64]:
         """How far chains on this route had come, their states and log-weights; an error if on another."""
-        _, meta, arrays = read_file(file, kind=KIND)
-        if not {"settings", "at"} <= meta.keys() or not {"v", "log_weights"} <= arrays.keys():
-            raise FileFormatError(f"{file!r} is not a complete checkpoint")
+        settings, meta, arrays = _read(file)
         for name, value in self.describe().items():
-            former = meta["settings"].get(name)
+            former = settings.get(name)
             if former != value and name in (MODEL, SAMPLES):
                 raise ValueError(f"resume: {name} is not that of {file!r}")
             if former != value:
                 raise ValueError(f"resume: {name} is {value!r}, but was {former!r} in {file!r}")
-        return meta["at"], arrays["v"], arrays["log_weights"]
+        with blaming(file, INCOMPLETE):
+            at = check_integer(entry(meta, "at", int), "at", low=0, high=len(self.betas) - 1)
+            rows = self.path.down.target.rows(arrays["v"], len(self.path.base), "v")
+            log_weights = arrays["log_weights"]
+            if not rows.n_rows == len(log_weights) == log_weights.size == self.n_chains:
+                raise ValueError(f"v and log_weights must be of {self.n_chains} chains")
+            if log_weights.dtype != np.float64 or np.isnan(log_weights).any():
+                raise ValueError("log_weights must be float64 numbers")
+            return at, rows.all(), log_weights
+
+
+def _read(file: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, NDArray[Any]]]:
+    """Settings of the run that was saved, all of its metadata, its arrays."""
+    _, meta, arrays = read_file(file, kind=KIND)
+    with blaming(file, INCOMPLETE):
+        return entry(meta, "settings", dict), meta, arrays
 
 
 def seed_of(file: str) -> int:
     """The seed of the run that was saved."""
-    return int(read_file(file, kind=KIND)[1].get("settings", {}).get("seed", 0))
+    settings, _, _ = _read(file)
+    with blaming(file, INCOMPLETE):
+        return check_seed(entry(settings, "seed", int))
 
 
 def digest(states: States) -> str:

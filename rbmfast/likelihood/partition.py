@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rbmfast.container import check_destination, check_path
+from rbmfast.files import FilePath, check_destination, check_path
 from rbmfast.likelihood import ais
 from rbmfast.likelihood._checks import check_rbm
 from rbmfast.likelihood.enumeration import can_enumerate, exact_log_z
@@ -38,8 +38,8 @@ def log_partition(
     schedule: str | ArrayLike = "linear",
     samples: Any = None,
     seed: SeedLike = None,
-    checkpoint: str | os.PathLike[str] | None = None,
-    resume: str | os.PathLike[str] | None = None,
+    checkpoint: FilePath | None = None,
+    resume: FilePath | None = None,
 ) -> LogPartition:
     """Log Z, the logarithm of the sum of exp(-E(v, h)) over all states of the model.
 
@@ -154,8 +154,8 @@ def _plan(
     base: ArrayLike | str | None,
     schedule: str | ArrayLike,
     seed: SeedLike,
-    checkpoint: str | os.PathLike[str] | None,
-    resume: str | os.PathLike[str] | None,
+    checkpoint: FilePath | None,
+    resume: FilePath | None,
 ) -> ais.Plan:
     saved, former = check_destination(checkpoint, "checkpoint"), check_path(resume, "resume")
     key = seed_of(former) if seed is None and former is not None else check_seed(seed)

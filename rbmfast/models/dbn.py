@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, overload
 
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows, computed_rows
+from rbmfast.files import FilePath
 from rbmfast.models.chains import Chains
 from rbmfast.models.class_rbm import MAX_CLASSES, ClassRBM
 from rbmfast.models.labels import check_labels, join, one_hot
@@ -913,7 +913,7 @@ class DBN:
 
     # --- Files -------------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: FilePath) -> None:
         """Write the network to one file, which `rbmfast.load` reads.
 
         The file appears complete or not at all, and holds the exact float32 numbers: a loaded network gives
@@ -921,7 +921,7 @@ class DBN:
 
         Parameters
         ----------
-        path : str or PathLike
+        path : str, bytes or PathLike
             Where to write; an existing file is replaced.
 
         Raises

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from rbmfast import _engine as engine
 from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows
+from rbmfast.files import FilePath
 from rbmfast.models.parameters import as_numbers, check_parameter
 from rbmfast.random import Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import F32, GREY, States
@@ -350,12 +350,12 @@ class Network:
 
     # --- Files and other libraries ------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: FilePath) -> None:
         """Write the network to a file that `rbmfast.load` reads.
 
         Parameters
         ----------
-        path : str or PathLike
+        path : str, bytes or PathLike
             Where to write, completely or not at all; an existing file is replaced.
 
         Raises

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, overload
@@ -13,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from rbmfast import _engine as engine
 from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows
+from rbmfast.files import FilePath
 from rbmfast.models.chains import Chains
 from rbmfast.models.missing import check_mask, known_values, split_missing
 from rbmfast.models.parameters import Parameters, check_parameter, weight_shape
@@ -996,7 +996,7 @@ class RBM:
 
     # --- Files -------------------------------------------------------------------------------------------
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: FilePath) -> None:
         """Write the model to a file, which `rbmfast.load` reads.
 
         The file appears complete or not at all, and holds the exact float32 numbers: a loaded model gives the
@@ -1004,7 +1004,7 @@ class RBM:
 
         Parameters
         ----------
-        path : str or PathLike
+        path : str, bytes or PathLike
             Where to write; an existing file is replaced.
 
         Raises

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from types import NoneType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.container import JSON, FileFormatError, read_file, write_file
+from rbmfast.container import JSON, read_file, write_file
+from rbmfast.files import FileFormatError, blaming, entry
+from rbmfast.random import check_integer, check_seed
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.common import BasicPlan, BasicRun, under
 
+INCOMPLETE = "is not a complete checkpoint"
 DATA = ("X", "y", "sample_weight", "validation", "y of validation")  # their digests tell a reader nothing
 
 
@@ -43,30 +47,34 @@ class Checkpoint:
     ------
     FileFormatError
         It is no checkpoint, or is damaged.
+
+    Attributes
+    ----------
+    settings : dict
+        `BasicPlan.describe()` of the run.
+    seed : int
+        Of the run.
+    epoch : int
+        Epochs completed.
+    stopped : str or None
+        Why the run ended early, if it did.
     """
 
     def __init__(self, path: str, kind: str) -> None:
         self.path = path
         _, self.meta, self.arrays = read_file(path, kind=kind)
-        if not {"settings", "epoch", "stopped"} <= self.meta.keys():
-            raise FileFormatError(f"{path!r} is not a complete checkpoint")
-
-    @property
-    def seed(self) -> int:
-        """The seed of the run."""
-        return int(self.meta["settings"]["seed"])
-
-    @property
-    def epoch(self) -> int:
-        """Epochs completed."""
-        return int(self.meta["epoch"])
+        with blaming(path, INCOMPLETE):
+            self.settings = entry(self.meta, "settings", dict)
+            self.seed = check_seed(entry(self.settings, "seed", int))
+            self.epoch = check_integer(entry(self.meta, "epoch", int), "epoch", low=0)
+            self.stopped = entry(self.meta, "stopped", str, NoneType)
 
     def check(self, run: BasicRun, settings: dict[str, Any]) -> None:
         """Refuse to go on with other data or settings: a ValueError names the first that differs."""
-        saved = self.meta["settings"]
         for name, value in settings.items():
-            if saved.get(name) != value:
-                raise ValueError(f"resume: {_difference(name, saved.get(name), value)} in {self.path!r}")
+            before = self.settings.get(name)
+            if before != value:
+                raise ValueError(f"resume: {_difference(name, before, value)} in {self.path!r}")
         epochs = run.plan.epochs
         if epochs < self.epoch:
             raise ValueError(f"resume: epochs is {epochs}, but {self.epoch} are completed in {self.path!r}")
@@ -75,24 +83,28 @@ class Checkpoint:
             shape = (self.epoch + 1,) if name.startswith("history/") else expected.shape
             if array is None or array.shape != shape or array.dtype != expected.dtype:
                 raise FileFormatError(f"{self.path!r} lacks a proper array {name!r}")
-        for name in run.meta():
-            if name not in self.meta:
-                raise FileFormatError(f"{self.path!r} lacks {name!r}")
+            if not name.startswith("history/") and np.isnan(array).any():
+                raise FileFormatError(f"{self.path!r} holds NaN in the array {name!r}")
+        with blaming(self.path, INCOMPLETE):
+            for name, number in run.meta().items():
+                entry(self.meta, name, type(number))
 
     def restore(self, run: BasicRun) -> None:
         """Put the run where it was."""
-        run.restore(self.arrays, self.meta)
+        with blaming(self.path, INCOMPLETE):
+            run.restore(self.arrays, self.meta)
         run.epoch = self.epoch
         run.memories = [float(memory) for memory in self.arrays["memories"]]
         columns = [self.arrays[f"history/{name}"].tolist() for name in run.history]
         for values in zip(*columns, strict=True):
             run.history.append(dict(zip(run.history, values, strict=True)))
-        run.history.stopped = self.meta["stopped"]
+        run.history.stopped = self.stopped
 
     def restore_callbacks(self, plan: BasicPlan) -> None:
         """Give the callbacks back what they remember."""
-        for i, callback in enumerate(_remembering(plan)):
-            callback.restore(under(self.arrays, f"callbacks/{i}/"))
+        with blaming(self.path, INCOMPLETE):
+            for i, callback in enumerate(_remembering(plan)):
+                callback.restore(under(self.arrays, f"callbacks/{i}/"))
 
 
 def _common_arrays(run: BasicRun) -> dict[str, NDArray[Any]]:

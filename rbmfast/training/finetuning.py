@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
 
-from rbmfast.container import check_path
+from rbmfast.files import FilePath, check_path
 from rbmfast.models import Network
 from rbmfast.models.network import one_thread
 from rbmfast.models.parameters import can_be_parameters
@@ -43,9 +42,9 @@ def fine_tune(
     patience: int | None = None,
     callbacks: Iterable[Callback] = (),
     progress: bool = False,
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: FilePath | None = None,
     checkpoint_every: int = 1,
-    resume: str | os.PathLike[str] | None = None,
+    resume: FilePath | None = None,
 ) -> History:
     """Learn to give wanted outputs: descend the loss by backpropagation.
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rbmfast.container import check_destination
 from rbmfast.data import Rows
+from rbmfast.files import check_destination
 from rbmfast.models import Network
 from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
 from rbmfast.training._checks import check_flag, check_number

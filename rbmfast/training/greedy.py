@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rbmfast.container import JSON, FileFormatError, check_destination, check_path, read_file, write_file
+from rbmfast.container import JSON, read_file, write_file
 from rbmfast.data import Packed, Rows, as_rows, computed_rows
+from rbmfast.files import FilePath, blaming, check_destination, check_path, entry
 from rbmfast.models.dbn import DBN, I64
 from rbmfast.models.stack import MEAN, SAMPLE, Stack, layer_seed
 from rbmfast.random import Purpose, SeedLike, check_integer, check_seed
@@ -64,9 +65,9 @@ def pretrain(
     monitors: Iterable[Monitor] = (),
     callbacks: Iterable[Callback] = (),
     progress: bool = False,
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: FilePath | None = None,
     checkpoint_every: int = 1,
-    resume: str | os.PathLike[str] | None = None,
+    resume: FilePath | None = None,
 ) -> list[History]:
     """Train the RBMs of a deep belief network one after the other, from the lowest up.
 
@@ -374,12 +375,10 @@ class Saved:
     def __init__(self, path: str) -> None:
         self.path = path
         _, meta, arrays = read_file(path, kind=KIND)
-        try:
-            self.settings, self.start = meta["settings"], (meta["dbn"], arrays)
-            self.seed = check_seed(self.settings["seed"])
+        with blaming(path, "is not a complete checkpoint"):
+            self.settings, self.start = entry(meta, "settings", dict), (entry(meta, "dbn", dict), arrays)
+            self.seed = check_seed(entry(self.settings, "seed", int))
             self._dbn = DBN.from_state(*self.start)
-        except (KeyError, TypeError, ValueError) as error:
-            raise FileFormatError(f"{path!r} is not a complete checkpoint: {error}") from error
 
     def layer_file(self, i: int) -> str | None:
         """The checkpoint of RBM i; None if it had not begun."""
@@ -391,7 +390,9 @@ class Saved:
         for name, value in greedy.describe().items():
             before = self.settings.get(name)
             if before != value:
-                raise ValueError(f"resume: {_difference(name, before, value)} in {self.path!r}")
+                with blaming(self.path, "is not a complete checkpoint"):
+                    difference = _difference(name, before, value)
+                raise ValueError(f"resume: {difference} in {self.path!r}")
 
     def restore(self, dbn: DBN) -> None:
         """Give the network the parameters that the run started from."""

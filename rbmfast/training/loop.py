@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable
 from typing import Any
 
 from numpy.typing import ArrayLike
 
-from rbmfast.container import check_path
+from rbmfast.files import FilePath, check_path
 from rbmfast.models import RBM
 from rbmfast.random import SeedLike
 from rbmfast.training.base import Method
@@ -43,9 +42,9 @@ def train(
     monitors: Iterable[Monitor] = (),
     callbacks: Iterable[Callback] = (),
     progress: bool = False,
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: FilePath | None = None,
     checkpoint_every: int = 1,
-    resume: str | os.PathLike[str] | None = None,
+    resume: FilePath | None = None,
     state: TrainingState | None = None,
 ) -> History:
     """Learn from data: maximise the log-likelihood by stochastic gradient ascent.

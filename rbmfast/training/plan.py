@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rbmfast.container import check_destination
 from rbmfast.data import Rows
+from rbmfast.files import check_destination
 from rbmfast.models import RBM
 from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
 from rbmfast.reference import MAX_BATCH

@@ -225,6 +225,17 @@ class Run(BasicRun):
         self.notes.update(under(arrays, "notes/"))
         self.visible_means = arrays["visible_means"]
         self.updates = meta["updates"]
+        self._check_restored(meta["epoch"])
+
+    def _check_restored(self, epoch: int) -> None:
+        """Raise an error if these are no numbers of a run: a file can hold anything."""
+        self._check_parameters()
+        for state in self.states.values():
+            engine.Weights(state.W, state.exponent)
+        if self.chains is not None:
+            self.plan.rbm.hidden.rows(self.chains, self.plan.rbm.n_hidden, "chains")
+        if self.updates != epoch * self.plan.updates_per_epoch:
+            raise ValueError(f"updates must be {self.plan.updates_per_epoch} an epoch, got {self.updates}")
 
     # --- Learning -------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import repeat
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rbmfast import _engine as engine
-from rbmfast.container import check_path
+from rbmfast.files import FilePath, check_path
 from rbmfast.models import DBN
 from rbmfast.models.labels import join, one_hot
 from rbmfast.models.passes import Pass
@@ -53,9 +52,9 @@ def up_down(
     seed: SeedLike = None,
     validation: Any = None,
     progress: bool = False,
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: FilePath | None = None,
     checkpoint_every: int = 1,
-    resume: str | os.PathLike[str] | None = None,
+    resume: FilePath | None = None,
     callbacks: Iterable[Callback] = (),
 ) -> History:
     """Fine-tune a deep belief network as a whole, by the up-down algorithm (contrastive wake-sleep).
