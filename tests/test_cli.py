@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import importlib.util
+import itertools
 import json
 import os
 import shutil
@@ -13,6 +15,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +25,11 @@ import rbmfast as rf
 from rbmfast import bench
 from rbmfast.cli import bench as bench_command
 from rbmfast.cli import main
-from rbmfast.cli.common import complete_file, write_json
+from rbmfast.cli.common import write_json
 from rbmfast.cli.datafiles import read_data
+from rbmfast.cli.stopping import SIGNALS
+from rbmfast.container import read_file
+from rbmfast.training import checkpoint
 
 PACKAGE = str(Path(rf.__file__).parent.parent)
 LEVELS = np.random.default_rng(0).integers(0, 256, (60, 4, 4), dtype=np.uint8)
@@ -140,8 +146,14 @@ def test_as_a_process() -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_ctrl_c_is_one_line() -> None:
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("SIGINT", "interrupted"), ("SIGTERM", "ended by SIGTERM"), ("SIGHUP", "ended by SIGHUP")],
+)
+def test_what_was_learned_is_saved_at_a_signal(name: str, words: str) -> None:
+    """Schedulers send SIGTERM, more than once at times; closed terminals SIGHUP."""
     write_files()
+    number = getattr(signal, name)
     argv = ["train", "bits.npy", "-o", "m.rbm", "--epochs", "10000000", "--checkpoint", "run.ckpt"]
     process = subprocess.Popen(
         [sys.executable, "-m", "rbmfast", *argv],
@@ -149,15 +161,48 @@ def test_ctrl_c_is_one_line() -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # whatever we have inherited
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # whatever we have inherited
     )
-    while process.poll() is None and not Path("run.ckpt").exists():
+    while process.poll() is None and not (Path("run.ckpt").exists() and epochs("run.ckpt")):
         time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
+    if number != signal.SIGINT:
+        process.send_signal(number)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert error == "rbmfast: interrupted: wrote m.rbm as learned so far; go on with --resume run.ckpt\n"
+    assert process.returncode == 128 + number
+    assert error == f"rbmfast: {words}: wrote m.rbm as learned so far; go on with --resume run.ckpt\n"
     assert rf.load("m.rbm").visible_means is not None
+
+
+def epochs(checkpoint: str) -> int:
+    return read_file(checkpoint)[1]["epoch"]
+
+
+def test_signals_are_left_as_they_were(capsys: pytest.CaptureFixture[str]) -> None:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    assert main(["info"]) == 0
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
+def test_what_was_learned_is_saved_when_nobody_reads_on() -> None:
+    """``rbmfast train ... | head``."""
+    write_files()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rbmfast", "train", "bits.npy", "-o", "m.rbm", "--epochs", "10000000"],
+        env={**os.environ, "PYTHONPATH": PACKAGE},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None and process.stderr is not None
+    while not process.stdout.readline().startswith("epoch 1/"):
+        assert process.poll() is None
+    process.stdout.close()
+    assert process.wait(timeout=60) == 141
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert not rf.load("m.rbm").is_untouched
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX pipes")
@@ -169,7 +214,94 @@ def test_nobody_listens() -> None:
         done = subprocess.run(
             [sys.executable, "-m", "rbmfast", "info"], stdout=out, stderr=subprocess.PIPE, env=environment
         )
-    assert done.stderr == b""
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def full_disk(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """From now on, there is no room for files in folders of these names."""
+    replace = os.replace
+
+    def full(source: str, target: str) -> None:
+        if Path(target).parent.name in names:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source, None, target)
+        replace(source, target)
+
+    for name in names:
+        Path(name).mkdir()
+    Path("home").mkdir()
+    monkeypatch.setenv("HOME", str(Path("home").absolute()))
+    monkeypatch.setenv("USERPROFILE", str(Path("home").absolute()))
+    monkeypatch.setattr("os.replace", full)
+
+
+def test_a_full_disk_loses_nothing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files()
+    argv = ["train", "bits.npy", *FAST]
+    assert main([*argv, "-o", "m.rbm"]) == 0
+    full_disk(monkeypatch, "full")
+    error = fails(capsys, *argv, "-o", "full/m.rbm")
+    (place,) = Path("home").absolute().glob("*/m.rbm")
+    assert error == f"rbmfast: error: full/m.rbm: No space left on device; wrote {place} instead\n"
+    assert bits(str(place)) == bits("m.rbm")
+    for name in ("s.npy", "s.npz"):
+        error = fails(capsys, "sample", "m.rbm", "-n", "3", "--steps", "1", "-o", f"full/{name}")
+        (place,) = Path("home").absolute().glob(f"*/{name}")
+        assert error == f"rbmfast: error: full/{name}: No space left on device; wrote {place} instead\n"
+    assert not [*Path("full").iterdir()]
+
+
+def test_a_full_disk_keeps_the_checkpoint(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files()
+    argv = ["train", "bits.npy", *FAST, "--checkpoint", "run.ckpt"]
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.mkdtemp", lambda **_: "/none")
+        full_disk(patch, "full")
+        error = fails(capsys, *argv, "-o", "full/m.rbm")
+        assert error.endswith("full/m.rbm: No space left on device; go on with --resume run.ckpt\n")
+        assert fails(capsys, *argv[:-2], "-o", "full/m.rbm").endswith("; it is lost\n")
+    assert main([*argv, "-o", "m.rbm", "--resume", "run.ckpt"]) == 0
+    assert main([*argv, "-o", "whole.rbm"]) == 0
+    assert bits("m.rbm") == bits("whole.rbm")
+
+
+def test_no_room_for_a_checkpoint(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_files()
+    full_disk(monkeypatch, "full")
+    argv = ["train", "bits.npy", *FAST, "-o", "m.rbm", "--checkpoint", "full/run.ckpt"]
+    assert "full/run.ckpt: No space left on device" in fails(capsys, *argv)
+    assert not Path("m.rbm").exists()  # nothing was learned
+
+    save, count = checkpoint.write_file, itertools.count()
+
+    def full_in_the_end(*arguments: Any) -> None:
+        if next(count) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), arguments[0])
+        save(*arguments)
+
+    monkeypatch.setattr(checkpoint, "write_file", full_in_the_end)
+    assert main([*argv[:-1], "run.ckpt"]) == 2
+    said = capsys.readouterr().err
+    assert said == (
+        "rbmfast: warning: wrote m.rbm as learned so far; go on with --resume run.ckpt\n"
+        "rbmfast: error: run.ckpt: No space left on device\n"
+    )
+    assert not rf.load("m.rbm").is_untouched
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_no_room_for_what_is_printed() -> None:
+    with open("/dev/full", "wb") as full:
+        command = [sys.executable, "-m", "rbmfast", "info"]
+        environment = {**os.environ, "PYTHONPATH": PACKAGE}
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+    assert done.returncode == 2
+    assert done.stderr == "rbmfast: error: standard output: No space left on device\n"
 
 
 def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -771,15 +903,6 @@ def test_bench_without_threadpoolctl(
 
 
 # --- Small things ------------------------------------------------------------------------------------------
-
-
-def test_a_file_appears_complete_or_not_at_all() -> None:
-    Path("kept.txt").write_text("old")
-    with pytest.raises(RuntimeError), complete_file("kept.txt") as file:
-        file.write(b"new")
-        raise RuntimeError
-    assert Path("kept.txt").read_text() == "old"
-    assert [path.name for path in Path().iterdir()] == ["kept.txt"]
 
 
 def test_json_without_nan() -> None:

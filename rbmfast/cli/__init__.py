@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ from typing import Any
 
 import rbmfast as rf
 from rbmfast.cli import bench, demo, evaluate, info, sample, train
-from rbmfast.cli.common import CommandError, Parser, did_you_mean
+from rbmfast.cli.common import CommandError, Parser, did_you_mean, one_line
+from rbmfast.cli.stopping import Stopped, let_go, orderly, tell
 
 __all__ = ["main"]
 
@@ -24,7 +25,8 @@ COMMANDS: dict[str, Any] = {
     "bench": bench,
 }
 EXPECTED = (ValueError, TypeError, OSError, MemoryError, ImportError, FloatingPointError)
-FAILED, INTERRUPTED = 2, 130
+FAILED, SIGNAL = 2, 128
+INTERRUPTED, UNHEARD = SIGNAL + 2, SIGNAL + 13  # as after SIGINT and SIGPIPE
 
 EXAMPLES = """\
 examples:
@@ -50,26 +52,34 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 0, 2 after an error, 130 after Ctrl-C. Errors and warnings are one line on stderr each.
+        Exit status: 0, or 2 after an error, or 128 and the number of what ended it: 130 after Ctrl-C, 143
+        after SIGTERM, 129 after SIGHUP, 141 where the reader of a pipe is gone. Errors and warnings are one
+        line on stderr each.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), orderly():
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _show_warning
             arguments = _parse(argv)
             arguments.run(arguments)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed from the beginning
+                sys.stdout.flush()
         return 0
     except SystemExit as stop:  # --help and --version
         return stop.code if isinstance(stop.code, int) else 0
+    except Stopped as stop:
+        return _say(f"rbmfast: ended by {signal.Signals(stop.number).name}", str(stop), SIGNAL + stop.number)
     except KeyboardInterrupt as interrupt:
         return _say("rbmfast: interrupted", str(interrupt), INTERRUPTED)
     except BrokenPipeError:  # `rbmfast info | head`: nobody listens any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILED
+        return UNHEARD
     except EXPECTED as error:
-        return _say("rbmfast: error", _one_line(error), FAILED)
+        nameless = isinstance(error, OSError) and error.filename is None
+        where = "standard output: " if nameless and let_go() else ""
+        return _say("rbmfast: error", where + one_line(error), FAILED)
+    finally:
+        let_go()
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
@@ -101,18 +111,10 @@ def _unknown(word: str, parser: Parser) -> str:
     return f"{parser.prog} has no option {option}{did_you_mean(option, parser.option_names())}"
 
 
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
-        return where + error.strerror
-    text = " ".join(str(error).split())
-    return text or type(error).__name__
-
-
 def _say(what: str, detail: str, status: int) -> int:
-    print(f"{what}: {detail}" if detail else what, file=sys.stderr)
+    tell(f"{what}: {detail}" if detail else what)
     return status
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print("rbmfast: warning:", " ".join(str(message).split()), file=sys.stderr)
+    tell(f"rbmfast: warning: {' '.join(str(message).split())}")

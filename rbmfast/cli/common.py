@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import contextlib
 import difflib
+import functools
 import importlib.util
 import json
 import math
 import os
-import secrets
-from collections.abc import Callable, Iterable, Iterator
-from typing import IO, TYPE_CHECKING, Any, NoReturn, TypeAlias
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import rbmfast as rf
+from rbmfast.files import NO_FILE, complete_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +26,15 @@ Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
 
 class CommandError(ValueError):
     """Something is wrong with what was asked for; the message is for the user."""
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in a line; of the system's, the file and the reason."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{os.fsdecode(error.filename)}: " if error.filename is not None else ""
+        return where + error.strerror
+    text = " ".join(str(error).split())
+    return text or type(error).__name__
 
 
 # --- Arguments ---------------------------------------------------------------------------------------------
@@ -170,12 +181,16 @@ def engine_words() -> str:
 
 def check_output(path: str, *others: str | None) -> str:
     """`path` if a file can appear there and is none of the other files; an error before the long part."""
+    if not path:
+        raise CommandError("the name of a file to write is empty")
     for other in others:
         if other is not None and os.path.realpath(path) == os.path.realpath(other):
             raise CommandError(f"{path}: this file is named twice; nothing is overwritten")
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path):
         raise CommandError(f"{path}: is a folder; name a file")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise CommandError(f"{path}: {NO_FILE}")
     if not os.path.isdir(folder):
         raise CommandError(f"{path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK):
@@ -196,17 +211,36 @@ def make_folder(path: str) -> str:
     return path
 
 
-@contextlib.contextmanager
-def complete_file(path: str) -> Iterator[IO[bytes]]:
-    """A file to write that appears under its name once it is complete, or not at all."""
-    temporary = os.path.join(os.path.dirname(os.path.abspath(path)), f".rbmfast-{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-        os.replace(temporary, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+def write_all(files: Mapping[str, Callable[[str], object]], otherwise: str = "") -> None:
+    """Write files, each by a call with its name; what took hours must not be lost to a full disk.
+
+    Where that fails, a file of the same name is written in a new folder at home, or among temporary files. An
+    error says where it is in the end; `otherwise` is what else it says if that is nowhere.
+    """
+    problems = []
+    for path, write in files.items():
+        try:
+            write(path)
+        except OSError as error:
+            place = _write_elsewhere(path, write)
+            problems.append(one_line(error) + (f"; wrote {place} instead" if place else otherwise))
+    if problems:
+        raise CommandError("; ".join(problems))
+
+
+def _write_elsewhere(path: str, write: Callable[[str], object]) -> str:
+    """The name of the file, empty if it could not be written anywhere."""
+    for around in (functools.partial(os.path.expanduser, "~"), tempfile.gettempdir):
+        with contextlib.suppress(OSError):
+            folder = tempfile.mkdtemp(prefix="rbmfast-", dir=around())
+            place = os.path.join(folder, os.path.basename(path))
+            try:
+                write(place)
+            except BaseException:
+                os.rmdir(folder)
+                raise
+            return place
+    return ""
 
 
 def write_json(path: str, value: Any) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import rbmfast as rf
@@ -76,18 +77,13 @@ class DeepLearner(Learner):
         sizes = [n_features, *self.given.hidden]
         return rf.DBN(sizes, n_classes=n_classes or None, visible=self.given.visible, seed=self.given.seed)
 
-    @property
-    def has_begun(self) -> bool:
-        """See `Learner.has_begun`."""
-        return self.model.generative[0].visible_means is not None
+    def _checksum(self) -> int:
+        return zlib.crc32(self.model.generative[0].W)
 
-    def save(self) -> list[str]:
-        """See `Learner.save`."""
-        files = super().save()
-        if self.network is not None:
-            self.network.save(self.given.network)
-            files.append(self.given.network)
-        return files
+    def files(self) -> dict[str, Callable[[str], None]]:
+        """See `Learner.files`."""
+        network = {} if self.network is None else {self.given.network: self.network.save}
+        return {**super().files(), **network}
 
     def stages(self) -> Iterator[tuple[str, rf.History]]:
         """See `Learner.stages`."""

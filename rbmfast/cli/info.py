@@ -9,6 +9,7 @@ from typing import Any
 import rbmfast as rf
 from rbmfast.cli.kinds import load
 from rbmfast.container import read_file
+from rbmfast.files import blaming, entry
 
 SUMMARY = "what a file holds, or what this installation is"
 DESCRIPTION = """\
@@ -27,7 +28,9 @@ CHECKPOINTS = {  # kinds of files
     "pretraining": "a pre-training, as it began; the runs of its layers lie beside it: .0, .1, ...",
     "up-down": "up-down training",
     "fine-tuning": "fine-tuning",
+    "annealing": "annealed importance sampling",
 }
+DONE = {"epoch": "epochs", "updates": "updates", "at": "temperatures"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
         return
     what, meta, _ = read_file(arguments.file)
     if what in CHECKPOINTS:
-        facts = _checkpoint(CHECKPOINTS[what], meta)
+        with blaming(arguments.file, "is not a complete checkpoint"):
+            facts = _checkpoint(CHECKPOINTS[what], meta)
     else:
         model, kind = load(arguments.file)
         facts = kind.facts(model)
@@ -52,11 +56,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _checkpoint(what: str, meta: dict[str, Any]) -> dict[str, Any]:
-    settings = {name: value for name, value in meta["settings"].items() if value is not None}
+    settings = {name: value for name, value in entry(meta, "settings", dict).items() if value is not None}
     for i, layer in enumerate(settings.pop("layers", [])):
         settings[f"layer {i + 1}"] = ", ".join(f"{name} {value}" for name, value in layer.items() if value)
-    done = {name: meta[name] for name in ("epoch", "updates") if name in meta}
-    words = " and ".join(f"{n} {name.rstrip('s')}s" for name, n in done.items())
+    words = " and ".join(f"{meta[name]} {word}" for name, word in DONE.items() if name in meta)
     return {
         "checkpoint": f"of {what}{words and ', after '}{words}",
         "stopped": meta.get("stopped") or "no",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -106,16 +107,20 @@ class Learner:
         if labels and n_classes < 2:
             raise CommandError(f"{self.given.labels}: must hold two classes or more, holds {n_classes}")
         self.model = self.new_model(data.rows.n_features, n_classes)
+        self._new = self._checksum()
 
     @property
     def has_begun(self) -> bool:
         """Whether anything was learned."""
-        return self.model.visible_means is not None
+        return self._checksum() != self._new
 
-    def save(self) -> list[str]:
-        """Write what there is; the names of the files."""
-        self.model.save(self.given.output)
-        return [self.given.output]
+    def _checksum(self) -> int:
+        """Of the weights that are learned first."""
+        return zlib.crc32(self.model.W)
+
+    def files(self) -> dict[str, Callable[[str], None]]:
+        """What writes what there is, by the names of the files."""
+        return {self.given.output: self.model.save}
 
     def _rows(self, part: Examples) -> Rows:
         """The rows that the RBM is to learn."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,17 @@ from rbmfast.cli.common import (
     add_threads,
     check_output,
     check_picture,
-    complete_file,
     image_size,
     listed,
     need_matplotlib,
     threads,
     whole,
+    write_all,
     write_picture,
 )
 from rbmfast.cli.datafiles import I64
 from rbmfast.cli.kinds import load
+from rbmfast.files import complete_file
 from rbmfast.reference import States
 
 SUMMARY = "draw samples from a model"
@@ -79,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
     total = n if wanted is None else len(wanted)
     with threads(arguments.threads):
         v, y = kind.sample(model, total, arguments.steps, arguments.seed, wanted, arguments.mean)
-    _write(arguments.output, v, y)
+    write_all({arguments.output: lambda path: _write(path, v, y)}, "; they are lost")
     print(f"wrote {arguments.output}: {v.shape[0]} x {v.shape[1]}, {v.dtype}, mean {v.mean():.4f}")
     if arguments.png:
         title = f"{len(v)} samples after {arguments.steps:,} Gibbs steps"
@@ -113,4 +115,5 @@ def _write(path: str, v: States, y: I64 | None) -> None:
             arrays: dict[str, Any] = {"samples": v} if y is None else {"samples": v, "labels": y}
             np.savez(file, **arrays)
         else:
-            np.save(file, v)
+            # Into a real file, NumPy writes in a way that forgets why it failed.
+            np.save(SimpleNamespace(write=file.write), v)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import warnings
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from rbmfast.cli.common import (
     refuse,
     threads,
     whole,
+    write_all,
     write_picture,
 )
 from rbmfast.cli.datafiles import DataFile, Examples, arrays_in, labelled, read_data
@@ -248,21 +250,41 @@ def _image_shape(arguments: argparse.Namespace, data: DataFile) -> tuple[int, in
 
 def _learn(learner: Learner) -> dict[str, rf.History]:
     """Learn and save, after every stage; how each went."""
-    histories, files = {}, []
+    histories = {}
     try:
         for stage, history in learner.stages():
             histories[stage] = history
             _report(stage, history, learner.data.rows.n_rows)
-            files = learner.save()
-    except KeyboardInterrupt:
-        if not learner.has_begun:
-            raise KeyboardInterrupt("nothing was written") from None
-        saved = learner.given.checkpoint
-        hint = f"; go on with --resume {saved}" if saved else ""
-        names = " and ".join(learner.save())
-        raise KeyboardInterrupt(f"wrote {names} as learned so far{hint}") from None
-    print(f"wrote {' and '.join(files)}")
+            _save(learner)
+    except KeyboardInterrupt as stop:
+        stop.args = (_saved_so_far(learner),)
+        raise
+    except BrokenPipeError:  # `| head`: it is over, without a word
+        _saved_so_far(learner)
+        raise
+    except OSError:  # no room for the checkpoint, or for what is printed
+        if learner.has_begun:
+            warnings.warn(_saved_so_far(learner), UserWarning, stacklevel=1)
+        raise
+    print(f"wrote {' and '.join(learner.files())}")
     return histories
+
+
+def _save(learner: Learner) -> None:
+    write_all(learner.files(), _way_on(learner) or "; it is lost")
+
+
+def _saved_so_far(learner: Learner) -> str:
+    """Save what there is of a run that was ended; what to tell."""
+    if not learner.has_begun:
+        return "nothing was written"
+    _save(learner)
+    return f"wrote {' and '.join(learner.files())} as learned so far{_way_on(learner)}"
+
+
+def _way_on(learner: Learner) -> str:
+    saved = learner.given.checkpoint
+    return f"; go on with --resume {saved}" if saved and os.path.exists(saved) else ""
 
 
 def _report(stage: str, history: rf.History, n_rows: int) -> None:

@@ -1,0 +1,272 @@
+"""Names of files, errors that say which, and writing that is complete or leaves nothing."""
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import rbmfast as rf
+from rbmfast import files
+from rbmfast.cli import main
+from rbmfast.container import read_file, write_file
+from rbmfast.files import FileFormatError, complete_file
+
+X = np.eye(4, dtype=np.uint8)
+linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux's /proc")
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def write(path: Any, text: bytes = b"new") -> None:
+    with complete_file(path) as file:
+        file.write(text)
+
+
+# --- Names -------------------------------------------------------------------------------------------------
+
+
+def test_names_may_be_bytes() -> None:
+    rbm = rf.RBM(4, 2, seed=0)
+    rf.train(rbm, X, epochs=1, seed=1, checkpoint=b"run.ckpt")
+    rf.train(rbm, X, epochs=2, resume=b"run.ckpt")
+    rbm.save(b"a.rbm")
+    assert rf.load(b"a.rbm").W.tobytes() == rf.load("a.rbm").W.tobytes() == rbm.W.tobytes()
+    with pytest.raises(FileFormatError, match=r"^'run\.ckpt' holds no model"):
+        rf.load(b"run.ckpt")
+
+
+@pytest.mark.parametrize("path", ["", b"", "a\0b", 5, None, ["a.rbm"]])
+def test_what_is_no_name(path: Any) -> None:
+    rbm = rf.RBM(4, 2, seed=0)
+    dbn = rf.DBN([4, 2], seed=0)
+    kind = ValueError if isinstance(path, (str, bytes)) else TypeError
+    for take in (rbm.save, dbn.save, dbn.to_autoencoder().save, rf.load):
+        with pytest.raises(kind, match=r"^path must be a file name, got"):
+            take(path)
+    if path is not None:
+        for argument in ("checkpoint", "resume"):
+            with pytest.raises(kind, match=f"^{argument} must be a file name or None, got"):
+                rf.train(rbm, X, epochs=1, **{argument: path})
+    assert not [*Path().iterdir()]
+
+
+# --- Errors ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_full_disk_names_the_file(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that was asked for, and not the temporary one."""
+    Path("a.rbm").write_bytes(b"old")
+
+    def full(*names: Any) -> None:
+        paths = [None, None] if call == "fsync" else [names[0], names[1]]
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), paths[0], None, paths[1])
+
+    monkeypatch.setattr(os, call, full)
+    with pytest.raises(OSError, match=r"^\[Errno 28\] No space left on device: 'a\.rbm'$"):
+        rf.RBM(4, 2, seed=0).save("a.rbm")
+    with pytest.raises(OSError, match=r"^\[Errno 28\] No space left on device: 'run\.ckpt'$"):
+        rf.train(rf.RBM(4, 2, seed=0), X, epochs=1, checkpoint="run.ckpt")
+    assert [path.name for path in Path().iterdir()] == ["a.rbm"]
+    assert Path("a.rbm").read_bytes() == b"old"
+
+
+def test_a_read_only_folder_names_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may write anywhere, so that the system is made to refuse."""
+
+    def refuse(path: str, mode: str) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "open", refuse, raising=False)
+        with pytest.raises(PermissionError, match=r"^\[Errno 13\] Permission denied: 'a\.rbm'$"):
+            rf.RBM(4, 2, seed=0).save("a.rbm")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(PermissionError, match=r"^checkpoint must lie in a folder that can be written"):
+        rf.train(rf.RBM(4, 2, seed=0), X, epochs=10**9, checkpoint="run.ckpt")
+
+
+@linux
+def test_a_failing_read_names_the_file() -> None:
+    with pytest.raises(OSError, match="Input/output error: '/proc/self/mem'"):
+        rf.load("/proc/self/mem")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX devices")
+def test_devices_are_not_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo("pipe")
+    with pytest.raises(OSError, match=r"is no ordinary file, .*: 'pipe'"):
+        write("pipe")
+    with pytest.raises(OSError, match=r"^checkpoint: 'pipe' is no ordinary file"):
+        rf.train(rf.RBM(4, 2, seed=0), X, checkpoint="pipe")
+    assert main(["sample", "a.rbm", "-o", "pipe"]) == 2
+    assert capsys.readouterr().err.startswith("rbmfast: error: pipe: is no ordinary file")
+    assert main(["sample", "a.rbm", "-o", ""]) == 2
+    assert "name of a file to write is empty" in capsys.readouterr().err
+
+
+# --- Writing -----------------------------------------------------------------------------------------------
+
+
+def test_a_file_appears_complete_or_not_at_all() -> None:
+    Path("kept.txt").write_text("old")
+    with pytest.raises(RuntimeError), complete_file("kept.txt") as file:
+        file.write(b"new")
+        raise RuntimeError
+    assert Path("kept.txt").read_text() == "old"
+    assert [path.name for path in Path().iterdir()] == ["kept.txt"]
+
+
+KILLED = """
+import os, signal
+from rbmfast.files import complete_file
+with complete_file("a.txt") as file:
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_the_next_one_removes_what_the_killed_have_left() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(rf.__file__).parent.parent)}
+    with complete_file("b.txt") as mine:  # still being written
+        subprocess.run([sys.executable, "-c", KILLED], env=environment, check=False)
+        assert len([*Path().glob(".rbmfast-*.tmp")]) == 2
+        write("a.txt")
+        assert len([*Path().glob(".rbmfast-*.tmp")]) == 1
+        mine.write(b"whole")
+    assert Path("b.txt").read_bytes() == b"whole"
+    assert sorted(path.name for path in Path().iterdir()) == ["a.txt", "b.txt"]
+
+
+def test_files_of_other_machines_are_left_alone_for_a_day() -> None:
+    others = [Path(".rbmfast-00000000-1-00000000.tmp"), Path(".rbmfast-0123456789abcdef.tmp")]
+    for other in (*others, Path(".rbmfast-notes"), Path("mine.tmp")):
+        other.touch()
+    write("a.txt")
+    assert all(other.exists() for other in others)
+    for path in Path().iterdir():
+        os.utime(path, (0, time.time() - 90_000))
+    write("a.txt")
+    assert sorted(path.name for path in Path().iterdir()) == [".rbmfast-notes", "a.txt", "mine.tmp"]
+
+
+# --- Files that somebody has made up -----------------------------------------------------------------------
+
+WRONG: list[Any] = [None, True, 1.5, [], "x"]
+
+
+def rbm() -> rf.RBM:
+    return rf.RBM(4, 3, seed=0)
+
+
+def dbn() -> rf.DBN:
+    return rf.DBN([4, 3, 2], seed=0)
+
+
+def net() -> rf.Network:
+    return dbn().to_autoencoder()
+
+
+def stopping() -> list[rf.Callback]:
+    return [rf.EarlyStopping("train_reconstruction_error", patience=9)]
+
+
+PCD: dict[str, Any] = {"method": rf.PCD(1), "monitors": [rf.ReconstructionError()]}
+ANNEALING: dict[str, Any] = {"method": "ais", "n_chains": 4, "n_temperatures": 3}
+RUNS: dict[str, tuple[Any, Any]] = {
+    "train": (rbm, lambda rbm, **files: rf.train(rbm, X, epochs=1, callbacks=stopping(), **PCD, **files)),
+    "pretrain": (dbn, lambda dbn, **files: rf.pretrain(dbn, X, epochs=1, **files)),
+    "up_down": (dbn, lambda dbn, **files: rf.up_down(dbn, X, epochs=1, method=rf.CD(1), **files)),
+    "fine_tune": (net, lambda net, **files: rf.fine_tune(net, X, epochs=1, optimizer=rf.Adam(), **files)),
+    "log_partition": (rbm, lambda rbm, **files: rf.log_partition(rbm, **ANNEALING, **files)),
+}
+LONG = ("up_down", "fine_tune")  # whose checkpoints are read by the same lines as those of `train`
+
+
+def forgeries(value: Any, wrongs: list[Any] = WRONG) -> Iterator[Any]:
+    """The same with something wrong in one place, or nothing there."""
+    yield from (wrong for wrong in wrongs if type(wrong) is not type(value))
+    if isinstance(value, dict):
+        for key in value:
+            yield {name: item for name, item in value.items() if name != key}
+            yield from ({**value, key: item} for item in forgeries(value[key], wrongs[-1:]))
+
+
+def wrong(array: Any, i: int) -> Any:
+    """An array that is wrong in one of several ways."""
+    if i % 4 == 0:
+        return array[None]
+    if i % 4 == 1:
+        return array.astype(np.int16)
+    return np.full_like(array, 7) if i % 4 == 2 else (array * np.nan).astype(np.float32)
+
+
+def parameters(model: Any) -> list[bytes]:
+    return [array.tobytes() for array in model.to_state()[1].values()]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::UserWarning")
+@pytest.mark.parametrize(
+    "run", [pytest.param(run, marks=pytest.mark.slow if run in LONG else []) for run in RUNS]
+)
+def test_made_up_checkpoints_are_refused_by_name(
+    run: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is in a checkpoint: a ValueError that names it, and the model as it was."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)  # hundreds of files
+    new, go = RUNS[run]
+    go(new(), seed=1, checkpoint="run.ckpt")
+    kind, meta, arrays = read_file("run.ckpt")
+
+    def refused(meta: Any, arrays: Any, changes: bool = False) -> bool:
+        write_file("run.ckpt", kind, meta, arrays)
+        model = new()
+        before = parameters(model)
+        try:
+            go(model, resume="run.ckpt")
+        except ValueError as error:
+            assert "'run.ckpt'" in str(error), meta
+            assert changes or parameters(model) == before, meta
+            return True
+        return False
+
+    for name in meta:
+        for value in forgeries(meta[name]):
+            legal = isinstance(value, dict) or (name, value) == ("stopped", "x")
+            assert refused({**meta, name: value}, arrays) or legal, (name, value)
+        main(["info", "run.ckpt"])  # no traceback
+    for i, (name, array) in enumerate(arrays.items()):
+        later = name.startswith("callbacks/")  # these are asked when the run is back in its place
+        optional = later or name.startswith("notes/")
+        assert refused(meta, {key: item for key, item in arrays.items() if key != name}, later) or optional
+        refused(meta, {**arrays, name: wrong(array, i)}, later)
+    assert not refused(meta, arrays)
+    capsys.readouterr()
+    assert main(["info", "run.ckpt"]) == 0
+    assert "checkpoint      of " in capsys.readouterr().out
+    with pytest.raises(FileFormatError, match=rf"'run\.ckpt' holds no model but a checkpoint .*rf\.{run}\("):
+        rf.load("run.ckpt")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("new", [rbm, dbn, net, lambda: rf.ClassRBM(4, 3, 2, seed=0)])
+def test_made_up_models_are_refused_by_name(new: Any) -> None:
+    new().save("a.rbm")
+    kind, meta, arrays = read_file("a.rbm")
+    for forged in forgeries(meta):
+        if isinstance(forged, dict):
+            write_file("a.rbm", kind, forged, arrays)
+            try:
+                rf.load("a.rbm")
+            except FileFormatError as error:
+                assert "'a.rbm' holds no valid model: " in str(error)
