@@ -301,7 +301,7 @@ def test_no_room_for_what_is_printed() -> None:
         environment = {**os.environ, "PYTHONPATH": PACKAGE}
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
     assert done.returncode == 2
-    assert done.stderr == "rbmfast: error: standard output: No space left on device\n"
+    assert done.stderr == "rbmfast: error: No space left on device\n"
 
 
 def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -75,9 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `rbmfast info | head`: nobody listens any more
         return UNHEARD
     except EXPECTED as error:
-        nameless = isinstance(error, OSError) and error.filename is None
-        where = "standard output: " if nameless and let_go() else ""
-        return _say("rbmfast: error", where + one_line(error), FAILED)
+        return _say("rbmfast: error", one_line(error), FAILED)
     finally:
         let_go()
 

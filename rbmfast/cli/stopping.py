@@ -53,13 +53,10 @@ def tell(text: str) -> None:
         print(text, file=sys.stderr)
 
 
-def let_go() -> bool:
-    """Whether what was printed can go nowhere (a closed pipe, a full disk); Python ends quietly then, too."""
-    lost = False
+def let_go() -> None:
+    """Let Python end quietly where what was printed can go nowhere: a closed pipe, a full disk."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-            lost = True
-    return lost
