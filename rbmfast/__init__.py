@@ -9,14 +9,24 @@
 (4, 16)
 """
 
+import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+try:
+    from rbmfast.runtime import VERSION as __version__
+    from rbmfast.runtime import get_include, get_num_threads, set_num_threads, show_config
+except ImportError as error:  # what the environment says may be wrong, too
+    # The command, as a script or by `python -m`, ends in one line. It begins with this import, so it is told here.
+    if Path(sys.argv[0]).stem == "rbmfast" or (sys.argv[0] == "-m" and "rbmfast" in sys.orig_argv):
+        print(f"rbmfast: error: {error}", file=sys.stderr)
+        sys.exit(2)
+    raise
 
 from rbmfast.data import Grey8, Packed
 from rbmfast.io import load
 from rbmfast.models import DBN, RBM, ClassRBM, Dense, Network, ParallelTempering
-from rbmfast.runtime import VERSION as __version__
-from rbmfast.runtime import get_include, get_num_threads, set_num_threads, show_config
 from rbmfast.training import (
     CD,
     FPCD,

@@ -36,7 +36,8 @@ VERSION = "0.1.0"  # pyproject.toml reads it here: asking the installed metadata
 def set_num_threads(n: int) -> None:
     """Set how many threads the engine uses. Results do not depend on it.
 
-    The environment variable ``RBMFAST_NUM_THREADS`` does the same. Without either there are as many threads
+    The environment variable ``RBMFAST_NUM_THREADS`` does the same (and is an ImportError if it is no such
+    number). Without either there are as many threads
     as ``OMP_NUM_THREADS`` says, else as there are CPUs that this process may use, but never more than OpenMP
     allows the calling thread (see ``threadpoolctl.threadpool_limits``). Calls that run at once share them.
 
@@ -81,7 +82,13 @@ def thread_limit(n: int | None) -> Iterator[None]:
 
 
 def threads_from_environment() -> tuple[int | None, int]:
-    """The number that our own variable sets, and the default: what OpenMP's says, else that of the CPUs."""
+    """The number that our own variable sets, and the default: what OpenMP's says, else that of the CPUs.
+
+    Raises
+    ------
+    ImportError
+        Our own says no number of threads: this is asked when the package is imported.
+    """
     return _number_in(OWN_VARIABLE), _number_in(OPENMP_VARIABLE) or usable_cpus()
 
 
@@ -92,8 +99,10 @@ def _number_in(variable: str) -> int | None:
     first = text.split(",")[0].strip() if variable == OPENMP_VARIABLE else text  # OpenMP: one per level
     if first.isascii() and first.isdigit() and 1 <= int(first[:9]) <= MAX_THREADS:
         return int(first[:9])
-    message = f"ignoring {variable}={text!r}: it must be an integer from 1 to {MAX_THREADS}"
-    warnings.warn(message, RuntimeWarning, stacklevel=2)
+    allowed = f"must be an integer from 1 to {MAX_THREADS}"
+    if variable == OWN_VARIABLE:
+        raise ImportError(f"{variable} {allowed}, got {text!r}")
+    warnings.warn(f"ignoring {variable}={text!r}: it {allowed}", RuntimeWarning, stacklevel=2)
     return None
 
 

@@ -68,11 +68,14 @@ def test_the_environment_is_asked(
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "99999999999999999999", "3,2", "²"])
-def test_nonsense_is_ignored_with_a_warning(clean: pytest.MonkeyPatch, value: str) -> None:
+def test_nonsense_in_the_environment(clean: pytest.MonkeyPatch, value: str) -> None:
+    """Ours is refused; OpenMP's is not ours to refuse."""
+    clean.setenv("OMP_NUM_THREADS", f"x{value}")
+    with pytest.warns(RuntimeWarning, match="ignoring OMP_NUM_THREADS=.*must be an integer from 1"):
+        assert runtime.threads_from_environment() == (None, 77)
     clean.setenv("RBMFAST_NUM_THREADS", value)
-    clean.setenv("OMP_NUM_THREADS", "5")
-    with pytest.warns(RuntimeWarning, match="ignoring RBMFAST_NUM_THREADS=.*must be an integer from 1"):
-        assert runtime.threads_from_environment() == (None, 5)
+    with pytest.raises(ImportError, match=r"^RBMFAST_NUM_THREADS must be an integer from 1 to 4096, got "):
+        runtime.threads_from_environment()
 
 
 def test_the_environment_is_read_at_import() -> None:
@@ -82,11 +85,26 @@ def test_the_environment_is_read_at_import() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == ("3" if OPENMP else "1")
-    environment["RBMFAST_NUM_THREADS"] = "many"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert len([line for line in done.stderr.splitlines() if "RuntimeWarning" in line]) == 1
+
+
+@pytest.mark.parametrize("command", ["module", "script"])
+@pytest.mark.parametrize(("variable", "value"), [("RBMFAST_NUM_THREADS", "-1"), ("RBMFAST_ISA", "avx9")])
+def test_the_command_says_in_a_line_what_is_wrong_with_the_environment(
+    tmp_path: Path, command: str, variable: str, value: str
+) -> None:
+    """Importing the package fails before the command begins; whoever imports it sees an ImportError."""
+    script = tmp_path / "rbmfast"
+    script.write_text("import sys\nfrom rbmfast.cli import main\nsys.exit(main())\n")
+    environment = {**os.environ, variable: value, "PYTHONPATH": str(Path(rf.__file__).parents[1])}
+    words = [str(script)] if command == "script" else ["-m", "rbmfast"]
+    done = subprocess.run([sys.executable, *words, "info"], env=environment, capture_output=True, text=True)
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"rbmfast: error: {variable}") and repr(value) in line
+
+    code = "try: import rbmfast\nexcept ImportError as error: print(error)"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.startswith(variable) and repr(value) in done.stdout
 
 
 # --- Control groups ----------------------------------------------------------------------------------------

@@ -124,11 +124,12 @@ def train(case: Case, X: Any = None) -> rf.RBM:
 
 
 def digest(*arrays: Any) -> str:
-    """SHA-256 of arrays: types, shapes and bytes (little-endian)."""
+    """SHA-256 of arrays: types, shapes and bytes, all as little-endian machines have them."""
     sha = hashlib.sha256()
     for array in map(np.ascontiguousarray, arrays):
-        sha.update(f"{array.dtype.str} {array.shape}\n".encode())
-        sha.update(array.astype(array.dtype.newbyteorder("<")).data)
+        little = array.astype(array.dtype.newbyteorder("<"))
+        sha.update(f"{little.dtype.str} {array.shape}\n".encode())
+        sha.update(little.data)
     return sha.hexdigest()
 
 
