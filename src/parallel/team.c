@@ -218,6 +218,49 @@ static int engage(int wanted)
     return given;
 }
 
+#if defined(__unix__) || defined(__APPLE__)
+static void *pass(void *gate)
+{
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return NULL;
+}
+
+/* The calling thread, and up to `n` - 1 beside it that the system gives at once. */
+static int start_and_end(int n)
+{
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_t *threads = malloc((size_t)n * sizeof *threads);
+    int started = 0;
+    pthread_mutex_lock(&gate);
+    while (threads && started < n - 1 && !pthread_create(threads + started, NULL, pass, &gate))
+        started++;
+    pthread_mutex_unlock(&gate);
+    for (int i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    free(threads);
+    return started + 1;
+}
+
+/* OpenMP ends the process where the system refuses it a thread (RLIMIT_NPROC, a container's limit of processes). So as
+ * many are started once before, and when more are wanted. */
+static int startable(int wanted)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static int tried = 1, got = 1;
+    pthread_mutex_lock(&lock);
+    if (wanted > tried) {
+        got = start_and_end(wanted);
+        tried = wanted;
+    }
+    const int n = wanted < got ? wanted : got;
+    pthread_mutex_unlock(&lock);
+    return n;
+}
+#else
+static int startable(int wanted) { return wanted; }
+#endif
+
 static void run_in_parallel(int threads, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
 {
     struct rbmk_meeting meeting;
@@ -234,12 +277,12 @@ static void run_in_parallel(int threads, const rbmk_kernels *kernels, void (*bod
 void rbmk_run(int wanted, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
 {
 #ifdef _OPENMP
-    int threads = engage(wanted);
+    const int engaged = engage(wanted), threads = engaged > 1 ? startable(engaged) : 1;
     if (threads > 1)
         run_in_parallel(threads, kernels, body, arg);
     else
         member((rbmk_team){0, 1, NULL}, kernels, body, arg);
-    atomic_fetch_sub(&busy, threads);
+    atomic_fetch_sub(&busy, engaged);
 #else
     (void)wanted;
     member((rbmk_team){0, 1, NULL}, kernels, body, arg);

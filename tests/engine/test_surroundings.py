@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -172,6 +173,25 @@ print("fine")
 def test_forked_children_finish() -> None:
     result = run_python(FORKS)
     assert result.stdout == "fine\n", result.stderr
+
+
+FEW_THREADS = """
+import os, resource
+from engine.test_surroundings import digest, engine, everything
+engine.set_least_thread_time(0)
+engine.set_num_threads(8)
+resource.setrlimit(resource.RLIMIT_NPROC, (4, 4))
+if os.getuid() == 0:
+    os.setuid(54321)  # nothing limits root
+print(digest(everything()))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a limit of Linux")
+def test_a_system_that_refuses_threads(expected: list[Any]) -> None:
+    """OpenMP would end the process."""
+    result = run_python(FEW_THREADS, OPENBLAS_NUM_THREADS="1")
+    assert result.stdout.split() == [digest(expected)], result.stderr
 
 
 def test_threads_of_a_build_without_openmp() -> None:
