@@ -18,7 +18,7 @@ try:
     from rbmfast.runtime import VERSION as __version__
     from rbmfast.runtime import get_include, get_num_threads, set_num_threads, show_config
 except ImportError as error:  # what the environment says may be wrong, too
-    # The command, a script or `python -m`, ends in one line; it begins with this import, so that is done here.
+    # The command, a script or `python -m`, ends in one line; it begins with this import, so it is done here.
     if Path(sys.argv[0]).stem == "rbmfast" or (sys.argv[0] == "-m" and "rbmfast" in sys.orig_argv):
         print(f"rbmfast: error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 
 from rbmfast.likelihood._checks import check_states
 from rbmfast.likelihood.partition import log_partition
-from rbmfast.likelihood.result import Z95, LogPartition, as_log_partition, log_mean_exp
+from rbmfast.likelihood.result import Z95, LogPartition, as_log_partition, in_figures, log_mean_exp
 from rbmfast.models import DBN
 from rbmfast.models.passes import Pass, row_dot
 from rbmfast.models.stack import Numbers
@@ -25,6 +25,8 @@ BLOCK_BYTES = 1 << 26
 @dataclass(frozen=True)
 class LogLikelihoodBound:
     """A lower bound on the mean log-likelihood of data, with its uncertainty; ``float(bound)`` is `value`.
+
+    ``str(bound)`` is what a paper says: ``-85.01 ± 0.03 [-85.07, -84.95]``.
 
     Attributes
     ----------
@@ -57,6 +59,9 @@ class LogLikelihoodBound:
 
     def __float__(self) -> float:
         return self.value
+
+    def __str__(self) -> str:
+        return in_figures(self.value, self.stderr, (self.lower, self.upper))
 
 
 def log_likelihood_bound(

@@ -8,7 +8,7 @@ from typing import Any
 
 from rbmfast.likelihood._checks import check_rbm, check_states
 from rbmfast.likelihood.partition import log_partition
-from rbmfast.likelihood.result import LogPartition, as_log_partition
+from rbmfast.likelihood.result import LogPartition, as_log_partition, in_figures
 from rbmfast.models import RBM
 from rbmfast.units.base import F64
 
@@ -16,6 +16,8 @@ from rbmfast.units.base import F64
 @dataclass(frozen=True)
 class MeanLogLikelihood:
     """The mean log-likelihood of data, with its uncertainty; ``float(mean)`` is `value`.
+
+    ``str(mean)`` is what a paper says: ``-85.01 ± 0.03 [-85.07, -84.95]``.
 
     Attributes
     ----------
@@ -41,6 +43,9 @@ class MeanLogLikelihood:
 
     def __float__(self) -> float:
         return self.value
+
+    def __str__(self) -> str:
+        return in_figures(self.value, self.stderr, (self.lower, self.upper))
 
 
 def log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None = None) -> F64:

@@ -17,6 +17,8 @@ Z95 = 1.959964  # standard errors on either side of a 95 % interval of a normal 
 class LogPartition:
     """The logarithm of a partition function, with its uncertainty; ``float(z)`` is `value`.
 
+    ``str(z)`` is what a paper says: ``16.134 (exact)``, or ``85.01 ± 0.03 [84.95, 85.07]``.
+
     Attributes
     ----------
     value : float
@@ -53,6 +55,36 @@ class LogPartition:
 
     def __float__(self) -> float:
         return self.value
+
+    def __str__(self) -> str:
+        return in_figures(self.value, self.stderr, (self.lower, self.upper), exactly=self.method)
+
+
+def in_figures(value: float, stderr: float, interval: tuple[float, float], exactly: str = "exact") -> str:
+    """A number in text: its decimals end with the first digit of the standard error (second, after a 1).
+
+    Parameters
+    ----------
+    value, stderr, interval
+        What was found.
+    exactly : str
+        What to say of a number without an error.
+
+    Examples
+    --------
+    >>> in_figures(-85.0123, 0.0312, (-85.0735, -84.9511))
+    '-85.01 ± 0.03 [-85.07, -84.95]'
+    >>> in_figures(16.13386, 0.0, (16.13386, 16.13386))
+    '16.134 (exact)'
+    """
+    if stderr == 0:
+        return f"{value:.3f} ({exactly})"
+    decimals = 3
+    if 0 < stderr < math.inf:
+        exponent = math.floor(math.log10(float(f"{stderr:.1e}")))
+        decimals = max(0, (stderr / 10.0**exponent < 1.95) - exponent)
+    low, high = (f"{end:.{decimals}f}" for end in interval)
+    return f"{value:.{decimals}f} ± {stderr:.{decimals}f} [{low}, {high}]"
 
 
 def as_log_partition(log_z: object) -> LogPartition:
