@@ -58,7 +58,7 @@ class History(dict[str, NDArray[Any]]):
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add the numbers of one epoch; there must be one for every column."""
-        if row.keys() != self.keys():
+        if row.keys() != set(self):
             raise ValueError(f"row must have the columns {', '.join(self)}, got {', '.join(row)}")
         for name, value in row.items():
             self[name] = np.append(self[name], _column(name, [value]))
