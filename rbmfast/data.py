@@ -46,6 +46,7 @@ _DTYPES: dict[str, np.dtype[Any]] = {
     "real": np.dtype(np.float32),
 }
 _CHUNK = 1 << 20  # values looked at together in a scan: bounds its temporaries to a few MB
+_SLACK = 1e-6  # rounding errors of scaling: values in [0, 1] may lie beyond it by so much
 _COMPACTED = 1 << 28  # floats up to so many are converted as they are checked, all at once
 
 
@@ -254,7 +255,8 @@ def as_rows(
         The width that is needed.
     domain : {"binary", "real"}
         "binary": values in [0, 1], integers 0 or 1. If every value is exactly 0 or 1 the result is binary,
-        else grey. "real": any values that are finite in float32.
+        else grey. Floats that lie beyond 0 or 1 by at most 1e-6, as scaling leaves them, count as 0 or 1.
+        "real": any values that are finite in float32.
     name : str
         What error messages call `X`.
     compact : bool, default False
@@ -441,9 +443,10 @@ class _Numbers:
     def first_bad(self, raw: Array, domain: str) -> int | None:
         if domain == "real":
             return None if raw.dtype.kind != "f" else _first(~np.isfinite(_float32(raw)))
-        if raw.dtype.kind != "f" and _bits(raw).max() <= 1:  # negative numbers are above
-            return None
-        return _first(~((raw >= 0) & (raw <= 1)))
+        if raw.dtype.kind != "f":
+            return None if _bits(raw).max() <= 1 else _first(_bits(raw) > 1)  # negative numbers are above
+        values = raw.astype(np.float64, copy=False)
+        return _first(~((values >= -_SLACK) & (values <= 1 + _SLACK)))  # as the engine compares them
 
     def allowed(self, value: np.generic, domain: str) -> str:
         if value != value:

@@ -20,11 +20,12 @@ from scipy.special import expit
 from scipy.stats import mannwhitneyu
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neural_network import BernoulliRBM as Original
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 
 import rbmfast as rf
 from rbmfast.runtime import thread_limit
@@ -450,6 +451,14 @@ def test_values_outside_are_taken_with_one_warning() -> None:
         assert np.isfinite(m.score(X))
         m.partial_fit(X)
         m.sample(3, n_steps=2)
+
+
+def test_rounding_errors_of_scaling_are_not_outside() -> None:
+    X = MinMaxScaler().fit_transform(load_breast_cancer().data)
+    assert X.max() > 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_same(rbm().fit(X), rbm().fit(X.clip(0, 1)))
 
 
 def test_values_outside_after_a_fit_within() -> None:

@@ -313,6 +313,14 @@ def test_minus_one_is_a_class_unless_asked() -> None:
 # --- Values outside [0, 1] ---------------------------------------------------------------------------------
 
 
+def test_rounding_errors_of_scaling_are_not_outside() -> None:
+    X, y = rows()
+    for estimator in ALL:
+        fitted = clone(estimator).fit(X * (1 + 3e-16) - 1e-17, y)
+        assert fitted.visible_ == "bernoulli"
+        assert_same(fitted, clone(estimator).fit(X, y))
+
+
 def test_values_outside_are_answered_about_as_they_are() -> None:
     X, y = rows()
     for estimator in [*ALL, dbn(hidden_layer_sizes=9, fine_tuning=None)]:
@@ -323,7 +331,7 @@ def test_values_outside_are_answered_about_as_they_are() -> None:
             answers = ask(outside)
         np.testing.assert_allclose(answers[:-1], ask(X), atol=1e-4)
         with pytest.warns(UserWarning, match=OUTSIDE):
-            nearer = ask(np.full((1, 12), 1 + 1e-6))
+            nearer = ask(np.full((1, 12), 1 + 1e-5))
         np.testing.assert_allclose(nearer, ask(np.ones((1, 12))), atol=1e-4)
         assert np.abs(answers[-1] - nearer).max() > 1e-4
         with pytest.raises(ValueError, match="visible='bernoulli' needs values in"):

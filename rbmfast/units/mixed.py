@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast import _engine as engine
 from rbmfast.container import JSON
 from rbmfast.data import Rows
 from rbmfast.random import check_integer
-from rbmfast.reference import F32, States, to_grey
+from rbmfast.reference import F32, States
 from rbmfast.units.base import F64, Unit
 
 
@@ -208,9 +209,10 @@ def _as_states(unit: Unit, states: States) -> States:
 
 def _levels(part: F32, name: str) -> States:
     """Numbers from 0 to 1 as grey levels."""
-    if not ((part >= 0) & (part <= 1)).all():
+    levels = engine.states_u16(part)
+    if levels is None:
         raise ValueError(f"{name} must lie in [0, 1], got {part.min():g} to {part.max():g}")
-    return to_grey(part)
+    return levels
 
 
 def _check_parts(parts: object) -> tuple[tuple[Unit, int], ...]:

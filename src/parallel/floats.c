@@ -32,15 +32,18 @@ static inline double double_at(const char *x, int64_t i)
     return one;
 }
 
-/* By their bits: these grow with the value from +0.0 to +1.0 and are greater for all that is outside, but for -0.0. The
- * loops have no branches, so that compilers vectorise them. */
+/* By their bits: these grow with the value from +0.0 to +1.0 and are greater for all that is outside. What lies beyond 0
+ * or 1 by at most 1e-6, a rounding error of scaling, counts as 0 or 1; so does -0.0. The loops have no branches, so that
+ * compilers vectorise them. */
 static rbmk_range range_f32(const char *x, int64_t n)
 {
     const uint32_t one = 0x3F800000u, minus_zero = 0x80000000u;
+    const uint32_t below = 0x358637BDu /* 1e-6f */, above = 8; /* ulps of 1.0f in 1e-6 */
     uint32_t between = 0, outside = 0;
     for (int64_t i = 0; i < n; i++) {
         uint32_t bits = (uint32_t)float_bits(float_at(x, i));
-        bits = bits == minus_zero ? 0 : bits;
+        bits = bits - minus_zero <= below ? 0 : bits;
+        bits = bits - one <= above ? one : bits;
         between |= (bits != 0) & (bits != one);
         outside |= bits > one;
     }
@@ -50,11 +53,13 @@ static rbmk_range range_f32(const char *x, int64_t n)
 static rbmk_range range_f64(const char *x, int64_t n)
 {
     const uint64_t one = 0x3FF0000000000000u, minus_zero = 0x8000000000000000u;
+    const uint64_t below = 0x3EB0C6F7A0B5ED8Du /* 1e-6 */, above = 4503599627; /* ulps of 1.0 in 1e-6 */
     uint64_t between = 0, outside = 0;
     for (int64_t i = 0; i < n; i++) {
         uint64_t bits;
         memcpy(&bits, x + i * (int64_t)sizeof bits, sizeof bits);
-        bits = bits == minus_zero ? 0 : bits;
+        bits = bits - minus_zero <= below ? 0 : bits;
+        bits = bits - one <= above ? one : bits;
         between |= (bits != 0) & (bits != one);
         outside |= bits > one;
     }
@@ -64,7 +69,7 @@ static rbmk_range range_f64(const char *x, int64_t n)
 static void convert_f32(const char *restrict x, int64_t n, uint8_t *restrict state, uint16_t *restrict level)
 {
     for (int64_t i = 0; state && i < n; i++)
-        state[i] = float_at(x, i) != 0.0f;
+        state[i] = float_at(x, i) > 0.5f;
     for (int64_t i = 0; level && i < n; i++)
         level[i] = (uint16_t)level1(float_at(x, i));
 }
@@ -72,7 +77,7 @@ static void convert_f32(const char *restrict x, int64_t n, uint8_t *restrict sta
 static void convert_f64(const char *restrict x, int64_t n, uint8_t *restrict state, uint16_t *restrict level)
 {
     for (int64_t i = 0; state && i < n; i++)
-        state[i] = double_at(x, i) != 0.0;
+        state[i] = double_at(x, i) > 0.5;
     for (int64_t i = 0; level && i < n; i++)
         level[i] = (uint16_t)level1((float)double_at(x, i));
 }

@@ -33,6 +33,9 @@ def test_blocks_answer_for_themselves() -> None:
 
 def test_0_1_blocks_beside_real_ones_are_checked() -> None:
     assert_array_equal(TABLE.rows(ROWS, 6).all(), ROWS.astype(np.float32))
+    scaled = ROWS.copy()
+    scaled[:, 5] = 1 + 1e-7  # a rounding error of scaling
+    assert_array_equal(TABLE.rows(scaled, 6).all(), scaled.astype(np.float32))
     for column, value, message in (
         (5, 1.5, r"X\[:, 5:6\] must lie in \[0, 1\], got 0.25 to 1.5"),
         (5, -0.5, r"X\[:, 5:6\] must lie in \[0, 1\], got -0.5 to 0.25"),
