@@ -138,6 +138,18 @@ def add_threads(parser: Options, default: int | None = None, why: str = "") -> N
     )
 
 
+def add_columns(parser: Options) -> None:
+    """Add the options --columns and --drop."""
+    for option, what in (("--columns", "columns of a table to take"), ("--drop", "those to leave out")):
+        parser.add_argument(
+            option,
+            type=listed(str),
+            default=[],
+            metavar="NAME[,NAME...]",
+            help=f"{what}: names from its first line, or numbers from 0",
+        )
+
+
 def add_seed(parser: Options) -> None:
     """Add the option --seed."""
     parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="fixes every bit (default: 0)")

@@ -2,49 +2,39 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
-import lzma
 import os
 import struct
-import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import numpy as np
+import scipy.io
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.cli.common import CommandError
+from rbmfast.cli.tables import is_table, numbers, read_text
 from rbmfast.data import Grey8, Packed, Rows, as_rows
 from rbmfast.random import Purpose
 from rbmfast.reference import GREY, States
 
 I64 = NDArray[np.int64]
 
-KINDS = ".npy, .npz (also SciPy's sparse matrices), IDX, or text with commas, tabs or spaces"
 IDX_DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 SPARSE_KEYS = {"format", "shape", "data"}  # of scipy.sparse.save_npz
 PACKED_FROM = 1 << 28  # values: thresholded data larger than this is kept as bits
 CHUNK = 1 << 22  # values looked at together
 MAX_LABEL = 2**15 - 1
 HOLDOUT = 3  # keeps this choice of rows apart from those of the monitors
-UNREADABLE = (  # what NumPy, zipfile and gzip raise at damaged files; NotImplementedError is a RuntimeError
-    ValueError,
-    TypeError,
-    EOFError,
-    KeyError,
-    RuntimeError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    struct.error,
-    tokenize.TokenError,
-)
+# What NumPy, zipfile and gzip raise where bytes are missing or wrong; a forged size asks for too much memory.
+DAMAGE = (OSError, EOFError, OverflowError, MemoryError, zipfile.BadZipFile, zlib.error, struct.error)
 
 
 @dataclass(frozen=True)
@@ -59,13 +49,17 @@ class DataFile:
     image_size : (int, int) or None
         Height and width, if the file says that its rows are images.
     labels : int64 array (n_rows,) or None
-        Their classes, if `labelled` has put them there.
+        Their classes, if these were asked for.
+    arrays, columns : tuple of str
+        Names of those in the file, if it holds several arrays, or a table.
     """
 
     name: str
     values: Any
     image_size: tuple[int, int] | None = None
     labels: I64 | None = None
+    arrays: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
 
     def take(self, rows: I64) -> DataFile:
         """Some rows, copied into memory."""
@@ -117,7 +111,15 @@ class Examples:
 # --- Reading -----------------------------------------------------------------------------------------------
 
 
-def read_data(path: str, key: str | None = None) -> DataFile:
+def read_data(
+    path: str,
+    key: str | None = None,
+    *,
+    labels: str | None = None,
+    lowest: int = 0,
+    columns: Sequence[str] = (),
+    drop: Sequence[str] = (),
+) -> DataFile:
     r"""Read a file of any of the kinds that are understood.
 
     Parameters
@@ -125,12 +127,20 @@ def read_data(path: str, key: str | None = None) -> DataFile:
     path : str
         The file. .npy and plain IDX files are mapped into memory, not loaded.
     key : str, optional
-        Which array of an .npz file; not needed if it has only one.
+        Which array of a file that holds several; not needed for the only one, nor for one called X.
+    labels : str, optional
+        Where there is a label for each row: a column of the table, another array of the file, or else a
+        file of any of these kinds.
+    lowest : int, default 0
+        Of the labels allowed; -1 stands for none.
+    columns, drop : sequence of str, default ()
+        Which columns of a table to take (none named: all), and which of these to leave out. They are called
+        what the first line says, or else 0, 1, ...
 
     Raises
     ------
     CommandError
-        The file is none of these, is damaged, or has no such array.
+        The file is none of these, is damaged, or has no such array, column or labels.
     OSError
         It cannot be read.
 
@@ -138,55 +148,59 @@ def read_data(path: str, key: str | None = None) -> DataFile:
     --------
     >>> from rbmfast.cli.datafiles import read_data
     >>> with open("table.csv", "w") as file:
-    ...     _ = file.write("left,right\n0,1\n1,1\n")
-    >>> read_data("table.csv").values
-    array([[0., 1.],
-           [1., 1.]])
+    ...     _ = file.write("left,right,class\n0,1,7\n1,1,9\n")
+    >>> data = read_data("table.csv", labels="class")
+    >>> data.values, data.labels
+    (array([[0., 1.],
+           [1., 1.]]), array([7, 9]))
     """
-    return _as_rows_of_numbers(path, _stored(path, key))
+    with _naming(path):
+        stored = _stored(path)
+        arrays = tuple(stored) if isinstance(stored, Mapping) else ()
+        names = tuple(stored) if is_table(stored) else ()
+        found = stored[labels] if labels in arrays + names else None
+        if names:
+            stored = numbers(stored, columns, [*drop, *(name for name in names if name == labels)])
+        elif columns or drop:
+            raise CommandError("--columns and --drop choose among the columns of a table; this is none")
+        data = _as_rows_of_numbers(path, _pick(stored, key or ("X" if "X" in arrays else None)))
+    data = replace(data, arrays=arrays, columns=names)
+    return data if labels is None else _with_labels(data, path, labels, found, lowest)
 
 
-def labelled(data: DataFile, path: str, where: str, lowest: int = 0) -> DataFile:
-    """The data of the file at `path` with a label for each row.
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Let every error name the file: those of a damaged one come from many libraries."""
+    try:
+        yield
+    except CommandError as error:
+        raise CommandError(f"{path}: {error}") from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        what = "is damaged or cut short" if isinstance(error, DAMAGE) else "cannot be read"
+        raise CommandError(f"{path}: {what}: {error}") from error
 
-    Parameters
-    ----------
-    data : DataFile
-        The data.
-    path : str
-        Their file.
-    where : str
-        Another array of that file, or else a file of any kind that `read_data` understands.
-    lowest : int, default 0
-        Of the labels allowed; -1 stands for none.
 
-    Raises
-    ------
-    CommandError
-        There is no such thing, it holds no labels, or not as many as there are rows.
-    OSError
-        A file cannot be read.
-    """
-    here = where in arrays_in(path)
-    if not here and not os.path.exists(where):
-        raise CommandError(f"{where}: is neither a file nor an array in {path}")
-    if not here and (n_arrays := len(arrays_in(where))) > 1:
-        raise CommandError(f"{where}: holds {n_arrays} arrays; labels want a file of their own, or {path}")
-    stored = _stored(path, where) if here else _stored(where, None)
-    n_rows = int(data.values.shape[0])
-    if stored.ndim == 2 and stored.shape[1] == 1 and not _is_sparse(stored):  # as text is
-        stored = stored[:, 0]
-    if stored.ndim != 1:
-        raise CommandError(f"{where}: must hold one label for each row, has the shape {stored.shape}")
-    if len(stored) != n_rows:
-        raise CommandError(f"{where}: holds {len(stored):,} labels, {data.name} has {n_rows:,} rows")
-    return replace(data, labels=_as_labels(where, stored, lowest))
+def _with_labels(data: DataFile, path: str, where: str, found: Any, lowest: int) -> DataFile:
+    if found is None:
+        if not os.path.exists(where):
+            raise CommandError(f"{where}: is neither a file nor a column or an array of {path}")
+        with _naming(where):
+            found = _pick(_stored(where), None, "labels want a file of their own")
+    if found.ndim == 2 and 1 in found.shape and not _is_sparse(found):  # as text and .mat files have them
+        found = np.asarray(found).reshape(-1)
+    if found.ndim != 1:
+        raise CommandError(f"{where}: must hold one label for each row, has the shape {found.shape}")
+    if len(found) != (n_rows := int(data.values.shape[0])):
+        raise CommandError(f"{where}: holds {len(found):,} labels, {data.name} has {n_rows:,} rows")
+    return replace(data, labels=_as_labels(where, np.asarray(found), lowest))
 
 
 def _as_labels(where: str, stored: Any, lowest: int) -> I64:
     allowed = f"{where}: labels must be whole numbers from {lowest} to {MAX_LABEL}"
     if stored.dtype.kind not in "biuf":
-        raise CommandError(f"{allowed}, holds {stored.dtype}")
+        raise CommandError(f"{allowed}, holds {stored.flat[0]!r}")
     values = np.asarray(stored, np.float64)
     fine = (values >= lowest) & (values <= MAX_LABEL) & (values == np.floor(values))  # false of NaN
     if not fine.all():
@@ -194,79 +208,55 @@ def _as_labels(where: str, stored: Any, lowest: int) -> I64:
     return values.astype(np.int64)
 
 
-def arrays_in(path: str) -> list[str]:
-    """Names of the arrays in an .npz file; none if the file is of another kind."""
-    with open(path, "rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path) if packed else open(path, "rb") as file:
-        names = zipfile.ZipFile(file).namelist() if zipfile.is_zipfile(file) else []
-    return [name.removesuffix(".npy") for name in names]
+def _stored(path: str) -> Any:
+    """What a file holds, as it is: an array, arrays by name, or a pandas frame."""
+    with open(path, "rb") as plain:
+        packed = plain.read(2) == b"\x1f\x8b"
+        plain.seek(0)
+        file: Any = io.BytesIO(gzip.decompress(plain.read())) if packed else plain
+        start = file.read(6)
+        file.seek(0)
+        if start == b"\x93NUMPY":
+            return np.load(file if packed else path, None if packed else "r", allow_pickle=False)
+        if start[:2] == b"PK":
+            archive = np.load(file if packed else path, allow_pickle=False)
+            return sp.csr_array(sp.load_npz(file)) if set(archive) >= SPARSE_KEYS else archive
+        if start == b"MATLAB":
+            return {name: x for name, x in scipy.io.loadmat(file).items() if not name.startswith("__")}
+        return _idx(file, path) if _is_idx(start) else read_text(file)
 
 
-def _stored(path: str, key: str | None) -> Any:
-    """What a file holds, as it is."""
-    with open(path, "rb") as file:
-        start = file.read(4)
-    try:
-        if start[:2] == b"\x1f\x8b":
-            with gzip.open(path) as unpacked:
-                return _from_bytes(unpacked.read(), key)
-        if start == b"\x93NUM":
-            return np.load(path, mmap_mode="r", allow_pickle=False)
-        if _is_idx(start):
-            return _idx(path)
-        with open(path, "rb") as file:
-            return _npz(file, key) if start[:2] == b"PK" else _text(file)
-    except CommandError as error:
-        raise CommandError(f"{path}: {error}") from error
-    except UNREADABLE as error:
-        raise CommandError(f"{path}: cannot be read: {error}") from error
+def _pick(stored: Any, key: str | None, advice: str = "choose one with --key") -> Any:
+    """An array of several, or the only one."""
+    if not isinstance(stored, Mapping):
+        return stored
+    names = ", ".join(stored)
+    if key is None and len(stored) != 1:
+        raise CommandError(f"holds {len(stored)} arrays; {advice}: {names}")
+    if key is not None and key not in stored:
+        raise CommandError(f"has no array {key!r}, only {names}")
+    return stored[next(iter(stored)) if key is None else key]
 
 
 def _as_rows_of_numbers(path: str, stored: Any) -> DataFile:
     if stored.dtype.kind not in "biuf":
-        raise CommandError(f"{path}: holds {stored.dtype}, not numbers")
+        raise CommandError(f"holds {stored.dtype}, not numbers")
     if stored.ndim < 2 or 0 in stored.shape:
-        raise CommandError(f"{path}: must hold rows and columns, has the shape {stored.shape}")
+        raise CommandError(f"must hold rows and columns, has the shape {stored.shape}")
     size = None
     if stored.ndim > 2:  # images: each is a row
         size = (stored.shape[1], stored.shape[2]) if stored.ndim == 3 else None
         stored = stored.reshape(stored.shape[0], -1)
-    return DataFile(os.path.basename(path), stored, size)
-
-
-def _from_bytes(content: bytes, key: str | None) -> Any:
-    if content.startswith(b"\x93NUM"):
-        return np.load(io.BytesIO(content), allow_pickle=False)
-    if content.startswith(b"PK"):
-        return _npz(io.BytesIO(content), key)
-    return _idx(content) if _is_idx(content) else _text(io.BytesIO(content))
-
-
-def _npz(file: Any, key: str | None) -> Any:
-    with np.load(file, allow_pickle=False) as archive:
-        keys = list(archive.keys())
-        if key is None and set(keys) >= SPARSE_KEYS:
-            file.seek(0)
-            return sp.csr_array(sp.load_npz(file))
-        if key is None and len(keys) != 1:
-            raise CommandError(f"holds {len(keys)} arrays; choose one with --key: {', '.join(keys)}")
-        if key is not None and key not in keys:
-            raise CommandError(f"has no array {key!r}, only {', '.join(keys)}")
-        return archive[keys[0] if key is None else key]
+    return DataFile(os.path.basename(path), sp.csr_array(stored) if _is_sparse(stored) else stored, size)
 
 
 def _is_idx(start: bytes) -> bool:
     return len(start) >= 4 and start[:2] == b"\0\0" and start[2] in IDX_DTYPES and start[3] > 0
 
 
-def _idx(source: str | bytes) -> Any:
+def _idx(file: IO[bytes], path: str) -> Any:
     """An array as in the MNIST files: 0, 0, type, dimensions, then sizes and numbers, big-endian."""
-    if isinstance(source, bytes):
-        head, size = source[:1024], len(source)
-    else:
-        with open(source, "rb") as file:
-            head, size = file.read(1024), os.path.getsize(source)
+    head, size = file.read(1024), file.seek(0, os.SEEK_END)
     dtype = np.dtype(IDX_DTYPES[head[2]])
     shape = struct.unpack_from(f">{head[3]}I", head, 4)
     offset = 4 + 4 * head[3]
@@ -275,42 +265,9 @@ def _idx(source: str | bytes) -> Any:
         raise CommandError(f"is a damaged IDX file: {size:,} bytes instead of {expected:,}")
     if 0 in shape:
         return np.empty(shape, dtype)
-    if isinstance(source, bytes):
-        return np.frombuffer(source, dtype, offset=offset).reshape(shape)
-    return np.memmap(source, dtype, mode="r", offset=offset, shape=shape)
-
-
-def _text(file: IO[bytes]) -> Any:
-    """A table of numbers, with or without a line of names above it."""
-    if b"\0" in file.read(4096):
-        raise CommandError(f"is none of the kinds that are understood: {KINDS}")
-    file.seek(0)
-    first: list[tuple[int, str]] = []  # the first two lines that hold something, and their places
-    try:
-        for place, line in enumerate(file):
-            text = line.decode("utf-8-sig" if place == 0 else "utf-8")
-            if text.strip() and not text.lstrip().startswith("#"):
-                first.append((place, text))
-            if len(first) == 2:
-                break
-    except UnicodeDecodeError:
-        raise CommandError(f"is none of the kinds that are understood: {KINDS}") from None
-    if not first:
-        raise CommandError("holds no data")
-    separator = next((mark for mark in (",", "\t", ";") if mark in first[0][1]), None)
-    numbers = [_are_numbers(line.split(separator)) for _, line in first]
-    if not numbers[-1]:
-        raise CommandError(f"holds words where numbers should be; understood are {KINDS}")
-    skipped = 0 if numbers[0] else first[0][0] + 1
-    file.seek(0)
-    return np.loadtxt(file, delimiter=separator, skiprows=skipped, ndmin=2, encoding="utf-8-sig")
-
-
-def _are_numbers(words: list[str]) -> bool:
-    try:
-        return all(float(word) is not None for word in words)
-    except ValueError:
-        return False
+    if isinstance(file, io.BytesIO):
+        return np.frombuffer(file.getbuffer(), dtype, offset=offset).reshape(shape)
+    return np.memmap(path, dtype, mode="r", offset=offset, shape=shape)
 
 
 # --- Making 0/1 data and grey levels -----------------------------------------------------------------------
@@ -330,35 +287,39 @@ def _chunks(values: Any) -> Iterator[tuple[slice, Any]]:
 
 def _thresholded(data: DataFile, threshold: float) -> Any:
     values = data.values
+    if threshold < 0 and _is_sparse(values):
+        raise CommandError("--threshold must be at least 0 for a sparse matrix: its zeros stay 0")
+    low, high = _range(values)
+    if low != low:
+        raise CommandError(f"{data.name} holds NaN, which is on neither side of a threshold")
+    if not low <= threshold < high:
+        raise CommandError(
+            f"--threshold {threshold:g}: all of {data.name} is on one side, from {low:g} to {high:g}; take a "
+            "threshold between these, or none if this is 0/1 data or grey levels already"
+        )
     if _is_sparse(values):
-        if threshold < 0:
-            raise CommandError("--threshold must be at least 0 for a sparse matrix: its zeros stay 0")
-        _refuse_nan(data.name, values.data)
         return sp.csr_array(values > threshold)
     packed = values.size > PACKED_FROM
     width = -(-values.shape[1] // 8) if packed else values.shape[1]
     result = np.empty((values.shape[0], width), np.uint8)
     for rows, chunk in _chunks(values):
-        _refuse_nan(data.name, chunk)
         above = chunk > threshold
         result[rows] = np.packbits(above, axis=1) if packed else above
     return Packed(result, values.shape[1]) if packed else result
 
 
-def _refuse_nan(name: str, values: Any) -> None:
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        raise CommandError(f"{name} holds NaN, which is on neither side of a threshold")
-
-
 def _grey(data: DataFile) -> Any:
     values = data.values
-    if values.dtype.kind in "iu":
-        return Grey8(values)
-    if values.dtype.kind == "b":
-        return values
     low, high = _range(values)
     if not (low >= 0 and high <= 255):  # false of NaN
         raise CommandError(f"--grey wants values from 0 to 255, {data.name} holds {low:g} to {high:g}")
+    if high <= 1:
+        raise CommandError(
+            f"--grey: {data.name} holds values from {low:g} to {high:g}, not to 255; without --grey they are "
+            "0/1 data or grey levels as they stand"
+        )
+    if values.dtype.kind in "iu":
+        return Grey8(values)
     if _is_sparse(values):
         return (values / 255.0).astype(np.float32)
     result = np.empty(values.shape, np.float32)
@@ -368,10 +329,9 @@ def _grey(data: DataFile) -> Any:
 
 
 def _range(values: Any) -> tuple[float, float]:
-    """Smallest and largest stored value; NaN if there is one."""
+    """Smallest and largest value; NaN if there is one."""
     if _is_sparse(values):
-        stored = values.data
-        return (float(stored.min()), float(stored.max())) if stored.size else (0.0, 0.0)
+        return float(values.min()), float(values.max())
     lows, highs = zip(*((chunk.min(), chunk.max()) for _, chunk in _chunks(values)), strict=True)
     return float(np.min(lows)), float(np.max(highs))
 

@@ -9,6 +9,7 @@ import warnings
 import rbmfast as rf
 from rbmfast.cli.common import (
     CommandError,
+    add_columns,
     add_seed,
     add_threads,
     check_output,
@@ -23,7 +24,7 @@ from rbmfast.cli.common import (
     write_json,
     write_picture,
 )
-from rbmfast.cli.datafiles import Examples, labelled, read_data
+from rbmfast.cli.datafiles import Examples, read_data
 from rbmfast.cli.kinds import KINDS, Kind, load
 from rbmfast.cli.partition import CHAINS, METHODS, SMALL, TEMPERATURES
 from rbmfast.cli.report import table
@@ -60,10 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("model", metavar="MODEL", help="a file that `rbmfast train` or save wrote")
     add("data", metavar="DATA", help="rows to evaluate it on, in any file that `rbmfast train` reads")
 
-    add = parser.add_argument_group("data").add_argument
-    add("--key", metavar="NAME", help="which array of an .npz file")
-    add("--labels", metavar="FILE|KEY", help="classes of the rows: in another file, or another array of the "
-        "same .npz")  # fmt: skip
+    data = parser.add_argument_group("data")
+    add = data.add_argument
+    add("--key", metavar="NAME", help="which array of an .npz or .mat file, if it is not called X")
+    add_columns(data)
+    add("--labels", metavar="FILE|NAME", help="classes of the rows: in another file, or a column or another "
+        "array of DATA")  # fmt: skip
     add("--threshold", type=number, metavar="T", help="values above T are 1, others 0")
     add("--grey", action="store_true", help="values 0-255 are grey levels 0-1: they have no likelihood")
 
@@ -143,15 +146,14 @@ def _read(
     given: argparse.Namespace, path: str, model: object, kind: Kind, *, labels: bool = True
 ) -> Examples:
     """Rows for the model, and their labels."""
-    data = read_data(path, given.key)
+    where = given.labels if labels else None
+    data = read_data(path, given.key, labels=where, columns=given.columns, drop=given.drop)
     n_features, domain = kind.inputs(model)
     if data.values.shape[1] != n_features:
         raise CommandError(
             f"{path}: has {data.values.shape[1]} columns, {given.model} has {n_features} visible units"
         )
-    if labels and given.labels is not None:
-        data = labelled(data, path, given.labels)
-        assert data.labels is not None
+    if data.labels is not None:
         n_classes = kind.n_classes(model)
         if data.labels.max() >= n_classes:
             raise CommandError(

@@ -31,8 +31,8 @@ from rbmfast.reference import States
 SUMMARY = "draw samples from a model"
 DESCRIPTION = """\
 Draw samples: the last visible states of independent Gibbs chains, as a .npy file of shape
-(n, visible units). 0/1 units give uint8, Gaussian units and --mean float32. The chains of a deep
-belief network run in its two top layers."""
+(n, visible units), or .npz or .csv, by the name of FILE. 0/1 units give uint8, Gaussian units and
+--mean float32. The chains of a deep belief network run in its two top layers."""
 EXAMPLES = """\
 examples:
   rbmfast sample digits.rbm -n 64 --steps 1000 --seed 0 -o samples.npy
@@ -43,6 +43,7 @@ examples:
 """
 
 SAMPLES, PER_LABEL = 64, 10
+SUFFIXES = (".npy", ".npz", ".csv")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--steps", type=whole(1), default=1000, metavar="N", help="Gibbs steps of each (default: 1000)")
     add_seed(parser)
     add("-o", "--output", default="samples.npy", metavar="FILE",
-        help="default: samples.npy; an .npz file holds samples, and labels beside them")  # fmt: skip
+        help="default: samples.npy; an .npz or .csv file holds labels beside them")  # fmt: skip
     add("--png", metavar="FILE", help="draw them as pictures, too")
     add("--shape", type=image_size, metavar="HxW", help="size of a picture (default: square)")
     add_threads(parser)
@@ -67,6 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Draw, and write."""
+    if not arguments.output.lower().endswith(SUFFIXES):
+        raise CommandError(f"{arguments.output}: the name of samples must end in {', '.join(SUFFIXES)}")
     check_output(arguments.output, arguments.model)
     model, kind = load(arguments.model)
     if kind.sample is None:
@@ -110,10 +113,14 @@ def _chosen(given: argparse.Namespace, n_classes: int, model: Any) -> list[int] 
 
 
 def _write(path: str, v: States, y: I64 | None) -> None:
+    arrays: dict[str, Any] = {"samples": v} if y is None else {"samples": v, "labels": y}
     with complete_file(path) as file:
         if path.lower().endswith(".npz"):
-            arrays: dict[str, Any] = {"samples": v} if y is None else {"samples": v, "labels": y}
             np.savez(file, **arrays)
+        elif path.lower().endswith(".csv"):
+            names = [f"v{i}" for i in range(v.shape[1])] + ["label"] * (y is not None)
+            table = np.column_stack([*arrays.values()])
+            np.savetxt(file, table, "%.9g", ",", header=",".join(names), comments="")
         else:
             # Into a real file, NumPy writes in a way that forgets why it failed.
             np.save(SimpleNamespace(write=file.write), v)

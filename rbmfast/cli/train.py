@@ -13,6 +13,7 @@ from rbmfast import plots
 from rbmfast.cli import settings
 from rbmfast.cli.common import (
     CommandError,
+    add_columns,
     add_seed,
     add_threads,
     check_output,
@@ -29,7 +30,7 @@ from rbmfast.cli.common import (
     write_all,
     write_picture,
 )
-from rbmfast.cli.datafiles import DataFile, Examples, arrays_in, labelled, read_data
+from rbmfast.cli.datafiles import DataFile, Examples, read_data
 from rbmfast.cli.learner import Learner
 from rbmfast.cli.learners import LEARNERS
 from rbmfast.cli.progress import in_words
@@ -37,17 +38,19 @@ from rbmfast.units import PLAIN, get_unit
 
 SUMMARY = "learn a model from a data file"
 DESCRIPTION = """\
-Learn a model from the rows of a file: .npy, .npz (also SciPy's sparse matrices), IDX, or text with
-commas, tabs or spaces; each also packed by gzip. The content of the file says which it is. Images
-(n, height, width) count as rows of pixels. Labels are whole numbers from 0 on, one for each row."""
+Learn a model from the rows of a file: .npy, .npz (also SciPy's sparse matrices), IDX, .mat, libsvm,
+or a table as text, with commas, semicolons, tabs, spaces or ::. Each may be packed by gzip. The
+content of the file says which it is. Images (n, height, width) count as rows of pixels. Labels are
+whole numbers from 0 on, one for each row. The first line of a table may name its columns, by words
+or as 0,1,2,...; a first column without a name is an index and left out."""
 EXAMPLES = """\
 examples:
   rbmfast train data.npy -o model.rbm --hidden 128 --epochs 20
   rbmfast train train-images-idx3-ubyte.gz -o mnist.rbm --threshold 127 --hidden 500 \\
       --method pcd --chains 100 --rate 0.05 --rate-schedule linear --plots pictures
   rbmfast train data.npz --key X -o model.rbm --validation 0.1
-  rbmfast train data.csv -o model.rbm --epochs 100 --checkpoint run.ckpt
-  rbmfast train data.csv -o model.rbm --epochs 100 --resume run.ckpt      (the same options again)
+  rbmfast train data.csv -o model.rbm --drop id,date --epochs 100 --checkpoint run.ckpt
+  rbmfast train data.csv -o model.rbm --drop id,date --epochs 100 --resume run.ckpt   (the same again)
   rbmfast train data.npz --key X --labels y -o digits.crbm --model class-rbm --hidden 500
   rbmfast train data.npz --key X --labels y -o digits.dbn --model dbn --hidden 500,500,2000 \\
       --up-down 10 --fine-tune 20 --network digits.net --checkpoint run.ckpt
@@ -61,17 +64,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("file", metavar="FILE", help="the data")
     add("-o", "--output", required=True, metavar="MODEL", help="where to write the model")
 
-    add = parser.add_argument_group("data").add_argument
-    add("--key", metavar="NAME", help="which array of an .npz file")
+    data = parser.add_argument_group("data")
+    add = data.add_argument
+    add("--key", metavar="NAME", help="which array of an .npz or .mat file, if it is not called X")
+    add_columns(data)
     add("--threshold", type=number, metavar="T", help="values above T are 1, others 0")
     add("--grey", action="store_true", help="values 0-255 are grey levels 0-1")
     add("--validation", metavar="FILE|KEY|SHARE", help="rows to watch and not to learn from: another file, "
-        "or another array of the same .npz, or the share of FILE's rows to set aside, chosen by the "
+        "or another array of FILE, or the share of FILE's rows to set aside, chosen by the "
         "seed")  # fmt: skip
-    add("--labels", metavar="FILE|KEY", help="classes of the rows, for class-rbm and dbn: in another file, "
-        "or another array of the same .npz")  # fmt: skip
-    add("--validation-labels", metavar="FILE|KEY",
-        help="the same for --validation, unless that is a share")  # fmt: skip
+    add("--labels", metavar="FILE|NAME", help="classes of the rows, for class-rbm and dbn: in another file, "
+        "or a column or another array of FILE")  # fmt: skip
+    add("--validation-labels", metavar="FILE|NAME", help="the same for --validation, unless that is a share "
+        "(default: the column of this name)")  # fmt: skip
 
     add = parser.add_argument_group("model").add_argument
     add("--model", type=choice(*LEARNERS), default="rbm", metavar="|".join(LEARNERS),
@@ -180,27 +185,24 @@ def _learner(arguments: argparse.Namespace) -> Learner:
 def _read(given: argparse.Namespace, lowest_label: int) -> tuple[DataFile, DataFile | None]:
     """What to learn from, and what to watch."""
     path, wanted = given.file, given.validation
-    data = read_data(path, given.key)
-    if given.labels is not None:
-        data = labelled(data, path, given.labels, lowest_label)
+    chosen = {"columns": given.columns, "drop": given.drop}
+    data = read_data(path, given.key, labels=given.labels, lowest=lowest_label, **chosen)
     if wanted is None:
         return data, None
-    here = wanted in arrays_in(path)
+    here = wanted in data.arrays
     fraction = None if here or os.path.exists(wanted) else _fraction(wanted)
     if fraction is not None:
         if given.validation_labels is not None:
             raise CommandError("--validation-labels: a share of the rows has the labels that it has")
         data, validation = data.split(fraction, given.seed)
         return data, _with_labels_only(validation, wanted)
-    if given.labels is not None and given.validation_labels is None:
+    labels = given.validation_labels or (given.labels if given.labels in data.columns else None)
+    if given.labels is not None and labels is None:
         raise CommandError("--validation needs --validation-labels: the model has labels")
-    where = path if here else wanted
-    validation = read_data(where, wanted if here else given.key)
+    validation = read_data(path if here else wanted, wanted if here else given.key, labels=labels, **chosen)
     columns, expected = validation.values.shape[1], data.values.shape[1]
     if columns != expected:
         raise CommandError(f"{wanted}: has {columns} columns, {path} has {expected}")
-    if given.validation_labels is not None:
-        validation = labelled(validation, where, given.validation_labels)
     return data, validation
 
 

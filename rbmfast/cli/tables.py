@@ -1,0 +1,122 @@
+"""Text files: pandas reads tables, scikit-learn libsvm's sparse rows."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from itertools import islice
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.cli.common import CommandError, did_you_mean, need
+
+KINDS = ".npy, .npz (also SciPy's sparse matrices), IDX, .mat, libsvm, or a table as text"
+LOOKED_AT = 100  # lines that say how numbers are written
+
+
+def read_text(file: IO[bytes]) -> Any:
+    """A pandas frame, or of libsvm's rows of ``column:value`` the matrix ``X`` and the targets ``y``."""
+    if b"\0" in file.read(4096):
+        raise CommandError(f"is none of the kinds that are understood: {KINDS}")
+    file.seek(0)
+    lines = (line.decode("utf-8-sig").rstrip("\r\n") for line in file)
+    top = [*islice((line for line in lines if line.strip() and line.lstrip()[0] != "#"), LOOKED_AT)]
+    file.seek(0)
+    if not top:
+        raise CommandError("holds no data")
+    if top[0][0] == ">":
+        raise CommandError("holds sequences (FASTA): write them as numbers first, one row each")
+    if re.match(r"\S+(\s+\d+:\S+)+\s*(#|$)", top[0]):
+        need({"sklearn": "scikit-learn"}, "sklearn", "a libsvm file")
+        from sklearn.datasets import load_svmlight_file
+
+        return dict(zip("Xy", load_svmlight_file(file), strict=True))
+    return _read_table(file, top)
+
+
+def is_table(stored: Any) -> bool:
+    """Whether this is a pandas frame, asked without importing pandas."""
+    return hasattr(stored, "select_dtypes")
+
+
+def numbers(table: Any, columns: Sequence[str], drop: Sequence[str]) -> NDArray[np.float64]:
+    """These columns (default: all) but not those to drop; NaN where a cell is empty."""
+    import pandas as pd
+
+    for name in (*columns, *drop):
+        if name not in table:
+            raise CommandError(f"has no column {name!r}{did_you_mean(name, table)}")
+    table = table[[name for name in columns or table if name not in drop]]
+    for name in table.select_dtypes(exclude=["number", "bool"]):
+        column = pd.to_numeric(table[name], errors="coerce")
+        words = table[name][column.isna() & table[name].notna()]
+        if len(words):
+            raise CommandError(
+                f"column {name!r} holds {words.iloc[0]!r}, which is no number (--drop {name} leaves it out)"
+            )
+        table = table.assign(**{name: column})
+    values: NDArray[np.float64] = table.to_numpy(np.float64)
+    return values
+
+
+def _read_table(file: IO[bytes], top: list[str]) -> Any:
+    """A frame whose columns are called by strings, without a leading index and an empty end."""
+    need({"pandas": "pandas"}, "tables", "a table as text")
+    import pandas as pd
+
+    separator = next((mark for mark in ("::", ";", "\t", ",") if mark in top[0]), r"\s+")
+    if separator == "::":  # pandas' fast parser knows separators of one character
+        file, separator = io.BytesIO(file.read().replace(b"::", b"\t")), "\t"
+        top = [line.replace("::", "\t") for line in top]
+    text = "\n".join(top)
+    comma = separator != "," and re.search(r"\d,\d", text) and not re.search(r"\d\.\d", text)
+
+    def read(source: Any, header: int | None) -> Any:
+        return pd.read_csv(
+            source,
+            sep=separator,
+            header=header,
+            decimal="," if comma else ".",
+            comment="#",
+            na_values="?",
+            skipinitialspace=True,
+            float_precision="round_trip",
+            encoding="utf-8-sig",
+            low_memory=False,
+        )
+
+    first, second = (read(io.StringIO(line), None).iloc[0].tolist() for line in (top * 2)[:2])
+    named = _are_names(first, second)
+    table = read(file, 0 if named else None)
+    names = [*table.columns.astype(str)]
+    indexed = named and pd.isna(first[0])
+    if named and len(second) == len(first) + 1:  # names of rows, or commas at the ends of lines
+        table = table.reset_index()
+        indexed = not table.iloc[:, -1].isna().all()
+        names = ["", *names] if indexed else [*names, ""]
+    table = table.set_axis(names, axis=1)
+    if (not named or names[-1] == "" or names[-1].startswith("Unnamed: ")) and table.iloc[:, -1].isna().all():
+        table = table.iloc[:, :-1]
+    return table.iloc[:, 1:] if indexed else table
+
+
+def _are_names(first: list[Any], second: list[Any]) -> bool:
+    """Whether the first line names the columns, and is no row.
+
+    It is if it has more words than the next, or if it counts 0, 1, 2, ... as pandas does: of three columns or
+    more, since 0,1 is a row.
+    """
+    counted = first[1:] if first[0] != first[0] else first  # without the empty cell above an index
+    if len(counted) > 2 and counted == [*range(len(counted))]:
+        return True
+    others = [
+        cell for cell in first if not _is_word(cell)
+    ]  # names differ, the numbers beside a stray word not
+    return sum(map(_is_word, first)) > sum(map(_is_word, second)) and len({*others}) == len(others)
+
+
+def _is_word(cell: Any) -> bool:
+    return isinstance(cell, str) and any(map(str.isalpha, cell))
