@@ -179,6 +179,12 @@ class Rows:
         """Everything as one block: array (n_rows, n_features) of `dtype`, without a copy where `direct`."""
         return self.block(slice(None))
 
+    @property
+    def are_equal(self) -> bool:
+        """Whether there are several rows, and all are the same."""
+        first = self.block(slice(0, 1))
+        return self.n_rows > 1 and all(bool((block == first).all()) for _, block in self.blocks(256))
+
     def columns(self, columns: slice, domain: str) -> Rows:
         """Some columns of the same data, as data of another domain if need be: a view, checked like any data.
 
@@ -450,7 +456,7 @@ class _Numbers:
 
     def allowed(self, value: np.generic, domain: str) -> str:
         if value != value:
-            return "missing values are not allowed here"
+            return "missing values are not allowed here: leave their rows out, or fill them in"
         if domain == "real":
             return "values must be finite float32 numbers"
         if value.dtype.kind == "f":

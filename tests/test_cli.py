@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from scipy.io import savemat
 
 import rbmfast as rf
 from rbmfast import bench
 from rbmfast.cli import bench as bench_command
 from rbmfast.cli import main
-from rbmfast.cli.common import write_json
+from rbmfast.cli.common import CommandError, write_json
 from rbmfast.cli.datafiles import read_data
 from rbmfast.cli.stopping import SIGNALS
 from rbmfast.container import read_file
@@ -345,6 +346,80 @@ def test_every_kind_of_file_gives_the_same_bits(capsys: pytest.CaptureFixture[st
     assert "60 rows of 16 binary values" in output.out
 
 
+TABLES = {  # ways to write [[1, 0, 1], [0, 0.5, 1]]
+    "words": "a,b,c\n1,0,1\n0,.5,1\n",
+    "numbers as pandas has them": "0,1,2\n1,0,1\n0,.5,1\n",
+    "with an index": ",0,1,2\n0,1,0,1\n1,0,.5,1\n",
+    "tabs": "\ta\tb\tc\nr\t1\t0\t1\ns\t0\t.5\t1\n",
+    "of R": '"a" "b" "c"\n"1" 1 0 1\n"2" 0 .5 1\n',
+    "quoted": '"1","0","1"\n"0","0.5","1"\n',
+    "truth": "True,0,True\nFalse,.5,True\n",
+    "commas at ends": "1,0,1,\n0,.5,1,\n",
+    "commas at ends below names": "a,b,c\n1,0,1,\n0,.5,1,\n",
+    "decimal comma": "1;0;1\n0;0,5;1\n",
+    "decimal comma and tabs": "a\tb\tc\n1,0\t0\t1\n0\t0,5\t1\n",
+    "double colon": "1::0::1\n0::.5::1\n",
+    "spaces": "# a comment\n\n 1  0 1\n 0 .5 1 \n",
+    "libsvm": "7 1:1 3:1 # a comment\n9 2:0.5 3:1\n",
+}
+
+
+@pytest.mark.parametrize("text", TABLES.values(), ids=TABLES)
+def test_ways_to_write_a_table(text: str) -> None:
+    Path("x").write_text(text)
+    values = sp.csr_array(read_data("x").values).toarray()
+    np.testing.assert_array_equal(values, [[1, 0, 1], [0, 0.5, 1]])
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("0,1\n1,0\n", [0, 1]),  # two values are a row, not names 0 and 1
+        ("0\n1\n2\n", [0]),
+        ("?,1,0\n1,0,1\n", [np.nan, 1, 0]),
+        (",0,1\n1,1,1\n", [np.nan, 0, 1]),
+        ("NA,1,0\n1,0,1\n", [np.nan, 1, 0]),
+        ("0.1,0.30000000000000004,2.5e-17\n0,1,0\n", [0.1, 0.30000000000000004, 2.5e-17]),
+    ],
+)
+def test_first_rows_are_kept(text: str, first: list[float]) -> None:
+    Path("x").write_text(text)
+    np.testing.assert_array_equal(read_data("x").values[0], first)
+
+
+def test_missing_cells_can_be_imputed() -> None:
+    Path("x.csv").write_text("1,,0\n1,0,NA\n")
+    filled = rf.RBM(3, 2, seed=0).impute(read_data("x.csv").values, seed=1)
+    np.testing.assert_array_equal(filled[[0, 0, 1, 1], [0, 2, 0, 1]], [1, 0, 1, 0])
+
+
+def test_columns_and_labels_by_name() -> None:
+    Path("x.csv").write_text("id,a,b,kind,c\nx1,1,0,7,1\nx2,0,0,9,1\n")
+    for options in ({"columns": ["a", "b", "c"]}, {"drop": ["id"]}):
+        data = read_data("x.csv", labels="kind", **options)
+        assert data.values.tolist() == [[1, 0, 1], [0, 0, 1]]
+        assert data.labels is not None
+        assert data.labels.tolist() == [7, 9]
+    assert read_data("x.csv", columns=["c", "a"]).values.tolist() == [[1, 1], [1, 0]]
+    with pytest.raises(CommandError, match=r"^id: labels must be whole numbers from 0 to 32767, holds 'x1'"):
+        read_data("x.csv", labels="id", drop=["kind"])
+
+
+def test_arrays_of_matlab() -> None:
+    savemat("x.mat", {"X": X, "y": np.arange(60), "Z": sp.csc_matrix(X.astype(np.float64))})
+    data = read_data("x.mat", labels="y")
+    np.testing.assert_array_equal(data.values, X)
+    np.testing.assert_array_equal(data.labels, np.arange(60))
+    np.testing.assert_array_equal(read_data("x.mat", "Z").values.toarray(), X)
+
+
+def test_tables_need_pandas(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    write_files()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    message = fails(capsys, "train", "plain.csv", "-o", "m.rbm")
+    assert "plain.csv: a table as text needs pandas: pip install 'rbmfast[tables]'" in message
+
+
 def test_the_file_counts_and_not_its_name() -> None:
     write_files()
     shutil.copy("levels.idx.gz", "data.csv")
@@ -387,25 +462,39 @@ def test_grey_levels_from_integers_and_floats() -> None:
         (["levels.npy"], "levels.npy holds values up to 255: say --threshold T"),
         (["two.npz"], "two.npz: holds 2 arrays; choose one with --key: pixels, labels"),
         (["two.npz", "--key", "pixel"], "two.npz: has no array 'pixel', only pixels, labels"),
+        (["two.npz", "--drop", "labels"], "two.npz: --columns and --drop choose among the columns"),
         (["two.npz", "--key", "labels"], "must hold rows and columns, has the shape (60,)"),
         (["short.idx"], "is a damaged IDX file: 975 bytes instead of 976"),
-        (["cut.npy"], "cut.npy: cannot be read"),
-        (["cut.npz"], "cut.npz: cannot be read"),
-        (["cut.gz"], "cut.gz: cannot be read"),
+        (["cut.npy"], "cut.npy: cannot be read: mmap length is greater than file size"),
+        (["cut.npz"], "cut.npz: is damaged or cut short: File is not a zip file"),
+        (["offset.npz", "--key", "pixels"], "offset.npz: is damaged or cut short"),
+        (["cut.gz"], "cut.gz: is damaged or cut short: Compressed file ended before"),
+        (["flipped.gz"], "flipped.gz: is damaged or cut short: CRC check failed"),
+        (["junk.gz"], "junk.gz: is damaged or cut short: Not a gzipped file"),
+        (["endless.npy"], "endless.npy: is damaged or cut short: Python int too large"),
         (["objects.npy"], "objects.npy: cannot be read"),
         (["words.npy"], "words.npy: holds <U"),
-        (["words.txt"], "words.txt: holds words where numbers should be"),
-        (["late.csv"], "late.csv: cannot be read: could not convert string 'x'"),
-        (["ragged.csv"], "ragged.csv: cannot be read: the number of columns changed"),
+        (["words.txt"], "words.txt: column '0' holds 'hello', which is no number (--drop 0 leaves it out)"),
+        (["late.csv"], "late.csv: column '0' holds 'x', which is no number"),
+        (["late.csv", "--drop", "0,2"], "late.csv: has no column '2'; choose from 0, 1"),
+        (["late.csv", "--columns", "0", "--drop", "0"], "must hold rows and columns, has the shape (3, 0)"),
+        (["ragged.csv"], "ragged.csv: cannot be read: Error tokenizing data"),
+        (["short.csv"], "short.csv[1, 1] is nan, but missing values are not allowed here: leave"),
         (["empty.csv"], "empty.csv: holds no data"),
-        (["header-only.csv"], "header-only.csv: holds words where numbers should be"),
+        (["header-only.csv"], "header-only.csv: column '0' holds 'a', which is no number"),
+        (["sequences"], "sequences: holds sequences (FASTA)"),
         (["junk"], "junk: is none of the kinds that are understood"),
-        (["latin"], "latin: is none of the kinds that are understood"),
+        (["latin"], "latin: cannot be read: 'utf-8' codec can't decode"),
         (["nan.csv"], "nan.csv[1, 0] is nan, but missing values are not allowed"),
         (["negative.csv"], "negative.csv[0, 1] is -1.0, but values must lie in [0, 1]"),
         (["nan.csv", "--threshold", "0.5"], "nan.csv holds NaN"),
         (["nan.csv", "--grey"], "--grey wants values from 0 to 255"),
         (["sparse.npz", "--threshold", "-1"], "must be at least 0 for a sparse matrix"),
+        (["bits.npy", "--threshold", "127"], "--threshold 127: all of bits.npy is on one side, from 0 to 1"),
+        (["sparse.npz", "--threshold", "1"], "all of sparse.npz is on one side, from 0 to 1"),
+        (["levels.npy", "--threshold", "-1"], "all of levels.npy is on one side, from 0 to 255"),
+        (["one.npz", "--grey"], "--grey: one.npz holds values from 0 to 1, not to 255"),
+        (["bits.npy", "--grey"], "--grey: bits.npy holds values from 0 to 1, not to 255"),
         (["bits.npy", "--threshold", "1", "--grey"], "--threshold and --grey exclude each other"),
         (["bits.npy", "--rate", "-1"], "--rate: value must be a finite number at least 0, got -1"),
         (["bits.npy", "--rate", "nan"], "argument --rate: must be a number"),
@@ -434,11 +523,21 @@ def test_train_refuses(argv: list[str], message: str, capsys: pytest.CaptureFixt
     Path("short.idx").write_bytes(idx(LEVELS)[:-1])
     for suffix, whole in (("npy", "bits.npy"), ("npz", "two.npz"), ("gz", "levels.idx.gz")):
         Path(f"cut.{suffix}").write_bytes(Path(whole).read_bytes()[:-40])
+    packed = gzip.compress(idx(LEVELS))
+    Path("flipped.gz").write_bytes(packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:])
+    Path("junk.gz").write_bytes(packed + b"junk")
+    archive = bytearray(Path("two.npz").read_bytes())
+    archive[-5] ^= 0xFF  # of where its list of arrays begins
+    Path("offset.npz").write_bytes(archive)
+    header = b"{'descr': '|u1', 'fortran_order': False, 'shape': (100000000000000000000, 4), }\n"
+    Path("endless.npy").write_bytes(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header)
     np.save("objects.npy", np.array([[{}]]), allow_pickle=True)
     np.save("words.npy", np.array([["yes", "no"]]))
-    Path("words.txt").write_text("hello world\nhow are you\n")
+    Path("words.txt").write_text("hello world\nare you\n")
     Path("late.csv").write_text("1,0\n0,1\nx,1\n")
-    Path("ragged.csv").write_text("1,0\n0\n")
+    Path("ragged.csv").write_text("1,0\n0,1,1\n")
+    Path("short.csv").write_text("1,0\n0\n")
+    Path("sequences").write_text(">one\nACGT\n")
     Path("empty.csv").write_text("")
     Path("header-only.csv").write_text("a,b\n")
     Path("junk").write_bytes(bytes(range(256)))
@@ -767,7 +866,7 @@ def test_pictures_of_an_evaluation(method: str, capsys: pytest.CaptureFixture[st
         (["nothing.npy"], "nothing.npy: No such file or directory"),
         (["narrow.npy"], "narrow.npy: has 3 columns, m.rbm has 16 visible units"),
         (["one.npy"], "one.npy: must have at least 2 rows, has 1"),
-        (["words.txt"], "words.txt: holds words where numbers should be"),
+        (["words.txt"], "words.txt: column '0' holds 'hello', which is no number"),
         (["bits.npy", "--base-data", "narrow.npy"], "narrow.npy: has 3 columns"),
         (
             ["bits.npy", "--chains", "9"],
@@ -783,7 +882,7 @@ def test_what_cannot_be_evaluated(capsys: pytest.CaptureFixture[str], argv: list
     write_model()
     np.save("narrow.npy", X[:, :3])
     np.save("one.npy", X[:1])
-    Path("words.txt").write_text("hello world\nhow are you\n")
+    Path("words.txt").write_text("hello world\nare you\n")
     assert message in fails(capsys, "evaluate", "m.rbm", *argv)
 
 

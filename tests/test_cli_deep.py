@@ -18,7 +18,7 @@ import pytest
 
 import rbmfast as rf
 from rbmfast.cli import main
-from rbmfast.cli.datafiles import labelled, read_data
+from rbmfast.cli.datafiles import read_data
 from rbmfast.cli.evaluate_labels import proportion_interval
 from rbmfast.likelihood.enumeration import can_enumerate
 
@@ -170,7 +170,7 @@ def test_rows_without_a_label() -> None:
 
 
 def test_held_out_rows_take_their_labels_with_them() -> None:
-    data = labelled(read_data("X.npy"), "X.npy", "y.npy")
+    data = read_data("X.npy", labels="y.npy")
     for part in data.split(0.3, seed=1):
         assert part.labels is not None
         both = {(bytes(row), int(label)) for row, label in zip(part.values, part.labels, strict=True)}
@@ -277,13 +277,13 @@ def test_ctrl_c_in_the_second_layer() -> None:
         ([*DEEP, *LAST, "--network", "no/n"], "no/n: there is no folder"),
         ([*DEEP, *LAST, "--network", "n.dbn"], "n.dbn: this file is named twice"),
         ([*CLASSES, "--labels", "two.npz"], "two.npz: holds 2 arrays; labels want a file of their own"),
-        ([*CLASSES, "--labels", "z"], "z: is neither a file nor an array in d.npz"),
+        ([*CLASSES, "--labels", "z"], "z: is neither a file nor a column or an array of d.npz"),
         ([*CLASSES, "--labels", "yt"], "yt: holds 30 labels, d.npz has 90 rows"),
         ([*CLASSES, "--labels", "X"], "X: must hold one label for each row, has the shape (90, 16)"),
         ([*CLASSES, "--labels", "half.npy"], "labels must be whole numbers from 0 to 32767, holds 0.5"),
         ([*CLASSES, "--labels", "less.npy"], "labels must be whole numbers from 0 to 32767, holds -1"),
         ([*CLASSES, "--labels", "nan.npy"], "labels must be whole numbers from 0 to 32767, holds nan"),
-        ([*CLASSES, "--labels", "words.npy"], "labels must be whole numbers from 0 to 32767, holds <U"),
+        ([*CLASSES, "--labels", "words.npy"], "labels must be whole numbers from 0 to 32767, holds '2'"),
         ([*CLASSES, "--labels", "zero.npy"], "zero.npy: must hold two classes or more, holds 1"),
         ([*CLASSES, "--validation", "Xt"], "--validation needs --validation-labels"),
         ([*CLASSES, "--validation-labels", "yt"], "--validation-labels go with --labels and --validation"),
@@ -499,9 +499,22 @@ def test_samples_of_any_label_and_of_none() -> None:
 
 
 def test_samples_are_data_to_learn_from() -> None:
+    pytest.importorskip("pandas")
     rf.DBN([16, 6, 5], n_classes=3, seed=0).save("m.dbn")
-    run("sample", "m.dbn", "--label", "all", *SHORT, "-o", "s.npz")
-    run("train", "s.npz", "--key", "samples", "-o", "n.crbm", *CLASSES, "--labels", "labels")
+    learn = ["-o", "n.crbm", *CLASSES, "--labels"]
+    models = set()
+    for mean in ([], ["--mean"]):
+        run("sample", "m.dbn", "--label", "all", *SHORT, *mean, "-o", "s.npz")
+        run("train", "s.npz", "--key", "samples", *learn, "labels")
+        models.add(Path("n.crbm").read_bytes())
+        run("sample", "m.dbn", "--label", "all", *SHORT, *mean, "-o", "s.csv")
+        run("train", "s.csv", *learn, "label")
+        assert Path("n.crbm").read_bytes() in models
+        run("train", "s.csv", *learn, "label", "--validation", "s.csv")  # the same column of it
+    assert len(models) == 2
+    rf.RBM(2, 1, seed=0).save("m")
+    run("sample", "m", "-n", "3", *SHORT, "-o", "s.csv")
+    assert Path("s.csv").read_text().startswith("v0,v1\n")
 
 
 def test_pictures_of_samples() -> None:
@@ -521,6 +534,7 @@ def test_pictures_of_samples() -> None:
         ("m.dbn", ["--label", "0,x"], "--label: must be a whole number of at least 0, got 'x'"),
         ("m.dbn", ["--label", "-1"], "--label"),
         ("m.net", [], "which has no samples"),
+        ("m.rbm", ["-o", "x.txt"], "x.txt: the name of samples must end in .npy, .npz, .csv"),
         ("m.dbn", ["--labels", "1"], "rbmfast sample has no option --labels; did you mean --label?"),
     ],
 )

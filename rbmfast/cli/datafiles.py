@@ -154,8 +154,7 @@ def read_data(
     (array([[0., 1.],
            [1., 1.]]), array([7, 9]))
     """
-    with _naming(path):
-        stored = _stored(path)
+    with _open(path) as stored:
         arrays = tuple(stored) if isinstance(stored, Mapping) else ()
         names = tuple(stored) if is_table(stored) else ()
         found = stored[labels] if labels in arrays + names else None
@@ -168,26 +167,12 @@ def read_data(
     return data if labels is None else _with_labels(data, path, labels, found, lowest)
 
 
-@contextlib.contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Let every error name the file: those of a damaged one come from many libraries."""
-    try:
-        yield
-    except CommandError as error:
-        raise CommandError(f"{path}: {error}") from error
-    except Exception as error:
-        if isinstance(error, OSError) and error.filename is not None:
-            raise
-        what = "is damaged or cut short" if isinstance(error, DAMAGE) else "cannot be read"
-        raise CommandError(f"{path}: {what}: {error}") from error
-
-
 def _with_labels(data: DataFile, path: str, where: str, found: Any, lowest: int) -> DataFile:
     if found is None:
         if not os.path.exists(where):
             raise CommandError(f"{where}: is neither a file nor a column or an array of {path}")
-        with _naming(where):
-            found = _pick(_stored(where), None, "labels want a file of their own")
+        with _open(where) as stored:
+            found = _pick(stored, None, "labels want a file of their own")
     if found.ndim == 2 and 1 in found.shape and not _is_sparse(found):  # as text and .mat files have them
         found = np.asarray(found).reshape(-1)
     if found.ndim != 1:
@@ -200,7 +185,7 @@ def _with_labels(data: DataFile, path: str, where: str, found: Any, lowest: int)
 def _as_labels(where: str, stored: Any, lowest: int) -> I64:
     allowed = f"{where}: labels must be whole numbers from {lowest} to {MAX_LABEL}"
     if stored.dtype.kind not in "biuf":
-        raise CommandError(f"{allowed}, holds {stored.flat[0]!r}")
+        raise CommandError(f"{allowed}, holds {str(stored.flat[0])!r}")
     values = np.asarray(stored, np.float64)
     fine = (values >= lowest) & (values <= MAX_LABEL) & (values == np.floor(values))  # false of NaN
     if not fine.all():
@@ -208,22 +193,36 @@ def _as_labels(where: str, stored: Any, lowest: int) -> I64:
     return values.astype(np.int64)
 
 
-def _stored(path: str) -> Any:
-    """What a file holds, as it is: an array, arrays by name, or a pandas frame."""
-    with open(path, "rb") as plain:
-        packed = plain.read(2) == b"\x1f\x8b"
-        plain.seek(0)
-        file: Any = io.BytesIO(gzip.decompress(plain.read())) if packed else plain
-        start = file.read(6)
-        file.seek(0)
-        if start == b"\x93NUMPY":
-            return np.load(file if packed else path, None if packed else "r", allow_pickle=False)
-        if start[:2] == b"PK":
-            archive = np.load(file if packed else path, allow_pickle=False)
-            return sp.csr_array(sp.load_npz(file)) if set(archive) >= SPARSE_KEYS else archive
-        if start == b"MATLAB":
-            return {name: x for name, x in scipy.io.loadmat(file).items() if not name.startswith("__")}
-        return _idx(file, path) if _is_idx(start) else read_text(file)
+@contextlib.contextmanager
+def _open(path: str) -> Iterator[Any]:
+    """What a file holds: an array, arrays by name, or a pandas frame. Every error names the file."""
+    try:
+        with open(path, "rb") as file:
+            yield _stored(file, path)
+    except CommandError as error:
+        raise CommandError(f"{path}: {error}") from error
+    except Exception as error:  # of many libraries
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        what = "is damaged or cut short" if isinstance(error, DAMAGE) else "cannot be read"
+        raise CommandError(f"{path}: {what}: {error}") from error
+
+
+def _stored(file: Any, path: str) -> Any:
+    packed = file.read(2) == b"\x1f\x8b"
+    file.seek(0)
+    if packed:
+        file = io.BytesIO(gzip.decompress(file.read()))
+    start = file.read(6)
+    file.seek(0)
+    if start == b"\x93NUMPY":
+        return np.load(file if packed else path, None if packed else "r", allow_pickle=False)
+    if start[:2] == b"PK":
+        archive = np.load(file, allow_pickle=False)
+        return sp.csr_array(sp.load_npz(file)) if set(archive) >= SPARSE_KEYS else archive
+    if start == b"MATLAB":
+        return {name: x for name, x in scipy.io.loadmat(file).items() if not name.startswith("__")}
+    return _idx(file, path) if _is_idx(start) else read_text(file)
 
 
 def _pick(stored: Any, key: str | None, advice: str = "choose one with --key") -> Any:

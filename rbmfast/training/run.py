@@ -96,6 +96,13 @@ class Run(BasicRun):
     def start(self) -> None:
         """Begin afresh: biases from the data if the model is untouched, running means, chains."""
         plan = self.plan
+        if (plan.carried is None or not plan.carried.has_begun) and plan.rows.are_equal:
+            warnings.warn(
+                f"X is constant: all its {plan.rows.n_rows} rows are equal, and teach nothing but one state. "
+                "Look at how it was read, scaled or thresholded",
+                UserWarning,
+                stacklevel=5,
+            )
         if plan.rbm.is_untouched:
             plan.rbm._initialize(plan.rows)
         _, self.visible_means = plan.rbm.visible.initial_bias(plan.rows)

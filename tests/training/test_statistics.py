@@ -321,6 +321,16 @@ def test_bad_chains(chains: Any) -> None:
         gradient_statistics(rbm, np.eye(4), rf.PCD(k=1), seed=1, chains=chains)
 
 
+def test_constant_data_are_told() -> None:
+    for constant in (np.zeros((20, 4)), np.tile([0.5, 1, 0, 1], (300, 1))):
+        with pytest.warns(UserWarning, match=f"constant: all its {len(constant)} rows are equal") as caught:
+            rf.train(rf.RBM(4, 2, seed=0), constant, epochs=1, seed=0)
+        assert caught[0].filename == __file__
+    constant[-1, -1] = 0
+    rf.train(rf.RBM(4, 2, seed=0), constant, epochs=1, seed=0)
+    rf.train(rf.RBM(4, 2, seed=0), constant[:1], epochs=1, seed=0)
+
+
 def test_large_weights_are_told() -> None:
     rbm = rf.RBM.from_arrays(np.full((4, 3), 9000.0), np.zeros(4), np.zeros(3))
     with pytest.warns(UserWarning, match="have become large"):
