@@ -398,7 +398,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if held_out is not None:
             monitors.append(FlipScore("validation", held_out, seed, MONITORED_ROWS))
             name = monitors[-1].names(True)[0]
-            callbacks.append(rf.EarlyStopping(name, patience=self.n_iter_no_change, mode="max"))
+            callbacks.append(rf.EarlyStopping(name, patience=self.n_iter_no_change))
         return monitors, callbacks
 
     def _hold_out(

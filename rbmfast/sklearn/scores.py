@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -87,6 +87,7 @@ class FlipScore(Monitor):
     rows: Rows
     seed: int
     max_rows: int
+    better: ClassVar[Mapping[str, str]] = {"pseudo_likelihood": "max"}
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
         """See `Monitor.names`."""

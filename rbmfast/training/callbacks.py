@@ -48,8 +48,11 @@ class Callback:
     An exception ends training; the model keeps the last completed epoch.
     """
 
-    def check(self, names: tuple[str, ...]) -> None:
-        """Raise ValueError if it cannot work with these monitored numbers. Called before anything changes."""
+    def check(self, names: Mapping[str, str | None]) -> None:
+        """Raise ValueError if it cannot work with the numbers of these names. Called before anything changes.
+
+        `names` says of each which way it gets better: "min", "max", or None where nobody can say.
+        """
 
     def on_train_begin(self, progress: Progress) -> None:
         """Called once, after the history's row for epoch 0, also when a run is resumed (before `restore`)."""
@@ -80,15 +83,17 @@ class EarlyStopping(Callback):
         Stop after this many epochs in a row without an improvement; at least 1.
     min_delta : float, default 0.0
         Only a change by more than this is an improvement.
-    mode : {"min", "max"}
-        Whether smaller or larger is better.
+    mode : {"auto", "min", "max"}
+        Whether smaller or larger is better. "auto" leaves it to the monitor: likelihoods should rise, errors
+        fall.
     restore_best : bool, default True
         At the end of training, early or not, give the model the parameters of its best epoch.
 
     Raises
     ------
     TypeError, ValueError
-        A setting that is not allowed; for an unknown `monitor` when training starts.
+        A setting that is not allowed; when training starts, for an unknown `monitor`, and for one of which
+        "auto" cannot tell.
 
     Notes
     -----
@@ -109,8 +114,9 @@ class EarlyStopping(Callback):
     monitor: str
     patience: int = 5
     min_delta: float = 0.0
-    mode: str = "min"
+    mode: str = "auto"
     restore_best: bool = True
+    _direction: str = field(default="", init=False, repr=False, compare=False)  # what `mode` came to
     _best: float = field(default=float("nan"), init=False, repr=False, compare=False)
     _best_epoch: int = field(default=0, init=False, repr=False, compare=False)
     _best_parameters: CallbackState = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -120,8 +126,8 @@ class EarlyStopping(Callback):
             raise TypeError(f"monitor must be the name of a monitor's column, got {self.monitor!r}")
         self.patience = check_integer(self.patience, "patience", low=1)
         self.min_delta = check_number(self.min_delta, "min_delta")
-        if self.mode not in ("min", "max"):
-            raise ValueError(f"mode must be 'min' or 'max', got {self.mode!r}")
+        if self.mode not in ("auto", "min", "max"):
+            raise ValueError(f"mode must be 'auto', 'min' or 'max', got {self.mode!r}")
         self.restore_best = check_flag(self.restore_best, "restore_best")
 
     @property
@@ -129,13 +135,20 @@ class EarlyStopping(Callback):
         """The best epoch of the last run; 0 if there was none."""
         return self._best_epoch
 
-    def check(self, names: tuple[str, ...]) -> None:
+    def check(self, names: Mapping[str, str | None]) -> None:
         """See `Callback.check`."""
         if self.monitor not in names:
             known = ", ".join(names) or "none (pass monitors=)"
             raise ValueError(
                 f"callbacks: EarlyStopping watches {self.monitor!r}, but what monitors record is {known}"
             )
+        direction = names[self.monitor] if self.mode == "auto" else self.mode
+        if direction is None:
+            raise ValueError(
+                f"callbacks: EarlyStopping({self.monitor!r}) must be told whether smaller or larger is better: "
+                "mode='min' or mode='max'"
+            )
+        self._direction = direction
 
     def on_train_begin(self, progress: Progress) -> None:
         """See `Callback.on_train_begin`."""
@@ -174,5 +187,5 @@ class EarlyStopping(Callback):
     def _improves(self, value: float) -> bool:
         if np.isnan(self._best):
             return not np.isnan(value)
-        change = self._best - value if self.mode == "min" else value - self._best
+        change = self._best - value if self._direction == "min" else value - self._best
         return change > self.min_delta

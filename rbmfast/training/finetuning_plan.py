@@ -71,6 +71,7 @@ def make_fine_tuning_plan(
     targets = as_targets(net, X, y, rows.n_rows, "y")
     checked_validation = _check_validation(net, validation)
     names = _names(net, checked_validation is not None)
+    smaller = dict.fromkeys(names, "min")  # is better: losses and errors
     plan = FineTuningPlan(
         net=net,
         rows=rows,
@@ -83,7 +84,10 @@ def make_fine_tuning_plan(
         batch_size=min(check_integer(batch_size, "batch_size", low=1), rows.n_rows),
         shuffle=check_shuffle(shuffle),
         seed=check_seed(seed),
-        callbacks=(*check_callbacks(callbacks, names), *_check_patience(patience, checked_validation)),
+        callbacks=(
+            *check_callbacks(callbacks, smaller),
+            *check_callbacks(_check_patience(patience, checked_validation), smaller),
+        ),
         progress=check_flag(progress, "progress"),
         checkpoint=check_destination(checkpoint, "checkpoint"),
         checkpoint_every=check_integer(checkpoint_every, "checkpoint_every", low=1),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -101,7 +102,17 @@ class Monitor(ABC):
     """Something to measure before training and after each epoch.
 
     A monitor of your own is a subclass with `names` and `__call__`.
+
+    Attributes
+    ----------
+    better : mapping of str to {"min", "max"}
+        Which of its numbers are good when they are small or large, by name without ``train_`` and
+        ``validation_``: what `rbmfast.EarlyStopping` goes by.
+    needs_validation, needs_states, needs_classes : bool
+        Whether it cannot do without validation data, without grey levels, with a model of no classes.
     """
+
+    better: ClassVar[Mapping[str, str]] = {}
 
     needs_validation: ClassVar[bool] = False
     needs_states: ClassVar[bool] = False  # data without grey levels
@@ -114,6 +125,13 @@ class Monitor(ABC):
     @abstractmethod
     def __call__(self, watched: Watched) -> dict[str, float]:
         """Its numbers, under those names."""
+
+    def directions(self, has_validation: bool) -> dict[str, str | None]:
+        """Its names, and which way each gets better: "min", "max", or None where nobody can say."""
+        return {
+            name: self.better.get(name.removeprefix("train_").removeprefix("validation_"))
+            for name in self.names(has_validation)
+        }
 
 
 def _check_rows(value: object) -> int:
@@ -149,6 +167,7 @@ class ReconstructionError(Monitor):
     """
 
     max_rows: int = 1000
+    better: ClassVar[Mapping[str, str]] = {"reconstruction_error": "min"}
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
@@ -185,6 +204,7 @@ class FreeEnergyGap(Monitor):
     """
 
     max_rows: int = 1000
+    better: ClassVar[Mapping[str, str]] = {"free_energy_gap": "min"}
     needs_validation: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -224,6 +244,7 @@ class PseudoLikelihood(Monitor):
 
     units: int | None = None
     max_rows: int = 1000
+    better: ClassVar[Mapping[str, str]] = {"pseudo_likelihood": "max"}
 
     def __post_init__(self) -> None:
         if self.units is not None:
@@ -278,6 +299,7 @@ class LogLikelihood(Monitor):
     n_replicas: int = 20
     steps: int = 50
     max_rows: int = 1000
+    better: ClassVar[Mapping[str, str]] = {"log_likelihood": "max"}  # log Z has no better
     needs_states: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -319,6 +341,7 @@ class ClassificationError(Monitor):
     """
 
     max_rows: int = 1000
+    better: ClassVar[Mapping[str, str]] = {"classification_error": "min"}
     needs_classes: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -357,6 +380,7 @@ class SaturatedUnits(Monitor):
 
     threshold: float = 0.99
     max_rows: int = 1000
+    better: ClassVar[Mapping[str, str]] = {"saturated_units": "min"}
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "threshold", check_fraction(self.threshold, "threshold"))
@@ -388,6 +412,7 @@ class DeadUnits(Monitor):
 
     threshold: float = 0.01
     max_rows: int = 1000
+    better: ClassVar[Mapping[str, str]] = {"dead_units": "min"}
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "threshold", check_fraction(self.threshold, "threshold"))

@@ -104,8 +104,7 @@ def make_plan(
         validation = rbm.visible.rows(validation, rbm.n_visible, "validation")
     rows_in_batch = _check_batch_size(batch_size, rows.n_rows)
     checked_monitors = _check_monitors(monitors, rbm, rows, validation)
-    names = tuple(name for monitor in checked_monitors for name in monitor.names(validation is not None))
-    _check_names(names)
+    names = _directions(checked_monitors, validation is not None)
     carried = _check_carried(carried, rbm, optimizer, checkpoint)
     behind = 0 if carried is None else carried.epochs
     n_chains = method.chains_for(rows_in_batch)
@@ -128,7 +127,7 @@ def make_plan(
         shuffle=check_shuffle(shuffle),
         seed=carried.seed if carried is not None and carried.seed is not None else check_seed(seed),
         monitors=checked_monitors,
-        monitor_names=names,
+        monitor_names=tuple(names),
         callbacks=check_callbacks(callbacks, names),
         progress=check_flag(progress, "progress"),
         checkpoint=check_destination(checkpoint, "checkpoint"),
@@ -236,14 +235,19 @@ def _check_monitors(monitors: object, rbm: RBM, rows: Rows, validation: Rows | N
     return checked
 
 
-def _check_names(names: tuple[str, ...]) -> None:
-    for i, name in enumerate(names):
-        if name in BASIC or name in names[:i]:
-            raise ValueError(f"monitors record {name!r} twice")
+def _directions(monitors: tuple[Monitor, ...], has_validation: bool) -> dict[str, str | None]:
+    """What the monitors record, and which way each number gets better."""
+    names: dict[str, str | None] = {}
+    for monitor in monitors:
+        for name, direction in monitor.directions(has_validation).items():
+            if name in BASIC or name in names:
+                raise ValueError(f"monitors record {name!r} twice")
+            names[name] = direction
+    return names
 
 
-def check_callbacks(callbacks: object, names: tuple[str, ...]) -> tuple[Callback, ...]:
-    """A list of callbacks that can work with these monitored numbers; a clear error otherwise."""
+def check_callbacks(callbacks: object, names: Mapping[str, str | None]) -> tuple[Callback, ...]:
+    """A list of callbacks that can work with the numbers of these names; a clear error otherwise."""
     checked = _check_list(callbacks, Callback, "callbacks", "rf.EarlyStopping('dead_units')")
     for callback in checked:
         callback.check(names)

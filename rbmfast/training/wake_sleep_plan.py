@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -102,6 +103,7 @@ class Fit(Monitor):
     dbn: DBN
     rows: Rows | None = field(repr=False)
     classes: I64 | None = field(repr=False)
+    better: ClassVar[Mapping[str, str]] = {ERROR: "min", "error": "min"}
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
         """See `Monitor.names`."""

@@ -96,7 +96,7 @@ def test_it_does_not_change_training_and_resumes(tmp_path: Path) -> None:
 
 
 def test_early_stopping_by_it() -> None:
-    stop = rf.EarlyStopping("validation_log_likelihood", patience=2, mode="max")
+    stop = rf.EarlyStopping("validation_log_likelihood", patience=2)
     monitors = [rf.LogLikelihood(n_chains=5, n_replicas=4, steps=10)]
     _, history = trained(
         monitors=monitors, validation=data(20), callbacks=[stop], epochs=100, optimizer=rf.SGD(0.5)

@@ -173,7 +173,7 @@ def test_a_finished_run_stays_finished(tmp_path: Path) -> None:
 def overfit(**more: Any) -> dict[str, Any]:
     settings: dict[str, Any] = {"epochs": 60, "batch_size": 5, "seed": 4, "optimizer": rf.SGD(0.5)}
     settings |= {"monitors": [rf.PseudoLikelihood()], "validation": X_VAL, "checkpoint_every": 2}
-    stopping = rf.EarlyStopping("validation_pseudo_likelihood", patience=4, mode="max")
+    stopping = rf.EarlyStopping("validation_pseudo_likelihood", patience=4)
     return {**settings, "callbacks": [stopping, *more.pop("callbacks", [])], **more}
 
 

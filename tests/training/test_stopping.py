@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -170,6 +171,8 @@ def test_ctrl_c_keeps_what_was_learned_since() -> None:
 class Given(Monitor):
     """Records numbers that are given."""
 
+    better: ClassVar[Any] = {"given": "min"}
+
     def __init__(self, *values: float) -> None:
         self.values = values
 
@@ -215,6 +218,35 @@ def test_early_stopping(
     assert stopping.best_epoch == best
     assert (history.stopped is None) == (last == 8)
     assert bits(rbm) == models[(best if restore and best else last) - 1]
+
+
+def test_a_monitor_knows_which_way_is_better() -> None:
+    """Every number of every monitor that says "max" or "min" does so rightly; "auto" goes by that."""
+    monitors = [
+        *(rf.ReconstructionError(), rf.FreeEnergyGap(), rf.PseudoLikelihood(), rf.LogLikelihood()),
+        *(rf.SaturatedUnits(), rf.DeadUnits(), rf.WeightNorm(), rf.ClassificationError()),
+    ]
+    directions = {
+        name: direction for monitor in monitors for name, direction in monitor.directions(True).items()
+    }
+    rising = {name for name, direction in directions.items() if direction == "max"}
+    assert rising == {f"{a}_{b}_likelihood" for a in ("train", "validation") for b in ("pseudo", "log")}
+    unknown = {name for name, direction in directions.items() if direction is None}
+    assert unknown == {"log_z", "log_z_stderr", "weight_norm", "weight_max"}
+
+    stopping = rf.EarlyStopping("validation_log_likelihood", patience=9)
+    monitors = [rf.LogLikelihood()]
+    settings = {**SETTINGS, "validation": X, "epochs": 9, "callbacks": [stopping], "monitors": monitors}
+    history = rf.train(new_model(), X, **settings)
+    assert stopping.best_epoch == 1 + np.argmax(history["validation_log_likelihood"][1:]) > 1
+
+
+def test_early_stopping_asks_where_nobody_can_say() -> None:
+    for mode, allowed in (("auto", False), ("min", True), ("max", True)):
+        settings = {**SETTINGS, "monitors": [rf.WeightNorm()], "epochs": 1}
+        settings["callbacks"] = [rf.EarlyStopping("weight_norm", mode=mode)]
+        with contextlib.nullcontext() if allowed else pytest.raises(ValueError, match="mode='min' or mode="):
+            rf.train(new_model(), X, **settings)
 
 
 def test_early_stopping_can_be_used_again() -> None:
