@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ __all__ = [
     "get_num_threads",
     "set_num_threads",
     "show_config",
+    "warn",
 ]
 
 MAX_THREADS = 4096
@@ -309,3 +311,14 @@ _own, _default = threads_from_environment()  # numbers only: no thread is starte
 engine.set_default_threads(_default)
 if _own:
     engine.set_num_threads(_own)
+
+
+# --- Warnings ----------------------------------------------------------------------------------------------
+
+
+def warn(message: str) -> None:
+    """Warn the caller of the package, however many of its own functions lie in between."""
+    depth, frame = 2, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("rbmfast."):
+        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
+    warnings.warn(message, UserWarning, stacklevel=depth)

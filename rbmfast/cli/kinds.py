@@ -17,6 +17,7 @@ from rbmfast.cli.evaluate_labels import evaluate_class_rbm, evaluate_dbn, evalua
 from rbmfast.cli.evaluate_rbm import evaluate_rbm
 from rbmfast.cli.partition import OPTIONS, check_method
 from rbmfast.cli.report import Report
+from rbmfast.models.parameters import step_in_words
 from rbmfast.reference import States
 
 Samples = tuple[States, I64 | None]  # visible states or means; and their labels, if there are any
@@ -91,7 +92,7 @@ def _rbm_facts(rbm: rf.RBM) -> dict[str, Any]:
         "visible biases": _range(rbm.a),
         "hidden biases": _range(rbm.b),
         "data means": "not known" if means is None else _range(means),
-        "sampler sees": f"weights in multiples of 2**-{engine.exponent(rbm.W)}",
+        "sampler sees": f"weights in multiples of {step_in_words(engine.exponent(rbm.W))}",
     }
 
 

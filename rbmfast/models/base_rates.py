@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,6 +12,7 @@ from rbmfast.models.parameters import check_parameter
 from rbmfast.models.passes import Pass
 from rbmfast.models.path import Path
 from rbmfast.reference import F32
+from rbmfast.runtime import warn
 from rbmfast.units import Unit
 
 UNIFORM = "uniform"
@@ -98,21 +97,11 @@ def bias_of(unit: Unit, a: F32, means: F32 | None) -> F32:
 def _uniform(base: str, n_visible: int) -> F32:
     if base != UNIFORM:
         raise ValueError(f"base must be {ALLOWED}; got {base!r}")
-    warnings.warn(
+    warn(
         "base='uniform' starts far from most models: partition functions estimated from there are known to "
-        "be tens of nats off, and to look certain. Better give rates or data",
-        UserWarning,
-        stacklevel=2 + _depth(),
+        "be tens of nats off, and to look certain. Better give rates or data"
     )
     return np.zeros(n_visible, np.float32)
-
-
-def _depth() -> int:
-    """How many of the package's functions have called the one that asks: the warning is for their caller."""
-    depth, frame = 0, sys._getframe(2)
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("rbmfast."):
-        depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
-    return depth
 
 
 def make_path(rbm: Layers, base: Any = None) -> Path:

@@ -12,7 +12,7 @@ from rbmfast import _engine as engine
 from rbmfast.container import JSON
 from rbmfast.data import Rows
 from rbmfast.models.labels import check_labels, one_hot
-from rbmfast.models.parameters import weight_shape
+from rbmfast.models.parameters import warn_if_coarse, weight_shape
 from rbmfast.models.passes import Pass
 from rbmfast.models.rbm import DEFAULT_UNIT, RBM, UnitLike, check_tempering, in_words
 from rbmfast.random import Purpose, SeedLike, check_integer
@@ -159,6 +159,7 @@ class ClassRBM(RBM):
         features.check_size(n_features, "the number of rows of W less n_classes")
         rbm = cls._of(W, a, b, _layer(features, n_features, n_classes), get_unit(hidden, "hidden"))
         rbm._features, rbm._n_classes = features, n_classes
+        warn_if_coarse(rbm.W)
         return rbm
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.reference import F32
+from rbmfast.runtime import warn
 
 MAX_PARAMETER = 2.0**40  # what the fixed-point weights can hold
+COARSE_EXPONENT = 12  # below it the sampler sees weights in steps of more than 1/4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +60,7 @@ def check_parameter(value: ArrayLike, name: str, shape: tuple[int, ...]) -> F32:
     """`value` as a float32 array if it can be a parameter; a clear error otherwise."""
     array = as_numbers(value, name)
     if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+        raise ValueError(f"{name} must have shape {shape}, got {array.shape}{_remedy(array, name, shape)}")
     with np.errstate(over="ignore"):
         rounded: F32 = array.astype(np.float32)
     allowed = np.abs(rounded) < MAX_PARAMETER  # not true of NaN
@@ -69,6 +72,34 @@ def check_parameter(value: ArrayLike, name: str, shape: tuple[int, ...]) -> F32:
     return rounded
 
 
+def warn_if_coarse(W: F32) -> F32:
+    """`W`; a warning if the sampler will see these weights coarsely."""
+    exponent = engine.exponent(W)
+    if exponent < COARSE_EXPONENT:
+        warn_of_large_weights(float(abs(W).max()), exponent, "W holds large weights")
+    return W
+
+
+def warn_of_large_weights(largest: float, exponent: int, what: str, remedy: str = "") -> None:
+    """Say that weights are too large for fine steps."""
+    step = step_in_words(exponent)
+    warn(f"{what} (up to {largest:g}): the sampler sees them only to multiples of {step}{remedy}")
+
+
+def step_in_words(exponent: int) -> str:
+    """Of what the sampler sees multiples of."""
+    return f"2**{-exponent}"
+
+
+def _remedy(array: NDArray[Any], name: str, shape: tuple[int, ...]) -> str:
+    """What to pass instead of an array of another shape, where that is plain; the end of a message."""
+    if array.shape == shape[::-1]:
+        return f": pass {name}.T"
+    if array.ndim != len(shape) and array.size == math.prod(shape):
+        return f": pass {name}.reshape({', '.join(map(str, shape))})"
+    return ""
+
+
 def can_be_parameters(arrays: Iterable[F32]) -> bool:
     """Whether all these numbers are such that `check_parameter` allows them: not after learning diverged."""
     return all(array.min() > -MAX_PARAMETER and array.max() < MAX_PARAMETER for array in arrays)
@@ -78,15 +109,25 @@ def weight_shape(W: ArrayLike) -> tuple[int, int]:
     """The shape of `W` if it can be that of weights; a clear error otherwise."""
     shape = as_numbers(W, "W").shape
     if len(shape) != 2 or 0 in shape:
-        raise ValueError(f"W must be 2-D (n_visible, n_hidden) and not empty, got shape {shape}")
+        states = f": pass W.reshape(-1, {shape[2]}) for groups of states" if len(shape) == 3 else ""
+        raise ValueError(f"W must be 2-D (n_visible, n_hidden) and not empty, got shape {shape}{states}")
     return shape
 
 
+def check_orientation(W: ArrayLike, a: ArrayLike, b: ArrayLike) -> None:
+    """Raise ValueError if the biases say that W has its layers the other way round."""
+    shape, biases = as_numbers(W, "W").shape, (as_numbers(a, "a").size, as_numbers(b, "b").size)
+    if shape[0] != shape[1] and biases == shape[::-1]:
+        raise ValueError(f"W must have shape {biases}, (n_visible, n_hidden), got {shape}: pass W.T")
+
+
 def as_numbers(value: ArrayLike, name: str) -> NDArray[Any]:
-    """`value` as an array of real numbers; a clear error otherwise."""
+    """`value`, an array or a tensor, as an array of real numbers; a clear error otherwise."""
+    if hasattr(value, "detach"):
+        value = value.detach()  # a parameter of PyTorch's, whose gradient nobody asks for here
     try:
         array = np.asarray(value)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:
         raise ValueError(f"{name} must be an array: {error}") from None
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} must be an array of numbers, got dtype {array.dtype}")

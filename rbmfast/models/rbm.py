@@ -15,7 +15,13 @@ from rbmfast.data import Rows, as_rows
 from rbmfast.files import FilePath
 from rbmfast.models.chains import Chains
 from rbmfast.models.missing import check_mask, known_values, split_missing
-from rbmfast.models.parameters import Parameters, check_parameter, weight_shape
+from rbmfast.models.parameters import (
+    Parameters,
+    check_orientation,
+    check_parameter,
+    warn_if_coarse,
+    weight_shape,
+)
 from rbmfast.models.passes import Pass, row_dot
 from rbmfast.models.patterns import PatternCounts
 from rbmfast.models.tempering import ParallelTempering, check_betas
@@ -165,7 +171,8 @@ class RBM:
         Parameters
         ----------
         W : array_like (n_visible, n_hidden)
-            Weights. All three are copied and rounded to float32.
+            Weights. All three are copied and rounded to float32. Tensors of PyTorch will do; those of a
+            linear layer there are ``weight.T``.
         a : array_like (n_visible,)
             Visible biases.
         b : array_like (n_hidden,)
@@ -183,6 +190,11 @@ class RBM:
         TypeError, ValueError
             A wrong shape or dtype, or a number that is not finite or not below 2**40 in size.
 
+        Warns
+        -----
+        UserWarning
+            Weights so large that the sampler sees them only coarsely.
+
         Examples
         --------
         >>> import numpy as np
@@ -190,12 +202,15 @@ class RBM:
         >>> rf.RBM.from_arrays(np.zeros((4, 2)), a=np.zeros(4), b=np.full(2, -4.0))
         RBM(4, 2)
         """
-        return cls._of(W, a, b, get_unit(visible, "visible"), get_unit(hidden, "hidden"))
+        rbm = cls._of(W, a, b, get_unit(visible, "visible"), get_unit(hidden, "hidden"))
+        warn_if_coarse(rbm.W)
+        return rbm
 
     @classmethod
     def _of(cls: type[R], W: ArrayLike, a: ArrayLike, b: ArrayLike, visible: Unit, hidden: Unit) -> R:
         """`from_arrays` with the units of the whole layers."""
         shape = weight_shape(W)
+        check_orientation(W, a, b)
         rbm = cls.__new__(cls)
         rbm._visible, rbm._hidden = visible, hidden
         rbm.visible.check_size(shape[0], "the number of rows of W")
@@ -256,7 +271,7 @@ class RBM:
     @W.setter
     def W(self, value: ArrayLike) -> None:
         old = self._parameters
-        self._set_parameters(check_parameter(value, "W", old.W.shape), old.a, old.b)
+        self._set_parameters(warn_if_coarse(check_parameter(value, "W", old.W.shape)), old.a, old.b)
 
     @property
     def a(self) -> F32:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.container import JSON
 from rbmfast.models import DBN, RBM
-from rbmfast.models.parameters import can_be_parameters
+from rbmfast.models.parameters import COARSE_EXPONENT, can_be_parameters, warn_of_large_weights
 from rbmfast.random import Purpose
 from rbmfast.reference import F32, MAX_EXPONENT, States, to_grey
 from rbmfast.state import LearningState
@@ -27,8 +26,6 @@ from rbmfast.training.state import TrainingState
 
 CHUNK_BYTES = 1 << 24  # of converted rows that one call of the engine learns from
 LIVE_ROWS = 1 << 14  # between two movements of a progress bar
-
-COARSE_EXPONENT = 12  # below it the sampler sees weights in steps of more than 1/4096
 
 VELOCITIES = ("W_velocity", "a_velocity", "b_velocity")
 RUNNING_MEANS = ("visible_offset", "hidden_offset", "activity")
@@ -152,7 +149,9 @@ class Run(BasicRun):
         self._hand_over()
         before = self.history["exponent"][-1] if len(self.history) else MAX_EXPONENT
         if self.exponent < COARSE_EXPONENT <= before:
-            self._warn_of_large_weights()
+            largest = max(float(abs(state.W).max()) for state in self.states.values())
+            remedy = ". Lower the rate, or add a penalty such as rf.L2(1e-4) or rf.MaxNorm"
+            warn_of_large_weights(largest, self.exponent, "the weights have become large", remedy)
 
     def _set_parameters(self) -> None:
         state = self.state
@@ -177,15 +176,6 @@ class Run(BasicRun):
     def _next_step(self) -> int:
         """The first half-step of the next update's random numbers: each has its own, even with k = 0."""
         return self.first_step + 2 * max(1, self.plan.method.k) * self.updates
-
-    def _warn_of_large_weights(self) -> None:
-        largest = max(float(abs(state.W).max()) for state in self.states.values())
-        warnings.warn(
-            f"the weights have become large (up to {largest:g}): the sampler sees them only to multiples of "
-            f"2**-{self.exponent}. Lower the rate, or add a penalty such as rf.L2(1e-4) or rf.MaxNorm",
-            UserWarning,
-            stacklevel=6,
-        )
 
     # --- What is recorded and saved -------------------------------------------------------------------------
 

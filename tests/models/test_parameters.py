@@ -87,9 +87,61 @@ def test_arrays_of_any_layout() -> None:
 
 def test_large_weights_are_quantised_coarsely() -> None:
     W = np.array([[1e12, -1e12], [1.0, 1e6]])
-    rbm = rf.RBM.from_arrays(W, np.zeros(2), np.zeros(2))
+    with pytest.warns(UserWarning, match=r"up to 1e\+12\): .* multiples of 2\*\*17$") as caught:
+        rbm = rf.RBM.from_arrays(W, np.zeros(2), np.zeros(2))
+    assert caught[0].filename == __file__
     assert_allclose(rbm.hidden_probabilities([[1, 0]]), [[1, 0]], atol=1e-30)
     assert np.isfinite(rbm.free_energy([[1, 1]])).all()
+
+
+def test_assigning_large_weights_warns_as_training_does() -> None:
+    rbm = rf.RBM(3, 4, seed=0)
+    rbm.W = np.full((3, 4), 2000.0)
+    with pytest.warns(UserWarning, match=r"large weights \(up to 4000\): .* multiples of 2\*\*-11$") as caught:
+        rbm.W = np.full((3, 4), 4000.0)
+    assert caught[0].filename == __file__
+    with pytest.warns(UserWarning, match="large weights"):
+        rf.ClassRBM.from_arrays(rbm.W, rbm.a, rbm.b, n_classes=2)
+
+
+class Tensor:
+    """As those of PyTorch that require a gradient."""
+
+    def __init__(self, array: np.ndarray, requires_grad: bool = True) -> None:
+        self.array, self.requires_grad = array, requires_grad
+
+    def detach(self) -> "Tensor":
+        return Tensor(self.array, requires_grad=False)
+
+    def __array__(self, dtype: object = None, copy: bool | None = None) -> np.ndarray:
+        if self.requires_grad:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad.")
+        return self.array
+
+
+def test_tensors_that_require_a_gradient() -> None:
+    W = np.arange(12.0).reshape(3, 4)
+    rbm = rf.RBM.from_arrays(Tensor(W), Tensor(np.zeros(3)), np.zeros(4))
+    assert_array_equal(rbm.W, W)
+
+
+@pytest.mark.parametrize(
+    "shapes, advice",
+    [
+        (((4, 6), (6,), (4,)), r"W must have shape \(6, 4\), .* got \(4, 6\): pass W.T$"),
+        (((3, 2, 4), (6,), (4,)), r"got shape \(3, 2, 4\): pass W.reshape\(-1, 4\) for groups of states$"),
+        (((6, 4), (3, 2), (4,)), r"a must have shape \(6,\), got \(3, 2\): pass a.reshape\(6\)$"),
+        (((6, 4), (6,), (1, 4)), r"b must have shape \(4,\), got \(1, 4\): pass b.reshape\(4\)$"),
+        (((6, 4), (5,), (4,)), r"a must have shape \(6,\), got \(5,\)$"),
+    ],
+)
+def test_arrays_of_another_shape_get_the_line_that_helps(shapes: tuple[tuple[int, ...], ...], advice: str) -> None:
+    units = {"visible": rf.Categorical(2)}
+    with pytest.raises(ValueError, match=advice):
+        rf.RBM.from_arrays(*(np.zeros(shape) for shape in shapes), **units)
+    rbm = rf.RBM(6, 4, seed=0)
+    with pytest.raises(ValueError, match=r"W must have shape \(6, 4\), got \(4, 6\): pass W.T$"):
+        rbm.W = np.zeros((4, 6))
 
 
 def test_initialize() -> None:
