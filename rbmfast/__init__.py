@@ -24,6 +24,7 @@ except ImportError as error:  # what the environment says may be wrong, too
         sys.exit(2)
     raise
 
+from rbmfast import units
 from rbmfast.data import Grey8, Packed
 from rbmfast.io import load
 from rbmfast.models import DBN, RBM, ClassRBM, Dense, Network, ParallelTempering
@@ -88,6 +89,7 @@ __all__ = [
     "Gaussian",
     "Categorical",
     "Mixed",
+    "units",
     "load",
     # data
     "Grey8",

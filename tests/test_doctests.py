@@ -4,6 +4,7 @@ import doctest
 import importlib
 import pkgutil
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,15 @@ PAGES = [page for page in [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")
 @pytest.fixture(autouse=True)
 def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # examples may save files
+
+
+@pytest.fixture(autouse=True)
+def _unit_types_as_they_were() -> Iterator[None]:
+    before = [*rbmfast.units.UNITS.items()], [*rbmfast.units.PLAIN]
+    yield
+    rbmfast.units.UNITS.clear()  # examples may register some
+    rbmfast.units.UNITS.update(before[0])
+    rbmfast.units.PLAIN[:] = before[1]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -17,7 +17,7 @@ from rbmfast.models.passes import Pass
 from rbmfast.models.rbm import DEFAULT_UNIT, RBM, UnitLike, check_tempering, in_words
 from rbmfast.random import Purpose, SeedLike, check_integer
 from rbmfast.reference import F32, GREY, States, to_grey
-from rbmfast.units import Categorical, Mixed, Unit, get_unit
+from rbmfast.units import Categorical, Mixed, Unit, described, get_unit
 from rbmfast.units.base import F64
 
 C = TypeVar("C", bound="ClassRBM")
@@ -406,7 +406,7 @@ class ClassRBM(RBM):
     def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
         """See `RBM.to_state`."""
         meta, arrays = super().to_state()
-        return meta | {"n_classes": self.n_classes, "features": self._features.describe()}, arrays
+        return meta | {"n_classes": self.n_classes, "features": described(self._features, "visible")}, arrays
 
     @classmethod
     def from_state(cls: type[C], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> C:

@@ -28,7 +28,7 @@ from rbmfast.models.tempering import ParallelTempering, check_betas
 from rbmfast.random import MAX_ROW, MAX_STEP, Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import F32, GREY, STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
-from rbmfast.units import Unit, get_unit
+from rbmfast.units import Unit, described, get_unit
 from rbmfast.units.base import F64
 
 if TYPE_CHECKING:
@@ -1026,6 +1026,8 @@ class RBM:
         ------
         OSError
             The file cannot be written.
+        ValueError
+            A unit type of your own that `rbmfast.units.register` has not seen: nothing is written.
 
         Examples
         --------
@@ -1041,8 +1043,8 @@ class RBM:
         meta: dict[str, JSON] = {
             "n_visible": self.n_visible,
             "n_hidden": self.n_hidden,
-            "visible": self.visible.describe(),
-            "hidden": self.hidden.describe(),
+            "visible": described(self.visible, "visible"),
+            "hidden": described(self.hidden, "hidden"),
             "seed": self.seed,
             "is_untouched": self.is_untouched,
             "stream_version": STREAM_VERSION,
@@ -1174,10 +1176,10 @@ class RBM:
 
 def in_words(**units: Unit) -> str:
     """The arguments that say which units these are, where they are not the default."""
-    described = {layer: unit.describe() for layer, unit in units.items()}
+    descriptions = {layer: unit.describe() for layer, unit in units.items()}
     return "".join(
         f", {layer}={(name if isinstance(name, str) else units[layer])!r}"
-        for layer, name in described.items()
+        for layer, name in descriptions.items()
         if name != DEFAULT_UNIT
     )
 

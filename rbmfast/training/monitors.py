@@ -108,8 +108,9 @@ class Monitor(ABC):
     better : mapping of str to {"min", "max"}
         Which of its numbers are good when they are small or large, by name without ``train_`` and
         ``validation_``: what `rbmfast.EarlyStopping` goes by.
-    needs_validation, needs_states, needs_classes : bool
-        Whether it cannot do without validation data, without grey levels, with a model of no classes.
+    needs_validation, needs_states, needs_classes, needs_switches : bool
+        Whether it asks for validation data; data without grey levels; a model of classes; hidden units that
+        are on or off.
     """
 
     better: ClassVar[Mapping[str, str]] = {}
@@ -117,6 +118,7 @@ class Monitor(ABC):
     needs_validation: ClassVar[bool] = False
     needs_states: ClassVar[bool] = False  # data without grey levels
     needs_classes: ClassVar[bool] = False  # a model of classes
+    needs_switches: ClassVar[bool] = False  # hidden units that are on or off
 
     @abstractmethod
     def names(self, has_validation: bool) -> tuple[str, ...]:
@@ -368,7 +370,7 @@ class SaturatedUnits(Monitor):
     """Share of the hidden units that are always on: probability at least `threshold` for every row looked at.
 
     Records ``saturated_units``, from 0 to 1. Such a unit tells nothing about the data; often the rate is too
-    high.
+    high. Real-valued hidden units are refused: they are neither on nor off.
 
     Parameters
     ----------
@@ -381,6 +383,7 @@ class SaturatedUnits(Monitor):
     threshold: float = 0.99
     max_rows: int = 1000
     better: ClassVar[Mapping[str, str]] = {"saturated_units": "min"}
+    needs_switches: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "threshold", check_fraction(self.threshold, "threshold"))
@@ -400,7 +403,7 @@ class SaturatedUnits(Monitor):
 class DeadUnits(Monitor):
     """Share of the hidden units that are never on: probability at most `threshold` for every row looked at.
 
-    Records ``dead_units``, from 0 to 1.
+    Records ``dead_units``, from 0 to 1. Real-valued hidden units are refused: they are neither on nor off.
 
     Parameters
     ----------
@@ -413,6 +416,7 @@ class DeadUnits(Monitor):
     threshold: float = 0.01
     max_rows: int = 1000
     better: ClassVar[Mapping[str, str]] = {"dead_units": "min"}
+    needs_switches: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "threshold", check_fraction(self.threshold, "threshold"))

@@ -97,7 +97,7 @@ class MaxNorm(BuiltIn):
 
 @dataclass(frozen=True)
 class SparsityTarget(BuiltIn):
-    """Pushes each hidden unit's mean activity towards a target.
+    """Pushes each hidden unit's mean activity towards a target; for units that are on or off.
 
     See Lee, Ekanadham & Ng 2007; Hinton 2010, section 11. The running mean activity is ``q = decay * q + (1 -
     decay) * batch mean``, starting at the target; the gradient of the unit's bias gains ``cost * (target -

@@ -99,6 +99,8 @@ def make_plan(
     if not isinstance(optimizer, SGD):
         raise TypeError(f"optimizer must be an rf.SGD, got {optimizer!r}")
     settings, custom = split_penalties(penalties, check_flag(centered, "centered"))
+    if settings.sparsity_cost:
+        _check_switches(rbm, "SparsityTarget in penalties")
     rows, complete = method.rows(rbm, X)
     if validation is not None:
         validation = rbm.visible.rows(validation, rbm.n_visible, "validation")
@@ -224,6 +226,8 @@ def _check_monitors(monitors: object, rbm: RBM, rows: Rows, validation: Rows | N
             raise TypeError(
                 f"rbm must be an rf.ClassRBM for {type(monitor).__name__} in monitors, got {rbm!r}"
             )
+        if monitor.needs_switches:
+            _check_switches(rbm, f"{type(monitor).__name__} in monitors")
         if monitor.needs_validation and validation is None:
             raise ValueError(f"validation must be given: {type(monitor).__name__} in monitors needs it")
     if any(monitor.needs_states for monitor in checked):
@@ -233,6 +237,11 @@ def _check_monitors(monitors: object, rbm: RBM, rows: Rows, validation: Rows | N
         if validation is not None:
             check_states(validation, rbm, "validation")
     return checked
+
+
+def _check_switches(rbm: RBM, who: str) -> None:
+    if rbm.hidden.domain != "binary":
+        raise ValueError(f"{who} needs hidden units that are on or off, got {rbm!r}: leave it out")
 
 
 def _directions(monitors: tuple[Monitor, ...], has_validation: bool) -> dict[str, str | None]:

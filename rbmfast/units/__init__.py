@@ -1,11 +1,12 @@
-"""Unit types. A new one is a file beside these and a place in the list below."""
+"""Unit types. A new one is a file beside these and a place in the list below, or comes in by `register`."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from rbmfast.container import JSON
 from rbmfast.units.base import Unit
 from rbmfast.units.bernoulli import Bernoulli
 from rbmfast.units.categorical import Categorical
@@ -13,7 +14,78 @@ from rbmfast.units.gaussian import Gaussian
 from rbmfast.units.mixed import Mixed
 
 UNITS: dict[str, type[Unit]] = {unit.name: unit for unit in (Bernoulli, Gaussian, Categorical, Mixed)}
-PLAIN = [name for name, unit in UNITS.items() if is_dataclass(unit) and not fields(unit)]  # a name says all
+PLAIN = [name for name, unit in UNITS.items() if unit.describe is Unit.describe]  # a name says all
+U = TypeVar("U", bound=type[Unit])
+
+
+def register(unit: U) -> U:
+    """Make a unit type of your own known by its name, so that files hold it; also as a decorator.
+
+    Parameters
+    ----------
+    unit : subclass of Unit
+        With a `name` of its own. One with parameters has `describe` and `from_description`, too.
+
+    Returns
+    -------
+    type
+        The same.
+
+    Raises
+    ------
+    TypeError
+        It is no such class, or lacks a method.
+    ValueError
+        The name belongs to another unit type.
+
+    Notes
+    -----
+    Register it wherever its files are loaded: a file holds its name and parameters, not its code.
+
+    Examples
+    --------
+    >>> import rbmfast as rf
+    >>> @rf.units.register
+    ... class Pixel(rf.Bernoulli):
+    ...     name = "pixel"
+    >>> rf.RBM(4, 2, visible="pixel", seed=0).save("pixels.rbm")
+    >>> rf.load("pixels.rbm")
+    RBM(4, 2, visible='pixel')
+    """
+    if not (isinstance(unit, type) and issubclass(unit, Unit)):
+        raise TypeError(f"unit must be a subclass of rf.units.Unit, got {unit!r}")
+    lacking = sorted(unit.__abstractmethods__) if inspect.isabstract(unit) else []
+    if not isinstance(getattr(unit, "name", None), str):
+        lacking.append("name")
+    plain = unit.describe is Unit.describe
+    if not plain and unit.from_description.__func__ is Unit.from_description.__func__:
+        lacking.append("from_description")
+    if lacking:
+        raise TypeError(f"unit must have {', '.join(lacking)}: {unit.__qualname__} has not")
+    known = UNITS.get(unit.name, unit)
+    if (known.__module__, known.__qualname__) != (unit.__module__, unit.__qualname__):  # else defined again
+        raise ValueError(f"unit must have a name of its own: {unit.name!r} is that of {known.__qualname__}")
+    UNITS[unit.name] = unit
+    if plain and unit.name not in PLAIN:
+        PLAIN.append(unit.name)
+    return unit
+
+
+def described(unit: Unit, name: str) -> JSON:
+    """What `Unit.describe` says, for a file.
+
+    Raises
+    ------
+    ValueError
+        No file could bring back a unit type that nobody has registered.
+    """
+    for kind in map(type, unit.types()):
+        if UNITS.get(kind.name) is not kind:
+            raise ValueError(
+                f"{name} holds units of the type {kind.__qualname__}, which no file could bring back: "
+                f"rf.units.register({kind.__qualname__}) first"
+            )
+    return unit.describe()
 
 
 def get_unit(unit: str | Unit | type[Unit] | Mapping[str, Any], name: str = "unit") -> Unit:
@@ -41,27 +113,43 @@ def get_unit(unit: str | Unit | type[Unit] | Mapping[str, Any], name: str = "uni
     >>> get_unit("potts", name="visible")
     Traceback (most recent call last):
     ...
-    ValueError: visible must be one of 'bernoulli', 'gaussian', or a Unit such as Categorical(10); got 'potts'
+    ValueError: visible must be one of 'bernoulli', 'gaussian', or a Unit such as Categorical(10), or one of \
+your own after rf.units.register; got 'potts'
     """
     if isinstance(unit, Unit):
         return unit
     if isinstance(unit, Mapping):
         return _described(unit, name)
-    kind = unit.name if isinstance(unit, type) and issubclass(unit, Unit) else unit
-    known = f"{name} must be one of {', '.join(map(repr, PLAIN))}, or a Unit such as Categorical(10); got"
-    if not isinstance(kind, str):
-        raise TypeError(f"{known} {unit!r}")
-    if isinstance(unit, type) and kind not in UNITS:
-        return unit()  # a type from elsewhere
-    if kind not in PLAIN:
-        raise ValueError(f"{known} {unit!r}")
-    return UNITS[kind]()
+    if isinstance(unit, type) and issubclass(unit, Unit):
+        if unit.name in PLAIN or unit not in UNITS.values():
+            return unit()  # of the list, or from elsewhere
+    elif isinstance(unit, str) and unit in PLAIN:
+        return UNITS[unit]()
+    plain = ", ".join(map(repr, PLAIN))
+    raise (ValueError if isinstance(unit, (str, type(Unit))) else TypeError)(
+        f"{name} must be one of {plain}, or a Unit such as Categorical(10), or one of your own after "
+        f"rf.units.register; got {unit!r}"
+    )
 
 
 def _described(description: Mapping[str, Any], name: str) -> Unit:
     if description.get("unit") not in UNITS:
-        raise ValueError(f"{name} must describe a unit type of {', '.join(UNITS)}; got {dict(description)!r}")
+        raise ValueError(
+            f"{name} must describe a unit type of {', '.join(UNITS)}, or one of your own after "
+            f"rf.units.register; got {dict(description)!r}"
+        )
     return UNITS[description["unit"]].from_description(description, get_unit)
 
 
-__all__ = ["PLAIN", "UNITS", "Bernoulli", "Categorical", "Gaussian", "Mixed", "Unit", "get_unit"]
+__all__ = [
+    "PLAIN",
+    "UNITS",
+    "Bernoulli",
+    "Categorical",
+    "Gaussian",
+    "Mixed",
+    "Unit",
+    "described",
+    "get_unit",
+    "register",
+]

@@ -126,6 +126,10 @@ class Unit(ABC):
         """The unit type that `describe` described by a mapping; `unit_of` understands descriptions in it."""
         return cls()
 
+    def types(self) -> list[Unit]:
+        """The unit types in a layer of them: itself alone, but for layers of several."""
+        return [self]
+
     def check_size(self, n_units: int, name: str) -> None:
         """Raise ValueError if no layer can have so many units; `name` is what the error calls the number."""
         return

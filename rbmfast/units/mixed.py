@@ -131,6 +131,10 @@ class Mixed(Unit):
         """See `Unit.from_description`."""
         return cls(tuple((unit_of(unit), n) for unit, n in description.get("parts", ())))
 
+    def types(self) -> list[Unit]:
+        """See `Unit.types`."""
+        return [self, *(unit for part, _ in self.parts for unit in part.types())]
+
     def check_size(self, n_units: int, name: str) -> None:
         """The layer has the units of its blocks."""
         if n_units != self.n_units:
