@@ -292,7 +292,7 @@ def as_rows(
     >>> as_rows([[0, 1], [0, 2]])
     Traceback (most recent call last):
     ...
-    ValueError: X[1, 1] is 2, but integers must be 0 or 1 (pass images of levels 0-255 as rf.Grey8(X))
+    ValueError: X[1, 1] is 2, but integers must be 0 or 1 (images of levels 0-255: rf.Grey8(X); ...
     """
     if domain not in ("binary", "real"):
         raise ValueError(f"domain must be 'binary' or 'real', got {domain!r}")
@@ -461,8 +461,10 @@ class _Numbers:
             return "values must be finite float32 numbers"
         if value.dtype.kind == "f":
             return "values must lie in [0, 1]"
-        hint = " (pass images of levels 0-255 as rf.Grey8(X))" if 1 < int(value) < 256 else ""
-        return "integers must be 0 or 1" + hint
+        return (
+            "integers must be 0 or 1 (images of levels 0-255: rf.Grey8(X); categories: one-hot columns for "
+            "rf.Categorical; counts and other numbers: scaled, for visible='gaussian')"
+        )
 
     def encode(self, raw: Array, dtype: np.dtype[Any]) -> Array:
         if dtype == np.float32:
@@ -910,6 +912,7 @@ def _check_level_dtype(dtype: np.dtype[Any], name: str) -> None:
 def _check_shape(shape: tuple[int, ...], name: str) -> None:
     if len(shape) != 2:
         hint = "; for a single row use reshape(1, -1)" if len(shape) == 1 and shape[0] else ""
+        hint = f"; pass {name}.reshape({shape[0]}, -1), a row for each" if len(shape) > 2 else hint
         raise ValueError(f"{name} must be 2-D (n_rows, n_features), got shape {shape}{hint}")
     if 0 in shape:
         raise ValueError(f"{name} must have at least one row and one column, got shape {shape}")

@@ -28,6 +28,22 @@ EXPECTED = (ValueError, TypeError, OSError, MemoryError, ImportError, FloatingPo
 FAILED, SIGNAL = 2, 128
 INTERRUPTED, UNHEARD = SIGNAL + 2, SIGNAL + 13  # as after SIGINT and SIGPIPE
 
+# What people call our options.
+MEANT = {
+    **dict.fromkeys(("lr", "learning-rate", "eta", "alpha"), "--rate"),
+    **dict.fromkeys(("n-epochs", "num-epochs", "iterations", "n-iter", "max-iter"), "--epochs"),
+    **dict.fromkeys(("batch", "bs", "minibatch-size"), "--batch-size"),
+    **dict.fromkeys(("n-hidden", "units", "components", "n-components", "layers"), "--hidden"),
+    **dict.fromkeys(("weight-decay", "decay"), "--l2"),
+    **dict.fromkeys(("random-state", "random-seed"), "--seed"),
+    **dict.fromkeys(("gibbs-steps", "cd-k"), "-k"),
+    **dict.fromkeys(("val", "valid", "validation-split", "holdout"), "--validation"),
+    **dict.fromkeys(("binarize", "binarise"), "--threshold"),
+    **dict.fromkeys(("gray", "greyscale", "grayscale"), "--grey"),
+    **dict.fromkeys(("jobs", "n-jobs", "num-threads", "cpus"), "--threads"),
+    **dict.fromkeys(("out", "save", "save-to"), "--output"),
+}
+
 EXAMPLES = """\
 examples:
   rbmfast demo                                        see it work, in seconds
@@ -106,7 +122,9 @@ def _unknown(word: str, parser: Parser) -> str:
     if not word.startswith("-"):
         return f"unexpected argument {word!r} (see {parser.prog} --help)"
     option = word.split("=")[0]
-    return f"{parser.prog} has no option {option}{did_you_mean(option, parser.option_names())}"
+    known = parser.option_names()
+    meant = MEANT.get(option.lstrip("-").lower().replace("_", "-"), "")
+    return f"{parser.prog} has no option {option}{did_you_mean(meant if meant in known else option, known)}"
 
 
 def _say(what: str, detail: str, status: int) -> int:

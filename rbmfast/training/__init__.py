@@ -12,6 +12,7 @@ from rbmfast.training.fpcd import FPCD
 from rbmfast.training.greedy import pretrain
 from rbmfast.training.history import History
 from rbmfast.training.loop import train
+from rbmfast.training.meant import METHODS
 from rbmfast.training.monitors import (
     ClassificationError,
     DeadUnits,
@@ -34,7 +35,6 @@ from rbmfast.training.statistics import gradient_statistics
 from rbmfast.training.tempering import PT
 from rbmfast.training.wake_sleep import up_down
 
-METHODS: tuple[type[Method], ...] = (CD, PCD, PT, FPCD)  # that sample, each by random numbers of its own
 PENALTIES = (L1, L2, MaxNorm, SparsityTarget)
 
 __all__ = [

@@ -1,8 +1,10 @@
-"""Checks of single numbers; each error names the argument."""
+"""Checks of single arguments; each error names the argument."""
 
 from __future__ import annotations
 
 import numbers
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -38,3 +40,23 @@ def check_flag(value: object, name: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, got {value!r}")
     return bool(value)
+
+
+def as_list(things: object, kinds: Any, name: str, example: str) -> tuple[Any, ...]:
+    """A collection, or a single thing of one of these types, as a tuple; a clear error otherwise."""
+    if isinstance(things, kinds) and not isinstance(things, type):
+        return (things,)
+    if isinstance(things, (str, bytes, Mapping)) or not isinstance(things, Iterable):
+        raise TypeError(f"{name} must be a list such as [{example}], got {things!r}")
+    return tuple(things)
+
+
+def refuse_share(validation: object, labels: bool = False) -> None:
+    """Raise TypeError where validation data is given as a share of the rows: whose rows, nobody has said."""
+    if isinstance(validation, numbers.Real) and 0 < float(validation) < 1:
+        n = f"n = int({1 - float(validation):g} * len(X))"
+        parts = ("X[:n], y[:n]", "(X[n:], y[n:])") if labels else ("X[:n]", "X[n:]")
+        raise TypeError(
+            f"validation must be data, got {validation!r}: shuffle the rows, and with {n} learn from "
+            f"{parts[0]} with validation={parts[1]}"
+        )

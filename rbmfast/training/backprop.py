@@ -65,10 +65,26 @@ def as_targets(net: Network, X: Any, y: Any, n_rows: int, name: str) -> Targets:
             f"and this one has {net.n_inputs} and {net.n_outputs}"
         )
     domain = "real" if net.head == "linear" else "binary"
-    rows = as_rows(X if y is None else y, net.n_outputs, domain=domain, name=name, compact=True)
+    rows = as_rows(
+        X if y is None else _as_columns(y, n_rows, net.n_outputs, name),
+        net.n_outputs,
+        domain=domain,
+        name=name,
+        compact=True,
+    )
     if rows.n_rows != n_rows:
         raise ValueError(f"{name} must have as many rows as X, {n_rows}, got {rows.n_rows}")
     return Targets(rows=rows)
+
+
+def _as_columns(y: Any, n_rows: int, n_outputs: int, name: str) -> Any:
+    """`y`, a vector of the values of a single output as a column."""
+    is_list = isinstance(y, (list, tuple)) and all(np.isscalar(value) for value in y)
+    if getattr(y, "ndim", 1 if is_list else 2) != 1:
+        return y
+    if n_outputs > 1 or len(y) != n_rows:
+        raise ValueError(f"{name} must have shape ({n_rows}, {n_outputs}), got ({len(y)},)")
+    return np.asarray(y).reshape(-1, 1)
 
 
 def _softmax_loss(x: F32, bias: F32, targets: Any) -> Losses:

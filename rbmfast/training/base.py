@@ -23,7 +23,7 @@ class Method(ABC):
     """A way to get a gradient, as a rule from samples of the model. Methods hold settings and no state.
 
     A new method is a subclass with `negative_phase` (or, if there is more to it, with `gradient`), and one
-    line in ``rbmfast/training/__init__.py``. What it has to know from update to update the run keeps for it,
+    line in ``rbmfast/training/meant.py``. What it has to know from update to update the run keeps for it,
     in checkpoints too: persistent chains, and arrays that `start_memory` names.
 
     Attributes

@@ -145,8 +145,8 @@ class EarlyStopping(Callback):
         direction = names[self.monitor] if self.mode == "auto" else self.mode
         if direction is None:
             raise ValueError(
-                f"callbacks: EarlyStopping({self.monitor!r}) must be told whether smaller or larger is better: "
-                "mode='min' or mode='max'"
+                f"callbacks: EarlyStopping({self.monitor!r}) must be told whether smaller or larger is "
+                "better: mode='min' or mode='max'"
             )
         self._direction = direction
 

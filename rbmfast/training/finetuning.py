@@ -23,15 +23,17 @@ from rbmfast.training.display import Display
 from rbmfast.training.finetuning_plan import FineTuningPlan, make_fine_tuning_plan
 from rbmfast.training.history import History
 from rbmfast.training.loop import Loop
+from rbmfast.training.meant import explain_keywords
 from rbmfast.training.optimizers import SGD, Adam
 
 
+@explain_keywords
 def fine_tune(
     net: Network,
     X: Any,
     y: Any = None,
     *,
-    optimizer: SGD | Adam = SGD(0.1, momentum=0.9),  # noqa: B008  # settings, immutable
+    optimizer: SGD | Adam | float = SGD(0.1, momentum=0.9),  # noqa: B008  # settings, immutable
     dropout: float | Sequence[float] = 0.0,
     l2: float = 0.0,
     epochs: int = 10,
@@ -40,7 +42,7 @@ def fine_tune(
     seed: SeedLike = None,
     validation: tuple[Any, Any] | None = None,
     patience: int | None = None,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Callback | Iterable[Callback] = (),
     progress: bool = False,
     checkpoint: FilePath | None = None,
     checkpoint_every: int = 1,
@@ -63,8 +65,9 @@ def fine_tune(
     y : int array_like (n_rows,), or like X (n_rows, n_outputs), optional
         Classes from 0 for a softmax head; numbers in [0, 1] for a sigmoid head, any for a linear one. None
         means the inputs themselves, for an autoencoder.
-    optimizer : SGD or Adam, default SGD(0.1, momentum=0.9)
-        How gradients, means over the rows of a batch, become steps.
+    optimizer : SGD or Adam or float, default SGD(0.1, momentum=0.9)
+        How gradients, means over the rows of a batch, become steps. A number is the rate of plain steps,
+        without momentum.
     dropout : float or list of float, default 0.0
         Chance of each input of a layer to be dropped, from 0 up to, and without, 1; of all layers, or one for
         each. The first is about the data. Inputs that stay are divided by their chance to.

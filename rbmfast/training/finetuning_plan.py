@@ -11,10 +11,11 @@ from rbmfast.data import Rows
 from rbmfast.files import check_destination
 from rbmfast.models import Network
 from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
-from rbmfast.training._checks import check_flag, check_number
+from rbmfast.training._checks import check_flag, check_number, refuse_share
 from rbmfast.training.backprop import Targets, as_targets
 from rbmfast.training.callbacks import EarlyStopping
 from rbmfast.training.common import BasicPlan
+from rbmfast.training.meant import as_optimizer
 from rbmfast.training.optimizers import SGD, Adam
 from rbmfast.training.plan import check_callbacks, check_shuffle
 
@@ -65,8 +66,9 @@ def make_fine_tuning_plan(
     """Check every argument of `fine_tune`, naming it in the error; nothing is changed."""
     if not isinstance(net, Network):
         raise TypeError(f"net must be an rf.Network, got {net!r}")
+    optimizer = as_optimizer(optimizer)
     if not isinstance(optimizer, (SGD, Adam)):
-        raise TypeError(f"optimizer must be an rf.SGD or an rf.Adam, got {optimizer!r}")
+        raise TypeError(f"optimizer must be an rf.SGD, its rate, or an rf.Adam, got {optimizer!r}")
     rows = net._rows(X)
     targets = as_targets(net, X, y, rows.n_rows, "y")
     checked_validation = _check_validation(net, validation)
@@ -107,6 +109,7 @@ def _names(net: Network, validation: bool) -> tuple[str, ...]:
 def _check_validation(net: Network, validation: object) -> tuple[Rows, Targets] | None:
     if validation is None:
         return None
+    refuse_share(validation, labels=True)
     if not isinstance(validation, (tuple, list)) or len(validation) != 2:
         raise TypeError(f"validation must be a tuple (X, y), got {type(validation).__name__}")
     X, y = validation

@@ -21,7 +21,7 @@ from rbmfast.models.stack import MEAN, SAMPLE, Stack, layer_seed
 from rbmfast.random import Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
-from rbmfast.training._checks import check_flag
+from rbmfast.training._checks import as_list, check_flag
 from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.cd import CD
@@ -29,8 +29,10 @@ from rbmfast.training.common import describe
 from rbmfast.training.history import History
 from rbmfast.training.labelled import check_data, check_validation, repeated
 from rbmfast.training.loop import train
+from rbmfast.training.meant import as_method, as_optimizer, explain_keywords
 from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD
+from rbmfast.training.penalties import Penalties, as_penalties
 from rbmfast.training.plan import digest, make_plan
 from rbmfast.training.versions import at_once
 
@@ -43,6 +45,7 @@ PACKED_BYTES = 1 << 30  # a cache of 0/1 states above this is kept in bits
 BLOCK_VALUES = 1 << 22  # states computed at a time
 
 
+@explain_keywords
 def pretrain(
     dbn: DBN,
     X: Any,
@@ -53,17 +56,17 @@ def pretrain(
     cache: str = "auto",
     first_layer: int = 0,
     sample_weight: ArrayLike | None = None,
-    method: Method = CD(k=1),  # noqa: B008  # settings, immutable
-    optimizer: SGD = SGD(0.1),  # noqa: B008
-    penalties: Iterable[Any] = (),
+    method: Method | str = CD(k=1),  # noqa: B008  # settings, immutable
+    optimizer: SGD | float = SGD(0.1),  # noqa: B008
+    penalties: Penalties = (),
     centered: bool = False,
     epochs: int = 10,
     batch_size: int = 100,
     shuffle: bool | str = True,
     seed: SeedLike = None,
     validation: Any = None,
-    monitors: Iterable[Monitor] = (),
-    callbacks: Iterable[Callback] = (),
+    monitors: Monitor | Iterable[Monitor] = (),
+    callbacks: Callback | Iterable[Callback] = (),
     progress: bool = False,
     checkpoint: FilePath | None = None,
     checkpoint_every: int = 1,
@@ -481,9 +484,14 @@ def _in_words(name: str, value: Any) -> JSON:
     if name == "sample_weight":
         return None if value is None else digest(np.asarray(value, np.float64))
     if name == "callbacks":
-        return [describe(callback) for callback in value if callback.state() is not None]
-    if name in ("penalties", "monitors"):
-        return [describe(part) for part in value]
-    if name in ("method", "optimizer"):
-        return describe(value)
+        callbacks = as_list(value, Callback, name, "")
+        return [describe(callback) for callback in callbacks if callback.state() is not None]
+    if name == "penalties":
+        return [describe(penalty) for penalty in as_penalties(value)]
+    if name == "monitors":
+        return [describe(monitor) for monitor in as_list(value, Monitor, name, "")]
+    if name == "method":
+        return describe(as_method(value))
+    if name == "optimizer":
+        return describe(as_optimizer(value))
     return value if isinstance(value, (bool, str)) else int(value)

@@ -11,6 +11,7 @@ from rbmfast.data import Rows, computed_rows
 from rbmfast.models import DBN
 from rbmfast.models.labels import check_labels
 from rbmfast.reference import States
+from rbmfast.training._checks import refuse_share
 from rbmfast.training.batches import I64
 
 
@@ -39,6 +40,7 @@ def repeated(state: States, n_rows: int) -> Rows:
 
 def check_validation(dbn: DBN, validation: Any) -> tuple[Rows, I64 | None]:
     """The same of validation data: rows, or a pair (X, y) for a network with labels."""
+    refuse_share(validation, labels=dbn.n_classes is not None)
     if dbn.n_classes is None:
         return check_data(dbn, validation, None, "validation", "y of validation")
     if not isinstance(validation, tuple) or len(validation) != 2:

@@ -18,29 +18,32 @@ from rbmfast.training.checkpoint import Checkpoint, save_checkpoint
 from rbmfast.training.common import BasicRun
 from rbmfast.training.display import Display
 from rbmfast.training.history import History
+from rbmfast.training.meant import explain_keywords
 from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD
+from rbmfast.training.penalties import Penalties
 from rbmfast.training.plan import make_plan
 from rbmfast.training.run import Run
 from rbmfast.training.state import TrainingState
 
 
+@explain_keywords
 def train(
     rbm: RBM,
     X: Any,
     *,
     sample_weight: ArrayLike | None = None,
-    method: Method = CD(k=1),  # noqa: B008  # settings, immutable
-    optimizer: SGD = SGD(0.1),  # noqa: B008
-    penalties: Iterable[Any] = (),
+    method: Method | str = CD(k=1),  # noqa: B008  # settings, immutable
+    optimizer: SGD | float = SGD(0.1),  # noqa: B008
+    penalties: Penalties = (),
     centered: bool = False,
     epochs: int = 10,
     batch_size: int = 100,
     shuffle: bool | str = True,
     seed: SeedLike = None,
     validation: Any = None,
-    monitors: Iterable[Monitor] = (),
-    callbacks: Iterable[Callback] = (),
+    monitors: Monitor | Iterable[Monitor] = (),
+    callbacks: Callback | Iterable[Callback] = (),
     progress: bool = False,
     checkpoint: FilePath | None = None,
     checkpoint_every: int = 1,
@@ -59,11 +62,13 @@ def train(
         Multiplies each row's share of an update; weights of mean 1 leave the rate its meaning. Slower: one
         Python step per update.
     method : CD, PCD, PT, FPCD, Discriminative, Hybrid or another Method, default CD(k=1)
-        Where the samples of the negative phase come from, or what else is to be learned.
-    optimizer : SGD, default SGD(0.1)
-        Learning rate and momentum.
+        Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt"
+        and "fpcd" stand for the first four with their defaults.
+    optimizer : SGD or float, default SGD(0.1)
+        Learning rate and momentum; or the rate alone.
     penalties : list of L1, L2, MaxNorm, SparsityTarget, or objects with a method ``gradient(W)``
-        What holds the weights or the activity down.
+        What holds the weights or the activity down. A single one need not be in a list; nor need a monitor
+        or callback.
     centered : bool, default False
         Learn from centred units (Montavon & Müller 2012; Melchior, Fischer & Wiskott 2016): more stable, and
         blind to exchanging the roles of 0 and 1. The model stays in its ordinary parametrisation.

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast.state import UpdateSettings
-from rbmfast.training._checks import check_fraction, check_number
+from rbmfast.training._checks import as_list, check_fraction, check_number
 
 F32 = NDArray[np.float32]
 
@@ -30,6 +30,9 @@ class CustomPenalty(Protocol):
 
     def gradient(self, W: F32) -> NDArray[Any]:
         """What to add to the gradient of the log-likelihood: -dc/dW for a cost c(W). `W` is read-only."""
+
+
+Penalties: TypeAlias = "BuiltIn | CustomPenalty | Iterable[BuiltIn | CustomPenalty]"
 
 
 class BuiltIn:
@@ -128,6 +131,11 @@ class SparsityTarget(BuiltIn):
         object.__setattr__(self, "decay", check_number(self.decay, "decay", below=1.0))
 
 
+def as_penalties(penalties: object) -> tuple[Any, ...]:
+    """A list of penalties, or a single one, as a tuple; each is looked at by `split_penalties`."""
+    return as_list(penalties, (BuiltIn, CustomPenalty), "penalties", "rf.L2(1e-4)")
+
+
 def split_penalties(
     penalties: object, centered: bool = False
 ) -> tuple[UpdateSettings, tuple[CustomPenalty, ...]]:
@@ -140,11 +148,9 @@ def split_penalties(
     ValueError
         A built-in kind occurs twice.
     """
-    if isinstance(penalties, (str, bytes)) or not isinstance(penalties, Iterable):
-        raise TypeError(f"penalties must be a list such as [rf.L2(1e-4)], got {penalties!r}")
     coefficients: dict[str, Any] = {}
     custom = []
-    for i, penalty in enumerate(penalties):
+    for i, penalty in enumerate(as_penalties(penalties)):
         if isinstance(penalty, BuiltIn):
             added = penalty.coefficients()
             if added.keys() & coefficients.keys():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,15 @@ from rbmfast.models import RBM
 from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
 from rbmfast.reference import MAX_BATCH
 from rbmfast.state import UpdateSettings
-from rbmfast.training._checks import check_flag
+from rbmfast.training._checks import as_list, check_flag, refuse_share
 from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.common import BasicPlan, describe
 from rbmfast.training.history import BASIC
+from rbmfast.training.meant import as_method, as_optimizer
 from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD
-from rbmfast.training.penalties import CustomPenalty, penalty_gradient, split_penalties
+from rbmfast.training.penalties import CustomPenalty, as_penalties, penalty_gradient, split_penalties
 from rbmfast.training.schedules import F64
 from rbmfast.training.state import TrainingState
 
@@ -94,10 +95,11 @@ def make_plan(
     """Check every argument of `train`, naming it in the error; nothing is changed."""
     if not isinstance(rbm, RBM):
         raise TypeError(f"rbm must be an rf.RBM, got {rbm!r}")
-    if not isinstance(method, Method):
-        raise TypeError(f"method must be a method such as rf.CD(k=1) or rf.PCD(k=1), got {method!r}")
+    method, optimizer = as_method(method), as_optimizer(optimizer)
     if not isinstance(optimizer, SGD):
-        raise TypeError(f"optimizer must be an rf.SGD, got {optimizer!r}")
+        raise TypeError(f"optimizer must be an rf.SGD or its rate, got {optimizer!r}")
+    refuse_share(validation)
+    penalties = as_penalties(penalties)
     settings, custom = split_penalties(penalties, check_flag(centered, "centered"))
     if settings.sparsity_cost:
         _check_switches(rbm, "SparsityTarget in penalties")
@@ -120,7 +122,7 @@ def make_plan(
         validation=validation,
         method=method,
         optimizer=optimizer,
-        penalties=tuple(penalties),  # type: ignore[arg-type]  # split_penalties has looked
+        penalties=penalties,
         settings=settings,
         custom_penalties=custom,
         epochs=behind + check_integer(epochs, "epochs", low=0, high=2**31 - 1 - behind),
@@ -210,9 +212,7 @@ def check_shuffle(shuffle: object) -> bool | str:
 
 
 def _check_list(things: object, kind: type[Any], name: str, example: str) -> tuple[Any, ...]:
-    if isinstance(things, (str, bytes, Mapping)) or not isinstance(things, Iterable):
-        raise TypeError(f"{name} must be a list such as [{example}], got {things!r}")
-    checked = tuple(things)
+    checked = as_list(things, kind, name, example)
     for i, thing in enumerate(checked):
         if not isinstance(thing, kind):
             raise TypeError(f"{name}[{i}] must be a {kind.__name__} such as {example}, got {thing!r}")

@@ -29,8 +29,9 @@ from rbmfast.training.directed import prediction_gradient, squared_error
 from rbmfast.training.display import Display
 from rbmfast.training.history import History
 from rbmfast.training.loop import Loop
+from rbmfast.training.meant import explain_keywords
 from rbmfast.training.optimizers import SGD
-from rbmfast.training.penalties import penalty_gradient
+from rbmfast.training.penalties import Penalties, penalty_gradient
 from rbmfast.training.phases import contrast
 from rbmfast.training.run import Run
 from rbmfast.training.schedules import F64
@@ -38,14 +39,15 @@ from rbmfast.training.versions import PARAMETERS, at_once, set_parameters
 from rbmfast.training.wake_sleep_plan import ERROR, UpDownPlan, directed_layers, make_up_down_plan
 
 
+@explain_keywords
 def up_down(
     dbn: DBN,
     X: Any,
     y: ArrayLike | None = None,
     *,
-    method: Method = CD(k=3),  # noqa: B008  # settings, immutable
-    optimizer: SGD = SGD(0.05),  # noqa: B008
-    penalties: Iterable[Any] = (),
+    method: Method | str = CD(k=3),  # noqa: B008  # settings, immutable
+    optimizer: SGD | float = SGD(0.05),  # noqa: B008
+    penalties: Penalties = (),
     epochs: int = 10,
     batch_size: int = 100,
     shuffle: bool | str = True,
@@ -55,7 +57,7 @@ def up_down(
     checkpoint: FilePath | None = None,
     checkpoint_every: int = 1,
     resume: FilePath | None = None,
-    callbacks: Iterable[Callback] = (),
+    callbacks: Callback | Iterable[Callback] = (),
 ) -> History:
     """Fine-tune a deep belief network as a whole, by the up-down algorithm (contrastive wake-sleep).
 
@@ -76,8 +78,8 @@ def up_down(
     method : CD, PCD, PT, FPCD or another Method, default CD(k=3)
         Where the samples of the top RBM's negative phase come from. More steps bring dreams closer to the
         model's own.
-    optimizer : SGD, default SGD(0.05)
-        Learning rate and momentum of all layers.
+    optimizer : SGD or float, default SGD(0.05)
+        Learning rate and momentum of all layers; or the rate alone.
     penalties : list of L1, L2, MaxNorm, SparsityTarget, or objects with a method ``gradient(W)``
         For the weights of every layer, which come as (n units that predict, n predicted); a sparsity target
         is for the top layer alone.

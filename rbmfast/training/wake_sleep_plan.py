@@ -11,11 +11,11 @@ import numpy as np
 from rbmfast.data import Rows, computed_rows
 from rbmfast.models import DBN
 from rbmfast.reference import row_sums
-from rbmfast.training.base import Method
 from rbmfast.training.batches import I64
 from rbmfast.training.common import describe
 from rbmfast.training.directed import Directed
 from rbmfast.training.labelled import check_data, check_validation, repeated
+from rbmfast.training.meant import as_method
 from rbmfast.training.monitors import Monitor, Watched, mean_of
 from rbmfast.training.penalties import penalty_gradient
 from rbmfast.training.phases import as_float
@@ -64,8 +64,8 @@ def make_up_down_plan(dbn: DBN, X: Any, y: Any, validation: Any, **settings: Any
         raise TypeError(f"dbn must be an rf.DBN, got {dbn!r}")
     if len(dbn) < 2:
         raise ValueError("dbn must have two RBMs or more: a single one learns by rf.train")
-    method = settings["method"]
-    if isinstance(method, Method) and not method.learns_from_samples:
+    method = as_method(settings["method"])
+    if not method.learns_from_samples:
         raise ValueError(f"method must learn from samples of the model alone, as rf.CD(k=3), got {method!r}")
     rows, classes = check_data(dbn, X, y, "X", "y")
     held_out, held_out_classes = (None, None) if validation is None else check_validation(dbn, validation)

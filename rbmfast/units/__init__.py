@@ -58,7 +58,8 @@ def register(unit: U) -> U:
     if not isinstance(getattr(unit, "name", None), str):
         lacking.append("name")
     plain = unit.describe is Unit.describe
-    if not plain and unit.from_description.__func__ is Unit.from_description.__func__:
+    makers = [inspect.getattr_static(one, "from_description") for one in (unit, Unit)]
+    if not plain and makers[0] is makers[1]:
         lacking.append("from_description")
     if lacking:
         raise TypeError(f"unit must have {', '.join(lacking)}: {unit.__qualname__} has not")
@@ -79,11 +80,12 @@ def described(unit: Unit, name: str) -> JSON:
     ValueError
         No file could bring back a unit type that nobody has registered.
     """
-    for kind in map(type, unit.types()):
-        if UNITS.get(kind.name) is not kind:
+    for part in unit.types():
+        own = type(part).__qualname__
+        if UNITS.get(part.name) is not type(part):
             raise ValueError(
-                f"{name} holds units of the type {kind.__qualname__}, which no file could bring back: "
-                f"rf.units.register({kind.__qualname__}) first"
+                f"{name} holds units of the type {own}, which no file could bring back: "
+                f"rf.units.register({own}) first"
             )
     return unit.describe()
 

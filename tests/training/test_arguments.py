@@ -10,8 +10,10 @@ import pytest
 from training.helpers import bits, random_rows
 
 import rbmfast as rf
+from rbmfast.training.meant import as_method
 
 X = random_rows(47, 9)
+REAL = rf.RBM(9, 5, hidden=rf.Mixed([(rf.Bernoulli(), 2), (rf.Gaussian(), 3)]), seed=3)
 
 
 class WrongShape:
@@ -35,12 +37,20 @@ class TooManyChains(rf.PCD):
         ({"X": np.full((5, 9), np.nan)}, ValueError, "X"),
         ({"X": X[:0]}, ValueError, "X"),
         ({"X": None}, TypeError, "X"),
-        ({"method": "cd"}, TypeError, "method"),
+        ({"method": "pdc"}, ValueError, "one of 'cd', 'pcd', 'pt', 'fpcd', got 'pdc'"),
         ({"method": rf.CD}, TypeError, "method"),
         ({"method": TooManyChains()}, ValueError, "method"),
-        ({"optimizer": 0.1}, TypeError, "optimizer"),
+        ({"optimizer": -0.1}, ValueError, "rate"),
+        ({"optimizer": True}, TypeError, "optimizer"),
+        ({"lr": 0.01}, TypeError, "train has no argument 'lr': say optimizer=rf.SGD(0.01)"),
+        ({"learning_rate": X}, TypeError, "say optimizer=rf.SGD(...)"),
+        ({"n_epochs": 3}, TypeError, "say epochs=3"),
+        ({"verbose": True}, TypeError, "say progress=True"),
+        ({"l2": 1e-4}, TypeError, "say penalties=rf.L2(0.0001)"),
+        ({"monitor": []}, TypeError, "did you mean monitors?"),
+        ({"colour": 1}, TypeError, "it has rbm, X, sample_weight"),
         ({"optimizer": rf.SGD}, TypeError, "optimizer"),
-        ({"penalties": rf.L2()}, TypeError, "penalties"),
+        ({"penalties": rf.L2}, TypeError, "penalties"),
         ({"penalties": [0.1]}, TypeError, "penalties[0]"),
         ({"penalties": [rf.L2(), rf.L1]}, TypeError, "penalties[1]"),
         ({"penalties": [rf.L2(0.1), rf.L2(0.2)]}, ValueError, "penalties"),
@@ -61,12 +71,18 @@ class TooManyChains(rf.PCD):
         ({"seed": 1.0}, TypeError, "seed"),
         ({"validation": X[:, :-1]}, ValueError, "validation"),
         ({"validation": X * 2}, ValueError, "validation"),
-        ({"monitors": rf.WeightNorm()}, TypeError, "monitors"),
+        ({"validation": 0.1}, TypeError, "n = int(0.9 * len(X)) learn from X[:n] with validation=X[n:]"),
+        ({"X": np.zeros((5, 3, 3))}, ValueError, "pass X.reshape(5, -1)"),
+        ({"X": X + 1}, ValueError, "counts and other numbers: scaled, for visible='gaussian'"),
+        ({"rbm": REAL, "monitors": [rf.DeadUnits()]}, ValueError, "DeadUnits in monitors needs hidden units"),
+        ({"rbm": REAL, "monitors": rf.SaturatedUnits()}, ValueError, "SaturatedUnits in monitors"),
+        ({"rbm": REAL, "penalties": rf.SparsityTarget(0.1)}, ValueError, "SparsityTarget in penalties"),
+        ({"monitors": rf.WeightNorm}, TypeError, "monitors"),
         ({"monitors": [rf.WeightNorm]}, TypeError, "monitors[0]"),
         ({"monitors": [rf.WeightNorm(), rf.WeightNorm()]}, ValueError, "monitors"),
         ({"monitors": [rf.FreeEnergyGap()]}, ValueError, "validation"),
         ({"callbacks": [print]}, TypeError, "callbacks[0]"),
-        ({"callbacks": rf.EarlyStopping("x")}, TypeError, "callbacks"),
+        ({"callbacks": rf.EarlyStopping("x")}, ValueError, "callbacks"),
         ({"callbacks": [rf.EarlyStopping("x")]}, ValueError, "callbacks"),
         (
             {"callbacks": [rf.EarlyStopping("seconds")], "monitors": [rf.WeightNorm()]},
@@ -93,6 +109,34 @@ def test_train(arguments: dict[str, Any], error: type[Exception], word: str) -> 
     assert bits(rbm) == before
     assert rbm.is_untouched
     assert rbm.visible_means is None
+
+
+def test_what_is_plainly_meant() -> None:
+    """A word for a method, a number for a rate, a thing for a list of one; also in a checkpoint's eyes."""
+    long = {"method": rf.PCD(k=1), "optimizer": rf.SGD(0.05), "penalties": [rf.L2(1e-3)]}
+    long |= {"monitors": [rf.DeadUnits()], "callbacks": [rf.EarlyStopping("dead_units")]}
+    short = {"method": "pcd", "optimizer": 0.05, "penalties": rf.L2(1e-3)}
+    short |= {"monitors": rf.DeadUnits(), "callbacks": rf.EarlyStopping("dead_units")}
+    models = []
+    for i, settings in enumerate((long, short)):
+        models.append(rf.RBM(9, 5, seed=3))
+        rf.train(models[-1], X, epochs=2, seed=1, checkpoint=f"{i}.ckpt", **settings)
+        rf.train(rf.RBM(9, 5, seed=3), X, epochs=3, resume="0.ckpt", **settings)
+        dbn = rf.DBN([9, 5, 4], seed=3)
+        rf.pretrain(dbn, X, epochs=1, seed=1, checkpoint=f"{i}.greedy", **settings)
+        rf.pretrain(dbn, X, epochs=1, resume="0.greedy", **settings)
+    assert bits(models[0]) == bits(models[1])
+    assert {type(method) for method in map(as_method, ("CD", "pt", "fpcd"))} == {rf.CD, rf.PT, rf.FPCD}
+
+
+@pytest.mark.parametrize("learn", [rf.pretrain, rf.up_down], ids=["pretrain", "up_down"])
+def test_other_names_of_arguments(learn: Any) -> None:
+    dbn = rf.DBN([9, 5, 4], seed=3)
+    with pytest.raises(TypeError, match=rf"^{learn.__name__} has no argument 'lr': say optimizer=rf.SGD"):
+        learn(dbn, X, lr=0.1)
+    with pytest.raises(TypeError, match=r"validation=X\[n:\]$"):
+        learn(dbn, X, validation=0.1)
+    assert dbn.generative[0].is_untouched
 
 
 NAN, INF = float("nan"), float("inf")

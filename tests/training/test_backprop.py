@@ -402,7 +402,11 @@ def test_divergence_keeps_the_last_epoch(rate: float, batch_size: int) -> None:
         ({"net": network("linear"), "y": NUMBERS[:, 1:]}, ValueError, "y"),
         ({"net": network("linear"), "y": np.full((47, 3), np.nan)}, ValueError, "y"),
         ({"net": network("linear"), "y": None}, ValueError, "y"),
-        ({"optimizer": 0.1}, TypeError, "optimizer"),
+        ({"net": network("linear"), "y": NUMBERS[:, 0]}, ValueError, "y must have shape (47, 3), got (47,)"),
+        ({"optimizer": "fast"}, TypeError, "optimizer"),
+        ({"n_epochs": 3}, TypeError, "'n_epochs': say epochs=3"),
+        ({"weight_decay": 1e-4}, TypeError, "'weight_decay': say l2=0.0001"),
+        ({"validation": 0.1}, TypeError, "learn from X[:n], y[:n] with validation=(X[n:], y[n:])"),
         ({"dropout": 1.0}, ValueError, "dropout"),
         ({"dropout": [0.1, 0.2]}, ValueError, "dropout"),
         ({"dropout": [0.1, 0.2, -1]}, ValueError, "dropout[2]"),
@@ -434,6 +438,18 @@ def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], word: 
     assert word in str(caught.value)
     assert "\n" not in str(caught.value)
     assert before is None or bits(arguments.get("net") or network()) == before
+
+
+def test_what_is_plainly_meant() -> None:
+    """A vector is the one output of each row; a number is the rate of plain steps."""
+    rf.fine_tune(plain := one_output(), X, NUMBERS[:, 0], optimizer=0.05, epochs=2, seed=1)
+    for y in (NUMBERS[:, :1], NUMBERS[:, 0].tolist()):
+        rf.fine_tune(net := one_output(), X, y, optimizer=rf.SGD(0.05), epochs=2, seed=1)
+        assert bits(net) == bits(plain)
+
+
+def one_output() -> rf.Network:
+    return rf.Network([rf.Dense.new(X.shape[1], 1, "linear", seed=0)])
 
 
 @pytest.mark.parametrize(
