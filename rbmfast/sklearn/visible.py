@@ -12,7 +12,7 @@ import rbmfast as rf
 from rbmfast.data import Rows, computed_rows
 from rbmfast.reference import F32
 from rbmfast.sklearn.models import Unbounded, read_rows
-from rbmfast.units.base import F64, rows_in_a_scan
+from rbmfast.units.base import moments
 
 ROUNDING = 10 * float(np.finfo(np.float32).eps)  # of a mean: a deviation below is none
 
@@ -88,15 +88,6 @@ def unbounded(rbm: rf.RBM) -> rf.RBM:
 
 def _moments(rows: Rows) -> tuple[F32, F32]:
     """Means and standard deviations of the features, 1 where all values are the same."""
-    mean = _mean_of(rows, lambda block: block)
-    deviation = np.sqrt(_mean_of(rows, lambda block: (block - mean) ** 2))
+    mean, deviation = moments(rows)
     scale = np.where(deviation > ROUNDING * np.abs(mean), deviation, 1.0)
     return mean.astype(np.float32), scale.astype(np.float32)
-
-
-def _mean_of(rows: Rows, function: Any) -> F64:
-    total = np.zeros(rows.n_features)
-    for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
-        total += function(block.astype(np.float64)).sum(axis=0)
-    mean: F64 = total / rows.n_rows
-    return mean

@@ -113,6 +113,12 @@ def train(
     KeyboardInterrupt
         Ctrl-C; the model has the parameters after the last complete update.
 
+    Warns
+    -----
+    UserWarning
+        Data that Gaussian units cannot learn well, because its columns are not standardised; weights so large
+        that the sampler sees them only coarsely.
+
     Notes
     -----
     For units with 0/1 states, seed, data and settings fix every bit of the trained model, on every CPU, with

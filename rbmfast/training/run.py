@@ -14,6 +14,7 @@ from rbmfast.models import DBN, RBM
 from rbmfast.models.parameters import COARSE_EXPONENT, can_be_parameters, warn_of_large_weights
 from rbmfast.random import Purpose
 from rbmfast.reference import F32, MAX_EXPONENT, States, to_grey
+from rbmfast.runtime import warn
 from rbmfast.state import LearningState
 from rbmfast.training.batches import I64, epoch_order, pieces
 from rbmfast.training.common import Arrays, BasicRun, under
@@ -93,13 +94,8 @@ class Run(BasicRun):
     def start(self) -> None:
         """Begin afresh: biases from the data if the model is untouched, running means, chains."""
         plan = self.plan
-        if (plan.carried is None or not plan.carried.has_begun) and plan.rows.are_equal:
-            warnings.warn(
-                f"X is constant: all its {plan.rows.n_rows} rows are equal, and teach nothing but one state. "
-                "Look at how it was read, scaled or thresholded",
-                UserWarning,
-                stacklevel=5,
-            )
+        if plan.carried is None or not plan.carried.has_begun:
+            self._warn_of_doubtful_data()
         if plan.rbm.is_untouched:
             plan.rbm._initialize(plan.rows)
         _, self.visible_means = plan.rbm.visible.initial_bias(plan.rows)
@@ -118,6 +114,16 @@ class Run(BasicRun):
         elif self.chains is None:
             model = self.conditionals(Purpose.CHAIN_START)
             self.chains = plan.method.start_chains(model, plan.n_chains)
+
+    def _warn_of_doubtful_data(self) -> None:
+        rows = self.plan.rows
+        if rows.are_equal:
+            warn(
+                f"X is constant: all its {rows.n_rows} rows are equal, and teach nothing but one state. "
+                "Look at how it was read, scaled or thresholded"
+            )
+        elif (doubts := self.plan.rbm.visible.doubts(rows)) is not None:
+            warn(f"X: {doubts}")
 
     def new_memory(self) -> dict[str, F32]:
         """What the method wants to remember from update to update, as it is before the first one."""

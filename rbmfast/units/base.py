@@ -148,6 +148,13 @@ class Unit(ABC):
         self.check_states(rows, name)
         return rows
 
+    def doubts(self, rows: Rows, first_unit: int = 0) -> str | None:
+        """What about legal data is surely not meant, and what helps; None where all is well.
+
+        The rows' columns are the layer's units from number `first_unit` on.
+        """
+        return None
+
     def check_states(self, rows: Rows, name: str, missing: NDArray[np.bool_] | None = None) -> None:
         """Raise ValueError at the first row that holds none of their states, `missing` entries aside."""
         if not self.constrained:
@@ -191,3 +198,17 @@ class Unit(ABC):
 def rows_in_a_scan(n_features: int) -> int:
     """Rows to read at a time when all of the data is passed over once."""
     return max(1, (1 << 22) // n_features)
+
+
+def moments(rows: Rows) -> tuple[F64, F64]:
+    """Means and standard deviations of the features, (n_features,) each, in two passes."""
+    mean = _mean_of(rows, lambda block: block)
+    return mean, np.sqrt(_mean_of(rows, lambda block: (block - mean) ** 2))
+
+
+def _mean_of(rows: Rows, function: Callable[[F64], F64]) -> F64:
+    total = np.zeros(rows.n_features)
+    for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
+        total += function(block.astype(np.float64)).sum(axis=0)
+    mean: F64 = total / rows.n_rows
+    return mean

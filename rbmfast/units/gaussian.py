@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.data import Rows
 from rbmfast.reference import F32, States, row_sums
-from rbmfast.units.base import F64, Unit, rows_in_a_scan
+from rbmfast.units.base import F64, Unit, moments, rows_in_a_scan
+
+LOW, HIGH = 0.5, 2.0  # standard deviations that a variance of 1 can stand for
+FAR = 1.0  # a mean that a standardised column does not have
+FEW = 30  # rows, whose moments say little
+ROUNDING = 1e-6  # of a mean: a deviation below is none
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class Gaussian(Unit):
     """Real-valued units, normal with mean x and variance 1.
 
     The unit's own energy is ``(s - bias)**2 / 2``. Scale every feature of the data to mean 0 and variance 1
-    before learning: the variance is fixed.
+    before learning: the variance is fixed. `rbmfast.train` warns of columns that are not.
 
     Sums of float32 states go through NumPy's matrix product, so results repeat on one machine with one number
     of threads, but may differ in the last bits elsewhere. Drawing a sample adds nothing to that: the normal
@@ -78,6 +83,22 @@ class Gaussian(Unit):
             total += block.sum(axis=0, dtype=np.float64)
         mean = (total / rows.n_rows).astype(np.float32)
         return mean, mean.copy()
+
+    def doubts(self, rows: Rows, first_unit: int = 0) -> str | None:
+        """Columns that are far from mean 0 and variance 1, constant ones aside."""
+        if rows.n_rows < FEW:
+            return None
+        mean, deviation = moments(rows)
+        varies = deviation > ROUNDING * np.abs(mean)
+        odd = varies & ((deviation < LOW) | (deviation > HIGH) | (np.abs(mean) > FAR))
+        if not odd.any():
+            return None
+        unit = int(odd.argmax())
+        return (
+            f"{odd.sum()} of {len(odd)} columns are far from mean 0 and standard deviation 1, which Gaussian "
+            f"units need (column {first_unit + unit} has {mean[unit]:.3g} and {deviation[unit]:.3g}): scale "
+            "them, as sklearn.preprocessing.StandardScaler does, or the model will be poor"
+        )
 
     def bias_from_means(self, means: F32) -> F32:
         """The means themselves."""

@@ -112,6 +112,14 @@ class Mixed(Unit):
         bias, means = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
         return bias, means
 
+    def doubts(self, rows: Rows, first_unit: int = 0) -> str | None:
+        """Those of the first block that has any."""
+        found = (
+            unit.doubts(rows.columns(here, unit.domain), first_unit + here.start)
+            for unit, here in self._blocks()
+        )
+        return next((doubts for doubts in found if doubts is not None), None)
+
     def bias_from_means(self, means: F32) -> F32:
         """The blocks' biases."""
         return np.concatenate([unit.bias_from_means(means[here]) for unit, here in self._blocks()])

@@ -1,10 +1,13 @@
 """The normal numbers behind Gaussian units."""
 
+import warnings
+
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import ndtri
 from scipy.stats import kstest
 
+import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.random import Purpose
 from rbmfast.units import Gaussian
@@ -42,6 +45,38 @@ def test_units_are_uncorrelated() -> None:
     noise = Gaussian().sample(np.zeros((20_000, 30), np.float32), 3, Purpose.GIBBS, 0, 1)
     correlation = np.corrcoef(noise.T)[np.triu_indices(30, 1)]
     assert np.abs(correlation).max() < 5.5 / np.sqrt(len(noise))
+
+
+def test_columns_that_are_not_standardised_are_told() -> None:
+    """Once a run, of the columns that need it; not of standardised, constant or few ones."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 4))
+    good = (X - X.mean(axis=0)) / X.std(axis=0)
+    settings = {"epochs": 1, "seed": 0}
+
+    def told(X: np.ndarray, **units: object) -> list[str]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            rf.train(rf.RBM(X.shape[1], 3, seed=0, **units), X, optimizer=rf.SGD(1e-3), **settings)
+        assert all(warning.filename == __file__ for warning in caught)
+        return [str(warning.message) for warning in caught]
+
+    scale = np.array([1, 10, 1, 0.09])
+    (message,) = told(good * scale, visible="gaussian")
+    assert message.startswith("X: 2 of 4 columns are far from mean 0 and standard deviation 1")
+    assert "(column 1 has" in message and "and 10)" in message and "StandardScaler" in message
+    (message,) = told(good + 5, visible="gaussian")
+    assert message.startswith("X: 4 of 4") and "(column 0 has 5 and 1)" in message
+    pixels = (good > 0).astype(float)
+    mixed = rf.Mixed([(rf.Bernoulli(), 4), (rf.Gaussian(), 4)])
+    (message,) = told(np.hstack([pixels, good * scale]), visible=mixed)
+    assert message.startswith("X: 2 of 4") and "(column 5 has" in message
+
+    constant = np.hstack([good, np.full((200, 2), [0.0, 0.1])])
+    for fine in (good, constant, X[:20] * 10):
+        assert told(fine, visible="gaussian") == []
+    assert told(np.hstack([pixels, good]), visible=mixed) == []
+    assert told(pixels, hidden="gaussian") == []
 
 
 def test_the_numbers_come_from_the_engine_stream() -> None:
