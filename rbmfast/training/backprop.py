@@ -165,7 +165,7 @@ class Backprop:
     parameters : list of float32 arrays
         W and b of every layer in turn. To be changed in place.
     gradients : list of float32 arrays
-        Of the summed losses of the last batch, in the same order.
+        Of the summed, weighted losses of the last batch, in the same order.
     """
 
     def __init__(
@@ -190,7 +190,14 @@ class Backprop:
         self._sent = buffers([*drops, False])  # what dropout left of the means
         self._factors = buffers([*drops, False])
 
-    def learn(self, states: States, targets: Any, rows: NDArray[np.int64], step: int) -> Losses:
+    def learn(
+        self,
+        states: States,
+        targets: Any,
+        rows: NDArray[np.int64],
+        step: int,
+        weights: F64 | None = None,
+    ) -> Losses:
         """Losses of a batch, before anything changes; the gradients are in `gradients` then.
 
         Parameters
@@ -203,6 +210,8 @@ class Backprop:
             Their numbers in the data set: with the step they choose the random numbers of dropout.
         step : int
             Number of the update.
+        weights : float64 array (n,), optional
+            Multiply the rows' shares of the gradients; the losses returned are without them.
 
         Returns
         -------
@@ -218,6 +227,8 @@ class Backprop:
             if layer < len(self._activations) - 1:
                 ACTIVATIONS[activation](means, b)
         losses = LOSSES[activation](means, b, targets)
+        if weights is not None:
+            means *= weights.astype(np.float32)[:, None]
         self._backward(n)
         return losses
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from rbmfast import _engine as engine
 from rbmfast.models.passes import Pass
-from rbmfast.reference import F32, GREY, States
+from rbmfast.reference import F32, F64, GREY, States
 from rbmfast.state import Gradient, LearningState
-from rbmfast.training.phases import as_float, mean_of_rows
+from rbmfast.training.phases import as_float, difference, mean_of_rows
 from rbmfast.units import Unit
 
 
@@ -39,7 +39,9 @@ class Directed:
         return Pass(self.source, self.target, weights, state.W, state.b, up=True)
 
 
-def prediction_gradient(source: States, target: States, predicted: States) -> Gradient:
+def prediction_gradient(
+    source: States, target: States, predicted: States, weights: F64 | None = None
+) -> Gradient:
     """The gradient of the mean log-probability of target states, given source states: the delta rule.
 
     A unit of total input x has d log p(s) / dx = s - mean(x), whatever its type. So the weights' gradient is
@@ -54,11 +56,14 @@ def prediction_gradient(source: States, target: States, predicted: States) -> Gr
         States to be predicted, or expectations of states.
     predicted : (n_rows, n_target)
         Expectations of the target, given the source: `Pass.expectation`.
+    weights : float64 array (n_rows,), optional
+        Multiply the rows' shares of the mean.
     """
     if np.float32 not in (source.dtype, target.dtype):
-        data, model = (source, to_levels(target)), (source, predicted)
-        return engine.contrast(data, model)
+        return difference((source, to_levels(target)), (source, predicted), weights, paired=True)
     v, seen, expected = (as_float(states) for states in (source, target, predicted))
+    if weights is not None:
+        return difference((v, seen), (v, expected), weights, paired=True)
     with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
         error: F32 = seen - expected
         return Gradient(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.files import FilePath, check_path
 from rbmfast.models import Network
@@ -33,6 +33,7 @@ def fine_tune(
     X: Any,
     y: Any = None,
     *,
+    sample_weight: ArrayLike | None = None,
     optimizer: SGD | Adam | float = SGD(0.1, momentum=0.9),  # noqa: B008  # settings, immutable
     dropout: float | Sequence[float] = 0.0,
     l2: float = 0.0,
@@ -65,6 +66,9 @@ def fine_tune(
     y : int array_like (n_rows,), or like X (n_rows, n_outputs), optional
         Classes from 0 for a softmax head; numbers in [0, 1] for a sigmoid head, any for a linear one. None
         means the inputs themselves, for an autoencoder.
+    sample_weight : array_like (n_rows,), optional
+        At least 0 each, by default 1: multiplies a row's share of the gradient. Weights of mean 1 leave the
+        learning rate its meaning. Recorded numbers count every row alike.
     optimizer : SGD or Adam or float, default SGD(0.1, momentum=0.9)
         How gradients, means over the rows of a batch, become steps. A number is the rate of plain steps,
         without momentum.
@@ -146,6 +150,7 @@ def fine_tune(
         net,
         X,
         y,
+        sample_weight=sample_weight,
         optimizer=optimizer,
         dropout=dropout,
         l2=l2,
@@ -206,9 +211,11 @@ class FineTuning(BasicRun):
         mean = Mean()
         with one_thread():
             order = epoch_order(plan.rows.n_rows, plan.shuffle, plan.seed, self.epoch, plan.batch_size)
-            for update, batch in enumerate(pieces(len(order), plan.batch_size)):
-                rows, numbers = order[batch], tuple(values[update] for values in scheduled)
-                losses = backprop.learn(plan.rows.block(rows), plan.targets.block(rows), rows, first + update)
+            for update, piece in enumerate(pieces(len(order), plan.batch_size)):
+                rows, numbers = order[piece], tuple(values[update] for values in scheduled)
+                weights = None if plan.sample_weight is None else plan.sample_weight[rows]
+                batch = plan.rows.block(rows), plan.targets.block(rows)
+                losses = backprop.learn(*batch, rows, first + update, weights)
                 self.descent.step(backprop.gradients, 1 / len(rows), numbers)
                 mean.add(losses)
                 display.advance(len(rows))

@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rbmfast.data import Rows
 from rbmfast.files import check_destination
 from rbmfast.models import Network
 from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
+from rbmfast.reference import F64
 from rbmfast.training._checks import check_flag, check_number, refuse_share
 from rbmfast.training.backprop import Targets, as_targets
 from rbmfast.training.callbacks import EarlyStopping
 from rbmfast.training.common import BasicPlan
 from rbmfast.training.meant import as_optimizer
 from rbmfast.training.optimizers import SGD, Adam
-from rbmfast.training.plan import check_callbacks, check_shuffle
+from rbmfast.training.plan import check_callbacks, check_shuffle, check_weights, digest
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class FineTuningPlan(BasicPlan):
 
     net: Network
     targets: Targets
+    sample_weight: F64 | None
     validation: tuple[Rows, Targets] | None
     dropout: tuple[float, ...]
     l2: float
@@ -37,6 +40,7 @@ class FineTuningPlan(BasicPlan):
             "net": repr(self.net),
             "X": self.rows.fingerprint(),
             "y": self.targets.fingerprint(),
+            "sample_weight": None if self.sample_weight is None else digest(self.sample_weight),
             "validation": None if validation is None else [part.fingerprint() for part in validation],
             "dropout": list(self.dropout),
             "l2": self.l2,
@@ -49,6 +53,7 @@ def make_fine_tuning_plan(
     X: Any,
     y: Any,
     *,
+    sample_weight: ArrayLike | None,
     optimizer: object,
     dropout: object,
     l2: object,
@@ -78,6 +83,7 @@ def make_fine_tuning_plan(
         net=net,
         rows=rows,
         targets=targets,
+        sample_weight=check_weights(sample_weight, rows.n_rows),
         validation=checked_validation,
         optimizer=optimizer,
         dropout=_check_dropout(dropout, len(net.layers)),

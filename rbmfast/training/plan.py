@@ -118,7 +118,7 @@ def make_plan(
         rbm=rbm,
         rows=rows,
         complete=complete,
-        sample_weight=_check_weights(sample_weight, rows.n_rows),
+        sample_weight=check_weights(sample_weight, rows.n_rows),
         validation=validation,
         method=method,
         optimizer=optimizer,
@@ -174,7 +174,7 @@ def _check_chains(n_chains: int, method: Method) -> None:
         )
 
 
-def _check_weights(weights: ArrayLike | None, n_rows: int) -> F64 | None:
+def check_weights(weights: ArrayLike | None, n_rows: int) -> F64 | None:
     """A finite weight of at least 0 for each row; None if all are 1."""
     if weights is None:
         return None

@@ -45,6 +45,7 @@ def up_down(
     X: Any,
     y: ArrayLike | None = None,
     *,
+    sample_weight: ArrayLike | None = None,
     method: Method | str = CD(k=3),  # noqa: B008  # settings, immutable
     optimizer: SGD | float = SGD(0.05),  # noqa: B008
     penalties: Penalties = (),
@@ -75,6 +76,8 @@ def up_down(
         Data; not copied, so do not change it during training.
     y : int array_like (n_rows,), optional
         Classes, from 0, for a network with labels, which the top RBM sees. Every row needs one.
+    sample_weight : array_like (n_rows,), optional
+        As for `rbmfast.train`, in what is learned from data: the wake phase and the top RBM.
     method : CD, PCD, PT, FPCD or another Method, default CD(k=3)
         Where the samples of the top RBM's negative phase come from. More steps bring dreams closer to the
         model's own.
@@ -142,6 +145,7 @@ def up_down(
         X,
         y,
         validation,
+        sample_weight=sample_weight,
         method=method,
         optimizer=optimizer,
         penalties=penalties,
@@ -235,10 +239,11 @@ class UpDown(Run):
         with as_divergence():
             down, up = ([layer.way() for layer in layers] for layers in (self.generative, self.recognition))
             awake = self._wake(up, rows)
-        top, samples, ids = self._contrast(self._beside_labels(awake[-1], rows), rows)
+        weights = None if self.plan.sample_weight is None else self.plan.sample_weight[rows]
+        top, samples, ids = self._contrast(self._beside_labels(awake[-1], rows), rows, weights)
         with as_divergence():
             dream = self._sleep(down, samples, ids)
-            gradients = [top, *self._predict_down(down, awake), *_predict_up(up, dream)]
+            gradients = [top, *self._predict_down(down, awake, weights), *_predict_up(up, dream)]
         self._learn(gradients, rate, momentum)
         self.updates += 1
         self._top_sum += len(rows) * top.visible_mean.astype(np.float64)
@@ -251,14 +256,14 @@ class UpDown(Run):
             states.append(numbers.draw(way, states[-1], layer))
         return states
 
-    def _contrast(self, v: States, rows: I64) -> tuple[Gradient, States, RowIds]:
+    def _contrast(self, v: States, rows: I64, weights: F64 | None) -> tuple[Gradient, States, RowIds]:
         """The gradient of the top RBM; its samples' visible states, and their rows in random streams."""
         method = self.plan.method
         model = self.conditionals(Purpose.UP_DOWN)
         x = model.hidden_input(v)
         stream = 0 if method.persistent else rows
         samples = method.negative_phase(model, v, x, self.chains, self._next_step, stream)
-        gradient = contrast(model, data=(v, x), samples=samples)
+        gradient = contrast(model, data=(v, x), samples=samples, weights=weights)
         method.learn(model, gradient)
         return gradient, samples[0], stream
 
@@ -270,12 +275,12 @@ class UpDown(Run):
             states.insert(0, numbers.draw(down[layer], states[0], layer))
         return states
 
-    def _predict_down(self, down: list[Pass], awake: list[States]) -> list[Gradient]:
+    def _predict_down(self, down: list[Pass], awake: list[States], weights: F64 | None) -> list[Gradient]:
         """What the generative weights learn: to predict each layer from the one above."""
         gradients = []
         for i, way in enumerate(down):
             predicted = way.expectation(awake[i + 1])
-            gradients.append(prediction_gradient(awake[i + 1], awake[i], predicted))
+            gradients.append(prediction_gradient(awake[i + 1], awake[i], predicted, weights))
             if i == 0:
                 self._squared_error += squared_error(awake[i], predicted)
         return gradients

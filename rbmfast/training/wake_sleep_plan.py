@@ -72,7 +72,6 @@ def make_up_down_plan(dbn: DBN, X: Any, y: Any, validation: Any, **settings: Any
     plan = make_plan(
         dbn.top,
         repeated(dbn.top.visible.mode(np.zeros((1, dbn.top.n_visible), np.float32)), rows.n_rows),
-        sample_weight=None,
         centered=False,
         validation=None,
         monitors=[Fit(dbn, held_out, held_out_classes)],

@@ -210,6 +210,25 @@ def test_a_run_is_its_updates() -> None:
     assert history["rate"][2] == 0.5 + (0.1 - 0.5) * (5 / 6)
 
 
+def test_weights_are_shares_of_an_update() -> None:
+    """Of whole numbers: as many rows. A row of weight 0 teaches nothing, and its loss is recorded."""
+    weights = RNG.integers(0, 4, 47)
+    one, many = network(), network()
+    settings: dict[str, Any] = {"optimizer": rf.SGD(0.5), "epochs": 1, "seed": 0}
+    history = rf.fine_tune(one, X, CLASSES, sample_weight=weights / weights.mean(), **settings)
+    repeated = np.repeat(np.arange(47), weights)
+    rf.fine_tune(many, X[repeated], CLASSES[repeated], batch_size=len(repeated), **settings)
+    for ours, theirs in zip(one.layers, many.layers, strict=True):
+        np.testing.assert_allclose(ours.W, theirs.W, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(ours.b, theirs.b, rtol=1e-5, atol=1e-6)
+    same = mean_loss(network(), as_rows(X), as_targets(network(), X, CLASSES, 47, "y"))
+    assert history["train_loss"][1] == pytest.approx(same["loss"])
+    equal = network(), network()
+    rf.fine_tune(equal[0], X, CLASSES, **settings)
+    rf.fine_tune(equal[1], X, CLASSES, sample_weight=np.ones(47), **settings)
+    assert bits(equal[0]) == bits(equal[1])
+
+
 @pytest.mark.parametrize("optimizer", [rf.SGD(0.5, 0.9), rf.Adam(0.02)])
 def test_learning(optimizer: Any) -> None:
     rng = np.random.default_rng(3)
@@ -298,6 +317,7 @@ class StopAfter(rf.Callback):
 RUNS: dict[str, dict[str, Any]] = {
     "sgd": {"optimizer": rf.SGD(rf.Exponential(0.5, 0.8), 0.9), "l2": 0.01},
     "adam, dropout": {"optimizer": rf.Adam(rf.Linear(0.05)), "dropout": [0.1, 0.5, 0.2]},
+    "weights": {"sample_weight": np.arange(47) / 23},
     "patience": {"optimizer": rf.SGD(1.0, 0.9), "patience": 2, "validation": (X_VAL, CLASSES_VAL)},
 }
 
@@ -328,6 +348,7 @@ def test_resuming_equals_never_having_stopped(tmp_path: Path, name: str, stop: i
         ({"X": X_VAL[np.arange(47) % 20]}, "X is other data"),
         ({"y": 2 - CLASSES}, "y is other data"),
         ({"optimizer": rf.Adam()}, "optimizer"),
+        ({"sample_weight": np.arange(47)}, "sample_weight is given"),
         ({"dropout": 0.1}, "dropout"),
         ({"l2": 0.1}, "l2"),
         ({"batch_size": 11}, "batch_size"),
@@ -402,6 +423,7 @@ def test_divergence_keeps_the_last_epoch(rate: float, batch_size: int) -> None:
         ({"net": network("linear"), "y": NUMBERS[:, 1:]}, ValueError, "y"),
         ({"net": network("linear"), "y": np.full((47, 3), np.nan)}, ValueError, "y"),
         ({"net": network("linear"), "y": None}, ValueError, "y"),
+        ({"sample_weight": np.ones(46)}, ValueError, "sample_weight"),
         ({"net": network("linear"), "y": NUMBERS[:, 0]}, ValueError, "y must have shape (47, 3), got (47,)"),
         ({"optimizer": "fast"}, TypeError, "optimizer"),
         ({"n_epochs": 3}, TypeError, "'n_epochs': say epochs=3"),

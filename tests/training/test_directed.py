@@ -86,6 +86,18 @@ def test_exact_sums(name: str, grey: bool) -> None:
     assert not prediction_gradient(source, target, levels).W.any()
 
 
+@pytest.mark.parametrize("name", TARGETS)
+def test_weights_are_repeated_rows(name: str) -> None:
+    unit, target = TARGETS[name]
+    predicted = unit.expectation(RNG.normal(size=target.shape).astype(np.float32))
+    weights = RNG.integers(0, 3, N_ROWS)
+    rows = np.repeat(np.arange(N_ROWS), weights)
+    gradient = prediction_gradient(BINARY, target, predicted, weights / weights.mean())
+    expected = prediction_gradient(BINARY[rows], target[rows], predicted[rows])
+    for part in ("W", "a", "b", "visible_mean", "hidden_mean"):
+        np.testing.assert_allclose(getattr(gradient, part), getattr(expected, part), atol=1e-4)
+
+
 def test_a_way_is_the_rbms() -> None:
     rbm = rf.RBM(N_TARGET, N_SOURCE, seed=1)
     rbm.W, rbm.a = RNG.normal(size=(N_TARGET, N_SOURCE)), RNG.normal(size=N_TARGET)

@@ -277,6 +277,27 @@ def test_the_columns_of_the_history() -> None:
     assert history["reconstruction_error"][1:] == pytest.approx([expected] * 2, rel=0.1)
 
 
+@pytest.mark.parametrize("data", [X, REAL], ids=["binary", "gaussian"])
+def test_weights_are_shares_of_what_data_teach(data: Any) -> None:
+    """What some rows teach and what the others teach add up to what all teach; dreams have no weights."""
+    share = np.random.default_rng(7).random(47)
+
+    def change(weights: Any) -> dict[str, Any]:
+        dbn = network(visible="gaussian" if data is REAL else "bernoulli")
+        before = dbn.to_state()[1]
+        dbn.untie()
+        rf.up_down(dbn, data, sample_weight=weights, optimizer=rf.SGD(0.1), epochs=1, batch_size=47, seed=5)
+        after = dbn.to_state()[1]
+        return {name: after[name] - before[name] for name in before if name.startswith("generative")}
+
+    some, others, alike = change(share), change(1 - share), change(None)
+    learned = {name for name in alike if name[-1] in "Wab" and alike[name].any()}
+    assert {name[-3:] for name in learned} == {"0/W", "0/a", "1/W", "1/a", "2/W", "2/a", "2/b"}
+    for name in learned:
+        np.testing.assert_allclose(some[name] + others[name], alike[name], atol=1e-6, err_msg=name)
+        assert not np.allclose(some[name], others[name], atol=1e-4)
+
+
 def test_penalties_of_all_layers() -> None:
     """Without a rate for anything else, weights shrink; a custom penalty does what a built-in one does."""
 
@@ -486,6 +507,7 @@ def test_killed_at_a_random_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     [
         ({"X": X[::-1]}, "X"),
         ({"seed": 6}, "seed"),
+        ({"sample_weight": np.arange(47)}, "sample_weight is given"),
         ({"method": rf.CD(2)}, "method"),
         ({"optimizer": rf.SGD(0.2)}, "optimizer"),
         ({"penalties": [rf.L2(1e-3)]}, "penalties"),
