@@ -13,7 +13,7 @@ import scipy.sparse as sp
 pytest.importorskip("sklearn")
 
 from sklearn.base import clone
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, load_iris
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
@@ -25,7 +25,7 @@ import rbmfast as rf
 from rbmfast.sklearn import ClassRBM, DBNClassifier, DBNTransformer
 from rbmfast.sklearn.base import draw_seed
 
-OUTSIDE = "X has values outside"
+UNSCALED = r"X has many values far outside \[0, 1\].*MinMaxScaler\(clip=True\)"
 FINE_TUNINGS = ["backprop", "up_down", None]
 
 
@@ -78,6 +78,21 @@ def assert_same(one: Any, other: Any) -> None:
 UNSEEN = {"check_classifiers_train": "^$"}
 
 
+def check_estimator(estimator: Any, check: Any) -> None:
+    weights = {key: value for key, value in EXPECTED.items() if value == BATCHES}
+    up_down = UNSEEN if estimator.get_params().get("fine_tuning") == "up_down" else {}
+    expected = {} if isinstance(estimator, DBNTransformer) else {**weights, **up_down}
+    why = expected.get(name_of(check))
+    with pytest.raises(AssertionError, match=why) if why else contextlib.nullcontext():
+        check(estimator)
+
+
+@pytest.mark.slow  # three minutes
+@parametrize_with_checks([DBNClassifier(), DBNTransformer(), ClassRBM()])
+def test_estimator_checks_with_defaults(estimator: Any, check: Any) -> None:
+    check_estimator(estimator, check)
+
+
 @parametrize_with_checks(
     [
         DBNClassifier((8, 6), n_iter=2, fine_tuning_n_iter=12, fine_tuning_learning_rate=0.02),
@@ -88,12 +103,7 @@ UNSEEN = {"check_classifiers_train": "^$"}
     ]
 )
 def test_estimator_checks(estimator: Any, check: Any) -> None:
-    name = name_of(check)
-    weights = {key: value for key, value in EXPECTED.items() if value == BATCHES}
-    expected = {"DBNClassifier": UNSEEN if estimator.get_params().get("fine_tuning") == "up_down" else {}}
-    why = {"ClassRBM": weights, **expected}.get(type(estimator).__name__, {}).get(name)
-    with pytest.raises(AssertionError, match=why) if why else contextlib.nullcontext():
-        check(estimator)
+    check_estimator(estimator, check)
 
 
 # --- Learning ----------------------------------------------------------------------------------------------
@@ -108,6 +118,25 @@ def test_defaults_classify_digits(classifier: Any, scale: int) -> None:
     classifier = clone(classifier).fit(X_train, y_train)
     assert classifier.visible_ == ("gaussian" if scale == 1 else "bernoulli")
     assert classifier.score(X_test, y_test) > 0.95
+
+
+def test_defaults_classify_small_tables() -> None:
+    iris = load_iris(return_X_y=True)
+    assert cross_val_score(DBNClassifier(random_state=0), *iris, cv=3).mean() >= 0.95
+    y = np.arange(30) % 3
+    X = 3 * np.eye(3)[y] + 0.3 * np.random.default_rng(0).normal(size=(30, 3))
+    for classifier in (DBNClassifier(random_state=0), ClassRBM(random_state=0)):
+        assert cross_val_score(classifier, X, y, cv=3).mean() == 1.0
+
+
+def test_passes_of_auto(monkeypatch: pytest.MonkeyPatch) -> None:
+    """50, and more where 2000 updates take more."""
+    counts = []
+    monkeypatch.setattr(rf, "fine_tune", lambda *_, epochs, **__: counts.append(epochs))
+    X, y = rows(999)
+    for size in (20, 30, 999):
+        dbn(fine_tuning_n_iter="auto", n_iter=0, batch_size=size).fit(X, y).partial_fit(X, y)
+    assert counts == [50, 1, 59, 1, 2000, 1]
 
 
 def test_backprop_is_what_the_library_does() -> None:
@@ -161,14 +190,14 @@ def test_transformer_is_what_the_library_does() -> None:
 @pytest.mark.parametrize("generative", [0.0, 0.2])
 def test_class_rbm_is_what_the_library_does(generative: float) -> None:
     X, y = rows()
-    weights = np.linspace(0.5, 1.5, len(X))
+    weights = np.linspace(1, 3, len(X))
     clf = class_rbm(generative=generative).fit(X, y, sample_weight=weights)
     rng = np.random.RandomState(0)
     rbm = rf.ClassRBM(12, 9, 3, seed=draw_seed(rng))
     rf.train(
         rbm,
         rbm.join(X, y),
-        sample_weight=weights,
+        sample_weight=weights / weights.mean(),
         method=rf.Hybrid(generative) if generative else rf.Discriminative(),
         optimizer=rf.SGD(0.05, 0.9),
         epochs=4,
@@ -215,6 +244,106 @@ def test_any_names_of_classes(classifier: Any) -> None:
         assert_same(named, numbers)
         assert list(named.classes_) == list(names)
         np.testing.assert_array_equal(named.predict(X), names[numbers.predict(X)])
+
+
+# --- Weights -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_weights_of_rows(classifier: Any) -> None:
+    """Only ratios count; a row of weight 0 is as good as absent; ones change nothing."""
+    X, y = rows()
+    weights = np.random.default_rng(1).integers(0, 4, len(X))
+    fitted = clone(classifier).fit(X, y, sample_weight=weights)
+    assert_same(clone(classifier).fit(X, y, sample_weight=8.0 * weights), fitted)
+    assert_same(
+        clone(classifier).fit(X[weights > 0], y[weights > 0], sample_weight=weights[weights > 0]), fitted
+    )
+    equal = clone(classifier).fit(X, y)
+    assert_same(clone(classifier).fit(X, y, sample_weight=np.full(len(X), 3.0)), equal)
+    assert not np.array_equal(parameters(fitted)[0], parameters(equal)[0])
+    for bad, words in (
+        (weights[1:], "sample_weight must have shape (120,), got (119,)"),
+        (-weights, "sample_weight must be finite and at least 0"),
+        (0 * weights, "sample_weight must not be all zero"),
+        (np.where(y == 0, 1, 0), "2 classes or more, got 1 class"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            clone(classifier).fit(X, y, sample_weight=bad)
+
+
+@pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
+def test_weights_are_numbers_of_rows(visible: str) -> None:
+    """Exactly so where a batch is all the data."""
+    X, y = rows()
+    weights = np.random.default_rng(1).integers(0, 4, len(X))
+    whole = dbn(visible=visible, n_iter=0, fine_tuning_n_iter=30, batch_size=1000)
+    one = clone(whole).fit(X, y, sample_weight=weights)
+    many = clone(whole).fit(np.repeat(X, weights, axis=0), np.repeat(y, weights))
+    np.testing.assert_allclose(one.predict_proba(X), many.predict_proba(X), rtol=1e-3)
+    if visible == "gaussian":
+        np.testing.assert_allclose(one.mean_, many.mean_, rtol=1e-6)
+        np.testing.assert_allclose(one.scale_, many.scale_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS)
+def test_weights_of_classes(classifier: Any) -> None:
+    """They are weights of rows; without classes, before backpropagation, nothing has any."""
+    X, y = rows()
+    names = np.array(["ant", "bee", "cow"])[y]
+    factors = {"ant": 1.0, "bee": 2.0, "cow": 4.0}
+    of_rows = np.random.default_rng(1).integers(1, 4, len(X))
+    by_class = clone(classifier).set_params(class_weight=factors)
+    if getattr(classifier, "fine_tuning", None) == "backprop":
+        plain = clone(classifier).fit(X, names)
+        weighted = clone(by_class).fit(X, names)
+        assert weighted.dbn_.to_state()[1].keys() == plain.dbn_.to_state()[1].keys()
+        np.testing.assert_array_equal(weighted.dbn_.top.W, plain.dbn_.top.W)
+        classifier = clone(classifier).set_params(n_iter=0)
+        by_class.set_params(n_iter=0)
+    product = of_rows * np.array([*factors.values()])[y]
+    expected = clone(classifier).fit(X, names, sample_weight=product)
+    assert_same(clone(by_class).fit(X, names, sample_weight=of_rows), expected)
+    totals = np.bincount(y, of_rows)
+    expected = clone(classifier).fit(X, names, sample_weight=of_rows / totals[y])
+    balanced = clone(by_class).set_params(class_weight="balanced").fit(X, names, sample_weight=of_rows)
+    for ours, theirs in zip(parameters(balanced), parameters(expected), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    for bad, words in (
+        ({"ant": -1.0}, "class_weight must be finite, at least 0, and not all zero, got {'ant': -1.0}"),
+        ({"dog": 1.0}, "not in class_weight"),
+        ("equal", "'class_weight' parameter"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            clone(by_class).set_params(class_weight=bad).fit(X, names)
+    if hasattr(by_class, "partial_fit"):
+        with pytest.raises(ValueError, match="class_weight must be a dict or None for partial_fit"):
+            balanced.partial_fit(X, names)
+
+
+@pytest.mark.parametrize("classifier", CLASSIFIERS[:2] + CLASSIFIERS[3:])
+def test_weights_of_parts(classifier: Any) -> None:
+    """They are taken as they are: parts may weigh more than others."""
+    X, y = rows()
+    fitted = clone(classifier).fit(X, y)
+    by_row, by_class, twice, once = (pickle.loads(pickle.dumps(fitted)) for _ in range(4))
+    by_row.partial_fit(X, y, sample_weight=1.0 + y)
+    assert_same(by_class.set_params(class_weight={1: 2.0, 2: 3.0}).partial_fit(X, y), by_row)
+    twice.partial_fit(X, y, sample_weight=np.full(len(X), 2.0))
+    once.partial_fit(X, y, sample_weight=np.ones(len(X)))
+    assert not np.array_equal(parameters(twice)[0], parameters(once)[0])
+    assert_same(fitted.partial_fit(X, y), once)
+
+
+def test_rare_classes_are_found_if_balanced() -> None:
+    X, y = rows(600, noise=0.3)
+    rare = np.flatnonzero((y > 0) | (np.arange(600) % 10 == 0))
+    recalls = {}
+    for classifier in (dbn(fine_tuning_learning_rate=0.01), class_rbm()):
+        for weights in (None, "balanced"):
+            fitted = clone(classifier).set_params(class_weight=weights).fit(X[rare], y[rare])
+            recalls[weights] = (fitted.predict(X[y == 0]) == 0).mean()
+        assert recalls["balanced"] > recalls[None] + 0.1
 
 
 # --- Part by part ------------------------------------------------------------------------------------------
@@ -327,12 +456,15 @@ def test_values_outside_are_answered_about_as_they_are() -> None:
         fitted = clone(estimator).fit(X, y)
         ask = getattr(fitted, "predict_proba", None) or fitted.transform
         outside = np.vstack([X, np.full(12, 50.0)])
-        with pytest.warns(UserWarning, match=OUTSIDE):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # few values, or a little outside: nothing to speak of
             answers = ask(outside)
+            nearer = ask(np.full((1, 12), 1.0001))
+            ask(np.array([[-1.0, 2.0] * 6]))
         np.testing.assert_allclose(answers[:-1], ask(X), atol=1e-4)
-        with pytest.warns(UserWarning, match=OUTSIDE):
-            nearer = ask(np.full((1, 12), 1 + 1e-5))
-        np.testing.assert_allclose(nearer, ask(np.ones((1, 12))), atol=1e-4)
+        with pytest.warns(UserWarning, match=UNSCALED):
+            ask(16 * X)
+        np.testing.assert_allclose(nearer, ask(np.ones((1, 12))), atol=2e-3)
         assert np.abs(answers[-1] - nearer).max() > 1e-4
         with pytest.raises(ValueError, match="visible='bernoulli' needs values in"):
             clone(estimator).set_params(visible="bernoulli").fit(X * 2, y)
@@ -363,11 +495,12 @@ def test_gaussian_units_see_standardised_features(estimator: Any) -> None:
 # --- With the rest of scikit-learn -------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("error")  # test rows a step beyond the range of training rows are no news
 def test_pipelines_and_searches() -> None:
     X, y = load_digits(return_X_y=True)
     X, y = X[:400], y[:400]
     search = GridSearchCV(
-        make_pipeline(MinMaxScaler(clip=True), dbn(fine_tuning_learning_rate=0.01)),
+        make_pipeline(MinMaxScaler(), dbn(fine_tuning_learning_rate=0.01)),
         {
             "dbnclassifier__hidden_layer_sizes": [(10,), (40, 40)],
             "dbnclassifier__fine_tuning_n_iter": [1, 10],
@@ -381,9 +514,8 @@ def test_pipelines_and_searches() -> None:
         MinMaxScaler(), transformer(hidden_layer_sizes=60, n_iter=10), LogisticRegression()
     )
     assert features.fit(X, y).score(X, y) > 0.8
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert cross_val_score(class_rbm(learning_rate=0.2, n_iter=20), X / 16, y, cv=2).mean() > 0.8
+    scaled = make_pipeline(MinMaxScaler(), class_rbm(learning_rate=0.2, n_iter=20))
+    assert cross_val_score(scaled, X, y, cv=2).mean() > 0.8
 
 
 def test_verbose(capfd: pytest.CaptureFixture[str]) -> None:
@@ -414,6 +546,7 @@ def test_verbose(capfd: pytest.CaptureFixture[str]) -> None:
         ({"fine_tuning_learning_rate": -1.0}, "'fine_tuning_learning_rate' parameter"),
         ({"alpha": -1.0}, "'alpha' parameter"),
         ({"dropout": 1.0}, "'dropout' parameter"),
+        ({"fine_tuning_n_iter": "many"}, "'fine_tuning_n_iter' parameter"),
     ],
 )
 def test_bad_parameters(bad: dict[str, Any], words: str) -> None:

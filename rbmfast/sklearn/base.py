@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,13 +17,16 @@ from scipy.special import log_softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted
 
 from rbmfast.data import Rows
 from rbmfast.reference import F32, MAX_BATCH
 from rbmfast.runtime import thread_limit
 from rbmfast.sklearn.compat import check_classes, validate_data
+from rbmfast.sklearn.models import UNSCALED, look_unscaled
 from rbmfast.sklearn.visible import VisibleLayer
+from rbmfast.training.plan import check_weights
 from rbmfast.units.base import F64
 
 Array = NDArray[Any]
@@ -38,6 +41,7 @@ LEARNING_PARAMETERS: dict[str, list[Any]] = {
     "verbose": ["verbose"],
     "random_state": ["random_state"],
 }
+CLASS_WEIGHT: list[Any] = [StrOptions({"balanced"}), dict, None]
 
 
 def draw_seed(rng: np.random.RandomState) -> int:
@@ -53,6 +57,11 @@ def threads(n_jobs: int | None = None) -> contextlib.AbstractContextManager[None
         get_active_backend()[0].nesting_level or 0
     )
     return thread_limit(1) if in_joblib else contextlib.nullcontext()
+
+
+def of_mean_1(weights: F64 | None) -> F64 | None:
+    """The same weights by ratio; the learning rate keeps its meaning."""
+    return None if weights is None else weights / weights.mean()
 
 
 class Learner(BaseEstimator):  # type: ignore[misc]
@@ -83,9 +92,9 @@ class Learner(BaseEstimator):  # type: ignore[misc]
             self.__dict__.update(before)
             raise
 
-    def _see(self, X: Any) -> Rows:
+    def _see(self, X: Any, weights: F64 | None = None) -> Rows:
         """Choose the visible layer for the first data; what it sees of them."""
-        layer, rows = VisibleLayer.of(X, self.visible, self)
+        layer, rows = VisibleLayer.of(X, self.visible, self, weights)
         self.visible_, self.mean_, self.scale_ = layer.unit, layer.mean, layer.scale
         return rows
 
@@ -100,15 +109,11 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         return rows
 
     def _rows(self, X: Any) -> Rows:
-        """What the visible layer sees of data to answer about; it warns if these are no states of its."""
+        """What the visible layer sees of data to answer about; with a warning if nobody has scaled them."""
         check_is_fitted(self)
         rows = self._layer.rows(validate_data(self, X, reset=False), self)
-        if self._layer.cannot_have(rows):
-            warnings.warn(
-                "X has values outside [0, 1], which binary units cannot have: they are used as they are",
-                UserWarning,
-                stacklevel=4,
-            )
+        if self._layer.cannot_have(rows) and look_unscaled(rows):
+            warnings.warn(UNSCALED, UserWarning, stacklevel=4)
         return rows
 
     def __sklearn_tags__(self) -> Any:
@@ -120,6 +125,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
 class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
     """A learner of classes."""
 
+    class_weight: Mapping[Any, float] | str | None
     classes_: Array
 
     def predict(self, X: Any) -> Array:
@@ -185,6 +191,41 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
             )
         X = validate_data(self, X, reset=reset)
         return X, check_classes(y, X.shape[0])
+
+    @staticmethod
+    def _counting(X: Any, y: Array, sample_weight: ArrayLike | None) -> tuple[Any, Array, F64 | None]:
+        """The rows that count, with their weights: one of weight 0 is as good as absent."""
+        weights = check_weights(sample_weight, len(y))
+        if weights is None or weights.all():
+            return X, y, weights
+        rows = np.flatnonzero(weights)
+        return X[rows], y[rows], weights[rows]
+
+    def _class_weighted(self, labels: I64, weights: F64 | None) -> F64 | None:
+        """Weights of rows times those of their classes; rows without a class, labelled -1, keep theirs."""
+        if self.class_weight is None:
+            return weights
+        weights = np.ones(len(labels)) if weights is None else weights
+        if self.class_weight == "balanced":
+            named, n = labels >= 0, len(self.classes_)
+            totals = np.bincount(labels[named], weights[named], minlength=n)
+            factors = totals.sum() / (n * totals)
+        else:
+            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
+            if not (np.isfinite(factors) & (factors >= 0)).all() or not factors.any():
+                raise ValueError(
+                    f"class_weight must be finite, at least 0, and not all zero, got {self.class_weight!r}"
+                )
+        weighted: F64 = weights * np.append(factors, 1.0)[labels]
+        return weighted
+
+    def _check_part(self) -> None:
+        """Refuse what takes all rows to know."""
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight must be a dict or None for partial_fit, got 'balanced': how many rows of each "
+                "class there will be is not known"
+            )
 
     def _learn_names(self, names: Array) -> None:
         """Take these classes, each once, for all there are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,13 +14,16 @@ from sklearn.utils._param_validation import Interval
 import rbmfast as rf
 from rbmfast.data import Rows
 from rbmfast.sklearn.base import (
+    CLASS_WEIGHT,
     I64,
     LEARNING_PARAMETERS,
     Array,
     Classifier,
     draw_seed,
+    of_mean_1,
 )
 from rbmfast.sklearn.visible import unbounded
+from rbmfast.units.base import F64
 
 UNLABELLED = -1
 
@@ -55,6 +59,9 @@ class ClassRBM(Classifier):
         Rows per update, at most 32 768.
     n_iter : int, default 50
         Passes over the data.
+    class_weight : dict, "balanced" or None, default None
+        Weights of the classes, times those of the rows; "balanced" lets the rows of each class weigh the same
+        together.
     random_state : int, RandomState or None, default None
         Fixes every random number.
     verbose : int, default 0
@@ -84,8 +91,9 @@ class ClassRBM(Classifier):
 
     Notes
     -----
-    Where the model was fitted on values in [0, 1] and is asked about others, these are taken as they are,
-    with one warning. For Bernoulli units `random_state`, data and settings fix every bit on every machine.
+    Where the model was fitted on values in [0, 1] and is asked about others, these are taken as they are;
+    with a warning if many lie far outside, which were surely not scaled. For Bernoulli units `random_state`,
+    data and settings fix every bit on every machine.
 
     References
     ----------
@@ -111,6 +119,7 @@ class ClassRBM(Classifier):
         "generative": [Interval(Real, 0, None, closed="left")],
         "unlabelled": [Interval(Real, 0, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "class_weight": CLASS_WEIGHT,
         **LEARNING_PARAMETERS,
     }
 
@@ -130,6 +139,7 @@ class ClassRBM(Classifier):
         momentum: float = 0.9,
         batch_size: int = 20,
         n_iter: int = 50,
+        class_weight: Mapping[Any, float] | str | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -142,6 +152,7 @@ class ClassRBM(Classifier):
         self.momentum = momentum
         self.batch_size = batch_size
         self.n_iter = n_iter
+        self.class_weight = class_weight
         self.random_state = random_state
         self.verbose = verbose
 
@@ -155,7 +166,7 @@ class ClassRBM(Classifier):
         y : array-like (n_samples,)
             Classes: numbers or strings. With `unlabelled` above 0, -1 for rows without one.
         sample_weight : array-like (n_samples,), optional
-            Multiplies each row's share of an update; weights of mean 1 leave the learning rate its meaning.
+            Each row's share of what is learned; only ratios count. A weight of 0 leaves a row out. Slower.
 
         Returns
         -------
@@ -174,11 +185,11 @@ class ClassRBM(Classifier):
         """
         self._validate_params()
         with self._learning(anew=True) as rng:
-            X, y = self._checked(X, y, reset=True)
+            X, y, weights = self._counting(*self._checked(X, y, reset=True), sample_weight)
             self._learn_names(y[self._has_class(y)])
-            rows = self._see(X)
+            rows, labels = self._see(X, weights), self._labels(y)
             self._begin(rows, rng)
-            self._train(rows, y, self.n_iter, sample_weight)
+            self._train(rows, labels, self.n_iter, of_mean_1(self._class_weighted(labels, weights)))
         return self
 
     def partial_fit(
@@ -188,11 +199,13 @@ class ClassRBM(Classifier):
 
         Parameters
         ----------
-        X, y, sample_weight
+        X, y
             As for `fit`. At least one row needs a class.
         classes : array-like (n_classes,), optional
             All classes there will be, without -1 for rows that have none; needed by the first call, unless
             `fit` came before.
+        sample_weight : array-like (n_samples,), optional
+            As for `fit`, but taken as they are: weights of mean 1 leave the learning rate its meaning.
 
         Returns
         -------
@@ -211,14 +224,16 @@ class ClassRBM(Classifier):
         rows.
         """
         self._validate_params()
+        self._check_part()
         first = not hasattr(self, "classes_")
         with self._learning(anew=False) as rng:
-            X, y = self._checked(X, y, reset=first)
+            X, y, weights = self._counting(*self._checked(X, y, reset=first), sample_weight)
             self._check_names(classes, first)
-            rows = self._see(X) if first else self._see_more(X)
+            rows = self._see(X, weights) if first else self._see_more(X)
             if first:
                 self._begin(rows, rng)
-            self._train(rows, y, 1, sample_weight)
+            labels = self._labels(y)
+            self._train(rows, labels, 1, self._class_weighted(labels, weights))
         return self
 
     def _begin(self, rows: Rows, rng: np.random.RandomState) -> None:
@@ -230,15 +245,19 @@ class ClassRBM(Classifier):
         self._state = rf.TrainingState()
         self._state.seed = draw_seed(rng)
 
-    def _train(self, rows: Rows, y: Array, n_iter: int, sample_weight: ArrayLike | None) -> None:
+    def _labels(self, y: Array) -> I64:
+        """Numbers of classes; -1 for none."""
         labels: I64 = np.full(len(y), UNLABELLED, np.int64)
         has_class = self._has_class(y)
         labels[has_class] = self._numbers(y[has_class])
+        return labels
+
+    def _train(self, rows: Rows, labels: I64, n_iter: int, weights: F64 | None) -> None:
         rbm, state = copy.deepcopy(self.rbm_), copy.deepcopy(self._state)
         self.history_ = rf.train(
             rbm,
             rbm.join(rows, labels),
-            sample_weight=sample_weight,
+            sample_weight=weights,
             method=self._method,
             optimizer=rf.SGD(self.learning_rate, self.momentum),
             epochs=n_iter,

@@ -22,7 +22,7 @@ from rbmfast.data import Rows
 from rbmfast.reference import MAX_BATCH
 from rbmfast.sklearn.base import draw_seed, threads
 from rbmfast.sklearn.compat import validate_data
-from rbmfast.sklearn.models import Models, read_rows, unit
+from rbmfast.sklearn.models import UNSCALED, Models, look_unscaled, read_rows, unit
 from rbmfast.sklearn.scores import FlipScore, Report, all_blocks, choose_flips, exact_scores, flip_scores
 from rbmfast.training import Schedule
 from rbmfast.units.base import F64
@@ -618,7 +618,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return validate_data(self, X, reset=False)
 
     def _read(self, X: Any, real: bool) -> Rows:
-        """Data as rows; if it is not known yet to lie outside [0, 1], with a warning."""
+        """Data to learn from; if it is not known yet to lie outside [0, 1], with a warning."""
         rows = read_rows(X, self, real)
         if rows.kind == "real" and not real:
             warnings.warn(
@@ -632,7 +632,9 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _ask(self, v: Any, question: Callable[[rf.RBM, Rows], Array]) -> Any:
         """What is answered about rows; about a single row, without the leading axis."""
         single, V = _as_rows_of(v)
-        rows = self._read(V, self._is_real)
+        rows = read_rows(V, self, self._is_real)
+        if rows.kind == "real" and not self._is_real and look_unscaled(rows):
+            warnings.warn(UNSCALED, UserWarning, stacklevel=3)
         with self._threads():
             answer = question(self._model(rows.kind == "real"), rows)
         return answer[0] if single else answer

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 import rbmfast as rf
 from rbmfast.data import Rows, computed_rows
-from rbmfast.reference import F32
+from rbmfast.reference import F32, F64
 from rbmfast.sklearn.models import Unbounded, read_rows
 from rbmfast.units.base import moments
 
@@ -34,8 +34,8 @@ class VisibleLayer:
     scale: F32 | None = None
 
     @classmethod
-    def of(cls, X: Any, wanted: str, estimator: Any) -> tuple[VisibleLayer, Rows]:
-        """The layer for the data that an estimator learns from, and what it sees of them.
+    def of(cls, X: Any, wanted: str, estimator: Any, weights: F64 | None = None) -> tuple[VisibleLayer, Rows]:
+        """The layer for the data that an estimator learns from, perhaps weighted; what it sees of them.
 
         Raises
         ------
@@ -49,7 +49,7 @@ class VisibleLayer:
             raise ValueError(
                 "visible='bernoulli' needs values in [0, 1], and X has others: scale X, or take 'gaussian'"
             )
-        layer = cls("gaussian", *_moments(rows))
+        layer = cls("gaussian", *_moments(rows, weights))
         return layer, layer._standardized(rows)
 
     def rows(self, X: Any, estimator: Any) -> Rows:
@@ -86,8 +86,8 @@ def unbounded(rbm: rf.RBM) -> rf.RBM:
     return rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b, visible=Unbounded())
 
 
-def _moments(rows: Rows) -> tuple[F32, F32]:
+def _moments(rows: Rows, weights: F64 | None) -> tuple[F32, F32]:
     """Means and standard deviations of the features, 1 where all values are the same."""
-    mean, deviation = moments(rows)
+    mean, deviation = moments(rows, weights)
     scale = np.where(deviation > ROUNDING * np.abs(mean), deviation, 1.0)
     return mean.astype(np.float32), scale.astype(np.float32)

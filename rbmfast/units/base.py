@@ -200,15 +200,16 @@ def rows_in_a_scan(n_features: int) -> int:
     return max(1, (1 << 22) // n_features)
 
 
-def moments(rows: Rows) -> tuple[F64, F64]:
-    """Means and standard deviations of the features, (n_features,) each, in two passes."""
-    mean = _mean_of(rows, lambda block: block)
-    return mean, np.sqrt(_mean_of(rows, lambda block: (block - mean) ** 2))
+def moments(rows: Rows, weights: F64 | None = None) -> tuple[F64, F64]:
+    """Means and standard deviations of the features, (n_features,) each, of weighted rows, in two passes."""
+    mean = _mean_of(rows, weights, lambda block: block)
+    return mean, np.sqrt(_mean_of(rows, weights, lambda block: (block - mean) ** 2))
 
 
-def _mean_of(rows: Rows, function: Callable[[F64], F64]) -> F64:
+def _mean_of(rows: Rows, weights: F64 | None, function: Callable[[F64], F64]) -> F64:
     total = np.zeros(rows.n_features)
-    for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
-        total += function(block.astype(np.float64)).sum(axis=0)
-    mean: F64 = total / rows.n_rows
+    for first, block in rows.blocks(rows_in_a_scan(rows.n_features)):
+        values = function(block.astype(np.float64))
+        total += values.sum(axis=0) if weights is None else weights[first : first + len(block)] @ values
+    mean: F64 = total / (rows.n_rows if weights is None else weights.sum())
     return mean
