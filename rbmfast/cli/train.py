@@ -47,7 +47,7 @@ EXAMPLES = """\
 examples:
   rbmfast train data.npy -o model.rbm --hidden 128 --epochs 20
   rbmfast train train-images-idx3-ubyte.gz -o mnist.rbm --threshold 127 --hidden 500 \\
-      --method pcd --chains 100 --rate 0.05 --rate-schedule linear --plots pictures
+      --method pcd --centered --l1 5e-5 --l2 2e-4 --epochs 20 --rate-schedule linear --plots pictures
   rbmfast train data.npz --key X -o model.rbm --validation 0.1
   rbmfast train data.csv -o model.rbm --drop id,date --epochs 100 --checkpoint run.ckpt
   rbmfast train data.csv -o model.rbm --drop id,date --epochs 100 --resume run.ckpt   (the same again)
@@ -99,7 +99,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="passes over the data (default: 10); of a dbn, of all layers or of each")  # fmt: skip
     add("--batch-size", type=whole(1), default=100, metavar="N", help="rows per update (default: 100)")
     add("--rate", type=listed(number), default=[0.05], metavar="X[,X...]",
-        help="learning rate (default: 0.05); of a dbn, of all layers or of each")  # fmt: skip
+        help="learning rate (default: 0.05, which with momentum 0.5 goes as far as 0.1 without); of a dbn, "
+        "of all layers or of each")  # fmt: skip
     add("--rate-schedule", type=choice(*settings.SCHEDULES), default="constant", metavar="HOW",
         help="constant (default), linear (to 0), or exponential")  # fmt: skip
     add("--rate-decay", type=number, default=0.95, metavar="X",

@@ -56,7 +56,7 @@ class ClassRBM(Classifier):
     momentum : float, default 0.9
         From 0 up to, and without, 1.
     batch_size : int, default 20
-        Rows per update, at most 32 768.
+        Rows per update, at most 32 768; few, so that tables of hundreds of rows make many updates.
     n_iter : int, default 50
         Passes over the data.
     class_weight : dict, "balanced" or None, default None

@@ -23,8 +23,8 @@ Arrays = tuple[Array, ...]
 
 FAR_SHARE = 0.05  # of values below -1 or above 2: scaled like older data, new rows have far fewer
 UNSCALED = (
-    "X has many values far outside [0, 1], which binary units cannot have: they are used as they are. Scale X "
-    "as the data of fit were scaled; MinMaxScaler(clip=True) keeps new data in [0, 1]"
+    "X has many values far outside [0, 1], which binary units cannot have: they are used as they are. Scale "
+    "X as the data of fit were scaled; MinMaxScaler(clip=True) keeps new data in [0, 1]"
 )
 
 CHAINS, TEMPERATURES = 100, 1000  # of annealing beyond: about a second for 784 x 500
@@ -67,7 +67,7 @@ def look_unscaled(rows: Rows) -> bool:
     """Whether so many values lie far outside [0, 1] that these rows were surely not scaled to it."""
     blocks = rows.blocks(rows_in_a_scan(rows.n_features))
     far = sum(np.count_nonzero(np.abs(block - 0.5) > 1.5) for _, block in blocks)
-    return far > FAR_SHARE * rows.n_rows * rows.n_features
+    return int(far) > FAR_SHARE * rows.n_rows * rows.n_features
 
 
 class Models:

@@ -65,7 +65,7 @@ def train(
         Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt"
         and "fpcd" stand for the first four with their defaults.
     optimizer : SGD or float, default SGD(0.1)
-        Learning rate and momentum; or the rate alone.
+        Learning rate and momentum, or the rate alone; by default plain gradient ascent.
     penalties : list of L1, L2, MaxNorm, SparsityTarget, or objects with a method ``gradient(W)``
         What holds the weights or the activity down. A single one need not be in a list; nor need a monitor
         or callback.
