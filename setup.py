@@ -28,7 +28,7 @@ NO_OPENMP_WARNING = """
   Reason: {}
 ******************************************************************************
 """
-# MinGW's GCC 12 does not assemble the AMX kernels, and its C library has no timespec_get; MSVC was never tried.
+# MinGW's GCC 12 does not assemble the AMX kernels, and its C library has no timespec_get; MSVC is untried.
 NOT_ON_WINDOWS = "rbmfast does not build on Windows yet; it does in the Windows Subsystem for Linux (WSL)"
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
-sys.path[:] = [str(TESTS), *(entry for entry in sys.path if Path(entry or ".").resolve() != Path(__file__).parent)]
+sys.path[0] = str(TESTS)
 
 from golden import runs  # noqa: E402
 
