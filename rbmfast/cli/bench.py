@@ -29,8 +29,8 @@ energies and scores. All get the same random data with 13 % ones and the same nu
 They take turns; medians are compared. It takes 4 minutes for 1 and 2 threads. Close other
 programs first.
 
-The environment variable RBMFAST_ISA chooses this library's instructions: portable, avx2, avx512
-or amx."""
+The environment variable RBMFAST_ISA chooses this library's instructions: portable, avx2, avx512,
+amx or neon."""
 EXAMPLES = """\
 examples:
   rbmfast bench

@@ -72,7 +72,7 @@ def test_an_unknown_instruction_set() -> None:
 
 
 def test_an_instruction_set_that_is_not_here() -> None:
-    everywhere = ("portable", "avx2", "avx512", "amx")
+    everywhere = ("portable", "avx2", "avx512", "amx", "neon")
     missing = [name for name in everywhere if name not in harness.ISAS]
     if not missing:
         pytest.skip("this CPU has them all")
