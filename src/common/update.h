@@ -18,11 +18,12 @@ static inline float flush(float velocity) { return absolute(velocity) < 0x1p-100
 /* Centres a row of the gradient in place and adds to the sums that the bias gradients need. */
 static inline void center_row(const rbmk_row_update *u, float *restrict g)
 {
+    const int n = u->n; /* read once: a store to `column` might change it, and the loop would stay scalar */
     const float visible_gradient = u->visible_gradient, visible_offset = u->visible_offset;
     const float *restrict hidden_gradient = u->hidden_gradient, *restrict hidden_offset = u->hidden_offset;
     float *restrict column = u->column;
     float term[RBMK_PANEL] = {0}, lane[RBMK_LANES] = {0};
-    for (int j = 0; j < u->n; j++) {
+    for (int j = 0; j < n; j++) {
         g[j] = (g[j] - visible_offset * hidden_gradient[j]) - visible_gradient * hidden_offset[j];
         term[j] = g[j] * hidden_offset[j];
         column[j] += g[j] * visible_offset;
