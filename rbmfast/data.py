@@ -461,9 +461,10 @@ class _Numbers:
             return "values must be finite float32 numbers"
         if value.dtype.kind == "f":
             return "values must lie in [0, 1]"
+        images = "images of levels 0-255: rf.Grey8(X); " if 1 < int(value) < 256 else ""
         return (
-            "integers must be 0 or 1 (images of levels 0-255: rf.Grey8(X); categories: one-hot columns for "
-            "rf.Categorical; counts and other numbers: scaled, for visible='gaussian')"
+            f"integers must be 0 or 1 ({images}categories: one-hot columns for rf.Categorical; counts and "
+            "other numbers: scaled, for visible='gaussian')"
         )
 
     def encode(self, raw: Array, dtype: np.dtype[Any]) -> Array:

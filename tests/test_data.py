@@ -555,8 +555,9 @@ def csr_broken(**arrays):
 
 
 IN_UNIT = r"values must lie in \[0, 1\]$"
-ZERO_OR_ONE = r"integers must be 0 or 1"
-HINT = r" \(pass images of levels 0-255 as rf\.Grey8\(X\)\)$"
+ZERO_OR_ONE = r"integers must be 0 or 1 \("
+NO_IMAGE = r"categories: one-hot .*; counts and other numbers: scaled, for visible='gaussian'\)$"
+IMAGE = r"images of levels 0-255: rf\.Grey8\(X\); " + NO_IMAGE
 NOT_2D = r"^X must be 2-D \(n_rows, n_features\), got shape "
 NOT_A_CONTAINER = r"^X must be a 2-D array, a scipy\.sparse matrix, rf\.Grey8 or rf\.Packed, got "
 DTYPE = r"^X must be bool, integer, float16, float32 or float64, got dtype "
@@ -577,12 +578,12 @@ BAD_VALUES = {
     "2.0 f2": (lambda: put(2, "f2"), r"^X\[3, 5\] is 2\.0, but " + IN_UNIT),
     "just above 1": (lambda: put(1 + 1.1e-6), r"^X\[3, 5\] is 1\.0000011, but " + IN_UNIT),
     "just below 0": (lambda: put(-1.1e-6), r"^X\[3, 5\] is -1\.1e-06, but " + IN_UNIT),
-    "2 u1": (lambda: put(2, "u1"), r"^X\[3, 5\] is 2, but " + ZERO_OR_ONE + HINT),
-    "255 u1": (lambda: put(255, "u1"), r"^X\[3, 5\] is 255, but " + ZERO_OR_ONE + HINT),
-    "2 i8 csr": (lambda: put(2, "i8", make=sp.csr_array), r"^X\[3, 5\] is 2, but " + ZERO_OR_ONE + HINT),
-    "-1 i1": (lambda: put(-1, "i1"), r"^X\[3, 5\] is -1, but " + ZERO_OR_ONE + "$"),
-    "-1 i8": (lambda: put(-1, "i8"), r"^X\[3, 5\] is -1, but " + ZERO_OR_ONE + "$"),
-    "300 >i2": (lambda: put(300, ">i2"), r"^X\[3, 5\] is 300, but " + ZERO_OR_ONE + "$"),
+    "2 u1": (lambda: put(2, "u1"), r"^X\[3, 5\] is 2, but " + ZERO_OR_ONE + IMAGE),
+    "255 u1": (lambda: put(255, "u1"), r"^X\[3, 5\] is 255, but " + ZERO_OR_ONE + IMAGE),
+    "2 i8 csr": (lambda: put(2, "i8", make=sp.csr_array), r"^X\[3, 5\] is 2, but " + ZERO_OR_ONE + IMAGE),
+    "-1 i1": (lambda: put(-1, "i1"), r"^X\[3, 5\] is -1, but " + ZERO_OR_ONE + NO_IMAGE),
+    "-1 i8": (lambda: put(-1, "i8"), r"^X\[3, 5\] is -1, but " + ZERO_OR_ONE + NO_IMAGE),
+    "300 >i2": (lambda: put(300, ">i2"), r"^X\[3, 5\] is 300, but " + ZERO_OR_ONE + NO_IMAGE),
     "bool byte 2": (lambda: put(2, "u1").view(bool), r"^X\[3, 5\] is 2, but " + ZERO_OR_ONE),
     "first of two": (lambda: put([7, 8], at=([5, 2], [0, 7])), r"^X\[2, 7\] is 8\.0"),
     "repeats": (lambda: csr_with_repeats(put(4, "i8")), r"^X\[3, 5\] is 4\.0, but " + IN_UNIT),
@@ -596,7 +597,7 @@ BAD_REAL_VALUES = {
 BAD_SHAPES = {
     "1-D": (lambda: np.zeros(5), NOT_2D + r"\(5,\); for a single row use reshape\(1, -1\)$"),
     "1-D list": (lambda: [0, 1], NOT_2D + r"\(2,\); for a single row use reshape\(1, -1\)$"),
-    "3-D": (lambda: np.zeros((2, 3, 4)), NOT_2D + r"\(2, 3, 4\)$"),
+    "3-D": (lambda: np.zeros((2, 3, 4)), NOT_2D + r"\(2, 3, 4\); pass X\.reshape\(2, -1\), a row for each$"),
     "0-D": (lambda: 5, NOT_2D + r"\(\)$"),
     "empty list": (list, NOT_2D + r"\(0,\)$"),
     "no rows": (
