@@ -494,7 +494,7 @@ def test_gaussian_units_see_standardised_features(estimator: Any) -> None:
 # --- With the rest of scikit-learn -------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("error")  # test rows a step beyond the range of training rows are no news
+@pytest.mark.filterwarnings("error:X has:UserWarning")  # test rows a step beyond training rows are no news
 def test_pipelines_and_searches() -> None:
     X, y = load_digits(return_X_y=True)
     X, y = X[:400], y[:400]
