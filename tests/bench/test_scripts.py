@@ -27,6 +27,7 @@ def printed(script: str, *argv: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_compare_isa() -> None:
     lines = printed("compare_isa.py", "--quick", "--repeats", "1", "--threads", "1").splitlines()
     paths = rf.show_config().isa_available
@@ -39,6 +40,7 @@ def test_compare_memory() -> None:
     assert "large model, 300 x 300" in text
 
 
+@pytest.mark.slow
 def test_compare_sklearn() -> None:
     pytest.importorskip("sklearn")
     text = printed("compare_sklearn.py", "--quick", "--repeats", "1", "--threads", "1")

