@@ -40,13 +40,18 @@ build() { # compiler, folder, more flags...
     "$cc" -static "$folder"/engine/*.o "$folder"/tests.o/*.o -lm -o "$folder/tests"
 }
 
-engine() { # title, folder, emulator...
+c_tests() { # title, folder, emulator...
     local title=$1 folder=$2
     shift 2
     "$@" "$folder/tests" >"$work/output" 2>&1
     local status=$?
     ran $status "$title: C tests, $(tail -n 1 "$work/output")"
     [ $status = 0 ] || tail -n 20 "$work/output"
+}
+
+golden() { # title, folder, emulator...
+    local title=$1 folder=$2
+    shift 2
     python3 tests/emulated/golden.py "$@" "$folder/golden" >"$work/output" 2>&1
     ran $? "$title: $(tail -n 1 "$work/output")"
 }
@@ -68,14 +73,17 @@ if [ "$(uname -m)" = x86_64 ] && available "x86-64 CPUs" qemu-x86_64; then
     build "${CC:-cc}" "$work/x86" -DEMULATED_X86 || ran 1 "x86-64: build"
     "$python" -c 'import rbmfast' 2>/dev/null && installed=1 || { installed=; echo "skipped the package: not installed"; }
     for cpu in Nehalem Haswell max; do
-        engine "x86-64 $cpu" "$work/x86" qemu-x86_64 -cpu $cpu
+        # What QEMU 7.2 calls max has the paths of Haswell: minutes for the same tests
+        [ $cpu = max ] || c_tests "x86-64 $cpu" "$work/x86" qemu-x86_64 -cpu $cpu
+        golden "x86-64 $cpu" "$work/x86" qemu-x86_64 -cpu $cpu
         [ -z "$installed" ] || package "x86-64 $cpu" qemu-x86_64 -cpu $cpu
     done
 fi
 for machine in aarch64 s390x; do
     available "$machine" qemu-$machine && available "$machine" $machine-linux-gnu-gcc || continue
     build $machine-linux-gnu-gcc "$work/$machine" || ran 1 "$machine: build"
-    engine "$machine" "$work/$machine" qemu-$machine
+    c_tests $machine "$work/$machine" qemu-$machine
+    golden $machine "$work/$machine" qemu-$machine
 done
 
 echo "$passed passed, $failed failed"
