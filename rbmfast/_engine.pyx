@@ -56,7 +56,8 @@ def select_isa(str name):
         raise ValueError(f"unknown instruction set {name!r}; choose one of {', '.join(names)}")
     cdef int isa = names.index(name)
     if not rbmk_isa_built(isa):
-        raise ValueError(f"instruction set {name!r} was not built: the compiler was too old for it")
+        reason = "it is another kind of CPU's, or the compiler is too old"
+        raise ValueError(f"instruction set {name!r} was not built: {reason}")
     if not rbmk_isa_select(isa):
         raise ValueError(f"instruction set {name!r} is not available on this CPU")
 

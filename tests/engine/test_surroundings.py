@@ -79,6 +79,7 @@ def test_an_instruction_set_that_is_not_here() -> None:
     for name in missing:
         message = _import_error(name)
         assert "RBMFAST_ISA" in message and repr(name) in message
+        assert ("was not built: it is another" in message) == (name not in engine.config()["isa_built"])
         with pytest.raises(ValueError, match=name):
             engine.select_isa(name)
 
