@@ -1,6 +1,6 @@
 """Compares what golden.c wrote with the committed digests.
 
-python tests/emulated/golden.py COMMAND...   for example: qemu-aarch64 ./golden neon
+python tests/emulated/golden.py COMMAND...   for example: qemu-aarch64 ./golden
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ ITEM = {"uint8": 1, "float32": 4, "float64": 8}
 TYPE = {"uint8": "|u1", "float32": "<f4", "float64": "<f8"}
 
 
-def digests(output: bytes) -> dict[str, str]:
-    """SHA-256 of each result, as `digest` in tests/golden/runs.py: no NumPy here."""
-    found = {}
+def digests(output: bytes) -> list[tuple[str, str]]:
+    """Name and SHA-256 of each result, as `digest` in tests/golden/runs.py: no NumPy here."""
+    found = []
     while output:
         name, _, output = output.partition(b"\n")
         sha = hashlib.sha256()
@@ -32,7 +32,7 @@ def digests(output: bytes) -> dict[str, str]:
             sha.update(f"{TYPE[dtype]} {sizes}\n".encode())
             sha.update(output[:n_bytes])
             output = output[n_bytes:]
-        found[name.decode()] = sha.hexdigest()
+        found.append((name.decode(), sha.hexdigest()))
         output = output[1:]
     return found
 
@@ -40,10 +40,11 @@ def digests(output: bytes) -> dict[str, str]:
 def main() -> None:
     output = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, check=True).stdout
     found, expected = digests(output), json.loads(FILE.read_text())["sha256"]
-    different = [name for name, sha in found.items() if sha != expected[name]]
+    different = [name for name, sha in found if sha != expected[name]]
     if different or len(found) < 5:
         sys.exit(f"{len(found)} results, and these differ from {FILE.name}: {', '.join(different)}")
-    print(f"{len(found)} golden results are the same: {', '.join(found)}")
+    names = dict(found)
+    print(f"golden results by {len(found) // len(names)} paths are the same: {', '.join(names)}")
 
 
 if __name__ == "__main__":
