@@ -563,7 +563,7 @@ NOT_A_CONTAINER = r"^X must be a 2-D array, a scipy\.sparse matrix, rf\.Grey8 or
 DTYPE = r"^X must be bool, integer, float16, float32 or float64, got dtype "
 
 BAD_VALUES = {
-    "nan": (lambda: put(np.nan), r"^X\[3, 5\] is nan, but missing values are not allowed here$"),
+    "nan": (lambda: put(np.nan), r"^X\[3, 5\] is nan, but missing values are not allowed here: leave"),
     "nan f2": (lambda: put(np.nan, "f2"), r"^X\[3, 5\] is nan, but missing"),
     "-nan": (lambda: put(-np.float32(np.nan), "f4"), r"^X\[3, 5\] is nan, but missing"),
     "nan fortran": (lambda: put(np.nan, make=np.asfortranarray), r"^X\[3, 5\] is nan, but missing"),
