@@ -32,6 +32,8 @@ from rbmfast.runtime import thread_limit
 from rbmfast.sklearn import BernoulliRBM, patch
 from rbmfast.sklearn.scores import flip_scores
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 OUTSIDE = "X has values outside"
 ARRAYS = ("components_", "intercept_hidden_", "intercept_visible_", "h_samples_")
 

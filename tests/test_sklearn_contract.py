@@ -18,7 +18,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 from rbmfast.sklearn import BernoulliRBM, patch  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore:X has values outside:UserWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:X has values outside:UserWarning"),
+    pytest.mark.usefixtures("one_thread"),
+]
 
 # What must fail, and how. scikit-learn expects the first two of its own class, and the others of
 # estimators that learn from batches.

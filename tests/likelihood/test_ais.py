@@ -17,7 +17,10 @@ from rbmfast.models.base_rates import make_path
 from rbmfast.random import Purpose
 
 DATA = Path(os.environ.get("RBMFAST_TEST_DATA", "no such folder"))
-pytestmark = pytest.mark.filterwarnings("ignore:.*do not trust it")  # small runs on purpose
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*do not trust it"),  # small runs on purpose
+    pytest.mark.usefixtures("one_thread"),
+]
 FORWARD_AND_BACK = ["ais", "reverse_ais", "bracket"]
 
 
