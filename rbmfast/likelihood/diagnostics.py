@@ -339,8 +339,8 @@ def _starts(rbm: RBM, start: Any, n_chains: int, seed: int) -> list[States]:
         block = rows.block(chosen)
         groups.append(block / np.float32(GREY) if rows.kind == "grey" else block)
         n_random -= len(chosen)
-    silent = np.zeros((n_random, rbm.n_hidden), rbm.hidden.dtype)
-    groups.append(rbm.sample_visible(silent, seed, first_row=n_chains - n_random))
+    biases = np.tile(rbm.a, (n_random, 1))
+    groups.append(rbm.visible.sample(biases, seed, Purpose.SAMPLE_VISIBLE, 0, 0, n_chains - n_random))
     return groups
 
 
