@@ -10,7 +10,7 @@ import rbmfast as rf
 from rbmfast.cli.common import CommandError
 from rbmfast.cli.report import Line, line
 from rbmfast.likelihood import LogPartition
-from rbmfast.likelihood.enumeration import can_enumerate
+from rbmfast.likelihood.enumeration import has_exact_log_z
 from rbmfast.units.base import F64
 
 METHODS = ("exact", "ais", "bracket")
@@ -21,8 +21,8 @@ OPTIONS = ("method", "chains", "temperatures")
 
 def check_method(rbm: rf.RBM, given: argparse.Namespace) -> str:
     """How log Z is to be found."""
-    method: str = given.method or ("exact" if can_enumerate(rbm, SMALL) else "ais")
-    if method == "exact" and not can_enumerate(rbm):
+    method: str = given.method or ("exact" if has_exact_log_z(rbm, SMALL) else "ais")
+    if method == "exact" and not has_exact_log_z(rbm):
         raise CommandError(f"log Z of {rbm} is too large to enumerate: choose --method ais or bracket")
     if method == "exact" and given.chains:
         raise CommandError(f"--chains is an option of --method ais and bracket; log Z of {rbm} is exact")

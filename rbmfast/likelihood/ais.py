@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,10 +14,15 @@ from rbmfast.likelihood.result import Z95, LogPartition, log_mean_exp
 from rbmfast.models.path import Path
 from rbmfast.random import Purpose
 from rbmfast.reference import F32, States
+from rbmfast.units import Unit
 from rbmfast.units.base import F64
 
 FEW = 10.0  # effective chains below which an estimate hangs on a handful of lucky ones
 GAP = 1.0  # nats between forward and reverse that nobody needs to hear about
+STILL = 0.5  # units that change in a Gibbs step of the model, below which its chains stand still
+FREE = 5.0  # total inputs up to which a unit still changes now and then,
+FREE_STEPS = 100  # and so many steps with such inputs give it the time to find its place
+MARKOV = math.log(20)  # P(estimate of Z > 20 Z) <= 1 / 20 for any unbiased one, however badly chains mix
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ def forward(plan: Plan) -> LogPartition:
     v, gained = plan.route(back=False).travel(
         lambda: plan.path.start(plan.n_chains, plan.seed, Purpose.AIS), plan.checkpoint, plan.resume
     )
-    return estimate(plan.path.log_z0() + gained, "ais", v)
+    z = estimate(plan.path.log_z0() + gained, "ais", v)
+    return _one_sided(z, lower=z.value - MARKOV, upper=math.inf) if frozen(plan, v) else z
 
 
 def reverse(plan: Plan, draw: Callable[[], States]) -> LogPartition:
@@ -58,7 +64,47 @@ def reverse(plan: Plan, draw: Callable[[], States]) -> LogPartition:
         return draw() if plan.samples is None else plan.samples
 
     v, gained = plan.route(back=True).travel(start, plan.checkpoint, plan.resume)
-    return estimate(plan.path.log_z0() - gained, "reverse_ais", v, sign=-1)
+    z = estimate(plan.path.log_z0() - gained, "reverse_ais", v, sign=-1)
+    return _one_sided(z, lower=-math.inf, upper=z.value + MARKOV) if frozen(plan, v) else z
+
+
+def frozen(plan: Plan, v: States) -> bool:
+    """Whether the chains had no chance to move, so that they may agree and all be wrong.
+
+    Weights that are very large hold every unit where it is, in the model and soon after the start: all chains
+    then take one way, to whichever states are next. Their log-weights have no spread, and tell nothing of the
+    states that were never seen. Chains that still move in the model, or had many steps in which units were
+    free, tell by their spread. (docs/design/005-likelihood.md)
+    """
+    up, down = plan.path.up, plan.path.down
+    if not (up.target.exact or down.target.exact):
+        return False
+    hidden = up.input(v)
+    h = up.target.mode(hidden)
+    if _moves(up.target, hidden) + _moves(down.target, down.input(h)) >= STILL:
+        return False
+    sent = max(float(np.abs(x).max(axis=1).mean()) for x in (up.send(v), down.send(h)))
+    return int(np.count_nonzero(plan.betas * sent < FREE)) < FREE_STEPS
+
+
+def _moves(unit: Unit, x: F32) -> float:
+    """How many 0/1 units of a layer change from one draw to the next, on average over rows."""
+    if not unit.exact:
+        return 0.0
+    p = unit.mean(x).astype(np.float64)
+    return float((2 * p * (1 - p)).sum(axis=1).mean())
+
+
+def _one_sided(z: LogPartition, lower: float, upper: float) -> LogPartition:
+    """What is left of an estimate by chains that stand still: one end of its interval."""
+    return replace(
+        z,
+        stderr=math.inf,
+        lower=lower,
+        upper=upper,
+        warning="the weights are so large that chains stand still nearly all the way, and agree whatever "
+        "they missed: do not trust it, only one end of its interval is known; use more temperatures",
+    )
 
 
 def estimate(log_z: F64, method: str, samples: States | None = None, sign: int = 1) -> LogPartition:
@@ -92,7 +138,8 @@ def bracket(forward: LogPartition, reverse: LogPartition) -> LogPartition:
     ratio = acceptance_ratio(up, down)
     gap = reverse.value - forward.value
     warning = ""
-    if abs(gap) > GAP + 3 * math.hypot(forward.stderr, reverse.stderr):
+    spread = math.hypot(forward.stderr, reverse.stderr)
+    if abs(gap) > GAP + (3 * spread if math.isfinite(spread) else 0):
         warning = (
             f"forward and reverse AIS differ by {gap:.1f} nats: the chains have not mixed, "
             "do not trust this; "
@@ -101,8 +148,8 @@ def bracket(forward: LogPartition, reverse: LogPartition) -> LogPartition:
     return LogPartition(
         value=ratio.value,
         stderr=ratio.stderr,
-        lower=min(forward.lower, reverse.lower),
-        upper=max(forward.upper, reverse.upper),
+        lower=min(end for end in (forward.lower, reverse.lower) if end > -math.inf),  # an end that is open
+        upper=max(end for end in (forward.upper, reverse.upper) if end < math.inf),  # is the other's
         method="bracket",
         ess=min(forward.ess, reverse.ess),
         samples=forward.samples,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rbmfast.likelihood._checks import check_rbm, check_states
+from rbmfast.likelihood.normal import check_finite_log_z
 from rbmfast.likelihood.result import log_mean_exp
 from rbmfast.likelihood.schedule import make_schedule
 from rbmfast.models import RBM
@@ -57,7 +58,7 @@ def conservative_log_likelihood(
     Raises
     ------
     TypeError, ValueError
-        Bad data or arguments.
+        Bad data or arguments, or a model without log Z (see `rbmfast.log_partition`).
 
     References
     ----------
@@ -72,6 +73,7 @@ def conservative_log_likelihood(
     array([-1.7, -1.2])
     """
     check_rbm(rbm)
+    check_finite_log_z(rbm)
     rows = check_states(X, rbm)
     n_chains = check_integer(n_chains, "n_chains", low=1, high=MAX_ROW // rows.n_rows)
     n_temperatures = check_integer(n_temperatures, "n_temperatures", low=1)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast.likelihood.normal import is_normal, normal_log_z
 from rbmfast.models import RBM
 from rbmfast.reference import States
 from rbmfast.runtime import get_num_threads
@@ -42,7 +43,7 @@ def all_states(n_units: int) -> NDArray[np.uint8]:
 
 
 def exact_log_z(rbm: RBM) -> float:
-    """Log Z in nats, or a ValueError that says what enumerating a layer would take.
+    """Log Z in nats, or a ValueError: what enumerating a layer would take, or that there is no log Z.
 
     Examples
     --------
@@ -53,6 +54,8 @@ def exact_log_z(rbm: RBM) -> float:
     >>> round(math.exp(exact_log_z(rbm)), 2)
     29.92
     """
+    if is_normal(rbm):
+        return normal_log_z(rbm)
     blocks = Blocks(layer_to_enumerate(rbm, "the exact log Z", instead="; method='bracket' estimates it"))
     return log_sum_exp(blocks.log_sums())
 
@@ -154,6 +157,11 @@ def layer_to_enumerate(rbm: RBM, what: str, instead: str = "") -> Layer:
             f"{_rough(n, layer.W.shape[1])} exponentials; at most 2**{MAX_UNITS} are enumerated{instead}"
         )
     return layer
+
+
+def has_exact_log_z(rbm: RBM, max_units: int = MAX_UNITS) -> bool:
+    """Whether `exact_log_z` has an answer, with no more states to visit than `max_units` 0/1 units have."""
+    return is_normal(rbm) or can_enumerate(rbm, max_units)
 
 
 def can_enumerate(rbm: RBM, max_units: int = MAX_UNITS) -> bool:

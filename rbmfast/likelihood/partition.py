@@ -15,6 +15,7 @@ from rbmfast.likelihood import ais
 from rbmfast.likelihood._checks import check_rbm
 from rbmfast.likelihood.enumeration import can_enumerate, exact_log_z
 from rbmfast.likelihood.journey import seed_of
+from rbmfast.likelihood.normal import check_finite_log_z
 from rbmfast.likelihood.result import LogPartition
 from rbmfast.likelihood.samples import exact_samples
 from rbmfast.likelihood.schedule import make_schedule
@@ -49,7 +50,8 @@ def log_partition(
         The model.
     method : {"exact", "ais", "reverse_ais", "bracket"}
         - "exact" visits every state of one layer, of at most 25 units with 0/1 states; given it, the other
-          layer sums (or integrates) analytically. The weights are taken as they are, in float64: the
+          layer sums (or integrates) analytically. Gaussian units in both layers are one normal distribution,
+          of any size. The weights are taken as they are, in float64: the
           fixed-point weights of the sampler play no part.
         - "ais", annealed importance sampling, leads chains from independent units to the model. Any model.
           Too low on average, and by more the worse the chains mix.
@@ -91,12 +93,14 @@ def log_partition(
         `rbm` is not an RBM, or an argument has a wrong type.
     ValueError
         An argument that is not allowed, or for "exact" no layer that is small enough; the message says what
-        enumerating would take.
+        enumerating would take. A model without log Z: weights between Gaussian units with a singular value of
+        1 or more.
 
     Warns
     -----
     UserWarning
-        The estimate hangs on a few chains, or both directions disagree; `LogPartition.warning` keeps it.
+        The estimate hangs on a few chains, the weights are so large that the chains stand still, or both
+        directions disagree; `LogPartition.warning` keeps it.
 
     References
     ----------
@@ -119,6 +123,7 @@ def log_partition(
     check_rbm(rbm)
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}")
+    check_finite_log_z(rbm)
     if method == "exact":
         _refuse(method, base=base, samples=samples, checkpoint=checkpoint, resume=resume)
         value = exact_log_z(rbm)

@@ -24,10 +24,11 @@ class LogPartition:
     value : float
         log Z in nats.
     stderr : float
-        Standard error; 0 where the value is exact.
+        Standard error; 0 where the value is exact, infinite where chains stood still.
     lower, upper : float
         A 95 % interval for log Z, wider where the log-weights spread widely; of "bracket" the hull of the
-        intervals of both directions. Both are `value` where that is exact.
+        intervals of both directions. Both are `value` where that is exact. Where chains stood still, "ais"
+        knows the lower end only, "reverse_ais" the upper one; the other is infinite.
     method : str
         How it was found.
     ess : float
