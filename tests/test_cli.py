@@ -787,6 +787,15 @@ def test_the_conservative_estimate_is_of_all_rows(capsys: pytest.CaptureFixture[
     assert "conservative estimate" not in capsys.readouterr().out.split("wrote")[-1]
 
 
+@pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
+def test_evaluate_models_of_other_hidden_units(visible: str, capsys: pytest.CaptureFixture[str]) -> None:
+    hidden = "gaussian" if visible == "gaussian" else rf.Categorical(3)
+    rf.RBM(16, 6, visible=visible, hidden=hidden, seed=0).save("m.rbm")
+    np.save("few.npy", np.eye(16)[:8])
+    assert main(["evaluate", "m.rbm", "few.npy", *SHORT]) == 0
+    assert lines_of(capsys.readouterr().out)["log Z"][1:] == ["nats,", "exact"]
+
+
 @pytest.mark.parametrize("method", ["ais", "bracket"])
 def test_evaluate_by_annealing(method: str, capsys: pytest.CaptureFixture[str]) -> None:
     write_files()

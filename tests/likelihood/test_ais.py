@@ -237,6 +237,34 @@ def test_two_modes_that_annealing_cannot_tell() -> None:
     assert z.parts[0].value < truth < z.upper
 
 
+@pytest.mark.filterwarnings("ignore:W holds large weights")
+@pytest.mark.parametrize("scale", [1e2, 1e3, 1e6])
+def test_chains_that_stand_still_know_one_end_only(scale: float) -> None:
+    """Weights so large that nothing moves: log-weights agree, and are thousands of nats off."""
+    for n in (30, 31, 32):
+        rbm = model(n, 12, scale)
+        rbm.a, rbm.b = scale * rbm.a, scale * rbm.b
+        truth = rf.log_partition(rbm).value
+        with pytest.warns(UserWarning, match="bracket: .*do not trust this"):
+            z = quick(rbm, "bracket", n_chains=20)
+        there, back = z.parts
+        for part in z.parts:
+            assert "chains stand still" in part.warning and part.stderr == np.inf
+        assert there.lower < truth < there.upper == np.inf
+        assert -np.inf == back.lower < truth < back.upper
+        assert (z.lower, z.upper) == (there.lower, back.upper)
+
+
+def test_chains_that_need_not_move_are_believed() -> None:
+    """Two far modes that annealing reaches both, and units that are certain but not connected."""
+    modes = rf.RBM.from_arrays([[9.0], [9.0]], a=[-4.5, -4.5], b=[-9.0])
+    apart = rf.RBM.from_arrays(np.zeros((2, 2)), [-50, 50], [50, -50])
+    for rbm in (modes, apart):
+        z = quick(rbm, "bracket", n_temperatures=1000)
+        assert z.warning == ""
+        assert z.lower <= rf.log_partition(rbm).value + 1e-5 and rf.log_partition(rbm).value <= z.upper + 1e-5
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

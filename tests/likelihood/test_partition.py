@@ -8,6 +8,7 @@ from scipy.special import logsumexp
 
 import rbmfast as rf
 from rbmfast.likelihood import all_states, log_probabilities
+from rbmfast.likelihood.normal import check_finite_log_z
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 2), (7, 3), (3, 7), (6, 6)])
@@ -64,6 +65,50 @@ def test_log_partition_of_gaussian_layers() -> None:
     assert_allclose(rf.log_partition(rbm).value, expected, rtol=1e-12)
     mirrored = rf.RBM.from_arrays(rbm.W.T, rbm.b, rbm.a, hidden="gaussian")
     assert_allclose(rf.log_partition(mirrored).value, expected, rtol=1e-12)
+
+
+def both_gaussian(largest: float, shape: tuple[int, int] = (2, 1)) -> rf.RBM:
+    rng = np.random.default_rng(3)
+    W = rng.normal(size=shape)
+    W *= largest / np.linalg.norm(W, 2)
+    a, b = rng.normal(size=shape[0]), rng.normal(size=shape[1])
+    return rf.RBM.from_arrays(W, a, b, visible="gaussian", hidden="gaussian")
+
+
+def test_log_partition_of_gaussian_units_on_both_sides() -> None:
+    # The trapezium rule over exp(-E), which is exact for smooth functions that vanish at both ends.
+    rbm = both_gaussian(0.7)
+    W, a, b = parameters(rbm)
+    x = np.linspace(-14, 14, 141)
+    v, w, h = np.meshgrid(x, x, x, indexing="ij", sparse=True)
+    energy = ((v - a[0]) ** 2 + (w - a[1]) ** 2 + (h - b[0]) ** 2) / 2 - (W[0, 0] * v + W[1, 0] * w) * h
+    z = rf.log_partition(rbm)
+    assert_allclose(z.value, np.log(np.exp(-energy).sum() * (x[1] - x[0]) ** 3), rtol=1e-12)
+    assert z.method == "exact"
+
+    # Any size: the same number from the determinant and the inverse of all units' precision matrix.
+    rbm = both_gaussian(0.99, (40, 70))
+    W, a, b = parameters(rbm)
+    precision = np.block([[np.eye(40), -W], [-W.T, np.eye(70)]])
+    m = np.concatenate([a, b])
+    square = m @ np.linalg.solve(precision, m) - m @ m
+    expected = (110 * np.log(2 * np.pi) - np.linalg.slogdet(precision)[1] + square) / 2
+    assert_allclose(rf.log_partition(rbm).value, expected, rtol=1e-10)
+
+
+@pytest.mark.parametrize("method", ["exact", "ais", "reverse_ais", "bracket", "conservative"])
+def test_gaussian_units_without_a_distribution(method: str) -> None:
+    blocks = rf.Mixed([(rf.Bernoulli(), 1), (rf.Gaussian(), 1)])
+    W = np.array([[9.0, 9.0], [9.0, 1.0]])
+    for rbm in (both_gaussian(1.5), rf.RBM.from_arrays(W, [0, 0], [0, 0], visible=blocks, hidden=blocks)):
+        with pytest.raises(ValueError, match=r"no distribution and has no log Z: .* below 1, got 1"):
+            if method == "conservative":
+                rf.conservative_log_likelihood(rbm, [[0.0, 0.0]])
+            else:
+                rf.log_partition(rbm, method)
+    W[1, 1] = 0.5  # the weights to other units may be as large as they like
+    stable = rf.RBM.from_arrays(W, [0, 0], [0, 0], visible=blocks, hidden=blocks)
+    check_finite_log_z(stable)
 
 
 def test_the_result_is_a_number_with_an_interval() -> None:
