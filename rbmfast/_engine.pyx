@@ -13,8 +13,10 @@ import os
 
 import numpy as np
 
+from cpython.buffer cimport PyBUF_ANY_CONTIGUOUS, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 
 # --- This machine ----------------------------------------------------------------------------------------
@@ -369,6 +371,50 @@ def range_of(x):
     with nogil:
         found = rbmk_range_of(floats)
     return "binary" if found == RBMK_ALL_BINARY else "grey" if found == RBMK_ALL_IN_UNIT_INTERVAL else None
+
+
+def are_bits(x):
+    """Whether all of a C-contiguous array of bytes are 0 or 1."""
+    cdef Py_buffer view
+    cdef const uint8_t *byte
+    cdef uint8_t seen = 0
+    cdef Py_ssize_t i
+    PyObject_GetBuffer(x, &view, PyBUF_SIMPLE)
+    byte = <const uint8_t *>view.buf
+    with nogil:
+        for i in range(view.len):
+            seen |= byte[i]
+    PyBuffer_Release(&view)
+    return seen <= 1
+
+
+def hash_of(x):
+    """64 bits of all bytes of a contiguous array, in any order: a change of one number always changes them."""
+    cdef uint64_t prime = 0x9E3779B97F4A7C15
+    cdef uint64_t lanes[8]  # side by side, as a multiplication takes longer than reading a word
+    cdef uint64_t word = 0, result = 0
+    cdef Py_buffer view
+    cdef Py_ssize_t i = 0
+    cdef int lane
+    PyObject_GetBuffer(x, &view, PyBUF_ANY_CONTIGUOUS)
+    cdef const char *data = <const char *>view.buf
+    with nogil:
+        for lane in range(8):
+            lanes[lane] = view.len
+        while i + 64 <= view.len:
+            for lane in range(8):
+                memcpy(&word, data + i + 8 * lane, 8)
+                lanes[lane] = (lanes[lane] ^ word) * prime
+                lanes[lane] ^= lanes[lane] >> 32
+            i += 64
+        while i < view.len:
+            lanes[0] = (lanes[0] ^ <uint8_t>data[i]) * prime
+            i += 1
+        for lane in range(8):
+            result = (result ^ lanes[lane]) * prime
+            result ^= result >> 32
+    PyBuffer_Release(&view)
+    return result
 
 
 ctypedef fused State:

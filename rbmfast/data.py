@@ -153,8 +153,9 @@ class Rows:
         """
         if size < 1:
             raise ValueError(f"size must be at least 1, got {size}")
-        for rows in _spans(self.n_rows, size):
-            yield rows.start, self.block(rows)
+        for first in range(0, self.n_rows, size):
+            rows = slice(first, min(first + size, self.n_rows))
+            yield first, self.block(rows)
             self._source.give_back(rows)
 
     def sparse_blocks(self, size: int) -> Iterator[tuple[int, sp.csr_matrix]]:
@@ -442,8 +443,11 @@ class _Numbers:
     """
 
     def kind(self, raw: Array, domain: str) -> str | None:
-        if domain == "binary" and _is_float(raw):
-            return engine.range_of(_floats(raw))
+        if domain == "binary":
+            if _is_float(raw):
+                return engine.range_of(_floats(raw))
+            if raw.dtype == np.uint8 and engine.are_bits(raw):
+                return "binary"
         return ("real" if domain == "real" else "binary") if self.first_bad(raw, domain) is None else None
 
     def first_bad(self, raw: Array, domain: str) -> int | None:
@@ -615,6 +619,10 @@ class _Dense:
 
     def scan(self) -> Iterator[tuple[int, Array]]:
         array = self._array.T if self._by_columns else self._array  # the way it lies in memory
+        if array.size <= _CHUNK:
+            yield 0, _native(array)
+            self._pages.give_back(array)
+            return
         if array.flags.c_contiguous:
             array = array.reshape(-1, 1)  # chunks of the same size, however long a line is
         for lines in _spans(array.shape[0], _rows_per_chunk(array.shape[1])):
@@ -956,13 +964,14 @@ def _spans(n: int, size: int) -> Iterator[slice]:
 
 def _read_only(array: Array) -> Array:
     """A plain view that cannot be written through; bool is seen as the uint8 it is stored as."""
-    view = np.asarray(array).view(np.uint8) if array.dtype == np.bool_ else np.asarray(array).view()
-    view.flags.writeable = False
+    view = np.asarray(array)
+    view = view.view(np.uint8) if view.dtype == np.bool_ else view.view()
+    view.setflags(write=False)
     return view
 
 
 def _native(array: Array) -> Array:
-    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    return np.ascontiguousarray(array, array.dtype if array.dtype.isnative else array.dtype.newbyteorder("="))
 
 
 def _bits(x: Any) -> Any:

@@ -110,6 +110,11 @@ def to_grey(v: NDArray[Any]) -> NDArray[np.uint16]:
     return levels
 
 
+def are_bits(x: U8) -> bool:
+    """Whether all of an array of bytes are 0 or 1."""
+    return bool((x <= 1).all())
+
+
 # --- Sums in one order -----------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rbmfast as rf
+from rbmfast import _engine as engine
 from rbmfast.data import Rows, as_rows
 from rbmfast.likelihood.enumeration import can_enumerate
 from rbmfast.likelihood.tracking import EXACT_UNITS
@@ -73,12 +74,13 @@ def look_unscaled(rows: Rows) -> bool:
 class Models:
     """The RBMs of an estimator's arrays, made anew when those have changed.
 
-    Users may assign to the arrays and write into them, so each use compares them with what they were; that
-    costs much less than making fixed-point weights. Copies and pickles start empty.
+    Users may assign to the arrays and write into them, so each use looks whether they are what they were: by a
+    hash, as reading them is the longest part of an answer about one row. Copies and pickles start empty.
     """
 
     def __init__(self) -> None:
-        self._made: tuple[Arrays, dict[bool, rf.RBM]] | None = None
+        self._made: dict[bool, rf.RBM] = {}
+        self._seen: list[tuple[Any, ...]] = []
         self._log_z: float | None = None
 
     def log_z(self, arrays: Arrays, means: F32 | None) -> float:
@@ -93,13 +95,12 @@ class Models:
 
     def get(self, arrays: Arrays, real: bool) -> rf.RBM:
         """The model of ``(components_, intercept_visible_, intercept_hidden_)``, for such data."""
-        made = self._made
-        if made is None or not all(map(np.array_equal, made[0], arrays)):
+        if self._seen != _seen(arrays):
             components, visible, hidden = arrays
             rbm = rf.RBM.from_arrays(np.transpose(components), visible, hidden, visible=unit(real))
             self.remember(rbm, arrays, real)
             return rbm
-        models = made[1]
+        models = self._made
         if real not in models:
             other = models[not real]
             models[real] = rf.RBM.from_arrays(other.W, other.a, other.b, visible=unit(real))
@@ -107,13 +108,17 @@ class Models:
 
     def remember(self, rbm: rf.RBM, arrays: Arrays, real: bool) -> None:
         """Take `rbm` for the model of `arrays` while they stay as they are."""
-        ours = rbm.W.T, rbm.a, rbm.b
-        same = all(map(np.array_equal, ours, arrays))  # then no copies are needed
-        self._log_z = None
-        self._made = (ours if same else tuple(map(np.array, arrays))), {real: rbm}
+        self._made, self._seen, self._log_z = {real: rbm}, _seen(arrays), None
 
     def __reduce__(self) -> tuple[type[Models], tuple[()]]:
         return Models, ()
+
+
+def _seen(arrays: Arrays) -> list[tuple[Any, ...]]:
+    """What is equal for equal arrays."""
+    found = map(np.asarray, arrays)
+    whole = [array if array.flags.forc else np.ascontiguousarray(array) for array in found]
+    return [(a.shape, a.strides, a.dtype, engine.hash_of(a)) for a in whole]
 
 
 def unit(real: bool) -> rf.Bernoulli:
