@@ -74,8 +74,8 @@ def look_unscaled(rows: Rows) -> bool:
 class Models:
     """The RBMs of an estimator's arrays, made anew when those have changed.
 
-    Users may assign to the arrays and write into them, so each use looks whether they are what they were: by a
-    hash, as reading them is the longest part of an answer about one row. Copies and pickles start empty.
+    Users may assign to the arrays and write into them, so each use looks whether they are what they were: by
+    a hash, as reading them is the longest part of an answer about one row. Copies and pickles start empty.
     """
 
     def __init__(self) -> None:
