@@ -99,7 +99,7 @@ def test_estimator_checks_with_defaults(estimator: Any, check: Any) -> None:
     [
         DBNClassifier((8, 6), n_iter=2, fine_tuning_n_iter=12, fine_tuning_learning_rate=0.02),
         DBNClassifier((6, 5), n_iter=2, fine_tuning_n_iter=2, fine_tuning="up_down"),
-        DBNClassifier(8, n_iter=30, batch_size=5, learning_rate=0.1, fine_tuning=None, visible="gaussian"),
+        DBNClassifier(8, n_iter=20, batch_size=10, learning_rate=0.2, fine_tuning=None, visible="gaussian"),
         DBNTransformer((8, 6), n_iter=2),
         ClassRBM(8, n_iter=5, learning_rate=0.5),
     ]

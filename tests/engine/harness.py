@@ -24,8 +24,8 @@ from rbmfast.state import Gradient, LearningState, UpdateSettings
 ISAS = engine.config()["isa_available"]
 THREADS = (1, 2, 3, 7)
 SMALL_SIZES = (1, 7, 15, 16, 17, 31, 33, 63, 65, 100)
-SIZES = (*SMALL_SIZES, 300)
-ROWS = (1, 3, 32, 33, 100)
+SIZES = (*SMALL_SIZES, 260)
+ROWS = (1, 3, 32, 33, 70)
 
 TINY = np.float32(1e-45)  # the smallest denormal
 SMALL = [0.0, -0.0, TINY, -TINY, 1e-40, -1e-40, 1.1754944e-38, -1e-30, 1e-8, 0.5, -0.5, 1.0, -1.0, 0.86643398]
