@@ -19,6 +19,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -120,6 +121,7 @@ def data(case: Case, folder: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 def train(X: Any, n_visible: int, n_hidden: int) -> None:
     shuffle = "blocks" if isinstance(X, np.memmap) else True
+    warnings.filterwarnings("ignore", "X is constant")  # what is learned costs the same memory
     rf.train(rf.RBM(n_visible, n_hidden, seed=0), X, epochs=1, batch_size=BATCH_SIZE, shuffle=shuffle, seed=0)
 
 

@@ -68,9 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Draw, and write."""
+    check_output(arguments.output, arguments.model)
     if not arguments.output.lower().endswith(SUFFIXES):
         raise CommandError(f"{arguments.output}: the name of samples must end in {', '.join(SUFFIXES)}")
-    check_output(arguments.output, arguments.model)
     model, kind = load(arguments.model)
     if kind.sample is None:
         raise CommandError(f"{arguments.model}: holds {model}, which has no samples")

@@ -5,16 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rbmfast.models import RBM
-from rbmfast.units import Gaussian, Mixed, Unit
 from rbmfast.units.gaussian import HALF_LOG_2_PI
 
 
 def is_normal(rbm: RBM) -> bool:
     """Whether all units of both layers are Gaussian, so that the model is one normal distribution."""
-    return bool(_gaussian(rbm.visible, rbm.n_visible).all() and _gaussian(rbm.hidden, rbm.n_hidden).all())
+    return bool(rbm.visible.are_normal(rbm.n_visible).all() and rbm.hidden.are_normal(rbm.n_hidden).all())
 
 
 def check_finite_log_z(rbm: RBM) -> None:
@@ -23,7 +21,7 @@ def check_finite_log_z(rbm: RBM) -> None:
     Given the other units, the energy of Gaussian v and h is a quadratic form, of eigenvalues 1 - s and 1 + s
     for each singular value s of the weights between them: it is bounded below only if all s are below 1.
     """
-    visible, hidden = _gaussian(rbm.visible, rbm.n_visible), _gaussian(rbm.hidden, rbm.n_hidden)
+    visible, hidden = rbm.visible.are_normal(rbm.n_visible), rbm.hidden.are_normal(rbm.n_hidden)
     if not (visible.any() and hidden.any()):
         return
     W = rbm.W[np.ix_(visible, hidden)].astype(np.float64)
@@ -56,10 +54,3 @@ def normal_log_z(rbm: RBM) -> float:
     rest = (1 - s) * (1 + s)
     gain = (s**2 * (alpha**2 + beta**2) / 2 + s * alpha * beta) / rest
     return (rbm.n_visible + rbm.n_hidden) * HALF_LOG_2_PI + math.fsum(gain - np.log(rest) / 2)
-
-
-def _gaussian(unit: Unit, n_units: int) -> NDArray[np.bool_]:
-    """Which units of a layer are Gaussian: (n_units,)."""
-    if isinstance(unit, Mixed):
-        return np.concatenate([_gaussian(part, n) for part, n in unit.parts])
-    return np.full(n_units, isinstance(unit, Gaussian))

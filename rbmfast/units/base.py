@@ -103,6 +103,10 @@ class Unit(ABC):
         """How many joint states `n_units` units have; None when they cannot be enumerated."""
         return None
 
+    def are_normal(self, n_units: int) -> NDArray[np.bool_]:
+        """Which of `n_units` units are normal with mean x and variance 1: (n_units,)."""
+        return np.zeros(n_units, np.bool_)
+
     def states(self, n_units: int, numbers: NDArray[np.int64]) -> States:
         """Joint states by their numbers in counting order, the last unit counting fastest: (n, n_units)."""
         raise NotImplementedError(f"{self.name} units have no countable states")

@@ -61,6 +61,10 @@ class Gaussian(Unit):
         noisy: F32 = x + standard_normal(uniform)
         return noisy
 
+    def are_normal(self, n_units: int) -> NDArray[np.bool_]:
+        """All of them."""
+        return np.ones(n_units, np.bool_)
+
     def log_normalizer(self, x: F32, bias: F32) -> F64:
         """Sums of (x**2 - bias**2) / 2 + log(2 pi) / 2."""
         return self.log_normalizer_float64(x.astype(np.float64), bias.astype(np.float64))

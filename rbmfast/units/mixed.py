@@ -180,6 +180,10 @@ class Mixed(Unit):
             return None
         return math.prod(count for count in counts if count is not None)
 
+    def are_normal(self, n_units: int) -> NDArray[np.bool_]:
+        """Those of the blocks, one after the other."""
+        return np.concatenate([unit.are_normal(n) for unit, n in self.parts])
+
     def states(self, n_units: int, numbers: NDArray[np.int64]) -> States:
         """Joint states by their numbers, the last block counting fastest."""
         found = []

@@ -188,6 +188,7 @@ CALLS: dict[str, Call] = {
     "exponent": lambda m, w, p: m.exponent(p.W),
     "exponent from 11": lambda m, w, p: m.exponent(p.W, 11),
     "weights": lambda m, w, p: (w.exponent, w.shape),
+    "are_bits": lambda m, w, p: (m.are_bits(p.v), m.are_bits(p.v_grey.view(np.uint8))),
     "affine": lambda m, w, p: m.affine(w, p.v, p.b),
     "affine of grey levels": lambda m, w, p: m.affine(w, p.v_grey, p.b),
     "affine down": lambda m, w, p: m.affine(w, p.h, p.a, False),
