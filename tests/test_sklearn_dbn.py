@@ -111,8 +111,15 @@ def test_estimator_checks(estimator: Any, check: Any) -> None:
 # --- Learning ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("classifier", [DBNClassifier(random_state=0), ClassRBM(random_state=0)])
-@pytest.mark.parametrize("scale", [1, 16])
+@pytest.mark.parametrize(
+    ("classifier", "scale"),
+    [
+        (DBNClassifier(random_state=0), 1),
+        (ClassRBM(random_state=0), 16),
+        pytest.param(DBNClassifier(random_state=0), 16, marks=pytest.mark.slow),
+        pytest.param(ClassRBM(random_state=0), 1, marks=pytest.mark.slow),
+    ],
+)
 def test_defaults_classify_digits(classifier: Any, scale: int) -> None:
     """Levels up to 16 are learned by Gaussian units, from 0 to 1 by Bernoulli units."""
     X, y = load_digits(return_X_y=True)
