@@ -242,6 +242,70 @@ def test_swap_rates(order: int) -> None:
     assert legend(figure) == ["least: 0.20, between 0.25 and 1"]
 
 
+def test_both_directions_of_a_bracket() -> None:
+    small = rf.RBM.from_arrays(V.T[:, :5] - 0.4, np.zeros(12), np.zeros(5))
+    z = rf.log_partition(small, "bracket", n_chains=50, n_temperatures=20, seed=1)
+    figure = drawn(plots.ais_weights(z), 1)
+    forward, reverse = z.parts
+    assert legend(figure) == [f"forward: {forward.value:.2f}", f"reverse: {reverse.value:.2f}"]
+    assert figure.axes[0].get_title() == f"50 chains, {forward.ess:.1f} and {reverse.ess:.1f} effective"
+    assert legend(plots.ais_weights(reverse)) == [f"log of the mean weight: {reverse.value:.2f}"]
+    with pytest.raises(ValueError, match="exact log Z"):
+        plots.ais_weights(rf.log_partition(small))
+
+
+# --- Where and how -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [16, 50, 100, 128])
+def test_the_colour_bar_is_not_cut_off(n: int) -> None:
+    figure = drawn(plots.filters(rf.RBM(784, n, seed=0), n=n), 1)
+    (bar,) = figure.axes[0].child_axes
+    label, width = bar.yaxis.label.get_window_extent(), figure.bbox.width
+    assert bar.get_window_extent().x1 < label.x0 < label.x1 < width
+
+
+def test_axes_of_the_caller(rbm: rf.RBM) -> None:
+    from matplotlib.figure import Figure
+
+    found = rf.chain_diagnostics(rbm, n_chains=2, steps=20, seed=1)
+    counts = rbm.pattern_counts(V[0], n_samples=50, seed=1)
+    draw = [
+        lambda ax: plots.images(V, SHAPE, ax=ax),
+        lambda ax: plots.filters(rbm, SHAPE, ax=ax),
+        lambda ax: plots.samples(rbm, SHAPE, n=2, steps=2, seed=1, ax=ax),
+        lambda ax: plots.samples_by_label(V, np.arange(7), SHAPE, ax=ax),
+        lambda ax: plots.reconstructions(V, V, SHAPE, ax=ax),
+        lambda ax: plots.completions(V, V == 1, V, SHAPE, ax=[ax]),
+        lambda ax: plots.pattern_counts(counts, ax=ax),
+        lambda ax: plots.bars(["one"], {"ours": [2.0]}, "ours", ax=ax),
+        lambda ax: plots.free_energies([1.0], [2.0], ax=ax),
+        lambda ax: plots.ais_weights([1.0], ax=ax),
+        lambda ax: plots.swap_rates([0, 1], [0.5], ax=ax),
+        lambda ax: train(monitors=[rf.ReconstructionError()]).plot(ax=ax),
+    ]
+    figure = Figure((20, 16))
+    grid = figure.subplots(4, 4).reshape(-1)
+    for call, ax in zip(draw, grid, strict=False):
+        assert call(ax) is figure
+        assert ax.has_data()
+    assert plots.chains(found, ax=grid[12:14]) is plots.moments(V, V, ax=[*grid[14:]]) is figure
+    drawn(figure, 16)
+
+
+def test_sizes_and_colour_maps(rbm: rf.RBM) -> None:
+    for figure in (
+        plots.filters(rbm, SHAPE, figsize=(5, 4)),
+        plots.chains(rf.chain_diagnostics(rbm, n_chains=2, steps=20, seed=1), figsize=(5, 4)),
+        plots.learning_curves(train(), figsize=(5, 4)),
+        plots.samples(rbm, SHAPE, n=2, steps=2, seed=1, figsize=(5, 4)),
+    ):
+        assert figure.get_size_inches().tolist() == [5, 4]
+    assert (1.0, 1.0, 1.0) not in inks(plots.images(V, SHAPE, columns=7, cmap="viridis"))
+    red, green = (inks(plots.filters(rbm, SHAPE, cmap=name)) for name in ("RdBu_r", "viridis"))
+    assert red & green == {plots.GAP_COLOUR, (1.0, 1.0, 1.0)}  # between and after the pictures
+
+
 # --- What is refused ---------------------------------------------------------------------------------------
 
 
@@ -265,6 +329,9 @@ def test_swap_rates(order: int) -> None:
         (lambda: plots.swap_rates([0, 1], [1.5]), "rates must lie from 0 to 1, got 1.5 to 1.5"),
         (lambda: plots.swap_rates([0, 1, 0.5], [0.1, 0.2]), "betas must ascend or descend"),
         (lambda: plots.swap_rates([1, 1], [0.1]), "betas must ascend or descend"),
+        (lambda: plots.ais_weights([1.0], ax=[1, 2]), "ax must be 1 set of axes of matplotlib, got 2"),
+        (lambda: plots.ais_weights([1.0], ax="left"), "ax must be 1 set of axes of matplotlib, got 'left'"),
+        (lambda: plots.images(V, SHAPE, ax=1, figsize=(2, 2)), "figsize must not be given with ax"),
     ],
 )
 def test_refused(call, message: str) -> None:

@@ -20,7 +20,6 @@ from rbmfast.cli.partition import (
     TEMPERATURES,
     chain_lines,
     find_log_z,
-    forward_weights,
     log_z_line,
     log_z_numbers,
 )
@@ -213,5 +212,5 @@ def figures(found: Evaluation) -> dict[str, Figure]:
         "moments": plots.moments(found.rows, found.samples),
     }
     if found.log_z.method != "exact":
-        drawn["ais_weights"] = plots.ais_weights(forward_weights(found.log_z))
+        drawn["ais_weights"] = plots.ais_weights(found.log_z)
     return drawn

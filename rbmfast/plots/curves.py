@@ -1,0 +1,238 @@
+"""Curves and bars."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rbmfast.models import PatternCounts
+from rbmfast.plots.figure import BLUE, GREEN, RED, YELLOW, set_title, subplots, tidy
+from rbmfast.random import check_integer
+from rbmfast.training import History
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from rbmfast.plots.figure import Ax, Size
+
+SERIES = (BLUE, RED, "0.6", GREEN, YELLOW, "#66ccee", "#aa3377")
+
+# Titles and units of what the built-in monitors record.
+PANELS = {
+    "reconstruction_error": ("Reconstruction error", "mean squared error per unit"),
+    "free_energy_gap": ("Free-energy gap, validation - training", "nats per row"),
+    "pseudo_likelihood": ("Log pseudo-likelihood", "nats per row"),
+    "saturated_units": ("Hidden units that are always on", "share of the hidden units"),
+    "dead_units": ("Hidden units that are never on", "share of the hidden units"),
+    "weight_norm": ("Norm of the weights", "Euclidean norm of W"),
+    "weight_max": ("Largest weight", "largest absolute weight"),
+    "samples_per_second": ("Speed", "rows learned from per second"),
+    "classification_error": ("Classification error", "share of the rows"),
+    "loss": ("Loss", "nats per row"),
+    "error": ("Classification error", "share of the rows"),
+    "rate": ("Learning rate", "rate"),
+    "momentum": ("Momentum", "momentum"),
+}
+NOT_MONITORED = ("epoch", "seconds", "samples_per_second", "rate", "momentum", "exponent", "monitor_seconds")
+
+
+def learning_curves(
+    history: History | Mapping[str, ArrayLike],
+    names: Iterable[str] | None = None,
+    *,
+    ax: Ax = None,
+    figsize: Size = None,
+) -> Figure:
+    """How a run went: what its monitors recorded, against the epoch.
+
+    Parameters
+    ----------
+    history : History or mapping of str to array_like
+        From `rbmfast.train`; or its ``to_dict()``.
+    names : iterable of str, optional
+        Which columns; by default those of the monitors, or the speed if there are none. ``train_x`` and
+        ``validation_x`` share one panel.
+    ax, figsize
+        See `rbmfast.plots`.
+
+    Returns
+    -------
+    matplotlib Figure
+        With one set of axes for each panel.
+
+    Raises
+    ------
+    ValueError
+        A column that does not exist.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> from rbmfast import plots
+    >>> monitors = [rf.ReconstructionError(), rf.WeightNorm()]
+    >>> history = rf.train(rf.RBM(6, 2, seed=0), np.eye(6), epochs=3, seed=1, monitors=monitors)
+    >>> len(plots.learning_curves(history).axes)
+    3
+    """
+    known = list(history)
+    chosen = [name for name in known if name not in NOT_MONITORED] if names is None else list(names)
+    chosen = chosen or ["samples_per_second"]
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"names: there is no column {name!r}, only {', '.join(known)}")
+    panels: dict[str, list[str]] = {}
+    for name in chosen:
+        panels.setdefault(name.removeprefix("train_").removeprefix("validation_"), []).append(name)
+
+    columns = min(3, len(panels))
+    fitting = (4.6 * columns, 3.3 * math.ceil(len(panels) / columns))
+    figure, grid = subplots(len(panels), ax, figsize, fitting, columns)
+    for axes, (panel, members) in zip(grid, panels.items(), strict=True):
+        for name in members:
+            _curve(axes, np.asarray(history["epoch"]), np.asarray(history[name]), name)
+        title, unit = PANELS.get(panel, (panel, ""))
+        set_title(axes, title)
+        axes.set(xlabel="epoch", ylabel=unit)
+        axes.margins(x=0.02)
+        axes.locator_params(axis="x", integer=True)
+        if len(members) > 1 or members[0].startswith("validation_"):
+            axes.legend(frameon=False)
+        tidy(axes)
+    return figure
+
+
+def _curve(axes: Axes, epochs: NDArray[Any], values: NDArray[Any], name: str) -> None:
+    validation = name.startswith("validation_")
+    label = "validation" if validation else "training"
+    style: dict[str, Any] = {"color": RED if validation else BLUE, "label": label, "linewidth": 1.6}
+    if len(epochs) <= 25:
+        style["marker"] = "o"
+        style["markersize"] = 3.5
+    axes.plot(epochs, values, **style)
+
+
+def pattern_counts(counts: PatternCounts, n: int = 32, *, ax: Ax = None, figsize: Size = None) -> Figure:
+    """How often patterns were sampled, beside how often they should be.
+
+    Parameters
+    ----------
+    counts : PatternCounts
+        From `RBM.pattern_counts`.
+    n : int, default 32
+        At most so many patterns, the most frequent first.
+    ax, figsize
+        See `rbmfast.plots`.
+
+    Returns
+    -------
+    matplotlib Figure
+        With one set of axes. The error bars are two standard errors of a frequency.
+
+    Examples
+    --------
+    >>> import rbmfast as rf
+    >>> from rbmfast import plots
+    >>> rbm = rf.RBM.from_arrays([[0.5, 0.3], [-0.2, 0.4]], [0.1, -0.1], [0.2, 0.3])
+    >>> len(plots.pattern_counts(rbm.pattern_counts([1, 0], seed=2)).axes)
+    1
+    """
+    n = min(check_integer(n, "n", low=1), len(counts.counts))
+    expected = counts.probabilities[:n]
+    spread = 2 * np.sqrt(expected * (1 - expected) / counts.n_samples)
+    figure, (axes,) = subplots(1, ax, figsize, (max(4.0, 0.28 * n + 1.5), 3.6))
+    place = np.arange(n)
+    axes.bar(place, counts.counts[:n] / counts.n_samples, color=BLUE, width=0.8, label="sampled")
+    axes.errorbar(
+        place, expected, spread, fmt="o", color="black", markersize=3.5, capsize=2, label="exact probability"
+    )
+    patterns = ["".join(map(str, pattern)) for pattern in counts.patterns[:n]]
+    slanted = 90 if n > 8 or len(patterns[0]) > 6 else 0
+    axes.set_xticks(place, patterns, rotation=slanted, family="monospace", fontsize=8)
+    axes.set(xlabel="pattern", ylabel="share of the samples", ylim=(0, None))
+    shown = "" if n == len(counts.counts) else f", the {n} most frequent patterns of {len(counts.counts)}"
+    set_title(axes, f"{counts.n_samples:,} samples{shown}")
+    axes.legend(frameon=False)
+    axes.margins(x=0.02)
+    tidy(axes)
+    return figure
+
+
+def bars(
+    groups: Sequence[str],
+    values: Mapping[str, Sequence[float | None]],
+    baseline: str,
+    *,
+    unit: str = "",
+    title: str = "",
+    ax: Ax = None,
+    figsize: Size = None,
+) -> Figure:
+    """Groups of horizontal bars: how many times as large numbers are as those of a baseline.
+
+    Parameters
+    ----------
+    groups : sequence of str
+        Names of the groups.
+    values : mapping of str to sequence of float or None
+        For every series a positive number per group, None for none.
+    baseline : str
+        The series that the lengths of the bars are in units of; it has a number for every group.
+    unit : str
+        What the numbers are: stands behind each.
+    title, ax, figsize
+        See `rbmfast.plots`.
+
+    Examples
+    --------
+    >>> from rbmfast import plots
+    >>> len(plots.bars(["CD-1"], {"ours": [90e3], "theirs": [20e3]}, "theirs", unit="samples/s").axes)
+    1
+    """
+    bars = [
+        [
+            (name, number, number / base)
+            for name, numbers in values.items()
+            if (number := numbers[i]) is not None
+        ]
+        for i, base in enumerate(values[baseline])
+        if base is not None
+    ]
+    fitting = (10.0, 1.0 + 0.2 * sum(len(group) + 1 for group in bars))
+    figure, (axes,) = subplots(1, ax, figsize, fitting)
+    colours = dict(zip(values, itertools.cycle(SERIES)))
+    y, middles = 0, []
+    for group in bars:
+        middles.append(y + (len(group) - 1) / 2)
+        for name, number, ratio in group:
+            axes.barh(y, ratio, 0.88, color=colours[name])
+            text = f"  {ratio:.1f} \u00d7  ({_short(number)} {unit})"
+            axes.annotate(text, (ratio, y), verticalalignment="center_baseline", fontsize=8)
+            y += 1
+        y += 1  # room between groups
+    axes.set_xlim(0, axes.get_xlim()[1] * 1.3)  # room for the texts
+    axes.set_yticks(middles, list(groups))
+    axes.set_ylim(y - 1.4, -0.6)  # downwards
+    axes.set(xlabel=f"times as fast as {baseline}")
+    set_title(axes, title)
+    patches = importlib.import_module("matplotlib.patches")
+    handles = [patches.Patch(color=colours[name], label=name) for name in values]
+    axes.legend(handles=handles, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    tidy(axes)
+    axes.grid(axis="y", visible=False)
+    return figure
+
+
+def _short(number: float) -> str:
+    """Three digits: 94.3k."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.3g}"
