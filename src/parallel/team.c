@@ -243,19 +243,15 @@ static int start_and_end(int n)
 }
 
 /* OpenMP ends the process where the system refuses it a thread (RLIMIT_NPROC, a container's limit of processes). So as
- * many are started once before, and when more are wanted. */
+ * many are started once before, and when more are wanted, by each calling thread: OpenMP keeps a team for each. */
 static int startable(int wanted)
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    static int tried = 1, got = 1;
-    pthread_mutex_lock(&lock);
+    static _Thread_local int tried = 1, got = 1;
     if (wanted > tried) {
         got = start_and_end(wanted);
         tried = wanted;
     }
-    const int n = wanted < got ? wanted : got;
-    pthread_mutex_unlock(&lock);
-    return n;
+    return wanted < got ? wanted : got;
 }
 #else
 static int startable(int wanted) { return wanted; }
