@@ -407,6 +407,16 @@ def test_columns_and_labels_by_name() -> None:
     assert read_data("x.csv", columns=["c", "a"]).values.tolist() == [[1, 1], [1, 0]]
     with pytest.raises(CommandError, match=r"^id: labels must be whole numbers from 0 to 32767, holds 'x1'"):
         read_data("x.csv", labels="id", drop=["kind"])
+    with pytest.raises(CommandError, match=r"^kinds: is neither .* of x.csv; did you mean kind\?"):
+        read_data("x.csv", labels="kinds", drop=["id"])
+
+
+def test_rows_of_zeros_in_libsvm() -> None:
+    Path("x").write_text("7\n9 2:1\n8 # nothing\n")
+    data = read_data("x", labels="y")
+    assert data.values.toarray().tolist() == [[0, 0], [0, 1], [0, 0]]
+    assert data.labels is not None
+    assert data.labels.tolist() == [7, 9, 8]
 
 
 def test_arrays_of_matlab() -> None:

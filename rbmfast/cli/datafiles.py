@@ -19,7 +19,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.cli.common import CommandError
+from rbmfast.cli.common import CommandError, did_you_mean
 from rbmfast.cli.tables import is_table, numbers, read_text
 from rbmfast.data import Grey8, Packed, Rows, as_rows
 from rbmfast.random import Purpose
@@ -170,7 +170,9 @@ def read_data(
 def _with_labels(data: DataFile, path: str, where: str, found: Any, lowest: int) -> DataFile:
     if found is None:
         if not os.path.exists(where):
-            raise CommandError(f"{where}: is neither a file nor a column or an array of {path}")
+            known = data.columns + data.arrays
+            hint = did_you_mean(where, known) if known else ""
+            raise CommandError(f"{where}: is neither a file nor a column or an array of {path}{hint}")
         with _open(where) as stored:
             found = _pick(stored, None, "labels want a file of their own")
     if found.ndim == 2 and 1 in found.shape and not _is_sparse(found):  # as text and .mat files have them

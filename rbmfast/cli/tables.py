@@ -15,6 +15,7 @@ from rbmfast.cli.common import CommandError, did_you_mean, need
 
 KINDS = ".npy, .npz (also SciPy's sparse matrices), IDX, .mat, libsvm, or a table as text"
 LOOKED_AT = 100  # lines that say how numbers are written
+LIBSVM = r"\S+(\s+\d+:\S+)*\s*(#|$)"  # a row of zeros is its target alone
 
 
 def read_text(file: IO[bytes]) -> Any:
@@ -29,7 +30,7 @@ def read_text(file: IO[bytes]) -> Any:
         raise CommandError("holds no data")
     if top[0][0] == ">":
         raise CommandError("holds sequences (FASTA): write them as numbers first, one row each")
-    if re.match(r"\S+(\s+\d+:\S+)+\s*(#|$)", top[0]):
+    if all(re.match(LIBSVM, line) for line in top) and any(re.match(r"\S+\s+\d+:", line) for line in top):
         need({"sklearn": "scikit-learn"}, "sklearn", "a libsvm file")
         from sklearn.datasets import load_svmlight_file
 
