@@ -121,7 +121,8 @@ typedef struct {
 
 typedef enum { RBMK_ALL_BINARY, RBMK_ALL_IN_UNIT_INTERVAL, RBMK_SOME_OUTSIDE } rbmk_range;
 
-/* NaN is outside; -0.0 is 0, and what lies beyond 0 or 1 by at most 1e-6 is 0 or 1. These end early when they cannot convert all: `state` and `level` are then incomplete. */
+/* NaN is outside; -0.0 is 0, and what lies beyond 0 or 1 by at most 1e-6 is 0 or 1. These end early when they cannot
+ * convert all: `state` and `level` are then incomplete. */
 rbmk_range rbmk_range_of(rbmk_floats x);
 rbmk_range rbmk_states_u8(rbmk_floats x, uint8_t *state);   /* 0 or 1; needs all to be binary */
 rbmk_range rbmk_states_u16(rbmk_floats x, uint16_t *level); /* rint(65535 * float32(x)); needs none to be outside */
