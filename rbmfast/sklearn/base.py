@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import warnings
 from collections.abc import Iterator, Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -22,7 +21,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from rbmfast.data import Rows
 from rbmfast.reference import F32, MAX_BATCH
-from rbmfast.runtime import thread_limit
+from rbmfast.runtime import thread_limit, warn
 from rbmfast.sklearn.compat import check_classes, validate_data
 from rbmfast.sklearn.models import UNSCALED, look_unscaled
 from rbmfast.sklearn.visible import VisibleLayer
@@ -113,7 +112,7 @@ class Learner(BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         rows = self._layer.rows(validate_data(self, X, reset=False), self)
         if self._layer.cannot_have(rows) and look_unscaled(rows):
-            warnings.warn(UNSCALED, UserWarning, stacklevel=4)
+            warn(UNSCALED)
         return rows
 
     def __sklearn_tags__(self) -> Any:

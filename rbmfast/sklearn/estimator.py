@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import warnings
 from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -20,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 import rbmfast as rf
 from rbmfast.data import Rows
 from rbmfast.reference import MAX_BATCH
+from rbmfast.runtime import warn
 from rbmfast.sklearn.base import draw_seed, threads
 from rbmfast.sklearn.compat import validate_data
 from rbmfast.sklearn.models import UNSCALED, Models, look_unscaled, read_rows, unit
@@ -622,11 +622,9 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """Data to learn from; if it is not known yet to lie outside [0, 1], with a warning."""
         rows = read_rows(X, self, real)
         if rows.kind == "real" and not real:
-            warnings.warn(
+            warn(
                 "X has values outside [0, 1], which binary units cannot have: they are used as they are, "
-                "on a slow path. Scale X to [0, 1], or binarize it",
-                UserWarning,
-                stacklevel=4,
+                "on a slow path. Scale X to [0, 1], or binarize it"
             )
         return rows
 
@@ -635,7 +633,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         single, V = _as_rows_of(v)
         rows = read_rows(V, self, self._is_real)
         if rows.kind == "real" and not self._is_real and look_unscaled(rows):
-            warnings.warn(UNSCALED, UserWarning, stacklevel=3)
+            warn(UNSCALED)
         with self._threads():
             answer = question(self._model(rows.kind == "real"), rows)
         return answer[0] if single else answer
