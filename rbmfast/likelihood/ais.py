@@ -147,7 +147,7 @@ def bracket(forward: LogPartition, reverse: LogPartition) -> LogPartition:
         )
     return LogPartition(
         value=ratio.value,
-        stderr=ratio.stderr,
+        stderr=ratio.stderr if math.isfinite(spread) else math.inf,
         lower=min(end for end in (forward.lower, reverse.lower) if end > -math.inf),  # an end that is open
         upper=max(end for end in (forward.upper, reverse.upper) if end < math.inf),  # is the other's
         method="bracket",

@@ -252,7 +252,7 @@ def test_chains_that_stand_still_know_one_end_only(scale: float) -> None:
             assert "chains stand still" in part.warning and part.stderr == np.inf
         assert there.lower < truth < there.upper == np.inf
         assert -np.inf == back.lower < truth < back.upper
-        assert (z.lower, z.upper) == (there.lower, back.upper)
+        assert (z.lower, z.upper, z.stderr) == (there.lower, back.upper, np.inf)
 
 
 def test_chains_that_need_not_move_are_believed() -> None:
