@@ -144,15 +144,18 @@ class Rows:
         size : int
             Rows in a block, at least 1.
 
-        Yields
-        ------
-        first : int
-            Number of the block's first row.
-        block : array (at most size, n_features) of `dtype`
-            As from `block`.
+        Returns
+        -------
+        iterator of (int, array (at most size, n_features) of `dtype`)
+            Number of the block's first row; the block, as from `block`.
         """
         if size < 1:
             raise ValueError(f"size must be at least 1, got {size}")
+        if self.n_rows <= size and not self.mapped:
+            return iter([(0, self.all())])
+        return self._blocks(size)
+
+    def _blocks(self, size: int) -> Iterator[tuple[int, Array]]:
         for first in range(0, self.n_rows, size):
             rows = slice(first, min(first + size, self.n_rows))
             yield first, self.block(rows)

@@ -245,12 +245,66 @@ static inline void join_digits(const int32_t *sums, int n, int32_t *out, int ld)
     }
 }
 
+#ifndef RBMK_EMULATE_TILES
+/* The words of four states that are not all off, and where in a column of tiles the digits lie that they meet. */
+typedef struct {
+    int n;
+    uint32_t *word;
+    int32_t *at;
+} words_on;
+
+static words_on find_words(left_tiles a, int row, void *scratch)
+{
+    words_on on = {0, scratch, (int32_t *)scratch + a.tiles_across * TILE_ROWS};
+    for (int i = 0; i < (int)a.tiles_across * TILE_ROWS; i++) {
+        memcpy(on.word + on.n, left_at(a, row, 4 * i), sizeof *on.word);
+        on.at[on.n] = i * 64;
+        on.n += on.word[on.n] != 0;
+    }
+    return on;
+}
+
+/* Pairs of products, -256 to 254, are summed in 16 bits as long as these cannot overflow. */
+static inline __m512i digit_sum(words_on on, const uint8_t *digits)
+{
+    enum { EXACT_PAIRS = 120 };
+    __m512i sum = _mm512_setzero_si512();
+    for (int i = 0; i < on.n;) {
+        const int end = on.n - i < EXACT_PAIRS ? on.n : i + EXACT_PAIRS;
+        __m512i pairs = _mm512_setzero_si512();
+        for (; i < end; i++)
+            pairs = _mm512_add_epi16(pairs, _mm512_maddubs_epi16(_mm512_set1_epi32((int)on.word[i]),
+                                                                 _mm512_loadu_si512(digits + on.at[i])));
+        sum = _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+    }
+    return sum;
+}
+
+/* A single row without tiles: they would read every digit, for 16 rows. */
+static void multiply_row(left_tiles a, int row, const rbmk_matrix *m, int col, int n_cols, int32_t *out, void *scratch)
+{
+    const words_on on = find_words(a, row, scratch);
+    for (int c = 0; c < n_cols; c += TILE_COLUMNS) {
+        __m512i sum = digit_sum(on, digit_tiles(m, col + c, 2));
+        sum = _mm512_add_epi32(_mm512_slli_epi32(sum, 8), digit_sum(on, digit_tiles(m, col + c, 1)));
+        sum = _mm512_add_epi32(_mm512_slli_epi32(sum, 8), digit_sum(on, digit_tiles(m, col + c, 0)));
+        _mm512_storeu_si512(out + c, sum);
+    }
+}
+#endif
+
 /* Writes whole groups of 16 columns. The digits of 32 columns stay near while all states use them. */
 static void multiply_u8(const rbmk_left *left, int first, int n, const rbmk_matrix *m, int col, int n_cols,
                         int32_t *out, int ld, void *scratch)
 {
     const left_tiles a = {left->data, tiles_for(left->rows)};
     int32_t *sums = scratch;
+#ifndef RBMK_EMULATE_TILES
+    if (n == 1) {
+        multiply_row(a, first, m, col, n_cols, out, scratch);
+        return;
+    }
+#endif
     for (int c = 0; c < n_cols; c += 2 * TILE_COLUMNS)
         for (int i = 0; i < n; i += PAIR_ROWS) {
             const int column_tiles = n_cols - c > TILE_COLUMNS ? 2 : 1, row_tiles = n - i > TILE_ROWS ? 2 : 1;
