@@ -64,7 +64,8 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a message about a word that is not known."""
     known = list(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    alike = [one for one in known if one.startswith("--") == word.startswith("--")]
+    close = difflib.get_close_matches(word, alike, n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else f"; choose from {', '.join(known)}"
 
 

@@ -45,7 +45,7 @@ NOT_MONITORED = ("epoch", "seconds", "samples_per_second", "rate", "momentum", "
 
 def learning_curves(
     history: History | Mapping[str, ArrayLike],
-    names: Iterable[str] | None = None,
+    names: str | Iterable[str] | None = None,
     *,
     ax: Ax = None,
     figsize: Size = None,
@@ -56,7 +56,7 @@ def learning_curves(
     ----------
     history : History or mapping of str to array_like
         From `rbmfast.train`; or its ``to_dict()``.
-    names : iterable of str, optional
+    names : str or iterable of str, optional
         Which columns; by default those of the monitors, or the speed if there are none. ``train_x`` and
         ``validation_x`` share one panel.
     ax, figsize
@@ -83,6 +83,7 @@ def learning_curves(
     3
     """
     known = list(history)
+    names = [names] if isinstance(names, str) else names
     chosen = [name for name in known if name not in NOT_MONITORED] if names is None else list(names)
     chosen = chosen or ["samples_per_second"]
     for name in chosen:

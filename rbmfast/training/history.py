@@ -61,7 +61,7 @@ class History(dict[str, NDArray[Any]]):
         if row.keys() != set(self):
             raise ValueError(f"row must have the columns {', '.join(self)}, got {', '.join(row)}")
         for name, value in row.items():
-            self[name] = np.append(self[name], _column(name, [value]))
+            self[name] = _fixed(np.append(self[name], _column(name, [value])))
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """One column, a copy: int64 (epochs + 1,) for `epoch` and `exponent`, else float64."""
@@ -92,7 +92,7 @@ class History(dict[str, NDArray[Any]]):
             lines.append(f"stopped: {self.stopped}")
         return "\n".join(lines)
 
-    def plot(self, names: Iterable[str] | None = None, **how: Any) -> Figure:
+    def plot(self, names: str | Iterable[str] | None = None, **how: Any) -> Figure:
         """Draw learning curves: `rbmfast.plots.learning_curves`, which explains the arguments."""
         plots = importlib.import_module("rbmfast.plots")  # from above: it draws what is trained
         figure: Figure = plots.learning_curves(self, names, **how)
@@ -101,7 +101,13 @@ class History(dict[str, NDArray[Any]]):
 
 def _column(name: str, values: list[float]) -> NDArray[Any]:
     """int64 for `epoch` and `exponent`, else float64."""
-    return np.array(values, np.int64 if name in _INTEGERS else np.float64)
+    return _fixed(np.array(values, np.int64 if name in _INTEGERS else np.float64))
+
+
+def _fixed(column: NDArray[Any]) -> NDArray[Any]:
+    """Read-only: `values` and `items` hand out what is recorded, not copies."""
+    column.setflags(write=False)
+    return column
 
 
 def _cell(name: str, value: float) -> str:

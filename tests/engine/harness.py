@@ -185,7 +185,6 @@ def _stepped(step: Callable[..., None], p: Problem, n_moments: int, *settings: f
 
 Call = Callable[[Any, Any, Problem], Any]  # (engine or reference, its weights, operands) -> results
 CALLS: dict[str, Call] = {
-    "are_bits": lambda m, w, p: m.are_bits(p.v),
     "exponent": lambda m, w, p: m.exponent(p.W),
     "exponent from 11": lambda m, w, p: m.exponent(p.W, 11),
     "weights": lambda m, w, p: (w.exponent, w.shape),

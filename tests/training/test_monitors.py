@@ -224,3 +224,12 @@ def test_plot() -> None:
     assert history.plot(["seconds"]).axes[0].get_xlabel() == "epoch"
     with pytest.raises(ValueError, match="no column 'nothing'"):
         history.plot(["nothing"])
+
+
+def test_a_record_is_not_changed_through_what_it_hands_out() -> None:
+    history = rf.train(rf.RBM(4, 2, seed=0), np.eye(4), epochs=2, seed=1)
+    history["rate"][:] = 9  # a copy
+    for column in history.values():
+        with pytest.raises(ValueError, match="read-only"):
+            column[:] = 9
+    assert history["rate"].tolist()[1:] == [0.1, 0.1]
