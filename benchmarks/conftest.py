@@ -14,6 +14,12 @@ import rbmfast as rf
 from rbmfast.bench import NumpyRBM, Peer, Workload
 from rbmfast.bench.measure import REST, limited_threads
 
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Of pytest-xdist: none, as what is timed must not wait for others."""
+    return 0
+
+
 SHAPES = [(784, 500), (64, 128)]
 DENSITY = 0.13  # of ones in the data
 

@@ -36,6 +36,11 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("default" if fast else "thorough")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two processes for two CPUs; more than four would wait for the longest test."""
+    return min(os.cpu_count() or 1, 4)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _in_an_empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Leave the repository: Python subprocesses look for modules in the current folder first."""
