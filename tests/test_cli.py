@@ -983,6 +983,7 @@ SMALL = (
 )
 
 
+@pytest.mark.slow
 def test_bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(bench_command, "WORKLOADS", SMALL)
     before = rf.get_num_threads()

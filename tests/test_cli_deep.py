@@ -319,6 +319,7 @@ def test_options_are_checked_before_any_file_is_read(capsys: pytest.CaptureFixtu
         assert "No such file" not in fails(capsys, "train", "nothing", "-o", "n.dbn", *argv)
 
 
+@pytest.mark.slow
 def test_pictures_of_learning(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib")
     always = {"filters", "samples", "reconstructions"}

@@ -112,6 +112,7 @@ print("fine")
 """
 
 
+@pytest.mark.slow
 def test_every_exported_function(tmp_path: Path) -> None:
     for name, text in (("everything.pyx", EVERYTHING), ("setup.py", SETUP), ("compare.py", COMPARE)):
         (tmp_path / name).write_text(text)

@@ -34,6 +34,7 @@ def test_digits_prints_a_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert re.search(r"^rbmfast +\d\d\.\d %", capsys.readouterr().out, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_digits_by_deep_belief_networks(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

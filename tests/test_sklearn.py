@@ -493,6 +493,7 @@ def test_values_outside_teach_what_they_teach_in_scikit_learn() -> None:
 # --- Sparse and large data ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_sparse_data_is_never_dense_as_a_whole() -> None:
     X = sp.random(2000, 20_000, density=1e-3, format="csr", dtype=np.float32, random_state=0)
     X.data[:] = 1

@@ -129,6 +129,7 @@ def test_defaults_classify_digits(classifier: Any, scale: int) -> None:
     assert classifier.score(X_test, y_test) > 0.95
 
 
+@pytest.mark.slow
 def test_defaults_classify_small_tables() -> None:
     iris = load_iris(return_X_y=True)
     assert cross_val_score(DBNClassifier(random_state=0), *iris, cv=3).mean() >= 0.95
@@ -418,6 +419,7 @@ def test_hidden_units_are_dropped(generative: float) -> None:
 # --- Rows without a class ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_rows_without_a_class() -> None:
     """Three named rows and many without: as the library learns, and better than from the three alone."""
     X, y = rows(600, 24, noise=0.2)

@@ -34,6 +34,7 @@ def test_compare_isa() -> None:
     assert [line.split(",")[0] for line in lines if line[:1].isalpha()][1:] == list(paths)
 
 
+@pytest.mark.slow
 def test_compare_memory() -> None:
     text = printed("compare_memory.py", "--map-megabytes", "20", "--rows", "2000", "--units", "300")
     assert "memory map, 784 x 64" in text

@@ -334,6 +334,7 @@ def test_conservative_log_likelihood_in_blocks(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the published model")
+@pytest.mark.slow
 def test_published_model() -> None:
     """784 x 15 on MNIST, log Z = 215.138405: within 6 standard errors, both ways (false alarms: 1e-8)."""
     file = np.load(DATA / "salakhutdinov_murray_2008" / "mnistvh_15h.npz")

@@ -50,6 +50,7 @@ def test_it_follows_log_z() -> None:
     assert history["train_log_likelihood"][-1] > history["train_log_likelihood"][0] + 1
 
 
+@pytest.mark.slow
 def test_the_claimed_error_is_that_of_chains_that_remember() -> None:
     """The spread over 40 seeds is what is claimed within a half: false alarms of 1e-4."""
     rbm, _ = trained()

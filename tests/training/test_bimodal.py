@@ -30,6 +30,7 @@ def test_the_data_are_bimodal(example: Any) -> None:
     assert_allclose(np.sort(p)[-2:], 0.98**10 * np.array([0.2, 0.8]), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_pt_weighs_both_modes_and_cd_and_pcd_do_not(example: Any) -> None:
     table = example.results((0.5, 0.5), seeds=range(3), epochs=100)
     kl = {name: rows[:, 0].mean() for name, rows in table.items()}

@@ -168,6 +168,7 @@ def test_the_wake_phase_ascends_the_bound() -> None:
                 assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(gradient[at], abs=2e-5)
 
 
+@pytest.mark.slow
 def test_from_tied_weights_the_bound_rises(one_thread: None) -> None:
     dbn = network((4, 3, 4), scale=0.7)
     before = Exact(dbn).bound(SHARES)
