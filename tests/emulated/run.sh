@@ -6,7 +6,8 @@
 # What is missing here (an emulator, a compiler) is skipped in words. The last line is 'N passed, N failed'.
 set -u
 cd "$(dirname "$0")/../.."
-python=${1:-python3}
+python=$(type -P "${1:-python3}") # not the source folder, which has no engine, but what is installed
+python=$(cd "$(dirname "$python")" && pwd)/$(basename "$python")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 flags="-O2 -static -std=gnu11 -fno-math-errno -fno-trapping-math -fno-strict-aliasing -ffp-contract=off -Isrc"
@@ -71,7 +72,7 @@ available() { # what, command
 
 if [ "$(uname -m)" = x86_64 ] && available "x86-64 CPUs" qemu-x86_64; then
     build "${CC:-cc}" "$work/x86" -DEMULATED_X86 || ran 1 "x86-64: build"
-    "$python" -c 'import rbmfast' 2>/dev/null && installed=1 || { installed=; echo "skipped the package: not installed"; }
+    (cd "$work" && "$python" -c 'import rbmfast') 2>/dev/null && installed=1 || { installed=; echo "skipped the package: not installed"; }
     for cpu in Nehalem Haswell max; do
         # What QEMU 7.2 calls max has the paths of Haswell: minutes for the same tests
         [ $cpu = max ] || c_tests "x86-64 $cpu" "$work/x86" qemu-x86_64 -cpu $cpu
