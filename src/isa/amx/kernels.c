@@ -246,11 +246,11 @@ static inline void join_digits(const int32_t *sums, int n, int32_t *out, int ld)
 }
 
 #ifndef RBMK_EMULATE_TILES
-/* The words of four states that are not all off, and where in a column of tiles the digits lie that they meet. */
+/* The words of four states that are not all off, and which they are: a word meets 64 bytes of a column's digits. */
 typedef struct {
     int n;
     uint32_t *word;
-    int32_t *at;
+    int32_t *index;
 } words_on;
 
 static words_on find_words(left_tiles a, int row, void *scratch)
@@ -258,7 +258,7 @@ static words_on find_words(left_tiles a, int row, void *scratch)
     words_on on = {0, scratch, (int32_t *)scratch + a.tiles_across * TILE_ROWS};
     for (int i = 0; i < (int)a.tiles_across * TILE_ROWS; i++) {
         memcpy(on.word + on.n, left_at(a, row, 4 * i), sizeof *on.word);
-        on.at[on.n] = i * 64;
+        on.index[on.n] = i;
         on.n += on.word[on.n] != 0;
     }
     return on;
@@ -274,7 +274,7 @@ static inline __m512i digit_sum(words_on on, const uint8_t *digits)
         __m512i pairs = _mm512_setzero_si512();
         for (; i < end; i++)
             pairs = _mm512_add_epi16(pairs, _mm512_maddubs_epi16(_mm512_set1_epi32((int)on.word[i]),
-                                                                 _mm512_loadu_si512(digits + on.at[i])));
+                                                                 _mm512_loadu_si512(digits + (size_t)on.index[i] * 64)));
         sum = _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
     }
     return sum;
