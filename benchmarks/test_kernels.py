@@ -8,8 +8,8 @@ import numpy as np
 from scipy.special import expit
 
 from rbmfast import _engine as engine
-from rbmfast.random import Purpose
 from rbmfast.state import LearningState, UpdateSettings
+from rbmfast.streams import Purpose
 
 
 def test_affine_sigmoid(measure: Any, case: Any) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rbmfast import _engine as engine
-from rbmfast.random import check_integer
+from rbmfast.checks import check_integer
 from rbmfast.reference import STREAM_VERSION
 
 __all__ = [

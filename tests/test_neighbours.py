@@ -23,8 +23,8 @@ from golden.runs import CASES
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.random import Purpose
 from rbmfast.state import LearningState, UpdateSettings
+from rbmfast.streams import Purpose
 
 CASE = "PCD, everything"
 

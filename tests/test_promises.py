@@ -37,8 +37,8 @@ from golden.runs import CASES, MODEL_SEED, N_HIDDEN, SEED, Case, binary_rows, gr
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast import reference
-from rbmfast.random import Purpose
 from rbmfast.state import LearningState, UpdateSettings
+from rbmfast.streams import Purpose
 from rbmfast.training import gradient_statistics
 
 THREADS = (1, 2, 3, 7)

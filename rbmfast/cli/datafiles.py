@@ -22,8 +22,8 @@ from rbmfast import _engine as engine
 from rbmfast.cli.common import CommandError, did_you_mean
 from rbmfast.cli.tables import is_table, numbers, read_text
 from rbmfast.data import Grey8, Packed, Rows, as_rows
-from rbmfast.random import Purpose
 from rbmfast.reference import GREY, States
+from rbmfast.streams import Purpose
 
 I64 = NDArray[np.int64]
 

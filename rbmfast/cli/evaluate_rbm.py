@@ -27,8 +27,8 @@ from rbmfast.cli.report import Line, Report, data_line, line, mean_line, summary
 from rbmfast.data import Rows
 from rbmfast.likelihood import ChainDiagnostics, LogPartition, MeanLogLikelihood, SampleComparison
 from rbmfast.likelihood.comparison import means_of
-from rbmfast.random import Purpose
 from rbmfast.reference import GREY, States
+from rbmfast.streams import Purpose
 from rbmfast.units.base import F64
 
 if TYPE_CHECKING:

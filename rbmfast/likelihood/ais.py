@@ -12,8 +12,8 @@ from rbmfast.likelihood.acceptance import acceptance_ratio
 from rbmfast.likelihood.journey import Route, digest
 from rbmfast.likelihood.result import Z95, LogPartition, log_mean_exp
 from rbmfast.models.path import Path
-from rbmfast.random import Purpose
 from rbmfast.reference import F32, States
+from rbmfast.streams import Purpose
 from rbmfast.units import Unit
 from rbmfast.units.base import F64
 

@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp
 
+from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.likelihood._checks import check_states
 from rbmfast.likelihood.partition import log_partition
 from rbmfast.likelihood.result import Z95, LogPartition, as_log_partition, in_figures, log_mean_exp
 from rbmfast.models import DBN
 from rbmfast.models.passes import Pass, row_dot
 from rbmfast.models.stack import Numbers
-from rbmfast.random import MAX_ROW, Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import States
+from rbmfast.streams import MAX_ROW, Purpose
 from rbmfast.units.base import F64
 
 BLOCK_BYTES = 1 << 26

@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.likelihood._checks import check_rbm, check_states
 from rbmfast.likelihood.normal import check_finite_log_z
 from rbmfast.likelihood.result import log_mean_exp
 from rbmfast.likelihood.schedule import make_schedule
 from rbmfast.models import RBM
 from rbmfast.models.base_rates import make_path
-from rbmfast.random import MAX_ROW, Purpose, SeedLike, check_integer, check_seed
 from rbmfast.runtime import check_fits_memory
+from rbmfast.streams import MAX_ROW, Purpose
 from rbmfast.units.base import F64
 
 BLOCK_BYTES = 1 << 26

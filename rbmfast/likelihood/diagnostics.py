@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike
 from scipy import fft
 
 from rbmfast import _engine as engine
+from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.likelihood._checks import check_rbm
 from rbmfast.models import RBM
-from rbmfast.random import MAX_ROW, MAX_STEP, Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import GREY, States
 from rbmfast.runtime import check_fits_memory
+from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose
 from rbmfast.units.base import F64
 
 WINDOW = 5.0  # autocorrelations are summed up to so many autocorrelation times (Sokal's c)

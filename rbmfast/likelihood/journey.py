@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast.checks import check_integer, check_seed
 from rbmfast.container import JSON, read_file, write_file
 from rbmfast.files import blaming, entry
 from rbmfast.models.path import Path
-from rbmfast.random import Purpose, check_integer, check_seed
 from rbmfast.reference import F32, STREAM_VERSION, States
+from rbmfast.streams import Purpose
 from rbmfast.units.base import F64
 
 KIND = "annealing"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.files import FilePath, check_destination, check_path
 from rbmfast.likelihood import ais
 from rbmfast.likelihood._checks import check_rbm
@@ -21,9 +22,9 @@ from rbmfast.likelihood.samples import exact_samples
 from rbmfast.likelihood.schedule import make_schedule
 from rbmfast.models import RBM
 from rbmfast.models.base_rates import make_path
-from rbmfast.random import MAX_ROW, MAX_STEP, SeedLike, check_integer, check_seed
 from rbmfast.reference import States
 from rbmfast.runtime import check_fits_memory
+from rbmfast.streams import MAX_ROW, MAX_STEP
 
 METHODS = ("exact", "ais", "reverse_ais", "bracket")
 SAMPLE_STEPS = 1000  # of tempered chains, where exact samples cannot be had

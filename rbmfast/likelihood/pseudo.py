@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.likelihood._checks import check_rbm
 from rbmfast.models import RBM
-from rbmfast.random import Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import F32, GREY, States
+from rbmfast.streams import Purpose
 from rbmfast.units.base import F64
 
 BLOCK_NUMBERS = (

@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.likelihood._checks import check_rbm
 from rbmfast.likelihood.enumeration import Blocks, layer_to_enumerate
 from rbmfast.models import RBM
-from rbmfast.random import MAX_ROW, Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import States
 from rbmfast.runtime import check_fits_memory
+from rbmfast.streams import MAX_ROW, Purpose
 from rbmfast.units.base import F64
 
 # Half-steps of the random numbers.

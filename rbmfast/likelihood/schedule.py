@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rbmfast.models.path import Path
-from rbmfast.random import Purpose
 from rbmfast.reference import F32
+from rbmfast.streams import Purpose
 from rbmfast.units.base import F64
 
 SCHEDULES = ("linear", "adaptive")

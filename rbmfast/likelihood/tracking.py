@@ -17,8 +17,8 @@ from rbmfast.models import RBM
 from rbmfast.models.base_rates import make_path
 from rbmfast.models.path import Path
 from rbmfast.models.tempering import Ladder, check_betas
-from rbmfast.random import Purpose
 from rbmfast.reference import F32, States
+from rbmfast.streams import Purpose
 from rbmfast.units.base import F64
 
 EXACT_UNITS = 15  # of the smaller layer, up to which log Z is enumerated: a fraction of a second

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.models.passes import Pass
-from rbmfast.random import Purpose
 from rbmfast.reference import GREY, States
+from rbmfast.streams import Purpose
 from rbmfast.units.base import RowIds
 
 WORK = 10**10  # additions of one engine call at most: a fraction of a second, so that Ctrl-C is answered

@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import SeedLike, check_integer
 from rbmfast.container import JSON
 from rbmfast.data import Rows
 from rbmfast.models.labels import check_labels, one_hot
 from rbmfast.models.parameters import warn_if_coarse, weight_shape
 from rbmfast.models.passes import Pass
 from rbmfast.models.rbm import DEFAULT_UNIT, RBM, UnitLike, check_tempering, in_words
-from rbmfast.random import Purpose, SeedLike, check_integer
 from rbmfast.reference import F32, GREY, States, to_grey
+from rbmfast.streams import Purpose
 from rbmfast.units import Categorical, Mixed, Unit, described, get_unit
 from rbmfast.units.base import F64
 

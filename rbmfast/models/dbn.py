@@ -9,6 +9,7 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows, computed_rows
 from rbmfast.files import FilePath
@@ -20,9 +21,9 @@ from rbmfast.models.network import Network
 from rbmfast.models.rbm import BLOCK_BYTES, DEFAULT_UNIT, MAX_UNITS, RBM, UnitLike
 from rbmfast.models.stack import MAX_LAYERS, MEAN, Numbers, Stack, layer_seed
 from rbmfast.models.unroll import to_autoencoder, to_network
-from rbmfast.random import MAX_ROW, MAX_STEP, Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import F32, GREY, STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
+from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose
 from rbmfast.units import Categorical, Unit, get_unit
 from rbmfast.units.base import F64
 

@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows
 from rbmfast.files import FilePath
 from rbmfast.models.parameters import as_numbers, check_parameter
-from rbmfast.random import Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import F32, GREY, States
+from rbmfast.streams import Purpose
 
 MAX_LAYERS = 64  # that the counters of random numbers can tell apart
 MAX_UNITS = 2**31 - 1

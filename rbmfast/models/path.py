@@ -10,8 +10,8 @@ import numpy as np
 from rbmfast import _engine as engine
 from rbmfast.models.chains import WORK
 from rbmfast.models.passes import Pass
-from rbmfast.random import Purpose
 from rbmfast.reference import F32, States
+from rbmfast.streams import Purpose
 from rbmfast.units.base import F64, RowIds
 
 

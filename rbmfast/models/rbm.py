@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows
 from rbmfast.files import FilePath
@@ -25,9 +26,9 @@ from rbmfast.models.parameters import (
 from rbmfast.models.passes import Pass, row_dot
 from rbmfast.models.patterns import PatternCounts
 from rbmfast.models.tempering import ParallelTempering, check_betas
-from rbmfast.random import MAX_ROW, MAX_STEP, Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import F32, GREY, STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
+from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose
 from rbmfast.units import Unit, described, get_unit
 from rbmfast.units.base import F64
 

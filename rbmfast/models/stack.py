@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.data import Rows, computed_rows
 from rbmfast.models.passes import Pass
-from rbmfast.random import Purpose
 from rbmfast.reference import States
+from rbmfast.streams import Purpose
 from rbmfast.units.base import RowIds
 
 MAX_LAYERS = 63  # the random numbers have 6 bits for a layer

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.models.base_rates import Layers, make_path
 from rbmfast.models.parameters import as_numbers
 from rbmfast.models.path import Path
-from rbmfast.random import MAX_ROW, MAX_STEP, Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import F32, States
 from rbmfast.runtime import check_fits_memory
+from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose
 from rbmfast.units.base import F64
 
 I64 = NDArray[np.int64]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rbmfast.checks import SeedLike, check_integer
 from rbmfast.models.network import Dense, Network
 from rbmfast.models.rbm import RBM
-from rbmfast.random import SeedLike, check_integer
 from rbmfast.reference import F32
 from rbmfast.units import Unit
 

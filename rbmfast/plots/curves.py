@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rbmfast.checks import check_integer
 from rbmfast.models import PatternCounts
 from rbmfast.plots.figure import BLUE, GREEN, RED, YELLOW, set_title, subplots, tidy
-from rbmfast.random import check_integer
 from rbmfast.training import History
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rbmfast.checks import check_integer
 from rbmfast.data import as_rows
 from rbmfast.likelihood import ChainDiagnostics, autocorrelations
 from rbmfast.likelihood.comparison import covariances_of
 from rbmfast.likelihood.result import LogPartition, log_mean_exp
 from rbmfast.plots.figure import BLUE, RED, legend_below, set_title, subplots, tidy
-from rbmfast.random import check_integer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

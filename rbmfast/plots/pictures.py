@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rbmfast.checks import SeedLike, check_integer
 from rbmfast.models import RBM
 from rbmfast.plots.figure import DPI, matplotlib, set_title, subplots
-from rbmfast.random import SeedLike, check_integer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

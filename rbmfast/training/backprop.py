@@ -14,8 +14,8 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows, as_rows
 from rbmfast.models.labels import check_labels
 from rbmfast.models.network import ACTIVATIONS, BLOCK_ROWS, Network, means_of, one_thread, to_floats
-from rbmfast.random import Purpose
 from rbmfast.reference import F32, F64, U8, States
+from rbmfast.streams import Purpose
 from rbmfast.training.batches import I64
 from rbmfast.training.plan import digest
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from rbmfast.data import Rows
 from rbmfast.models import RBM
-from rbmfast.random import Purpose
 from rbmfast.reference import F32, States
 from rbmfast.state import Gradient
+from rbmfast.streams import Purpose
 from rbmfast.training.conditionals import Conditionals, RowIds
 from rbmfast.training.phases import contrast
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.random import Purpose
+from rbmfast.streams import Purpose
 
 I64 = NDArray[np.int64]
 

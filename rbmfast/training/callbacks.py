@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.random import check_integer
-from rbmfast.training._checks import check_flag, check_number
+from rbmfast.checks import check_flag, check_integer, check_number
 from rbmfast.training.history import History
 from rbmfast.training.versions import Model, get_parameters, set_parameters
 

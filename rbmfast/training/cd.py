@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from rbmfast.random import Purpose, check_integer
+from rbmfast.checks import check_integer
 from rbmfast.reference import F32, States
+from rbmfast.streams import Purpose
 from rbmfast.training.base import MAX_STEPS, Method
 from rbmfast.training.conditionals import Conditionals, RowIds
 

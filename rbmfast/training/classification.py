@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import check_number
 from rbmfast.data import Rows, as_rows
 from rbmfast.models import RBM
 from rbmfast.models.class_rbm import class_expectations, class_log_weights, softmax
-from rbmfast.random import Purpose
 from rbmfast.reference import F32, GREY, States, to_grey
 from rbmfast.state import Gradient
-from rbmfast.training._checks import check_number
+from rbmfast.streams import Purpose
 from rbmfast.training.base import Method
 from rbmfast.training.cd import CD
 from rbmfast.training.conditionals import Conditionals, RowIds

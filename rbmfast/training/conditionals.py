@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.models.passes import Pass
-from rbmfast.random import Purpose
 from rbmfast.reference import F32, States
+from rbmfast.streams import Purpose
 from rbmfast.units import Unit
 
 RowIds = int | NDArray[np.int64]  # number of the first row, or of each row: they choose the random numbers

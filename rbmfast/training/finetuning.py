@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike, NDArray
 
+from rbmfast.checks import SeedLike
 from rbmfast.files import FilePath, check_path
 from rbmfast.models import Network
 from rbmfast.models.network import one_thread
 from rbmfast.models.parameters import can_be_parameters
-from rbmfast.random import SeedLike
 from rbmfast.reference import F32
 from rbmfast.training.backprop import Backprop, Mean, mean_loss
 from rbmfast.training.batches import epoch_order, pieces

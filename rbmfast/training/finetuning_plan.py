@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rbmfast.checks import SeedLike, check_flag, check_integer, check_number, check_seed, refuse_share
 from rbmfast.data import Rows
 from rbmfast.files import check_destination
 from rbmfast.models import Network
-from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
 from rbmfast.reference import F64
-from rbmfast.training._checks import check_flag, check_number, refuse_share
+from rbmfast.streams import MAX_STEP
 from rbmfast.training.backprop import Targets, as_targets
 from rbmfast.training.callbacks import EarlyStopping
 from rbmfast.training.common import BasicPlan

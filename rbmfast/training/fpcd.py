@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rbmfast import _engine as engine
-from rbmfast.random import Purpose
+from rbmfast.checks import check_fraction, check_number
 from rbmfast.reference import F32, States
 from rbmfast.state import Gradient
-from rbmfast.training._checks import check_fraction, check_number
+from rbmfast.streams import Purpose
 from rbmfast.training.conditionals import Conditionals, RowIds, as_divergence
 from rbmfast.training.pcd import PCD
 

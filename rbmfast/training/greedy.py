@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rbmfast.checks import SeedLike, as_list, check_flag, check_integer, check_seed
 from rbmfast.container import JSON, read_file, write_file
 from rbmfast.data import Packed, Rows, as_rows, computed_rows
 from rbmfast.files import FilePath, blaming, check_destination, check_path, entry
 from rbmfast.models.dbn import DBN, I64
 from rbmfast.models.stack import MEAN, SAMPLE, Stack, layer_seed
-from rbmfast.random import Purpose, SeedLike, check_integer, check_seed
 from rbmfast.reference import STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
-from rbmfast.training._checks import as_list, check_flag
+from rbmfast.streams import Purpose
 from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.cd import CD

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast.checks import refuse_share
 from rbmfast.data import Rows, computed_rows
 from rbmfast.models import DBN
 from rbmfast.models.labels import check_labels
 from rbmfast.reference import States
-from rbmfast.training._checks import refuse_share
 from rbmfast.training.batches import I64
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from rbmfast.checks import SeedLike
 from rbmfast.files import FilePath, check_path
 from rbmfast.models import RBM
-from rbmfast.random import SeedLike
 from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback, Progress
 from rbmfast.training.cd import CD

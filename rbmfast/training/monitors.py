@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import check_fraction, check_integer
 from rbmfast.data import Rows
 from rbmfast.models import RBM, ClassRBM
 from rbmfast.models.tempering import MAX_REPLICAS
-from rbmfast.random import Purpose, check_integer
 from rbmfast.reference import GREY, MAX_BATCH, row_sums
-from rbmfast.training._checks import check_fraction
+from rbmfast.streams import Purpose
 
 I64 = NDArray[np.int64]
 States = NDArray[Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rbmfast.training._checks import check_number
+from rbmfast.checks import check_number
 from rbmfast.training.schedules import Schedule, as_schedule
 
 

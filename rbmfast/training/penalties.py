@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast.checks import as_list, check_fraction, check_number
 from rbmfast.state import UpdateSettings
-from rbmfast.training._checks import as_list, check_fraction, check_number
 
 F32 = NDArray[np.float32]
 

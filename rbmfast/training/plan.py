@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rbmfast.checks import SeedLike, as_list, check_flag, check_integer, check_seed, refuse_share
 from rbmfast.data import Rows
 from rbmfast.files import check_destination
 from rbmfast.models import RBM
-from rbmfast.random import MAX_STEP, SeedLike, check_integer, check_seed
 from rbmfast.reference import MAX_BATCH
 from rbmfast.state import UpdateSettings
-from rbmfast.training._checks import as_list, check_flag, refuse_share
+from rbmfast.streams import MAX_STEP
 from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.common import BasicPlan, describe

@@ -12,10 +12,10 @@ from rbmfast import _engine as engine
 from rbmfast.container import JSON
 from rbmfast.models import DBN, RBM
 from rbmfast.models.parameters import COARSE_EXPONENT, can_be_parameters, warn_of_large_weights
-from rbmfast.random import Purpose
 from rbmfast.reference import F32, MAX_EXPONENT, States, to_grey
 from rbmfast.runtime import warn
 from rbmfast.state import LearningState
+from rbmfast.streams import Purpose
 from rbmfast.training.batches import I64, epoch_order, pieces
 from rbmfast.training.common import Arrays, BasicRun, under
 from rbmfast.training.conditionals import Conditionals

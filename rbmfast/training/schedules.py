@@ -14,8 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.random import check_integer
-from rbmfast.training._checks import check_number
+from rbmfast.checks import check_integer, check_number
 
 F64 = NDArray[np.float64]
 

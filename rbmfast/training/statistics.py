@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.models import RBM
-from rbmfast.random import MAX_ROW, MAX_STEP, SeedLike, check_integer, check_seed
 from rbmfast.reference import F32, States
 from rbmfast.state import Statistics
+from rbmfast.streams import MAX_ROW, MAX_STEP
 from rbmfast.training.base import Method
 from rbmfast.training.cd import CD
 from rbmfast.training.conditionals import Conditionals

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rbmfast.checks import check_integer
 from rbmfast.models.base_rates import bias_of
 from rbmfast.models.path import Path
 from rbmfast.models.tempering import Ladder, check_betas
-from rbmfast.random import Purpose, check_integer
 from rbmfast.reference import F32, MAX_BATCH, States
+from rbmfast.streams import Purpose
 from rbmfast.training.base import MAX_STEPS, Method
 from rbmfast.training.conditionals import Conditionals, RowIds, as_divergence
 

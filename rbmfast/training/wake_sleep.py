@@ -11,14 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rbmfast import _engine as engine
+from rbmfast.checks import SeedLike
 from rbmfast.files import FilePath, check_path
 from rbmfast.models import DBN
 from rbmfast.models.labels import join, one_hot
 from rbmfast.models.passes import Pass
 from rbmfast.models.stack import Numbers
-from rbmfast.random import Purpose, SeedLike
 from rbmfast.reference import F32, States
 from rbmfast.state import Gradient, LearningState
+from rbmfast.streams import Purpose
 from rbmfast.training.base import Method
 from rbmfast.training.batches import I64
 from rbmfast.training.callbacks import Callback

@@ -73,7 +73,7 @@ class Unit(ABC):
         """Random states, of `dtype`, by 32-bit uniform random numbers of the shape of `x`."""
 
     def sample(self, x: F32, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> States:
-        """Random states, of `dtype`; the other arguments address the random numbers (`rbmfast.random`)."""
+        """Random states, of `dtype`; the other arguments address the random numbers (`rbmfast.streams`)."""
         n_rows, n_units = x.shape
         return self.draw(x, engine.uniform_u32(n_rows, n_units, seed, purpose, layer, step, rows))
 

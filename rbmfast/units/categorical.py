@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import check_integer
 from rbmfast.container import JSON
 from rbmfast.data import Rows
-from rbmfast.random import check_integer
 from rbmfast.reference import F32, GREY, U8, States, exp_negative, row_sums, to_grey
 from rbmfast.units.base import F64, Unit, rows_in_a_scan
 

@@ -15,7 +15,7 @@ import numpy as np
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.random import Purpose
+from rbmfast.streams import Purpose
 
 N_ROWS, N_VISIBLE, N_HIDDEN = 150, 100, 60
 BATCH_SIZE = 64  # the last batch has 22 rows

@@ -14,7 +14,7 @@ import rbmfast as rf
 from rbmfast.likelihood import exact_samples
 from rbmfast.likelihood.result import log_mean_exp
 from rbmfast.models.base_rates import make_path
-from rbmfast.random import Purpose
+from rbmfast.streams import Purpose
 
 DATA = Path(os.environ.get("RBMFAST_TEST_DATA", "no such folder"))
 pytestmark = [

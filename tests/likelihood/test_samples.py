@@ -16,7 +16,7 @@ import rbmfast as rf
 from rbmfast import reference
 from rbmfast.likelihood import exact_moments, exact_samples
 from rbmfast.likelihood.samples import _find, _uniform
-from rbmfast.random import Purpose
+from rbmfast.streams import Purpose
 from rbmfast.units import Bernoulli
 
 FALSE_ALARM = 1e-6

@@ -25,7 +25,7 @@ from rbmfast import _engine, reference
 from rbmfast.container import FileFormatError, read_file, write_file
 from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.models import DBN
-from rbmfast.random import MAX_ROW
+from rbmfast.streams import MAX_ROW
 
 ALARM = 1e-6
 N_SAMPLES = 20_000

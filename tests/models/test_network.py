@@ -15,7 +15,7 @@ import scipy.sparse as sp
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.container import FileFormatError, write_file
-from rbmfast.random import Purpose
+from rbmfast.streams import Purpose
 
 RNG = np.random.default_rng(0)
 BINARY = (RNG.random((30, 9)) < 0.4).astype(np.uint8)

@@ -11,7 +11,7 @@ from scipy.stats import chisquare, kstest
 import rbmfast as rf
 from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.models import PatternCounts
-from rbmfast.random import MAX_ROW, MAX_STEP
+from rbmfast.streams import MAX_ROW, MAX_STEP
 
 ALARM = 1e-6
 

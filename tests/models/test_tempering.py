@@ -20,7 +20,7 @@ from rbmfast import reference
 from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.models.base_rates import base_bias, make_path
 from rbmfast.models.tempering import Ladder, check_betas
-from rbmfast.random import MAX_ROW, Purpose
+from rbmfast.streams import MAX_ROW, Purpose
 
 ALARM = 1e-6
 

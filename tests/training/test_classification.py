@@ -17,8 +17,8 @@ from training.helpers import assert_same_bits, bits, everything
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.random import Purpose
 from rbmfast.state import Gradient
+from rbmfast.streams import Purpose
 from rbmfast.training import Conditionals, Method, gradient_statistics
 from rbmfast.training.monitors import Watched
 

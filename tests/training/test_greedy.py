@@ -21,7 +21,7 @@ from rbmfast.container import FileFormatError, read_file, write_file
 from rbmfast.data import as_rows
 from rbmfast.likelihood import log_probabilities
 from rbmfast.models import DBN
-from rbmfast.random import Purpose
+from rbmfast.streams import Purpose
 from rbmfast.training import greedy
 
 SIZES = (9, 7, 6, 5)

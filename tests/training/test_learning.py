@@ -170,7 +170,7 @@ def test_gaussian_units(method: Any, centered: bool, n_hidden: int) -> None:
 
 def test_gaussian_step_is_the_textbook_one() -> None:
     """One update of CD-1 by hand: float32 products, sampled visible units, hidden probabilities."""
-    from rbmfast.random import Purpose
+    from rbmfast.streams import Purpose
     from rbmfast.units import Bernoulli, Gaussian
 
     V = gaussian_toy(7)

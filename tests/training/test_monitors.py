@@ -13,7 +13,7 @@ from training.helpers import bits, random_rows
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.random import Purpose
+from rbmfast.streams import Purpose
 from rbmfast.training import Monitor, Watched
 
 X = random_rows(60, 9)

@@ -13,7 +13,7 @@ from training.helpers import StepCD, StepPCD, assert_same_bits, learn, random_ro
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.random import Purpose
+from rbmfast.streams import Purpose
 from rbmfast.training import run as run_module
 
 X = random_rows(47, 9)  # the last batch of ten has seven rows

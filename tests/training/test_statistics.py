@@ -113,7 +113,7 @@ def test_an_epoch_is_made_of_them(persistent: bool) -> None:
 
     chains = None
     if persistent:
-        from rbmfast.random import Purpose
+        from rbmfast.streams import Purpose
 
         v = engine.bernoulli(np.tile(mine.a, (5, 1)), 6, Purpose.CHAIN_START, 0, 0)
         x = engine.affine(engine.Weights(mine.W), v, mine.b)

@@ -17,7 +17,7 @@ from rbmfast import _engine as engine
 from rbmfast import reference
 from rbmfast.container import FileFormatError, read_file, write_file
 from rbmfast.likelihood import all_states, log_probabilities
-from rbmfast.random import Purpose
+from rbmfast.streams import Purpose
 from rbmfast.training import METHODS, Conditionals, gradient_statistics
 
 X = random_rows(47, 9)

@@ -25,8 +25,8 @@ import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.container import FileFormatError, read_file, write_file
 from rbmfast.likelihood import all_states
-from rbmfast.random import Purpose
 from rbmfast.reference import F32, States
+from rbmfast.streams import Purpose
 from rbmfast.training import Method, wake_sleep
 from rbmfast.training.conditionals import Conditionals, RowIds
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.testing import assert_array_equal
 
 from rbmfast import _engine as engine
-from rbmfast.random import Purpose
+from rbmfast.streams import Purpose
 from rbmfast.units import Bernoulli
 
 STREAM = (1, Purpose.GIBBS, 0, 5)

@@ -9,7 +9,7 @@ from scipy.stats import kstest
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.random import Purpose
+from rbmfast.streams import Purpose
 from rbmfast.units import Gaussian
 from rbmfast.units.gaussian import standard_normal
 

@@ -3,10 +3,37 @@
 from __future__ import annotations
 
 import numbers
+import operator
+import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+
+SeedLike = int | np.random.Generator | None
+
+
+def check_seed(seed: SeedLike, name: str = "seed") -> int:
+    """The 64-bit key of a seed: an int is itself, a Generator gives its next word, None asks the system."""
+    if seed is None:
+        return secrets.randbits(64)
+    if isinstance(seed, np.random.Generator):
+        return int(seed.integers(0, 2**64, dtype=np.uint64))
+    return check_integer(seed, name, low=0, high=2**64 - 1)
+
+
+def check_integer(value: object, name: str, low: int, high: int | None = None) -> int:
+    """`value` as an int within [low, high]; a clear error otherwise."""
+    allowed = f"an integer of at least {low}" if high is None else f"an integer from {low} to {high}"
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be {allowed}, got {value!r}")
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise TypeError(f"{name} must be {allowed}, got {value!r}") from None
+    if number < low or (high is not None and number > high):
+        raise ValueError(f"{name} must be {allowed}, got {number}")
+    return number
 
 
 def check_number(
