@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import check_integer
 
 RowIds = int | NDArray[np.int64]  # number of the first row, or of each row
 
@@ -106,3 +107,8 @@ class Stream(NamedTuple):
     def uniform(self, n_rows: int, n_units: int) -> NDArray[np.uint32]:
         """32 random bits for each unit of each row."""
         return engine.uniform_u32(n_rows, n_units, *self)
+
+
+def check_first_row(first_row: int, n_rows: int) -> int:
+    """The number of the first of `n_rows` rows in a larger whole; an error if there are not as many."""
+    return check_integer(first_row, "first_row", low=0, high=MAX_ROW + 1 - n_rows)

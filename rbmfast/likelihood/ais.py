@@ -13,7 +13,7 @@ from rbmfast.likelihood.journey import Route, digest
 from rbmfast.likelihood.result import Z95, LogPartition, log_mean_exp
 from rbmfast.models.path import Path
 from rbmfast.reference import F32, States
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Unit
 from rbmfast.units.base import F64
 
@@ -42,7 +42,7 @@ class Plan:
         purpose = Purpose.REVERSE_AIS if back else Purpose.AIS
         betas = np.ascontiguousarray(self.betas[::-1] if back else self.betas)
         origin = "drawn" if self.samples is None or not back else digest(self.samples)
-        route = Route(self.path, betas, self.n_chains, self.seed, purpose, origin)
+        route = Route(self.path, betas, self.n_chains, Stream(self.seed, purpose), origin)
         if self.resume is not None:
             route.take_up(self.resume)
         return route
@@ -51,7 +51,7 @@ class Plan:
 def forward(plan: Plan) -> LogPartition:
     """Log Z from chains led from independent units to the model (Salakhutdinov & Murray 2008)."""
     v, gained = plan.route(back=False).travel(
-        lambda: plan.path.start(plan.n_chains, plan.seed, Purpose.AIS), plan.checkpoint, plan.resume
+        lambda: plan.path.start(plan.n_chains, Stream(plan.seed, Purpose.AIS)), plan.checkpoint, plan.resume
     )
     z = estimate(plan.path.log_z0() + gained, "ais", v)
     return _one_sided(z, lower=z.value - MARKOV, upper=math.inf) if frozen(plan, v) else z

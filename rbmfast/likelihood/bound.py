@@ -14,10 +14,9 @@ from rbmfast.likelihood._checks import check_states
 from rbmfast.likelihood.partition import log_partition
 from rbmfast.likelihood.result import Z95, LogPartition, as_log_partition, in_figures, log_mean_exp
 from rbmfast.models import DBN
-from rbmfast.models.passes import Pass, row_dot
-from rbmfast.models.stack import Numbers
+from rbmfast.models.conditionals import Conditional, row_dot
 from rbmfast.reference import States
-from rbmfast.streams import MAX_ROW, Purpose
+from rbmfast.streams import MAX_ROW, Purpose, Stream
 from rbmfast.units.base import F64
 
 BLOCK_BYTES = 1 << 26
@@ -131,24 +130,24 @@ def log_likelihood_bound(
     size = max(1, BLOCK_BYTES // (8 * n_samples * sum(dbn.sizes)))
     for first, block in rows.blocks(size):
         v = np.repeat(block, n_samples, axis=0)
-        drawn = _log_weights(dbn, v, Numbers(key, Purpose.BOUND, 0, first * n_samples))
+        drawn = _log_weights(dbn, v, Stream(key, Purpose.BOUND, rows=first * n_samples))
         log_weights[first : first + len(block)] = drawn.reshape(len(block), n_samples)
     return _bound(log_weights, z)
 
 
-def _log_weights(dbn: DBN, v: States, numbers: Numbers) -> F64:
+def _log_weights(dbn: DBN, v: States, stream: Stream) -> F64:
     """Samples of log p*(v, h) - log q(h | v), the top RBM's p* not normalised: (n_rows,)."""
     total = np.zeros(len(v))
     stack, states = dbn._stack, v
     for layer in range(len(dbn) - 1):
         up, down = stack.up[layer], stack.down[layer]
-        h = numbers.draw(up, states, layer + 1)
+        h = up.sample(states, stream.on(layer + 1))
         total += _log_probability(down, h, states) - _log_probability(up, states, h)
         states = h
     return total + _top_log_weight(dbn, states)
 
 
-def _log_probability(way: Pass, given: States, states: States) -> F64:
+def _log_probability(way: Conditional, given: States, states: States) -> F64:
     """Log-probability of states of a pass's target layer, given states of its source: (n_rows,)."""
     x = way.input(given)
     own = -way.target.energy(states, way.bias) - way.target.log_normalizer(x, way.bias)

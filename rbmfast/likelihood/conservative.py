@@ -15,7 +15,7 @@ from rbmfast.likelihood.schedule import make_schedule
 from rbmfast.models import RBM
 from rbmfast.models.base_rates import make_path
 from rbmfast.runtime import check_fits_memory
-from rbmfast.streams import MAX_ROW, Purpose
+from rbmfast.streams import MAX_ROW, Purpose, Stream
 from rbmfast.units.base import F64
 
 BLOCK_BYTES = 1 << 26
@@ -82,13 +82,14 @@ def conservative_log_likelihood(
     key = check_seed(seed)
     path = make_path(rbm, base)
     betas = make_schedule(schedule, n_temperatures, path, key)
+    stream = Stream(key, Purpose.CONSERVATIVE)
     back = np.concatenate([betas[-1:], betas[::-1]])  # the first step is one of the model itself
 
     estimates = np.empty(rows.n_rows)
     size = max(1, BLOCK_BYTES // (n_chains * 4 * (rbm.n_visible + rbm.n_hidden)))
     for first, block in rows.blocks(size):
         v = np.repeat(block, n_chains, axis=0)
-        _, gained = path.anneal(v, np.zeros(len(v)), back, key, Purpose.CONSERVATIVE, 0, first * n_chains)
+        _, gained = path.anneal(v, np.zeros(len(v)), back, stream.from_row(first * n_chains))
         for i, chains in enumerate(gained.reshape(len(block), n_chains)):
             estimates[first + i] = log_mean_exp(chains)[0]
     return estimates - rbm.free_energy(rows) - path.log_z0()

@@ -16,7 +16,7 @@ from rbmfast.likelihood._checks import check_rbm
 from rbmfast.models import RBM
 from rbmfast.reference import GREY, States
 from rbmfast.runtime import check_fits_memory
-from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose
+from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream
 from rbmfast.units.base import F64
 
 WINDOW = 5.0  # autocorrelations are summed up to so many autocorrelation times (Sokal's c)
@@ -340,8 +340,8 @@ def _starts(rbm: RBM, start: Any, n_chains: int, seed: int) -> list[States]:
         block = rows.block(chosen)
         groups.append(block / np.float32(GREY) if rows.kind == "grey" else block)
         n_random -= len(chosen)
-    biases = np.tile(rbm.a, (n_random, 1))
-    groups.append(rbm.visible.sample(biases, seed, Purpose.SAMPLE_VISIBLE, 0, 0, n_chains - n_random))
+    stream = Stream(seed, Purpose.SAMPLE_VISIBLE, rows=n_chains - n_random)
+    groups.append(rbm._down.sample_alone(n_random, stream))
     return groups
 
 

@@ -16,7 +16,7 @@ from rbmfast.container import JSON, read_file, write_file
 from rbmfast.files import blaming, entry
 from rbmfast.models.path import Path
 from rbmfast.reference import F32, STREAM_VERSION, States
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.units.base import F64
 
 KIND = "annealing"
@@ -37,7 +37,7 @@ class Route:
         The models on the way.
     betas : float32 array (n,)
         The stops.
-    n_chains, seed, purpose
+    n_chains, stream
         How many chains, and their random numbers.
     origin : str
         Where the chains start: "drawn", or a digest of the states that were given.
@@ -46,8 +46,7 @@ class Route:
     path: Path
     betas: F32
     n_chains: int
-    seed: int
-    purpose: Purpose
+    stream: Stream
     origin: str = "drawn"
 
     def describe(self) -> dict[str, JSON]:
@@ -58,10 +57,10 @@ class Route:
             numbers.update(np.ascontiguousarray(array, "<f4").data)
         units = [self.path.down.target.name, self.path.up.target.name]
         return {
-            "direction": self.purpose.name,
+            "direction": Purpose(self.stream.purpose).name,
             "n_chains": self.n_chains,
             "temperatures": len(self.betas) - 1,
-            "seed": self.seed,
+            "seed": self.stream.seed,
             "units": ", ".join(units),
             MODEL: numbers.hexdigest(),
             SAMPLES: self.origin,
@@ -80,9 +79,7 @@ class Route:
         saved = time.monotonic()
         while at < len(self.betas) - 1:
             some = self.betas[at : at + n + 1]
-            v, log_weights = self.path.anneal(
-                v, log_weights, some, self.seed, self.purpose, FIRST_STEP + 2 * at
-            )
+            v, log_weights = self.path.anneal(v, log_weights, some, self.stream.after(FIRST_STEP + 2 * at))
             at += len(some) - 1
             if checkpoint is not None and time.monotonic() > saved + SECONDS:
                 self._save(checkpoint, at, v, log_weights)

@@ -7,14 +7,13 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.likelihood._checks import check_rbm
 from rbmfast.likelihood.enumeration import Blocks, layer_to_enumerate
 from rbmfast.models import RBM
 from rbmfast.reference import States
 from rbmfast.runtime import check_fits_memory
-from rbmfast.streams import MAX_ROW, Purpose
+from rbmfast.streams import MAX_ROW, Purpose, Stream
 from rbmfast.units.base import F64
 
 # Half-steps of the random numbers.
@@ -112,7 +111,7 @@ def exact_samples(
 
 def _uniform(n: int, key: int, row: int) -> F64:
     """Numbers from 0 up to, and without, 1, in multiples of 2**-53: (n,)."""
-    words = engine.uniform_u32(n, 2, key, Purpose.EXACT, 0, ENUMERATED, row).astype(np.uint64)
+    words = Stream(key, Purpose.EXACT, 0, ENUMERATED, row).uniform(n, 2).astype(np.uint64)
     bits = (words[:, 0] << np.uint64(32) | words[:, 1]) >> np.uint64(11)
     numbers: F64 = bits.astype(np.float64) * 2.0**-53
     return numbers
@@ -158,6 +157,7 @@ def _draw_other(rbm: RBM, drawn: States, key: int, row: int, up: bool) -> States
     """States of the other layer, given those of the enumerated one."""
     way = rbm._up if up else rbm._down
     other = np.empty((len(drawn), len(way.bias)), way.target.dtype)
+    stream = Stream(key, Purpose.EXACT, 0, OTHER, row)
     for first, end in rbm._spans(len(drawn)):
-        other[first:end] = way.sample(drawn[first:end], key, Purpose.EXACT, 0, OTHER, row + first)
+        other[first:end] = way.sample(drawn[first:end], stream.from_row(first))
     return other

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from rbmfast.models.path import Path
 from rbmfast.reference import F32
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.units.base import F64
 
 SCHEDULES = ("linear", "adaptive")
@@ -48,11 +48,12 @@ def _adapt(even: F64, path: Path, seed: int) -> F32:
     with them the chains, have the same bits everywhere.
     """
     pilot = np.linspace(0, 1, PILOT_STOPS + 1).astype(np.float32)
-    v = path.start(PILOT_CHAINS, seed, Purpose.PILOT)
+    stream = Stream(seed, Purpose.PILOT)
+    v = path.start(PILOT_CHAINS, stream)
     length = [0.0]
     for t in range(PILOT_STOPS):
         nothing = np.zeros(PILOT_CHAINS)
-        v, gained = path.anneal(v, nothing, pilot[t : t + 2], seed, Purpose.PILOT, 2 + 2 * t)
+        v, gained = path.anneal(v, nothing, pilot[t : t + 2], stream.after(2 + 2 * t))
         mean = math.fsum(gained) / PILOT_CHAINS
         deviation = math.sqrt(math.fsum((gained - mean) ** 2) / PILOT_CHAINS)
         length.append(length[-1] + deviation)

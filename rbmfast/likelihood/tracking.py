@@ -18,7 +18,7 @@ from rbmfast.models.base_rates import make_path
 from rbmfast.models.path import Path
 from rbmfast.models.tempering import Ladder, check_betas
 from rbmfast.reference import F32, States
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.units.base import F64
 
 EXACT_UNITS = 15  # of the smaller layer, up to which log Z is enumerated: a fraction of a second
@@ -57,7 +57,7 @@ class LogZTracker:
         if can_enumerate(rbm, EXACT_UNITS):
             return round(exact_log_z(rbm), 6), 0.0
         betas = check_betas(self.n_replicas)
-        ladder = Ladder(make_path(rbm), betas, seed, Purpose.TRACKING, Purpose.TRACKING_SWAP)
+        ladder = Ladder(make_path(rbm), betas, Stream(seed, Purpose.TRACKING), Purpose.TRACKING_SWAP)
         step = 2 * (FIRST_STEPS + number) * self.steps
         if "h" not in memory:
             v = ladder.start(self.n_chains, 0)

@@ -8,8 +8,8 @@ import numpy as np
 
 from rbmfast import _engine as engine
 from rbmfast.data import Grey8, Packed, Rows
+from rbmfast.models.conditionals import Conditional
 from rbmfast.models.parameters import check_parameter
-from rbmfast.models.passes import Pass
 from rbmfast.models.path import Path
 from rbmfast.reference import F32
 from rbmfast.runtime import warn
@@ -35,10 +35,10 @@ class Layers(Protocol):
         """Means of the training data, where they are known."""
 
     @property
-    def _up(self) -> Pass: ...
+    def _up(self) -> Conditional: ...
 
     @property
-    def _down(self) -> Pass: ...
+    def _down(self) -> Conditional: ...
 
 
 def base_bias(rbm: Layers, base: Any = None) -> F32:

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.checks import SeedLike, check_integer
+from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.container import JSON
 from rbmfast.data import Rows
+from rbmfast.models.conditionals import Conditional
 from rbmfast.models.labels import check_labels, one_hot
 from rbmfast.models.parameters import warn_if_coarse, weight_shape
-from rbmfast.models.passes import Pass
 from rbmfast.models.rbm import DEFAULT_UNIT, RBM, UnitLike, check_tempering, in_words
 from rbmfast.reference import F32, GREY, States, to_grey
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Categorical, Mixed, Unit, described, get_unit
 from rbmfast.units.base import F64
 
@@ -389,13 +389,13 @@ class ClassRBM(RBM):
             raise ValueError("method must be 'gibbs' where labels are given, got 'tempering'")
         n, steps, row, rows = self._check_sample(n, steps, first_row, start)
         fixed = check_labels(labels, n, self.n_classes, one_for_all=True)
-        chains = self._chains(seed, Purpose.FANTASY)
+        model = self._conditionals(Stream(check_seed(seed), Purpose.FANTASY))
         starts = (
             (first, self._with_labels(v, fixed[first : first + len(v)]))
-            for first, v in self._starts(chains, n, row, rows)
+            for first, v in self._starts(model, n, row, rows)
         )
         clamp = (np.arange(self.n_visible) >= self.n_features).astype(np.uint8)
-        v, h = self._run_chains(chains, starts, n, steps, 2, row, clamp)
+        v, h = self._run_chains(model.at(2, row), starts, n, steps, clamp)
         return (v, h) if return_hidden else v
 
     def _with_labels(self, v: States, labels: I64) -> States:
@@ -432,7 +432,7 @@ class ClassRBM(RBM):
 # --- What classes weigh, and what hidden units do under them -----------------------------------------------
 
 
-def class_log_weights(up: Pass, x: F32, d: F32) -> F64:
+def class_log_weights(up: Conditional, x: F32, d: F32) -> F64:
     """Log-weights (n_rows, n_classes) of the classes: d_k + sum_j softplus(x_j + U_kj) for Bernoulli units.
 
     `x` are the hidden units' total inputs from the features alone; U, the label's weights, are the last rows
@@ -445,7 +445,7 @@ def class_log_weights(up: Pass, x: F32, d: F32) -> F64:
     return np.stack(weights, axis=1)
 
 
-def class_expectations(up: Pass, x: F32, p: F32) -> tuple[States, NDArray[Any]]:
+def class_expectations(up: Conditional, x: F32, p: F32) -> tuple[States, NDArray[Any]]:
     """The hidden units' means where the classes have probabilities p, and class x hidden summed over rows.
 
     (n_rows, n_hidden) and (n_classes, n_hidden): 16-bit levels and int64 for hidden units with 0/1 states,

@@ -13,17 +13,17 @@ from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows, computed_rows
 from rbmfast.files import FilePath
-from rbmfast.models.chains import Chains
 from rbmfast.models.class_rbm import MAX_CLASSES, ClassRBM
+from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.labels import check_labels, join, one_hot
 from rbmfast.models.missing import check_mask, known_values, split_missing
 from rbmfast.models.network import Network
 from rbmfast.models.rbm import BLOCK_BYTES, DEFAULT_UNIT, MAX_UNITS, RBM, UnitLike
-from rbmfast.models.stack import MAX_LAYERS, MEAN, Numbers, Stack, layer_seed
+from rbmfast.models.stack import MAX_LAYERS, MEAN, Stack, layer_seed
 from rbmfast.models.unroll import to_autoencoder, to_network
 from rbmfast.reference import F32, GREY, STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
-from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose
+from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
 from rbmfast.units import Categorical, Unit, get_unit
 from rbmfast.units.base import F64
 
@@ -386,15 +386,15 @@ class DBN:
         """
         layer = self._check_layer(layer)
         rows = self._rows(V)
-        row = _check_first_row(first_row, rows.n_rows)
+        row = check_first_row(first_row, rows.n_rows)
         key, stack, way = check_seed(seed), self._stack, self._recognition[layer - 1]._up
 
         def answer(v: States, first: int) -> States:
-            numbers = Numbers(key, Purpose.DBN_UP, 0, row + first)
-            states = stack.sample_up(v, layer - 1, numbers)
+            stream = Stream(key, Purpose.DBN_UP, rows=row + first)
+            states = stack.sample_up(v, layer - 1, stream)
             if self._sees_labels(layer):
-                states = self._beside_drawn_labels(states, numbers)
-            return numbers.draw(way, states, layer)
+                states = self._beside_drawn_labels(states, stream)
+            return way.sample(states, stream.on(layer))
 
         return self._by_blocks(rows, answer)
 
@@ -459,10 +459,10 @@ class DBN:
         """
         layer, stack, key = self._check_layer(layer), self._stack, check_seed(seed)
         rows = self._rows(H, "H", layer)
-        row = _check_first_row(first_row, rows.n_rows)
+        row = check_first_row(first_row, rows.n_rows)
 
         def answer(h: States, first: int) -> States:
-            return stack.sample_down(h, layer, 0, Numbers(key, Purpose.DBN_DOWN, 0, row + first))
+            return stack.sample_down(h, layer, 0, Stream(key, Purpose.DBN_DOWN, rows=row + first))
 
         return self._by_blocks(rows, answer)
 
@@ -586,7 +586,7 @@ class DBN:
         """
         n = check_integer(n, "n", low=1, high=MAX_ROW + 1)
         steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2 - 1)
-        row = _check_first_row(first_row, n)
+        row = check_first_row(first_row, n)
         if last not in ("sample", "mean"):
             raise ValueError(f"last must be 'sample' or 'mean', got {last!r}")
         if return_labels and self.n_classes is None:
@@ -599,27 +599,28 @@ class DBN:
         check_fits_memory(n * self.n_visible * dtype.itemsize, f"a sample of n={n} states")
 
         stack, key = self._stack, check_seed(seed)
-        chains = Chains(self.top._up, self.top._down, key, Purpose.DBN_SAMPLE)
+        model = self.top._conditionals(Stream(key, Purpose.DBN_SAMPLE))
         V, y = np.empty((n, self.n_visible), dtype), np.empty(n, np.int64)
         for first, end in self._spans(n):
             here, ids = slice(first, end), row + np.arange(first, end)
             given = None if classes is None else classes[here]
-            v = self._begin(chains, ids, given, None if rows is None else rows.block(here))
-            v, h = chains.run(v, steps, 2, ids, self._clamp(v, given))
+            v = self._begin(model.at(0, ids), given, None if rows is None else rows.block(here))
+            v, h = model.at(2, ids).gibbs(v, steps, self._clamp(v, given))
             if self.n_classes is not None:
                 y[here] = v[:, stack.sizes[-2] :].argmax(axis=1)
-            V[here] = self._descend(stack, v, h, last, Numbers(key, Purpose.DBN_DOWN, 1, ids))
+            V[here] = self._descend(stack, v, h, last, Stream(key, Purpose.DBN_DOWN, 0, 1, ids))
         return (V, y) if return_labels else V
 
-    def _begin(self, chains: Chains, ids: I64, classes: I64 | None, visible: States | None) -> States:
+    def _begin(self, top: Conditionals, classes: I64 | None, visible: States | None) -> States:
         """States of the top RBM's visible layer, labels included, to start chains from."""
+        ids: Any = top.stream.rows
         if visible is None:
-            v = chains.start(ids)
+            v = top.down.sample_alone(len(ids), top.stream)
         else:
-            numbers = Numbers(chains.seed, Purpose.DBN_UP, 1, ids)
-            v = self._stack.sample_up(visible, len(self) - 1, numbers)
+            stream = Stream(top.stream.seed, Purpose.DBN_UP, 0, 1, ids)
+            v = self._stack.sample_up(visible, len(self) - 1, stream)
             if self.n_classes is not None and classes is None:
-                v = self._beside_drawn_labels(v, numbers)
+                v = self._beside_drawn_labels(v, stream)
         if self.n_classes is None or classes is None:
             return v
         units = self._stack.units(v, len(self) - 1)
@@ -633,15 +634,15 @@ class DBN:
         clamp[:, self.sizes[-2] :] = 1
         return clamp
 
-    def _descend(self, stack: Stack, v: States, h: States, last: str, numbers: Numbers) -> States:
+    def _descend(self, stack: Stack, v: States, h: States, last: str, stream: Stream) -> States:
         """Visible states or means from the last states of chains in the top RBM."""
         n = len(self)
         if n == 1:
             return stack.visible_means(h) if last == "mean" else stack.units(v, 0)
         v = stack.units(v, n - 1)
         if last == "mean":
-            return stack.visible_means(stack.sample_down(v, n - 1, 1, numbers))
-        return stack.sample_down(v, n - 1, 0, numbers)
+            return stack.visible_means(stack.sample_down(v, n - 1, 1, stream))
+        return stack.sample_down(v, n - 1, 0, stream)
 
     # --- Filling in --------------------------------------------------------------------------------------
 
@@ -703,7 +704,7 @@ class DBN:
         missing = self.visible.whole(check_mask(gaps, known.shape))
         self.visible.check_states(rows, "V", missing)
         steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2 - 1)
-        row = _check_first_row(first_row, rows.n_rows)
+        row = check_first_row(first_row, rows.n_rows)
         key = check_seed(seed)
 
         incomplete = np.flatnonzero(missing.any(axis=1))
@@ -721,33 +722,34 @@ class DBN:
         stack, top = self._stack, self.top._down
         grey = v.dtype == np.uint16
         scale = v.dtype.type(GREY if grey else 1)
-        numbers = Numbers(seed, Purpose.DBN_IMPUTE, 0, rows)
-        drawn = _from_bias(stack.down[0].target, stack.down[0].bias, numbers, 0)
-        labels = _from_bias(top.target, top.bias, numbers, len(self) - 1)[:, stack.sizes[-2] :]
+        stream = Stream(seed, Purpose.DBN_IMPUTE, rows=rows)
+        drawn = stack.down[0].sample_alone(len(v), stream)
+        labels = top.sample_alone(len(v), stream.on(len(self) - 1))[:, stack.sizes[-2] :]
         v = np.where(missing, stack.units(drawn, 0).astype(v.dtype) * scale, v)
         total, n_averaged = np.zeros(v.shape), steps - steps // 2
         for t in range(steps):
-            up, down = (Numbers(seed, Purpose.DBN_IMPUTE, 2 + 2 * t + i, rows) for i in (0, 1))
+            up = stream.after(2 + 2 * t)
+            down = up.after(1)
             h1, labels = self._sweep(stack, v, labels, up, down)
             if average and t >= steps - n_averaged:
                 total += stack.visible_means(h1)
-            drawn = stack.units(down.draw(stack.down[0], h1, 0), 0)
+            drawn = stack.units(stack.down[0].sample(h1, down), 0)
             v = np.where(missing, drawn.astype(v.dtype) * scale, v)
         if average:
             return (total / n_averaged).astype(np.float32)
         return v / np.float32(GREY) if grey else v
 
     def _sweep(
-        self, stack: Stack, v: States, labels: States, up: Numbers, down: Numbers
+        self, stack: Stack, v: States, labels: States, up: Stream, down: Stream
     ) -> tuple[States, States]:
         """From visible states to the top layer and back to layer 1; that layer's states, and the labels'."""
         n = len(self)
         states = stack.sample_up(v, n - 1, up)
-        h = up.draw(stack.up[-1], states if self.n_classes is None else join(states, labels), n)
+        h = stack.up[-1].sample(states if self.n_classes is None else join(states, labels), up.on(n))
         if n == 1:
-            both = down.draw(stack.down[0], h, 0)
+            both = stack.down[0].sample(h, down)
             return h, both[:, stack.sizes[0] :]
-        both = down.draw(stack.down[-1], h, n - 1)
+        both = stack.down[-1].sample(h, down.on(n - 1))
         labels = both[:, stack.sizes[-2] :]
         return stack.sample_down(stack.units(both, n - 1), n - 1, 1, down), labels
 
@@ -836,11 +838,10 @@ class DBN:
     def _beside_expected_labels(self, states: States) -> States:
         return join(states, self._label_unit.expectation(self._class_input(states)))
 
-    def _beside_drawn_labels(self, states: States, numbers: Numbers) -> States:
+    def _beside_drawn_labels(self, states: States, stream: Stream) -> States:
         """With labels drawn given the states, by numbers apart from those of the states."""
-        x, step = self._class_input(states), numbers.step + LABEL_STEPS
-        drawn = self._label_unit.sample(x, numbers.seed, numbers.purpose, len(self) - 1, step, numbers.rows)
-        return join(states, drawn)
+        own = stream.on(len(self) - 1).after(LABEL_STEPS)
+        return join(states, self._label_unit.sample(self._class_input(states), own))
 
     def _check_labels(self, labels: ArrayLike | None, n: int) -> I64 | None:
         """Class numbers (n,), or None."""
@@ -1091,13 +1092,3 @@ def _read_rbms(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], top:
         except (TypeError, ValueError) as error:
             raise type(error)(f"{name}: {error}") from error
     return rbms
-
-
-def _check_first_row(first_row: int, n_rows: int) -> int:
-    return check_integer(first_row, "first_row", low=0, high=MAX_ROW + 1 - n_rows)
-
-
-def _from_bias(unit: Unit, bias: F32, numbers: Numbers, layer: int) -> States:
-    """States of a layer drawn from its biases alone."""
-    x = np.tile(bias, (len(numbers.rows), 1))  # type: ignore[arg-type]
-    return unit.sample(x, numbers.seed, numbers.purpose, layer, numbers.step, numbers.rows)

@@ -8,11 +8,10 @@ from itertools import pairwise
 import numpy as np
 
 from rbmfast import _engine as engine
-from rbmfast.models.chains import WORK
-from rbmfast.models.passes import Pass
+from rbmfast.models.conditionals import WORK, Conditional
 from rbmfast.reference import F32, States
-from rbmfast.streams import Purpose
-from rbmfast.units.base import F64, RowIds
+from rbmfast.streams import Stream
+from rbmfast.units.base import F64
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Path:
 
     Attributes
     ----------
-    up, down : Pass
+    up, down : Conditional
         The conditional distributions of the model.
     base : float32 array (n_visible,)
         Visible bias at beta = 0.
@@ -36,8 +35,8 @@ class Path:
     operation by operation, so that every engine gives the same bits.
     """
 
-    up: Pass
-    down: Pass
+    up: Conditional
+    down: Conditional
     base: F32
 
     # --- The model at beta ---------------------------------------------------------------------------------
@@ -86,28 +85,17 @@ class Path:
 
     # --- Moving --------------------------------------------------------------------------------------------
 
-    def start(self, n: int, seed: int, purpose: Purpose, rows: RowIds = 0) -> States:
-        """Visible states drawn at beta = 0, with the random numbers of half-step 0: (n, n_visible)."""
-        return self.down.target.sample(np.tile(self.base, (n, 1)), seed, purpose, 0, 0, rows)
+    def start(self, n: int, stream: Stream) -> States:
+        """Visible states drawn at beta = 0: (n, n_visible)."""
+        return self.down.target.sample(np.tile(self.base, (n, 1)), stream)
 
-    def gibbs_step(
-        self, sent: F32, beta: float | F32, seed: int, purpose: Purpose, step: int, rows: RowIds = 0
-    ) -> tuple[States, States]:
+    def gibbs_step(self, sent: F32, beta: float | F32, stream: Stream) -> tuple[States, States]:
         """Hidden given visible states (of which `interaction` is given), and visible ones given them."""
-        h = self.up.target.sample(self.hidden_input(sent, beta), seed, purpose, 0, step, rows)
+        h = self.up.target.sample(self.hidden_input(sent, beta), stream)
         x = self.visible_input(self.down.send(h), beta)
-        return self.down.target.sample(x, seed, purpose, 0, step + 1, rows), h
+        return self.down.target.sample(x, stream.after(1)), h
 
-    def anneal(
-        self,
-        v: States,
-        log_weights: F64,
-        betas: F32,
-        seed: int,
-        purpose: Purpose,
-        first_step: int,
-        first_row: int = 0,
-    ) -> tuple[States, F64]:
+    def anneal(self, v: States, log_weights: F64, betas: F32, stream: Stream) -> tuple[States, F64]:
         """Move rows along `betas`: at each but the first, one Gibbs step of the model there.
 
         Parameters
@@ -118,8 +106,9 @@ class Path:
             What the rows have gathered so far.
         betas : float32 array (n,)
             In any order.
-        seed, purpose, first_step, first_row
-            Of the random numbers: half-steps ``first_step + 2 t`` and the next one at ``betas[t + 1]``.
+        stream : Stream
+            Random numbers: ``stream.step + 2 t`` and the next half-step at ``betas[t + 1]``; `stream.rows` is
+            the number of the first row.
 
         Returns
         -------
@@ -131,34 +120,21 @@ class Path:
         rows = max(1, WORK // (2 * self.up.W.size))
         n = max(1, rows // len(v))
         for at in range(0, len(betas) - 1, n):
-            some, step = betas[at : at + n + 1], first_step + 2 * at
+            some, here = betas[at : at + n + 1], stream.after(2 * at)
             parts = [
-                self._move(
-                    v[i : i + rows], log_weights[i : i + rows], some, seed, purpose, 0, step, first_row + i
-                )
+                self._move(v[i : i + rows], log_weights[i : i + rows], some, here.from_row(i))
                 for i in range(0, len(v), rows)
             ]
             v, log_weights = (np.concatenate(part) for part in zip(*parts, strict=True))
         return v, log_weights
 
-    def _move(
-        self,
-        v: States,
-        log_weights: F64,
-        betas: F32,
-        seed: int,
-        purpose: Purpose,
-        layer: int,
-        step: int,
-        row: int,
-    ) -> tuple[States, F64]:
+    def _move(self, v: States, log_weights: F64, betas: F32, stream: Stream) -> tuple[States, F64]:
         if self.up.source.fused and self.up.target.fused:
-            biases = self.down.bias, self.up.bias, self.base
-            draws = seed, purpose, layer, step, row
-            return engine.anneal(self.up.weights, *biases, v, log_weights, betas, *draws)
+            arrays = self.down.bias, self.up.bias, self.base, v, log_weights, betas
+            return engine.anneal(self.up.weights, *arrays, *stream)
         for t, (here, there) in enumerate(pairwise(betas)):
             sent = self.interaction(v)
             gain = self.log_weight(v, sent, there) - self.log_weight(v, sent, here)
             log_weights = log_weights + gain
-            v, _ = self.gibbs_step(sent, there, seed, purpose, step + 2 * t, row)
+            v, _ = self.gibbs_step(sent, there, stream.after(2 * t))
         return v, log_weights

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, overload
 
 import numpy as np
@@ -14,7 +15,7 @@ from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows
 from rbmfast.files import FilePath
-from rbmfast.models.chains import Chains
+from rbmfast.models.conditionals import Conditional, Conditionals, row_dot
 from rbmfast.models.missing import check_mask, known_values, split_missing
 from rbmfast.models.parameters import (
     Parameters,
@@ -23,12 +24,11 @@ from rbmfast.models.parameters import (
     warn_if_coarse,
     weight_shape,
 )
-from rbmfast.models.passes import Pass, row_dot
 from rbmfast.models.patterns import PatternCounts
 from rbmfast.models.tempering import ParallelTempering, check_betas
 from rbmfast.reference import F32, GREY, STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
-from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose
+from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
 from rbmfast.units import Unit, described, get_unit
 from rbmfast.units.base import F64
 
@@ -545,14 +545,12 @@ class RBM:
         )
 
     def _sample(
-        self, way: Pass, rows: Rows, purpose: Purpose, seed: SeedLike, first_row: int, first_step: int
+        self, way: Conditional, rows: Rows, purpose: Purpose, seed: SeedLike, first_row: int, first_step: int
     ) -> States:
-        row = _check_first_row(first_row, rows.n_rows)
+        row = check_first_row(first_row, rows.n_rows)
         step = check_integer(first_step, "first_step", low=0, high=MAX_STEP)
-        key = check_seed(seed)
-        return self._by_blocks(
-            rows, lambda states, first: way.sample(states, key, purpose, 0, step, row + first)
-        )
+        stream = Stream(check_seed(seed), purpose, 0, step, row)
+        return self._by_blocks(rows, lambda states, first: way.sample(states, stream.from_row(first)))
 
     # --- Chains ------------------------------------------------------------------------------------------
 
@@ -632,11 +630,10 @@ class RBM:
         """
         rows = self._visible_rows(V)
         steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2)
-        row = _check_first_row(first_row, rows.n_rows)
+        row = check_first_row(first_row, rows.n_rows)
         step = check_integer(first_step, "first_step", low=0, high=MAX_STEP - 2 * steps + 1)
-        chains = self._chains(seed, Purpose.GIBBS)
-        blocks = rows.blocks(self._block_rows)
-        v, h = self._run_chains(chains, blocks, rows.n_rows, steps, step, row)
+        model = self._conditionals(Stream(check_seed(seed), Purpose.GIBBS, 0, step, row))
+        v, h = self._run_chains(model, rows.blocks(self._block_rows), rows.n_rows, steps)
         return (v, h) if return_hidden else v
 
     @overload
@@ -751,9 +748,9 @@ class RBM:
             check_integer(first_row, "first_row", low=0, high=(MAX_ROW + 1) // len(ladder) - n)
             v, h = self._temper(n, steps, check_seed(seed), row, rows, ladder, base)
             return (v, h) if return_hidden else v
-        chains = self._chains(seed, Purpose.FANTASY)
-        starts = self._starts(chains, n, row, rows)
-        v, h = self._run_chains(chains, starts, n, steps, 2, row)  # half-step 0 is the start's
+        model = self._conditionals(Stream(check_seed(seed), Purpose.FANTASY))
+        starts = self._starts(model, n, row, rows)
+        v, h = self._run_chains(model.at(2, row), starts, n, steps)  # half-step 0 is the start's
         return (v, h) if return_hidden else v
 
     def _check_sample(
@@ -761,7 +758,7 @@ class RBM:
     ) -> tuple[int, int, int, Rows | None]:
         n = check_integer(n, "n", low=1, high=MAX_ROW + 1)
         steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2)
-        row = _check_first_row(first_row, n)
+        row = check_first_row(first_row, n)
         size = self.visible.dtype.itemsize * self.n_visible + self.hidden.dtype.itemsize * self.n_hidden
         check_fits_memory(n * size, f"a sample of n={n} states")
         rows = None if start is None else self._visible_rows(start, "start")
@@ -769,11 +766,14 @@ class RBM:
             raise ValueError(f"start must have n={n} rows, got {rows.n_rows}")
         return n, steps, row, rows
 
-    def _starts(self, chains: Chains, n: int, row: int, rows: Rows | None) -> Iterator[tuple[int, States]]:
+    def _starts(
+        self, model: Conditionals, n: int, row: int, rows: Rows | None
+    ) -> Iterator[tuple[int, States]]:
         """Blocks of states for n chains to start from: given rows, or draws."""
         if rows is not None:
             return rows.blocks(self._block_rows)
-        return ((first, chains.start(row + np.arange(first, end))) for first, end in self._spans(n))
+        alone, stream = model.down.sample_alone, model.stream.at(0, row)
+        return ((first, alone(end - first, stream.from_row(first))) for first, end in self._spans(n))
 
     def _temper(
         self, n: int, steps: int, seed: int, row: int, start: Rows | None, betas: F32, base: Any
@@ -792,12 +792,10 @@ class RBM:
 
     def _run_chains(
         self,
-        chains: Chains,
+        model: Conditionals,
         blocks: Iterable[tuple[int, States]],
         n: int,
         steps: int,
-        first_step: int,
-        first_row: int,
         clamp: NDArray[np.uint8] | None = None,
     ) -> tuple[States, States]:
         v = np.empty((n, self.n_visible), self.visible.dtype)
@@ -805,7 +803,8 @@ class RBM:
         for first, start in blocks:
             here = slice(first, first + len(start))
             held = None if clamp is None else np.broadcast_to(clamp, start.shape)
-            last, h[here] = chains.run(start, steps, first_step, first_row + first, held)
+            stream = model.stream.from_row(first)
+            last, h[here] = replace(model, stream=stream).gibbs(start, steps, held)
             v[here] = last // GREY if last.dtype == np.uint16 else last  # only if clamped from grey levels
         return v, h
 
@@ -898,40 +897,40 @@ class RBM:
         missing = self.visible.whole(check_mask(gaps, known.shape))
         self.visible.check_states(rows, "V", missing)
         steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2 - 1)
-        row = _check_first_row(first_row, rows.n_rows)
-        chains = self._chains(seed, Purpose.IMPUTE)
+        row = check_first_row(first_row, rows.n_rows)
+        model = self._conditionals(Stream(check_seed(seed), Purpose.IMPUTE))
 
         incomplete = np.flatnonzero(missing.any(axis=1))
         for first, end in self._spans(len(incomplete)):
             here = incomplete[first:end]
             gaps = missing[here]
-            fill = self._fill_in(chains, rows.block(here), gaps, steps, row + here, average)
+            fill = self._fill_in(model.at(0, row + here), rows.block(here), gaps, steps, average)
             known[here] = np.where(gaps, fill, known[here])
         return known
 
     def _fill_in(
         self,
-        chains: Chains,
+        model: Conditionals,
         v: States,
         missing: NDArray[np.bool_],
         steps: int,
-        rows: NDArray[np.int64],
         average: bool,
     ) -> NDArray[Any]:
         """Numbers for the missing entries of a block (others are not to be used)."""
         clamp = np.logical_not(missing).view(np.uint8)
         scale = GREY if v.dtype == np.uint16 else 1
-        v = np.where(missing, chains.start(rows).astype(v.dtype) * v.dtype.type(scale), v)
+        drawn = model.down.sample_alone(len(v), model.stream)
+        v = np.where(missing, drawn.astype(v.dtype) * v.dtype.type(scale), v)
         if not average:
-            v, _ = chains.run(v, steps, 2, rows, clamp)
+            v, _ = model.at(2).gibbs(v, steps, clamp)
             return v if scale == 1 else v / np.float32(scale)
 
         burn_in = steps // 2
-        v, _ = chains.run(v, burn_in, 2, rows, clamp) if burn_in else (v, v)
+        v, _ = model.at(2).gibbs(v, burn_in, clamp) if burn_in else (v, v)
         total = np.zeros(v.shape)
         for t in range(burn_in, steps):
-            v, h = chains.run(v, 1, 2 + 2 * t, rows, clamp)
-            total += chains.down.mean(h)
+            v, h = model.at(2 + 2 * t).gibbs(v, 1, clamp)
+            total += model.down.mean(h)
         return (total / (steps - burn_in)).astype(np.float32)
 
     # --- Counting ----------------------------------------------------------------------------------------
@@ -996,12 +995,12 @@ class RBM:
                 f"patterns can be counted in layers of up to {MAX_PATTERN_UNITS} units with 0/1 states; "
                 f"the {layer} layer has {len(bias)} {unit.name} units"
             )
-        key = check_seed(seed)
+        stream = Stream(check_seed(seed), Purpose.PATTERN_COUNTS)
 
         counts = np.zeros(n_patterns, np.int64)
         for first, end in self._spans(n_samples):
             repeated = np.repeat(x, end - first, axis=0)
-            states = unit.sample(repeated, key, Purpose.PATTERN_COUNTS, 0, 0, first)
+            states = unit.sample(repeated, stream.from_row(first))
             counts += np.bincount(unit.state_numbers(states), minlength=n_patterns)
 
         patterns = unit.states(len(bias), np.arange(n_patterns))
@@ -1116,19 +1115,17 @@ class RBM:
         return self._down.input(h)
 
     @property
-    def _up(self) -> Pass:
-        return self._pass(up=True, bias=self._parameters.b)
+    def _up(self) -> Conditional:
+        p = self._parameters
+        return Conditional(self.visible, self.hidden, p.weights, p.W, p.b, up=True)
 
     @property
-    def _down(self) -> Pass:
-        return self._pass(up=False, bias=self._parameters.a)
+    def _down(self) -> Conditional:
+        p = self._parameters
+        return Conditional(self.hidden, self.visible, p.weights, p.W, p.a, up=False)
 
-    def _pass(self, up: bool, bias: F32) -> Pass:
-        source, target = (self.visible, self.hidden) if up else (self.hidden, self.visible)
-        return Pass(source, target, self._parameters.weights, self._parameters.W, bias, up)
-
-    def _chains(self, seed: SeedLike, purpose: Purpose) -> Chains:
-        return Chains(self._up, self._down, check_seed(seed), purpose)
+    def _conditionals(self, stream: Stream) -> Conditionals:
+        return Conditionals(self._up, self._down, stream)
 
     def _visible_rows(self, V: Any, name: str = "V") -> Rows:
         return self.visible.rows(V, self.n_visible, name, compact=True)
@@ -1148,7 +1145,7 @@ class RBM:
         return ((first, min(first + size, n)) for first in range(0, n, size))
 
     def _input_blocks(self, rows: Rows, size: int) -> Iterator[tuple[int, Any]]:
-        """Blocks of visible states for `Pass.input`: CSR where that takes less time; then more rows fit."""
+        """Blocks of visible states: CSR matrices where that takes less time; then more rows fit."""
         if rows.stored is None or rows.stored * self.n_hidden > SPARSE * rows.n_rows * self.n_visible:
             return rows.blocks(size)
         return rows.sparse_blocks(max(1, size * (self.n_visible + self.n_hidden) // (2 * self.n_hidden)))
@@ -1183,10 +1180,6 @@ def in_words(**units: Unit) -> str:
         for layer, name in descriptions.items()
         if name != DEFAULT_UNIT
     )
-
-
-def _check_first_row(first_row: int, n_rows: int) -> int:
-    return check_integer(first_row, "first_row", low=0, high=MAX_ROW + 1 - n_rows)
 
 
 def check_tempering(method: object, *its_arguments: object) -> bool:

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import Rows, computed_rows
-from rbmfast.models.passes import Pass
+from rbmfast.models.conditionals import Conditional
 from rbmfast.reference import States
-from rbmfast.streams import Purpose
-from rbmfast.units.base import RowIds
+from rbmfast.streams import Purpose, Stream
 
 MAX_LAYERS = 63  # the random numbers have 6 bits for a layer
 
@@ -22,38 +21,25 @@ SAMPLE = "samples"
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """Random numbers for the layers of a network: each draws with its own number, 0 being the visible one."""
-
-    seed: int
-    purpose: Purpose
-    step: int
-    rows: RowIds
-
-    def draw(self, way: Pass, states: States, layer: int) -> States:
-        """Random states of `layer`, which `way` leads to."""
-        return way.sample(states, self.seed, self.purpose, layer, self.step, self.rows)
-
-
-@dataclass(frozen=True)
 class Stack:
     """The conditional distributions of all layers: a snapshot, which later learning does not change.
 
     A layer's states may be expectations: grey levels of 16 bits for exact units, as in `RBM.reconstruct`.
+    Each layer draws by its own number in the stream, 0 being the visible one.
 
     Attributes
     ----------
-    up : tuple of Pass
+    up : tuple of Conditional
         ``up[i]`` leads from layer i to layer i + 1.
-    down : tuple of Pass
+    down : tuple of Conditional
         ``down[i]`` leads back. The last one may answer with more units than the layer has: with labels, which
         the methods here leave out.
     sizes : tuple of int
         Units in each layer.
     """
 
-    up: tuple[Pass, ...]
-    down: tuple[Pass, ...]
+    up: tuple[Conditional, ...]
+    down: tuple[Conditional, ...]
     sizes: tuple[int, ...]
 
     def mean_up(self, states: Any, to: int, start: int = 0) -> States:
@@ -63,10 +49,10 @@ class Stack:
         result: States = states
         return result
 
-    def sample_up(self, states: States, to: int, numbers: Numbers, start: int = 0) -> States:
+    def sample_up(self, states: States, to: int, stream: Stream, start: int = 0) -> States:
         """States of layer `to` drawn layer by layer, given states of layer `start`."""
         for i in range(start, to):
-            states = numbers.draw(self.up[i], states, i + 1)
+            states = self.up[i].sample(states, stream.on(i + 1))
         return states
 
     def mean_down(self, states: States, layer: int, to: int) -> States:
@@ -75,10 +61,10 @@ class Stack:
             states = self.units(self.down[i].expectation(states), i)
         return states
 
-    def sample_down(self, states: States, layer: int, to: int, numbers: Numbers) -> States:
+    def sample_down(self, states: States, layer: int, to: int, stream: Stream) -> States:
         """States of layer `to` drawn layer by layer, given states of a `layer` above."""
         for i in reversed(range(to, layer)):
-            states = self.units(numbers.draw(self.down[i], states, i), i)
+            states = self.units(self.down[i].sample(states, stream.on(i)), i)
         return states
 
     def visible_means(self, states: States) -> States:
@@ -116,7 +102,7 @@ class Stack:
                 return self.mean_up(states, layer, start)
             numbers = np.arange(*index.indices(rows.n_rows)) if isinstance(index, slice) else index
             ids = numbers.astype(np.int64, copy=False)
-            return self.sample_up(states, layer, Numbers(seed, Purpose.GREEDY, step, ids), start)
+            return self.sample_up(states, layer, Stream(seed, Purpose.GREEDY, 0, step, ids), start)
 
         unit = self.up[layer - 1].target
         dtype = np.dtype(np.uint16) if activations == MEAN and unit.exact else unit.dtype

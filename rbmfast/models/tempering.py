@@ -15,7 +15,7 @@ from rbmfast.models.parameters import as_numbers
 from rbmfast.models.path import Path
 from rbmfast.reference import F32, States
 from rbmfast.runtime import check_fits_memory
-from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose
+from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream
 from rbmfast.units.base import F64
 
 I64 = NDArray[np.int64]
@@ -54,40 +54,36 @@ class Ladder:
         The models.
     betas : float32 array (n_replicas,)
         Rising from 0 to 1.
-    seed : int
-        Of the random numbers.
-    purpose, swaps : Purpose
-        Of the random numbers of the Gibbs steps and of the swaps. Both have the row chain * n_replicas +
-        replica (for a swap: the lower replica), so that chains may be cut into parts.
-    layer : int, default 0
-        Of the random numbers of Gibbs steps and swaps.
+    stream : Stream
+        Random numbers of the Gibbs steps.
+    swaps : Purpose
+        Of the random numbers of the swaps. Both have the row chain * n_replicas + replica (for a swap: the
+        lower replica), so that chains may be cut into parts.
     """
 
     path: Path
     betas: F32
-    seed: int
-    purpose: Purpose
+    stream: Stream
     swaps: Purpose
-    layer: int = 0
 
     def start(self, n_chains: int, first_chain: int) -> States:
         """Visible states drawn at beta = 0, for all replicas, with the random numbers of half-step 0."""
         rows = self._rows(np.arange(len(self.betas)), n_chains, first_chain)
-        v = self.path.start(len(rows), self.seed, self.purpose, rows)
+        v = self.path.start(len(rows), self.stream.at(0, rows))
         return v.reshape(len(self.betas), n_chains, -1)
 
     def hidden(self, v: States, sent: F32, step: int, first_chain: int) -> States:
         """Hidden states given visible ones (of which `sent` is the interaction), each at its beta."""
         rows = self._rows(np.arange(len(self.betas)), v.shape[1], first_chain)
         x = self.path.hidden_input(_flat(sent), self._column(v.shape[1]))
-        h = self.path.up.target.sample(x, self.seed, self.purpose, self.layer, step, rows)
+        h = self.path.up.target.sample(x, self.stream.at(step, rows))
         return h.reshape(*v.shape[:2], -1)
 
     def visible(self, h: States, step: int, first_chain: int) -> tuple[States, F32]:
         """Visible states given hidden ones, each at its beta; and what they send: all in two passes."""
         rows = self._rows(np.arange(len(self.betas)), h.shape[1], first_chain)
         x = self.path.visible_input(self.path.down.send(_flat(h)), self._column(h.shape[1]))
-        v = self.path.down.target.sample(x, self.seed, self.purpose, self.layer, step, rows)
+        v = self.path.down.target.sample(x, self.stream.at(step, rows))
         return v.reshape(*h.shape[:2], -1), self.path.interaction(v).reshape(*h.shape[:2], -1)
 
     def step(self, h: States, step: int, first_chain: int) -> tuple[States, F32, States, NDArray[np.bool_]]:
@@ -133,7 +129,7 @@ class Ladder:
         low = self.pairs(step)
         gain = self._gains(v, sent, low)
         numbers = self._rows(low, v.shape[1], first_chain)
-        bits = engine.uniform_u32(len(numbers), 1, self.seed, self.swaps, self.layer, step, numbers)
+        bits = self.stream._replace(purpose=self.swaps).at(step, numbers).uniform(len(numbers), 1)
         u: F32 = ((bits + 0.5) * 2.0**-32).astype(np.float32)  # never 0; if it is 1, then its logarithm is 0
         accepted = np.zeros((len(self.betas) - 1, v.shape[1]), np.bool_)
         accepted[low] = engine.log(u).reshape(len(low), -1) <= gain[low] + gain[low + 1]
@@ -274,7 +270,7 @@ class ParallelTempering:
         first_row = check_integer(first_row, "first_row", low=0, high=limit - n_chains)
         path = make_path(rbm, base)
         self._record = record
-        self._ladder = Ladder(path, ladder, check_seed(seed), Purpose.TEMPERING, Purpose.SWAP)
+        self._ladder = Ladder(path, ladder, Stream(check_seed(seed), Purpose.TEMPERING), Purpose.SWAP)
         self._begin(n_chains, first_row, None if start is None else self._check_start(start, n_chains))
 
     def _check_start(self, start: Any, n_chains: int) -> States:

@@ -14,7 +14,7 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows, as_rows
 from rbmfast.likelihood.enumeration import can_enumerate
 from rbmfast.likelihood.tracking import EXACT_UNITS
-from rbmfast.models.passes import row_dot
+from rbmfast.models.conditionals import row_dot
 from rbmfast.reference import F32
 from rbmfast.sklearn.compat import check_finite
 from rbmfast.units.base import F64, rows_in_a_scan

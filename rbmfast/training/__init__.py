@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from rbmfast.models.conditionals import Conditionals
 from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback, EarlyStopping, Progress
 from rbmfast.training.cd import CD
 from rbmfast.training.classification import Discriminative, Hybrid
-from rbmfast.training.conditionals import Conditionals
 from rbmfast.training.finetuning import fine_tune
 from rbmfast.training.fpcd import FPCD
 from rbmfast.training.greedy import pretrain

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from rbmfast.data import Rows
 from rbmfast.models import RBM
+from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, States
 from rbmfast.state import Gradient
 from rbmfast.streams import Purpose
-from rbmfast.training.conditionals import Conditionals, RowIds
 from rbmfast.training.phases import contrast
 
 MAX_STEPS = 2**31 - 1  # Gibbs steps in an update
@@ -73,37 +73,31 @@ class Method(ABC):
         v: States,
         x: F32,
         chains: States | None,
-        step: int,
-        rows: RowIds,
         weights: NDArray[np.float64] | None = None,
     ) -> Gradient:
         """What an update learns: by default, how the data differ from samples of the model.
 
         The arguments are those of `negative_phase`, and the weights of the batch's rows, if any.
         """
-        samples = self.negative_phase(model, v, x, chains, step, rows)
+        samples = self.negative_phase(model, v, x, chains)
         return contrast(model, data=(v, x), samples=samples, weights=weights)
 
     def negative_phase(
-        self, model: Conditionals, v: States, x: F32, chains: States | None, step: int, rows: RowIds
+        self, model: Conditionals, v: States, x: F32, chains: States | None
     ) -> tuple[States, F32]:
         """Draw samples of the model.
 
         Parameters
         ----------
         model : Conditionals
-            The current model.
+            The current model; its random numbers begin at the first half-step of this update, and are those
+            of the rows' numbers in the data set, or of the persistent chains.
         v : array (n_rows, n_visible)
             The batch: visible states of the data.
         x : float32 array (n_rows, n_hidden)
             The hidden units' total inputs from `v`.
         chains : array (n_chains * replicas, n_hidden) or None
             Hidden states of the persistent chains, to be advanced in place.
-        step : int
-            The first half-step of this update.
-        rows : int or int64 array
-            For the random numbers: the data-set numbers of the rows, or the number of the first persistent
-            chain.
 
         Returns
         -------
@@ -136,6 +130,5 @@ class Method(ABC):
 
     def start_chains(self, model: Conditionals, n_chains: int) -> States:
         """Hidden states for new chains: visible units drawn from their biases, hidden units from these."""
-        x = np.tile(model.down.bias, (n_chains, 1))
-        v = model.down.target.sample(x, model.seed, model.purpose, model.layer, 0, 0)
-        return model.sample_hidden(model.hidden_input(v), step=1, rows=0)
+        v = model.down.sample_alone(n_chains, model.stream)
+        return model.sample_hidden(model.up.input(v), 1)

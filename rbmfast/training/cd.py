@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rbmfast.checks import check_integer
+from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, States
 from rbmfast.streams import Purpose
 from rbmfast.training.base import MAX_STEPS, Method
-from rbmfast.training.conditionals import Conditionals, RowIds
 
 
 @dataclass(frozen=True)
@@ -44,11 +44,11 @@ class CD(Method):
         object.__setattr__(self, "k", check_integer(self.k, "k", low=1, high=MAX_STEPS))
 
     def negative_phase(
-        self, model: Conditionals, v: States, x: F32, chains: States | None, step: int, rows: RowIds
+        self, model: Conditionals, v: States, x: F32, chains: States | None
     ) -> tuple[States, F32]:
         """See `Method.negative_phase`."""
         for i in range(self.k):
-            h = model.sample_hidden(x, step + 2 * i, rows)
-            v = model.sample_visible(h, step + 2 * i + 1, rows)
-            x = model.hidden_input(v)
+            h = model.sample_hidden(x, 2 * i)
+            v = model.sample_visible(h, 2 * i + 1)
+            x = model.up.input(v)
         return v, x

@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast import _engine as engine
 from rbmfast.checks import check_number
 from rbmfast.data import Rows, as_rows
 from rbmfast.models import RBM
 from rbmfast.models.class_rbm import class_expectations, class_log_weights, softmax
+from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, GREY, States, to_grey
 from rbmfast.state import Gradient
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.training.base import Method
 from rbmfast.training.cd import CD
-from rbmfast.training.conditionals import Conditionals, RowIds
 from rbmfast.training.phases import contrast, difference, hidden_means
 from rbmfast.units import Categorical
 from rbmfast.units.base import F64, rows_in_a_scan
@@ -82,12 +81,10 @@ class Discriminative(Method):
         v: States,
         x: F32,
         chains: States | None,
-        step: int,
-        rows: RowIds,
         weights: F64 | None = None,
     ) -> Gradient:
         """See `Method.gradient`."""
-        gradient = _discriminative(Batch.of(model, v, x, weights).thinned(self.dropout, step, rows))
+        gradient = _discriminative(Batch.of(model, v, x, weights).thinned(self.dropout, model.stream))
         if self.dropout:
             gradient.hidden_mean = _activity(model, x, weights)
         return gradient
@@ -191,26 +188,26 @@ class Hybrid(Method):
         v: States,
         x: F32,
         chains: States | None,
-        step: int,
-        rows: RowIds,
         weights: F64 | None = None,
     ) -> Gradient:
         """See `Method.gradient`."""
         batch = Batch.of(model, v, x, weights)
+        rows = model.stream.rows
         ids = rows + np.arange(len(v)) if isinstance(rows, int) else rows
         groups = [(known, here, batch.take(here)) for known, here in batch.split()]
         start = v, x
         for known, here, own in groups:
             if not known:
-                start = own.guess(v, x, here, step + 2 * self.negative.k, ids[here])
-        samples = self.negative.negative_phase(model, *start, chains, step, rows)
+                last = model.stream.step + 2 * self.negative.k
+                start = own.guess(v, x, here, model.stream.at(last, ids[here]))
+        samples = self.negative.negative_phase(model, *start, chains)
         parts = []
         for known, here, own in groups:
             beside = samples if self.persistent else (samples[0][here], samples[1][here])
             share, seen = len(own.v) / len(v), own.total_weight / (batch.total_weight or 1.0)
             if known:
                 joint = contrast(model, (own.v, x[here]), beside, own.weights)
-                thinned = own.thinned(self.dropout, step, ids[here])
+                thinned = own.thinned(self.dropout, model.stream._replace(rows=ids[here]))
                 parts.append(Part(share, 0.0, _discriminative(thinned)))
                 parts.append(Part(share * self.generative, seen, joint))
             else:
@@ -280,12 +277,12 @@ class Batch:
         weights = None if self.weights is None else self.weights[rows]
         return replace(self, v=self.v[rows], x=self.x[rows], labels=self.labels[rows], weights=weights)
 
-    def thinned(self, dropout: float, step: int, rows: RowIds) -> Batch:
+    def thinned(self, dropout: float, stream: Stream) -> Batch:
         """The same where every row has lost a share of the hidden units, and the rest stand for all."""
         if dropout == 0:
             return self
-        numbers = self.model.seed, Purpose.HIDDEN_DROPOUT, self.model.layer, step, rows
-        lost = engine.uniform_u32(len(self.x), self.x.shape[1], *numbers) < dropout * 2.0**32
+        own = stream._replace(purpose=Purpose.HIDDEN_DROPOUT)
+        lost = own.uniform(*self.x.shape) < dropout * 2.0**32
         return replace(self, x=np.where(lost, OFF, self.x), kept=1 - dropout)
 
     def split(self) -> list[tuple[bool, slice | I64]]:
@@ -296,20 +293,14 @@ class Batch:
         groups = ((True, np.flatnonzero(known)), (False, np.flatnonzero(~known)))
         return [(which, rows) for which, rows in groups if len(rows)]
 
-    def guess(self, v: States, x: F32, here: slice | I64, step: int, rows: I64) -> tuple[States, F32]:
+    def guess(self, v: States, x: F32, here: slice | I64, stream: Stream) -> tuple[States, F32]:
         """Visible states and the hidden units' total inputs from them, with a class drawn for these rows.
 
         They have none; `v` and `x` are those of all rows, of which they are the ones at `here`.
         """
         model, classes = self.model, _classes(self.model)
-        drawn = Categorical(model.n_classes).sample(
-            (self.log_weights - self.log_weights.max(axis=1, keepdims=True)).astype(np.float32),
-            model.seed,
-            model.purpose,
-            model.layer,
-            step,
-            rows,
-        )
+        relative = self.log_weights - self.log_weights.max(axis=1, keepdims=True)
+        drawn = Categorical(model.n_classes).sample(relative.astype(np.float32), stream)
         v, x = v.copy(), x.copy()
         v[here, classes] = drawn * v.dtype.type(GREY if v.dtype == np.uint16 else 1)
         x[here] = self.x + model.up.W[classes][drawn.argmax(axis=1)]
@@ -361,7 +352,7 @@ def _without_labels(model: Conditionals, v: States, x: F32, labels: F32) -> F32:
         return alone
     features = v.copy()
     features[:, classes] = 0
-    return model.hidden_input(features)
+    return model.up.input(features)
 
 
 # --- Gradients ---------------------------------------------------------------------------------------------

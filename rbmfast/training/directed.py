@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rbmfast import _engine as engine
-from rbmfast.models.passes import Pass
+from rbmfast.models.conditionals import Conditional
 from rbmfast.reference import F32, F64, GREY, States
 from rbmfast.state import Gradient, LearningState
 from rbmfast.training.phases import as_float, difference, mean_of_rows
@@ -32,11 +32,11 @@ class Directed:
         self.source, self.target = source, target
         self.state = LearningState.start(W, np.zeros(len(W), np.float32), bias)
 
-    def way(self) -> Pass:
+    def way(self) -> Conditional:
         """From states of the source to the target, as it stands."""
         state = self.state
         weights = engine.Weights(state.W, state.exponent)
-        return Pass(self.source, self.target, weights, state.W, state.b, up=True)
+        return Conditional(self.source, self.target, weights, state.W, state.b, up=True)
 
 
 def prediction_gradient(
@@ -55,7 +55,7 @@ def prediction_gradient(
     target : (n_rows, n_target)
         States to be predicted, or expectations of states.
     predicted : (n_rows, n_target)
-        Expectations of the target, given the source: `Pass.expectation`.
+        Expectations of the target, given the source: `Conditional.expectation`.
     weights : float64 array (n_rows,), optional
         Multiply the rows' shares of the mean.
     """

@@ -8,11 +8,12 @@ import numpy as np
 
 from rbmfast import _engine as engine
 from rbmfast.checks import check_fraction, check_number
+from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, States
 from rbmfast.state import Gradient
 from rbmfast.streams import Purpose
-from rbmfast.training.conditionals import Conditionals, RowIds, as_divergence
 from rbmfast.training.pcd import PCD
+from rbmfast.training.phases import as_divergence
 
 
 @dataclass(frozen=True)
@@ -71,10 +72,10 @@ class FPCD(PCD):
         return {f"fast_{name}": np.zeros_like(array) for name, array in parameters.items()}
 
     def negative_phase(
-        self, model: Conditionals, v: States, x: F32, chains: States | None, step: int, rows: RowIds
+        self, model: Conditionals, v: States, x: F32, chains: States | None
     ) -> tuple[States, F32]:
         """See `Method.negative_phase`."""
-        return super().negative_phase(_with_fast(model), v, x, chains, step, rows)
+        return super().negative_phase(_with_fast(model), v, x, chains)
 
     def learn(self, model: Conditionals, gradient: Gradient) -> None:
         """See `Method.learn`."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from rbmfast.checks import check_integer
+from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, MAX_BATCH, States
 from rbmfast.streams import Purpose
 from rbmfast.training.base import MAX_STEPS, Method
-from rbmfast.training.conditionals import Conditionals, RowIds
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class PCD(Method):
         return batch_size if self.n_chains is None else self.n_chains
 
     def negative_phase(
-        self, model: Conditionals, v: States, x: F32, chains: States | None, step: int, rows: RowIds
+        self, model: Conditionals, v: States, x: F32, chains: States | None
     ) -> tuple[States, F32]:
         """See `Method.negative_phase`."""
         assert chains is not None
         for i in range(self.k):
-            v = model.sample_visible(chains, step + 2 * i, rows)
-            x = model.hidden_input(v)
-            chains[:] = model.sample_hidden(x, step + 2 * i + 1, rows)
+            v = model.sample_visible(chains, 2 * i)
+            x = model.up.input(v)
+            chains[:] = model.sample_hidden(x, 2 * i + 1)
         return v, x

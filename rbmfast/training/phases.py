@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from rbmfast import _engine as engine
+from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, GREY, States
 from rbmfast.state import Gradient
-from rbmfast.training.conditionals import Conditionals
 from rbmfast.units.base import F64
 
 Phase = tuple[States, States]  # visible states, and means of the hidden units: 16-bit levels, or float32
@@ -101,3 +103,12 @@ def mean_of_rows(x: F32) -> F32:
     """The mean row, summed in float64."""
     mean: F32 = x.mean(axis=0, dtype=np.float64).astype(np.float32)
     return mean
+
+
+@contextlib.contextmanager
+def as_divergence() -> Iterator[None]:
+    """Fixed-point weights only overflow when they have run away."""
+    try:
+        yield
+    except ValueError as error:
+        raise FloatingPointError(str(error)) from error

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.container import JSON
 from rbmfast.models import DBN, RBM
+from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.parameters import COARSE_EXPONENT, can_be_parameters, warn_of_large_weights
 from rbmfast.reference import F32, MAX_EXPONENT, States, to_grey
 from rbmfast.runtime import warn
 from rbmfast.state import LearningState
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, RowIds, Stream
 from rbmfast.training.batches import I64, epoch_order, pieces
 from rbmfast.training.common import Arrays, BasicRun, under
-from rbmfast.training.conditionals import Conditionals
 from rbmfast.training.display import Display
 from rbmfast.training.monitors import Watched
 from rbmfast.training.penalties import penalty_gradient
@@ -112,7 +112,7 @@ class Run(BasicRun):
         if not plan.n_chains:
             self.chains = None
         elif self.chains is None:
-            model = self.conditionals(Purpose.CHAIN_START)
+            model = self.conditionals(Purpose.CHAIN_START, step=0)
             self.chains = plan.method.start_chains(model, plan.n_chains)
 
     def _warn_of_doubtful_data(self) -> None:
@@ -324,15 +324,15 @@ class Run(BasicRun):
         """
         plan = self.plan
         method = plan.method
-        model = self.conditionals(method.purpose)
+        ids = 0 if method.persistent else rows + self.first_row
+        model = self.conditionals(method.purpose, ids)
         v = plan.rows.block(rows)
         weights = None if plan.sample_weight is None else plan.sample_weight[rows]
 
         # Positive phase: the visible units are the data, and drive the hidden units. The negative phase, and
         # how the two are compared, are the method's.
-        x = model.hidden_input(v)
-        stream = 0 if method.persistent else rows + self.first_row
-        gradient = method.gradient(model, v, x, self.chains, self._next_step, stream, weights)
+        x = model.up.input(v)
+        gradient = method.gradient(model, v, x, self.chains, weights)
         method.learn(model, gradient)
         for penalty in plan.custom_penalties:
             gradient.W = gradient.W + penalty_gradient(penalty, self.state.W)
@@ -343,14 +343,15 @@ class Run(BasicRun):
         self.updates += 1
         self._check_parameters()
 
-    def conditionals(self, purpose: Purpose) -> Conditionals:
-        """The model as it stands, for one update."""
+    def conditionals(self, purpose: Purpose, rows: RowIds = 0, step: int | None = None) -> Conditionals:
+        """The model as it stands, for one update of rows or chains with these numbers."""
         state, rbm = self.state, self.plan.rbm
         weights = engine.Weights(state.W, state.exponent)
-        units = (rbm.visible, rbm.hidden)
-        parameters = state.W, state.a, state.b
-        seed = self.plan.seed
-        return Conditionals.of(*parameters, weights, units, seed, purpose, self.memory, rbm.n_classes)
+        stream = Stream(self.plan.seed, purpose, 0, self._next_step if step is None else step, rows)
+        units, parameters = (rbm.visible, rbm.hidden), (state.W, state.a, state.b)
+        return Conditionals.of(
+            units, weights, *parameters, stream=stream, memory=self.memory, n_classes=rbm.n_classes
+        )
 
     # --- Details --------------------------------------------------------------------------------------------
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.models import RBM
+from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, States
 from rbmfast.state import Statistics
-from rbmfast.streams import MAX_ROW, MAX_STEP
+from rbmfast.streams import MAX_ROW, MAX_STEP, Stream
 from rbmfast.training.base import Method
 from rbmfast.training.cd import CD
-from rbmfast.training.conditionals import Conditionals
 
 BLOCK = 4096  # rows whose statistics are summed by one call
 
@@ -99,18 +99,19 @@ def gradient_statistics(
         _check_chains(chains, rbm.n_hidden, method.replicas)
 
     units = (rbm.visible, rbm.hidden)
-    model = Conditionals.of(rbm.W, rbm.a, rbm.b, rbm._weights(), units, check_seed(seed), method.purpose)
+    stream = Stream(check_seed(seed), method.purpose, 0, first_step)
+    model = Conditionals.of(units, rbm._weights(), rbm.W, rbm.a, rbm.b, stream=stream)
     memory = _check_memory(memory, method, method.start_memory(model, rbm.visible_means))
     model = replace(model, memory=memory)
     positive: Statistics | None = None
     negative: Statistics | None = None
     for first, v in rows.blocks(BLOCK):
-        x = model.hidden_input(v)
+        x = model.up.input(v)
         part = _statistics(model, v, x)
         positive = part if positive is None else positive + part
         if chains is None or negative is None:
             start = first_row if chains is not None else first_row + first
-            samples = method.negative_phase(model, v, x, chains, first_step, start)
+            samples = method.negative_phase(model.at(first_step, start), v, x, chains)
             part = _statistics(model, *samples)
             negative = part if negative is None else negative + part
     assert positive is not None and negative is not None  # data has at least one row

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from rbmfast.checks import check_integer
 from rbmfast.models.base_rates import bias_of
+from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.path import Path
 from rbmfast.models.tempering import Ladder, check_betas
 from rbmfast.reference import F32, MAX_BATCH, States
 from rbmfast.streams import Purpose
 from rbmfast.training.base import MAX_STEPS, Method
-from rbmfast.training.conditionals import Conditionals, RowIds, as_divergence
 
 
 @dataclass(frozen=True)
@@ -88,16 +88,17 @@ class PT(Method):
         return {"base": bias_of(model.down.target, model.down.bias, visible_means)}
 
     def negative_phase(
-        self, model: Conditionals, v: States, x: F32, chains: States | None, step: int, rows: RowIds
+        self, model: Conditionals, v: States, x: F32, chains: States | None
     ) -> tuple[States, F32]:
         """See `Method.negative_phase`."""
-        assert chains is not None and isinstance(rows, int)
+        first_chain = model.stream.rows
+        assert chains is not None and isinstance(first_chain, int)
         path = Path(model.up, model.down, model.memory["base"])
         betas = check_betas(self.n_replicas, self.betas)
-        ladder = Ladder(path, betas, model.seed, self.purpose, Purpose.PT_SWAP, model.layer)
+        stream = model.stream._replace(purpose=self.purpose)
+        ladder = Ladder(path, betas, stream, Purpose.PT_SWAP)
         h = chains.reshape(self.replicas, -1, chains.shape[1])
-        with as_divergence():
-            for i in range(self.k):
-                v, sent, h, _ = ladder.step(h, step + 2 * i, rows)
+        for i in range(self.k):
+            v, sent, h, _ = ladder.step(h, stream.step + 2 * i, first_chain)
         chains[:] = h.reshape(chains.shape)
         return v[-1], path.hidden_input(sent[-1], 1.0)

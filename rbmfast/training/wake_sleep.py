@@ -14,18 +14,16 @@ from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike
 from rbmfast.files import FilePath, check_path
 from rbmfast.models import DBN
+from rbmfast.models.conditionals import Conditional, Conditionals
 from rbmfast.models.labels import join, one_hot
-from rbmfast.models.passes import Pass
-from rbmfast.models.stack import Numbers
 from rbmfast.reference import F32, States
 from rbmfast.state import Gradient, LearningState
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, RowIds, Stream
 from rbmfast.training.base import Method
 from rbmfast.training.batches import I64
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.cd import CD
 from rbmfast.training.checkpoint import Checkpoint
-from rbmfast.training.conditionals import Conditionals, RowIds, as_divergence
 from rbmfast.training.directed import prediction_gradient, squared_error
 from rbmfast.training.display import Display
 from rbmfast.training.history import History
@@ -33,7 +31,7 @@ from rbmfast.training.loop import Loop
 from rbmfast.training.meant import explain_keywords
 from rbmfast.training.optimizers import SGD
 from rbmfast.training.penalties import Penalties, penalty_gradient
-from rbmfast.training.phases import contrast
+from rbmfast.training.phases import as_divergence, contrast
 from rbmfast.training.run import Run
 from rbmfast.training.schedules import F64
 from rbmfast.training.versions import PARAMETERS, at_once, set_parameters
@@ -205,7 +203,8 @@ class UpDown(Run):
         )
         self.memory = self.new_memory()
         if self.plan.n_chains:
-            self.chains = method.start_chains(self.conditionals(Purpose.CHAIN_START), self.plan.n_chains)
+            model = self.conditionals(Purpose.CHAIN_START, step=0)
+            self.chains = method.start_chains(model, self.plan.n_chains)
 
     def _set_parameters(self) -> None:
         top = f"generative/{len(self.generative)}/"
@@ -239,44 +238,45 @@ class UpDown(Run):
         """
         with as_divergence():
             down, up = ([layer.way() for layer in layers] for layers in (self.generative, self.recognition))
-            awake = self._wake(up, rows)
+        awake = self._wake(up, rows)
         weights = None if self.plan.sample_weight is None else self.plan.sample_weight[rows]
         top, samples, ids = self._contrast(self._beside_labels(awake[-1], rows), rows, weights)
-        with as_divergence():
-            dream = self._sleep(down, samples, ids)
-            gradients = [top, *self._predict_down(down, awake, weights), *_predict_up(up, dream)]
+        dream = self._sleep(down, samples, ids)
+        gradients = [top, *self._predict_down(down, awake, weights), *_predict_up(up, dream)]
         self._learn(gradients, rate, momentum)
         self.updates += 1
         self._top_sum += len(rows) * top.visible_mean.astype(np.float64)
 
-    def _wake(self, up: list[Pass], rows: I64) -> list[States]:
+    def _wake(self, up: list[Conditional], rows: I64) -> list[States]:
         """States of all layers below the top one, drawn upwards from the data."""
-        numbers = Numbers(self.plan.seed, Purpose.WAKE, self._next_step, rows)
+        stream = Stream(self.plan.seed, Purpose.WAKE, 0, self._next_step, rows)
         states = [self.plan.rows.block(rows)]
         for layer, way in enumerate(up, start=1):
-            states.append(numbers.draw(way, states[-1], layer))
+            states.append(way.sample(states[-1], stream.on(layer)))
         return states
 
     def _contrast(self, v: States, rows: I64, weights: F64 | None) -> tuple[Gradient, States, RowIds]:
         """The gradient of the top RBM; its samples' visible states, and their rows in random streams."""
         method = self.plan.method
-        model = self.conditionals(Purpose.UP_DOWN)
-        x = model.hidden_input(v)
-        stream = 0 if method.persistent else rows
-        samples = method.negative_phase(model, v, x, self.chains, self._next_step, stream)
+        ids = 0 if method.persistent else rows
+        model = self.conditionals(Purpose.UP_DOWN, ids)
+        x = model.up.input(v)
+        samples = method.negative_phase(model, v, x, self.chains)
         gradient = contrast(model, data=(v, x), samples=samples, weights=weights)
         method.learn(model, gradient)
-        return gradient, samples[0], stream
+        return gradient, samples[0], ids
 
-    def _sleep(self, down: list[Pass], samples: States, rows: RowIds) -> list[States]:
+    def _sleep(self, down: list[Conditional], samples: States, rows: RowIds) -> list[States]:
         """States of all layers below the top one, drawn downwards from samples of the top RBM."""
-        numbers = Numbers(self.plan.seed, Purpose.SLEEP, self._next_step, rows)
+        stream = Stream(self.plan.seed, Purpose.SLEEP, 0, self._next_step, rows)
         states = [np.ascontiguousarray(samples[:, : self.model.sizes[-2]])]  # labels left out
         for layer in reversed(range(len(down))):
-            states.insert(0, numbers.draw(down[layer], states[0], layer))
+            states.insert(0, down[layer].sample(states[0], stream.on(layer)))
         return states
 
-    def _predict_down(self, down: list[Pass], awake: list[States], weights: F64 | None) -> list[Gradient]:
+    def _predict_down(
+        self, down: list[Conditional], awake: list[States], weights: F64 | None
+    ) -> list[Gradient]:
         """What the generative weights learn: to predict each layer from the one above."""
         gradients = []
         for i, way in enumerate(down):
@@ -304,9 +304,10 @@ class UpDown(Run):
         if not all(np.isfinite(state.b).all() for state in states):  # the engine has looked at the weights
             raise FloatingPointError("a bias is no longer finite")
 
-    def conditionals(self, purpose: Purpose) -> Conditionals:
+    def conditionals(self, purpose: Purpose, rows: RowIds = 0, step: int | None = None) -> Conditionals:
         """The top RBM as it stands, for one update."""
-        return replace(super().conditionals(purpose), layer=len(self.model))
+        model = super().conditionals(purpose, rows, step)
+        return replace(model, stream=model.stream.on(len(self.model)))
 
     def _beside_labels(self, states: States, rows: I64) -> States:
         """What the top RBM sees of a batch."""
@@ -316,7 +317,7 @@ class UpDown(Run):
         return join(states, one_hot(self.plan.classes[rows], self.model.n_classes, states.dtype))
 
 
-def _predict_up(up: list[Pass], dream: list[States]) -> list[Gradient]:
+def _predict_up(up: list[Conditional], dream: list[States]) -> list[Gradient]:
     """What the recognition weights learn: to predict each layer from the one below."""
     return [
         prediction_gradient(dream[i], dream[i + 1], way.expectation(dream[i])) for i, way in enumerate(up)

@@ -18,9 +18,9 @@ from rbmfast import _engine as engine
 from rbmfast.container import JSON
 from rbmfast.data import Rows, as_rows
 from rbmfast.reference import F32, States
+from rbmfast.streams import Stream
 
 F64 = NDArray[np.float64]
-RowIds = int | NDArray[np.int64]
 
 
 class Unit(ABC):
@@ -72,10 +72,9 @@ class Unit(ABC):
     def draw(self, x: F32, uniform: NDArray[np.uint32]) -> States:
         """Random states, of `dtype`, by 32-bit uniform random numbers of the shape of `x`."""
 
-    def sample(self, x: F32, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> States:
-        """Random states, of `dtype`; the other arguments address the random numbers (`rbmfast.streams`)."""
-        n_rows, n_units = x.shape
-        return self.draw(x, engine.uniform_u32(n_rows, n_units, seed, purpose, layer, step, rows))
+    def sample(self, x: F32, stream: Stream) -> States:
+        """Random states, of `dtype`, by the random numbers of `stream`."""
+        return self.draw(x, stream.uniform(*x.shape))
 
     @abstractmethod
     def log_normalizer(self, x: F32, bias: F32) -> F64:
@@ -180,19 +179,10 @@ class Unit(ABC):
         return self.mean(engine.affine(weights, states, bias, up))
 
     def sample_from(
-        self,
-        weights: engine.Weights,
-        states: States,
-        bias: F32,
-        seed: int,
-        purpose: int,
-        layer: int,
-        step: int,
-        rows: RowIds = 0,
-        up: bool = True,
+        self, weights: engine.Weights, states: States, bias: F32, stream: Stream, up: bool = True
     ) -> States:
         """`sample` of the total inputs that exact `states` of the other layer cause."""
-        return self.sample(engine.affine(weights, states, bias, up), seed, purpose, layer, step, rows)
+        return self.sample(engine.affine(weights, states, bias, up), stream)
 
     def log_normalizer_from(self, weights: engine.Weights, states: States, bias: F32, up: bool = True) -> F64:
         """`log_normalizer` of the total inputs that exact `states` of the other layer cause."""

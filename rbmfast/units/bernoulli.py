@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.data import Rows
 from rbmfast.reference import F32, GREY, U8, States
-from rbmfast.units.base import F64, RowIds, Unit, rows_in_a_scan
+from rbmfast.streams import Stream
+from rbmfast.units.base import F64, Unit, rows_in_a_scan
 
 LEAST_RATE = 1e-3  # of a unit, where only its mean is known
 
@@ -57,9 +58,9 @@ class Bernoulli(Unit):
         rare = uniform < threshold.astype(np.uint32)
         return (rare ^ (x >= 0)).view(np.uint8)
 
-    def sample(self, x: F32, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> U8:
+    def sample(self, x: F32, stream: Stream) -> U8:
         """The same in one pass of the engine."""
-        return engine.bernoulli(x, seed, purpose, layer, step, rows)
+        return engine.bernoulli(x, *stream)
 
     def log_normalizer(self, x: F32, bias: F32) -> F64:
         """Sums of softplus(x) = log(1 + exp(x))."""
@@ -117,19 +118,10 @@ class Bernoulli(Unit):
         return engine.affine_sigmoid(weights, states, bias, up)
 
     def sample_from(
-        self,
-        weights: engine.Weights,
-        states: States,
-        bias: F32,
-        seed: int,
-        purpose: int,
-        layer: int,
-        step: int,
-        rows: RowIds = 0,
-        up: bool = True,
+        self, weights: engine.Weights, states: States, bias: F32, stream: Stream, up: bool = True
     ) -> U8:
         """Total inputs and samples in one pass of the engine."""
-        return engine.affine_sigmoid_bernoulli(weights, states, bias, seed, purpose, layer, step, rows, up)
+        return engine.affine_sigmoid_bernoulli(weights, states, bias, *stream, up)
 
     def log_normalizer_from(self, weights: engine.Weights, states: States, bias: F32, up: bool = True) -> F64:
         """Total inputs and summed softplus in one pass of the engine."""

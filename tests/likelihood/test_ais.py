@@ -14,7 +14,7 @@ import rbmfast as rf
 from rbmfast.likelihood import exact_samples
 from rbmfast.likelihood.result import log_mean_exp
 from rbmfast.models.base_rates import make_path
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 
 DATA = Path(os.environ.get("RBMFAST_TEST_DATA", "no such folder"))
 pytestmark = [
@@ -108,10 +108,10 @@ def test_threads_and_parts_do_not_matter() -> None:
     assert_array_equal(results[0].log_weights, results[1].log_weights)
     assert_array_equal(results[0].samples, results[1].samples)
 
-    v0 = path.start(60, 3, Purpose.AIS)
-    whole = path.anneal(v0, np.zeros(60), betas, 3, Purpose.AIS, 2)
-    v, log_weights = path.anneal(v0[20:], np.zeros(40), betas[:11], 3, Purpose.AIS, 2, 20)
-    v, log_weights = path.anneal(v, log_weights, betas[10:], 3, Purpose.AIS, 22, 20)
+    v0 = path.start(60, Stream(3, Purpose.AIS))
+    whole = path.anneal(v0, np.zeros(60), betas, Stream(3, Purpose.AIS, 0, 2))
+    v, log_weights = path.anneal(v0[20:], np.zeros(40), betas[:11], Stream(3, Purpose.AIS, 0, 2, 20))
+    v, log_weights = path.anneal(v, log_weights, betas[10:], Stream(3, Purpose.AIS, 0, 22, 20))
     assert_array_equal(v, whole[0][20:])
     assert_array_equal(log_weights, whole[1][20:])
 

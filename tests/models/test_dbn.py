@@ -25,7 +25,7 @@ from rbmfast import _engine, reference
 from rbmfast.container import FileFormatError, read_file, write_file
 from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.models import DBN
-from rbmfast.streams import MAX_ROW
+from rbmfast.streams import MAX_ROW, Stream
 
 ALARM = 1e-6
 N_SAMPLES = 20_000
@@ -592,8 +592,8 @@ def test_no_two_methods_and_no_two_layers_share_numbers(monkeypatch: pytest.Monk
     seen: dict[str, set[tuple[int, int, int]]] = {}
     name = ""
 
-    def note(unit: Any, x: Any, seed: int, purpose: int, layer: int, step: int, *_: Any, **__: Any) -> Any:
-        address = (int(purpose), layer, step)
+    def note(unit: Any, x: Any, stream: Stream) -> Any:
+        address = (int(stream.purpose), stream.layer, stream.step)
         assert address not in seen[name], address
         seen[name].add(address)
         return np.zeros(x.shape, np.uint8)
@@ -603,8 +603,8 @@ def test_no_two_methods_and_no_two_layers_share_numbers(monkeypatch: pytest.Monk
     monkeypatch.setattr(
         rf.Bernoulli,
         "sample_from",
-        lambda unit, weights, states, bias, *address, **_: note(
-            unit, np.zeros((len(states), len(bias))), *address
+        lambda unit, weights, states, bias, stream, up: note(
+            unit, np.zeros((len(states), len(bias))), stream
         ),
     )
     dbn, one = rf.DBN([4, 4, 4, 4], seed=0), all_states(4)[:1]

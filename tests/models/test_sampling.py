@@ -260,7 +260,7 @@ def test_gibbs_steps_add_up(units: dict[str, str]) -> None:
 def test_long_runs_are_cut_into_short_engine_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     rbm = model()
     whole = rbm.gibbs(all_states(4), steps=50, seed=5, return_hidden=True)
-    monkeypatch.setattr("rbmfast.models.chains.WORK", 7 * 2 * 16 * 12)
+    monkeypatch.setattr("rbmfast.models.conditionals.WORK", 7 * 2 * 16 * 12)
     for x, y in zip(rbm.gibbs(all_states(4), steps=50, seed=5, return_hidden=True), whole, strict=True):
         assert_array_equal(x, y)
 

@@ -20,7 +20,7 @@ from rbmfast import reference
 from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.models.base_rates import base_bias, make_path
 from rbmfast.models.tempering import Ladder, check_betas
-from rbmfast.streams import MAX_ROW, Purpose
+from rbmfast.streams import MAX_ROW, Purpose, Stream
 
 ALARM = 1e-6
 
@@ -76,7 +76,9 @@ def gibbs_matrix(rbm: rf.RBM, base: np.ndarray, beta: float) -> np.ndarray:
 def test_swap_acceptance_by_enumeration(betas: list[float]) -> None:
     """The bound that `Ladder` compares log u with, for every pair of joint states."""
     rbm, base = model(3, 2), np.array([0.5, -1.0, 0.25], np.float32)
-    ladder = Ladder(make_path(rbm, expit(base)), check_betas(None, betas), 1, Purpose.TEMPERING, Purpose.SWAP)
+    ladder = Ladder(
+        make_path(rbm, expit(base)), check_betas(None, betas), Stream(1, Purpose.TEMPERING), Purpose.SWAP
+    )
     low = len(betas) - 2
     V = all_states(3)
     i, j = np.array([*itertools.product(range(8), repeat=2)]).T
@@ -96,7 +98,7 @@ def test_a_step_leaves_the_product_distribution_alone() -> None:
     assert_allclose(pi @ gibbs, pi, atol=1e-12)
 
     path = make_path(rbm, expit(base))
-    ladder = Ladder(path, check_betas(2), 1, Purpose.TEMPERING, Purpose.SWAP)
+    ladder = Ladder(path, check_betas(2), Stream(1, Purpose.TEMPERING), Purpose.SWAP)
     i, j = np.array([*itertools.product(range(8), repeat=2)]).T
     v = np.stack([all_states(3)[i], all_states(3)[j]])
     sent = path.interaction(v.reshape(-1, 3)).reshape(2, 64, -1)
@@ -116,7 +118,7 @@ def test_a_step_leaves_the_product_distribution_alone() -> None:
 def test_swaps_are_accepted_as_often_as_they_should() -> None:
     """One joint state, many chains: the accepted swaps are binomial."""
     rbm = model(3, 2)
-    ladder = Ladder(make_path(rbm, [0.5] * 3), check_betas(2), 3, Purpose.TEMPERING, Purpose.SWAP)
+    ladder = Ladder(make_path(rbm, [0.5] * 3), check_betas(2), Stream(3, Purpose.TEMPERING), Purpose.SWAP)
     n, seen = 10_000, 0
     for i, j in itertools.permutations(range(8), 2):
         v = np.repeat(all_states(3)[[i, j]][:, None], n, axis=1)
@@ -132,7 +134,7 @@ def test_swaps_are_accepted_as_often_as_they_should() -> None:
 def test_swaps_follow_the_specification() -> None:
     """By `rbmfast.reference`: addresses of the random numbers, and every comparison."""
     rbm, n = model(5, 4), 7
-    ladder = Ladder(make_path(rbm, [0.4] * 5), check_betas(5), 9, Purpose.TEMPERING, Purpose.SWAP)
+    ladder = Ladder(make_path(rbm, [0.4] * 5), check_betas(5), Stream(9, Purpose.TEMPERING), Purpose.SWAP)
     v = np.random.default_rng(0).integers(0, 2, (5, n, 5), dtype=np.uint8)
     sent = ladder.path.interaction(v.reshape(-1, 5)).reshape(5, n, -1)
     for step, low in ((4, [0, 2]), (6, [1, 3])):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from training.helpers import assert_same_bits, bits, everything
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.state import Gradient
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.training import Conditionals, Method, gradient_statistics
 from rbmfast.training.monitors import Watched
 
@@ -80,18 +81,16 @@ class Enumerated(rf.PCD):
         log_p = log_weight([model.up.W, model.down.bias, model.up.bias], ALL)
         counts = np.rint(30_000 * np.exp(log_p - logsumexp(log_p))).astype(int)
         v = np.repeat(ALL, counts, axis=0).astype(np.uint8)
-        return v, model.hidden_input(v)
+        return v, model.up.input(v)
 
 
 def conditionals(rbm: rf.RBM, method: Method) -> Conditionals:
-    units, weights = (rbm.visible, rbm.hidden), rbm._weights()
-    return Conditionals.of(rbm.W, rbm.a, rbm.b, weights, units, 1, method.purpose, n_classes=rbm.n_classes)
+    return replace(rbm._conditionals(Stream(1, method.purpose)), n_classes=rbm.n_classes)
 
 
 def gradient(method: Method, data: Any, y: Any, weights: Any = None, rbm: rf.ClassRBM = MODEL) -> Gradient:
     model, v = conditionals(rbm, method), rbm.join(data, y).all()
-    rows: Any = 0 if method.persistent else np.arange(len(v))
-    return method.gradient(model, v, model.hidden_input(v), np.zeros((2, H), np.uint8), 0, rows, weights)
+    return method.gradient(model, v, model.up.input(v), np.zeros((2, H), np.uint8), weights)
 
 
 @pytest.mark.parametrize("data", [X, GREY], ids=["binary", "grey"])
@@ -227,7 +226,7 @@ def test_rows_without_a_class_start_from_one_that_is_drawn_from_its_probabilitie
 
     class Spy(rf.CD):
         def negative_phase(self, model: Any, v: Any, x: Any, *others: Any) -> Any:
-            seen.append((v, x, model.hidden_input(v)))
+            seen.append((v, x, model.up.input(v)))
             return super().negative_phase(model, v, x, *others)
 
     n = 4000
@@ -247,7 +246,7 @@ def test_labels_may_be_probabilities() -> None:
     half[:, N:] = [32768, 32767, 0]
     method = rf.Discriminative()
     model = conditionals(MODEL, method)
-    found = method.gradient(model, half, model.hidden_input(half), None, 0, 0)
+    found = method.gradient(model, half, model.up.input(half), None)
     expected = [gradient(method, X, np.full(7, k)).W for k in (0, 1)]
     assert_allclose(found.W, sum(expected) / 2, atol=5e-5)
 
@@ -545,7 +544,7 @@ def test_these_gradients_are_not_differences_of_two_statistics() -> None:
         with pytest.raises(ValueError, match="method must learn from samples"):
             gradient_statistics(MODEL, MODEL.join(X, CLASSES), method, seed=1)
     with pytest.raises(NotImplementedError, match="does not learn from samples"):
-        rf.Discriminative().negative_phase(None, None, None, None, 0, 0)
+        rf.Discriminative().negative_phase(None, None, None, None)
 
 
 def test_divergence_leaves_the_last_epoch() -> None:

@@ -74,7 +74,7 @@ def test_the_cases_differ(tmp_path: Path) -> None:
 
 def test_a_redefined_method_is_not_the_engines() -> None:
     class Lazy(rf.CD):
-        def negative_phase(self, model: Any, v: Any, x: Any, chains: Any, step: int, rows: Any) -> Any:
+        def negative_phase(self, model: Any, v: Any, x: Any, chains: Any) -> Any:
             return v, x
 
     assert not Lazy(1).fused

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from training.helpers import bits, learn, random_rows
 
 import rbmfast as rf
-from rbmfast import _engine as engine
 from rbmfast import reference
 from rbmfast.container import FileFormatError, read_file, write_file
 from rbmfast.likelihood import all_states, log_probabilities
-from rbmfast.streams import Purpose
-from rbmfast.training import METHODS, Conditionals, gradient_statistics
+from rbmfast.streams import Purpose, Stream
+from rbmfast.training import METHODS, gradient_statistics
 
 X = random_rows(47, 9)
 REAL = np.random.default_rng(2).normal(size=(47, 9)).astype(np.float32)
@@ -157,9 +157,7 @@ def test_fpcd_by_the_specification() -> None:
     assert_array_equal(sums[0].pairs, reference.statistics(X, reference.sigmoid_u16(x)).pairs)
 
     gradient = reference.gradient(*sums)
-    units = (rbm.visible, rbm.hidden)
-    weights = engine.Weights(rbm.W)
-    method.learn(Conditionals.of(rbm.W, rbm.a, rbm.b, weights, units, seed, method.purpose, memory), gradient)
+    method.learn(replace(rbm._conditionals(Stream(seed, method.purpose)), memory=memory), gradient)
     for name, array in memory.items():
         half = np.float32(0.5) * before[name]
         assert_array_equal(array, half + np.float32(0.25) * getattr(gradient, name[-1]))

@@ -25,10 +25,10 @@ import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.container import FileFormatError, read_file, write_file
 from rbmfast.likelihood import all_states
+from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, States
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.training import Method, wake_sleep
-from rbmfast.training.conditionals import Conditionals, RowIds
 
 F64 = NDArray[np.float64]
 
@@ -109,7 +109,7 @@ class NoSteps(Method):
     purpose = Purpose.CD
 
     def negative_phase(
-        self, model: Conditionals, v: States, x: F32, chains: States | None, step: int, rows: RowIds
+        self, model: Conditionals, v: States, x: F32, chains: States | None
     ) -> tuple[States, F32]:
         return v, x
 
@@ -409,13 +409,13 @@ def test_no_number_is_drawn_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         ids = range(rows, rows + n) if isinstance(rows, int) else rows.tolist()
         drawn.extend((int(purpose), layer, step, row) for row in ids)
 
-    def noting(self: Any, x: Any, seed: int, *address: Any) -> Any:
-        note(len(x), *address)
-        return sample(self, x, seed, *address)
+    def noting(self: Any, x: Any, stream: Stream) -> Any:
+        note(len(x), *stream[1:])
+        return sample(self, x, stream)
 
-    def noting_from(self: Any, weights: Any, states: Any, bias: Any, seed: int, *address: Any) -> Any:
-        note(len(states), *address[:4])
-        return sample_from(self, weights, states, bias, seed, *address)
+    def noting_from(self: Any, weights: Any, states: Any, bias: Any, stream: Stream, up: bool) -> Any:
+        note(len(states), *stream[1:])
+        return sample_from(self, weights, states, bias, stream, up)
 
     monkeypatch.setattr(unit, "sample", noting)
     monkeypatch.setattr(unit, "sample_from", noting_from)

@@ -9,7 +9,7 @@ from scipy.stats import kstest
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Gaussian
 from rbmfast.units.gaussian import standard_normal
 
@@ -36,13 +36,13 @@ def test_no_tail_at_all() -> None:
 def test_samples_are_normal() -> None:
     # Kolmogorov-Smirnov at 1e-6, the false-alarm rate.
     x = np.full((2000, 100), 1.5, np.float32)
-    states = Gaussian().sample(x, 3, Purpose.GIBBS, 0, 1)
+    states = Gaussian().sample(x, Stream(3, Purpose.GIBBS, 0, 1))
     assert kstest(states.ravel() - 1.5, "norm").pvalue > 1e-6
 
 
 def test_units_are_uncorrelated() -> None:
     # 435 correlations within 5.5 standard errors: false-alarm rate 2e-5.
-    noise = Gaussian().sample(np.zeros((20_000, 30), np.float32), 3, Purpose.GIBBS, 0, 1)
+    noise = Gaussian().sample(np.zeros((20_000, 30), np.float32), Stream(3, Purpose.GIBBS, 0, 1))
     correlation = np.corrcoef(noise.T)[np.triu_indices(30, 1)]
     assert np.abs(correlation).max() < 5.5 / np.sqrt(len(noise))
 
@@ -80,6 +80,6 @@ def test_columns_that_are_not_standardised_are_told() -> None:
 
 
 def test_the_numbers_come_from_the_engine_stream() -> None:
-    stream = (3, Purpose.GIBBS, 0, 1, 10)
-    noise = Gaussian().sample(np.zeros((4, 200), np.float32), *stream)
+    stream = Stream(3, Purpose.GIBBS, 0, 1, 10)
+    noise = Gaussian().sample(np.zeros((4, 200), np.float32), stream)
     assert_array_equal(noise, standard_normal(engine.uniform_u32(4, 200, *stream)))

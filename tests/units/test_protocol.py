@@ -19,10 +19,11 @@ from units.layers import LAYERS, Layer
 
 import rbmfast as rf
 from rbmfast import _engine as engine
+from rbmfast.streams import Stream
 from rbmfast.units import PLAIN, UNITS, Bernoulli, Categorical, Gaussian, Mixed, Unit, get_unit
 
 N_SAMPLES = 100_000
-STREAM = (7, 1, 2, 3)  # seed, purpose, layer, step
+STREAM = Stream(7, 1, 2, 3)
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +111,7 @@ def test_inputs_of_any_size(layer: Layer, scale: float) -> None:
     assert np.isfinite(exact).all()
     assert_allclose(layer.unit.log_normalizer(x, zero), exact, rtol=1e-6, atol=1e-5)
     assert np.isfinite(layer.unit.mean(x)).all()
-    layer.unit.rows(layer.unit.sample(x, *STREAM), layer.n)
+    layer.unit.rows(layer.unit.sample(x, STREAM), layer.n)
 
 
 def test_rows_do_not_depend_on_their_neighbours(layer: Layer) -> None:
@@ -130,7 +131,7 @@ def test_rows_do_not_depend_on_their_neighbours(layer: Layer) -> None:
 
 def test_sample_moments(layer: Layer) -> None:
     # 2 numbers a unit, 140 in all, within 6 standard errors: false-alarm rate 3e-7.
-    states = layer.unit.sample(np.repeat(layer.x, N_SAMPLES, axis=0), *STREAM).astype(float)
+    states = layer.unit.sample(np.repeat(layer.x, N_SAMPLES, axis=0), STREAM).astype(float)
     mean = layer.p @ layer.states
     squares = (layer.states - mean) ** 2
     variance = layer.p @ squares
@@ -143,7 +144,7 @@ def test_sample_distribution(layer: Layer) -> None:
     # Chi-square at 1e-6 for each layer with countable states, those expected fewer than 10 times together.
     if layer.unit.count_states(layer.n) is None:
         return
-    states = layer.unit.sample(np.repeat(layer.x, N_SAMPLES, axis=0), *STREAM)
+    states = layer.unit.sample(np.repeat(layer.x, N_SAMPLES, axis=0), STREAM)
     counts = np.bincount(layer.unit.state_numbers(states), minlength=len(layer.p))
     rare = layer.p * N_SAMPLES < 10
     counts = np.append(counts[~rare], counts[rare].sum())
@@ -154,7 +155,7 @@ def test_sample_distribution(layer: Layer) -> None:
 
 
 def test_samples_are_states(layer: Layer) -> None:
-    states = layer.unit.sample(some_input(layer, 100), *STREAM)
+    states = layer.unit.sample(some_input(layer, 100), STREAM)
     assert states.shape == (100, layer.n)
     assert states.dtype == layer.unit.dtype == layer.unit.rows(states, layer.n).dtype
     assert states.flags.c_contiguous
@@ -162,19 +163,19 @@ def test_samples_are_states(layer: Layer) -> None:
 
 def test_samples_are_addressed_by_row(layer: Layer) -> None:
     x = some_input(layer, 40)
-    whole = layer.unit.sample(x, *STREAM, 100)
-    assert_array_equal(whole[8:], layer.unit.sample(x[8:], *STREAM, 108))
+    whole = layer.unit.sample(x, STREAM.from_row(100))
+    assert_array_equal(whole[8:], layer.unit.sample(x[8:], STREAM.from_row(108)))
     rows = np.array([3, 17, 5])
-    assert_array_equal(whole[rows], layer.unit.sample(x[rows], *STREAM, 100 + rows))
-    for other in ((8, 1, 2, 3), (7, 0, 2, 3), (7, 1, 1, 3), (7, 1, 2, 2)):
-        assert not np.array_equal(whole, layer.unit.sample(x, *other, 100))
+    assert_array_equal(whole[rows], layer.unit.sample(x[rows], STREAM.from_row(100 + rows)))
+    for other in ({"seed": 8}, {"purpose": 0}, {"layer": 1}, {"step": 2}):
+        assert not np.array_equal(whole, layer.unit.sample(x, STREAM.from_row(100)._replace(**other)))
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.1, 3.0, 30.0])
 def test_samples_are_drawn_by_the_numbers_of_the_engine(layer: Layer, scale: float) -> None:
     x = some_input(layer, 500, scale)
-    uniform = engine.uniform_u32(500, layer.n, *STREAM, 11)
-    assert_array_equal(layer.unit.draw(x, uniform), layer.unit.sample(x, *STREAM, 11))
+    uniform = engine.uniform_u32(500, layer.n, *STREAM.from_row(11))
+    assert_array_equal(layer.unit.draw(x, uniform), layer.unit.sample(x, STREAM.from_row(11)))
 
 
 def test_a_unit_has_the_number_of_its_place_whatever_is_beside_it(layer: Layer) -> None:
@@ -183,18 +184,18 @@ def test_a_unit_has_the_number_of_its_place_whatever_is_beside_it(layer: Layer) 
         wide = Mixed([(Bernoulli(), before), (layer.unit, layer.n), (Gaussian(), 2)])
         x = np.random.default_rng(1).normal(size=(50, wide.n_units)).astype(np.float32)
         here = slice(before, before + layer.n)
-        states = wide.sample(x, *STREAM, 11)
-        uniform = engine.uniform_u32(50, wide.n_units, *STREAM, 11)
+        states = wide.sample(x, STREAM.from_row(11))
+        uniform = engine.uniform_u32(50, wide.n_units, *STREAM.from_row(11))
         assert_array_equal(states[:, here], layer.unit.draw(x[:, here].copy(), uniform[:, here]))
-        assert_array_equal(states[:, :before], Bernoulli().sample(x, *STREAM, 11)[:, :before])
-        assert_array_equal(states[:, -2:], Gaussian().sample(x, *STREAM, 11)[:, -2:])
+        assert_array_equal(states[:, :before], Bernoulli().sample(x, STREAM.from_row(11))[:, :before])
+        assert_array_equal(states[:, -2:], Gaussian().sample(x, STREAM.from_row(11))[:, -2:])
 
 
 # --- Data --------------------------------------------------------------------------------------------------
 
 
 def test_initial_bias_gives_the_means_of_the_data(layer: Layer) -> None:
-    data = layer.unit.sample(np.repeat(layer.x, 40_000, axis=0), *STREAM)
+    data = layer.unit.sample(np.repeat(layer.x, 40_000, axis=0), STREAM)
     bias, means = layer.unit.initial_bias(layer.unit.rows(data, layer.n))
     assert bias.dtype == means.dtype == np.float32
     assert_allclose(means, data.mean(axis=0, dtype=float), rtol=1e-6, atol=1e-9)
@@ -204,7 +205,7 @@ def test_initial_bias_gives_the_means_of_the_data(layer: Layer) -> None:
 def test_initial_bias_does_not_depend_on_blocks_or_containers(
     layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = layer.unit.sample(some_input(layer, 50), *STREAM)
+    data = layer.unit.sample(some_input(layer, 50), STREAM)
     whole = layer.unit.initial_bias(layer.unit.rows(data, layer.n))
     for name in ("bernoulli", "categorical", "gaussian"):
         monkeypatch.setattr(f"rbmfast.units.{name}.rows_in_a_scan", lambda _: 7)
@@ -309,8 +310,8 @@ def test_shortcuts_equal_the_long_way(layer: Layer, up: bool) -> None:
         assert_array_equal(unit.mean_from(weights, s, layer.bias, up), unit.mean(x))
         found = unit.log_normalizer_from(weights, s, layer.bias, up)
         assert_array_equal(found, unit.log_normalizer(x, layer.bias))
-        drawn = unit.sample_from(weights, s, layer.bias, *STREAM, 11, up)
-        assert_array_equal(drawn, unit.sample(x, *STREAM, 11))
+        drawn = unit.sample_from(weights, s, layer.bias, STREAM.from_row(11), up)
+        assert_array_equal(drawn, unit.sample(x, STREAM.from_row(11)))
 
 
 # --- Unit types as values ----------------------------------------------------------------------------------

@@ -1,0 +1,192 @@
+"""The two conditional distributions of a restricted Boltzmann machine, and block Gibbs sampling by them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.data import is_sparse
+from rbmfast.reference import F32, GREY, States, row_sums
+from rbmfast.streams import RowIds, Stream
+from rbmfast.units import Unit
+from rbmfast.units.base import F64
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+WORK = 10**10  # additions of one engine call at most: a fraction of a second, so that Ctrl-C is answered
+
+
+class Overflow(ValueError, FloatingPointError):
+    """Total inputs beyond float32: a bad value where states are given, divergence where a model learns."""
+
+
+@dataclass(slots=True)  # not frozen: that takes longer to make than to use for a row
+class Conditional:
+    """P(target layer | source layer): the way up (visible to hidden) or down.
+
+    States of an exact layer take the engine's exact integer products; real-valued states a float32 matrix
+    product. Nobody else needs to know which.
+
+    Attributes
+    ----------
+    source, target : Unit
+        The layer whose states are given, and the layer that answers.
+    weights : engine.Weights
+        Fixed-point weights.
+    W : float32 array (n_visible, n_hidden)
+        The same in float32.
+    bias : float32 array
+        Of the target layer.
+    up : bool
+        Whether the source is the visible layer.
+    """
+
+    source: Unit
+    target: Unit
+    weights: engine.Weights
+    W: F32
+    bias: F32
+    up: bool
+
+    def input(self, states: States | sp.csr_matrix) -> F32:
+        """Total inputs of the target layer: float32 (n_rows, n_target)."""
+        if is_sparse(states):
+            return self._sparse_input(states)
+        if self.source.exact:
+            return engine.affine(self.weights, states, self.bias, self.up)
+        with np.errstate(over="ignore", invalid="ignore"):
+            x: F32 = states @ (self.W if self.up else self.W.T) + self.bias
+        if not np.isfinite(x).all():
+            raise Overflow("total inputs overflow float32: scale the real-valued states or the weights down")
+        return x
+
+    def send(self, states: States) -> F32:
+        """The same without the bias: what the source sends."""
+        return replace(self, bias=np.zeros_like(self.bias)).input(states)
+
+    def _sparse_input(self, states: Any) -> F32:
+        """The same for a CSR matrix of levels, at the cost of what it stores; the sums are exact too."""
+        scale = 2.0**self.weights.exponent
+        q = np.rint((self.W if self.up else self.W.T) * np.float32(scale))
+        sums = (states @ q.astype(np.float64)) / GREY
+        x: F32 = (sums / scale).astype(np.float32) + self.bias
+        return x
+
+    def mean(self, states: States | sp.csr_matrix) -> F32:
+        """Expected states of the target layer: float32 (n_rows, n_target)."""
+        if self.source.exact and not is_sparse(states):
+            return self.target.mean_from(self.weights, states, self.bias, self.up)
+        return self.target.mean(self.input(states))
+
+    def expectation(self, states: States) -> States:
+        """The same, in the form that can be sent back: grey levels for exact units."""
+        return self.target.expectation(self.input(states))
+
+    def sample(self, states: States, stream: Stream) -> States:
+        """Random states of the target layer: (n_rows, n_target)."""
+        if self.source.exact:
+            return self.target.sample_from(self.weights, states, self.bias, stream, self.up)
+        return self.target.sample(self.input(states), stream)
+
+    def sample_alone(self, n: int, stream: Stream) -> States:
+        """Random states of the target layer by its biases alone: (n, n_target)."""
+        return self.target.sample(np.tile(self.bias, (n, 1)), stream)
+
+    def log_normalizer(self, states: States) -> F64:
+        """Log of the target layer's summed weight, given the source: (n_rows,) in nats."""
+        if self.source.exact:
+            return self.target.log_normalizer_from(self.weights, states, self.bias, self.up)
+        return self.target.log_normalizer(self.input(states), self.bias)
+
+
+@dataclass(frozen=True)
+class Conditionals:
+    """P(hidden | visible) and P(visible | hidden) of a model as it stands, and random numbers to draw by.
+
+    A Gibbs step takes two half-steps: the hidden units given the visible ones, then the visible units given
+    the hidden ones. Every half-step and every chain (a row) has random numbers of its own, so a run may be
+    cut into parts anywhere and gives the same states.
+
+    Attributes
+    ----------
+    up, down : Conditional
+        From visible states to the hidden units, and back.
+    stream : Stream
+        Random numbers, from a first half-step on.
+    memory : dict of str to array
+        What a training method keeps from update to update beside its chains: its own, to change in place.
+    n_classes : int
+        How many of the last visible units say the class; 0 for a model without labels.
+    """
+
+    up: Conditional
+    down: Conditional
+    stream: Stream
+    memory: Mapping[str, F32] = field(default_factory=dict)
+    n_classes: int = 0
+
+    @classmethod
+    def of(
+        cls, units: tuple[Unit, Unit], weights: engine.Weights, W: F32, a: F32, b: F32, **more: Any
+    ) -> Conditionals:
+        """Those of a model with (visible, hidden) units and parameters; `more`: the other attributes."""
+        visible, hidden = units
+        up = Conditional(visible, hidden, weights, W, b, up=True)
+        return cls(up, Conditional(hidden, visible, weights, W, a, up=False), **more)
+
+    def at(self, step: int, rows: RowIds | None = None) -> Conditionals:
+        """The same with random numbers from another half-step on, and for other rows."""
+        return replace(self, stream=self.stream.at(step, rows))
+
+    def sample_hidden(self, hidden_input: F32, half_step: int = 0) -> States:
+        """Draw hidden states (n, n_hidden), given their total inputs, some half-steps after the first one."""
+        return self.up.target.sample(hidden_input, self.stream.after(half_step))
+
+    def sample_visible(self, h: States, half_step: int = 0) -> States:
+        """Draw visible states (n, n_visible), given hidden states."""
+        return self.down.sample(h, self.stream.after(half_step))
+
+    def gibbs(self, v: States, steps: int, clamp: NDArray[np.uint8] | None = None) -> tuple[States, States]:
+        """Take `steps` >= 1 Gibbs steps; the last visible and hidden states.
+
+        Where `clamp` is 1 a visible unit keeps its value. Grey levels may be a start, or clamped values.
+        """
+        stream = self.stream
+        while steps > 0:
+            n = self._steps_at_once(v, steps)
+            if n > 0:
+                a, b = self.down.bias, self.up.bias
+                v, h = engine.gibbs(self.up.weights, a, b, v, n, *stream, clamp)
+            else:
+                n = 1
+                v, h = self._one_step(v, stream, clamp)
+            steps -= n
+            stream = stream.after(2 * n)
+        return v, h
+
+    def _steps_at_once(self, v: States, steps: int) -> int:
+        """How many steps the engine's own loop shall take; 0 where it does not apply."""
+        if not (self.up.source.fused and self.up.target.fused and v.dtype == np.uint8):
+            return 0
+        return min(steps, max(1, WORK // (2 * len(v) * self.up.W.size)))
+
+    def _one_step(self, v: States, stream: Stream, clamp: NDArray[np.uint8] | None) -> tuple[States, States]:
+        h = self.up.sample(v, stream)
+        drawn = self.down.sample(h, stream.after(1))
+        if clamp is None:
+            return drawn, h
+        if v.dtype == np.uint16:  # clamped grey levels: the drawn units join them in their units
+            drawn = drawn * np.uint16(GREY)
+        return np.where(clamp, v, drawn), h
+
+
+def row_dot(x: F32, states: States) -> F64:
+    """Scalar products, in float64 and in one order, of rows of numbers and rows of states: (n_rows,)."""
+    products: F64 = row_sums(x.astype(np.float64) * states)
+    return products / GREY if states.dtype == np.uint16 else products
