@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.states import unit_of
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -764,8 +765,7 @@ class _Labelled:
         self.mapped = source.mapped
 
     def gather(self, rows: RowIndex, scale: _Scale, dtype: np.dtype[Any]) -> Array:
-        one = 65535 if dtype == np.uint16 else 1
-        one_hot = (self._labels[rows, None] == self._numbers) * dtype.type(one)
+        one_hot = (self._labels[rows, None] == self._numbers) * dtype.type(unit_of(dtype))
         return np.hstack([self._source.gather(rows, self._scale, dtype), one_hot])
 
     def scan(self) -> Iterator[tuple[int, Array]]:

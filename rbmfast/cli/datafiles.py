@@ -22,7 +22,8 @@ from rbmfast import _engine as engine
 from rbmfast.cli.common import CommandError, did_you_mean
 from rbmfast.cli.tables import is_table, numbers, read_text
 from rbmfast.data import Grey8, Packed, Rows, as_rows
-from rbmfast.reference import GREY, States
+from rbmfast.reference import States
+from rbmfast.states import without_levels
 from rbmfast.streams import Purpose
 
 I64 = NDArray[np.int64]
@@ -104,8 +105,7 @@ class Examples:
 
     def some(self, n: int) -> States:
         """The first rows, as numbers."""
-        V = self.rows.block(slice(0, n))
-        return V / np.float32(GREY) if V.dtype == np.uint16 else V
+        return without_levels(self.rows.block(slice(0, n)))
 
 
 # --- Reading -----------------------------------------------------------------------------------------------

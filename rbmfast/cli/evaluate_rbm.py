@@ -27,7 +27,8 @@ from rbmfast.cli.report import Line, Report, data_line, line, mean_line, summary
 from rbmfast.data import Rows
 from rbmfast.likelihood import ChainDiagnostics, LogPartition, MeanLogLikelihood, SampleComparison
 from rbmfast.likelihood.comparison import means_of
-from rbmfast.reference import GREY, States
+from rbmfast.reference import States
+from rbmfast.states import without_levels
 from rbmfast.streams import Purpose
 from rbmfast.units.base import F64
 
@@ -122,8 +123,7 @@ def measure(rbm: rf.RBM, rows: Rows, base: Rows | None, given: argparse.Namespac
 def _some(rows: Rows, n: int, seed: int) -> States:
     """At most `n` rows, chosen by the seed."""
     keys = engine.shuffle_keys(rows.n_rows, seed, 0, Purpose.MONITOR)
-    block = rows.block(np.sort(np.argsort(keys, kind="stable")[:n]))
-    return block / np.float32(GREY) if block.dtype == np.uint16 else block
+    return without_levels(rows.block(np.sort(np.argsort(keys, kind="stable")[:n])))
 
 
 # --- For people --------------------------------------------------------------------------------------------

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from rbmfast.data import Rows
 from rbmfast.likelihood._checks import check_rbm
 from rbmfast.models import RBM
-from rbmfast.reference import F32, GREY, States
+from rbmfast.reference import F32
+from rbmfast.states import as_float
 from rbmfast.units.base import F64, rows_in_a_scan
 
 PAIRS_AT_ONCE = 1 << 22  # covariances that are formed together
@@ -265,9 +266,4 @@ def _covariances(rows: Rows, mean: F64, columns: slice) -> tuple[F64, F64]:
 def blocks_of(rows: Rows) -> Iterator[F32]:
     """All rows, as numbers."""
     for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
-        yield _numbers(block)
-
-
-def _numbers(states: States) -> F32:
-    numbers: F32 = states.astype(np.float32)
-    return numbers / np.float32(GREY) if states.dtype == np.uint16 else numbers
+        yield as_float(block)

@@ -11,7 +11,8 @@ from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.likelihood._checks import check_rbm
 from rbmfast.models import RBM
-from rbmfast.reference import F32, GREY, States
+from rbmfast.reference import States
+from rbmfast.states import as_float
 from rbmfast.streams import Purpose
 from rbmfast.units.base import F64
 
@@ -77,7 +78,7 @@ def _sum_over_units(rbm: RBM, v: States, units: NDArray[np.int64]) -> F64:
     here = rbm.hidden.log_normalizer(x, b)
     total = np.zeros(len(v))
     for i in units:
-        level = _levels(v[:, i])
+        level = as_float(v[:, i])
         if v.dtype == np.uint8:  # flip unit i
             sign = np.float32(1) - 2 * level
             there = rbm.hidden.log_normalizer(x + sign[:, None] * W[i], b)
@@ -88,12 +89,6 @@ def _sum_over_units(rbm: RBM, v: States, units: NDArray[np.int64]) -> F64:
             gain = (a[i] + (on - off)).astype(np.float32)
             total -= level * engine.softplus(-gain) + (1 - level) * engine.softplus(gain)
     return total
-
-
-def _levels(states: States) -> F32:
-    """Numbers in [0, 1], float32."""
-    level: F32 = states.astype(np.float32)
-    return level / np.float32(GREY) if states.dtype == np.uint16 else level
 
 
 def _choose(units: int | ArrayLike | None, n_visible: int, seed: SeedLike) -> NDArray[np.int64]:

@@ -13,10 +13,11 @@ from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.container import JSON
 from rbmfast.data import Rows
 from rbmfast.models.conditionals import Conditional
-from rbmfast.models.labels import check_labels, one_hot
+from rbmfast.models.labels import check_labels
 from rbmfast.models.parameters import warn_if_coarse, weight_shape
 from rbmfast.models.rbm import DEFAULT_UNIT, RBM, UnitLike, check_tempering, in_words
 from rbmfast.reference import F32, GREY, States, to_grey
+from rbmfast.states import one_hot
 from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Categorical, Mixed, Unit, described, get_unit
 from rbmfast.units.base import F64

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.data import is_sparse
 from rbmfast.reference import F32, GREY, States, row_sums
+from rbmfast.states import in_form, unit_of
 from rbmfast.streams import RowIds, Stream
 from rbmfast.units import Unit
 from rbmfast.units.base import F64
@@ -181,12 +182,10 @@ class Conditionals:
         drawn = self.down.sample(h, stream.after(1))
         if clamp is None:
             return drawn, h
-        if v.dtype == np.uint16:  # clamped grey levels: the drawn units join them in their units
-            drawn = drawn * np.uint16(GREY)
-        return np.where(clamp, v, drawn), h
+        return np.where(clamp, v, in_form(drawn, v.dtype)), h
 
 
 def row_dot(x: F32, states: States) -> F64:
     """Scalar products, in float64 and in one order, of rows of numbers and rows of states: (n_rows,)."""
     products: F64 = row_sums(x.astype(np.float64) * states)
-    return products / GREY if states.dtype == np.uint16 else products
+    return products / unit_of(states.dtype)

@@ -15,14 +15,15 @@ from rbmfast.data import Rows, as_rows, computed_rows
 from rbmfast.files import FilePath
 from rbmfast.models.class_rbm import MAX_CLASSES, ClassRBM
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.models.labels import check_labels, join, one_hot
+from rbmfast.models.labels import check_labels
 from rbmfast.models.missing import check_mask, known_values, split_missing
 from rbmfast.models.network import Network
 from rbmfast.models.rbm import BLOCK_BYTES, DEFAULT_UNIT, MAX_UNITS, RBM, UnitLike
 from rbmfast.models.stack import MAX_LAYERS, MEAN, Stack, layer_seed
 from rbmfast.models.unroll import to_autoencoder, to_network
-from rbmfast.reference import F32, GREY, STREAM_VERSION, States
+from rbmfast.reference import F32, STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
+from rbmfast.states import in_form, join, one_hot, without_levels
 from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
 from rbmfast.units import Categorical, Unit, get_unit
 from rbmfast.units.base import F64
@@ -720,12 +721,10 @@ class DBN:
     ) -> NDArray[Any]:
         """Numbers for the missing entries of a block (others are not to be used)."""
         stack, top = self._stack, self.top._down
-        grey = v.dtype == np.uint16
-        scale = v.dtype.type(GREY if grey else 1)
         stream = Stream(seed, Purpose.DBN_IMPUTE, rows=rows)
         drawn = stack.down[0].sample_alone(len(v), stream)
         labels = top.sample_alone(len(v), stream.on(len(self) - 1))[:, stack.sizes[-2] :]
-        v = np.where(missing, stack.units(drawn, 0).astype(v.dtype) * scale, v)
+        v = np.where(missing, in_form(stack.units(drawn, 0), v.dtype), v)
         total, n_averaged = np.zeros(v.shape), steps - steps // 2
         for t in range(steps):
             up = stream.after(2 + 2 * t)
@@ -734,10 +733,10 @@ class DBN:
             if average and t >= steps - n_averaged:
                 total += stack.visible_means(h1)
             drawn = stack.units(stack.down[0].sample(h1, down), 0)
-            v = np.where(missing, drawn.astype(v.dtype) * scale, v)
+            v = np.where(missing, in_form(drawn, v.dtype), v)
         if average:
             return (total / n_averaged).astype(np.float32)
-        return v / np.float32(GREY) if grey else v
+        return without_levels(v)
 
     def _sweep(
         self, stack: Stack, v: States, labels: States, up: Stream, down: Stream

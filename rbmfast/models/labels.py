@@ -1,4 +1,4 @@
-"""Labels: class numbers, and how the states of their units join those of a layer."""
+"""Labels: class numbers."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from rbmfast.reference import GREY, States
 
 I64 = NDArray[np.int64]
 
@@ -32,29 +30,3 @@ def check_labels(
         row = int(wrong.argmax())
         raise ValueError(f"{allowed}, got {labels[row]} at {row}")
     return labels.astype(np.int64)
-
-
-def one_hot(labels: I64, n_classes: int, dtype: np.dtype[Any]) -> States:
-    """Class numbers as states of a group of label units, in the units of `dtype`."""
-    states = np.zeros((len(labels), n_classes), dtype)
-    states[np.arange(len(labels)), labels] = GREY if dtype == np.uint16 else 1
-    return states
-
-
-def join(states: States, labels: States) -> States:
-    """Rows of states and, beside them, states of label units, in the form that can hold both."""
-    if states.dtype == labels.dtype:
-        return np.hstack([states, labels])
-    dtype = max(states.dtype, labels.dtype, key=_FORMS.index)
-    return np.hstack([_in_form(states, dtype), _in_form(labels, dtype)])
-
-
-_FORMS = [np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)]  # each can hold those before it
-
-
-def _in_form(states: States, dtype: np.dtype[Any]) -> States:
-    if states.dtype == dtype:
-        return states
-    if dtype == np.uint16:
-        return states * np.uint16(GREY)
-    return (states / np.float32(GREY if states.dtype == np.uint16 else 1)).astype(np.float32)

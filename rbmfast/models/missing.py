@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.data import Grey8, Packed, Rows, is_masked
-from rbmfast.reference import F32, GREY
+from rbmfast.reference import F32
+from rbmfast.states import as_float
 
 
 def split_missing(V: Any, mask: ArrayLike | None) -> tuple[Any, NDArray[np.bool_] | None]:
@@ -42,4 +43,4 @@ def known_values(filled: Any, rows: Rows) -> F32:
     if isinstance(filled, np.ndarray):
         return filled.astype(np.float32)
     states = rows.all()
-    return (states / GREY if states.dtype == np.uint16 else states).astype(np.float32)
+    return as_float(states, out=np.empty(states.shape, np.float32))

@@ -16,7 +16,8 @@ from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows
 from rbmfast.files import FilePath
 from rbmfast.models.parameters import as_numbers, check_parameter
-from rbmfast.reference import F32, GREY, States
+from rbmfast.reference import F32, States
+from rbmfast.states import as_float
 from rbmfast.streams import Purpose
 
 MAX_LAYERS = 64  # that the counters of random numbers can tell apart
@@ -507,20 +508,10 @@ class Network:
 
 def means_of(layers: Iterable[Dense], block: States) -> F32:
     """Means of the last of some layers, given a block of data for the first."""
-    x = to_floats(block)
+    x = as_float(block)
     for layer in layers:
         x = layer.means(x)
     return x
-
-
-def to_floats(block: States, out: F32 | None = None) -> F32:
-    """States, grey levels or numbers as float32 numbers, in `out` if that is given."""
-    out = np.empty(block.shape, np.float32) if out is None else out
-    if block.dtype == np.uint16:
-        np.divide(block, np.float32(GREY), out=out, dtype=np.float32)
-    else:
-        np.copyto(out, block)
-    return out
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ from rbmfast.models.patterns import PatternCounts
 from rbmfast.models.tempering import ParallelTempering, check_betas
 from rbmfast.reference import F32, GREY, STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
+from rbmfast.states import LEVELS, in_form, without_levels
 from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
 from rbmfast.units import Unit, described, get_unit
 from rbmfast.units.base import F64
@@ -805,7 +806,7 @@ class RBM:
             held = None if clamp is None else np.broadcast_to(clamp, start.shape)
             stream = model.stream.from_row(first)
             last, h[here] = replace(model, stream=stream).gibbs(start, steps, held)
-            v[here] = last // GREY if last.dtype == np.uint16 else last  # only if clamped from grey levels
+            v[here] = last // GREY if last.dtype == LEVELS else last  # only if clamped from grey levels
         return v, h
 
     # --- Filling in --------------------------------------------------------------------------------------
@@ -918,12 +919,10 @@ class RBM:
     ) -> NDArray[Any]:
         """Numbers for the missing entries of a block (others are not to be used)."""
         clamp = np.logical_not(missing).view(np.uint8)
-        scale = GREY if v.dtype == np.uint16 else 1
-        drawn = model.down.sample_alone(len(v), model.stream)
-        v = np.where(missing, drawn.astype(v.dtype) * v.dtype.type(scale), v)
+        v = np.where(missing, in_form(model.down.sample_alone(len(v), model.stream), v.dtype), v)
         if not average:
             v, _ = model.at(2).gibbs(v, steps, clamp)
-            return v if scale == 1 else v / np.float32(scale)
+            return without_levels(v)
 
         burn_in = steps // 2
         v, _ = model.at(2).gibbs(v, burn_in, clamp) if burn_in else (v, v)

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.data import Rows
-from rbmfast.reference import F32, GREY
+from rbmfast.reference import F32
+from rbmfast.states import as_float
 from rbmfast.training import Monitor, Watched
 from rbmfast.training.batches import pieces
 from rbmfast.units.base import F64
@@ -53,8 +54,7 @@ def flip_scores(rbm: rf.RBM, blocks: Iterable[Any], flips: Flips) -> F64:
 def _levels(states: Any, units: Flips) -> F32:
     """The state of one unit in each row, as float32."""
     levels = np.asarray(states[np.arange(states.shape[0]), units]).ravel()
-    is_grey = levels.dtype == np.uint16 or sp.issparse(states)
-    return (levels / GREY if is_grey else levels).astype(np.float32)
+    return as_float(levels.astype(np.uint16) if sp.issparse(states) else levels)
 
 
 def all_blocks(rbm: rf.RBM, rows: Rows) -> Iterable[Any]:

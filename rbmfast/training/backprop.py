@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.data import Rows, as_rows
 from rbmfast.models.labels import check_labels
-from rbmfast.models.network import ACTIVATIONS, BLOCK_ROWS, Network, means_of, one_thread, to_floats
+from rbmfast.models.network import ACTIVATIONS, BLOCK_ROWS, Network, means_of, one_thread
 from rbmfast.reference import F32, F64, U8, States
+from rbmfast.states import as_float
 from rbmfast.streams import Purpose
 from rbmfast.training.batches import I64
 from rbmfast.training.plan import digest
@@ -45,7 +46,7 @@ class Targets:
         if self.classes is not None:
             return self.classes[rows]
         assert self.rows is not None
-        return to_floats(self.rows.block(rows))
+        return as_float(self.rows.block(rows))
 
     def fingerprint(self) -> str:
         """A hex digest: equal for equal targets."""
@@ -219,7 +220,7 @@ class Backprop:
         wrong : uint8 array (n,) or None
         """
         n = len(states)
-        to_floats(states, self._means[0][:n])
+        as_float(states, self._means[0][:n])
         for layer, activation in enumerate(self._activations):
             W, b = self._layer(self.parameters, layer)
             means = self._means[layer + 1][:n]

@@ -17,6 +17,7 @@ from rbmfast.models.class_rbm import class_expectations, class_log_weights, soft
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, GREY, States, to_grey
 from rbmfast.state import Gradient
+from rbmfast.states import LEVELS, as_float, in_form, unit_of
 from rbmfast.streams import Purpose, Stream
 from rbmfast.training.base import Method
 from rbmfast.training.cd import CD
@@ -249,9 +250,7 @@ class Batch:
     def of(cls, model: Conditionals, v: States, x: F32, weights: F64 | None) -> Batch:
         """Such a batch of these rows, from which the hidden units hear `x`."""
         classes = _classes(model)
-        labels = v[:, classes].astype(np.float32)
-        if v.dtype == np.uint16:
-            labels /= np.float32(GREY)
+        labels = as_float(np.ascontiguousarray(v[:, classes]))
         return cls(model, v, _without_labels(model, v, x, labels), labels, weights)
 
     @cached_property
@@ -302,15 +301,15 @@ class Batch:
         relative = self.log_weights - self.log_weights.max(axis=1, keepdims=True)
         drawn = Categorical(model.n_classes).sample(relative.astype(np.float32), stream)
         v, x = v.copy(), x.copy()
-        v[here, classes] = drawn * v.dtype.type(GREY if v.dtype == np.uint16 else 1)
+        v[here, classes] = in_form(drawn, v.dtype)
         x[here] = self.x + model.up.W[classes][drawn.argmax(axis=1)]
         return v, x
 
     def expect(self, p: F32) -> Expectation:
         """What the hidden units and the label do where the classes have the probabilities `p`."""
         hidden, pairs = class_expectations(self.model.up, self.x, p)
-        if not self.model.up.source.exact and hidden.dtype == np.uint16:
-            hidden = hidden / np.float32(GREY)
+        if not self.model.up.source.exact:
+            hidden = as_float(hidden)
         top = 1.0
         if self.weights is not None:
             top = float(self.weights.max()) or 1.0
@@ -375,9 +374,9 @@ def _activity(model: Conditionals, x: F32, weights: F64 | None) -> F32:
     """Means of the hidden units over the rows, from their total inputs; sums of 16-bit levels are exact."""
     h = hidden_means(model, x)
     shares = np.ones(len(h)) if weights is None else weights / (weights.max() or 1.0)
-    exact = h.dtype == np.uint16
-    terms = np.rint(h * shares[:, None]) if exact else h * shares[:, None]
-    mean: F32 = (terms.sum(axis=0) / ((GREY if exact else 1) * (math.fsum(shares) or 1.0))).astype(np.float32)
+    terms = np.rint(h * shares[:, None]) if h.dtype == LEVELS else h * shares[:, None]
+    total = unit_of(h.dtype) * (math.fsum(shares) or 1.0)
+    mean: F32 = (terms.sum(axis=0) / total).astype(np.float32)
     return mean
 
 

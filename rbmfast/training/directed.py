@@ -8,7 +8,8 @@ from rbmfast import _engine as engine
 from rbmfast.models.conditionals import Conditional
 from rbmfast.reference import F32, F64, GREY, States
 from rbmfast.state import Gradient, LearningState
-from rbmfast.training.phases import as_float, difference, mean_of_rows
+from rbmfast.states import LEVELS, as_float, in_form
+from rbmfast.training.phases import difference, mean_of_rows
 from rbmfast.units import Unit
 
 
@@ -60,7 +61,7 @@ def prediction_gradient(
         Multiply the rows' shares of the mean.
     """
     if np.float32 not in (source.dtype, target.dtype):
-        return difference((source, to_levels(target)), (source, predicted), weights, paired=True)
+        return difference((source, in_form(target, LEVELS)), (source, predicted), weights, paired=True)
     v, seen, expected = (as_float(states) for states in (source, target, predicted))
     if weights is not None:
         return difference((v, seen), (v, expected), weights, paired=True)
@@ -80,10 +81,5 @@ def squared_error(target: States, predicted: States) -> float:
     if target.dtype == np.float32:
         difference = target.astype(np.float64) - predicted
         return float(np.vdot(difference, difference))
-    levels = to_levels(target).astype(np.int64) - predicted
+    levels = in_form(target, LEVELS).astype(np.int64) - predicted
     return int(np.vdot(levels, levels)) / GREY**2
-
-
-def to_levels(states: States) -> States:
-    """States of 0/1 units as grey levels of 16 bits."""
-    return states * np.uint16(GREY) if states.dtype == np.uint8 else states

@@ -22,7 +22,8 @@ from rbmfast.checks import check_fraction, check_integer
 from rbmfast.data import Rows
 from rbmfast.models import RBM, ClassRBM
 from rbmfast.models.tempering import MAX_REPLICAS
-from rbmfast.reference import GREY, MAX_BATCH, row_sums
+from rbmfast.reference import MAX_BATCH, row_sums
+from rbmfast.states import without_levels
 from rbmfast.streams import Purpose
 
 I64 = NDArray[np.int64]
@@ -85,9 +86,7 @@ class Watched:
             n = rows.n_rows if complete is None else len(complete)
             chosen = self.choose(n, max_rows, number=("train", "validation").index(which))
             chosen = chosen if complete is None else complete[chosen]
-            block = rows.block(chosen)
-            grey = block.dtype == np.uint16
-            self._taken[which, max_rows] = (block / GREY).astype(np.float32) if grey else block
+            self._taken[which, max_rows] = without_levels(rows.block(chosen))
         return self._taken[which, max_rows]
 
     def choose(self, n: int, size: int, number: int) -> I64:

@@ -12,6 +12,7 @@ from rbmfast import _engine as engine
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, GREY, States
 from rbmfast.state import Gradient
+from rbmfast.states import LEVELS, as_float, unit_of
 from rbmfast.units.base import F64
 
 Phase = tuple[States, States]  # visible states, and means of the hidden units: 16-bit levels, or float32
@@ -44,7 +45,7 @@ def difference(data: Phase, samples: Phase, weights: F64 | None = None, paired: 
     """`contrast` of visible states and hidden means. Weights of paired samples are those of their rows."""
     if weights is not None:
         return _weighted_gradient(data, samples, weights, paired)
-    if data[1].dtype == np.uint16:
+    if data[1].dtype == LEVELS:
         return engine.contrast(data, samples)
     return _float_gradient(data, samples)
 
@@ -65,7 +66,7 @@ def _float_gradient(data: Phase, samples: Phase) -> Gradient:
 
 def _weighted_gradient(data: Phase, samples: Phase, weights: F64, paired: bool) -> Gradient:
     """`difference` with weights, in float64: exact sums of integers where `difference` has them."""
-    exact = data[1].dtype == np.uint16
+    exact = data[1].dtype == LEVELS
     top = float(weights.max()) or 1.0
     mean_weight = math.fsum(weights) / len(weights)
 
@@ -75,7 +76,7 @@ def _weighted_gradient(data: Phase, samples: Phase, weights: F64, paired: bool) 
         if not exact:
             v, p = as_float(v).astype(np.float64), p * shares[:, None]
             return v.T @ p / n, shares @ v / n, p.sum(axis=0) / n
-        unit = GREY if v.dtype == np.uint16 else 1
+        unit = unit_of(v.dtype)
         v = v.astype(np.float64)  # integers from here on: shares are folded into 16-bit levels
         p = np.rint(p * shares[:, None])
         visible = np.rint(v * (GREY // unit) * shares[:, None]).sum(axis=0)
@@ -90,13 +91,6 @@ def _weighted_gradient(data: Phase, samples: Phase, weights: F64, paired: bool) 
     total = mean_weight or 1.0
     visible, hidden = ((mean / total).astype(np.float32) for mean in positive[1:])
     return Gradient(W, a, b, visible_mean=visible, hidden_mean=hidden)
-
-
-def as_float(states: States) -> F32:
-    """States, or grey levels, as numbers."""
-    if states.dtype == np.uint16:
-        return states.astype(np.float32) / np.float32(GREY)
-    return states.astype(np.float32, copy=False)
 
 
 def mean_of_rows(x: F32) -> F32:

@@ -15,9 +15,9 @@ from rbmfast.checks import SeedLike
 from rbmfast.files import FilePath, check_path
 from rbmfast.models import DBN
 from rbmfast.models.conditionals import Conditional, Conditionals
-from rbmfast.models.labels import join, one_hot
 from rbmfast.reference import F32, States
 from rbmfast.state import Gradient, LearningState
+from rbmfast.states import join, one_hot
 from rbmfast.streams import Purpose, RowIds, Stream
 from rbmfast.training.base import Method
 from rbmfast.training.batches import I64

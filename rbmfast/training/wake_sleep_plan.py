@@ -11,6 +11,7 @@ import numpy as np
 from rbmfast.data import Rows, computed_rows
 from rbmfast.models import DBN
 from rbmfast.reference import row_sums
+from rbmfast.states import as_float
 from rbmfast.training.batches import I64
 from rbmfast.training.common import describe
 from rbmfast.training.directed import Directed
@@ -18,7 +19,6 @@ from rbmfast.training.labelled import check_data, check_validation, repeated
 from rbmfast.training.meant import as_method
 from rbmfast.training.monitors import Monitor, Watched, mean_of
 from rbmfast.training.penalties import penalty_gradient
-from rbmfast.training.phases import as_float
 from rbmfast.training.plan import Plan, digest, make_plan
 
 ERROR = "reconstruction_error"  # of the training data, in the history and from epoch to epoch

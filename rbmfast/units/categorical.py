@@ -14,6 +14,7 @@ from rbmfast.checks import check_integer
 from rbmfast.container import JSON
 from rbmfast.data import Rows
 from rbmfast.reference import F32, GREY, U8, States, exp_negative, row_sums, to_grey
+from rbmfast.states import LEVELS, unit_of
 from rbmfast.units.base import F64, Unit, rows_in_a_scan
 
 LEAST_RATE = 1e-3  # of a state, where only its mean is known
@@ -149,7 +150,8 @@ class Categorical(Unit):
         self, block: States, name: str, first_row: int, missing: NDArray[np.bool_], first_unit: int = 0
     ) -> None:
         """Each group must sum to 1: grey levels to what rounding leaves of it."""
-        one, slack = (GREY, self.n_states) if block.dtype == np.uint16 else (1, 0)
+        one = unit_of(block.dtype)
+        slack = self.n_states if block.dtype == LEVELS else 0
         total = self._groups(block).sum(axis=2, dtype=np.int64)
         wrong = (np.abs(total - one) > slack) & ~self._groups(missing).any(axis=2)
         if wrong.any():

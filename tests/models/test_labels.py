@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rbmfast.models.labels import check_labels, join, one_hot
+from rbmfast.models.labels import check_labels
+from rbmfast.states import join, one_hot
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, np.uint64])
