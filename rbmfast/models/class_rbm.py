@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, TypeVar, overload
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.checks import SeedLike, check_integer, check_seed
+from rbmfast.checks import SeedLike, check_integer
 from rbmfast.container import JSON
 from rbmfast.data import Rows
 from rbmfast.models.conditionals import Conditional
 from rbmfast.models.labels import check_labels
 from rbmfast.models.parameters import warn_if_coarse, weight_shape
-from rbmfast.models.rbm import DEFAULT_UNIT, RBM, UnitLike, check_tempering, in_words
+from rbmfast.models.rbm import RBM
+from rbmfast.models.two_layers import DEFAULT_UNIT, UnitLike, in_words
 from rbmfast.reference import F32, GREY, States, to_grey
-from rbmfast.states import one_hot
-from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Categorical, Mixed, Unit, described, get_unit
 from rbmfast.units.base import F64
 
@@ -287,121 +286,6 @@ class ClassRBM(RBM):
         """Log-weights of the classes beside a block of features: their differences are what counts."""
         unlabelled = np.hstack([features, np.zeros((len(features), self.n_classes), features.dtype)])
         return class_log_weights(self._up, self._up.input(unlabelled), self.d)
-
-    # --- Chains ------------------------------------------------------------------------------------------
-
-    @overload
-    def sample(
-        self,
-        n: int,
-        steps: int = ...,
-        seed: SeedLike = ...,
-        *,
-        labels: ArrayLike | None = ...,
-        first_row: int = ...,
-        start: Any = ...,
-        return_hidden: Literal[False] = ...,
-        method: str = ...,
-        n_replicas: int | None = ...,
-        betas: ArrayLike | None = ...,
-        base: Any = ...,
-    ) -> States: ...
-
-    @overload
-    def sample(
-        self,
-        n: int,
-        steps: int = ...,
-        seed: SeedLike = ...,
-        *,
-        labels: ArrayLike | None = ...,
-        first_row: int = ...,
-        start: Any = ...,
-        return_hidden: Literal[True],
-        method: str = ...,
-        n_replicas: int | None = ...,
-        betas: ArrayLike | None = ...,
-        base: Any = ...,
-    ) -> tuple[States, States]: ...
-
-    def sample(
-        self,
-        n: int,
-        steps: int = 1000,
-        seed: SeedLike = None,
-        *,
-        labels: ArrayLike | None = None,
-        first_row: int = 0,
-        start: Any = None,
-        return_hidden: bool = False,
-        method: str = "gibbs",
-        n_replicas: int | None = None,
-        betas: ArrayLike | None = None,
-        base: Any = None,
-    ) -> States | tuple[States, States]:
-        """Samples of the model, or of its features given the class: the last states of independent chains.
-
-        Parameters
-        ----------
-        n, steps, seed, first_row, start, return_hidden, method, n_replicas, betas, base
-            As for `RBM.sample`.
-        labels : int or int array_like (n,), optional
-            The class of all samples, or of each: it is held fixed. Only with ``method="gibbs"``.
-
-        Returns
-        -------
-        V : uint8 array (n, n_visible)
-            Features and one-hot class; float32 beside real-valued features.
-        H : uint8 array (n, n_hidden)
-            The hidden states that they were drawn from; only if asked for.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Bad arguments.
-        MemoryError
-            More samples than the machine could hold.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import rbmfast as rf
-        >>> W = [[9.0], [9.0], [9.0], [-9.0]]
-        >>> rbm = rf.ClassRBM.from_arrays(W, a=[-4.5, -4.5, 0, 0], b=[-9.0], n_classes=2)
-        >>> rbm.sample(2, steps=10, seed=1, labels=[0, 1])
-        array([[1, 1, 1, 0],
-               [0, 0, 0, 1]], dtype=uint8)
-        """
-        if labels is None:
-            drawn: tuple[States, States] = super().sample(
-                n,
-                steps,
-                seed,
-                first_row=first_row,
-                start=start,
-                return_hidden=True,
-                method=method,
-                n_replicas=n_replicas,
-                betas=betas,
-                base=base,
-            )
-            return drawn if return_hidden else drawn[0]
-        if check_tempering(method, n_replicas, betas, base):
-            raise ValueError("method must be 'gibbs' where labels are given, got 'tempering'")
-        n, steps, row, rows = self._check_sample(n, steps, first_row, start)
-        fixed = check_labels(labels, n, self.n_classes, one_for_all=True)
-        model = self._conditionals(Stream(check_seed(seed), Purpose.FANTASY))
-        starts = (
-            (first, self._with_labels(v, fixed[first : first + len(v)]))
-            for first, v in self._starts(model, n, row, rows)
-        )
-        clamp = (np.arange(self.n_visible) >= self.n_features).astype(np.uint8)
-        v, h = self._run_chains(model.at(2, row), starts, n, steps, clamp)
-        return (v, h) if return_hidden else v
-
-    def _with_labels(self, v: States, labels: I64) -> States:
-        """Visible states with these labels instead of their own."""
-        return np.hstack([v[:, : self.n_features], one_hot(labels, self.n_classes, v.dtype)])
 
     # --- Files -------------------------------------------------------------------------------------------
 

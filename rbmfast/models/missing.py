@@ -1,15 +1,107 @@
-"""Data with missing entries: what is known, and where there is nothing."""
+"""Data with missing entries, and models that fill them in."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rbmfast.data import Grey8, Packed, Rows, is_masked
-from rbmfast.reference import F32
+from rbmfast.checks import SeedLike, check_integer, check_seed
+from rbmfast.data import Grey8, Packed, Rows, as_rows, is_masked
+from rbmfast.models.base import Model
+from rbmfast.reference import F32, States
 from rbmfast.states import as_float
+from rbmfast.streams import MAX_STEP, check_first_row
+
+
+class Imputing(Model):
+    """A model that can say what is missing, given what is known."""
+
+    def impute(
+        self,
+        V: Any,
+        mask: ArrayLike | None = None,
+        steps: int = 100,
+        seed: SeedLike = None,
+        *,
+        first_row: int = 0,
+        average: bool = False,
+    ) -> F32:
+        """Fill in missing entries, by Gibbs sampling with the known ones held fixed.
+
+        The missing units of a row start as draws from their biases alone; a row without missing entries comes
+        back as it is. A group of categorical units in which one is missing is missing as a whole.
+
+        In a deep belief network a step is a sweep: every layer is drawn upwards, then the top RBM takes a
+        Gibbs step, then every layer is drawn downwards. With more than one RBM that is **approximate**: the
+        way up, by the recognition weights, is not the model's exact distribution of the hidden units.
+
+        Parameters
+        ----------
+        V : (n_rows, n_visible)
+            Visible states. In a float array NaN marks what is missing.
+        mask : bool array (n_rows, n_visible), optional
+            True marks what is missing as well, whatever stands there in an array.
+        steps : int, default 100
+            Gibbs steps or sweeps, at least 1.
+        seed : int, Generator or None
+            See the notes of `rbmfast.RBM`.
+        first_row : int, default 0
+            Number of the first row of `V` in a larger whole.
+        average : bool, default False
+            False fills in states: a sample of what could have been there. True fills in the visible
+            probabilities averaged over the second half of the steps: an estimate of the expectation, best for
+            a point prediction.
+
+        Returns
+        -------
+        float32 array (n_rows, n_visible)
+            A new array; known entries are as given, rounded to float32.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad states or arguments.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rbmfast as rf
+        >>> rbm = rf.RBM.from_arrays([[9.0], [9.0]], a=[-4.5, -4.5], b=[-9.0])  # two units that agree
+        >>> rbm.impute([[1, np.nan], [np.nan, 0]], seed=2)
+        array([[1., 1.],
+               [0., 0.]], dtype=float32)
+        """
+        filled, gaps = split_missing(V, mask)
+        rows = as_rows(filled, self.n_visible, domain=self.visible.domain, name="V", compact=True)
+        known = known_values(filled, rows)
+        missing = self.visible.whole(check_mask(gaps, known.shape))
+        self.visible.check_states(rows, "V", missing)
+        steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2 - 1)
+        row = check_first_row(first_row, rows.n_rows)
+        key = check_seed(seed)
+
+        incomplete = np.flatnonzero(missing.any(axis=1))
+        for first, end in self._spans(len(incomplete)):
+            here = incomplete[first:end]
+            gaps = missing[here]
+            fill = self._fill_in(rows.block(here), gaps, steps, key, row + here, average)
+            known[here] = np.where(gaps, fill, known[here])
+        return known
+
+    @abstractmethod
+    def _fill_in(
+        self,
+        v: States,
+        missing: NDArray[np.bool_],
+        steps: int,
+        seed: int,
+        rows: NDArray[np.int64],
+        average: bool,
+    ) -> NDArray[Any]:
+        """Numbers for the missing entries of a block (others are not to be used)."""
 
 
 def split_missing(V: Any, mask: ArrayLike | None) -> tuple[Any, NDArray[np.bool_] | None]:

@@ -17,12 +17,13 @@ from rbmfast.checks import SeedLike, as_list, check_flag, check_integer, check_s
 from rbmfast.container import JSON, read_file, write_file
 from rbmfast.data import Packed, Rows, as_rows, computed_rows
 from rbmfast.files import FilePath, blaming, check_destination, check_path, entry
-from rbmfast.models.dbn import DBN, I64
+from rbmfast.models import DBN
 from rbmfast.models.stack import MEAN, SAMPLE, Stack, layer_seed
 from rbmfast.reference import STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import Purpose
 from rbmfast.training.base import Method
+from rbmfast.training.batches import I64
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.cd import CD
 from rbmfast.training.common import describe

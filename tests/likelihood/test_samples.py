@@ -116,7 +116,7 @@ def test_rows_may_be_split(shape: tuple[int, int], monkeypatch: pytest.MonkeyPat
 def test_blocks_do_not_show(shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     rbm = model(*shape)
     whole = exact_samples(rbm, 500, seed=2)
-    monkeypatch.setattr("rbmfast.models.rbm.BLOCK_BYTES", 8 * sum(shape) * 7)
+    monkeypatch.setattr("rbmfast.models.base.BLOCK_BYTES", 8 * sum(shape) * 7)
     monkeypatch.setattr("rbmfast.likelihood.enumeration.BLOCK_NUMBERS", 24)
     assert_array_equal(exact_samples(rbm, 500, seed=2), whole)
 

@@ -124,7 +124,7 @@ def test_same_bits_from_every_container_thread_and_instruction_set() -> None:
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     rbm = model()
     expected = answers(rbm, X)
-    monkeypatch.setattr("rbmfast.models.rbm.BLOCK_BYTES", 8 * (N + K + H) * 3)
+    monkeypatch.setattr("rbmfast.models.base.BLOCK_BYTES", 8 * (N + K + H) * 3)
     assert answers(rbm, X) == expected
 
 

@@ -177,7 +177,7 @@ def test_add_layer_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(dbn) == 2
     with pytest.raises(ValueError, match="has labels beside its top RBM"):
         rf.DBN([5, 4], n_classes=2, seed=0).add_layer(3)
-    monkeypatch.setattr("rbmfast.models.dbn.MAX_LAYERS", 2)
+    monkeypatch.setattr("rbmfast.models.stacked.MAX_LAYERS", 2)
     with pytest.raises(ValueError, match="at most 2 hidden layers"):
         dbn.add_layer(3)
 
@@ -519,7 +519,7 @@ def test_rows_may_be_split(function: Function) -> None:
 
 def test_blocks_do_not_show(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = function(V, 0)
-    monkeypatch.setattr("rbmfast.models.dbn.BLOCK_BYTES", 8 * sum(DEEP.sizes) * 7)
+    monkeypatch.setattr("rbmfast.models.base.BLOCK_BYTES", 8 * sum(DEEP.sizes) * 7)
     same_bits(function(V, 0), whole)
 
 

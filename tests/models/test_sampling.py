@@ -112,7 +112,7 @@ def test_pattern_counts_agree_with_their_probabilities() -> None:
 def test_pattern_counts_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rbm = model()
     whole = rbm.pattern_counts([1, 0, 1, 0], n_samples=1000, seed=3)
-    monkeypatch.setattr("rbmfast.models.rbm.BLOCK_BYTES", 8 * 7 * 13)
+    monkeypatch.setattr("rbmfast.models.base.BLOCK_BYTES", 8 * 7 * 13)
     parts = rbm.pattern_counts([[1, 0, 1, 0]], n_samples=1000, seed=3)
     assert_array_equal(whole.counts, parts.counts)
     assert_array_equal(whole.patterns, parts.patterns)

@@ -286,7 +286,7 @@ def test_chains_may_be_cut_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
         ]
         assert_array_equal(np.vstack(parts), v)
         with monkeypatch.context() as patch:
-            patch.setattr("rbmfast.models.rbm.BLOCK_BYTES", 8 * 14 * 8)
+            patch.setattr("rbmfast.models.base.BLOCK_BYTES", 8 * 14 * 8)
             blocks = rbm.sample(10, 20, start=begin, return_hidden=True, **settings)
         assert_array_equal(blocks[0], v)
         assert_array_equal(blocks[1], h)
@@ -297,7 +297,7 @@ def test_grey_levels_may_be_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
     sampler = rf.ParallelTempering(rbm, 10, 3, seed=5, start=start)
     v = sampler.run(3)
     assert v.dtype == np.uint8
-    monkeypatch.setattr("rbmfast.models.rbm.BLOCK_BYTES", 8 * 14 * 8)
+    monkeypatch.setattr("rbmfast.models.base.BLOCK_BYTES", 8 * 14 * 8)
     same = rbm.sample(10, 3, seed=5, start=start, method="tempering", n_replicas=3)
     assert_array_equal(same, v)
 

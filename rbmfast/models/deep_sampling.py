@@ -1,0 +1,308 @@
+"""Samples of a deep belief network, its labels, and what it fills in."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rbmfast.checks import SeedLike, check_integer, check_seed
+from rbmfast.data import Rows, computed_rows
+from rbmfast.models.conditionals import Conditionals
+from rbmfast.models.labels import check_labels
+from rbmfast.models.stack import MEAN, Stack
+from rbmfast.models.stacked import Stacked
+from rbmfast.reference import F32, States
+from rbmfast.runtime import check_fits_memory
+from rbmfast.states import in_form, join, one_hot, without_levels
+from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
+from rbmfast.units import Categorical
+from rbmfast.units.base import F64
+
+I64 = NDArray[np.int64]
+
+LABEL_STEPS = 2  # between the steps of states and those of the labels drawn beside them
+
+
+class DeepSampling(Stacked):
+    """What an `rbmfast.DBN` draws: chains in the top RBM, and passes through the layers below."""
+
+    @overload
+    def sample(
+        self,
+        n: int,
+        steps: int = ...,
+        seed: SeedLike = ...,
+        *,
+        labels: ArrayLike | None = ...,
+        start: Any = ...,
+        last: str = ...,
+        first_row: int = ...,
+        return_labels: Literal[False] = ...,
+    ) -> States: ...
+
+    @overload
+    def sample(
+        self,
+        n: int,
+        steps: int = ...,
+        seed: SeedLike = ...,
+        *,
+        labels: ArrayLike | None = ...,
+        start: Any = ...,
+        last: str = ...,
+        first_row: int = ...,
+        return_labels: Literal[True],
+    ) -> tuple[States, I64]: ...
+
+    def sample(
+        self,
+        n: int,
+        steps: int = 1000,
+        seed: SeedLike = None,
+        *,
+        labels: ArrayLike | None = None,
+        start: Any = None,
+        last: str = "sample",
+        first_row: int = 0,
+        return_labels: bool = False,
+    ) -> States | tuple[States, I64]:
+        """Samples of the model: Gibbs chains in the top RBM, then one pass down.
+
+        Parameters
+        ----------
+        n : int
+            Chains, and so samples.
+        steps : int, default 1000
+            Gibbs steps of each chain in the top RBM, at least 1.
+        seed : int, Generator or None
+            See the notes of `rbmfast.RBM`.
+        labels : int or int array (n,), optional
+            Classes, from 0, to generate: the label units are held there.
+        start : (n, n_visible), optional
+            Visible states to start from: the layer below the top is drawn from them, upwards. Otherwise it is
+            drawn from its biases alone.
+        last : {"sample", "mean"}
+            Whether to draw the visible units, or to give their probabilities: a smoother image.
+        first_row : int, default 0
+            Number of the first chain in a larger whole.
+        return_labels : bool, default False
+            Whether to return the classes as well.
+
+        Returns
+        -------
+        V : uint8 array (n, n_visible)
+            Visible states; float32 for Gaussian units and with ``last="mean"``.
+        y : int64 array (n,)
+            The classes of the samples; only if asked for.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad arguments.
+        MemoryError
+            More samples than the machine could hold.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rf.DBN([6, 4, 3], seed=0).sample(2, steps=10, seed=1)
+        array([[1, 0, 1, 1, 0, 1],
+               [1, 1, 0, 0, 0, 0]], dtype=uint8)
+        """
+        n = check_integer(n, "n", low=1, high=MAX_ROW + 1)
+        steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2 - 1)
+        row = check_first_row(first_row, n)
+        if last not in ("sample", "mean"):
+            raise ValueError(f"last must be 'sample' or 'mean', got {last!r}")
+        if return_labels and self.n_classes is None:
+            raise ValueError("return_labels needs a network with labels: n_classes was not given")
+        classes = self._check_labels(labels, n)
+        rows = None if start is None else self._rows(start, "start")
+        if rows is not None and rows.n_rows != n:
+            raise ValueError(f"start must have n={n} rows, got {rows.n_rows}")
+        dtype = np.dtype(np.float32) if last == "mean" else self.visible.dtype
+        check_fits_memory(n * self.n_visible * dtype.itemsize, f"a sample of n={n} states")
+
+        stack, key = self._stack, check_seed(seed)
+        model = self.top._conditionals(Stream(key, Purpose.DBN_SAMPLE))
+        V, y = np.empty((n, self.n_visible), dtype), np.empty(n, np.int64)
+        for first, end in self._spans(n):
+            here, ids = slice(first, end), row + np.arange(first, end)
+            given = None if classes is None else classes[here]
+            v = self._begin(model.at(0, ids), given, None if rows is None else rows.block(here))
+            v, h = model.at(2, ids).gibbs(v, steps, self._clamp(v, given))
+            if self.n_classes is not None:
+                y[here] = v[:, stack.sizes[-2] :].argmax(axis=1)
+            V[here] = self._descend(stack, v, h, last, Stream(key, Purpose.DBN_DOWN, 0, 1, ids))
+        return (V, y) if return_labels else V
+
+    def _begin(self, top: Conditionals, classes: I64 | None, visible: States | None) -> States:
+        """States of the top RBM's visible layer, labels included, to start chains from."""
+        ids: Any = top.stream.rows
+        if visible is None:
+            v = top.down.sample_alone(len(ids), top.stream)
+        else:
+            stream = Stream(top.stream.seed, Purpose.DBN_UP, 0, 1, ids)
+            v = self._stack.sample_up(visible, len(self) - 1, stream)
+            if self.n_classes is not None and classes is None:
+                v = self._beside_drawn_labels(v, stream)
+        if self.n_classes is None or classes is None:
+            return v
+        units = self._stack.units(v, len(self) - 1)
+        return join(units, one_hot(classes, self.n_classes, units.dtype))
+
+    def _clamp(self, v: States, classes: I64 | None) -> NDArray[np.uint8] | None:
+        """What chains of the top RBM must not change: the labels, where they are given."""
+        if classes is None:
+            return None
+        clamp = np.zeros(v.shape, np.uint8)
+        clamp[:, self.sizes[-2] :] = 1
+        return clamp
+
+    def _descend(self, stack: Stack, v: States, h: States, last: str, stream: Stream) -> States:
+        """Visible states or means from the last states of chains in the top RBM."""
+        n = len(self)
+        if n == 1:
+            return stack.visible_means(h) if last == "mean" else stack.units(v, 0)
+        v = stack.units(v, n - 1)
+        if last == "mean":
+            return stack.visible_means(stack.sample_down(v, n - 1, 1, stream))
+        return stack.sample_down(v, n - 1, 0, stream)
+
+    # --- Filling in --------------------------------------------------------------------------------------
+
+    def _fill_in(
+        self, v: States, missing: NDArray[np.bool_], steps: int, seed: int, rows: I64, average: bool
+    ) -> NDArray[Any]:
+        """Numbers for the missing entries of a block (others are not to be used)."""
+        stack, top = self._stack, self.top._down
+        stream = Stream(seed, Purpose.DBN_IMPUTE, rows=rows)
+        drawn = stack.down[0].sample_alone(len(v), stream)
+        labels = top.sample_alone(len(v), stream.on(len(self) - 1))[:, stack.sizes[-2] :]
+        v = np.where(missing, in_form(stack.units(drawn, 0), v.dtype), v)
+        total, n_averaged = np.zeros(v.shape), steps - steps // 2
+        for t in range(steps):
+            up = stream.after(2 + 2 * t)
+            down = up.after(1)
+            h1, labels = self._sweep(stack, v, labels, up, down)
+            if average and t >= steps - n_averaged:
+                total += stack.visible_means(h1)
+            drawn = stack.units(stack.down[0].sample(h1, down), 0)
+            v = np.where(missing, in_form(drawn, v.dtype), v)
+        if average:
+            return (total / n_averaged).astype(np.float32)
+        return without_levels(v)
+
+    def _sweep(
+        self, stack: Stack, v: States, labels: States, up: Stream, down: Stream
+    ) -> tuple[States, States]:
+        """From visible states to the top layer and back to layer 1; that layer's states, and the labels'."""
+        n = len(self)
+        states = stack.sample_up(v, n - 1, up)
+        h = stack.up[-1].sample(states if self.n_classes is None else join(states, labels), up.on(n))
+        if n == 1:
+            both = stack.down[0].sample(h, down)
+            return h, both[:, stack.sizes[0] :]
+        both = stack.down[-1].sample(h, down.on(n - 1))
+        labels = both[:, stack.sizes[-2] :]
+        return stack.sample_down(stack.units(both, n - 1), n - 1, 1, down), labels
+
+    # --- Labels ------------------------------------------------------------------------------------------
+
+    def predict_log_proba(self, V: Any) -> F64:
+        """Log-probabilities of the classes, given visible states.
+
+        They are exact for the top RBM, given the expectations that come up to it.
+
+        Parameters
+        ----------
+        V : (n_rows, n_visible)
+            Visible states.
+
+        Returns
+        -------
+        float64 array (n_rows, n_classes)
+            log p(class | v), in nats.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad states, or a network without labels.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rbmfast as rf
+        >>> dbn = rf.DBN([6, 4, 3], n_classes=2, seed=0)
+        >>> np.exp(dbn.predict_log_proba([[1, 0, 1, 0, 0, 1]])).sum().round(6)
+        np.float64(1.0)
+        """
+        if self.n_classes is None:
+            raise ValueError("this network has no labels: n_classes was not given")
+        return self._class_log_probabilities(self._penultimate(self._rows(V)))
+
+    def predict(self, V: Any) -> I64:
+        """The most probable class of each row, the first of equals.
+
+        Parameters
+        ----------
+        V : (n_rows, n_visible)
+            Visible states.
+
+        Returns
+        -------
+        int64 array (n_rows,)
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad states, or a network without labels.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rf.DBN([6, 4, 3], n_classes=2, seed=0).predict([[1, 0, 1, 0, 0, 1]]).shape
+        (1,)
+        """
+        best: I64 = self.predict_log_proba(V).argmax(axis=1)
+        return best
+
+    def _penultimate(self, rows: Rows) -> Rows:
+        """Expectations of the layer below the top."""
+        return self._stack.rows_at(len(self) - 1, rows, MEAN, seed=0, step=0)
+
+    def _class_log_probabilities(self, states: Rows) -> F64:
+        answer: F64 = self.top.class_log_probabilities(states)  # type: ignore[attr-defined]
+        return answer
+
+    def _sees_labels(self, layer: int) -> bool:
+        """Whether labels stand beside the layer below this one."""
+        return self.n_classes is not None and layer == len(self)
+
+    def _class_input(self, states: States) -> F32:
+        """What the label units hear, in effect, from states of the layer below the top."""
+        rows = computed_rows(states.shape, states.dtype, states.__getitem__)
+        return self._class_log_probabilities(rows).astype(np.float32)
+
+    @property
+    def _label_unit(self) -> Categorical:
+        assert self.n_classes is not None
+        return Categorical(self.n_classes)
+
+    def _beside_expected_labels(self, states: States) -> States:
+        return join(states, self._label_unit.expectation(self._class_input(states)))
+
+    def _beside_drawn_labels(self, states: States, stream: Stream) -> States:
+        """With labels drawn given the states, by numbers apart from those of the states."""
+        own = stream.on(len(self) - 1).after(LABEL_STEPS)
+        return join(states, self._label_unit.sample(self._class_input(states), own))
+
+    def _check_labels(self, labels: ArrayLike | None, n: int) -> I64 | None:
+        """Class numbers (n,), or None."""
+        if labels is None:
+            return None
+        if self.n_classes is None:
+            raise ValueError("labels need a network with labels: n_classes was not given")
+        return check_labels(labels, n, self.n_classes, one_for_all=True)

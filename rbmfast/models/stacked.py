@@ -1,0 +1,406 @@
+"""Layers on top of each other, joined by RBMs: how a deep network is built, and kept in files."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.checks import SeedLike, check_integer, check_seed
+from rbmfast.container import JSON, write_file
+from rbmfast.data import Rows
+from rbmfast.files import FilePath
+from rbmfast.models.class_rbm import MAX_CLASSES, ClassRBM
+from rbmfast.models.missing import Imputing
+from rbmfast.models.rbm import RBM
+from rbmfast.models.stack import MAX_LAYERS, Stack, layer_seed
+from rbmfast.models.two_layers import DEFAULT_UNIT, MAX_UNITS, UnitLike
+from rbmfast.reference import STREAM_VERSION
+from rbmfast.streams import Purpose
+from rbmfast.units import Unit, get_unit
+
+D = TypeVar("D", bound="Stacked")
+
+SEED_STEP = 1  # of the random numbers that make the RBMs' seeds: their weights take step 0
+
+
+class Stacked(Imputing):
+    """What an `rbmfast.DBN` is made of: RBMs, each of which fits on the one below."""
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        *,
+        n_classes: int | None = None,
+        visible: UnitLike = DEFAULT_UNIT,
+        hidden: UnitLike | Sequence[UnitLike] = DEFAULT_UNIT,
+        seed: SeedLike = None,
+    ) -> None:
+        units_in_layers = _check_sizes(sizes)
+        n = len(units_in_layers) - 1
+        units = [get_unit(visible, "visible"), *_check_hidden(hidden, n)]
+        if n_classes is not None:
+            n_classes = check_integer(n_classes, "n_classes", low=2, high=MAX_CLASSES)
+        self._seed = check_seed(seed)
+        self._generative: list[RBM] = []
+        for i in range(n):
+            layers = units_in_layers[i], units_in_layers[i + 1]
+            own_seed = layer_seed(self._seed, i, Purpose.INITIALIZE, SEED_STEP)
+            if n_classes is not None and i == n - 1:
+                rbm: RBM = ClassRBM(*layers, n_classes, visible=units[i], hidden=units[i + 1], seed=own_seed)
+            else:
+                rbm = RBM(*layers, visible=units[i], hidden=units[i + 1], seed=own_seed)
+            self._generative.append(rbm)
+        self._recognition = list(self._generative)
+
+    @classmethod
+    def from_rbms(cls: type[D], rbms: Iterable[RBM], *, seed: SeedLike = 0) -> D:
+        """A network of given RBMs.
+
+        Parameters
+        ----------
+        rbms : iterable of RBM
+            From the lowest up; the very objects become parts of the network. The visible layer of each must
+            be like the hidden layer of the one below. The last one may be an `rbmfast.ClassRBM`.
+        seed : int, Generator or None
+            Of layers to be added.
+
+        Returns
+        -------
+        DBN
+            With tied weights.
+
+        Raises
+        ------
+        TypeError, ValueError
+            They do not fit together.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rf.DBN.from_rbms([rf.RBM(6, 4, visible="gaussian", seed=0), rf.RBM(4, 3, seed=1)])
+        DBN([6, 4, 3], visible='gaussian')
+        """
+        dbn = cls.__new__(cls)
+        dbn._generative = _check_rbms(rbms)
+        dbn._recognition = list(dbn._generative)
+        dbn._seed = check_seed(seed)
+        return dbn
+
+    def add_layer(
+        self,
+        n_hidden: int,
+        *,
+        hidden: UnitLike = DEFAULT_UNIT,
+        unroll: bool | None = None,
+        seed: SeedLike = None,
+    ) -> None:
+        """Put another RBM on top.
+
+        Parameters
+        ----------
+        n_hidden : int
+            Units of the new layer.
+        hidden : str or Unit, default "bernoulli"
+            Their type.
+        unroll : bool, optional
+            Whether the new RBM shall start as the one below it, upside down: then it models its data just as
+            well as that one, and learning well raises the lower bound on the likelihood that the whole
+            network has. That takes a layer like the one two below it. None does it where that is so and the
+            RBM below is not new; True insists; False starts with small random weights.
+        seed : int, Generator or None
+            Of small random weights; None takes the next one of the network's own seed.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument that is not allowed; the network is unchanged.
+
+        References
+        ----------
+        Hinton, Osindero & Teh 2006, section 4.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> dbn = rf.DBN([6, 4], seed=0)
+        >>> dbn.add_layer(6, unroll=True)
+        >>> dbn.top.W.T is dbn.generative[0].W, bool((dbn.top.W.T == dbn.generative[0].W).all())
+        (False, True)
+        """
+        if self.n_classes is not None:
+            raise ValueError("this network has labels beside its top RBM: no layer can be put on top of that")
+        if len(self) == MAX_LAYERS:
+            raise ValueError(f"a network can have at most {MAX_LAYERS} hidden layers")
+        n_hidden = check_integer(n_hidden, "n_hidden", low=1, high=MAX_UNITS)
+        unit = get_unit(hidden, "hidden")
+        below = self.top
+        alike = n_hidden == below.n_visible and unit == below.visible
+        if unroll and not alike:
+            raise ValueError(
+                f"unroll needs n_hidden={below.n_visible} and hidden={below.visible.name!r} as two layers "
+                f"below, got n_hidden={n_hidden} and hidden={unit.name!r}"
+            )
+        if alike and (unroll or (unroll is None and not below.is_untouched)):
+            rbm = RBM.from_arrays(below.W.T, below.b, below.a, visible=below.hidden, hidden=unit)
+        else:
+            own = layer_seed(self._seed, len(self), Purpose.INITIALIZE, SEED_STEP) if seed is None else seed
+            rbm = RBM(below.n_hidden, n_hidden, visible=below.hidden, hidden=unit, seed=own)
+        self._generative.append(rbm)
+        self._recognition.append(rbm)
+
+    def untie(self) -> None:
+        """Give recognition weights of their own, copies of the generative ones; the top RBM stays shared.
+
+        Nothing happens to layers that are untied already.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> dbn = rf.DBN([6, 4, 3], seed=0)
+        >>> dbn.untie()
+        >>> dbn.is_tied, dbn.recognition[0] is dbn.generative[0], dbn.recognition[-1] is dbn.top
+        (False, False, True)
+        """
+        for i, rbm in enumerate(self._generative[:-1]):
+            if self._recognition[i] is rbm:
+                self._recognition[i] = copy.deepcopy(rbm)
+
+    # --- What it is --------------------------------------------------------------------------------------
+
+    @property
+    def generative(self) -> tuple[RBM, ...]:
+        """The RBMs from the lowest up, as they generate."""
+        return tuple(self._generative)
+
+    @property
+    def recognition(self) -> tuple[RBM, ...]:
+        """The RBMs from the lowest up, as they recognise; the last one is always `top`."""
+        return tuple(self._recognition)
+
+    @property
+    def top(self) -> RBM:
+        """The top RBM."""
+        return self._generative[-1]
+
+    @property
+    def is_tied(self) -> bool:
+        """Whether recognition and generative weights are the same."""
+        return all(r is g for r, g in zip(self._recognition, self._generative, strict=True))
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units in each layer, from the visible one up, without labels."""
+        return (self.n_visible, *(rbm.n_hidden for rbm in self._generative))
+
+    @property
+    def n_visible(self) -> int:
+        """Number of visible units."""
+        return self._generative[0].n_features
+
+    @property
+    def n_classes(self) -> int | None:
+        """Number of label units; None without labels."""
+        return self.top.n_classes or None
+
+    @property
+    def visible(self) -> Unit:
+        """Unit type of the visible layer."""
+        return self._unit(0)
+
+    @property
+    def seed(self) -> int:
+        """The seed of the network's weights."""
+        return self._seed
+
+    def __len__(self) -> int:
+        """Number of RBMs, which is that of the hidden layers."""
+        return len(self._generative)
+
+    def __repr__(self) -> str:
+        labels = "" if self.n_classes is None else f", n_classes={self.n_classes}"
+        units = [rbm.hidden.name for rbm in self._generative]
+        visible = "" if self.visible.name == DEFAULT_UNIT else f", visible={self.visible.name!r}"
+        hidden = (
+            "" if {*units} == {DEFAULT_UNIT} else f", hidden={units if len({*units}) > 1 else units[0]!r}"
+        )
+        return f"DBN({[*self.sizes]}{labels}{visible}{hidden})"
+
+    def __copy__(self: D) -> D:
+        return copy.deepcopy(self)  # a shallow copy would share the RBMs, which change in place
+
+    # --- Files -------------------------------------------------------------------------------------------
+
+    def save(self, path: FilePath) -> None:
+        """Write the network to one file, which `rbmfast.load` reads.
+
+        The file appears complete or not at all, and holds the exact float32 numbers: a loaded network gives
+        the same bits.
+
+        Parameters
+        ----------
+        path : str, bytes or PathLike
+            Where to write; an existing file is replaced.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rf.DBN([6, 4, 3], seed=0).save("small.dbn")
+        >>> rf.load("small.dbn")
+        DBN([6, 4, 3])
+        """
+        write_file(path, "dbn", *self.to_state())
+
+    def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
+        """Everything the network is, as metadata and arrays for a file."""
+        described: list[JSON] = []
+        arrays: dict[str, NDArray[Any]] = {}
+        for name, rbm in self._named_rbms():
+            meta, own = rbm.to_state()
+            described.append({"name": name, **meta})
+            arrays |= {f"{name}/{key}": array for key, array in own.items()}
+        meta = {
+            "sizes": [*self.sizes],
+            "n_classes": self.n_classes,
+            "seed": self._seed,
+            "stream_version": STREAM_VERSION,
+            "rbms": described,
+        }
+        return meta, arrays
+
+    def _named_rbms(self) -> Iterator[tuple[str, RBM]]:
+        """Every RBM once: ``generative/i``, and ``recognition/i`` where that is another one."""
+        for i, rbm in enumerate(self._generative):
+            yield f"generative/{i}", rbm
+        for i, rbm in enumerate(self._recognition):
+            if rbm is not self._generative[i]:
+                yield f"recognition/{i}", rbm
+
+    @classmethod
+    def from_state(cls: type[D], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> D:
+        """The network that `to_state` described.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The description contradicts itself, lacks something, or names an unknown unit type.
+        """
+        for key in ("sizes", "n_classes", "seed", "rbms"):
+            if key not in meta:
+                raise ValueError(f"{key} is lacking")
+        n = len(_check_sizes(meta["sizes"])) - 1
+        rbms = _read_rbms(meta, arrays, f"generative/{n - 1}")
+        names = [f"generative/{i}" for i in range(n)]
+        others = [f"recognition/{i}" for i in range(n - 1)]
+        if not {*names} <= rbms.keys() <= {*names, *others}:
+            raise ValueError(f"the RBMs of {n} layers must be {', '.join(names)}, got {', '.join(rbms)}")
+        dbn = cls.from_rbms([rbms[name] for name in names], seed=meta["seed"])
+        for i, name in enumerate(others):
+            dbn._recognition[i] = rbms.get(name, dbn._generative[i])
+        _check_rbms(dbn._recognition)
+        if [*dbn.sizes] != meta["sizes"] or dbn.n_classes != meta["n_classes"]:
+            raise ValueError(f"sizes must be those of the RBMs, {[*dbn.sizes]}, got {meta['sizes']}")
+        return dbn
+
+    # --- For the rest of the library ---------------------------------------------------------------------
+
+    @property
+    def _stack(self) -> Stack:
+        """All conditional distributions as they stand."""
+        ups = tuple(rbm._up for rbm in self._recognition)
+        return Stack(ups, tuple(rbm._down for rbm in self._generative), self.sizes)
+
+    def _unit(self, layer: int) -> Unit:
+        """Unit type of a layer, without labels."""
+        return self._generative[layer - 1].hidden if layer else self._generative[0].features
+
+    def _rows(self, V: Any, name: str = "V", layer: int = 0) -> Rows:
+        return self._unit(layer).rows(V, self.sizes[layer], name, compact=True)
+
+    def _check_layer(self, layer: int) -> int:
+        n = len(self)
+        number = check_integer(layer, "layer", low=-n, high=n)
+        if number == 0:
+            raise ValueError(f"layer must be a hidden layer, from 1 to {n} or from -{n} to -1, got 0")
+        return number if number > 0 else n + 1 + number
+
+    @property
+    def _n_units(self) -> int:
+        return sum(self.sizes)
+
+    def _sparse_blocks(self, rows: Rows) -> Iterator[tuple[int, Any]]:
+        """Blocks for the way up from the visible layer."""
+        return self._generative[0]._input_blocks(rows, self._block_rows)
+
+
+# --- Arguments ---------------------------------------------------------------------------------------------
+
+
+def _check_sizes(sizes: object) -> list[int]:
+    allowed = "sizes must be a list of two or more numbers of units, such as [784, 500, 500]"
+    if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Sequence, np.ndarray)):
+        raise TypeError(f"{allowed}, got {sizes!r}")
+    if not 2 <= len(sizes) <= MAX_LAYERS + 1:
+        raise ValueError(f"{allowed}, at most {MAX_LAYERS + 1}; got {len(sizes)}")
+    return [check_integer(n, f"sizes[{i}]", low=1, high=MAX_UNITS) for i, n in enumerate(sizes)]
+
+
+def _check_hidden(hidden: UnitLike | Sequence[UnitLike], n: int) -> list[Unit]:
+    """A unit type for each of n hidden layers."""
+    if not isinstance(hidden, (list, tuple)):
+        return [get_unit(hidden, "hidden")] * n  # type: ignore[arg-type]
+    if len(hidden) != n:
+        raise ValueError(f"hidden must have a unit type for each of {n} hidden layers, got {len(hidden)}")
+    return [get_unit(unit, f"hidden[{i}]") for i, unit in enumerate(hidden)]
+
+
+def _check_rbms(rbms: Iterable[RBM]) -> list[RBM]:
+    """RBMs that fit on top of each other."""
+    if not isinstance(rbms, Iterable):
+        raise TypeError(f"rbms must be a list of RBMs, from the lowest up, got {rbms!r}")
+    checked = list(rbms)
+    if not 1 <= len(checked) <= MAX_LAYERS:
+        raise ValueError(f"rbms must be a list of 1 to {MAX_LAYERS} RBMs, got {len(checked)}")
+    for i, rbm in enumerate(checked):
+        if not isinstance(rbm, RBM):
+            raise TypeError(f"rbms[{i}] must be an rf.RBM, got {rbm!r}")
+        if any(rbm is other for other in checked[:i]):
+            raise ValueError(f"rbms[{i}] is already in the list: each layer needs an RBM of its own")
+        if rbm.n_classes and i < len(checked) - 1:
+            raise ValueError(f"rbms[{i}] has labels, which only the last one may have")
+        if i == 0:
+            continue
+        n_visible, unit = rbm.n_features, rbm.features
+        below = checked[i - 1]
+        if (n_visible, unit) != (below.n_hidden, below.hidden):
+            raise ValueError(
+                f"rbms[{i}] must have {below.n_hidden} visible units of type {below.hidden.name!r}, like the "
+                f"hidden layer below it, got {n_visible} of type {unit.name!r}"
+            )
+    return checked
+
+
+def _read_rbms(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], top: str) -> dict[str, RBM]:
+    """The RBMs of a file by their names."""
+    if not isinstance(meta["rbms"], list) or not all(isinstance(rbm, dict) for rbm in meta["rbms"]):
+        raise ValueError("rbms must be a list of descriptions")
+    rbms: dict[str, RBM] = {}
+    for described in meta["rbms"]:
+        name = str(described.get("name"))
+        own = {
+            key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")
+        }
+        kind = ClassRBM if meta["n_classes"] is not None and name == top else RBM
+        try:
+            rbms[name] = kind.from_state(described, own)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{name}: {error}") from error
+    return rbms

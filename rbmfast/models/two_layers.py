@@ -1,0 +1,409 @@
+"""Two layers of units, all of one joined to all of the other: their parameters, and how these are kept."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.checks import SeedLike, check_integer, check_seed
+from rbmfast.container import JSON, write_file
+from rbmfast.data import Rows
+from rbmfast.files import FilePath
+from rbmfast.models.conditionals import Conditional, Conditionals
+from rbmfast.models.missing import Imputing
+from rbmfast.models.parameters import (
+    Parameters,
+    check_orientation,
+    check_parameter,
+    warn_if_coarse,
+    weight_shape,
+)
+from rbmfast.reference import F32, STREAM_VERSION, States
+from rbmfast.runtime import check_fits_memory
+from rbmfast.streams import Purpose, Stream
+from rbmfast.units import Unit, described, get_unit
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+R = TypeVar("R", bound="TwoLayers")
+UnitLike = str | Unit | type[Unit]
+DEFAULT_UNIT = "bernoulli"
+
+WEIGHT_SCALE = 0.01  # of a new model's weights (Hinton 2010, section 8)
+SPARSE = 2  # additions per value of a dense row below which CSR rows are faster left sparse (measured)
+MAX_UNITS = 2**31 - 1
+
+
+class TwoLayers(Imputing):
+    """What an `rbmfast.RBM` is made of: its parameters, checked and replaced as a whole, and its files."""
+
+    kind: ClassVar[str] = "rbm"  # what its files say that they hold
+
+    # --- Parameters --------------------------------------------------------------------------------------
+
+    def __init__(
+        self,
+        n_visible: int,
+        n_hidden: int,
+        *,
+        visible: UnitLike = DEFAULT_UNIT,
+        hidden: UnitLike = DEFAULT_UNIT,
+        seed: SeedLike = None,
+    ) -> None:
+        n_visible = check_integer(n_visible, "n_visible", low=1, high=MAX_UNITS)
+        n_hidden = check_integer(n_hidden, "n_hidden", low=1, high=MAX_UNITS)
+        self._visible = get_unit(visible, "visible")
+        self._hidden = get_unit(hidden, "hidden")
+        self.visible.check_size(n_visible, "n_visible")
+        self.hidden.check_size(n_hidden, "n_hidden")
+        self._seed: int | None = check_seed(seed)
+        weights = f"a model with n_visible={n_visible} and n_hidden={n_hidden}"
+        check_fits_memory(_bytes_of_weights(n_visible, n_hidden), weights)
+        W = engine.normal_weights(n_visible, n_hidden, WEIGHT_SCALE, self._seed, Purpose.INITIALIZE, 0)
+        a, b = np.zeros(n_visible, np.float32), np.zeros(n_hidden, np.float32)
+        self._parameters = Parameters(W, a, b, visible_means=None, is_untouched=True)
+
+    @classmethod
+    def from_arrays(
+        cls: type[R],
+        W: ArrayLike,
+        a: ArrayLike,
+        b: ArrayLike,
+        *,
+        visible: UnitLike = DEFAULT_UNIT,
+        hidden: UnitLike = DEFAULT_UNIT,
+    ) -> R:
+        """A model with given parameters.
+
+        Parameters
+        ----------
+        W : array_like (n_visible, n_hidden)
+            Weights. All three are copied and rounded to float32. Tensors of PyTorch will do; those of a
+            linear layer there are ``weight.T``.
+        a : array_like (n_visible,)
+            Visible biases.
+        b : array_like (n_hidden,)
+            Hidden biases.
+        visible, hidden : str or Unit, default "bernoulli"
+            Unit types.
+
+        Returns
+        -------
+        RBM
+            Its `seed` is None.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A wrong shape or dtype, or a number that is not finite or not below 2**40 in size.
+
+        Warns
+        -----
+        UserWarning
+            Weights so large that the sampler sees them only coarsely.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rbmfast as rf
+        >>> rf.RBM.from_arrays(np.zeros((4, 2)), a=np.zeros(4), b=np.full(2, -4.0))
+        RBM(4, 2)
+        """
+        rbm = cls._of(W, a, b, get_unit(visible, "visible"), get_unit(hidden, "hidden"))
+        warn_if_coarse(rbm.W)
+        return rbm
+
+    @classmethod
+    def _of(cls: type[R], W: ArrayLike, a: ArrayLike, b: ArrayLike, visible: Unit, hidden: Unit) -> R:
+        """`from_arrays` with the units of the whole layers."""
+        shape = weight_shape(W)
+        check_orientation(W, a, b)
+        rbm = cls.__new__(cls)
+        rbm._visible, rbm._hidden = visible, hidden
+        rbm.visible.check_size(shape[0], "the number of rows of W")
+        rbm.hidden.check_size(shape[1], "the number of columns of W")
+        rbm._seed = None
+        rbm._parameters = Parameters(
+            check_parameter(W, "W", shape),
+            check_parameter(a, "a", shape[:1]),
+            check_parameter(b, "b", shape[1:]),
+        )
+        return rbm
+
+    @property
+    def n_visible(self) -> int:
+        """Number of visible units."""
+        return len(self._parameters.a)
+
+    @property
+    def n_hidden(self) -> int:
+        """Number of hidden units."""
+        return len(self._parameters.b)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes that the last visible units say; 0 in a model without labels."""
+        return 0
+
+    @property
+    def n_features(self) -> int:
+        """Number of visible units that are no labels; these come first."""
+        return self.n_visible - self.n_classes
+
+    @property
+    def features(self) -> Unit:
+        """Unit type of the visible units that are no labels."""
+        return self._visible
+
+    @property
+    def visible(self) -> Unit:
+        """Unit type of the visible layer."""
+        return self._visible
+
+    @property
+    def hidden(self) -> Unit:
+        """Unit type of the hidden layer."""
+        return self._hidden
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the initial weights; None if they were given."""
+        return self._seed
+
+    @property
+    def W(self) -> F32:
+        """Weights: read-only float32 view (n_visible, n_hidden)."""
+        return self._parameters.W.view()
+
+    @W.setter
+    def W(self, value: ArrayLike) -> None:
+        old = self._parameters
+        self._set_parameters(warn_if_coarse(check_parameter(value, "W", old.W.shape)), old.a, old.b)
+
+    @property
+    def a(self) -> F32:
+        """Visible biases: read-only float32 view (n_visible,)."""
+        return self._parameters.a.view()
+
+    @a.setter
+    def a(self, value: ArrayLike) -> None:
+        old = self._parameters
+        self._set_parameters(old.W, check_parameter(value, "a", old.a.shape), old.b)
+
+    @property
+    def b(self) -> F32:
+        """Hidden biases: read-only float32 view (n_hidden,)."""
+        return self._parameters.b.view()
+
+    @b.setter
+    def b(self, value: ArrayLike) -> None:
+        old = self._parameters
+        self._set_parameters(old.W, old.a, check_parameter(value, "b", old.b.shape))
+
+    @property
+    def visible_means(self) -> F32 | None:
+        """Means of the data that the model was initialised or trained with: read-only view (n_visible,)."""
+        means = self._parameters.visible_means
+        return None if means is None else means.view()
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the parameters are still those of a new model."""
+        return self._parameters.is_untouched
+
+    def initialize(self, X: Any) -> None:
+        """Set the visible biases from data, so that learning need not begin with them; keep the data's means.
+
+        For Bernoulli units the biases become the log-odds of the means (one row of ones and one of zeros
+        added, so that none is infinite), for categorical units the logarithms of the states' shares, for
+        Gaussian units the means. `rbmfast.train` does this to a new model.
+
+        Parameters
+        ----------
+        X : data of shape (n_rows, n_visible)
+            Any container.
+
+        Raises
+        ------
+        TypeError, ValueError
+            Bad data; the model is unchanged.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rbm = rf.RBM(3, 2, seed=0)
+        >>> rbm.initialize([[0, 0, 1], [0, 1, 1]])
+        >>> rbm.a.round(3)
+        array([-1.099,  0.   ,  1.099], dtype=float32)
+        """
+        self._initialize(self._visible_rows(X, "X"))
+
+    def _initialize(self, rows: Rows) -> None:
+        """`initialize` from data that has been checked."""
+        old = self._parameters
+        bias, means = self.visible.initial_bias(rows)
+        bias = check_parameter(bias, "the visible bias from X", old.a.shape)
+        self._set_parameters(old.W, bias, old.b, means)
+
+    def __repr__(self) -> str:
+        units = in_words(visible=self.visible, hidden=self.hidden)
+        return f"{type(self).__name__}({self.n_visible}, {self.n_hidden}{units})"
+
+    # --- Files -------------------------------------------------------------------------------------------
+
+    def save(self, path: FilePath) -> None:
+        """Write the model to a file, which `rbmfast.load` reads.
+
+        The file appears complete or not at all, and holds the exact float32 numbers: a loaded model gives the
+        same bits.
+
+        Parameters
+        ----------
+        path : str, bytes or PathLike
+            Where to write; an existing file is replaced.
+
+        Raises
+        ------
+        OSError
+            The file cannot be written.
+        ValueError
+            A unit type of your own that `rbmfast.units.register` has not seen: nothing is written.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rf.RBM(4, 2, seed=0).save("small.rbm")
+        >>> rf.load("small.rbm")
+        RBM(4, 2)
+        """
+        write_file(path, self.kind, *self.to_state())
+
+    def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
+        """Everything the model is, as metadata and arrays for a file."""
+        meta: dict[str, JSON] = {
+            "n_visible": self.n_visible,
+            "n_hidden": self.n_hidden,
+            "visible": described(self.visible, "visible"),
+            "hidden": described(self.hidden, "hidden"),
+            "seed": self.seed,
+            "is_untouched": self.is_untouched,
+            "stream_version": STREAM_VERSION,
+        }
+        arrays = {"W": self.W, "a": self.a, "b": self.b}
+        if self.visible_means is not None:
+            arrays["visible_means"] = self.visible_means
+        return meta, arrays
+
+    @classmethod
+    def from_state(cls: type[R], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> R:
+        """The model that `to_state` described.
+
+        Raises
+        ------
+        TypeError, ValueError
+            The description contradicts itself, lacks something, or names an unknown unit type.
+        """
+        lacking = [key for key in ("n_visible", "n_hidden", "visible", "hidden", "seed") if key not in meta]
+        lacking += [key for key in ("W", "a", "b") if key not in arrays]
+        if lacking:
+            raise ValueError(f"{lacking[0]} is lacking")
+        W, a, b = arrays["W"], arrays["a"], arrays["b"]
+        shape = (
+            check_integer(meta["n_visible"], "n_visible", low=1, high=MAX_UNITS),
+            check_integer(meta["n_hidden"], "n_hidden", low=1, high=MAX_UNITS),
+        )
+        if W.shape != shape:
+            raise ValueError(f"W must have shape {shape}, got {W.shape}")
+        rbm = cls._of(W, a, b, get_unit(meta["visible"], "visible"), get_unit(meta["hidden"], "hidden"))
+        rbm._seed = None if meta["seed"] is None else check_seed(meta["seed"])
+        means = arrays.get("visible_means")
+        rbm._parameters = Parameters(
+            rbm.W,
+            rbm.a,
+            rbm.b,
+            None if means is None else check_parameter(means, "visible_means", shape[:1]),
+            is_untouched=meta.get("is_untouched") is True,
+        )
+        version = meta.get("stream_version")
+        if version != STREAM_VERSION:
+            message = f"the model was saved under stream version {version}, this is {STREAM_VERSION}: "
+            warnings.warn(
+                message + "equal seeds will not repeat the samples of then", UserWarning, stacklevel=2
+            )
+        return rbm
+
+    # --- For the rest of the library ---------------------------------------------------------------------
+
+    def _set_parameters(self, W: F32, a: F32, b: F32, visible_means: F32 | None = None) -> None:
+        """Replace the parameters by copies of finite float32 arrays, all at once.
+
+        The only place where a model changes. The means stay if not given.
+        """
+        means = self._parameters.visible_means if visible_means is None else visible_means
+        self._parameters = Parameters(W, a, b, means)
+
+    def _weights(self) -> engine.Weights:
+        """The fixed-point weights, made once for given parameters."""
+        return self._parameters.weights
+
+    def _hidden_input(self, v: States | sp.csr_matrix) -> F32:
+        """Total inputs (n_rows, n_hidden) of the hidden units from a block of visible states."""
+        return self._up.input(v)
+
+    def _visible_input(self, h: States) -> F32:
+        """Total inputs (n_rows, n_visible) of the visible units from a block of hidden states."""
+        return self._down.input(h)
+
+    @property
+    def _up(self) -> Conditional:
+        p = self._parameters
+        return Conditional(self.visible, self.hidden, p.weights, p.W, p.b, up=True)
+
+    @property
+    def _down(self) -> Conditional:
+        p = self._parameters
+        return Conditional(self.hidden, self.visible, p.weights, p.W, p.a, up=False)
+
+    @property
+    def _n_units(self) -> int:
+        return self.n_visible + self.n_hidden
+
+    def _visible_rows(self, V: Any, name: str = "V") -> Rows:
+        return self.visible.rows(V, self.n_visible, name, compact=True)
+
+    def _hidden_rows(self, H: Any, name: str = "H") -> Rows:
+        return self.hidden.rows(H, self.n_hidden, name, compact=True)
+
+    def _conditionals(self, stream: Stream) -> Conditionals:
+        return Conditionals(self._up, self._down, stream)
+
+    def _input_blocks(self, rows: Rows, size: int) -> Iterator[tuple[int, Any]]:
+        """Blocks of visible states: CSR matrices where that takes less time; then more rows fit."""
+        if rows.stored is None or rows.stored * self.n_hidden > SPARSE * rows.n_rows * self.n_visible:
+            return rows.blocks(size)
+        return rows.sparse_blocks(max(1, size * (self.n_visible + self.n_hidden) // (2 * self.n_hidden)))
+
+
+# --- Arguments ---------------------------------------------------------------------------------------------
+
+
+def in_words(**units: Unit) -> str:
+    """The arguments that say which units these are, where they are not the default."""
+    descriptions = {layer: unit.describe() for layer, unit in units.items()}
+    return "".join(
+        f", {layer}={(name if isinstance(name, str) else units[layer])!r}"
+        for layer, name in descriptions.items()
+        if name != DEFAULT_UNIT
+    )
+
+
+def _bytes_of_weights(n_visible: int, n_hidden: int) -> int:
+    """In float32, and quantised to int32 in both orientations, where rows are padded to 16 elements."""
+    padded_visible, padded_hidden = (-(-n // 16) * 16 for n in (n_visible, n_hidden))
+    return 4 * (n_visible * n_hidden + n_visible * padded_hidden + padded_visible * n_hidden)
