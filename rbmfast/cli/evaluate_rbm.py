@@ -27,6 +27,7 @@ from rbmfast.cli.report import Line, Report, data_line, line, mean_line, summary
 from rbmfast.data import Rows
 from rbmfast.likelihood import ChainDiagnostics, LogPartition, MeanLogLikelihood, SampleComparison
 from rbmfast.likelihood.comparison import means_of
+from rbmfast.likelihood.pseudo import has_pseudo_likelihood
 from rbmfast.reference import States
 from rbmfast.states import without_levels
 from rbmfast.streams import Purpose
@@ -80,7 +81,7 @@ def measure(rbm: rf.RBM, rows: Rows, base: Rows | None, given: argparse.Namespac
     error = reconstruction_error(rows, rbm.reconstruct)
     tell("pseudo-likelihood")
     few = _some(rows, PSEUDO_ROWS, seed)
-    pseudo = rf.pseudo_likelihood(rbm, few) if rbm.visible.fused else None
+    pseudo = rf.pseudo_likelihood(rbm, few) if has_pseudo_likelihood(rbm) else None
     tell("chains and samples")
     chains = rf.chain_diagnostics(rbm, rows, n_chains=MIXING_CHAINS, steps=steps, seed=seed)
     samples = rbm.sample(given.samples or SAMPLES, steps=steps, seed=seed)

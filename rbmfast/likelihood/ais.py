@@ -14,7 +14,6 @@ from rbmfast.likelihood.result import Z95, LogPartition, log_mean_exp
 from rbmfast.models.path import Path
 from rbmfast.reference import F32, States
 from rbmfast.streams import Purpose, Stream
-from rbmfast.units import Unit
 from rbmfast.units.base import F64
 
 FEW = 10.0  # effective chains below which an estimate hangs on a handful of lucky ones
@@ -77,22 +76,13 @@ def frozen(plan: Plan, v: States) -> bool:
     free, tell by their spread. (docs/design/005-likelihood.md)
     """
     up, down = plan.path.up, plan.path.down
-    if not (up.target.exact or down.target.exact):
-        return False
     hidden = up.input(v)
     h = up.target.mode(hidden)
-    if _moves(up.target, hidden) + _moves(down.target, down.input(h)) >= STILL:
+    changes = up.target.expected_changes(hidden), down.target.expected_changes(down.input(h))
+    if changes == (None, None) or sum(n or 0 for n in changes) >= STILL:
         return False
     sent = max(float(np.abs(x).max(axis=1).mean()) for x in (up.send(v), down.send(h)))
     return int(np.count_nonzero(plan.betas * sent < FREE)) < FREE_STEPS
-
-
-def _moves(unit: Unit, x: F32) -> float:
-    """How many 0/1 units of a layer change from one draw to the next, on average over rows."""
-    if not unit.exact:
-        return 0.0
-    p = unit.mean(x).astype(np.float64)
-    return float((2 * p * (1 - p)).sum(axis=1).mean())
 
 
 def _one_sided(z: LogPartition, lower: float, upper: float) -> LogPartition:

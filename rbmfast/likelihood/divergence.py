@@ -66,7 +66,7 @@ def kl_divergence(data: Any, rbm: RBM) -> float:
     0.0431
     """
     check_rbm(rbm)
-    if not rbm.visible.exact:
+    if rbm.visible.count_states(rbm.n_visible) is None:
         raise ValueError(f"rbm must have visible units with 0/1 states, got {rbm.visible.name} units")
     if isinstance(data, tuple):
         if len(data) != 2:

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rbmfast import _engine as engine
 from rbmfast.data import Grey8, Packed, Rows
 from rbmfast.models.conditionals import Conditional
 from rbmfast.models.parameters import check_parameter
@@ -84,8 +83,7 @@ def base_bias(rbm: Layers, base: Any = None) -> F32:
     if isinstance(base, (Grey8, Packed, Rows)) or hasattr(base, "tocsr") or np.ndim(base) == 2:
         return rbm.visible.initial_bias(rbm.visible.rows(base, n_visible, "base"))[0]
     rates = check_parameter(base, "base", (n_visible,))
-    if rbm.visible.domain == "binary" and engine.range_of(rates) is None:
-        raise ValueError(f"base must be rates from 0 to 1, got {rates.min():g} to {rates.max():g}")
+    rbm.visible.check_means(rates, "base")
     return rbm.visible.bias_from_means(rates)
 
 

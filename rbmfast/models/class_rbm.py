@@ -8,16 +8,14 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer
 from rbmfast.container import JSON
 from rbmfast.data import Rows
-from rbmfast.models.conditionals import Conditional
 from rbmfast.models.labels import check_labels
 from rbmfast.models.parameters import warn_if_coarse, weight_shape
 from rbmfast.models.rbm import RBM
 from rbmfast.models.two_layers import DEFAULT_UNIT, UnitLike, in_words
-from rbmfast.reference import F32, GREY, States, to_grey
+from rbmfast.reference import F32, States
 from rbmfast.units import Categorical, Mixed, Unit, described, get_unit
 from rbmfast.units.base import F64
 
@@ -285,7 +283,7 @@ class ClassRBM(RBM):
     def _class_log_weights(self, features: States) -> F64:
         """Log-weights of the classes beside a block of features: their differences are what counts."""
         unlabelled = np.hstack([features, np.zeros((len(features), self.n_classes), features.dtype)])
-        return class_log_weights(self._up, self._up.input(unlabelled), self.d)
+        return self.hidden.class_log_weights(self._up.input(unlabelled), self.U, self.d, self.b)
 
     # --- Files -------------------------------------------------------------------------------------------
 
@@ -315,40 +313,6 @@ class ClassRBM(RBM):
 
 
 # --- What classes weigh, and what hidden units do under them -----------------------------------------------
-
-
-def class_log_weights(up: Conditional, x: F32, d: F32) -> F64:
-    """Log-weights (n_rows, n_classes) of the classes: d_k + sum_j softplus(x_j + U_kj) for Bernoulli units.
-
-    `x` are the hidden units' total inputs from the features alone; U, the label's weights, are the last rows
-    of the pass's.
-    """
-    U = up.W[-len(d) :]
-    if up.target.fused:
-        return engine.class_log_weights(x, U, d)
-    weights = [d[k].astype(np.float64) + up.target.log_normalizer(x + U[k], up.bias) for k in range(len(d))]
-    return np.stack(weights, axis=1)
-
-
-def class_expectations(up: Conditional, x: F32, p: F32) -> tuple[States, NDArray[Any]]:
-    """The hidden units' means where the classes have probabilities p, and class x hidden summed over rows.
-
-    (n_rows, n_hidden) and (n_classes, n_hidden): 16-bit levels and int64 for hidden units with 0/1 states,
-    float32 and float64 for others; the sums in units of 1/65535. `x` as for `class_log_weights`. Terms are
-    added class by class; over rows it is the rounded terms. Below 2**-32 a class counts as impossible.
-    """
-    n_classes = p.shape[1]
-    if up.target.fused:
-        return engine.class_expectations(x, up.W[-n_classes:], p)
-    p = np.where(p < np.float32(2.0**-32), np.float32(0), p)
-    U, exact = up.W[-n_classes:], up.target.exact
-    mean, sums = np.zeros_like(x), np.zeros(U.shape, np.int64 if exact else np.float64)
-    for k in range(n_classes):
-        terms = p[:, k, None] * up.target.mean(x + U[k])
-        mean += terms
-        levels = np.float32(GREY) * terms
-        sums[k] = (np.rint(levels).astype(np.int64) if exact else levels.astype(np.float64)).sum(axis=0)
-    return (to_grey(np.minimum(mean, np.float32(1))) if exact else mean), sums
 
 
 def log_softmax(log_weights: F64) -> F64:

@@ -55,6 +55,11 @@ class Conditional:
     bias: F32
     up: bool
 
+    @property
+    def fused(self) -> bool:
+        """Whether the engine's loops over whole chains, epochs and paths know both layers."""
+        return self.source.fused and self.target.fused
+
     def input(self, states: States | sp.csr_matrix) -> F32:
         """Total inputs of the target layer: float32 (n_rows, n_target)."""
         if is_sparse(states):
@@ -173,7 +178,7 @@ class Conditionals:
 
     def _steps_at_once(self, v: States, steps: int) -> int:
         """How many steps the engine's own loop shall take; 0 where it does not apply."""
-        if not (self.up.source.fused and self.up.target.fused and v.dtype == np.uint8):
+        if not (self.up.fused and v.dtype == np.uint8):
             return 0
         return min(steps, max(1, WORK // (2 * len(v) * self.up.W.size)))
 
@@ -183,6 +188,13 @@ class Conditionals:
         if clamp is None:
             return drawn, h
         return np.where(clamp, v, in_form(drawn, v.dtype)), h
+
+
+def interaction(up: Conditional, down: Conditional, v: States, h: States) -> F64:
+    """``v W h``, from a layer where the products are exact, if there is one: (n_rows,)."""
+    if up.source.exact or not up.target.exact:
+        return row_dot(up.send(v), h)
+    return row_dot(down.send(h), v)
 
 
 def row_dot(x: F32, states: States) -> F64:

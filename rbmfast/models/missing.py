@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.checks import SeedLike, check_integer, check_seed
-from rbmfast.data import Grey8, Packed, Rows, as_rows, is_masked
+from rbmfast.data import Grey8, Packed, Rows, is_masked
 from rbmfast.models.base import Model
 from rbmfast.reference import F32, States
 from rbmfast.states import as_float
@@ -75,7 +75,7 @@ class Imputing(Model):
                [0., 0.]], dtype=float32)
         """
         filled, gaps = split_missing(V, mask)
-        rows = as_rows(filled, self.n_visible, domain=self.visible.domain, name="V", compact=True)
+        rows = self.visible.rows(filled, self.n_visible, "V", compact=True, check=False)
         known = known_values(filled, rows)
         missing = self.visible.whole(check_mask(gaps, known.shape))
         self.visible.check_states(rows, "V", missing)

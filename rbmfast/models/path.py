@@ -129,7 +129,7 @@ class Path:
         return v, log_weights
 
     def _move(self, v: States, log_weights: F64, betas: F32, stream: Stream) -> tuple[States, F64]:
-        if self.up.source.fused and self.up.target.fused:
+        if self.up.fused:
             arrays = self.down.bias, self.up.bias, self.base, v, log_weights, betas
             return engine.anneal(self.up.weights, *arrays, *stream)
         for t, (here, there) in enumerate(pairwise(betas)):

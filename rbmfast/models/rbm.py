@@ -6,7 +6,7 @@ from typing import Any
 
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
-from rbmfast.models.conditionals import Conditional, row_dot
+from rbmfast.models.conditionals import Conditional, interaction
 from rbmfast.models.sampling import Sampling
 from rbmfast.reference import F32, States
 from rbmfast.streams import MAX_STEP, Purpose, Stream, check_first_row
@@ -132,18 +132,13 @@ class RBM(Sampling):
             raise ValueError(f"V and H must have equally many rows, got {v_rows.n_rows} and {h_rows.n_rows}")
 
         a, b = self._parameters.a, self._parameters.b
+        up, down = self._up, self._down
 
         def energy(v: States, first: int) -> F64:
             h = h_rows.block(slice(first, first + len(v)))
-            return self.visible.energy(v, a) + self.hidden.energy(h, b) - self._interaction(v, h)
+            return self.visible.energy(v, a) + self.hidden.energy(h, b) - interaction(up, down, v, h)
 
         return self._by_blocks(v_rows, energy)
-
-    def _interaction(self, v: States, h: States) -> F64:
-        """``v W h``, from a layer where the products are exact, if there is one."""
-        if self.visible.exact or not self.hidden.exact:
-            return row_dot(self._up.send(v), h)
-        return row_dot(self._down.send(h), v)
 
     def free_energy(self, V: Any) -> F64:
         """Free energies F(v) = -log sum_h exp(-E(v, h)), so that p(v) = exp(-F(v)) / Z.

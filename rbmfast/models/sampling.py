@@ -416,7 +416,7 @@ class Sampling(TwoLayers):
         if len(x) != 1:
             raise ValueError(f"{'h' if v is None else 'v'} must be one row of states, got {len(x)}")
         n_samples = check_integer(n_samples, "n_samples", low=1, high=MAX_ROW + 1)
-        n_patterns = unit.count_states(len(bias)) if unit.exact else None
+        n_patterns = unit.count_states(len(bias))
         if n_patterns is None or n_patterns > 2**MAX_PATTERN_UNITS:
             raise ValueError(
                 f"patterns can be counted in layers of up to {MAX_PATTERN_UNITS} units with 0/1 states; "

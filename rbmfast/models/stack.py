@@ -12,7 +12,6 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows, computed_rows
 from rbmfast.models.conditionals import Conditional
 from rbmfast.reference import States
-from rbmfast.states import LEVELS
 from rbmfast.streams import Purpose, Stream
 
 MAX_LAYERS = 63  # the random numbers have 6 bits for a layer
@@ -106,7 +105,7 @@ class Stack:
             return self.sample_up(states, layer, Stream(seed, Purpose.GREEDY, 0, step, ids), start)
 
         unit = self.up[layer - 1].target
-        dtype = LEVELS if activations == MEAN and unit.exact else unit.dtype
+        dtype = unit.expectation_dtype if activations == MEAN else unit.dtype
         return computed_rows((rows.n_rows, self.sizes[layer]), dtype, compute)
 
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast.checks import check_number
-from rbmfast.data import Rows, as_rows
+from rbmfast.data import Rows
 from rbmfast.models import RBM
-from rbmfast.models.class_rbm import class_expectations, class_log_weights, softmax
+from rbmfast.models.class_rbm import softmax
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, GREY, States, to_grey
 from rbmfast.state import Gradient
@@ -257,7 +257,8 @@ class Batch:
     def log_weights(self) -> F64:
         """Logarithms of p(y | x), but for a constant of each row: (n_rows, n_classes)."""
         d = self.model.down.bias[_classes(self.model)]
-        log_weights: F64 = class_log_weights(self.model.up, self.x, d)
+        up = self.model.up
+        log_weights = up.target.class_log_weights(self.x, up.W[-len(d) :], d, up.bias)
         return log_weights if self.kept == 1 else d + (log_weights - d) / self.kept
 
     @property
@@ -307,14 +308,15 @@ class Batch:
 
     def expect(self, p: F32) -> Expectation:
         """What the hidden units and the label do where the classes have the probabilities `p`."""
-        hidden, pairs = class_expectations(self.model.up, self.x, p)
+        unit, U = self.model.up.target, self.model.up.W[-p.shape[1] :]
+        hidden, pairs = unit.class_expectations(self.x, U, p)
         if not self.model.up.source.exact:
             hidden = as_float(hidden)
         top = 1.0
         if self.weights is not None:
             top = float(self.weights.max()) or 1.0
             p = p * (self.weights / top).astype(np.float32)[:, None]
-            _, pairs = class_expectations(self.model.up, self.x, p)
+            _, pairs = unit.class_expectations(self.x, U, p)
         scale = top / (GREY * len(p))
         return Expectation(hidden, pairs * scale, to_grey(p).sum(axis=0, dtype=np.int64) * scale)
 
@@ -433,7 +435,7 @@ def _check_model(rbm: RBM, method: Discriminative | Hybrid) -> None:
 
 def _some_labelled(rbm: RBM, X: Any) -> tuple[Rows, I64]:
     """Rows of features and class, all zeros where there is none; and the numbers of those with one."""
-    rows = as_rows(X, rbm.n_visible, domain=rbm.visible.domain)
+    rows = rbm.visible.rows(X, rbm.n_visible, check=False)
     classes = slice(rbm.n_visible - rbm.n_classes, rbm.n_visible)
     numbers = []
     for first, block in rows.blocks(rows_in_a_scan(rows.n_features)):

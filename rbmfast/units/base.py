@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.container import JSON
 from rbmfast.data import Rows, as_rows
-from rbmfast.reference import F32, States
+from rbmfast.reference import F32, GREY, States, to_grey
+from rbmfast.states import LEVELS
 from rbmfast.streams import Stream
 
 F64 = NDArray[np.float64]
@@ -98,6 +99,23 @@ class Unit(ABC):
         """The bias under which unconnected units have these means, or nearly."""
         raise ValueError(f"{self.name} units have no bias for given means: give rows of data")
 
+    def check_means(self, means: F32, name: str) -> None:
+        """Raise ValueError if these cannot be means of their states."""
+        if self.domain == "binary" and engine.range_of(means) is None:
+            raise ValueError(f"{name} must be rates from 0 to 1, got {means.min():g} to {means.max():g}")
+
+    def expected_changes(self, x: F32) -> float | None:
+        """How many 0/1 units change from one draw to the next, the mean over rows; None if always all do."""
+        if not self.exact:
+            return None
+        p = self.mean(x).astype(np.float64)
+        return float((2 * p * (1 - p)).sum(axis=1).mean())
+
+    @property
+    def expectation_dtype(self) -> np.dtype[np.generic]:
+        """Of what `expectation` gives."""
+        return LEVELS if self.exact else self.dtype
+
     def count_states(self, n_units: int) -> int | None:
         """How many joint states `n_units` units have; None when they cannot be enumerated."""
         return None
@@ -145,10 +163,11 @@ class Unit(ABC):
         """What is missing if these entries are: units that exclude each other are missing together."""
         return missing
 
-    def rows(self, X: Any, n_units: int, name: str = "X", compact: bool = False) -> Rows:
-        """Data for a layer of `n_units` of them: `rbmfast.data.as_rows`, and `check_states`."""
+    def rows(self, X: Any, n_units: int, name: str = "X", compact: bool = False, check: bool = True) -> Rows:
+        """Data for a layer of `n_units` of them: `rbmfast.data.as_rows`, and `check_states` if asked to."""
         rows = as_rows(X, n_units, domain=self.domain, name=name, compact=compact)
-        self.check_states(rows, name)
+        if check:
+            self.check_states(rows, name)
         return rows
 
     def doubts(self, rows: Rows, first_unit: int = 0) -> str | None:
@@ -171,6 +190,30 @@ class Unit(ABC):
     ) -> None:
         """The same for the rows from `first_row` on, and the units from number `first_unit` on."""
         return
+
+    # --- Beside a label: one of several classes, which adds its row of weights U to the total inputs x -----
+
+    def class_log_weights(self, x: F32, U: F32, d: F32, bias: F32) -> F64:
+        """``d_k`` + `log_normalizer` of ``x + U_k`` for each class k: (n_rows, n_classes)."""
+        weights = [d[k].astype(np.float64) + self.log_normalizer(x + U[k], bias) for k in range(len(d))]
+        return np.stack(weights, axis=1)
+
+    def class_expectations(self, x: F32, U: F32, p: F32) -> tuple[States, NDArray[Any]]:
+        """The units' means where the classes have probabilities p, and class x unit summed over rows.
+
+        (n_rows, n_units) and (n_classes, n_units): 16-bit levels and int64 for units with 0/1 states, float32
+        and float64 for others; the sums in units of 1/65535. Terms are added class by class; over rows it is
+        the rounded terms. Below 2**-32 a class counts as impossible.
+        """
+        p = np.where(p < np.float32(2.0**-32), np.float32(0), p)
+        mean, sums = np.zeros_like(x), np.zeros(U.shape, np.int64 if self.exact else np.float64)
+        for k in range(p.shape[1]):
+            terms = p[:, k, None] * self.mean(x + U[k])
+            mean += terms
+            levels = np.float32(GREY) * terms
+            rounded = np.rint(levels).astype(np.int64) if self.exact else levels.astype(np.float64)
+            sums[k] = rounded.sum(axis=0)
+        return (to_grey(np.minimum(mean, np.float32(1))) if self.exact else mean), sums
 
     # --- Given the states of an exact layer: shortcuts that a unit with kernels of its own overrides --------
 

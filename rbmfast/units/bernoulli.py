@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +94,14 @@ class Bernoulli(Unit):
         """Log-odds of the means, which count as at least 0.001 and at most 0.999: none is infinite."""
         p = np.clip(means.astype(np.float64), LEAST_RATE, 1 - LEAST_RATE)
         return engine.log((p / (1 - p)).astype(np.float32))
+
+    def class_log_weights(self, x: F32, U: F32, d: F32, bias: F32) -> F64:
+        """In one pass of the engine."""
+        return engine.class_log_weights(x, U, d)
+
+    def class_expectations(self, x: F32, U: F32, p: F32) -> tuple[States, NDArray[Any]]:
+        """In one pass of the engine."""
+        return engine.class_expectations(x, U, p)
 
     def count_states(self, n_units: int) -> int:
         """Two to the power of `n_units`."""

@@ -17,7 +17,6 @@ from scipy.special import log_softmax
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.container import FileFormatError, read_file, write_file
-from rbmfast.models.class_rbm import class_expectations
 from rbmfast.models.class_rbm import softmax as class_softmax
 
 N, K, H = 6, 4, 5
@@ -134,13 +133,13 @@ def test_expectations_over_classes(units: dict[str, Any]) -> None:
     rbm = model(**units)
     x = RNG.normal(size=(11, H)).astype(np.float32)
     p = class_softmax(RNG.normal(size=(11, K)))
-    hidden, pairs = class_expectations(rbm._up, x, p)
+    hidden, pairs = rbm.hidden.class_expectations(x, rbm.U, p)
     each = x[:, None] + rbm.U
     each = each if "hidden" in units else 1 / (1 + np.exp(-each))
     one = 1 if "hidden" in units else 65535
     assert_allclose(hidden / one, (p[..., None] * each).sum(axis=1), atol=1e-5)
     assert_allclose(pairs / 65535, (p[..., None] * each).sum(axis=0), atol=2e-4)
-    certain, _ = class_expectations(rbm._up, x, np.eye(K, dtype=np.float32)[Y])
+    certain, _ = rbm.hidden.class_expectations(x, rbm.U, np.eye(K, dtype=np.float32)[Y])
     assert_allclose(certain / one, each[np.arange(11), Y], atol=1e-5)
 
 
