@@ -51,19 +51,20 @@ def _in_an_empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _all_threads_for_small_tests() -> None:
-    """Let small models use several threads, too: most tests of threads are small."""
+def _threads_for_those_who_ask() -> None:
+    """One thread for tiny models; tests of threads ask for more, which small models use, too."""
     from rbmfast import _engine as engine
 
     engine.set_least_thread_time(0)
+    engine.set_num_threads(1)
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """For many small updates, where threads would only wait for each other."""
-    import rbmfast as rf
+@pytest.fixture(autouse=True)
+def _engine_as_before(_threads_for_those_who_ask: None) -> Iterator[None]:
+    """Whatever a test makes of the engine's settings, the next one finds them as they were."""
+    from rbmfast import _engine as engine
 
-    before = rf.get_num_threads()
-    rf.set_num_threads(1)
+    before = engine.config()
     yield
-    rf.set_num_threads(before)
+    engine.select_isa(before["isa"])
+    engine.set_num_threads(before["threads"])

@@ -12,8 +12,6 @@ from programs import EXAMPLES, load, run
 
 import rbmfast as rf
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 if not EXAMPLES.is_dir():
     pytest.skip("the examples are not here", allow_module_level=True)
 

@@ -11,8 +11,6 @@ import pytest
 
 import rbmfast
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 ROOT = Path(__file__).resolve().parent.parent
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 EXTRAS = {"matplotlib", "sklearn", "tqdm"}  # modules that need an extra are skipped without it

@@ -12,8 +12,6 @@ from sklearn.neural_network import BernoulliRBM as Original
 
 from rbmfast.sklearn import BernoulliRBM
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 if not EXAMPLES.is_dir():
     pytest.skip("the examples are not here", allow_module_level=True)
 

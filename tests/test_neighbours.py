@@ -160,13 +160,9 @@ def test_the_gil_stays_off() -> None:
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_a_dozen_threads_at_once(threads: int) -> None:
-    before = rf.get_num_threads()
     rf.set_num_threads(threads)
-    try:
-        with ThreadPoolExecutor(12) as pool:
-            found = {*pool.map(lambda _: runs.parameters(runs.train(CASES[CASE])), range(24))}
-    finally:
-        rf.set_num_threads(before)
+    with ThreadPoolExecutor(12) as pool:
+        found = {*pool.map(lambda _: runs.parameters(runs.train(CASES[CASE])), range(24))}
     assert found == {expected()}
 
 

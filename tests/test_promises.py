@@ -46,14 +46,6 @@ ALL_WAYS = itertools.product(enumerate(engine.config()["isa_available"]), enumer
 WAYS = [(isa, n) for (i, isa), (j, n) in ALL_WAYS if (i + j) % 2 == 0]  # every path with few and with many
 
 
-@pytest.fixture(autouse=True)
-def _engine_as_before() -> Iterator[None]:
-    before = engine.config()
-    yield
-    engine.select_isa(before["isa"])
-    rf.set_num_threads(before["threads"])
-
-
 # --- The training loop, written with the reference alone ---------------------------------------------------
 
 

@@ -15,13 +15,6 @@ from rbmfast import runtime
 OPENMP = rf.show_config().openmp
 
 
-@pytest.fixture(autouse=True)
-def _threads_as_before() -> object:
-    before = rf.get_num_threads()
-    yield
-    rf.set_num_threads(before)
-
-
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for variable in runtime.THREAD_VARIABLES:

@@ -32,8 +32,6 @@ from rbmfast.runtime import thread_limit
 from rbmfast.sklearn import BernoulliRBM, patch
 from rbmfast.sklearn.scores import flip_scores
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 OUTSIDE = "X has values outside"
 ARRAYS = ("components_", "intercept_hidden_", "intercept_visible_", "h_samples_")
 
@@ -571,7 +569,6 @@ def test_in_joblib(backend: str) -> None:
 
 
 def test_one_engine_thread_in_each_thread_of_joblib() -> None:
-    before = rf.get_num_threads()
     seen = []
 
     class Look(rf.Callback):
@@ -579,31 +576,24 @@ def test_one_engine_thread_in_each_thread_of_joblib() -> None:
             seen.append(rf.get_num_threads())
 
     rf.set_num_threads(3)
-    try:
-        m = rbm(n_iter=1, callbacks=[Look()])
-        Parallel(n_jobs=2, backend="threading")(delayed(clone(m).fit)(rows()) for _ in range(2))
-        m.fit(rows())
-        rbm(n_iter=1, callbacks=[Look()], n_jobs=2).fit(rows())
-    finally:
-        rf.set_num_threads(before)
+    m = rbm(n_iter=1, callbacks=[Look()])
+    Parallel(n_jobs=2, backend="threading")(delayed(clone(m).fit)(rows()) for _ in range(2))
+    m.fit(rows())
+    rbm(n_iter=1, callbacks=[Look()], n_jobs=2).fit(rows())
     assert seen[-2:] == [3, 2]
     assert all(n in (1, 3) for n in seen[:-2])
 
 
 def test_thread_limits_belong_to_a_thread() -> None:
-    before = rf.get_num_threads()
     rf.set_num_threads(4)
-    try:
-        with thread_limit(2):
-            assert rf.get_num_threads() == 2
-            with thread_limit(3), thread_limit(None):
-                assert rf.get_num_threads() == 3
-            with ThreadPoolExecutor(1) as pool:
-                assert pool.submit(rf.get_num_threads).result() == 4
-            assert rf.get_num_threads() == 2
-        assert rf.get_num_threads() == 4
-    finally:
-        rf.set_num_threads(before)
+    with thread_limit(2):
+        assert rf.get_num_threads() == 2
+        with thread_limit(3), thread_limit(None):
+            assert rf.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(rf.get_num_threads).result() == 4
+        assert rf.get_num_threads() == 2
+    assert rf.get_num_threads() == 4
 
 
 def test_threads_do_not_change_results() -> None:

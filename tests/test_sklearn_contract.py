@@ -20,7 +20,6 @@ from rbmfast.sklearn import BernoulliRBM, patch  # noqa: E402
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:X has values outside:UserWarning"),
-    pytest.mark.usefixtures("one_thread"),
 ]
 
 # What must fail, and how. scikit-learn expects the first two of its own class, and the others of

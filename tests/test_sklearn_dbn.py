@@ -26,7 +26,6 @@ from rbmfast.sklearn import ClassRBM, DBNClassifier, DBNTransformer
 from rbmfast.sklearn.base import draw_seed
 
 UNSCALED = r"X has many values far outside \[0, 1\].*MinMaxScaler\(clip=True\)"
-pytestmark = pytest.mark.usefixtures("one_thread")
 
 FINE_TUNINGS = ["backprop", "up_down", None]
 

@@ -13,8 +13,6 @@ import rbmfast as rf
 from rbmfast.likelihood.acceptance import acceptance_ratio
 from rbmfast.likelihood.tracking import LogZTracker
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 
 def data(n: int = 300) -> Any:
     rng = np.random.default_rng(0)

@@ -107,17 +107,12 @@ def test_same_bits_from_every_container_thread_and_instruction_set() -> None:
         assert answers(rbm, same) == expected
     parts = np.concatenate([rbm.class_log_probabilities(data[i : i + 40]) for i in range(0, 150, 40)])
     assert parts.tobytes() == expected[0]
-    threads, isa = rf.get_num_threads(), engine.config()["isa"]
-    try:
-        for n in (1, 3):
-            rf.set_num_threads(n)
-            assert answers(rbm, data) == expected
-        for name in engine.config()["isa_available"]:
-            engine.select_isa(name)
-            assert answers(rbm, data) == expected
-    finally:
-        rf.set_num_threads(threads)
-        engine.select_isa(isa)
+    for n in (2, 3):
+        rf.set_num_threads(n)
+        assert answers(rbm, data) == expected
+    for name in engine.config()["isa_available"]:
+        engine.select_isa(name)
+        assert answers(rbm, data) == expected
 
 
 def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 Statistical tests have fixed seeds; ALARM is the rate at which a correct sampler would have failed each.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +31,6 @@ SHAPES: dict[str, tuple[Any, int, Any, int]] = {
     "a table": (rf.Mixed([(rf.Gaussian(), 2), (rf.Categorical(3), 3)]), 5, rf.Categorical(2), 6),
 }
 COUNTABLE = [name for name in SHAPES if name != "a table"]
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Thousands of tiny calls: other tests are about threads."""
-    before = rf.get_num_threads()
-    rf.set_num_threads(1)
-    yield
-    rf.set_num_threads(before)
 
 
 def model(name: str = "pixels and labels") -> rf.RBM:

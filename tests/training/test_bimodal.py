@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "bimodal.py"
 
 

@@ -15,8 +15,6 @@ from training.helpers import random_rows
 
 import rbmfast as rf
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 BEST = -3.379  # nats per draw of bars and stripes
 
 

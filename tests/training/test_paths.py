@@ -153,14 +153,10 @@ def test_progress_without_tqdm(
 
 
 def test_one_thread_or_two(tmp_path: Path) -> None:
-    before = rf.get_num_threads()
-    try:
-        results = []
-        for n in (1, 2, 3):
-            rf.set_num_threads(n)
-            results.append(learn(X, tmp_path, method=rf.PCD(2), centered=True))
-    finally:
-        rf.set_num_threads(before)
+    results = []
+    for n in (1, 2, 3):
+        rf.set_num_threads(n)
+        results.append(learn(X, tmp_path, method=rf.PCD(2), centered=True))
     assert_same_bits(results[0], results[1])
     assert_same_bits(results[0], results[2])
 

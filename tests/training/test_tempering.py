@@ -183,13 +183,10 @@ BOTH = [rf.PT(n_replicas=4, k=2, n_chains=6), rf.FPCD(k=2, n_chains=7, fast_rate
 
 @pytest.mark.parametrize("method", BOTH, ids=str)
 def test_threads_do_not_matter(method: Any, tmp_path: Path) -> None:
-    before, results = rf.get_num_threads(), []
-    try:
-        for threads in (1, 2):
-            rf.set_num_threads(threads)
-            results.append(learn(X, tmp_path, method=method))
-    finally:
-        rf.set_num_threads(before)
+    results = []
+    for threads in (1, 2):
+        rf.set_num_threads(threads)
+        results.append(learn(X, tmp_path, method=method))
     assert results[0] == results[1]
 
 

@@ -6,7 +6,6 @@ likely it was that a correct sampler would have got an unlucky seed.
 
 import json
 import pickle
-from collections.abc import Iterator
 from dataclasses import fields
 
 import numpy as np
@@ -17,22 +16,12 @@ from scipy.special import logsumexp
 from scipy.stats import chisquare
 from units.layers import LAYERS, Layer
 
-import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.streams import Stream
 from rbmfast.units import PLAIN, UNITS, Bernoulli, Categorical, Gaussian, Mixed, Unit, get_unit
 
 N_SAMPLES = 100_000
 STREAM = Stream(7, 1, 2, 3)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """Thousands of tiny calls: other tests are about threads."""
-    before = rf.get_num_threads()
-    rf.set_num_threads(1)
-    yield
-    rf.set_num_threads(before)
 
 
 @pytest.fixture(params=LAYERS)
