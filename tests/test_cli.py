@@ -153,7 +153,11 @@ def test_as_a_process() -> None:
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("SIGINT", "interrupted"), ("SIGTERM", "ended by SIGTERM"), ("SIGHUP", "ended by SIGHUP")],
+    [
+        ("SIGINT", "interrupted"),
+        ("SIGTERM", "ended by SIGTERM"),
+        pytest.param("SIGHUP", "ended by SIGHUP", marks=pytest.mark.slow),
+    ],
 )
 def test_what_was_learned_is_saved_at_a_signal(name: str, words: str) -> None:
     """Schedulers send SIGTERM, more than once at times; closed terminals SIGHUP."""
@@ -659,14 +663,13 @@ def test_plots_of_images_and_of_tables(capsys: pytest.CaptureFixture[str]) -> No
     assert main(["train", "wide.npy", "-o", "m.rbm", "--threshold", "99", *FAST, "--plots", "a/b"]) == 0
     names = sorted(path.name for path in Path("a/b").iterdir())
     assert names == ["filters.png", "learning_curves.png", "reconstructions.png", "samples.png"]
-    assert main(["train", "wide.npy", "-o", "m.rbm", "--grey", *FAST, "--plots", "grey"]) == 0
 
     np.save("table.npy", X[:, :6])
     capsys.readouterr()
     assert main(["train", "table.npy", "-o", "m.rbm", *FAST, "--plots", "c"]) == 0
     assert [path.name for path in Path("c").iterdir()] == ["learning_curves.png"]
     assert "say --shape HxW" in capsys.readouterr().out
-    assert main(["train", "table.npy", "-o", "m.rbm", *FAST, "--plots", "c", "--shape", "2x3"]) == 0
+    assert main(["train", "table.npy", "-o", "m.rbm", *FAST, "--plots", "c", "--shape", "2x3", "--grey"]) == 0
     assert Path("c/filters.png").exists()
 
 
@@ -871,7 +874,7 @@ def test_evaluate_grey_levels_and_real_values(capsys: pytest.CaptureFixture[str]
     assert table["log Z"][-1] == "exact"
 
 
-@pytest.mark.parametrize("method", ["exact", "bracket"])
+@pytest.mark.parametrize("method", [pytest.param("exact", marks=pytest.mark.slow), "bracket"])
 def test_pictures_of_an_evaluation(method: str, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("matplotlib")
     write_files()
@@ -942,9 +945,13 @@ def test_demo(capsys: pytest.CaptureFixture[str]) -> None:
     assert history["epoch"] == [*range(26)]
     pictures = sorted(path.stem for path in Path("out").glob("*.png"))
     assert pictures == ["completions", "filters", "learning_curves", "reconstructions", "samples"]
-    first = bits("out/digits.rbm")
-    assert main(["demo", "--epochs", "25", "--output", "out", "--threads", "2"]) == 0
-    assert bits("out/digits.rbm") == first
+
+
+@pytest.mark.slow
+def test_demo_on_other_threads() -> None:
+    for threads in "12":
+        assert main(["demo", "--epochs", "25", "--output", threads, "--threads", threads]) == 0
+    assert bits("1/digits.rbm") == bits("2/digits.rbm")
 
 
 @pytest.mark.parametrize("missing", ["matplotlib", "sklearn"])

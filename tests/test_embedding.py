@@ -40,6 +40,7 @@ def build(folder: Path) -> None:
     run(folder, "setup.py", "-q", "build_ext", "--inplace")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not EXAMPLE.is_dir(), reason="the example is not here")
 def test_the_example(tmp_path: Path) -> None:
     for name in ("scorer.pyx", "setup.py", "compare.py"):

@@ -161,7 +161,11 @@ print(json.dumps(runs.digests()))
 """
 
 
-@pytest.mark.parametrize("isa, threads", zip(engine.config()["isa_available"], itertools.cycle("13")))
+ISAS = engine.config()["isa_available"]
+SLOW = [pytest.param(isa, n, marks=pytest.mark.slow) for isa, n in zip(ISAS[1:], itertools.cycle("31"))]
+
+
+@pytest.mark.parametrize("isa, threads", [(ISAS[0], "1"), *SLOW])
 def test_environment_of_the_engine(isa: str, threads: str) -> None:
     result = run_python(PRINT_DIGESTS, RBMFAST_ISA=isa, RBMFAST_NUM_THREADS=threads)
     assert_golden(json.loads(result.stdout or result.stderr))
@@ -187,7 +191,7 @@ def test_cpu_features_of_numpy() -> None:
 
 
 @needs_x86_glibc
-@pytest.mark.parametrize("threads", THREADS)
+@pytest.mark.parametrize("threads", [1, 3])
 def test_a_neighbour_that_flushes_denormals(threads: int) -> None:
     rf.set_num_threads(threads)
     set_float_mode(FLUSH)

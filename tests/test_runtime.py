@@ -80,8 +80,10 @@ def test_the_environment_is_read_at_import() -> None:
     assert done.stdout.strip() == ("3" if OPENMP else "1")
 
 
-@pytest.mark.parametrize("command", ["module", "script"])
-@pytest.mark.parametrize(("variable", "value"), [("RBMFAST_NUM_THREADS", "-1"), ("RBMFAST_ISA", "avx9")])
+@pytest.mark.parametrize(
+    ("command", "variable", "value"),
+    [("module", "RBMFAST_NUM_THREADS", "-1"), ("script", "RBMFAST_ISA", "avx9")],
+)
 def test_the_command_says_in_a_line_what_is_wrong_with_the_environment(
     tmp_path: Path, command: str, variable: str, value: str
 ) -> None:

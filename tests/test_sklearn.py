@@ -530,7 +530,7 @@ def test_in_pipelines_and_searches() -> None:
     X, y = X[:300] / 16, y[:300]
     model = make_pipeline(BernoulliRBM(30, random_state=0), LogisticRegression(C=100, max_iter=1000))
     assert cross_val_score(model, X, y, cv=3).mean() > 0.6
-    search = GridSearchCV(model, {"bernoullirbm__n_components": [5, 30]}, cv=2, n_jobs=2).fit(X, y)
+    search = GridSearchCV(model, {"bernoullirbm__n_components": [5, 30]}, cv=2).fit(X, y)
     assert search.best_params_ == {"bernoullirbm__n_components": 30}
     alone = GridSearchCV(BernoulliRBM(20, random_state=0), {"n_iter": [0, 10]}, cv=2).fit(X)
     assert alone.best_params_ == {"n_iter": 10}
@@ -558,7 +558,7 @@ def test_data_frames(library: str) -> None:
     np.testing.assert_array_equal(np.asarray(out), rbm().fit(X).transform(X))
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", [pytest.param("loky", marks=pytest.mark.slow), "threading"])
 def test_in_joblib(backend: str) -> None:
     X = rows()
     before = rf.get_num_threads()

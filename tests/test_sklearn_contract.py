@@ -41,15 +41,20 @@ def name_of(check: Any) -> str:
     return " ".join([getattr(check, "func", check).__name__, *filter(None, [keywords.get("kind")])])
 
 
-@parametrize_with_checks(
-    [
-        BernoulliRBM(),
-        BernoulliRBM(
-            n_components=8, n_iter=3, method="cd", momentum=0.5, l2=1e-4, centered=True, shuffle=True
-        ),
-    ]
-)
+@parametrize_with_checks([BernoulliRBM()])
 def test_estimator_checks(estimator: Any, check: Any) -> None:
+    check_estimator(estimator, check)
+
+
+@pytest.mark.slow
+@parametrize_with_checks(
+    [BernoulliRBM(8, n_iter=3, method="cd", momentum=0.5, l2=1e-4, centered=True, shuffle=True)]
+)
+def test_estimator_checks_of_more_settings(estimator: Any, check: Any) -> None:
+    check_estimator(estimator, check)
+
+
+def check_estimator(estimator: Any, check: Any) -> None:
     why = EXPECTED.get(name_of(check))
     with pytest.raises(AssertionError, match=why) if why else contextlib.nullcontext():
         check(estimator)

@@ -89,16 +89,22 @@ def check_estimator(estimator: Any, check: Any) -> None:
 
 
 @pytest.mark.slow  # two minutes
-@parametrize_with_checks([DBNClassifier(), DBNTransformer(), ClassRBM()])
-def test_estimator_checks_with_defaults(estimator: Any, check: Any) -> None:
+@parametrize_with_checks(
+    [
+        DBNClassifier(),
+        DBNClassifier((6, 5), n_iter=2, fine_tuning_n_iter=2, fine_tuning="up_down"),
+        DBNClassifier(8, n_iter=20, batch_size=10, learning_rate=0.2, fine_tuning=None, visible="gaussian"),
+        DBNTransformer(),
+        ClassRBM(),
+    ]
+)
+def test_estimator_checks_at_length(estimator: Any, check: Any) -> None:
     check_estimator(estimator, check)
 
 
 @parametrize_with_checks(
     [
         DBNClassifier((8, 6), n_iter=2, fine_tuning_n_iter=12, fine_tuning_learning_rate=0.02),
-        DBNClassifier((6, 5), n_iter=2, fine_tuning_n_iter=2, fine_tuning="up_down"),
-        DBNClassifier(8, n_iter=20, batch_size=10, learning_rate=0.2, fine_tuning=None, visible="gaussian"),
         DBNTransformer((8, 6), n_iter=2),
         ClassRBM(8, n_iter=5, learning_rate=0.5),
     ]
@@ -122,10 +128,10 @@ def test_estimator_checks(estimator: Any, check: Any) -> None:
 def test_defaults_classify_digits(classifier: Any, scale: int) -> None:
     """Levels up to 16 are learned by Gaussian units, from 0 to 1 by Bernoulli units."""
     X, y = load_digits(return_X_y=True)
-    X_train, X_test, y_train, y_test = train_test_split(X / scale, y, random_state=0)
+    X_train, X_test, y_train, y_test = train_test_split(X / scale, y, train_size=600, random_state=0)
     classifier = clone(classifier).fit(X_train, y_train)
     assert classifier.visible_ == ("gaussian" if scale == 1 else "bernoulli")
-    assert classifier.score(X_test, y_test) > 0.95
+    assert classifier.score(X_test, y_test) > 0.93
 
 
 @pytest.mark.slow

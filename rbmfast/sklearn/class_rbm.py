@@ -106,9 +106,9 @@ class ClassRBM(Classifier):
     >>> from sklearn.model_selection import train_test_split
     >>> from rbmfast.sklearn import ClassRBM
     >>> X, y = load_digits(return_X_y=True)
-    >>> X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X / 16, y, train_size=600, random_state=0)
     >>> clf = ClassRBM(random_state=0).fit(X_train, y_train)
-    >>> clf.score(X_test, y_test) > 0.95
+    >>> clf.score(X_test, y_test) > 0.93
     True
     >>> clf.rbm_
     ClassRBM(64, 100, 10)

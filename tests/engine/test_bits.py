@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from engine import harness
-from engine.harness import ISAS, RECIPES, ROWS, SIZES, SMALL_SIZES, THREADS, WEIGHTS, Sizes
+from engine.harness import ISAS, RECIPES, ROWS, SIZES, SMALL_SIZES, THREADS, WEIGHTS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,9 +22,9 @@ from rbmfast.reference import States
 # Not every two sizes meet here, but in the slow test: hidden units go through all sizes, shifted each time.
 CALL_CASES = [
     *(
-        (threads, n_visible, SIZES[(i + i // len(SIZES)) % len(SIZES)], *others)
-        for i, (threads, n_visible, *others) in enumerate(
-            harness.pairwise(THREADS, SIZES, ROWS, tuple(WEIGHTS))
+        (threads, n_visible, SIZES[(i + i // len(SIZES)) % len(SIZES)], n, weights)
+        for i, ((threads, n_visible, n), weights) in enumerate(
+            zip(harness.pairwise(THREADS, SIZES, ROWS), itertools.cycle(WEIGHTS))
         )
     ),
     (2, 17, 784, 3, "heavy"),  # row sums lower the exponent, or column sums do
@@ -167,25 +167,24 @@ def test_contrast_of_the_largest_sums(isa: str, kind: type) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sizes", [*itertools.product((*SIZES, 784), (*SIZES, 784), ROWS)], ids=_name)
-def test_calls_in_every_combination(sizes: tuple[int, int, int]) -> None:
-    kinds = itertools.cycle(WEIGHTS)
-    weights = next(itertools.islice(kinds, sum(sizes) % len(WEIGHTS), None))
+@pytest.mark.parametrize("n_visible", [*SIZES, 784])
+def test_calls_in_every_combination(n_visible: int) -> None:
     different = {}
-    for isa, threads in _every_way_to_run():
-        case: Sizes = (*sizes, weights)
-        different[isa, threads] = harness.differing_calls(case)
+    for n_hidden, n in itertools.product((*SIZES, 784), ROWS):
+        weights = [*WEIGHTS][(n_visible + n_hidden + n) % len(WEIGHTS)]
+        for way in _every_way_to_run():
+            different[n_hidden, n, way] = harness.differing_calls((n_visible, n_hidden, n, weights))
     assert not any(different.values()), different
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sizes", [*itertools.product(SMALL_SIZES, SMALL_SIZES, ROWS)], ids=_name)
-def test_learning_in_every_combination(sizes: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("n_visible", SMALL_SIZES)
+def test_learning_in_every_combination(n_visible: int) -> None:
     different = []
-    for name in RECIPES:
-        for isa, threads in _every_way_to_run():
-            if not harness.learns_alike(name, (*sizes, "small")):
-                different.append((isa, threads, name))
+    for n_hidden, n, name in itertools.product(SMALL_SIZES, ROWS, RECIPES):
+        for way in _every_way_to_run():
+            if not harness.learns_alike(name, (n_visible, n_hidden, n, "small")):
+                different.append((n_hidden, n, name, way))
     assert not different
 
 

@@ -31,20 +31,21 @@ def test_the_best_possible_value() -> None:
 
 
 @pytest.mark.parametrize(
-    "method, n_hidden, epochs",
+    "method, n_hidden, epochs, nats",
     [
-        pytest.param(rf.PCD(10, n_chains=100), 16, 10_000, id="pcd"),
-        pytest.param(rf.CD(10), 20, 20_000, id="cd", marks=pytest.mark.slow),
+        pytest.param(rf.PCD(10, n_chains=100), 16, 5_000, 0.25, id="pcd, soon"),
+        pytest.param(rf.PCD(10, n_chains=100), 16, 10_000, 0.15, id="pcd", marks=pytest.mark.slow),
+        pytest.param(rf.CD(10), 20, 20_000, 0.15, id="cd", marks=pytest.mark.slow),
     ],
 )
-def test_bars_and_stripes(method: Any, n_hidden: int, epochs: int) -> None:
-    """Within 0.15 nats of the entropy of the data."""
+def test_bars_and_stripes(method: Any, n_hidden: int, epochs: int, nats: float) -> None:
+    """So close to the entropy of the data."""
     X = bars_and_stripes()
     rbm = rf.RBM(16, n_hidden, seed=0)
     optimizer = rf.SGD(rf.Linear(0.1))
     rf.train(rbm, X, method=method, optimizer=optimizer, centered=True, epochs=epochs, batch_size=32, seed=3)
     value = rf.log_likelihood(rbm, X).mean()
-    assert BEST - 0.15 < value < BEST
+    assert BEST - nats < value < BEST
 
 
 def mixture_log_likelihood(X: NDArray[np.uint8]) -> float:

@@ -23,7 +23,7 @@ def resident() -> int:
 
 @pytest.mark.filterwarnings("ignore:X is constant")  # holes in a file are zeros
 @pytest.mark.skipif(not STATM.exists(), reason="asks /proc for the resident memory")
-@pytest.mark.parametrize("shuffle", [False, "blocks"])
+@pytest.mark.parametrize("shuffle", [pytest.param(False, marks=pytest.mark.slow), "blocks"])
 def test_a_map_does_not_stay_in_memory(shuffle: bool | str, tmp_path: Path) -> None:
     file = tmp_path / "zeros.u8"
     with file.open("wb") as stream:
