@@ -410,7 +410,7 @@ def long_rows() -> Any:
 
 
 def interrupt(program: str, argument: str, threads: str) -> tuple[str, str]:
-    """What a program says that is sent Ctrl-C half a second after it said "ready"."""
+    """What a program says that is sent Ctrl-C a fifth of a second after it said "ready"."""
     process = subprocess.Popen(
         [sys.executable, "-c", f"import sys; sys.path[:0] = [{PACKAGE!r}, {TESTS!r}]\n{program}", argument],
         stdout=subprocess.PIPE,
@@ -422,7 +422,7 @@ def interrupt(program: str, argument: str, threads: str) -> tuple[str, str]:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n", process.communicate()
         with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(timeout=0.5)  # it learns
+            process.wait(timeout=0.2)  # it learns
         process.send_signal(signal.SIGINT)
         return process.communicate(timeout=30)
     finally:

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import expit
 
 from rbmfast.units.base import F64
@@ -45,6 +44,8 @@ def acceptance_ratio(up: F64, down: F64) -> AcceptanceRatio:
     Bennett, "Efficient estimation of free energy differences from Monte Carlo data", J. Comput. Phys. 22
     (1976), 245; in the form of Shirts et al., Phys. Rev. Lett. 91 (2003), 140601, eq. 8 and 10.
     """
+    from scipy.optimize import brentq
+
     odds = math.log(up.size / down.size)
 
     def excess(log_z: float) -> float:

@@ -307,7 +307,7 @@ def test_rows_without_a_class_help() -> None:
     first = [int(np.flatnonzero(y == k)[0]) for k in range(3)]
     some = np.full(300, -1)
     some[first] = y[first]
-    alone = error_after(rf.Discriminative(), data[first], y[first], epochs=300)
+    alone = error_after(rf.Discriminative(), data[first], y[first], epochs=100)
     helped = error_after(rf.Hybrid(0.1, 0.1), data, some, epochs=150)
     assert helped < 0.06 < 0.12 < alone
 
