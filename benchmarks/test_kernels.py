@@ -69,13 +69,15 @@ def test_bernoulli(measure: Any, case: Any) -> None:
     )
 
 
-def test_statistics(measure: Any, case: Any) -> None:
-    p = np.random.default_rng(1).random((len(case.V), case.rbm.n_hidden)).astype(np.float32)
+def test_contrast(measure: Any, case: Any) -> None:
+    """The gradient from two phases that are given; NumPy: of the weights alone."""
+    n = len(case.V) // 2
+    p = np.random.default_rng(1).random((2 * n, case.rbm.n_hidden)).astype(np.float32)
     p16 = np.rint(p * 65535).astype(np.uint16)
     out = np.empty(case.rbm.W.shape, np.float32)
     measure(
-        len(case.V),
-        rbmfast=lambda: engine.statistics(case.V, p16),
+        n,
+        rbmfast=lambda: engine.contrast((case.V[:n], p16[:n]), (case.V[n:], p16[n:])),
         numpy=lambda: np.matmul(case.V_float.T, p, out=out),
     )
 

@@ -140,8 +140,6 @@ cdef extern from "rbmk.h" nogil:
     rbmk_status rbmk_anneal(const rbmk_weights *w, const float *a, const float *b, const float *base,
                             const float *betas, int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n,
                             rbmk_stream stream)
-    rbmk_status rbmk_statistics(const rbmk_samples *samples, int n_visible, int n_hidden, int64_t *pairs,
-                                int64_t *visible, int64_t *hidden)
     rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, int n_visible, int n_hidden,
                               float *W, float *a, float *b, float *visible_mean, float *hidden_mean)
     rbmk_status rbmk_update(rbmk_learning *model, const rbmk_gradient *gradient, const rbmk_settings *settings,

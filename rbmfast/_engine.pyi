@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.state import Gradient, LearningState, Statistics, UpdateSettings
+from rbmfast.state import Gradient, LearningState, UpdateSettings
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -135,7 +135,6 @@ def adam_step(
     beta1_power: float,
     beta2_power: float,
 ) -> None: ...
-def statistics(states: States, hidden_u16: U16) -> Statistics: ...
 def contrast(data: tuple[States, U16], samples: tuple[States, U16]) -> Gradient: ...
 def update(
     state: LearningState, grad: Gradient, settings: UpdateSettings, rate: float, momentum: float

@@ -626,35 +626,6 @@ def normal_weights(int64_t n_rows, int n_columns, double scale, uint64_t seed, u
 # --- Learning --------------------------------------------------------------------------------------------
 
 
-def statistics(states, const uint16_t[:, ::1] hidden_u16 not None):
-    """Sums over rows of visible x hidden, visible, and hidden, in units of 1/65535 a factor."""
-    from rbmfast.state import Statistics
-
-    _, width = states.shape
-    cdef Rows rows = _states(states, width)
-    if hidden_u16.shape[0] != rows.states.n:
-        raise ValueError(f"hidden must have {rows.states.n} rows, got {hidden_u16.shape[0]}")
-    if rows.width < 1 or hidden_u16.shape[1] < 1:
-        raise ValueError("states and hidden must have at least one column")
-    cdef int n_hidden = <int>hidden_u16.shape[1]
-    pairs = np.zeros((rows.width, n_hidden), np.int64)
-    visible = np.zeros(rows.width, np.int64)
-    hidden = np.zeros(n_hidden, np.int64)
-    cdef int64_t[:, ::1] pairs_view = pairs
-    cdef int64_t[::1] visible_view = visible
-    cdef int64_t[::1] hidden_view = hidden
-    cdef rbmk_samples samples
-    cdef rbmk_status status
-    samples.visible = rows.states
-    if rows.states.n:
-        samples.hidden = &hidden_u16[0, 0]
-        with nogil:
-            status = rbmk_statistics(&samples, rows.width, n_hidden, &pairs_view[0, 0], &visible_view[0],
-                                     &hidden_view[0])
-        _check(status)
-    return Statistics(pairs, visible, hidden, rows.states.n)
-
-
 cdef rbmk_samples _samples(states, const uint16_t[:, ::1] hidden, int n_visible, int n_hidden, str name) except *:
     """View of one phase; the caller keeps both arrays alive."""
     cdef rbmk_samples samples

@@ -154,17 +154,13 @@ void rbmk_uniform_u32(int64_t n, int m, const rbmk_stream *stream, uint32_t *out
 void rbmk_shuffle_keys(int64_t n, uint64_t seed, uint32_t epoch, uint32_t purpose, uint64_t *keys);
 void rbmk_normal_weights(int64_t n, int m, double scale, uint64_t seed, uint32_t purpose, uint32_t layer, float *out);
 
-/* --- Statistics and updates ---------------------------------------------------------------------------- */
+/* --- Gradients and updates ----------------------------------------------------------------------------- */
 
 /* One of the two phases of learning: visible states and hidden probabilities, (n, n_hidden) in units of 1/65535. */
 typedef struct {
     rbmk_states visible;
     const uint16_t *hidden;
 } rbmk_samples;
-
-/* pairs (n_visible, n_hidden) = visible' x hidden in units of 1/65535 a factor; sums of both, likewise. Of 1 row or more. */
-rbmk_status rbmk_statistics(const rbmk_samples *samples, int n_visible, int n_hidden, int64_t *pairs, int64_t *visible,
-                            int64_t *hidden);
 
 /* The gradient of both, and the data's means. Of 1 to RBMK_MAX_BATCH rows each; grey samples of the model need grey data. */
 rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, int n_visible, int n_hidden,

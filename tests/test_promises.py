@@ -33,13 +33,13 @@ from engine.helpers import (
 )
 from golden import make, runs
 from golden.runs import CASES, MODEL_SEED, N_HIDDEN, SEED, Case, binary_rows, grey_levels
+from training.helpers import phase_sums
 
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast import reference
 from rbmfast.state import LearningState, UpdateSettings
 from rbmfast.streams import Purpose
-from rbmfast.training import gradient_statistics
 
 THREADS = (1, 2, 3, 7)
 ALL_WAYS = itertools.product(enumerate(engine.config()["isa_available"]), enumerate(THREADS))
@@ -367,7 +367,7 @@ def shared_learning(case: Case, X: Any) -> str:
                 here = share(range(len(chains)), worker)
                 my_chains, first_row = chains[here.start : here.stop], here.start
             rows, step = X[mine.start : mine.stop], 2 * case.k * t
-            p, n = gradient_statistics(rbm, rows, method, SEED, first_row, step, my_chains)
+            p, n = phase_sums(rbm, rows, method, SEED, first_row, step, my_chains)
             positive, negative = (p, n) if worker == 0 else (positive + p, negative + n)
         gradient = reference.gradient(positive, negative)
         engine.update(state, gradient, coefficients(case), case.rate, case.momentum)

@@ -31,7 +31,6 @@ from rbmfast.training.penalties import L1, L2, MaxNorm, SparsityTarget
 from rbmfast.training.phases import contrast
 from rbmfast.training.schedules import Constant, Exponential, Linear, Schedule, Steps
 from rbmfast.training.state import TrainingState
-from rbmfast.training.statistics import gradient_statistics
 from rbmfast.training.tempering import PT
 from rbmfast.training.wake_sleep import up_down
 
@@ -54,7 +53,6 @@ __all__ = [
     "Method",
     "Conditionals",
     "contrast",
-    "gradient_statistics",
     "SGD",
     "Adam",
     "Constant",

@@ -84,7 +84,7 @@ void rbmk_arrange(rbmk_gradients *g, int64_t data_rows, int64_t model_rows)
     model->first_row = g->shared ? 0 : g->model_row;
     g->products[RBMK_DATA] = product_of(g, RBMK_DATA, stacked ? g->model_row + model_rows : data_rows);
     g->products[RBMK_MODEL] = product_of(g, RBMK_MODEL, model_rows);
-    g->n_products = together || !model_rows ? 1 : 2;
+    g->n_products = together ? 1 : 2;
     data->hidden.m = &g->products[RBMK_DATA].hidden;
     data->hidden.first_row = 0;
     data->hidden.negate = 0;
@@ -144,13 +144,14 @@ static int64_t state_sum(const uint8_t *on, int64_t n)
     return sum;
 }
 
-int64_t rbmk_visible_sum(const rbmk_gradients *g, const rbmk_phase *p, int64_t i)
+/* Sums over a phase, when it is complete, in units of 1/65535. */
+static int64_t visible_sum(const rbmk_gradients *g, const rbmk_phase *p, int64_t i)
 {
     const int64_t at = i * g->stride + p->first_row;
     return p->grey ? level_sum(g->levels + at, p->n) : RBMK_GREY * state_sum(g->transposed + at, p->n);
 }
 
-int64_t rbmk_hidden_sum(const rbmk_gradients *g, const rbmk_phase *p, int64_t j, int team_size)
+static int64_t hidden_sum(const rbmk_gradients *g, const rbmk_phase *p, int64_t j, int team_size)
 {
     int64_t sum = 0;
     for (int m = 0; m < team_size; m++)
@@ -182,22 +183,24 @@ void rbmk_bias_gradients(rbmk_team team, rbmk_gradients *g)
     int64_t from, to;
     rbmk_share(team, g->n_visible, &from, &to);
     for (int64_t i = from; i < to; i++) {
-        double positive = (double)rbmk_visible_sum(g, data, i) / 65535.0;
-        double negative = (double)rbmk_visible_sum(g, model, i) / 65535.0;
+        double positive = (double)visible_sum(g, data, i) / 65535.0;
+        double negative = (double)visible_sum(g, model, i) / 65535.0;
         g->visible_gradient[i] = difference(positive, negative, of_visible);
         g->visible_mean[i] = (float)positive * of_visible.data;
     }
     rbmk_share(team, g->n_hidden, &from, &to);
     for (int64_t j = from; j < to; j++) {
-        double positive = (double)rbmk_hidden_sum(g, data, j, team.size);
-        double negative = (double)rbmk_hidden_sum(g, model, j, team.size);
+        double positive = (double)hidden_sum(g, data, j, team.size);
+        double negative = (double)hidden_sum(g, model, j, team.size);
         g->hidden_gradient[j] = difference(positive, negative, of_hidden);
         g->hidden_mean[j] = (float)positive * of_hidden.data;
     }
 }
 
-void rbmk_tile_statistics(const rbmk_gradients *g, int number, int row, int n_rows, int col, int n_cols, void *sums,
-                          void *scratch)
+/* Statistics of a tile of W, up to 16 x 64, from one product: int32, or double in units of 1/65535 where the phase is
+ * grey, in rows of 64. */
+static void tile_statistics(const rbmk_gradients *g, int number, int row, int n_rows, int col, int n_cols, void *sums,
+                            void *scratch)
 {
     const rbmk_pairs *p = &g->products[number];
     const rbmk_phase *phase = &g->phases[number];
@@ -221,7 +224,7 @@ void rbmk_weight_gradient(const rbmk_gradients *g, int row, int n_rows, int col,
     const int32_t *positive_i32 = scratch, *negative_i32 = (const int32_t *)negative;
     const rounding by = rounding_of(g, 65535.0);
     for (int p = 0; p < g->n_products; p++)
-        rbmk_tile_statistics(g, p, row, n_rows, col, n_cols, p ? negative : positive, negative + UPDATE_TILE);
+        tile_statistics(g, p, row, n_rows, col, n_cols, p ? negative : positive, negative + UPDATE_TILE);
     for (int at = 0; at < n_rows * RBMK_PANEL; at += RBMK_PANEL, gradient += ld) {
         if (g->n_products == 1)
             k->scaled_i32(positive_i32 + at, n_cols, by.data, gradient);

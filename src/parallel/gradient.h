@@ -41,7 +41,7 @@ typedef struct {
 int rbmk_gradients_allocate(rbmk_gradients *g, int64_t data_rows, int64_t model_rows, int team_size);
 void rbmk_gradients_free(rbmk_gradients *g);
 
-/* One member: where an update with so many rows leaves its statistics. There may be no model, just data. */
+/* One member: where an update with so many rows leaves its statistics. */
 void rbmk_arrange(rbmk_gradients *g, int64_t data_rows, int64_t model_rows);
 
 /* Every member, when its share (rbmk_share) of a phase's visible states is there: transposes that share. Does not look
@@ -50,15 +50,6 @@ void rbmk_take_states(rbmk_team team, rbmk_gradients *g, int phase, const rbmk_s
 
 /* Every member, when both phases have their visible states: its share of laying them out for the products. */
 void rbmk_lay_out(rbmk_team team, rbmk_gradients *g);
-
-/* Sums over a phase, when it is complete, in units of 1/65535. */
-int64_t rbmk_visible_sum(const rbmk_gradients *g, const rbmk_phase *p, int64_t i);
-int64_t rbmk_hidden_sum(const rbmk_gradients *g, const rbmk_phase *p, int64_t j, int team_size);
-
-/* Statistics of a tile of W, up to 16 x 64, from one product: int32, or double in units of 1/65535 where the phase is
- * grey, in rows of 64. */
-void rbmk_tile_statistics(const rbmk_gradients *g, int number, int row, int n_rows, int col, int n_cols, void *sums,
-                          void *scratch);
 
 /* Every member, when both phases are complete: gradients and means of its share of the units. */
 void rbmk_bias_gradients(rbmk_team team, rbmk_gradients *g);

@@ -333,24 +333,6 @@ static void initialisation(record *r)
         }
 }
 
-static void statistics(record *r)
-{
-    for (size_t s = 0; s < COUNT(shapes); s++)
-        for (int grey = 0; grey < 2 && shapes[s].n; grey++) {
-            const int n = shapes[s].n, m = shapes[s].n_visible, n_hidden = shapes[s].n_hidden;
-            const rbmk_samples samples = {random_states(n, m, grey), random_levels(n * n_hidden)};
-            int64_t *pairs = fresh((size_t)(m * n_hidden) * sizeof *pairs);
-            int64_t *visible = fresh((size_t)m * sizeof *visible), *sums = fresh((size_t)n_hidden * sizeof *sums);
-            rbmk_status status;
-            CALL(status = rbmk_statistics(&samples, m, n_hidden, pairs, visible, sums));
-            succeed(r, status);
-            keep(r, pairs, (size_t)(m * n_hidden) * sizeof *pairs);
-            keep(r, visible, (size_t)m * sizeof *visible);
-            keep(r, sums, (size_t)n_hidden * sizeof *sums);
-            forget();
-        }
-}
-
 /* With and without as many samples as data, binary and grey, also of the very states of the data. */
 static void contrasts(record *r)
 {
@@ -567,8 +549,7 @@ static const struct {
     void (*run)(record *r);
 } scenarios[] = {{"passes", passes}, {"chains", chains}, {"functions", functions},
                  {"unaligned floats", unaligned_floats}, {"classes", classes}, {"initialisation", initialisation},
-                 {"statistics", statistics}, {"contrasts", contrasts}, {"updates", updates},
-                 {"epochs", epochs}, {"networks", networks}};
+                 {"contrasts", contrasts}, {"updates", updates}, {"epochs", epochs}, {"networks", networks}};
 
 static record run(size_t scenario, int isa, int threads)
 {

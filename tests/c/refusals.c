@@ -171,22 +171,13 @@ static rbmk_status contrast(world *w)
     return rbmk_contrast(&data, &model, V, H, g, g + V * H, g + V * H + V, g + V * H + V + H, g + V * H + 2 * V + H);
 }
 
-static rbmk_status statistics(world *w)
-{
-    uint16_t *p = fresh(N * H * sizeof *p);
-    int64_t *sums = fresh((V * H + V + H) * sizeof *sums);
-    memset(p, 0, N * H * sizeof *p);
-    const rbmk_samples samples = {{w->visible, 0, V, N}, p};
-    return rbmk_statistics(&samples, V, H, sums, sums + V * H, sums + V * H + V);
-}
-
 static const struct {
     const char *name;
     rbmk_status (*run)(world *w);
     int quantises; /* refuses weights */
 } calls[] = {{"exponent", exponent, 1}, {"weights_create", create, 1}, {"pass", pass, 1},     {"gibbs", gibbs, 1},
              {"anneal", anneal, 1},      {"epoch, CD", epoch_cd, 1}, {"epoch, PCD", epoch_pcd, 1},  {"update", update, 0},
-             {"statistics", statistics, 0}, {"contrast", contrast, 0}};
+             {"contrast", contrast, 0}};
 
 /* --- Refusals -------------------------------------------------------------------------------------------- */
 

@@ -242,8 +242,6 @@ CALLS: dict[str, Call] = {
     "class_expectations, cut off": lambda m, w, p: m.class_expectations(
         p.x, p.class_weights, np.ones_like(p.class_probabilities)
     ),
-    "statistics": lambda m, w, p: m.statistics(p.v, p.h_grey),
-    "statistics of grey levels": lambda m, w, p: m.statistics(p.v_grey, p.h_grey),
     **{
         f"contrast: {name}": lambda m, w, p, phases=phases: m.contrast(*phases(p))
         for name, phases in PHASES.items()

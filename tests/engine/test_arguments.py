@@ -161,9 +161,6 @@ WRONG: dict[str, Callable[[], Any]] = {
     "anneal: 2-D betas": lambda: anneal(betas=f(3, 1)),
     "anneal: no betas": lambda: anneal(betas=None),
     "anneal: rows": lambda: anneal(rows=i(4)),
-    "statistics: rows": lambda: engine.statistics(u(5, 4), grey(4, 3)),
-    "statistics: dtype": lambda: engine.statistics(u(5, 4), f(5, 3)),
-    "statistics: states": lambda: engine.statistics(f(5, 4), grey(5, 3)),
     "class_log_weights: width": lambda: engine.class_log_weights(f(5, 3), f(2, 4), f(2)),
     "class_log_weights: bias": lambda: engine.class_log_weights(f(5, 3), f(2, 3), f(3)),
     "class_log_weights: no bias": lambda: engine.class_log_weights(f(5, 3), f(2, 3), None),
@@ -294,11 +291,6 @@ engine.affine(weights(), u(), f(3))
 engine.gibbs(None, f(0), f(0), u(2, 0), 1, 0, 0)
 engine.exponent(None)
 engine.exponent(f(0, 3))
-engine.statistics(u(5), grey(5, 3))
-engine.statistics(np.uint8(1), grey(5, 3))
-engine.statistics(u(2, 3, 4), grey(2, 3))
-engine.statistics(None, grey(5, 3))
-engine.statistics(u(5, 0), grey(5, 0))
 contrast(data=None)
 contrast(data=(u(5), grey(5)))
 contrast(data=(u(2, 3, 4), grey(2, 3)))

@@ -117,14 +117,6 @@ def _levels(rng: np.random.Generator, shape: tuple[int, int]) -> Any:
     return rng.choice([rng.integers(0, 65536, shape), rng.choice([0, 65535], shape)]).astype(np.uint16)
 
 
-@pytest.mark.parametrize("grey", [False, True])
-def test_statistics_of_many_rows(isa: str, grey: bool) -> None:
-    rng = np.random.default_rng(0)
-    v, p = _states(rng, (9000, 5), grey), _levels(rng, (9000, 17))
-    engine.set_num_threads(2)
-    assert harness.bits(engine.statistics(v, p)) == harness.bits(reference.statistics(v, p))
-
-
 @given(st.integers(1, 12), st.integers(1, 40), st.integers(1, 200), st.data())
 def test_classes_of_any_shape(n: int, n_classes: int, n_hidden: int, draw: st.DataObject) -> None:
     rng = np.random.default_rng(draw.draw(st.integers(0, 2**32)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rbmfast as rf
+from rbmfast import reference
 from rbmfast.container import read_file
+from rbmfast.state import Statistics
+from rbmfast.streams import Stream
+from rbmfast.training import Conditionals, Method
 
 TIMES = ("seconds", "samples_per_second", "monitor_seconds")
 
@@ -66,3 +71,29 @@ def assert_same_bits(left: dict[str, Any], right: dict[str, Any]) -> None:
 
 def history_without_times(history: rf.History) -> dict[str, bytes]:
     return {name: column.tobytes() for name, column in history.to_dict().items() if name not in TIMES}
+
+
+def phase_sums(
+    rbm: rf.RBM,
+    V: Any,
+    method: Method,
+    seed: int,
+    first_row: int = 0,
+    first_step: int = 0,
+    chains: NDArray[np.uint8] | None = None,
+    memory: dict[str, Any] | None = None,
+) -> tuple[Statistics, Statistics]:
+    """The integers that `rbmfast.reference.gradient` takes, of both phases of an update of 0/1 units.
+
+    Those of parts of the rows (or of the chains, which move on) add up to those of the whole, if each part
+    says which row it begins with.
+    """
+    units = (rbm.visible, rbm.hidden)
+    stream = Stream(seed, method.purpose, 0, first_step, first_row)
+    model = Conditionals.of(units, rbm._weights(), rbm.W, rbm.a, rbm.b, stream=stream)
+    model = replace(model, memory=memory or method.start_memory(model, rbm.visible_means))
+    ((_, v),) = rbm.visible.rows(V, rbm.n_visible, "V").blocks(len(V))
+    x = model.up.input(v)
+    samples = method.negative_phase(model, v, x, chains)
+    positive, negative = (reference.statistics(v, rbm.hidden.expectation(x)) for v, x in [(v, x), samples])
+    return positive, negative

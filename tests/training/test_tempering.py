@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from training.helpers import bits, learn, random_rows
+from training.helpers import bits, learn, phase_sums, random_rows
 
 import rbmfast as rf
 from rbmfast import reference
 from rbmfast.container import FileFormatError, read_file, write_file
 from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.streams import Purpose, Stream
-from rbmfast.training import METHODS, gradient_statistics
+from rbmfast.training import METHODS
 
 X = random_rows(47, 9)
 REAL = np.random.default_rng(2).normal(size=(47, 9)).astype(np.float32)
@@ -53,7 +53,7 @@ def test_pt_by_the_specification() -> None:
     h = np.random.default_rng(0).integers(0, 2, (R * n, 5), dtype=np.uint8)
     chains = h.copy()
     method = rf.PT(betas=tuple(betas.tolist()), k=k, n_chains=n)
-    _, negative = gradient_statistics(rbm, X, method, seed, first_step=step, chains=chains)
+    _, negative = phase_sums(rbm, X, method, seed, first_step=step, chains=chains)
 
     weights, zero = reference.Weights(rbm.W), [np.zeros(m, np.float32) for m in (9, 5)]
     rows = np.array([chain * R + replica for replica in range(R) for chain in range(n)])
@@ -96,7 +96,7 @@ def test_long_pt_chains_agree_with_the_model(k: int) -> None:
     method = rf.PT(n_replicas=4, k=k, n_chains=n)
     chains = np.zeros((4 * n, 5), np.uint8)
     for t in range(30 // k):
-        _, negative = gradient_statistics(rbm, X, method, 5, first_step=2 * k * t, chains=chains)
+        _, negative = phase_sums(rbm, X, method, 5, first_step=2 * k * t, chains=chains)
     V = all_states(9)
     p = np.exp(log_probabilities(rbm))
     mean = p @ V
@@ -108,9 +108,9 @@ def test_pt_chains_can_be_split() -> None:
     rbm, method = model(), rf.PT(n_replicas=3)
     chains = random_rows(3 * 8, 5, seed=2)
     first, rest = (chains.reshape(3, 8, 5)[:, part].reshape(-1, 5).copy() for part in (slice(5), slice(5, 8)))
-    _, whole = gradient_statistics(rbm, X, method, seed=4, first_step=8, chains=chains)
-    _, one = gradient_statistics(rbm, X, method, seed=4, first_step=8, chains=first)
-    _, two = gradient_statistics(rbm, X, method, seed=4, first_step=8, chains=rest, first_row=5)
+    _, whole = phase_sums(rbm, X, method, seed=4, first_step=8, chains=chains)
+    _, one = phase_sums(rbm, X, method, seed=4, first_step=8, chains=first)
+    _, two = phase_sums(rbm, X, method, seed=4, first_step=8, chains=rest, first_row=5)
     assert_array_equal((one + two).pairs, whole.pairs)
     assert_array_equal(chains.reshape(3, 8, 5)[:, 5:].reshape(-1, 5), rest)
 
@@ -144,7 +144,7 @@ def test_fpcd_by_the_specification() -> None:
     chains = rng.integers(0, 2, (7, 5), dtype=np.uint8)
     h, method = chains.copy(), rf.FPCD(fast_rate=0.25, fast_decay=0.5)
     before = copy.deepcopy(memory)
-    sums = gradient_statistics(rbm, X, method, seed, first_step=4, chains=chains, memory=memory)
+    sums = phase_sums(rbm, X, method, seed, first_step=4, chains=chains, memory=memory)
 
     weights = reference.Weights(rbm.W + memory["fast_W"])
     a, b = rbm.a + memory["fast_a"], rbm.b + memory["fast_b"]
@@ -227,8 +227,6 @@ def test_chains_of_a_state_must_fit_the_replicas() -> None:
     state = rf.TrainingState(np.zeros((10, 5), np.uint8))
     with pytest.raises(ValueError, match=r"chains of state must have a multiple of 4 rows .*, got 10"):
         train(model(), rf.PT(n_replicas=4), state=state)
-    with pytest.raises(ValueError, match="chains must have a multiple of 4 rows, got 10"):
-        gradient_statistics(model(), X, rf.PT(n_replicas=4), chains=np.zeros((10, 5), np.uint8))
 
 
 @pytest.mark.parametrize(

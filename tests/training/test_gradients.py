@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from training.helpers import StepCD, StepPCD, random_rows
+from training.helpers import StepCD, StepPCD, phase_sums, random_rows
 
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.likelihood import all_states
 from rbmfast.reference import GREY, gradient
 from rbmfast.state import Gradient, LearningState, Statistics, UpdateSettings
-from rbmfast.training import gradient_statistics
 
 F64 = NDArray[np.float64]
 
@@ -68,34 +67,23 @@ def assert_equal(left: Statistics, right: Statistics) -> None:
 def test_parts_add_up_to_the_whole(method: rf.CD, grey: bool) -> None:
     rbm = small_rbm(9, 5)
     V: Any = np.random.default_rng(1).random((50, 9)) if grey else random_rows(50, 9)
-    whole = gradient_statistics(rbm, V, method, seed=4, first_row=1000, first_step=12)
+    whole = phase_sums(rbm, V, method, seed=4, first_row=1000, first_step=12)
     for cut in (1, 17, 49):
-        top = gradient_statistics(rbm, V[:cut], method, seed=4, first_row=1000, first_step=12)
-        rest = gradient_statistics(rbm, V[cut:], method, seed=4, first_row=1000 + cut, first_step=12)
+        top = phase_sums(rbm, V[:cut], method, seed=4, first_row=1000, first_step=12)
+        rest = phase_sums(rbm, V[cut:], method, seed=4, first_row=1000 + cut, first_step=12)
         for total, part, other in zip(whole, top, rest, strict=True):
             assert_equal(part + other, total)
-    shifted = gradient_statistics(rbm, V, method, seed=4, first_row=1001, first_step=12)
+    shifted = phase_sums(rbm, V, method, seed=4, first_row=1001, first_step=12)
     assert not np.array_equal(shifted[1].pairs, whole[1].pairs)  # first_row matters
 
 
-def test_many_rows_go_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    rbm, V = small_rbm(9, 5), random_rows(50, 9)
-    whole = gradient_statistics(rbm, V, rf.CD(2), seed=4)
-    monkeypatch.setattr("rbmfast.training.statistics.BLOCK", 7)
-    for total, blocks in zip(whole, gradient_statistics(rbm, V, rf.CD(2), seed=4), strict=True):
-        assert_equal(total, blocks)
-
-
-def test_chains_can_be_split_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chains_can_be_split_too() -> None:
     rbm, V, method = small_rbm(9, 5), random_rows(50, 9), rf.PCD(2)
     chains = random_rows(20, 5, seed=2)
     parts = [chains[:6].copy(), chains[6:].copy()]
-    positive, negative = gradient_statistics(rbm, V, method, seed=4, first_step=8, chains=chains)
-    monkeypatch.setattr(
-        "rbmfast.training.statistics.BLOCK", 7
-    )  # chains move once, however many blocks there are
-    first = gradient_statistics(rbm, V[:30], method, seed=4, first_step=8, chains=parts[0])
-    second = gradient_statistics(rbm, V[30:], method, seed=4, first_step=8, chains=parts[1], first_row=6)
+    positive, negative = phase_sums(rbm, V, method, seed=4, first_step=8, chains=chains)
+    first = phase_sums(rbm, V[:30], method, seed=4, first_step=8, chains=parts[0])
+    second = phase_sums(rbm, V[30:], method, seed=4, first_step=8, chains=parts[1], first_row=6)
     assert_equal(first[0] + second[0], positive)
     assert_equal(first[1] + second[1], negative)
     assert np.array_equal(np.concatenate(parts), chains)
@@ -122,34 +110,11 @@ def test_an_epoch_is_made_of_them(persistent: bool) -> None:
     for t, start in enumerate((0, 10, 20)):
         where: Any = {"chains": chains} if persistent else {"first_row": start}
         model = rf.RBM.from_arrays(state.W, state.a, state.b)
-        sums = gradient_statistics(model, X[start : start + 10], method, 6, first_step=4 * t, **where)
+        sums = phase_sums(model, X[start : start + 10], method, 6, first_step=4 * t, **where)
         engine.update(state, gradient(*sums), UpdateSettings(), 0.3, 0.0)
     assert np.array_equal(state.W, rbm.W)
     assert np.array_equal(state.a, rbm.a)
     assert np.array_equal(state.b, rbm.b)
-
-
-@pytest.mark.parametrize(
-    "arguments, error, word",
-    [
-        ({"rbm": None}, TypeError, "rbm"),
-        ({"V": np.zeros((3, 4))}, ValueError, "V"),
-        ({"method": "cd"}, TypeError, "method"),
-        ({"seed": -1}, ValueError, "seed"),
-        ({"first_row": -1}, ValueError, "first_row"),
-        ({"first_row": 2**40}, ValueError, "first_row"),
-        ({"first_step": -1}, ValueError, "first_step"),
-        ({"chains": np.zeros((3, 2), np.uint8)}, ValueError, "chains"),
-        ({"method": rf.PCD()}, ValueError, "chains"),
-        ({"method": rf.PCD(), "chains": np.zeros((3, 9), np.uint8)}, ValueError, "chains"),
-        ({"method": rf.PCD(), "chains": np.zeros((3, 2))}, ValueError, "chains"),
-        ({"rbm": rf.RBM(3, 2, visible="gaussian", seed=0)}, ValueError, "rbm"),
-    ],
-)
-def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], word: str) -> None:
-    good: dict[str, Any] = {"rbm": rf.RBM(3, 2, seed=0), "V": np.eye(3), "method": rf.CD()}
-    with pytest.raises(error, match=word):
-        gradient_statistics(**{**good, **arguments})
 
 
 # --- Against enumeration --------------------------------------------------------------------------------
@@ -185,7 +150,7 @@ def test_cd1_agrees_with_enumeration() -> None:
     expected, variance = cd1_expectation(rbm, patterns.astype(np.float64))
     total = np.zeros((4, 3))
     for seed in range(200):
-        _, negative = gradient_statistics(rbm, X, rf.CD(1), seed=seed)
+        _, negative = phase_sums(rbm, X, rf.CD(1), seed=seed)
         total += negative.pairs / GREY**2
     n = 200 * len(X)
     # Drawing each pattern equally often can only lower the variance.
@@ -195,7 +160,7 @@ def test_cd1_agrees_with_enumeration() -> None:
 
 def test_positive_phase_agrees_with_enumeration() -> None:
     rbm, X = small_rbm(4, 3), random_rows(40, 4)
-    positive, _ = gradient_statistics(rbm, X, rf.CD(1), seed=0)
+    positive, _ = phase_sums(rbm, X, rf.CD(1), seed=0)
     W, b = rbm.W.astype(np.float64), rbm.b.astype(np.float64)
     pairs, visible, hidden = data_means(W, b, X.astype(np.float64))
     assert np.allclose(positive.pairs / GREY**2 / 40, pairs, atol=1e-5)
@@ -207,7 +172,7 @@ def test_long_chains_agree_with_the_model() -> None:
     """CD-60 forgets the data: 6 standard errors again, with at most 12 * 2e-9 of false alarms."""
     rbm = small_rbm(4, 3, scale=0.5)
     X = np.repeat(random_rows(2, 4, seed=3), 10_000, axis=0)
-    _, negative = gradient_statistics(rbm, X, rf.CD(60), seed=1)
+    _, negative = phase_sums(rbm, X, rf.CD(60), seed=1)
     exact, _, _ = model_means(*(array.astype(np.float64) for array in (rbm.W, rbm.a, rbm.b)))
     assert np.abs(negative.pairs / GREY**2 / len(X) - exact).max() < 6 * 0.5 / np.sqrt(len(X))
 
@@ -308,17 +273,6 @@ def test_a_short_last_batch_counts_as_what_it_is(method: Any, tmp_path: Path) ->
     # Units that are on in all rows of data and model: their biases must not move, not even by the last batch.
     assert np.array_equal(rbm.a[:3], np.full(3, 20.0, np.float32))
     assert np.abs(rbm.W[:3]).max() < 1e-6
-
-
-@pytest.mark.parametrize(
-    "chains",
-    [np.full((2, 3), 7, np.uint8), np.zeros((0, 3), np.uint8), np.zeros((2, 4), np.uint8), [[0, 1, 0]]],
-    ids=["sevens", "no rows", "width", "list"],
-)
-def test_bad_chains(chains: Any) -> None:
-    rbm = rf.RBM(4, 3, seed=0)
-    with pytest.raises((TypeError, ValueError), match="chains"):
-        gradient_statistics(rbm, np.eye(4), rf.PCD(k=1), seed=1, chains=chains)
 
 
 def test_constant_data_are_told() -> None:
