@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from arguments import one_and_all, parser_of
 from numpy.typing import NDArray
+from peers import DropIn, ScikitLearn
+from scripts import one_and_all, parser_of
 from sklearn.neural_network import BernoulliRBM
 from sklearn.pipeline import make_pipeline
 
@@ -44,11 +45,11 @@ def main() -> None:
     parser.set_defaults(repeats=3)
     arguments = parser.parse_args()
     X = images(arguments.data, arguments.rows)
-    facts = environment()
+    facts = environment([DropIn, ScikitLearn])
     print(f"{facts['cpu']}; rbmfast uses {facts['isa']}; {len(X)} rows, {arguments.epochs} epochs a layer\n")
     print("threads  scikit-learn, s: float32  float64  rbmfast, s: probabilities           samples")
     for n in arguments.threads:
-        with limited_threads(n):
+        with limited_threads(n, [DropIn, ScikitLearn]):
             single, double, *ours = take_turns(fits(X, arguments.epochs), arguments.repeats)
         cells = [f"{own:.2f} ({single / own:.1f}, {double / own:.1f})" for own in ours]
         print(f"{n:7}{single:26.2f}{double:9.2f}{cells[0]:>27}{cells[1]:>18}", flush=True)

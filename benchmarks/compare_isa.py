@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 from dataclasses import asdict
 
-from arguments import one_and_all, parser_of
+from scripts import in_a_process, one_and_all, parser_of
 
 import rbmfast as rf
-from rbmfast.bench import WORKLOADS, Measurement, run, table
+from rbmfast.bench import WORKLOADS, Measurement, NumpyRBM, Rbmfast, run, table
 from rbmfast.bench.measure import QUICK_TURN, TURN
-from rbmfast.bench.peers import Numpy, Rbmfast
 
 WORKLOAD = WORKLOADS[0]
 HASWELL = {"avx2": {"OPENBLAS_CORETYPE": "Haswell"}}  # what else to set in the environment of a path
@@ -46,17 +43,15 @@ def parse() -> argparse.Namespace:
 def timed(n_threads: int, arguments: argparse.Namespace) -> list[Measurement]:
     """In this process, with the path that its environment names."""
     workload, turn = (WORKLOAD.scaled(0.1), QUICK_TURN) if arguments.quick else (WORKLOAD, TURN)
-    return run(workload, n_threads, arguments.repeats, [Rbmfast, Numpy], turn)
+    return run(workload, n_threads, arguments.repeats, [Rbmfast, NumpyRBM], turn)
 
 
 def on_path(isa: str) -> list[Measurement]:
     """The same from a process that is forced to a path."""
     changes = HASWELL.get(isa, {})
-    environment = {**os.environ, "RBMFAST_ISA": isa, **changes}
-    command = [sys.executable, __file__, *sys.argv[1:], "--one-path"]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    found = in_a_process(__file__, *sys.argv[1:], "--one-path", RBMFAST_ISA=isa, **changes)
     name = ", NumPy with ".join([isa, *(f"{key}={value}" for key, value in changes.items())])
-    return [Measurement(**{**m, "workload": name}) for m in json.loads(done.stdout)]
+    return [Measurement(**{**m, "workload": name}) for m in found]
 
 
 if __name__ == "__main__":

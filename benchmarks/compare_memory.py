@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -26,11 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scripts import MEGABYTE, in_a_process, peak_memory
 
 import rbmfast as rf
-from rbmfast.bench.measure import peak_memory
 
-MEGABYTE = 1_000_000
 BATCH_SIZE = 100
 
 
@@ -77,14 +74,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{rf.get_num_threads()} threads, one epoch of CD-1, batch {BATCH_SIZE}; MB of 1 000 000 bytes\n")
     print(f"{'':34}{'data':>8}{'parameters':>12}{'resident':>10}{'training':>10}{'of parameters':>15}")
     for case in cases(arguments.rows, arguments.units, arguments.map_megabytes):
-        print(line(case, *in_a_process(case)), flush=True)
-
-
-def in_a_process(case: Case) -> tuple[int, int]:
-    command = [sys.executable, __file__, "--case", json.dumps(asdict(case))]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-    before, after = json.loads(done.stdout)
-    return before, after
+        before, after = in_a_process(__file__, "--case", json.dumps(asdict(case)))
+        print(line(case, before, after), flush=True)
 
 
 def line(case: Case, before: int, after: int) -> str:

@@ -12,21 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 from collections.abc import Sequence
 
 import numpy as np
-from arguments import one_and_all, parser_of
+from drop_in import CLASSES, DROP_IN, SPARSE, sparse
+from scripts import MEGABYTE, in_a_process, one_and_all, parser_of, peak_memory
 
-from rbmfast.bench import environment, run, table
-from rbmfast.bench.drop_in import CLASSES, DROP_IN, SPARSE, SparseMethod
-from rbmfast.bench.measure import QUICK_TURN, TURN, limited_threads, peak_memory
-from rbmfast.bench.workloads import Workload
+from rbmfast.bench import Workload, environment, run, table
+from rbmfast.bench.measure import QUICK_TURN, TURN, limited_threads
 
-MEGABYTE = 1_000_000
-DENSITIES = (0.001, 0.01, 0.1)
-IN_MEMORY = SparseMethod(20_000, 64, 10_000, "fit", settings={"batch_size": 100})
+IN_MEMORY = sparse("fit", 10_000, density=0.001, batch_size=100)
 PLACES = {kind.place: kind for kind in CLASSES}
 
 
@@ -40,11 +36,12 @@ def main() -> None:
     print(f"{facts['cpu']}; rbmfast uses {facts['isa']}; scikit-learn {facts['packages']['scikit-learn']}\n")
     print_table(DROP_IN, factor, arguments)
     print("\nSparse data\n")
-    print_table([row.with_density(density) for row in SPARSE for density in DENSITIES], factor, arguments)
+    print_table(SPARSE, factor, arguments)
     in_memory = IN_MEMORY.scaled(factor)
     print(f"\nMemory for {in_memory.name}, MB of 1 000 000 bytes\n")
     for place, kind in PLACES.items():
-        print(f"{kind.name:32}{in_a_process(place) / MEGABYTE:8,.1f}", flush=True)
+        fitted = in_a_process(__file__, *sys.argv[1:], "--memory-of", place)
+        print(f"{kind.name:32}{fitted / MEGABYTE:8,.1f}", flush=True)
     print(f"{'the data as a float32 array':32}{4 * in_memory.n_rows * in_memory.n_visible / MEGABYTE:8,.1f}")
 
 
@@ -67,12 +64,6 @@ def print_table(rows: Sequence[Workload], factor: float, arguments: argparse.Nam
 
 
 # --- Memory ------------------------------------------------------------------------------------------------
-
-
-def in_a_process(place: str) -> int:
-    command = [sys.executable, __file__, *sys.argv[1:], "--memory-of", place]
-    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
-    return int(json.loads(done.stdout))
 
 
 def grown(place: str, workload: Workload) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from peers import PEERS
 
 import rbmfast as rf
 from rbmfast.bench import NumpyRBM, Peer, Workload
@@ -40,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _threads(request: pytest.FixtureRequest) -> Iterator[None]:
-    with limited_threads(request.config.getoption("--threads")):
+    with limited_threads(request.config.getoption("--threads"), PEERS):
         yield
 
 

@@ -8,8 +8,9 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from rbmfast.bench.drop_in import CLASSES, DROP_IN, SPARSE, Method
-from rbmfast.bench.peers import Peer
+from drop_in import CLASSES, DROP_IN, SPARSE
+
+from rbmfast.bench import Peer, Workload
 
 
 def words(thing: Any) -> str:
@@ -19,5 +20,5 @@ def words(thing: Any) -> str:
 
 @pytest.mark.parametrize("kind", CLASSES, ids=words)
 @pytest.mark.parametrize("row", [*DROP_IN, *SPARSE], ids=words)
-def test_method(measure_row: Any, row: Method, kind: type[Peer]) -> None:
+def test_method(measure_row: Any, row: Workload, kind: type[Peer]) -> None:
     measure_row(row, kind)

@@ -1,14 +1,15 @@
-"""What users call: every row of `rbmfast bench`, every peer that knows it."""
+"""What users call: every row of compare_peers.py, every peer that knows it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from peers import PEERS, WORKLOADS
 
-from rbmfast.bench import WORKLOADS, Peer, Workload, installed
+from rbmfast.bench import Peer, Workload, installed
 
-CALLS = [(workload, peer) for workload in WORKLOADS for peer in installed() if peer.knows(workload.task)]
+CALLS = [(workload, peer) for workload in WORKLOADS for peer in installed(PEERS) if peer.knows(workload.task)]
 
 
 def words(call: tuple[Workload, type[Peer]]) -> str:

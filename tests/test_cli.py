@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import gzip
 import importlib.util
@@ -982,9 +983,9 @@ def test_pictures_say_what_to_install(
 # --- bench -------------------------------------------------------------------------------------------------
 
 SMALL = (
-    bench.CD(20, 10, n_rows=300, epochs=2),
-    bench.Gibbs(20, 10, n_rows=10, steps=20),
-    bench.HiddenProbabilities(20, 10, n_rows=1),
+    bench.cd(20, 10, n_rows=300, batch_size=100, epochs=2),
+    dataclasses.replace(bench.WORKLOADS[6], n_visible=20, n_hidden=10, n_rows=10, settings={"steps": 20}),
+    dataclasses.replace(bench.WORKLOADS[8], n_visible=20, n_hidden=10, n_rows=1),
 )
 
 

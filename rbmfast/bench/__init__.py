@@ -1,37 +1,29 @@
-"""How fast a machine runs rbmfast, beside plain NumPy, scikit-learn and PyTorch.
+"""How fast a machine runs rbmfast, beside plain NumPy and beside the bare matrix products of learning.
 
 What ``rbmfast bench`` prints. Everybody does the same arithmetic on the same data, in the way that is fastest
 for them; they take turns, so that a change in the machine's speed meets all alike; medians are compared.
-`WORKLOADS` lists the rows of the table, `PEERS` its columns.
+`WORKLOADS` lists the rows of the table, `PEERS` its columns; ``benchmarks/`` in the source adds other
+libraries.
 """
 
 from rbmfast.bench.measure import Measurement, environment, installed, run, table
 from rbmfast.bench.numpy_rbm import NumpyRBM
-from rbmfast.bench.peers import PEERS, Peer
-from rbmfast.bench.workloads import (
-    CD,
-    PCD,
-    WORKLOADS,
-    FreeEnergy,
-    Gibbs,
-    HiddenProbabilities,
-    OneFlipScores,
-    Workload,
-)
+from rbmfast.bench.peers import BlasFloor, Peer, Rbmfast
+from rbmfast.bench.workloads import WORKLOADS, Workload, cd
+
+# Everybody is compared with the first.
+PEERS: tuple[type[Peer], ...] = (Rbmfast, NumpyRBM, BlasFloor)
 
 __all__ = [
-    "CD",
-    "PCD",
     "PEERS",
     "WORKLOADS",
-    "FreeEnergy",
-    "Gibbs",
-    "HiddenProbabilities",
+    "BlasFloor",
     "Measurement",
     "NumpyRBM",
-    "OneFlipScores",
     "Peer",
+    "Rbmfast",
     "Workload",
+    "cd",
     "environment",
     "installed",
     "run",

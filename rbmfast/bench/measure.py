@@ -8,18 +8,16 @@ import importlib.util
 import math
 import os
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy
 
 import rbmfast as rf
-from rbmfast.bench.peers import PEERS, Peer
+from rbmfast.bench.peers import Peer
 from rbmfast.bench.workloads import Task, Workload
 
 REST = 0.05  # seconds before each turn: OpenBLAS's threads spin for 2**26 cycles after their work
@@ -65,7 +63,7 @@ def run(
     workload: Workload,
     threads: int,
     repeats: int,
-    peers: Sequence[type[Peer]] = PEERS,
+    peers: Sequence[type[Peer]],
     turn: float = TURN,
 ) -> list[Measurement]:
     """Time every installed peer that knows the task, in turn.
@@ -91,8 +89,9 @@ def run(
 
     Examples
     --------
-    >>> from rbmfast.bench import CD, run
-    >>> [m.peer for m in run(CD(8, 4, n_rows=100), threads=1, repeats=1, turn=0)][:3]
+    >>> from rbmfast.bench import PEERS, cd, run
+    >>> workload = cd(8, 4, n_rows=100, batch_size=10)
+    >>> [m.peer for m in run(workload, threads=1, repeats=1, peers=PEERS, turn=0)]
     ['rbmfast', 'NumPy', 'BLAS floor']
     """
     with limited_threads(threads, peers):
@@ -135,13 +134,13 @@ class Turn:
         return time.perf_counter() - start
 
 
-def installed(peers: Sequence[type[Peer]] = PEERS) -> list[type[Peer]]:
+def installed(peers: Sequence[type[Peer]]) -> list[type[Peer]]:
     """Those peers whose package is installed."""
     return [peer for peer in peers if peer.version() is not None]
 
 
 @contextlib.contextmanager
-def limited_threads(n: int, peers: Sequence[type[Peer]] = PEERS) -> Iterator[None]:
+def limited_threads(n: int, peers: Sequence[type[Peer]]) -> Iterator[None]:
     """Let everybody use `n` threads, and put rbmfast's and BLAS's numbers back at the end."""
     before = rf.get_num_threads()
     with contextlib.ExitStack() as stack:
@@ -154,23 +153,12 @@ def limited_threads(n: int, peers: Sequence[type[Peer]] = PEERS) -> Iterator[Non
         yield
 
 
-def peak_memory() -> int:
-    """The largest resident memory that this process has had, in bytes; not on Windows."""
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux, whose getrusage begins with what the parent had
-        words = status.read_text().split()
-        return 1024 * int(words[words.index("VmHWM:") + 1])
-    resource = importlib.import_module("resource")
-    largest: int = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return largest if sys.platform == "darwin" else 1024 * largest
-
-
 def can_limit_blas() -> bool:
     """Whether threadpoolctl is installed."""
     return importlib.util.find_spec("threadpoolctl") is not None
 
 
-def environment(peers: Sequence[type[Peer]] = PEERS) -> dict[str, Any]:
+def environment(peers: Sequence[type[Peer]]) -> dict[str, Any]:
     """What the numbers depend on, for JSON."""
     config = rf.show_config()
     return {

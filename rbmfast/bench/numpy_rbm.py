@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
 
+from rbmfast.bench.peers import Peer
+
 F32 = NDArray[np.float32]
 
 
-class NumpyRBM:
+class NumpyRBM(Peer):
     """Bernoulli-Bernoulli RBM.
 
     Parameters
@@ -33,6 +35,9 @@ class NumpyRBM:
     >>> rbm.hidden_probabilities(np.ones((1, 4), np.float32))
     array([[0.5, 0.5, 0.5]], dtype=float32)
     """
+
+    name = "NumPy"
+    package = "numpy"
 
     def __init__(self, W: Any, a: Any, b: Any, seed: int = 0) -> None:
         self.W, self.a, self.b = (np.array(x, np.float32, order="C") for x in (W, a, b))
@@ -84,9 +89,9 @@ class NumpyRBM:
             self.bernoulli(self.visible_probabilities(h, out=v), out=v)
         return v
 
-    def ais(self, rates: F32, n_chains: int, steps: int) -> float:
-        """Log Z by annealed importance sampling from units with these rates."""
-        p = np.clip(rates, 0.001, 0.999)
+    def ais(self, data: F32, steps: int) -> float:
+        """Log Z by annealing a chain for every row, from units with the rates of the data."""
+        n_chains, p = len(data), np.clip(data.mean(axis=0), 0.001, 0.999)
         base = np.log(p / (1 - p)).astype(np.float32)
         v = self.bernoulli(np.tile(p, (n_chains, 1)), out=np.empty((n_chains, len(p)), np.float32))
         h = np.empty((n_chains, len(self.b)), np.float32)
@@ -109,18 +114,21 @@ class NumpyRBM:
 
     # --- Learning ----------------------------------------------------------------------------------------
 
-    def learn(
-        self,
-        X: F32,
-        batch_size: int,
-        rate: float,
-        k: int = 1,
-        chains: F32 | None = None,
-        momentum: float = 0.0,
-    ) -> None:
+    def cd(self, data: F32, batch_size: int, epochs: int, rate: float) -> None:
+        """Some epochs of CD-1."""
+        for _ in range(epochs):
+            self.learn(data, batch_size, rate)
+
+    def pcd(self, data: F32, batch_size: int, epochs: int, rate: float, k: int, n_chains: int) -> None:
+        """Some epochs of PCD-k, with chains that it keeps."""
+        chains = self._array("chains", n_chains, len(self.b))
+        for _ in range(epochs):
+            self.learn(data, batch_size, rate, k, chains)
+
+    def learn(self, X: F32, batch_size: int, rate: float, k: int = 1, chains: F32 | None = None) -> None:
         """One epoch of CD-k, or of PCD-k that moves the hidden states `chains` on in place."""
         for start in range(0, len(X), batch_size):
-            self.update(X[start : start + batch_size], rate, k, chains, momentum)
+            self.update(X[start : start + batch_size], rate, k, chains)
 
     def update(
         self, data: F32, rate: float, k: int = 1, chains: F32 | None = None, momentum: float = 0.0
@@ -151,20 +159,13 @@ class NumpyRBM:
         gradient = np.matmul(V.T, H, out=self._array("gradient", *self.W.shape))
         gradient_a = V[:n].sum(axis=0) * np.float32(rate / n) - v.sum(axis=0) * np.float32(rate / m)
         gradient_b = H.sum(axis=0)
-        if momentum:
-            gradient = self._with_momentum("W", gradient, momentum)
-            gradient_a = self._with_momentum("a", gradient_a, momentum)
-            gradient_b = self._with_momentum("b", gradient_b, momentum)
-        self.W += gradient
-        self.a += gradient_a
-        self.b += gradient_b
-
-    def _with_momentum(self, name: str, step: F32, momentum: float) -> F32:
-        fresh = f"velocity {name}" not in self._scratch
-        velocity = self._array(f"velocity {name}", *step.shape)
-        velocity *= np.float32(0.0 if fresh else momentum)
-        velocity += step
-        return velocity
+        for name, change in (("W", gradient), ("a", gradient_a), ("b", gradient_b)):
+            if momentum:
+                velocity = self._array(f"velocity {name}", *change.shape)
+                velocity *= np.float32(momentum)
+                change = np.add(velocity, change, out=velocity)
+            parameter = getattr(self, name)
+            parameter += change
 
     def _array(self, name: str, *shape: int) -> F32:
         """Scratch memory, made once for a shape."""

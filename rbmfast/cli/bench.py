@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import rbmfast as rf
 from rbmfast import plots
-from rbmfast.bench import WORKLOADS, Measurement, Workload, environment, installed, table
+from rbmfast.bench import PEERS, WORKLOADS, Measurement, Peer, Workload, environment, installed, table
 from rbmfast.bench import run as measure
 from rbmfast.bench.measure import QUICK_TURN, TURN
 from rbmfast.cli.common import (
@@ -20,14 +21,14 @@ from rbmfast.cli.common import (
     write_picture,
 )
 
-SUMMARY = "time rbmfast and others on this machine"
+SUMMARY = "time rbmfast and plain NumPy on this machine"
 DESCRIPTION = """\
-Time this library, a fast NumPy implementation, the bare float32 matrix products of learning (the
-BLAS floor) and, where they are installed, scikit-learn and PyTorch: learning by CD-1 and PCD-10,
-Gibbs steps, annealed importance sampling, hidden probabilities of many rows and of one, free
-energies and scores. All get the same random data with 13 % ones and the same number of threads.
-They take turns; medians are compared. It takes 4 minutes for 1 and 2 threads. Close other
-programs first.
+Time this library, a fast NumPy implementation, and the bare float32 matrix products of learning
+(the BLAS floor): learning by CD-1 and PCD-10, Gibbs steps, annealed importance sampling, hidden
+probabilities of many rows and of one, and free energies. All get the same random data with 13 %
+ones and the same number of threads. They take turns; medians are compared. It takes TIME minutes
+for 1 and 2 threads. Close other programs first. benchmarks/compare_peers.py in the source does the
+same with scikit-learn and PyTorch.
 
 The environment variable RBMFAST_ISA chooses this library's instructions: portable, avx2, avx512,
 amx or neon."""
@@ -56,25 +57,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Time, print, write."""
+    compare(arguments, PEERS, WORKLOADS)
+
+
+def compare(
+    arguments: argparse.Namespace, peers: Sequence[type[Peer]], workloads: Sequence[Workload]
+) -> None:
+    """`run` with other columns and rows."""
     if arguments.json:
         check_output(arguments.json)
     if arguments.png:
         need_matplotlib("--png")
         check_picture(arguments.png)
     share, repeats, turn = QUICK if arguments.quick else FULL
-    workloads = _chosen(arguments.only or "", share)
-    facts = environment()
-    print(_words(facts))
+    chosen = _chosen(workloads, arguments.only or "", share)
+    facts = environment(peers)
+    print(_words(facts, [peer.note for peer in installed(peers) if peer.note]))
     measurements: list[Measurement] = []
-    for workload in workloads:
+    for workload in chosen:
         if sys.stderr.isatty():
             print(f"timing {workload.name} ...", end="\r", file=sys.stderr, flush=True)
         found = [
             m
             for n_threads in arguments.threads or _sweep()
-            for m in measure(workload, n_threads, repeats, turn=turn)
+            for m in measure(workload, n_threads, repeats, peers, turn)
         ]
-        print(table(found, [peer.name for peer in installed()], header=not measurements), flush=True)
+        print(table(found, [peer.name for peer in installed(peers)], header=not measurements), flush=True)
         measurements += found
     if arguments.json:
         write_json(
@@ -97,16 +105,16 @@ def draw(measurements: list[Measurement]) -> Any:
     return plots.bars(names, values, baseline="NumPy", unit="samples/s", title=title)
 
 
-def _chosen(text: str, share: float) -> list[Workload]:
-    """Workloads whose names contain a text, with a share of their work."""
-    chosen = [workload.scaled(share) for workload in WORKLOADS if text in workload.name]
+def _chosen(workloads: Sequence[Workload], text: str, share: float) -> list[Workload]:
+    """Those whose names contain a text, with a share of their work."""
+    chosen = [workload.scaled(share) for workload in workloads if text in workload.name]
     if not chosen:
-        names = "; ".join(workload.name for workload in WORKLOADS)
+        names = "; ".join(workload.name for workload in workloads)
         raise CommandError(f"no workload has {text!r} in its name; choose from: {names}")
     return chosen
 
 
-def _words(facts: dict[str, Any]) -> str:
+def _words(facts: dict[str, Any], notes: Sequence[str]) -> str:
     others = [f"{name} {version}" for name, version in facts["packages"].items() if version is not None]
     missing = [name for name, version in facts["packages"].items() if version is None]
     lines = [
@@ -114,9 +122,8 @@ def _words(facts: dict[str, Any]) -> str:
         f"{', '.join(others)}" + (f"; not installed: {', '.join(missing)}" if missing else ""),
         "samples per second (of a single one: its microseconds), medians",
         "in brackets how many times as fast rbmfast is; scaling: rbmfast beside itself with one thread",
+        *(f"({note})" for note in notes),
     ]
-    if "scikit-learn" not in missing:
-        lines.append("(scikit-learn has no CD-1: its row is PCD-1, which takes as much arithmetic)")
     if not facts["blas_threads_limited"]:
         lines.append("(threadpoolctl is not installed: BLAS keeps its own number of threads in every row)")
     if facts["load"] > BUSY:

@@ -8,8 +8,18 @@ import numpy as np
 import pytest
 
 import rbmfast as rf
-from rbmfast.bench import CD, Gibbs, Measurement, Workload, measure, run, table
-from rbmfast.bench.peers import BlasFloor, Numpy, Rbmfast
+from rbmfast.bench import (
+    PEERS,
+    WORKLOADS,
+    BlasFloor,
+    Measurement,
+    NumpyRBM,
+    Workload,
+    cd,
+    measure,
+    run,
+    table,
+)
 from rbmfast.bench.workloads import Task
 
 
@@ -57,21 +67,23 @@ def test_slow_work_is_done_once(clock: Clock) -> None:
 
 def test_slow_workloads_get_fewer_turns(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Workload, "task_of", lambda self, peer: clock.work(measure.BUDGET))
-    (found,) = run(CD(8, 4, n_rows=10), threads=1, repeats=7, peers=[Numpy])
+    (found,) = run(cd(8, 4, 10, 10), threads=1, repeats=7, peers=[NumpyRBM])
     assert len(found.seconds) == measure.FEWEST
 
 
 def test_threads_are_put_back() -> None:
     before = rf.get_num_threads()
-    with measure.limited_threads(before + 1):
+    with measure.limited_threads(before + 1, PEERS):
         assert rf.get_num_threads() == before + 1
     assert rf.get_num_threads() == before
 
 
 def test_peers_that_do_not_know_a_task_are_left_out() -> None:
-    found = run(Gibbs(8, 4, n_rows=10, steps=2), 1, repeats=2, peers=[Rbmfast, BlasFloor, Numpy], turn=0)
+    gibbs = WORKLOADS[6].scaled(0.02)
+    assert not BlasFloor.knows(gibbs.task)
+    found = run(gibbs, 1, repeats=2, peers=PEERS, turn=0)
     assert [m.peer for m in found] == ["rbmfast", "NumPy"]
-    assert {(m.workload, m.threads, m.samples) for m in found} == {("Gibbs steps, 8 x 4, 10 chains", 1, 20)}
+    assert {(m.workload, m.threads, m.samples) for m in found} == {(gibbs.name, 1, 200)}
     assert all(len(m.seconds) == 2 for m in found)
 
 
@@ -102,7 +114,7 @@ def test_table() -> None:
 
 
 def test_environment() -> None:
-    facts = measure.environment()
+    facts = measure.environment(PEERS)
     assert facts["packages"]["rbmfast"] == rf.__version__
     assert facts["packages"]["numpy"] == np.__version__
     assert {"cpu", "isa", "compiler", "blas", "load"} <= facts.keys()

@@ -22,7 +22,7 @@ if not BENCHMARKS.is_dir():
 def printed(script: str, *argv: str) -> str:
     command = [sys.executable, str(BENCHMARKS / script), *argv]
     environment = {**os.environ, "PYTHONPATH": PACKAGE}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=240)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -32,6 +32,19 @@ def test_compare_isa() -> None:
     lines = printed("compare_isa.py", "--quick", "--repeats", "1", "--threads", "1").splitlines()
     paths = rf.show_config().isa_available
     assert [line.split(",")[0] for line in lines if line[:1].isalpha()][1:] == list(paths)
+
+
+@pytest.mark.slow
+def test_compare_peers() -> None:
+    text = printed("compare_peers.py", "--quick", "--threads", "1", "--only", "784 x 500, batch 100")
+    assert text.splitlines()[-2].startswith("CD-1, 784 x 500, batch 100")
+
+
+@pytest.mark.slow
+def test_compare_greedy() -> None:
+    pytest.importorskip("sklearn")
+    text = printed("compare_greedy.py", "--rows", "100", "--epochs", "1", "--threads", "1", "--repeats", "1")
+    assert text.splitlines()[-1].split()[0] == "1"
 
 
 @pytest.mark.slow

@@ -1,14 +1,65 @@
-"""PyTorch."""
+"""Other libraries beside those of `rbmfast bench`. Another one is a class and a place in `PEERS`."""
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.bench.peers.base import Peer
+import rbmfast as rf
+from rbmfast import bench
+from rbmfast.bench import BlasFloor, NumpyRBM, Peer, Rbmfast, Workload
+
+
+class ScikitLearn(Peer):
+    """`sklearn.neural_network.BernoulliRBM`."""
+
+    name = "scikit-learn"
+    package = "scikit-learn"
+    note = "scikit-learn has no CD-1: its row is PCD-1, which takes as much arithmetic"
+    place: ClassVar[str] = "sklearn.neural_network"  # where the class is imported from
+
+    def __init__(self, W: Any, a: Any, b: Any) -> None:
+        estimator = importlib.import_module(self.place).BernoulliRBM
+        self.rbm = estimator(n_components=len(b), learning_rate=0.01, n_iter=1, random_state=0)
+        self.rbm.components_ = np.array(W, np.float32, order="C").T  # the order that `fit` makes, too
+        self.rbm.intercept_visible_ = np.array(a, np.float32)
+        self.rbm.intercept_hidden_ = np.array(b, np.float32)
+        self.rbm.random_state_ = np.random.RandomState(0)
+
+    def cd(self, data: Any, batch_size: int, epochs: int, rate: float) -> object:
+        """PCD-1, from new weights that `fit` draws at the start."""
+        return self.call(data, "fit", batch_size=batch_size, n_iter=epochs, learning_rate=rate)
+
+    def gibbs(self, data: Any, steps: int) -> object:
+        for _ in range(steps):
+            data = self.rbm.gibbs(data).astype(np.float32)
+        return data
+
+    def hidden_probabilities(self, data: Any) -> object:
+        return self.call(data, "transform")
+
+    def one_flip_scores(self, data: Any) -> object:
+        return self.call(data, "score_samples")
+
+    def call(self, data: Any, method: str, **settings: Any) -> object:
+        """A method of the estimator with these parameters."""
+        return getattr(self.rbm.set_params(**settings), method)(data)
+
+
+class DropIn(ScikitLearn):
+    """`rbmfast.sklearn.BernoulliRBM`: nothing but the import is changed."""
+
+    name = "rbmfast"
+    note = ""
+    place = "rbmfast.sklearn"
+
+    @classmethod
+    def set_threads(cls, n: int) -> None:
+        rf.set_num_threads(n)
 
 
 class Torch(Peer):
@@ -26,28 +77,22 @@ class Torch(Peer):
 
     @classmethod
     def set_threads(cls, n: int) -> None:
-        """See `Peer.set_threads`."""
         importlib.import_module("torch").set_num_threads(n)
 
     def prepare(self, X: NDArray[Any]) -> Any:
-        """See `Peer.prepare`."""
         return self.torch.tensor(X, dtype=getattr(self.torch, self.dtype))
 
-    def cd(self, data: Any, batch_size: int, epochs: int, rate: float) -> object:
-        """See `Peer.cd`."""
+    def cd(self, data: Any, batch_size: int, epochs: int, rate: float) -> None:
         with self.torch.inference_mode():
             for v in data.split(batch_size) * epochs:
                 self._update(v, rate)
-        return self.W
 
-    def pcd(self, data: Any, batch_size: int, epochs: int, rate: float, k: int, n_chains: int) -> object:
-        """See `Peer.pcd`."""
+    def pcd(self, data: Any, batch_size: int, epochs: int, rate: float, k: int, n_chains: int) -> None:
         if self.chains is None:
             self.chains = data.new_zeros(n_chains, len(self.b))
         with self.torch.inference_mode():
             for v in data.split(batch_size) * epochs:
                 self.chains = self._update(v, rate, k, self.chains)
-        return self.W
 
     def _update(self, v: Any, rate: float, k: int = 1, chains: Any = None) -> Any:
         """Move parameters by one gradient; hidden states of the chains, if there are any, after k steps."""
@@ -65,7 +110,6 @@ class Torch(Peer):
         return states
 
     def gibbs(self, data: Any, steps: int) -> object:
-        """See `Peer.gibbs`."""
         with self.torch.inference_mode():
             for _ in range(steps):
                 h = self._bernoulli(self._hidden_probabilities(data))
@@ -73,7 +117,6 @@ class Torch(Peer):
         return data
 
     def ais(self, data: Any, steps: int) -> object:
-        """See `Peer.ais`."""
         torch, softplus = self.torch, self.torch.nn.functional.softplus
         with torch.inference_mode():
             base = torch.logit(data.mean(0), eps=1e-3)
@@ -91,12 +134,10 @@ class Torch(Peer):
             return log_z0 + torch.logsumexp(log_w, 0) - np.log(len(data))
 
     def hidden_probabilities(self, data: Any) -> Any:
-        """See `Peer.hidden_probabilities`."""
         with self.torch.inference_mode():
             return self._hidden_probabilities(data)
 
     def free_energy(self, data: Any) -> object:
-        """See `Peer.free_energy`."""
         with self.torch.inference_mode():
             x = self.torch.addmm(self.b, data, self.W)
             return -(data @ self.a) - self.torch.nn.functional.softplus(x).sum(1)
@@ -119,5 +160,48 @@ class TorchBfloat16(Torch):
 
     @classmethod
     def knows(cls, task: str) -> bool:
-        """See `Peer.knows`."""
         return task == "cd"
+
+
+# --- One-flip scores ---------------------------------------------------------------------------------------
+
+
+class Ours(Rbmfast):
+    """rbmfast, and its scikit-learn estimator for the scores."""
+
+    def __init__(self, W: Any, a: Any, b: Any) -> None:
+        super().__init__(W, a, b)
+        self.drop_in = DropIn(W, a, b) if DropIn.version() else None
+
+    @classmethod
+    def knows(cls, task: str) -> bool:
+        return super().knows(task) and (task != "one_flip_scores" or DropIn.version() is not None)
+
+    def one_flip_scores(self, data: Any) -> object:
+        return self.drop_in.one_flip_scores(data)
+
+
+class Numpy(NumpyRBM):
+    """Plain NumPy, and the scores."""
+
+    def one_flip_scores(self, data: Any) -> object:
+        return one_flip_scores(self.free_energy, data, self.rng)
+
+
+def one_flip_scores(
+    free_energy: Callable[[Any], NDArray[Any]], V: NDArray[Any], rng: np.random.Generator
+) -> NDArray[Any]:
+    """n_visible * log sigmoid(F(v') - F(v)) for every row, where v' has one unit flipped at random."""
+    n_rows, n_visible = V.shape
+    flipped, unit = V.copy(), (np.arange(n_rows), rng.integers(0, n_visible, n_rows))
+    flipped[unit] = 1 - flipped[unit]
+    scores: NDArray[Any] = -n_visible * np.logaddexp(0, free_energy(V) - free_energy(flipped))
+    return scores
+
+
+# The columns of tables, everybody compared with the first, and the rows.
+PEERS: tuple[type[Peer], ...] = (Ours, Numpy, BlasFloor, ScikitLearn, Torch, TorchBfloat16)
+WORKLOADS = (
+    *bench.WORKLOADS,
+    Workload("one-flip scores (score_samples), {size}", "one_flip_scores", 784, 500, 10_000),
+)
