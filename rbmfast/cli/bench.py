@@ -26,9 +26,9 @@ DESCRIPTION = """\
 Time this library, a fast NumPy implementation, and the bare float32 matrix products of learning
 (the BLAS floor): learning by CD-1 and PCD-10, Gibbs steps, annealed importance sampling, hidden
 probabilities of many rows and of one, and free energies. All get the same random data with 13 %
-ones and the same number of threads. They take turns; medians are compared. It takes TIME minutes
-for 1 and 2 threads. Close other programs first. benchmarks/compare_peers.py in the source does the
-same with scikit-learn and PyTorch.
+ones and the same number of threads. They take turns; medians are compared. It takes 3 minutes for
+1 and 2 threads. Close other programs first. benchmarks/compare_peers.py in the source compares
+with scikit-learn and PyTorch, too.
 
 The environment variable RBMFAST_ISA chooses this library's instructions: portable, avx2, avx512,
 amx or neon."""

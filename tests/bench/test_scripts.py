@@ -61,7 +61,7 @@ def test_compare_sklearn() -> None:
     for row in (
         "partial_fit, 784 x 500",
         "gibbs, 784 x 500",
-        "fit, 20000 x 64, 40 rows, batch_size=100, 10 % ones",
+        "fit, 20000 x 64, 100 rows, batch_size=100, 10 % ones",
     ):
         assert row in text
     assert [line.split()[0] for line in text.splitlines()[-3:]] == ["rbmfast", "scikit-learn", "the"]
