@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rbmfast.container import read_file
+from rbmfast.archive import read_file
 from rbmfast.files import FileFormatError, FilePath, blaming, file_name
 from rbmfast.models import DBN, RBM, ClassRBM, Network
 

@@ -14,7 +14,10 @@ PACKAGE, ENGINE = ROOT / "rbmfast", ROOT / "src"
 
 # From the bottom up; a module imports from its own floor and from those below.
 FLOORS = (
-    {"_engine", "checks", "container", "data", "files", "reference", "runtime", "state", "states", "streams"},
+    {
+        *("_engine", "archive", "checks", "data", "files", "old_format"),
+        *("reference", "runtime", "saved", "state", "states", "streams"),
+    },
     {"units"},
     {"models"},
     {"likelihood"},

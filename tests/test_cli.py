@@ -25,12 +25,12 @@ from scipy.io import savemat
 
 import rbmfast as rf
 from rbmfast import bench
+from rbmfast.archive import read_file
 from rbmfast.cli import bench as bench_command
 from rbmfast.cli import main
 from rbmfast.cli.common import CommandError, write_json
 from rbmfast.cli.datafiles import read_data
 from rbmfast.cli.stopping import SIGNALS
-from rbmfast.container import read_file
 from rbmfast.training import checkpoint
 
 PACKAGE = str(Path(rf.__file__).parent.parent)

@@ -2,8 +2,10 @@
 
 import errno
 import os
+import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +16,12 @@ import pytest
 
 import rbmfast as rf
 from rbmfast import files
+from rbmfast.archive import read_file, write_file
 from rbmfast.cli import main
-from rbmfast.container import read_file, write_file
 from rbmfast.files import FileFormatError, complete_file
 
 X = np.eye(4, dtype=np.uint8)
+posix = pytest.mark.skipif(os.name != "posix", reason="POSIX permissions, links, limits and signals")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="Linux's /proc")
 
 
@@ -63,22 +66,45 @@ def test_what_is_no_name(path: Any) -> None:
 # --- Errors ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_a_full_disk_names_the_file(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("call", ["fsync", "chmod", "replace"])
+@pytest.mark.parametrize("kind", [OSError, KeyboardInterrupt])
+def test_failure_names_the_file_and_leaves_the_old_one(call: str, kind: Any, monkeypatch: Any) -> None:
     """The file that was asked for, and not the temporary one."""
-    Path("a.rbm").write_bytes(b"old")
+    for name in ("a.rbm", "run.ckpt"):
+        Path(name).write_bytes(b"old")
 
-    def full(*names: Any) -> None:
-        paths = [None, None] if call == "fsync" else [names[0], names[1]]
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), paths[0], None, paths[1])
+    def fail(*names: Any) -> None:
+        path = names[0] if call == "replace" else None
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path) if kind is OSError else kind
 
-    monkeypatch.setattr(os, call, full)
-    with pytest.raises(OSError, match=r"^\[Errno 28\] No space left on device: 'a\.rbm'$"):
-        rf.RBM(4, 2, seed=0).save("a.rbm")
-    with pytest.raises(OSError, match=r"^\[Errno 28\] No space left on device: 'run\.ckpt'$"):
-        rf.train(rf.RBM(4, 2, seed=0), X, epochs=1, checkpoint="run.ckpt")
-    assert [path.name for path in Path().iterdir()] == ["a.rbm"]
-    assert Path("a.rbm").read_bytes() == b"old"
+    monkeypatch.setattr(os, call, fail)
+    for name, act in (
+        ("a.rbm", lambda: rf.RBM(4, 2, seed=0).save("a.rbm")),
+        ("run.ckpt", lambda: rf.train(rf.RBM(4, 2, seed=0), X, epochs=1, checkpoint="run.ckpt")),
+    ):
+        message = rf"^\[Errno 28\] No space left on device: '{name}'$" if kind is OSError else None
+        with pytest.raises(kind, match=message):
+            act()
+        assert Path(name).read_bytes() == b"old"
+    assert len([*Path().iterdir()]) == 2
+
+
+@posix
+def test_a_full_disk_in_the_middle_of_an_array() -> None:
+    import resource
+
+    rf.RBM(4, 2, seed=0).save("a.rbm")
+    before = Path("a.rbm").read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, hard))
+    try:
+        for name in ("a.rbm", "b.rbm"):
+            with pytest.raises(OSError, match=rf": '{name}'$"):
+                rf.RBM(400, 200, seed=0).save(name)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert Path("a.rbm").read_bytes() == before
+    assert [*Path().iterdir()] == [Path("a.rbm")]
 
 
 def test_a_read_only_folder_names_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +128,7 @@ def test_a_failing_read_names_the_file() -> None:
         rf.load("/proc/self/mem")
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX devices")
+@posix
 def test_devices_are_not_replaced(capsys: pytest.CaptureFixture[str]) -> None:
     os.mkfifo("pipe")
     with pytest.raises(OSError, match=r"is no ordinary file, .*: 'pipe'"):
@@ -118,13 +144,39 @@ def test_devices_are_not_replaced(capsys: pytest.CaptureFixture[str]) -> None:
 # --- Writing -----------------------------------------------------------------------------------------------
 
 
-def test_a_file_appears_complete_or_not_at_all() -> None:
-    Path("kept.txt").write_text("old")
-    with pytest.raises(RuntimeError), complete_file("kept.txt") as file:
-        file.write(b"new")
-        raise RuntimeError
-    assert Path("kept.txt").read_text() == "old"
-    assert [path.name for path in Path().iterdir()] == ["kept.txt"]
+def test_two_writers_never_mix() -> None:
+    """Whatever a reader finds, one writer wrote all of it."""
+    models = [rf.RBM(60 + 30 * i, 20, seed=i) for i in range(2)]
+    models[0].save("a.rbm")
+    writers = [
+        threading.Thread(target=lambda rbm=rbm: [rbm.save("a.rbm") for _ in range(30)]) for rbm in models
+    ]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        saved = rf.load("a.rbm")
+        assert any(np.array_equal(saved.W, rbm.W) for rbm in models)
+    assert [*Path().iterdir()] == [Path("a.rbm")]
+
+
+@posix
+def test_permissions_and_links_stay() -> None:
+    before = os.umask(0o027)
+    try:
+        write("a.txt")
+        assert stat.S_IMODE(os.stat("a.txt").st_mode) == 0o640
+        os.chmod("a.txt", 0o600)
+        write("a.txt")
+        assert stat.S_IMODE(os.stat("a.txt").st_mode) == 0o600
+    finally:
+        os.umask(before)
+    os.mkdir("elsewhere")
+    os.symlink(Path("elsewhere", "b.txt"), "link")
+    for text in (b"old", b"new"):
+        write("link", text)
+        assert Path("link").is_symlink()
+        assert Path("elsewhere", "b.txt").read_bytes() == text
+    assert {path.name for path in Path().rglob("*")} == {"a.txt", "link", "elsewhere", "b.txt"}
 
 
 KILLED = """
@@ -135,7 +187,7 @@ with complete_file("a.txt") as file:
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@posix
 def test_the_next_one_removes_what_the_killed_have_left() -> None:
     environment = {**os.environ, "PYTHONPATH": str(Path(rf.__file__).parent.parent)}
     with complete_file("b.txt") as mine:  # still being written

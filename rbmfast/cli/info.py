@@ -7,8 +7,8 @@ import os
 from typing import Any
 
 import rbmfast as rf
+from rbmfast.archive import read_file
 from rbmfast.cli.kinds import load
-from rbmfast.container import read_file
 from rbmfast.files import blaming, entry
 
 SUMMARY = "what a file holds, or what this installation is"

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast.archive import read_file, write_file
 from rbmfast.checks import check_integer, check_seed
-from rbmfast.container import JSON, read_file, write_file
-from rbmfast.files import blaming, entry
+from rbmfast.files import JSON, blaming, entry
 from rbmfast.models.path import Path
 from rbmfast.reference import F32, STREAM_VERSION, States
 from rbmfast.streams import Purpose, Stream

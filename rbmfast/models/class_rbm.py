@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.checks import SeedLike, check_integer
-from rbmfast.container import JSON
 from rbmfast.data import Rows
+from rbmfast.files import JSON
 from rbmfast.models.labels import check_labels
 from rbmfast.models.parameters import warn_if_coarse, weight_shape
 from rbmfast.models.rbm import RBM

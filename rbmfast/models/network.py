@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.archive import write_file
 from rbmfast.checks import SeedLike, check_integer, check_seed
-from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows, as_rows
-from rbmfast.files import FilePath
+from rbmfast.files import JSON, FilePath
 from rbmfast.models.parameters import as_numbers, check_parameter
 from rbmfast.reference import F32, States
 from rbmfast.states import as_float

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast.archive import write_file
 from rbmfast.checks import SeedLike, check_integer, check_seed
-from rbmfast.container import JSON, write_file
 from rbmfast.data import Rows
-from rbmfast.files import FilePath
+from rbmfast.files import JSON, FilePath
 from rbmfast.models.class_rbm import MAX_CLASSES, ClassRBM
 from rbmfast.models.missing import Imputing
 from rbmfast.models.rbm import RBM

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast.archive import read_file, write_file
 from rbmfast.checks import check_integer, check_seed
-from rbmfast.container import JSON, read_file, write_file
-from rbmfast.files import FileFormatError, blaming, entry
+from rbmfast.files import JSON, FileFormatError, blaming, entry
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.common import BasicPlan, BasicRun, under
 

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.container import JSON
 from rbmfast.data import Rows
+from rbmfast.files import JSON
 from rbmfast.reference import STREAM_VERSION
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.display import Display

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rbmfast.archive import read_file, write_file
 from rbmfast.checks import SeedLike, as_list, check_flag, check_integer, check_seed
-from rbmfast.container import JSON, read_file, write_file
 from rbmfast.data import Packed, Rows, as_rows, computed_rows
-from rbmfast.files import FilePath, blaming, check_destination, check_path, entry
+from rbmfast.files import JSON, FilePath, blaming, check_destination, check_path, entry
 from rbmfast.models import DBN
 from rbmfast.models.stack import MEAN, SAMPLE, Stack, layer_seed
 from rbmfast.reference import STREAM_VERSION, States

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.container import JSON
+from rbmfast.files import JSON
 from rbmfast.models import DBN, RBM
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.parameters import COARSE_EXPONENT, can_be_parameters, warn_of_large_weights

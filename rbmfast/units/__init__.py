@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from rbmfast.container import JSON
+from rbmfast.files import JSON
 from rbmfast.units.base import Unit
 from rbmfast.units.bernoulli import Bernoulli
 from rbmfast.units.categorical import Categorical

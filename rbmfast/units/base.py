@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.container import JSON
 from rbmfast.data import Rows, as_rows
+from rbmfast.files import JSON
 from rbmfast.reference import F32, GREY, States, to_grey
 from rbmfast.states import LEVELS
 from rbmfast.streams import Stream

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.checks import check_integer
-from rbmfast.container import JSON
 from rbmfast.data import Rows
+from rbmfast.files import JSON
 from rbmfast.reference import F32, GREY, U8, States, exp_negative, row_sums, to_grey
 from rbmfast.states import LEVELS, unit_of
 from rbmfast.units.base import F64, Unit, rows_in_a_scan

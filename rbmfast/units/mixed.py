@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.checks import check_integer
-from rbmfast.container import JSON
 from rbmfast.data import Rows
+from rbmfast.files import JSON
 from rbmfast.reference import F32, States
 from rbmfast.units.base import F64, Unit
 

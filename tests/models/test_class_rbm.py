@@ -16,7 +16,8 @@ from scipy.special import log_softmax
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.container import FileFormatError, read_file, write_file
+from rbmfast.archive import read_file, write_file
+from rbmfast.files import FileFormatError
 from rbmfast.models.class_rbm import softmax as class_softmax
 
 N, K, H = 6, 4, 5

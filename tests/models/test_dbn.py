@@ -22,7 +22,8 @@ from scipy.stats import chisquare
 
 import rbmfast as rf
 from rbmfast import _engine, reference
-from rbmfast.container import FileFormatError, read_file, write_file
+from rbmfast.archive import read_file, write_file
+from rbmfast.files import FileFormatError
 from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.models import DBN
 from rbmfast.streams import MAX_ROW, Stream

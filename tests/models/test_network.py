@@ -14,7 +14,8 @@ import scipy.sparse as sp
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.container import FileFormatError, write_file
+from rbmfast.archive import write_file
+from rbmfast.files import FileFormatError
 from rbmfast.streams import Purpose
 
 RNG = np.random.default_rng(0)

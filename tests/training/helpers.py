@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import rbmfast as rf
 from rbmfast import reference
-from rbmfast.container import read_file
+from rbmfast.archive import read_file
 from rbmfast.state import Statistics
 from rbmfast.streams import Stream
 from rbmfast.training import Conditionals, Method

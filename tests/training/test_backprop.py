@@ -12,8 +12,8 @@ import scipy.sparse as sp
 from training.helpers import everything, random_rows
 
 import rbmfast as rf
-from rbmfast.container import FileFormatError
 from rbmfast.data import as_rows
+from rbmfast.files import FileFormatError
 from rbmfast.training.backprop import Backprop, as_targets, mean_loss
 from rbmfast.training.descent import descent
 

@@ -17,8 +17,9 @@ from training.helpers import bits, history_without_times, random_rows
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.container import FileFormatError, read_file, write_file
+from rbmfast.archive import read_file, write_file
 from rbmfast.data import as_rows
+from rbmfast.files import FileFormatError
 from rbmfast.likelihood import log_probabilities
 from rbmfast.models import DBN
 from rbmfast.streams import Purpose

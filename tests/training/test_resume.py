@@ -23,7 +23,8 @@ from training.helpers import (
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.container import FileFormatError, read_file, write_file
+from rbmfast.archive import read_file, write_file
+from rbmfast.files import FileFormatError
 
 X = random_rows(47, 9)
 X_VAL = random_rows(20, 9, seed=1)

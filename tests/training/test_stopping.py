@@ -16,7 +16,7 @@ from training.helpers import StepCD, bits, random_rows
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.container import read_file
+from rbmfast.archive import read_file
 from rbmfast.training import Monitor
 
 X = random_rows(47, 9)

@@ -15,7 +15,8 @@ from training.helpers import bits, learn, phase_sums, random_rows
 
 import rbmfast as rf
 from rbmfast import reference
-from rbmfast.container import FileFormatError, read_file, write_file
+from rbmfast.archive import read_file, write_file
+from rbmfast.files import FileFormatError
 from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.streams import Purpose, Stream
 from rbmfast.training import METHODS

@@ -23,7 +23,8 @@ from training.helpers import assert_same_bits, everything, history_without_times
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.container import FileFormatError, read_file, write_file
+from rbmfast.archive import read_file, write_file
+from rbmfast.files import FileFormatError
 from rbmfast.likelihood import all_states
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, States
