@@ -9,18 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rbmfast.archive import read_file, write_file
-from rbmfast.checks import check_integer, check_seed
-from rbmfast.files import JSON, blaming, entry
+from rbmfast.archive import write_file
+from rbmfast.checks import check_integer
+from rbmfast.files import JSON, entry
 from rbmfast.models.path import Path
 from rbmfast.reference import F32, STREAM_VERSION, States
+from rbmfast.saved import SavedRun
 from rbmfast.streams import Purpose, Stream
 from rbmfast.units.base import F64
 
 KIND = "annealing"
-INCOMPLETE = "is not a complete checkpoint"
 MODEL, SAMPLES = "the model, base or schedule", "the samples"  # known by their digests only
 FIRST_STEP = 2  # half-step 0 is the start's
 SECONDS = 30.0  # between two checkpoints
@@ -94,17 +93,12 @@ class Route:
 
     def take_up(self, file: str) -> tuple[int, States, F64]:
         """How far chains on this route had come, their states and log-weights; an error if on another."""
-        settings, meta, arrays = _read(file)
-        for name, value in self.describe().items():
-            former = settings.get(name)
-            if former != value and name in (MODEL, SAMPLES):
-                raise ValueError(f"resume: {name} is not that of {file!r}")
-            if former != value:
-                raise ValueError(f"resume: {name} is {value!r}, but was {former!r} in {file!r}")
-        with blaming(file, INCOMPLETE):
-            at = check_integer(entry(meta, "at", int), "at", low=0, high=len(self.betas) - 1)
-            rows = self.path.down.target.rows(arrays["v"], len(self.path.base), "v")
-            log_weights = arrays["log_weights"]
+        saved = Saved(file, KIND)
+        saved.check_settings(self.describe())
+        with saved.blamed():
+            at = check_integer(entry(saved.meta, "at", int), "at", low=0, high=len(self.betas) - 1)
+            rows = self.path.down.target.rows(saved.arrays["v"], len(self.path.base), "v")
+            log_weights = saved.arrays["log_weights"]
             if not rows.n_rows == len(log_weights) == log_weights.size == self.n_chains:
                 raise ValueError(f"v and log_weights must be of {self.n_chains} chains")
             if log_weights.dtype != np.float64 or np.isnan(log_weights).any():
@@ -112,18 +106,17 @@ class Route:
             return at, rows.all(), log_weights
 
 
-def _read(file: str) -> tuple[dict[str, Any], dict[str, Any], dict[str, NDArray[Any]]]:
-    """Settings of the run that was saved, all of its metadata, its arrays."""
-    _, meta, arrays = read_file(file, kind=KIND)
-    with blaming(file, INCOMPLETE):
-        return entry(meta, "settings", dict), meta, arrays
+class Saved(SavedRun):
+    """A checkpoint of annealing."""
+
+    def difference(self, name: str, before: Any, value: Any) -> str:
+        """See `SavedRun.difference`."""
+        return f"{name} is not that" if name in (MODEL, SAMPLES) else super().difference(name, before, value)
 
 
 def seed_of(file: str) -> int:
     """The seed of the run that was saved."""
-    settings, _, _ = _read(file)
-    with blaming(file, INCOMPLETE):
-        return check_seed(entry(settings, "seed", int))
+    return Saved(file, KIND).seed
 
 
 def digest(states: States) -> str:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.archive import read_file, write_file
-from rbmfast.checks import check_integer, check_seed
-from rbmfast.files import JSON, FileFormatError, blaming, entry
+from rbmfast.archive import write_file
+from rbmfast.checks import check_integer
+from rbmfast.files import JSON, FileFormatError, entry
+from rbmfast.saved import SavedRun
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.common import BasicPlan, BasicRun, under
 
-INCOMPLETE = "is not a complete checkpoint"
 DATA = ("X", "y", "sample_weight", "validation", "y of validation")  # their digests tell a reader nothing
 
 
@@ -33,27 +33,11 @@ def save_checkpoint(path: str, run: BasicRun, settings: dict[str, Any]) -> None:
     write_file(path, run.kind, meta, arrays)
 
 
-class Checkpoint:
-    """A checkpoint as it was read.
-
-    Parameters
-    ----------
-    path : str
-        The file.
-    kind : str
-        `BasicRun.kind` of the run that it is to be about.
-
-    Raises
-    ------
-    FileFormatError
-        It is no checkpoint, or is damaged.
+class Checkpoint(SavedRun):
+    """A checkpoint of `train`, `up_down` or `fine_tune`; `kind` is the run's `BasicRun.kind`.
 
     Attributes
     ----------
-    settings : dict
-        `BasicPlan.describe()` of the run.
-    seed : int
-        Of the run.
     epoch : int
         Epochs completed.
     stopped : str or None
@@ -61,20 +45,14 @@ class Checkpoint:
     """
 
     def __init__(self, path: str, kind: str) -> None:
-        self.path = path
-        _, self.meta, self.arrays = read_file(path, kind=kind)
-        with blaming(path, INCOMPLETE):
-            self.settings = entry(self.meta, "settings", dict)
-            self.seed = check_seed(entry(self.settings, "seed", int))
+        super().__init__(path, kind)
+        with self.blamed():
             self.epoch = check_integer(entry(self.meta, "epoch", int), "epoch", low=0)
             self.stopped = entry(self.meta, "stopped", str, NoneType)
 
     def check(self, run: BasicRun, settings: dict[str, Any]) -> None:
-        """Refuse to go on with other data or settings: a ValueError names the first that differs."""
-        for name, value in settings.items():
-            before = self.settings.get(name)
-            if before != value:
-                raise ValueError(f"resume: {_difference(name, before, value)} in {self.path!r}")
+        """Refuse to go on with other data or settings, or with arrays that are not such a run's."""
+        self.check_settings(settings)
         epochs = run.plan.epochs
         if epochs < self.epoch:
             raise ValueError(f"resume: epochs is {epochs}, but {self.epoch} are completed in {self.path!r}")
@@ -85,13 +63,21 @@ class Checkpoint:
                 raise FileFormatError(f"{self.path!r} lacks a proper array {name!r}")
             if not name.startswith("history/") and np.isnan(array).any():
                 raise FileFormatError(f"{self.path!r} holds NaN in the array {name!r}")
-        with blaming(self.path, INCOMPLETE):
+        with self.blamed():
             for name, number in run.meta().items():
                 entry(self.meta, name, type(number))
 
+    def difference(self, name: str, before: Any, value: Any) -> str:
+        """See `SavedRun.difference`."""
+        if name not in DATA:
+            return super().difference(name, before, value)
+        if before is None:
+            return f"{name} is given, but was not"
+        return f"{name} is not given, but was" if value is None else f"{name} is other data than"
+
     def restore(self, run: BasicRun) -> None:
         """Put the run where it was."""
-        with blaming(self.path, INCOMPLETE):
+        with self.blamed():
             run.restore(self.arrays, self.meta)
         run.epoch = self.epoch
         run.memories = [float(memory) for memory in self.arrays["memories"]]
@@ -102,7 +88,7 @@ class Checkpoint:
 
     def restore_callbacks(self, plan: BasicPlan) -> None:
         """Give the callbacks back what they remember."""
-        with blaming(self.path, INCOMPLETE):
+        with self.blamed():
             for i, callback in enumerate(_remembering(plan)):
                 callback.restore(under(self.arrays, f"callbacks/{i}/"))
 
@@ -115,11 +101,3 @@ def _common_arrays(run: BasicRun) -> dict[str, NDArray[Any]]:
 
 def _remembering(plan: BasicPlan) -> list[Callback]:
     return [callback for callback in plan.callbacks if callback.state() is not None]
-
-
-def _difference(name: str, saved: object, given: object) -> str:
-    if name not in DATA:
-        return f"{name} is {given!r}, but was {saved!r}"
-    if saved is None:
-        return f"{name} is given, but was not"
-    return f"{name} is not given, but was" if given is None else f"{name} is other data than"

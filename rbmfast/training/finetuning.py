@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.checks import SeedLike
-from rbmfast.files import FilePath, check_path
+from rbmfast.files import FilePath
 from rbmfast.models import Network
 from rbmfast.models.network import one_thread
 from rbmfast.models.parameters import can_be_parameters
@@ -145,7 +145,7 @@ def fine_tune(
     >>> float(history["train_error"][-1])
     0.0
     """
-    saved = None if (path := check_path(resume, "resume")) is None else Checkpoint(path, FineTuning.kind)
+    saved = Checkpoint.of(resume, FineTuning.kind)
     plan = make_fine_tuning_plan(
         net,
         X,

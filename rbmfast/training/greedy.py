@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rbmfast.archive import read_file, write_file
+from rbmfast.archive import write_file
 from rbmfast.checks import SeedLike, as_list, check_flag, check_integer, check_seed
 from rbmfast.data import Packed, Rows, as_rows, computed_rows
-from rbmfast.files import JSON, FilePath, blaming, check_destination, check_path, entry
+from rbmfast.files import JSON, FilePath, check_destination, entry
 from rbmfast.models import DBN
 from rbmfast.models.stack import MEAN, SAMPLE, Stack, layer_seed
 from rbmfast.reference import STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
+from rbmfast.saved import SavedRun
 from rbmfast.streams import Purpose
 from rbmfast.training.base import Method
 from rbmfast.training.batches import I64
@@ -177,8 +178,7 @@ def pretrain(
         raise ValueError(
             "dbn has recognition weights of its own: layers learn greedily before they are untied"
         )
-    file = check_path(resume, "resume")
-    saved = None if file is None else Saved(file)
+    saved = Saved.of(resume, KIND)
     greedy = Greedy(
         dbn=dbn,
         data=Data(*check_data(dbn, X, y, "X", "y"), TRAINING),
@@ -228,7 +228,7 @@ class Greedy:
         """Train one RBM after the other."""
         self._check_settings()
         if saved is not None:
-            saved.check(self)
+            saved.check_settings(self.describe())
             saved.restore(self.dbn)
         if self.checkpoint is not None:
             self._begin_checkpoint(saved)
@@ -367,21 +367,13 @@ def layer_file(path: str, i: int) -> str:
     return f"{path}.{i}"
 
 
-class Saved:
-    """A checkpoint as it was read: what the run started from, and where it is told how far each RBM came.
+class Saved(SavedRun):
+    """A checkpoint of a pre-training: what it started from; how far each RBM came is in files beside it."""
 
-    Raises
-    ------
-    FileFormatError
-        It is no checkpoint of a pre-training, or is damaged.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        _, meta, arrays = read_file(path, kind=KIND)
-        with blaming(path, "is not a complete checkpoint"):
-            self.settings, self.start = entry(meta, "settings", dict), (entry(meta, "dbn", dict), arrays)
-            self.seed = check_seed(entry(self.settings, "seed", int))
+    def __init__(self, path: str, kind: str) -> None:
+        super().__init__(path, kind)
+        with self.blamed():
+            self.start = entry(self.meta, "dbn", dict), self.arrays
             self._dbn = DBN.from_state(*self.start)
 
     def layer_file(self, i: int) -> str | None:
@@ -389,33 +381,24 @@ class Saved:
         file = layer_file(self.path, i)
         return file if os.path.exists(file) else None
 
-    def check(self, greedy: Greedy) -> None:
-        """Refuse to go on with other data or settings."""
-        for name, value in greedy.describe().items():
-            before = self.settings.get(name)
-            if before != value:
-                with blaming(self.path, "is not a complete checkpoint"):
-                    difference = _difference(name, before, value)
-                raise ValueError(f"resume: {difference} in {self.path!r}")
+    def difference(self, name: str, before: Any, value: Any) -> str:
+        """See `SavedRun.difference`."""
+        if name == "data":
+            return ("y is" if before and before[0] == value[0] else "X is") + " other data than"
+        if name == "validation" and before is not None and value is not None:
+            return "validation is other data than"
+        if name == "layers" and before is not None and len(before) == len(value):
+            for i, (old, new) in enumerate(zip(before, value, strict=True)):
+                for key in new:
+                    if old.get(key) != new[key]:
+                        return f"{key} of RBM {i} is {new[key]}, but was {old.get(key)}"
+        return super().difference(name, before, value)
 
     def restore(self, dbn: DBN) -> None:
         """Give the network the parameters that the run started from."""
         start = [*self._dbn.generative, *self._dbn.recognition]
         versions = [rbm._parameters for rbm in start]
         at_once(setattr, [*dbn.generative, *dbn.recognition], repeat("_parameters"), versions)
-
-
-def _difference(name: str, before: Any, value: Any) -> str:
-    if name == "data":
-        return ("y is" if before and before[0] == value[0] else "X is") + " other data than"
-    if name == "validation" and before is not None and value is not None:
-        return "validation is other data than"
-    if name == "layers" and before is not None and len(before) == len(value):
-        for i, (old, new) in enumerate(zip(before, value, strict=True)):
-            for key in new:
-                if old.get(key) != new[key]:
-                    return f"{key} of RBM {i} is {new[key]}, but was {old.get(key)}"
-    return f"{name} is {value!r}, but was {before!r}"
 
 
 # --- Rows --------------------------------------------------------------------------------------------------

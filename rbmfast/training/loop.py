@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from rbmfast.checks import SeedLike
-from rbmfast.files import FilePath, check_path
+from rbmfast.files import FilePath
 from rbmfast.models import RBM
 from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback, Progress
@@ -135,7 +135,7 @@ def train(
     >>> len(history), bool(history["train_reconstruction_error"][-1] < 0.05)
     (201, True)
     """
-    saved = None if (path := check_path(resume, "resume")) is None else Checkpoint(path, Run.kind)
+    saved = Checkpoint.of(resume, Run.kind)
     if saved is not None and state is not None:
         raise ValueError("state and resume exclude each other: a checkpoint is about a single run")
     plan = make_plan(

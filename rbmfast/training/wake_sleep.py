@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike
-from rbmfast.files import FilePath, check_path
+from rbmfast.files import FilePath
 from rbmfast.models import DBN
 from rbmfast.models.conditionals import Conditional, Conditionals
 from rbmfast.reference import F32, States
@@ -137,8 +137,7 @@ def up_down(
     >>> dbn.is_tied, bool(history["reconstruction_error"][-1] < history["reconstruction_error"][1])
     (False, True)
     """
-    file = check_path(resume, "resume")
-    saved = None if file is None else Checkpoint(file, UpDown.kind)
+    saved = Checkpoint.of(resume, UpDown.kind)
     plan = make_up_down_plan(
         dbn,
         X,

@@ -149,7 +149,7 @@ def test_resuming_equals_never_having_stopped(
 
     with pytest.raises(ValueError, match=r"resume: n_chains is 51, but was 50"):
         quick(rbm, method, resume=file, n_chains=51, n_temperatures=60)
-    with pytest.raises(ValueError, match="resume: the model, base or schedule is not that of"):
+    with pytest.raises(ValueError, match="resume: the model, base or schedule is not that in"):
         quick(model(12, 9), method, resume=file, **settings)
     with pytest.raises(ValueError, match="resume: temperatures is 61, but was 60"):
         quick(rbm, method, resume=file, n_chains=50, n_temperatures=61)
@@ -161,7 +161,7 @@ def test_a_checkpoint_belongs_to_its_samples_and_its_direction(tmp_path: Path) -
     settings: dict[str, Any] = {"n_chains": 50, "n_temperatures": 10, "checkpoint": file}
     first = quick(rbm, "reverse_ais", samples=V[0], **settings)
     assert quick(rbm, "reverse_ais", samples=V[0], resume=file, **settings).value == first.value
-    with pytest.raises(ValueError, match="resume: the samples is not that of"):
+    with pytest.raises(ValueError, match="resume: the samples is not that in"):
         quick(rbm, "reverse_ais", samples=V[1], resume=file, **settings)
     with pytest.raises(ValueError, match="resume: direction is 'AIS', but was 'REVERSE_AIS'"):
         quick(rbm, "ais", resume=file, **settings)

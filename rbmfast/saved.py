@@ -1,0 +1,69 @@
+"""What every checkpoint is: a run's settings, how far it came, and its arrays, in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar
+
+from rbmfast.archive import read_file
+from rbmfast.checks import check_seed
+from rbmfast.files import JSON, blaming, check_path, entry
+
+S = TypeVar("S", bound="SavedRun")
+
+
+class SavedRun:
+    """A checkpoint as it was read.
+
+    Parameters
+    ----------
+    path : str
+        The file.
+    kind : str
+        What it must hold.
+
+    Raises
+    ------
+    FileFormatError
+        It is no such checkpoint, or is damaged.
+
+    Attributes
+    ----------
+    settings : dict
+        All that decides the run's result.
+    seed : int
+        One of them.
+    meta, arrays : dict
+        All that the file holds.
+    """
+
+    def __init__(self, path: str, kind: str) -> None:
+        self.path = path
+        _, self.meta, self.arrays = read_file(path, kind=kind)
+        with self.blamed():
+            self.settings = entry(self.meta, "settings", dict)
+            self.seed = check_seed(entry(self.settings, "seed", int))
+
+    @classmethod
+    def of(cls: type[S], resume: object, kind: str) -> S | None:
+        """The checkpoint that the argument `resume` names, if it does."""
+        path = check_path(resume, "resume")
+        return None if path is None else cls(path, kind)
+
+    def check_settings(self, settings: Mapping[str, JSON]) -> None:
+        """Refuse to go on with other data or settings: a ValueError names the first that differs."""
+        for name, value in settings.items():
+            before = self.settings.get(name)
+            if before != value:
+                with self.blamed():
+                    difference = self.difference(name, before, value)
+                raise ValueError(f"resume: {difference} in {self.path!r}")
+
+    def difference(self, name: str, before: Any, value: Any) -> str:
+        """Two different values of a setting, in words."""
+        return f"{name} is {value!r}, but was {before!r}"
+
+    def blamed(self) -> AbstractContextManager[None]:
+        """What goes wrong within is the file's fault."""
+        return blaming(self.path, "is not a complete checkpoint")
