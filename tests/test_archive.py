@@ -94,6 +94,15 @@ def test_equal_contents_are_equal_bytes(small: Path) -> None:
     assert small.read_bytes() == before
 
 
+def test_other_tools_may_write_it(small: Path) -> None:
+    contents = repr(read_file(small))
+    with np.load(small) as stored:
+        arrays = dict(stored)
+    with open(small, "wb") as file:
+        np.savez(file, **arrays)
+    assert repr(read_file(small)) == contents
+
+
 # --- What is not written -----------------------------------------------------------------------------------
 
 

@@ -359,24 +359,16 @@ def test_other_unit_type(tmp_path: Path) -> None:
         rf.train(rf.RBM(9, 5, visible="gaussian", seed=3), data, epochs=2, seed=1, resume=path)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "text", "model", "crafted"])
+@pytest.mark.parametrize("damage", ["cut", "model", "shape"])
 def test_damaged_file(damage: str, checkpoint: Path) -> None:
-    data = bytearray(checkpoint.read_bytes())
-    if damage == "truncated":
+    if damage == "cut":
+        data = checkpoint.read_bytes()
         checkpoint.write_bytes(data[: len(data) // 2])
-    elif damage == "flipped":
-        data[len(data) // 2] ^= 1
-        checkpoint.write_bytes(data)
-    elif damage == "empty":
-        checkpoint.write_bytes(b"")
-    elif damage == "text":
-        checkpoint.write_text("no checkpoint")
     elif damage == "model":
         rf.RBM(9, 5, seed=3).save(checkpoint)
-    else:  # a proper file with an array of the wrong shape
+    else:
         kind, meta, arrays = read_file(checkpoint)
-        arrays["chains"] = arrays["chains"][:, :-1]
-        write_file(checkpoint, kind, meta, arrays)
+        write_file(checkpoint, kind, meta, {**arrays, "chains": arrays["chains"][:, :-1]})
     rbm = new_model({})
     before = bits(rbm)
     with pytest.raises(FileFormatError, match=r"run\.ckpt"):
