@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from rbmfast.archive import read_file
-from rbmfast.checks import check_seed
+from rbmfast.checks import SeedLike, check_seed
 from rbmfast.files import JSON, blaming, check_path, entry
 
 S = TypeVar("S", bound="SavedRun")
@@ -67,3 +67,8 @@ class SavedRun:
     def blamed(self) -> AbstractContextManager[None]:
         """What goes wrong within is the file's fault."""
         return blaming(self.path, "is not a complete checkpoint")
+
+
+def seed_of(saved: SavedRun | None, seed: SeedLike) -> int:
+    """The seed of a run that goes on where a saved one was, if any: that one's unless it is given."""
+    return saved.seed if saved is not None and seed is None else check_seed(seed)

@@ -114,11 +114,6 @@ class Saved(SavedRun):
         return f"{name} is not that" if name in (MODEL, SAMPLES) else super().difference(name, before, value)
 
 
-def seed_of(file: str) -> int:
-    """The seed of the run that was saved."""
-    return Saved(file, KIND).seed
-
-
 def digest(states: States) -> str:
     """Of given states."""
     return hashlib.sha256(np.ascontiguousarray(states).data).hexdigest()

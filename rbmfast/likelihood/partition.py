@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rbmfast.checks import SeedLike, check_integer, check_seed
-from rbmfast.files import FilePath, check_destination, check_path
+from rbmfast.checks import SeedLike, check_integer
+from rbmfast.files import FilePath, check_destination
 from rbmfast.likelihood import ais
 from rbmfast.likelihood._checks import check_rbm
 from rbmfast.likelihood.enumeration import can_enumerate, exact_log_z
-from rbmfast.likelihood.journey import seed_of
+from rbmfast.likelihood.journey import KIND, Saved
 from rbmfast.likelihood.normal import check_finite_log_z
 from rbmfast.likelihood.result import LogPartition
 from rbmfast.likelihood.samples import exact_samples
@@ -24,6 +24,7 @@ from rbmfast.models import RBM
 from rbmfast.models.base_rates import make_path
 from rbmfast.reference import States
 from rbmfast.runtime import check_fits_memory
+from rbmfast.saved import seed_of
 from rbmfast.streams import MAX_ROW, MAX_STEP
 
 METHODS = ("exact", "ais", "reverse_ais", "bracket")
@@ -163,11 +164,11 @@ def _plan(
     checkpoint: FilePath | None,
     resume: FilePath | None,
 ) -> ais.Plan:
-    saved, former = check_destination(checkpoint, "checkpoint"), check_path(resume, "resume")
-    key = seed_of(former) if seed is None and former is not None else check_seed(seed)
+    file, former = check_destination(checkpoint, "checkpoint"), Saved.of(resume, KIND)
+    key = seed_of(former, seed)
     path = make_path(rbm, base)
     betas = make_schedule(schedule, n_temperatures, path, key)
-    return ais.Plan(path, betas, n_chains, key, saved, former)
+    return ais.Plan(path, betas, n_chains, key, file, None if former is None else former.path)
 
 
 def _way_back(plan: ais.Plan) -> ais.Plan:

@@ -13,6 +13,7 @@ from rbmfast.models import Network
 from rbmfast.models.network import one_thread
 from rbmfast.models.parameters import can_be_parameters
 from rbmfast.reference import F32
+from rbmfast.saved import seed_of
 from rbmfast.training.backprop import Backprop, Mean, mean_loss
 from rbmfast.training.batches import epoch_order, pieces
 from rbmfast.training.callbacks import Callback
@@ -157,7 +158,7 @@ def fine_tune(
         epochs=epochs,
         batch_size=batch_size,
         shuffle=shuffle,
-        seed=saved.seed if saved is not None and seed is None else seed,
+        seed=seed_of(saved, seed),
         validation=validation,
         patience=patience,
         callbacks=callbacks,

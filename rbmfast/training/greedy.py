@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rbmfast.archive import write_file
-from rbmfast.checks import SeedLike, as_list, check_flag, check_integer, check_seed
+from rbmfast.checks import SeedLike, as_list, check_flag, check_integer
 from rbmfast.data import Packed, Rows, as_rows, computed_rows
 from rbmfast.files import JSON, FilePath, check_destination, entry
 from rbmfast.models import DBN
 from rbmfast.models.stack import MEAN, SAMPLE, Stack, layer_seed
 from rbmfast.reference import STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
-from rbmfast.saved import SavedRun
+from rbmfast.saved import SavedRun, seed_of
 from rbmfast.streams import Purpose
 from rbmfast.training.base import Method
 from rbmfast.training.batches import I64
@@ -187,7 +187,7 @@ def pretrain(
         activations=_check_choice(activations, "activations", (SAMPLE, MEAN)),
         cache=_check_choice(cache, "cache", CACHES),
         first=first,
-        seed=saved.seed if saved is not None and seed is None else check_seed(seed),
+        seed=seed_of(saved, seed),
         progress=check_flag(progress, "progress"),
         checkpoint=check_destination(checkpoint, "checkpoint"),
         checkpoint_every=check_integer(checkpoint_every, "checkpoint_every", low=1),

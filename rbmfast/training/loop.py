@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from rbmfast.checks import SeedLike
 from rbmfast.files import FilePath
 from rbmfast.models import RBM
+from rbmfast.saved import seed_of
 from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback, Progress
 from rbmfast.training.cd import CD
@@ -149,7 +150,7 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         shuffle=shuffle,
-        seed=saved.seed if saved is not None and seed is None else seed,
+        seed=seed_of(saved, seed),
         validation=validation,
         monitors=monitors,
         callbacks=callbacks,

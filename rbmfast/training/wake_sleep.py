@@ -16,6 +16,7 @@ from rbmfast.files import FilePath
 from rbmfast.models import DBN
 from rbmfast.models.conditionals import Conditional, Conditionals
 from rbmfast.reference import F32, States
+from rbmfast.saved import seed_of
 from rbmfast.state import Gradient, LearningState
 from rbmfast.states import join, one_hot
 from rbmfast.streams import Purpose, RowIds, Stream
@@ -150,7 +151,7 @@ def up_down(
         epochs=epochs,
         batch_size=batch_size,
         shuffle=shuffle,
-        seed=saved.seed if saved is not None and seed is None else seed,
+        seed=seed_of(saved, seed),
         callbacks=callbacks,
         progress=progress,
         checkpoint=checkpoint,

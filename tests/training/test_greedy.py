@@ -17,7 +17,6 @@ from training.helpers import bits, history_without_times, random_rows
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.archive import read_file, write_file
 from rbmfast.data import as_rows
 from rbmfast.files import FileFormatError
 from rbmfast.likelihood import log_probabilities
@@ -509,20 +508,13 @@ def test_refuses_to_go_on_with(name: str, checkpoint: Path) -> None:
     assert {path: path.read_bytes() for path in checkpoint.parent.iterdir()} == contents
 
 
-@pytest.mark.parametrize("damage", ["truncated", "flipped", "run", "crafted", "layer"])
+@pytest.mark.parametrize("damage", ["cut", "run", "layer"])
 def test_damaged_files(damage: str, checkpoint: Path) -> None:
-    data = bytearray(checkpoint.read_bytes())
-    if damage == "truncated":
+    if damage == "cut":
+        data = checkpoint.read_bytes()
         checkpoint.write_bytes(data[: len(data) // 2])
-    elif damage == "flipped":
-        data[len(data) // 2] ^= 1
-        checkpoint.write_bytes(data)
     elif damage == "run":
         rf.train(rf.RBM(9, 5, seed=3), X, epochs=1, seed=1, checkpoint=checkpoint)
-    elif damage == "crafted":
-        kind, meta, arrays = read_file(checkpoint)
-        del meta["dbn"]["sizes"]
-        write_file(checkpoint, kind, meta, arrays)
     else:
         Path(f"{checkpoint}.0").write_bytes(b"no checkpoint")
     dbn = new(n_classes=3)
@@ -530,11 +522,6 @@ def test_damaged_files(damage: str, checkpoint: Path) -> None:
     with pytest.raises(FileFormatError, match=r"run\.ckpt"):
         rf.pretrain(dbn, **common(), resume=checkpoint)
     assert all_bits(dbn) == before
-
-
-def test_a_checkpoint_is_no_model(checkpoint: Path) -> None:
-    with pytest.raises(FileFormatError, match=r"a checkpoint of a pre-training: pass it to rf.pretrain"):
-        rf.load(checkpoint)
 
 
 BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
