@@ -8,6 +8,10 @@ is to be known. So they can be read without this library, and are written and re
 >>> write_file("weights.rbm", "example", {"rate": 0.1}, {"W": np.ones((2, 3), dtype=np.float32)})
 >>> read_file("weights.rbm")[1]
 {'rate': 0.1}
+>>> read_file("weights.rbm", kind="rbm")
+Traceback (most recent call last):
+...
+rbmfast.files.FileFormatError: 'weights.rbm' holds 'example', not 'rbm'
 >>> stored = np.load("weights.rbm")
 >>> stored["W"].shape, str(stored["json"])[:38]
 ((2, 3), '{"format_version": 2, "kind": "example')
@@ -64,11 +68,6 @@ def write_file(
         For NaN or infinity in `meta`.
     OSError
         The file cannot be written; the error names it.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> write_file("biases.rbm", "example", {"epoch": 3}, {"b": np.zeros(4)})
     """
     origin = {"format_version": FORMAT_VERSION, "kind": kind, "rbmfast": VERSION}
     about = {**origin, "arrays": [*arrays], "meta": dict(meta)}
@@ -110,17 +109,6 @@ def read_file(path: FilePath, kind: str | None = None) -> tuple[str, dict[str, A
     ------
     FileFormatError
         If the file is not an rbmfast file, is damaged, is of a newer format or of another kind.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> write_file("biases.rbm", "example", {"epoch": 3}, {"b": np.zeros(4)})
-    >>> read_file("biases.rbm", kind="example")
-    ('example', {'epoch': 3}, {'b': array([0., 0., 0., 0.])})
-    >>> read_file("biases.rbm", kind="model")
-    Traceback (most recent call last):
-    ...
-    rbmfast.files.FileFormatError: 'biases.rbm' holds 'example', not 'model'
     """
     name = file_name(path)
     with naming(name), open(name, "rb") as file:
