@@ -8,6 +8,34 @@
 >>> X = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
 >>> BernoulliRBM(n_components=2, random_state=0).fit(X)
 BernoulliRBM(n_components=2, random_state=0)
+
+Parameters that the other three share:
+
+- ``visible`` : {"auto", "bernoulli", "gaussian"}, default "auto". Type of the visible units, which show the
+  features: Bernoulli units for values in [0, 1]; Gaussian units for any others, which are standardised first,
+  feature by feature. "auto" decides by the data of the first fit.
+- ``learning_rate`` : float, default 0.05.
+- ``momentum`` : float, default 0.9. From 0 up to, and without, 1.
+- ``batch_size`` : int, default 20. Rows per update, at most 32 768; few, so that tables of hundreds of rows
+  make many updates.
+- ``n_iter`` : int, default 20 (`ClassRBM`: 50). Passes over the data; of a DBN, for each layer.
+- ``class_weight`` : dict, "balanced" or None, default None. Of a classifier. Weights of the classes, times
+  those of the rows; "balanced" lets the rows of each class weigh the same together.
+- ``random_state`` : int, RandomState or None, default None. Fixes every random number.
+- ``verbose`` : int, default 0. Above 0: show how far it is.
+
+Attributes that they share:
+
+- ``classes_`` : array (n_classes,). Of a classifier. The classes in increasing order.
+- ``visible_`` : str. Type of the visible units.
+- ``mean_``, ``scale_`` : float32 array (n_features,) or None. Gaussian units see ``(X - mean_) / scale_``,
+  which is what the model inside takes.
+- ``n_features_in_`` : int. Features seen by `fit`.
+- ``feature_names_in_`` : array (n_features_in_,). Their names, if all are strings.
+
+Where they were fitted on values in [0, 1] and are asked about others, these are taken as they are; with a
+warning if many lie far outside, which were surely not scaled. For Bernoulli units, and without
+backpropagation, `random_state`, data and settings fix every bit on every machine.
 """
 
 try:

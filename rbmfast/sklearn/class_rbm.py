@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from numbers import Integral, Real
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.utils._param_validation import Interval
 
 import rbmfast as rf
 from rbmfast.data import Rows
-from rbmfast.sklearn.base import (
-    CLASS_WEIGHT,
-    I64,
-    LEARNING_PARAMETERS,
-    Array,
-    Classifier,
-    draw_seed,
-    of_mean_1,
-)
-from rbmfast.sklearn.visible import unbounded
+from rbmfast.sklearn.base import AT_LEAST_0, AT_LEAST_1, BELOW_1, Array, Constraints, draw_seed
+from rbmfast.sklearn.classifier import I64, UNLABELLED, Classifier
+from rbmfast.sklearn.models import unbounded
 from rbmfast.units.base import F64
 
-UNLABELLED = -1
 
-
+@dataclass(eq=False, repr=False)
 class ClassRBM(Classifier):
     """A classifier that is a restricted Boltzmann machine of features and class.
 
@@ -48,52 +37,26 @@ class ClassRBM(Classifier):
     dropout : float, default 0.0
         Chance of a hidden unit to be dropped where log p(y | x) is learned, from 0 up to, and without, 1. It
         keeps many hidden units from overfitting; 0.5 is usual.
-    visible : {"auto", "bernoulli", "gaussian"}, default "auto"
-        Type of the units that show the features: Bernoulli units for values in [0, 1]; Gaussian units for any
-        others, which are standardised first, feature by feature. "auto" decides by the data of the first fit.
-    learning_rate : float, default 0.05
-        With Gaussian units and large weights of the last two terms, ten times less.
-    momentum : float, default 0.9
-        From 0 up to, and without, 1.
-    batch_size : int, default 20
-        Rows per update, at most 32 768; few, so that tables of hundreds of rows make many updates.
     n_iter : int, default 50
         Passes over the data.
-    class_weight : dict, "balanced" or None, default None
-        Weights of the classes, times those of the rows; "balanced" lets the rows of each class weigh the same
-        together.
-    random_state : int, RandomState or None, default None
-        Fixes every random number.
-    verbose : int, default 0
-        Above 0: show how far it is.
+    learning_rate : float, default 0.05
+        With Gaussian units and large weights of the last two terms, ten times less.
+    visible, momentum, batch_size, class_weight, random_state, verbose
+        See `rbmfast.sklearn`.
 
     Attributes
     ----------
-    classes_ : array (n_classes,)
-        The classes in increasing order.
     rbm_ : rbmfast.ClassRBM
         The model. It numbers the classes from 0, in the order of `classes_`.
-    visible_ : str
-        Type of the units that show the features.
-    mean_, scale_ : float32 array (n_features,) or None
-        Gaussian units see ``(X - mean_) / scale_``, which is what `rbm_` takes.
     history_ : rbmfast.History
         What was recorded in the last call of `fit` or `partial_fit`.
-    n_features_in_ : int
-        Features seen by `fit`.
-    feature_names_in_ : array (n_features_in_,)
-        Their names, if all are strings.
+    classes_, visible_, mean_, scale_, n_features_in_, feature_names_in_
+        See `rbmfast.sklearn`.
 
     See Also
     --------
     rbmfast.ClassRBM : The model behind it.
     rbmfast.Hybrid : What it learns.
-
-    Notes
-    -----
-    Where the model was fitted on values in [0, 1] and is asked about others, these are taken as they are;
-    with a warning if many lie far outside, which were surely not scaled. For Bernoulli units `random_state`,
-    data and settings fix every bit on every machine.
 
     References
     ----------
@@ -114,145 +77,31 @@ class ClassRBM(Classifier):
     ClassRBM(64, 100, 10)
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "generative": [Interval(Real, 0, None, closed="left")],
-        "unlabelled": [Interval(Real, 0, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": CLASS_WEIGHT,
-        **LEARNING_PARAMETERS,
+    n_components: int = 100
+    _: KW_ONLY
+    generative: float = 0.01
+    unlabelled: float = 0.0
+    dropout: float = 0.0
+    n_iter: int = 50
+
+    _parameter_constraints: ClassVar[Constraints] = {
+        **Classifier._parameter_constraints,
+        "n_components": [AT_LEAST_1],
+        "generative": [AT_LEAST_0],
+        "unlabelled": [AT_LEAST_0],
+        "dropout": [BELOW_1],
     }
 
-    rbm_: rf.ClassRBM
-    history_: rf.History
-    _state: rf.TrainingState
-
-    def __init__(
-        self,
-        n_components: int = 100,
-        *,
-        generative: float = 0.01,
-        unlabelled: float = 0.0,
-        dropout: float = 0.0,
-        visible: str = "auto",
-        learning_rate: float = 0.05,
-        momentum: float = 0.9,
-        batch_size: int = 20,
-        n_iter: int = 50,
-        class_weight: Mapping[Any, float] | str | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.n_components = n_components
-        self.generative = generative
-        self.unlabelled = unlabelled
-        self.dropout = dropout
-        self.visible = visible
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.class_weight = class_weight
-        self.random_state = random_state
-        self.verbose = verbose
-
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> ClassRBM:
-        """Learn from data, afresh.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n_features)
-            Data; never copied dense if sparse.
-        y : array-like (n_samples,)
-            Classes: numbers or strings. With `unlabelled` above 0, -1 for rows without one.
-        sample_weight : array-like (n_samples,), optional
-            Each row's share of what is learned; only ratios count. A weight of 0 leaves a row out. Slower.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            Bad data or parameters.
-        FloatingPointError
-            Learning diverged.
-
-        Notes
-        -----
-        If anything fails, or is interrupted, the estimator stays as it was before.
-        """
-        self._validate_params()
-        with self._learning(anew=True) as rng:
-            X, y, weights = self._counting(*self._checked(X, y, reset=True), sample_weight)
-            self._learn_names(y[self._has_class(y)])
-            rows, labels = self._see(X, weights), self._labels(y)
-            self._begin(rows, rng)
-            self._train(rows, labels, self.n_iter, of_mean_1(self._class_weighted(labels, weights)))
-        return self
-
-    def partial_fit(
-        self, X: Any, y: Any, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
-    ) -> ClassRBM:
-        """Learn once from some more rows, in batches of `batch_size`.
-
-        Parameters
-        ----------
-        X, y
-            As for `fit`. At least one row needs a class.
-        classes : array-like (n_classes,), optional
-            All classes there will be, without -1 for rows that have none; needed by the first call, unless
-            `fit` came before.
-        sample_weight : array-like (n_samples,), optional
-            As for `fit`, but taken as they are: weights of mean 1 leave the learning rate its meaning.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            Bad data or parameters, or a new class.
-        FloatingPointError
-            Learning diverged.
-
-        Notes
-        -----
-        Velocities go on from call to call. The means from which biases start are those of the first call's
-        rows.
-        """
-        self._validate_params()
-        self._check_part()
-        first = not hasattr(self, "classes_")
-        with self._learning(anew=False) as rng:
-            X, y, weights = self._counting(*self._checked(X, y, reset=first), sample_weight)
-            self._check_names(classes, first)
-            rows = self._see(X, weights) if first else self._see_more(X)
-            if first:
-                self._begin(rows, rng)
-            labels = self._labels(y)
-            self._train(rows, labels, 1, self._class_weighted(labels, weights))
-        return self
-
-    def _begin(self, rows: Rows, rng: np.random.RandomState) -> None:
-        """A model that knows nothing yet."""
-        n_classes = len(self.classes_)
+    def _begin(self, rows: Rows, labels: I64, weights: F64 | None, rng: np.random.RandomState) -> None:
         self.rbm_ = rf.ClassRBM(
-            rows.n_features, self.n_components, n_classes, visible=self.visible_, seed=draw_seed(rng)
+            rows.n_features, self.n_components, len(self.classes_), visible=self.visible_, seed=draw_seed(rng)
         )
         self._state = rf.TrainingState()
         self._state.seed = draw_seed(rng)
 
-    def _labels(self, y: Array) -> I64:
-        """Numbers of classes; -1 for none."""
-        labels: I64 = np.full(len(y), UNLABELLED, np.int64)
-        has_class = self._has_class(y)
-        labels[has_class] = self._numbers(y[has_class])
-        return labels
-
-    def _train(self, rows: Rows, labels: I64, n_iter: int, weights: F64 | None) -> None:
+    def _train(
+        self, rows: Rows, labels: I64, weights: F64 | None, n_iter: int, rng: np.random.RandomState
+    ) -> None:
         rbm, state = copy.deepcopy(self.rbm_), copy.deepcopy(self._state)
         self.history_ = rf.train(
             rbm,

@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from numbers import Integral, Real
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 import rbmfast as rf
 from rbmfast.data import Rows
 from rbmfast.sklearn.base import (
-    CLASS_WEIGHT,
-    I64,
-    LEARNING_PARAMETERS,
+    ABOVE_0,
+    AT_LEAST_0,
+    AT_LEAST_1,
+    BELOW_1,
+    COUNT,
     Array,
-    Classifier,
+    Constraints,
     Learner,
+    Transformer,
     draw_seed,
+    float_dtype,
     of_mean_1,
-    threads,
+    validate_data,
 )
-from rbmfast.sklearn.compat import validate_data
-from rbmfast.sklearn.visible import unbounded
+from rbmfast.sklearn.classifier import I64, Classifier
+from rbmfast.sklearn.models import unbounded
 from rbmfast.units.base import F64
 
 GAUSSIAN_SHARE = 0.1  # of the learning rate, for an RBM with Gaussian visible units
@@ -37,17 +39,16 @@ RATES = {"backprop": 0.001, "up_down": 0.01}  # of fine-tuning: of Adam, and of 
 PASSES, UPDATES = 50, 2000  # of fine-tuning, at least
 
 
+@dataclass(eq=False, repr=False)
 class Pretrained(Learner):
     """An estimator with a deep belief network."""
 
-    hidden_layer_sizes: Any
-    learning_rate: float
-    momentum: float
-    batch_size: int
-    n_iter: int
-    verbose: int
-    dbn_: rf.DBN
-    pretraining_history_: list[rf.History]
+    hidden_layer_sizes: Any = (200, 200)
+
+    _parameter_constraints: ClassVar[Constraints] = {
+        **Learner._parameter_constraints,
+        "hidden_layer_sizes": ["array-like", AT_LEAST_1],
+    }
 
     def _pretrain(
         self,
@@ -85,6 +86,7 @@ class Pretrained(Learner):
         return rf.DBN.from_rbms([unbounded(lowest), *others])
 
 
+@dataclass(eq=False, repr=False)
 class DBNClassifier(Classifier, Pretrained):
     """A classifier that begins as a deep belief network.
 
@@ -95,9 +97,6 @@ class DBNClassifier(Classifier, Pretrained):
     ----------
     hidden_layer_sizes : int or list of int, default (200, 200)
         Units of the hidden layers, from the lowest up.
-    visible : {"auto", "bernoulli", "gaussian"}, default "auto"
-        Type of the visible units: Bernoulli units for values in [0, 1]; Gaussian units for any others, which
-        are standardised first, feature by feature. "auto" decides by the data of the first fit.
     fine_tuning : {"backprop", "up_down"} or None, default "backprop"
         How the layers learn together. "backprop": a softmax layer is put on top, and all become a
         feed-forward network. "up_down": labels stand beside the top RBM, and the up-down algorithm keeps a
@@ -107,8 +106,6 @@ class DBNClassifier(Classifier, Pretrained):
         Of pre-training; a tenth of it for an RBM with Gaussian visible units.
     momentum : float, default 0.9
         Of pre-training and of "up_down", from 0 up to, and without, 1.
-    batch_size : int, default 20
-        Rows per update, at most 32 768; few, so that tables of hundreds of rows make many updates.
     n_iter : int, default 20
         Passes of pre-training over the data, for each layer.
     fine_tuning_learning_rate : float, optional
@@ -123,33 +120,22 @@ class DBNClassifier(Classifier, Pretrained):
     dropout : float, default 0.0
         Chance of each input of a layer to be dropped in an update of "backprop".
     class_weight : dict, "balanced" or None, default None
-        Weights of the classes, times those of the rows; "balanced" lets the rows of each class weigh the same
-        together. Before "backprop", pre-training knows no classes, and does without.
-    random_state : int, RandomState or None, default None
-        Fixes every random number.
-    verbose : int, default 0
-        Above 0: show how far each layer is.
+        Before "backprop", pre-training knows no classes, and does without.
+    visible, batch_size, random_state, verbose
+        See `rbmfast.sklearn`.
 
     Attributes
     ----------
-    classes_ : array (n_classes,)
-        The classes in increasing order.
     dbn_ : rbmfast.DBN
         The deep belief network: pre-trained for "backprop", which learns on in `network_`; else all there is.
     network_ : rbmfast.Network
         The feed-forward network of "backprop".
-    visible_ : str
-        Type of the visible units.
-    mean_, scale_ : float32 array (n_features,) or None
-        Gaussian units see ``(X - mean_) / scale_``, which is what `dbn_` and `network_` take.
     pretraining_history_ : list of rbmfast.History
         What was recorded, of each layer.
     history_ : rbmfast.History or None
         What was recorded in the last fine-tuning.
-    n_features_in_ : int
-        Features seen by `fit`.
-    feature_names_in_ : array (n_features_in_,)
-        Their names, if all are strings.
+    classes_, visible_, mean_, scale_, n_features_in_, feature_names_in_
+        See `rbmfast.sklearn`.
 
     See Also
     --------
@@ -157,12 +143,7 @@ class DBNClassifier(Classifier, Pretrained):
 
     Notes
     -----
-    Where the model was fitted on values in [0, 1] and is asked about others, these are taken as they are;
-    with a warning if many lie far outside, which were surely not scaled.
-
-    For Bernoulli units without backpropagation `random_state`, data and settings fix every bit of the model
-    on every machine. Backpropagation goes through floating-point matrix products, whose rounding may differ
-    elsewhere.
+    Backpropagation goes through floating-point matrix products, whose rounding may differ on another machine.
 
     References
     ----------
@@ -184,109 +165,36 @@ class DBNClassifier(Classifier, Pretrained):
     (DBN([64, 100, 100]), (3, 10))
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+    _: KW_ONLY
+    fine_tuning: str | None = "backprop"
+    fine_tuning_learning_rate: float | None = None
+    fine_tuning_n_iter: int | str = "auto"
+    alpha: float = 0.0
+    dropout: float = 0.0
+
+    _parameter_constraints: ClassVar[Constraints] = {
+        **Classifier._parameter_constraints,
+        **Pretrained._parameter_constraints,
         "fine_tuning": [StrOptions({"backprop", "up_down"}), None],
-        "fine_tuning_learning_rate": [Interval(Real, 0, None, closed="neither"), None],
-        "fine_tuning_n_iter": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "class_weight": CLASS_WEIGHT,
-        **LEARNING_PARAMETERS,
+        "fine_tuning_learning_rate": [ABOVE_0, None],
+        "fine_tuning_n_iter": [COUNT, StrOptions({"auto"})],
+        "alpha": [AT_LEAST_0],
+        "dropout": [BELOW_1],
     }
-
-    network_: rf.Network
-    history_: rf.History | None
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (200, 200),
-        *,
-        visible: str = "auto",
-        fine_tuning: str | None = "backprop",
-        learning_rate: float = 0.05,
-        momentum: float = 0.9,
-        batch_size: int = 20,
-        n_iter: int = 20,
-        fine_tuning_learning_rate: float | None = None,
-        fine_tuning_n_iter: int | str = "auto",
-        alpha: float = 0.0,
-        dropout: float = 0.0,
-        class_weight: Mapping[Any, float] | str | None = None,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.visible = visible
-        self.fine_tuning = fine_tuning
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.fine_tuning_learning_rate = fine_tuning_learning_rate
-        self.fine_tuning_n_iter = fine_tuning_n_iter
-        self.alpha = alpha
-        self.dropout = dropout
-        self.class_weight = class_weight
-        self.random_state = random_state
-        self.verbose = verbose
-
-    # --- Learning ----------------------------------------------------------------------------------------
-
-    def fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> DBNClassifier:
-        """Learn from data, afresh.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n_features)
-            Data; never copied dense if sparse.
-        y : array-like (n_samples,)
-            Classes: numbers or strings.
-        sample_weight : array-like (n_samples,), optional
-            Each row's share of all that is learned; only ratios count. A weight of 0 leaves a row out.
-            Slower.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            Bad data or parameters.
-        FloatingPointError
-            Learning diverged.
-
-        Notes
-        -----
-        If anything fails, or is interrupted, the estimator stays as it was before.
-        """
-        self._validate_params()
-        with self._learning(anew=True) as rng:
-            X, y, weights = self._counting(*self._checked(X, y, reset=True), sample_weight)
-            self._learn_names(y)
-            rows, labels = self._see(X, weights), self._numbers(y)
-            self._begin(rows, labels, weights, rng)
-            weights = of_mean_1(self._class_weighted(labels, weights))
-            self._fine_tune(rows, labels, weights, self._n_passes(rows), rng)
-        return self
 
     @available_if(lambda self: self.fine_tuning is not None)  # type: ignore[untyped-decorator]
     def partial_fit(
         self, X: Any, y: Any, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> DBNClassifier:
-        """Go on with fine-tuning: one pass over some more rows.
+        """Go on with fine-tuning: one pass over some more rows. There is no such method without fine-tuning.
 
         Parameters
         ----------
         X, y
             As for `fit`. If nothing has been fitted yet, the layers are pre-trained on these rows first,
             `n_iter` passes each: let them be many.
-        classes : array-like (n_classes,), optional
-            All classes there will be; needed by the first call, unless `fit` came before.
-        sample_weight : array-like (n_samples,), optional
-            As for `fit`, but fine-tuning takes them as they are: weights of mean 1 leave the learning rate
-            its meaning.
+        classes, sample_weight
+            As for `ClassRBM.partial_fit`; the weights are taken as they are by fine-tuning alone.
 
         Returns
         -------
@@ -301,32 +209,17 @@ class DBNClassifier(Classifier, Pretrained):
 
         Notes
         -----
-        Running means of gradients begin anew in each call. There is no such method with ``fine_tuning=None``.
+        Running means of gradients begin anew in each call.
         """
-        self._validate_params()
-        self._check_part()
-        first = not hasattr(self, "classes_")
-        with self._learning(anew=False) as rng:
-            X, y, weights = self._counting(*self._checked(X, y, reset=first), sample_weight)
-            self._check_names(classes, first)
-            labels = self._numbers(y)
-            rows = self._see(X, weights) if first else self._see_more(X)
-            if first:
-                self._begin(rows, labels, weights, rng)
-            elif (self.fine_tuning == "backprop") != hasattr(self, "network_"):
-                raise ValueError(f"partial_fit cannot go on with fine_tuning={self.fine_tuning!r}: call fit")
-            self._fine_tune(rows, labels, self._class_weighted(labels, weights), 1, rng)
-        return self
+        return super().partial_fit(X, y, classes, sample_weight)
 
     def _n_passes(self, rows: Rows) -> int:
-        """Passes of fine-tuning over these rows."""
         if self.fine_tuning_n_iter != "auto":
             return int(self.fine_tuning_n_iter)
         updates_per_pass = -(-rows.n_rows // self.batch_size)
         return max(PASSES, -(-UPDATES // updates_per_pass))
 
     def _begin(self, rows: Rows, labels: I64, weights: F64 | None, rng: np.random.RandomState) -> None:
-        """Pre-training, and the network that it leads to."""
         if self.fine_tuning == "up_down" and len(_check_sizes(self.hidden_layer_sizes)) < 2:
             raise ValueError(
                 f"fine_tuning='up_down' needs two hidden layers or more, got {self.hidden_layer_sizes!r}"
@@ -339,12 +232,14 @@ class DBNClassifier(Classifier, Pretrained):
         else:
             self._pretrain(rows, rng, self._class_weighted(labels, weights), labels, n_classes)
 
-    def _fine_tune(
+    def _train(
         self, rows: Rows, labels: I64, weights: F64 | None, n_iter: int, rng: np.random.RandomState
     ) -> None:
         if self.fine_tuning is None:
-            self.history_ = None
+            self.history_: rf.History | None = None
             return
+        if (self.fine_tuning == "backprop") != hasattr(self, "network_"):
+            raise ValueError(f"partial_fit cannot go on with fine_tuning={self.fine_tuning!r}: call fit")
         common: dict[str, Any] = {
             "sample_weight": weights,
             "epochs": n_iter,
@@ -365,8 +260,6 @@ class DBNClassifier(Classifier, Pretrained):
             self.history_ = rf.up_down(dbn, rows, labels, optimizer=optimizer, penalties=penalties, **common)
             self.dbn_ = dbn
 
-    # --- Answers -----------------------------------------------------------------------------------------
-
     def _class_scores(self, rows: Rows) -> Array:
         if not hasattr(self, "network_"):
             return self._recognition(rows).predict_log_proba(rows)
@@ -377,54 +270,32 @@ class DBNClassifier(Classifier, Pretrained):
         return scores
 
 
-class DBNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Pretrained):  # type: ignore[misc]
+@dataclass(eq=False, repr=False)
+class DBNTransformer(Transformer, Pretrained):
     """Features from a deep belief network that has learned what the data look like.
 
     Parameters
     ----------
     hidden_layer_sizes : int or list of int, default (200, 200)
         Units of the hidden layers, from the lowest up; those of the last one are the features.
-    visible : {"auto", "bernoulli", "gaussian"}, default "auto"
-        Type of the visible units: Bernoulli units for values in [0, 1]; Gaussian units for any others, which
-        are standardised first, feature by feature. "auto" decides by the data of `fit`.
     learning_rate : float, default 0.05
         A tenth of it for an RBM with Gaussian visible units.
-    momentum : float, default 0.9
-        From 0 up to, and without, 1.
-    batch_size : int, default 20
-        Rows per update, at most 32 768; few, so that tables of hundreds of rows make many updates.
-    n_iter : int, default 20
-        Passes over the data, for each layer.
-    random_state : int, RandomState or None, default None
-        Fixes every random number.
-    verbose : int, default 0
-        Above 0: show how far each layer is.
+    visible, momentum, batch_size, n_iter, random_state, verbose
+        See `rbmfast.sklearn`.
 
     Attributes
     ----------
     dbn_ : rbmfast.DBN
         The network.
-    visible_ : str
-        Type of the visible units.
-    mean_, scale_ : float32 array (n_features,) or None
-        Gaussian units see ``(X - mean_) / scale_``, which is what `dbn_` takes.
     pretraining_history_ : list of rbmfast.History
         What was recorded, of each layer.
-    n_features_in_ : int
-        Features seen by `fit`.
-    feature_names_in_ : array (n_features_in_,)
-        Their names, if all are strings.
+    visible_, mean_, scale_, n_features_in_, feature_names_in_
+        See `rbmfast.sklearn`.
 
     See Also
     --------
     rbmfast.pretrain : How it learns, with more to choose.
     rbmfast.log_likelihood_bound : How well the network models data.
-
-    Notes
-    -----
-    Where the model was fitted on values in [0, 1] and is asked about others, these are taken as they are;
-    with a warning if many lie far outside, which were surely not scaled. For Bernoulli units `random_state`,
-    data and settings fix every bit on every machine.
 
     References
     ----------
@@ -440,32 +311,6 @@ class DBNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Pretrain
     >>> features.shape, dbn.inverse_transform(features).shape
     ((1797, 20), (1797, 64))
     """
-
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        **LEARNING_PARAMETERS,
-    }
-
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = (200, 200),
-        *,
-        visible: str = "auto",
-        learning_rate: float = 0.05,
-        momentum: float = 0.9,
-        batch_size: int = 20,
-        n_iter: int = 20,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.visible = visible
-        self.learning_rate = learning_rate
-        self.momentum = momentum
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.random_state = random_state
-        self.verbose = verbose
 
     def fit(self, X: Any, y: object = None) -> DBNTransformer:
         """Learn from data, afresh.
@@ -511,8 +356,9 @@ class DBNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Pretrain
             float32 if `X` is, else float64.
         """
         rows = self._rows(X)
-        with threads():
-            return _like(X, self._recognition(rows).transform(rows))
+        with self._threads():
+            features = self._recognition(rows).transform(rows)
+        return features.astype(float_dtype(X), copy=False)
 
     def inverse_transform(self, X: Any) -> Array:
         """Means of the data given features: the way down.
@@ -529,16 +375,9 @@ class DBNTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Pretrain
         """
         check_is_fitted(self)
         X = check_array(X, accept_sparse="csr", dtype=(np.float64, np.float32))
-        with threads():
-            return _like(X, self._layer.restored(self.dbn_.visible_probabilities(X)))
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-    def _more_tags(self) -> dict[str, Any]:  # before scikit-learn 1.6
-        return {"preserves_dtype": [np.float64, np.float32]}
+        with self._threads():
+            data: Array = self._layer.restored(self.dbn_.visible_probabilities(X))
+        return data.astype(float_dtype(X), copy=False)
 
 
 def _check_sizes(sizes: Any) -> list[int]:
@@ -547,9 +386,3 @@ def _check_sizes(sizes: Any) -> list[int]:
         raise ValueError(f"hidden_layer_sizes must be integers of at least 1, got {sizes!r}")
     checked: list[int] = given.tolist()
     return checked
-
-
-def _like(X: Any, answer: Array) -> Array:
-    """float32 if the data is, else float64."""
-    is_float32 = getattr(X, "dtype", None) == np.float32
-    return answer.astype(np.float32 if is_float32 else np.float64, copy=False)

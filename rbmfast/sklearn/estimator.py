@@ -1,43 +1,42 @@
-"""The estimator."""
+"""Restricted Boltzmann machines of 0/1 units, as scikit-learn has them."""
 
 from __future__ import annotations
 
-import contextlib
 import copy
-from collections.abc import Callable, Iterator
+from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sp
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array, check_random_state
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 import rbmfast as rf
 from rbmfast.data import Rows
-from rbmfast.reference import MAX_BATCH
 from rbmfast.runtime import warn
-from rbmfast.sklearn.base import draw_seed, threads
-from rbmfast.sklearn.compat import validate_data
-from rbmfast.sklearn.models import UNSCALED, Models, look_unscaled, read_rows, unit
-from rbmfast.sklearn.scores import FlipScore, Report, all_blocks, choose_flips, exact_scores, flip_scores
+from rbmfast.sklearn.answers import Answers
+from rbmfast.sklearn.base import (
+    ABOVE_0,
+    AT_LEAST_0,
+    AT_LEAST_1,
+    BELOW_1,
+    COUNT,
+    UP_TO_A_BATCH,
+    Constraints,
+    draw_seed,
+    float_dtype,
+    validate_data,
+)
+from rbmfast.sklearn.models import read_rows, unit
+from rbmfast.sklearn.scores import FlipScore, Report
 from rbmfast.training import Schedule
-from rbmfast.units.base import F64
-
-Array = NDArray[Any]
 
 MONITORED_ROWS = 10_000  # looked at for the verbose line, and for early stopping
 SPARSITY_COST = 0.1
 
-_AT_LEAST_0 = Interval(Real, 0, None, closed="left")
-_AT_LEAST_1 = Interval(Integral, 1, None, closed="left")
-_UP_TO_A_BATCH = Interval(Integral, 1, MAX_BATCH, closed="both")
 
-
-class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+@dataclass(eq=False, repr=False)
+class BernoulliRBM(Answers):
     """A restricted Boltzmann machine with 0/1 units, in the place of scikit-learn's class of that name.
 
     With its defaults it runs scikit-learn's algorithm: persistent contrastive divergence, one Gibbs step per
@@ -141,88 +140,52 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     True
     """
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_components": [_AT_LEAST_1],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), Schedule],
-        "batch_size": [_UP_TO_A_BATCH],
-        "n_iter": [Interval(Integral, 0, None, closed="left")],
+    n_components: int = 256
+    _: KW_ONLY
+    learning_rate: float | Schedule = 0.1
+    batch_size: int = 10
+    n_iter: int = 10
+    verbose: int = 0
+    random_state: int | np.random.RandomState | None = None
+    method: str = "pcd"
+    k: int = 1
+    n_chains: int | None = None
+    momentum: float | Schedule = 0.0
+    l1: float = 0.0
+    l2: float = 0.0
+    sparsity_target: float | None = None
+    centered: bool = False
+    shuffle: bool | str = False
+    early_stopping: bool = False
+    validation_fraction: float = 0.1
+    n_iter_no_change: int = 5
+    warm_start: bool = False
+    callbacks: list[rf.Callback] | None = None
+    n_jobs: int | None = None
+
+    _parameter_constraints: ClassVar[Constraints] = {
+        "n_components": [AT_LEAST_1],
+        "learning_rate": [ABOVE_0, Schedule],
+        "batch_size": [UP_TO_A_BATCH],
+        "n_iter": [COUNT],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
         "method": [StrOptions({"pcd", "cd"})],
-        "k": [_AT_LEAST_1],
-        "n_chains": [_UP_TO_A_BATCH, None],
-        "momentum": [Interval(Real, 0, 1, closed="left"), Schedule],
-        "l1": [_AT_LEAST_0],
-        "l2": [_AT_LEAST_0],
+        "k": [AT_LEAST_1],
+        "n_chains": [UP_TO_A_BATCH, None],
+        "momentum": [BELOW_1, Schedule],
+        "l1": [AT_LEAST_0],
+        "l2": [AT_LEAST_0],
         "sparsity_target": [Interval(Real, 0, 1, closed="both"), None],
         "centered": ["boolean"],
         "shuffle": ["boolean", StrOptions({"blocks"})],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [_AT_LEAST_1],
+        "n_iter_no_change": [AT_LEAST_1],
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, None],
         "n_jobs": [Integral, None],
     }
-
-    components_: Array
-    intercept_hidden_: Array
-    intercept_visible_: Array
-    h_samples_: Array
-    random_state_: np.random.RandomState
-    n_features_in_: int
-    _models: Models
-    _state: rf.TrainingState
-    _is_real: bool = False  # fitted on values outside [0, 1]
-
-    def __init__(
-        self,
-        n_components: int = 256,
-        *,
-        learning_rate: float | Schedule = 0.1,
-        batch_size: int = 10,
-        n_iter: int = 10,
-        verbose: int = 0,
-        random_state: int | np.random.RandomState | None = None,
-        method: str = "pcd",
-        k: int = 1,
-        n_chains: int | None = None,
-        momentum: float | Schedule = 0.0,
-        l1: float = 0.0,
-        l2: float = 0.0,
-        sparsity_target: float | None = None,
-        centered: bool = False,
-        shuffle: bool | str = False,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 5,
-        warm_start: bool = False,
-        callbacks: list[rf.Callback] | None = None,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.n_components = n_components
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.verbose = verbose
-        self.random_state = random_state
-        self.method = method
-        self.k = k
-        self.n_chains = n_chains
-        self.momentum = momentum
-        self.l1 = l1
-        self.l2 = l2
-        self.sparsity_target = sparsity_target
-        self.centered = centered
-        self.shuffle = shuffle
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.callbacks = callbacks
-        self.n_jobs = n_jobs
-
-    # --- Learning ----------------------------------------------------------------------------------------
 
     def fit(self, X: Any, y: object = None, *, sample_weight: ArrayLike | None = None) -> BernoulliRBM:
         """Learn from data, afresh unless `warm_start`.
@@ -253,9 +216,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 f"warm_start=True cannot go on with n_components={self.n_components}: "
                 f"the last fit had {len(self.components_)}"
             )
-        with self._unchanged_by_bad_input():
+        with self._learning(anew=not goes_on) as rng:
             X = validate_data(self, X, reset=not goes_on)
-            rng = self._random_numbers(anew=not goes_on)
             rows, held_out = self._read(X, goes_on and self._is_real), None
             if self.early_stopping:
                 rows, held_out, sample_weight = self._hold_out(X, rows.kind == "real", sample_weight, rng)
@@ -266,7 +228,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 rbm,
                 rows,
                 state,
-                dtype=self.components_.dtype if goes_on else _float_dtype(X),
+                dtype=self.components_.dtype if goes_on else float_dtype(X),
                 epochs=self.n_iter,
                 validation=held_out,
                 sample_weight=sample_weight,
@@ -295,31 +257,25 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if isinstance(self.learning_rate, Schedule) and self.learning_rate.needs_length:
             raise ValueError(f"partial_fit cannot follow {self.learning_rate!r}: it does not know the end")
         goes_on = hasattr(self, "components_")
-        with self._unchanged_by_bad_input():
+        with self._learning(anew=False) as rng:
             X = validate_data(self, X, reset=not goes_on)
-            rng = self._random_numbers(anew=False)
             rows = self._read(X, goes_on and self._is_real)
             rbm, state = self._former_run(rows) if goes_on else self._new_run(rows, rng)
-            dtype = self.components_.dtype if goes_on else _float_dtype(X)
+            dtype = self.components_.dtype if goes_on else float_dtype(X)
             return self._learn(rbm, rows, state, dtype, epochs=1, sample_weight=sample_weight)
 
-    @contextlib.contextmanager
-    def _unchanged_by_bad_input(self) -> Iterator[None]:
-        """Put the attributes back if an error comes before anything is learned."""
-        before = dict(self.__dict__)
-        try:
-            yield
-        except BaseException:
-            if self.__dict__.get("_state") is before.get("_state"):
-                self.__dict__.clear()
-                self.__dict__.update(before)
-            raise
+    def _keeps_what_was_learned_since(self, before: dict[str, Any]) -> bool:
+        return self.__dict__.get("_state") is not before.get("_state")
 
-    def _random_numbers(self, anew: bool) -> np.random.RandomState:
-        """Where seeds come from: one source for a fit and the sampling after it."""
-        if anew or not hasattr(self, "random_state_"):
-            self.random_state_ = check_random_state(self.random_state)
-        return self.random_state_
+    def _read(self, X: Any, real: bool) -> Rows:
+        """Data to learn from; if it is not known yet to lie outside [0, 1], with a warning."""
+        rows = read_rows(X, self, real)
+        if rows.kind == "real" and not real:
+            warn(
+                "X has values outside [0, 1], which binary units cannot have: they are used as they are, "
+                "on a slow path. Scale X to [0, 1], or binarize it"
+            )
+        return rows
 
     def _new_run(self, rows: Rows, rng: np.random.RandomState) -> tuple[rf.RBM, rf.TrainingState]:
         """A model with small random weights, and chains that start from zeros."""
@@ -349,19 +305,18 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     ) -> BernoulliRBM:
         chains: Any = state.chains  # no state of method="cd", but what it keeps
         try:
-            with self._threads():
-                history = rf.train(
-                    rbm,
-                    rows,
-                    method=rf.CD(self.k) if self.method == "cd" else rf.PCD(self.k, self._chains_wanted),
-                    optimizer=rf.SGD(self.learning_rate, self.momentum),
-                    penalties=self._penalties(),
-                    centered=bool(self.centered),
-                    batch_size=self.batch_size,
-                    shuffle=self.shuffle,
-                    state=state,
-                    **settings,
-                )
+            history = rf.train(
+                rbm,
+                rows,
+                method=rf.CD(self.k) if self.method == "cd" else rf.PCD(self.k, self._chains_wanted),
+                optimizer=rf.SGD(self.learning_rate, self.momentum),
+                penalties=self._penalties(),
+                centered=bool(self.centered),
+                batch_size=self.batch_size,
+                shuffle=self.shuffle,
+                state=state,
+                **settings,
+            )
         finally:
             if state.has_begun:  # else a ValueError: nothing has changed
                 self._is_real = rows.kind == "real"
@@ -370,17 +325,6 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.history_ = history
         self.n_iter_ = len(history) - 1
         return self
-
-    def _adopt(self, rbm: rf.RBM, state: rf.TrainingState, dtype: np.dtype[Any]) -> None:
-        """Show what a run has learned."""
-        self.components_ = np.array(rbm.W.T, dtype)
-        self.intercept_visible_ = rbm.a.astype(dtype)
-        self.intercept_hidden_ = rbm.b.astype(dtype)
-        self._n_features_out = rbm.n_hidden
-        self._visible_means = None if self._is_real else rbm.visible_means
-        self._state = state
-        self._models = Models()
-        self._models.remember(rbm, self._arrays, self._is_real)
 
     def _penalties(self) -> list[Any]:
         penalties: list[Any] = [rf.L1(self.l1)] if self.l1 else []
@@ -420,262 +364,3 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         held, kept = np.sort(order[:n_held]), np.sort(order[n_held:])
         weights = None if sample_weight is None else sample_weight[kept]
         return read_rows(X[kept], self, real), read_rows(X[held], self, real), weights
-
-    # --- What the model says about data ------------------------------------------------------------------
-
-    def transform(self, X: Any) -> Array:
-        """Probabilities that the hidden units are on, given visible states.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n_features)
-
-        Returns
-        -------
-        array (n_samples, n_components)
-            float32 if both `X` and the model are, else float64.
-        """
-        return self._mean_hiddens(self._checked(X))
-
-    def inverse_transform(self, X: Any) -> Array:
-        """Probabilities that the visible units are on, given hidden states or probabilities.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n_components)
-
-        Returns
-        -------
-        array (n_samples, n_features)
-        """
-        check_is_fitted(self)
-        X = check_array(X, accept_sparse="csr", dtype=(np.float64, np.float32))
-        with self._threads():
-            return self._cast(self._model(real=False).visible_probabilities(X), X)
-
-    def score_samples(self, X: Any) -> F64:
-        """Log pseudo-likelihoods of rows, each estimated by flipping one unit chosen at random.
-
-        The same units as scikit-learn flips under the same `random_state`. `pseudo_likelihood` flips all.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n_features)
-
-        Returns
-        -------
-        float64 array (n_samples,)
-            Nats.
-        """
-        X = self._checked(X)
-        flips = choose_flips(check_random_state(self.random_state), *X.shape)
-        scores: F64 = self._ask(X, lambda rbm, rows: flip_scores(rbm, all_blocks(rbm, rows), flips))
-        return scores
-
-    def pseudo_likelihood(self, X: Any) -> F64:
-        """Log pseudo-likelihoods of rows, exact over all units.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n_features)
-
-        Returns
-        -------
-        float64 array (n_samples,)
-            Nats: sums over units of log p(unit | all others).
-        """
-        scores: F64 = self._ask(self._checked(X), exact_scores)
-        return scores
-
-    def score(self, X: Any, y: object = None) -> float:
-        """Mean log-likelihood, the mean of -F(v) - log Z: higher is better.
-
-        log Z is exact where a layer has at most 15 units. Else annealed importance sampling estimates it
-        (100 chains, 1000 temperatures, always the same random numbers), once for a fitted model; it warns
-        where that is not enough. `rbmfast.log_partition` can do more, and gives the uncertainty.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n_features)
-            Values that are neither 0 nor 1 enter by the same formula, though they are no states of the model.
-        y : ignored
-
-        Returns
-        -------
-        float
-            Nats per row.
-        """
-        energies = self.free_energy(X)
-        with self._threads():
-            log_z = self._fitted_models().log_z(self._arrays, self.__dict__.get("_visible_means"))
-        return -float(np.mean(energies)) - log_z
-
-    def free_energy(self, X: Any) -> F64:
-        """Free energies F(v) of rows, so that p(v) is proportional to exp(-F(v)).
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n_features)
-
-        Returns
-        -------
-        float64 array (n_samples,)
-            Nats.
-        """
-        energies: F64 = self._free_energy(self._checked(X))
-        return energies
-
-    # --- Sampling ----------------------------------------------------------------------------------------
-
-    def gibbs(self, v: Any) -> NDArray[np.bool_]:
-        """One Gibbs step: hidden states given visible states, and visible states given those.
-
-        Parameters
-        ----------
-        v : {array-like, sparse matrix} (n_samples, n_features) or (n_features,)
-            Visible states to start from.
-
-        Returns
-        -------
-        bool array like `v`
-            New visible states; other ones in each call.
-        """
-        check_is_fitted(self)
-        seed = draw_seed(self._random_numbers(anew=False))
-        states: Array = self._ask(v, lambda rbm, rows: rbm.gibbs(rows, seed=seed))
-        return states.view(np.bool_)
-
-    def sample(self, n_samples: int = 1, *, n_steps: int = 1000) -> NDArray[np.bool_]:
-        """Samples of the model itself: the last states of independent chains.
-
-        Parameters
-        ----------
-        n_samples : int, default 1
-            How many.
-        n_steps : int, default 1000
-            Gibbs steps of each chain.
-
-        Returns
-        -------
-        bool array (n_samples, n_features)
-        """
-        check_is_fitted(self)
-        seed = draw_seed(self._random_numbers(anew=False))
-        with self._threads():
-            return self._model(real=False).sample(n_samples, n_steps, seed).view(np.bool_)
-
-    def impute(self, X: Any, *, n_steps: int = 100, average: bool = False) -> Array:
-        """Fill in missing entries (NaN) by Gibbs sampling with the known ones held fixed.
-
-        Parameters
-        ----------
-        X : array-like (n_samples, n_features)
-            Values in [0, 1], NaN where one is missing.
-        n_steps : int, default 100
-            Gibbs steps.
-        average : bool, default False
-            Fill in probabilities averaged over the later steps, instead of the last states.
-
-        Returns
-        -------
-        array (n_samples, n_features)
-            A completed copy.
-        """
-        X = self._checked(X, accept_sparse=False)
-        seed = draw_seed(self._random_numbers(anew=False))
-        with self._threads():
-            return self._cast(self._model(real=False).impute(X, None, n_steps, seed, average=average), X)
-
-    # --- The private methods that code out there calls -----------------------------------------------------
-
-    def _mean_hiddens(self, v: Any) -> Array:
-        """P(h = 1 | v), for rows or a single one."""
-        return self._cast(self._ask(v, rf.RBM.hidden_probabilities), v)
-
-    def _sample_hiddens(self, v: Any, rng: np.random.RandomState) -> NDArray[np.bool_]:
-        """Draw from P(h | v), for rows or a single one."""
-        seed = draw_seed(rng)
-        states: Array = self._ask(v, lambda rbm, rows: rbm.sample_hidden(rows, seed))
-        return states.view(np.bool_)
-
-    def _sample_visibles(self, h: Any, rng: np.random.RandomState) -> NDArray[np.bool_]:
-        """Draw from P(v | h), for rows or a single one."""
-        seed = draw_seed(rng)
-        single, H = _as_rows_of(h)
-        with self._threads():
-            states = self._model(real=False).sample_visible(H, seed)
-        return (states[0] if single else states).view(np.bool_)
-
-    def _free_energy(self, v: Any) -> Any:
-        """F(v), for rows or a single one."""
-        return self._ask(v, rf.RBM.free_energy)
-
-    # --- Details -----------------------------------------------------------------------------------------
-
-    def _checked(self, X: Any, accept_sparse: bool = True) -> Any:
-        check_is_fitted(self)
-        if not accept_sparse and sp.issparse(X):
-            raise TypeError("X must not be sparse here: a missing entry is no zero")
-        return validate_data(self, X, reset=False)
-
-    def _read(self, X: Any, real: bool) -> Rows:
-        """Data to learn from; if it is not known yet to lie outside [0, 1], with a warning."""
-        rows = read_rows(X, self, real)
-        if rows.kind == "real" and not real:
-            warn(
-                "X has values outside [0, 1], which binary units cannot have: they are used as they are, "
-                "on a slow path. Scale X to [0, 1], or binarize it"
-            )
-        return rows
-
-    def _ask(self, v: Any, question: Callable[[rf.RBM, Rows], Array]) -> Any:
-        """What is answered about rows; about a single row, without the leading axis."""
-        single, V = _as_rows_of(v)
-        rows = read_rows(V, self, self._is_real)
-        if rows.kind == "real" and not self._is_real and look_unscaled(rows):
-            warn(UNSCALED)
-        with self._threads():
-            answer = question(self._model(rows.kind == "real"), rows)
-        return answer[0] if single else answer
-
-    @property
-    def _arrays(self) -> tuple[Array, Array, Array]:
-        return self.components_, self.intercept_visible_, self.intercept_hidden_
-
-    def _model(self, real: bool) -> rf.RBM:
-        return self._fitted_models().get(self._arrays, real)
-
-    def _fitted_models(self) -> Models:
-        if "_models" not in self.__dict__:  # the arrays were assigned, never fitted
-            self._models = Models()
-        return self._models
-
-    def _cast(self, answer: Array, X: Any) -> Array:
-        """float32 if both the data and the model are float32, else float64."""
-        is_float32 = getattr(X, "dtype", None) == np.float32 == self.components_.dtype
-        return answer.astype(np.float32 if is_float32 else np.float64, copy=False)
-
-    def _threads(self) -> contextlib.AbstractContextManager[None]:
-        return threads(self.n_jobs)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        return tags
-
-    def _more_tags(self) -> dict[str, Any]:  # before scikit-learn 1.6
-        return {"preserves_dtype": [np.float64, np.float32]}
-
-
-def _float_dtype(X: Any) -> np.dtype[Any]:
-    """What scikit-learn would turn data of this dtype into."""
-    return np.dtype(np.float32 if X.dtype == np.float32 else np.float64)
-
-
-def _as_rows_of(states: Any) -> tuple[bool, Any]:
-    """Whether this is a single row; and rows of it."""
-    if sp.issparse(states):
-        return False, states
-    array = np.asarray(states)
-    return array.ndim == 1, array.reshape(1, -1) if array.ndim == 1 else array

@@ -1,4 +1,4 @@
-"""From an estimator's public arrays to the `rbmfast.RBM` that works for it, and from its data to rows."""
+"""From an estimator's data to rows, and from its public arrays to the `rbmfast.RBM` that works for it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,23 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.utils import assert_all_finite
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.data import Rows, as_rows
+from rbmfast.data import Rows, as_rows, computed_rows
 from rbmfast.likelihood.enumeration import can_enumerate
 from rbmfast.likelihood.tracking import EXACT_UNITS
 from rbmfast.models.conditionals import row_dot
 from rbmfast.reference import F32
-from rbmfast.sklearn.compat import check_finite
-from rbmfast.units.base import F64, rows_in_a_scan
+from rbmfast.runtime import warn
+from rbmfast.units.base import F64, moments, rows_in_a_scan
 
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]
 
 FAR_SHARE = 0.05  # of values below -1 or above 2: scaled like older data, new rows have far fewer
-UNSCALED = (
-    "X has many values far outside [0, 1], which binary units cannot have: they are used as they are. Scale "
-    "X as the data of fit were scaled; MinMaxScaler(clip=True) keeps new data in [0, 1]"
-)
-
+ROUNDING = 10 * float(np.finfo(np.float32).eps)  # of a mean: a deviation below is none
 CHAINS, TEMPERATURES = 100, 1000  # of annealing beyond: about a second for 784 x 500
 
 
@@ -59,16 +56,87 @@ def read_rows(X: Any, estimator: Any, real: bool) -> Rows:
             return as_rows(X, compact=True)
     try:
         return as_rows(X, domain="real")
-    except ValueError:
-        check_finite(X, estimator)  # an error that users of scikit-learn know
+    except ValueError:  # scikit-learn's own error if there is a NaN or an infinity: its users know it
+        values = X.data if hasattr(X, "tocsr") else np.asarray(X)
+        assert_all_finite(values, estimator_name=type(estimator).__name__, input_name="X")
         raise
 
 
-def look_unscaled(rows: Rows) -> bool:
-    """Whether so many values lie far outside [0, 1] that these rows were surely not scaled to it."""
+def warn_of_unscaled(rows: Rows) -> None:
+    """Warn if so many values lie far outside [0, 1] that these rows were surely not scaled to it."""
     blocks = rows.blocks(rows_in_a_scan(rows.n_features))
     far = sum(np.count_nonzero(np.abs(block - 0.5) > 1.5) for _, block in blocks)
-    return int(far) > FAR_SHARE * rows.n_rows * rows.n_features
+    if far > FAR_SHARE * rows.n_rows * rows.n_features:
+        warn(
+            "X has many values far outside [0, 1], which binary units cannot have: they are used as they "
+            "are. Scale X as the data of fit were scaled; MinMaxScaler(clip=True) keeps new data in [0, 1]"
+        )
+
+
+@dataclass(frozen=True)
+class VisibleLayer:
+    """A layer of units, chosen for some data.
+
+    Attributes
+    ----------
+    unit : {"bernoulli", "gaussian"}
+        Their type.
+    mean, scale : float32 array (n_features,) or None
+        Gaussian units, whose variance is 1, see (x - mean) / scale.
+    """
+
+    unit: str
+    mean: F32 | None = None
+    scale: F32 | None = None
+
+    @classmethod
+    def of(cls, X: Any, wanted: str, estimator: Any, weights: F64 | None = None) -> tuple[VisibleLayer, Rows]:
+        """The layer for the data that an estimator learns from, perhaps weighted; what it sees of them.
+
+        Raises
+        ------
+        ValueError
+            Bernoulli units are wanted, and a value lies outside [0, 1].
+        """
+        rows = read_rows(X, estimator, real=wanted == "gaussian")
+        if rows.kind != "real":
+            return cls("bernoulli"), rows
+        if wanted == "bernoulli":
+            raise ValueError(
+                "visible='bernoulli' needs values in [0, 1], and X has others: scale X, or take 'gaussian'"
+            )
+        mean, deviation = moments(rows, weights)
+        scale = np.where(
+            deviation > ROUNDING * np.abs(mean), deviation, 1.0
+        )  # 1 where all values are the same
+        layer = cls("gaussian", mean.astype(np.float32), scale.astype(np.float32))
+        return layer, layer._standardized(rows)
+
+    def rows(self, X: Any, estimator: Any) -> Rows:
+        """What the layer sees of data; real numbers for Bernoulli units if a value lies outside [0, 1]."""
+        rows = read_rows(X, estimator, real=self.unit == "gaussian")
+        return rows if self.unit == "bernoulli" else self._standardized(rows)
+
+    def cannot_have(self, rows: Rows) -> bool:
+        """Whether these are no states of its units, nor expectations."""
+        return self.unit == "bernoulli" and rows.kind == "real"
+
+    def restored(self, V: F32) -> F32:
+        """Visible states as the data they stand for."""
+        if self.mean is None or self.scale is None:
+            return V
+        data: F32 = V * self.scale + self.mean
+        return data
+
+    def _standardized(self, rows: Rows) -> Rows:
+        """Made block by block, so that no container is copied."""
+        assert self.mean is not None and self.scale is not None
+        mean, scale = self.mean, self.scale
+
+        def compute(index: slice | NDArray[np.intp]) -> F32:
+            return np.divide(rows.block(index) - mean, scale, dtype=np.float32)
+
+        return computed_rows((rows.n_rows, rows.n_features), np.dtype(np.float32), compute)
 
 
 class Models:
@@ -124,3 +192,10 @@ def _seen(arrays: Arrays) -> list[tuple[Any, ...]]:
 def unit(real: bool) -> rf.Bernoulli:
     """The visible units for such data."""
     return Unbounded() if real else rf.Bernoulli()
+
+
+def unbounded(rbm: rf.RBM) -> rf.RBM:
+    """The same model, to be asked about any real numbers in place of visible states."""
+    if isinstance(rbm, rf.ClassRBM):
+        return rf.ClassRBM.from_arrays(rbm.W, rbm.a, rbm.b, n_classes=rbm.n_classes, visible=Unbounded())
+    return rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b, visible=Unbounded())

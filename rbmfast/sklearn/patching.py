@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from types import TracebackType
 
 import sklearn.neural_network
 import sklearn.neural_network._rbm as home
@@ -16,7 +16,7 @@ _lock = threading.Lock()
 _active = 0
 
 
-class Patch:
+class Patch(contextlib.AbstractContextManager["Patch"]):
     """A replacement that lasts until `undo`, or to the end of a ``with`` block. Made by `patch`."""
 
     def __init__(self) -> None:
@@ -29,15 +29,7 @@ class Patch:
             self._is_active = False
             _count(-1)
 
-    def __enter__(self) -> Patch:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.undo()
 
 

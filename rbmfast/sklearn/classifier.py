@@ -1,0 +1,272 @@
+"""What the classifiers share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_softmax
+from sklearn.base import ClassifierMixin
+from sklearn.utils import assert_all_finite, column_or_1d
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+
+from rbmfast.data import Rows
+from rbmfast.sklearn.base import Array, Constraints, Learner, of_mean_1, validate_data
+from rbmfast.training.plan import check_weights
+from rbmfast.units.base import F64
+
+I64 = NDArray[np.int64]
+Self = TypeVar("Self", bound="Classifier")
+
+UNLABELLED = -1
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
+    """A learner of classes."""
+
+    class_weight: Mapping[Any, float] | str | None = None
+
+    _parameter_constraints: ClassVar[Constraints] = {
+        **Learner._parameter_constraints,
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+    }
+
+    # --- Learning ----------------------------------------------------------------------------------------
+
+    def fit(self: Self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
+        """Learn from data, afresh.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} (n_samples, n_features)
+            Data; never copied dense if sparse.
+        y : array-like (n_samples,)
+            Classes: numbers or strings; for a `ClassRBM` with `unlabelled` above 0, -1 where there is none.
+        sample_weight : array-like (n_samples,), optional
+            Each row's share of all that is learned; only ratios count. A weight of 0 leaves a row out.
+            Slower.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Bad data or parameters.
+        FloatingPointError
+            Learning diverged.
+
+        Notes
+        -----
+        If anything fails, or is interrupted, the estimator stays as it was before.
+        """
+        self._validate_params()
+        with self._learning(anew=True) as rng:
+            X, y, weights = self._checked(X, y, sample_weight, reset=True)
+            self._learn_names(y[self._has_class(y)])
+            rows, labels = self._see(X, weights), self._labels(y)
+            self._begin(rows, labels, weights, rng)
+            self._train(
+                rows, labels, of_mean_1(self._class_weighted(labels, weights)), self._n_passes(rows), rng
+            )
+        return self
+
+    def partial_fit(
+        self: Self, X: Any, y: Any, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn once from some more rows, in batches of `batch_size`.
+
+        Parameters
+        ----------
+        X, y
+            As for `fit`. At least one row needs a class.
+        classes : array-like (n_classes,), optional
+            All classes there will be, without -1 for rows that have none; needed by the first call, unless
+            `fit` came before.
+        sample_weight : array-like (n_samples,), optional
+            As for `fit`, but taken as they are: weights of mean 1 leave the learning rate its meaning.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            Bad data or parameters, or a new class.
+        FloatingPointError
+            Learning diverged.
+
+        Notes
+        -----
+        Velocities go on from call to call. The means from which biases start are those of the first call's
+        rows.
+        """
+        self._validate_params()
+        if self.class_weight == "balanced":
+            raise ValueError(
+                "class_weight must be a dict or None for partial_fit, got 'balanced': how many rows of each "
+                "class there will be is not known"
+            )
+        first = not hasattr(self, "classes_")
+        with self._learning(anew=False) as rng:
+            X, y, weights = self._checked(X, y, sample_weight, reset=first)
+            self._check_names(classes, first)
+            labels = self._labels(y)
+            rows = self._see(X, weights) if first else self._see_more(X)
+            if first:
+                self._begin(rows, labels, weights, rng)
+            self._train(rows, labels, self._class_weighted(labels, weights), 1, rng)
+        return self
+
+    def _n_passes(self, rows: Rows) -> int:
+        """Passes over these rows of a fit."""
+        return self.n_iter
+
+    def _begin(self, rows: Rows, labels: I64, weights: F64 | None, rng: np.random.RandomState) -> None:
+        """Make a model for these rows."""
+        raise NotImplementedError
+
+    def _train(
+        self, rows: Rows, labels: I64, weights: F64 | None, n_iter: int, rng: np.random.RandomState
+    ) -> None:
+        """Let the model learn; one that fails stays as it is."""
+        raise NotImplementedError
+
+    # --- Answers -----------------------------------------------------------------------------------------
+
+    def predict(self, X: Any) -> Array:
+        """The most probable class of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} (n_samples, n_features)
+
+        Returns
+        -------
+        array (n_samples,)
+        """
+        best = self.predict_log_proba(X).argmax(axis=1)
+        names: Array = self.classes_[best]
+        return names
+
+    def predict_proba(self, X: Any) -> F64:
+        """Probabilities of the classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} (n_samples, n_features)
+
+        Returns
+        -------
+        float64 array (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        probabilities: F64 = np.exp(self.predict_log_proba(X))
+        return probabilities
+
+    def predict_log_proba(self, X: Any) -> F64:
+        """Logarithms of the probabilities of the classes, which do not underflow.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} (n_samples, n_features)
+
+        Returns
+        -------
+        float64 array (n_samples, n_classes)
+            Nats, in the order of `classes_`.
+        """
+        rows = self._rows(X)
+        with self._threads():
+            scores = self._class_scores(rows)
+        log_proba: F64 = log_softmax(scores.astype(np.float64), axis=1)
+        return log_proba
+
+    def _class_scores(self, rows: Rows) -> Array:
+        """Log-probabilities of the classes, but for a constant of each row."""
+        raise NotImplementedError
+
+    # --- Classes and weights -----------------------------------------------------------------------------
+
+    def _checked(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None, reset: bool
+    ) -> tuple[Any, Array, F64 | None]:
+        """The rows that count, their classes and their weights: one of weight 0 is as good as absent."""
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the target y is None"
+            )
+        X = validate_data(self, X, reset=reset)
+        y = _check_classes(y, X.shape[0])
+        weights = check_weights(sample_weight, len(y))
+        if weights is None or weights.all():
+            return X, y, weights
+        rows = np.flatnonzero(weights)
+        return X[rows], y[rows], weights[rows]
+
+    def _class_weighted(self, labels: I64, weights: F64 | None) -> F64 | None:
+        """Weights of rows times those of their classes; rows without a class, labelled -1, keep theirs."""
+        if self.class_weight is None:
+            return weights
+        weights = np.ones(len(labels)) if weights is None else weights
+        if self.class_weight == "balanced":
+            named, n = labels >= 0, len(self.classes_)
+            totals = np.bincount(labels[named], weights[named], minlength=n)
+            factors = totals.sum() / (n * totals)
+        else:
+            factors = compute_class_weight(self.class_weight, classes=self.classes_, y=self.classes_)
+            if not (np.isfinite(factors) & (factors >= 0)).all() or not factors.any():
+                raise ValueError(
+                    f"class_weight must be finite, at least 0, and not all zero, got {self.class_weight!r}"
+                )
+        weighted: F64 = weights * np.append(factors, 1.0)[labels]
+        return weighted
+
+    def _learn_names(self, names: Array) -> None:
+        """Take these classes, each once, for all there are."""
+        self.classes_ = np.unique(names)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs samples of 2 classes or more, got {len(self.classes_)} class"
+            )
+
+    def _check_names(self, classes: ArrayLike | None, first: bool) -> None:
+        """The classes that a call of `partial_fit` is given."""
+        if first and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit")
+        if first:
+            self._learn_names(np.asarray(classes))
+        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(f"classes must stay {self.classes_.tolist()}, got {classes!r}")
+
+    def _has_class(self, y: Array) -> Any:
+        return np.ones(len(y), np.bool_)
+
+    def _labels(self, y: Array) -> I64:
+        """Numbers of classes; -1 for none."""
+        numbers: I64 = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1).astype(np.int64)
+        numbers[~self._has_class(y)] = UNLABELLED
+        unknown = (numbers != UNLABELLED) & (self.classes_[numbers] != y)
+        if unknown.any():
+            name = y[unknown].tolist()[0]
+            raise ValueError(f"y has the class {name!r}, which is not among {self.classes_.tolist()}")
+        return numbers
+
+
+def _check_classes(y: Any, n_rows: int) -> Array:
+    """Classes of `n_rows` rows, names or numbers, as an array; scikit-learn's own errors otherwise."""
+    classes: Array = column_or_1d(y, warn=True)
+    if classes.dtype.kind == "f":
+        assert_all_finite(classes, input_name="y")
+    check_classification_targets(classes)
+    if len(classes) != n_rows:
+        raise ValueError(f"y must have a class for each row of X, {n_rows}, got {len(classes)}")
+    return classes
