@@ -9,8 +9,10 @@ works with and without a screen, and nothing is kept in pyplot. In a notebook th
 
 Arguments that many functions have:
 
-- ``title``: above it all.
 - ``shape``: height and width of a small picture, in pixels; needed where that is no square.
+- ``n``: at most so many rows, from the first on.
+- ``columns``: pictures side by side.
+- ``title``: above it all.
 - ``cmap``: the name of a colour map of matplotlib.
 - ``ax``: axes of yours to draw into: as many as the function draws into, one or a sequence.
 - ``figsize``: width and height in inches of a figure of its own; by default such that all fits.

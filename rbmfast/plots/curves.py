@@ -9,15 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rbmfast.checks import check_integer
 from rbmfast.models import PatternCounts
-from rbmfast.plots.figure import BLUE, GREEN, RED, YELLOW, set_title, subplots, tidy
+from rbmfast.plots.figure import BLUE, GREEN, RED, YELLOW, finish, subplots
 from rbmfast.training import History
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from rbmfast.plots.figure import Ax, Size
@@ -98,26 +97,17 @@ def learning_curves(
     figure, grid = subplots(len(panels), ax, figsize, fitting, columns)
     for axes, (panel, members) in zip(grid, panels.items(), strict=True):
         for name in members:
-            _curve(axes, np.asarray(history["epoch"]), np.asarray(history[name]), name)
+            part, colour = ("validation", RED) if name.startswith("validation_") else ("training", BLUE)
+            marker = "o" if np.size(history["epoch"]) <= 25 else None
+            style: dict[str, Any] = {"linewidth": 1.6, "marker": marker, "markersize": 3.5}
+            axes.plot(history["epoch"], history[name], color=colour, label=part, **style)
         title, unit = PANELS.get(panel, (panel, ""))
-        set_title(axes, title)
-        axes.set(xlabel="epoch", ylabel=unit)
+        finish(axes, title, xlabel="epoch", ylabel=unit)
         axes.margins(x=0.02)
         axes.locator_params(axis="x", integer=True)
         if len(members) > 1 or members[0].startswith("validation_"):
             axes.legend(frameon=False)
-        tidy(axes)
     return figure
-
-
-def _curve(axes: Axes, epochs: NDArray[Any], values: NDArray[Any], name: str) -> None:
-    validation = name.startswith("validation_")
-    label = "validation" if validation else "training"
-    style: dict[str, Any] = {"color": RED if validation else BLUE, "label": label, "linewidth": 1.6}
-    if len(epochs) <= 25:
-        style["marker"] = "o"
-        style["markersize"] = 3.5
-    axes.plot(epochs, values, **style)
 
 
 def pattern_counts(counts: PatternCounts, n: int = 32, *, ax: Ax = None, figsize: Size = None) -> Figure:
@@ -157,12 +147,11 @@ def pattern_counts(counts: PatternCounts, n: int = 32, *, ax: Ax = None, figsize
     patterns = ["".join(map(str, pattern)) for pattern in counts.patterns[:n]]
     slanted = 90 if n > 8 or len(patterns[0]) > 6 else 0
     axes.set_xticks(place, patterns, rotation=slanted, family="monospace", fontsize=8)
-    axes.set(xlabel="pattern", ylabel="share of the samples", ylim=(0, None))
     shown = "" if n == len(counts.counts) else f", the {n} most frequent patterns of {len(counts.counts)}"
-    set_title(axes, f"{counts.n_samples:,} samples{shown}")
+    title = f"{counts.n_samples:,} samples{shown}"
+    finish(axes, title, xlabel="pattern", ylabel="share of the samples", ylim=(0, None))
     axes.legend(frameon=False)
     axes.margins(x=0.02)
-    tidy(axes)
     return figure
 
 
@@ -220,13 +209,10 @@ def bars(
         y += 1  # room between groups
     axes.set_xlim(0, axes.get_xlim()[1] * 1.3)  # room for the texts
     axes.set_yticks(middles, list(groups))
-    axes.set_ylim(y - 1.4, -0.6)  # downwards
-    axes.set(xlabel=f"times as fast as {baseline}")
-    set_title(axes, title)
+    finish(axes, title, xlabel=f"times as fast as {baseline}", ylim=(y - 1.4, -0.6))  # downwards
     patches = importlib.import_module("matplotlib.patches")
     handles = [patches.Patch(color=colours[name], label=name) for name in values]
     axes.legend(handles=handles, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    tidy(axes)
     axes.grid(axis="y", visible=False)
     return figure
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     Ax: TypeAlias = Axes | Sequence[Axes] | None
     Size: TypeAlias = tuple[float, float] | None
+    Shape: TypeAlias = tuple[int, int] | None
 
 BLUE, RED, GREEN, YELLOW = "#4477aa", "#ee6677", "#228833", "#ccbb44"  # tell apart also for the colour-blind
 DPI = 120
@@ -55,8 +56,10 @@ def set_title(axes: Axes, title: str) -> None:
     axes.set_title(title, fontsize=11)
 
 
-def tidy(axes: Axes) -> None:
-    """A light grid behind, and no frame."""
+def finish(axes: Axes, title: str, **labels: Any) -> None:
+    """A title, names of both directions and what else `Axes.set` takes; a light grid behind, and no frame."""
+    set_title(axes, title)
+    axes.set(**labels)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="0.92")
     axes.set_axisbelow(True)

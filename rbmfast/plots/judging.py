@@ -13,7 +13,7 @@ from rbmfast.data import as_rows
 from rbmfast.likelihood import ChainDiagnostics, autocorrelations
 from rbmfast.likelihood.comparison import covariances_of
 from rbmfast.likelihood.result import LogPartition, log_mean_exp
-from rbmfast.plots.figure import BLUE, RED, legend_below, set_title, subplots, tidy
+from rbmfast.plots.figure import BLUE, RED, finish, legend_below, subplots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,10 +61,9 @@ def free_energies(
         style: dict[str, Any] = {"bins": edges, "weights": weights, "color": colour}
         axes.hist(values, **style, alpha=0.25)
         axes.hist(values, **style, histtype="step", linewidth=1.6, label=label)
-    axes.set(xlabel="free energy (nats)", ylabel="share of the rows")
-    set_title(axes, title or "Free energies of data and of samples")
+    title = title or "Free energies of data and of samples"
+    finish(axes, title, xlabel="free energy (nats)", ylabel="share of the rows")
     legend_below(axes)
-    tidy(axes)
     return figure
 
 
@@ -98,7 +97,6 @@ def chains(diagnostics: ChainDiagnostics, *, ax: Ax = None, figsize: Size = None
     for axes in (left, right):
         axes.margins(x=0.01)
         legend_below(axes)
-        tidy(axes)
     return figure
 
 
@@ -114,8 +112,8 @@ def _traces(axes: Axes, found: ChainDiagnostics) -> None:
                 label = f"{shown}from {name}" if i == 0 else ""
                 axes.plot(steps, group[:, i], color=colour, linewidth=0.6, alpha=0.6, label=label)
     axes.axvspan(0, found.every * found.n_warm_up, color="0.9", zorder=0, label="warm-up")
-    axes.set(xlabel="Gibbs steps", ylabel="free energy (nats)")
-    set_title(axes, f"R-hat {found.r_hat:.3f} after the warm-up")
+    title = f"R-hat {found.r_hat:.3f} after the warm-up"
+    finish(axes, title, xlabel="Gibbs steps", ylabel="free energy (nats)")
 
 
 def _memory(axes: Axes, found: ChainDiagnostics) -> None:
@@ -134,18 +132,12 @@ def _memory(axes: Axes, found: ChainDiagnostics) -> None:
         title = f"{found.ess:,.0f} effective of {kept.size:,} free energies"
     else:
         title = "Too short to tell the autocorrelation time"
-    axes.set(xlabel="lag (Gibbs steps)", ylabel="autocorrelation", ylim=(min(-0.1, correlations.min()), 1.05))
-    set_title(axes, title)
+    ylim = (min(-0.1, correlations.min()), 1.05)
+    finish(axes, title, xlabel="lag (Gibbs steps)", ylabel="autocorrelation", ylim=ylim)
 
 
 def moments(
-    X: Any,
-    samples: Any,
-    n: int = UNITS,
-    *,
-    cmap: str = "viridis",
-    ax: Ax = None,
-    figsize: Size = None,
+    X: Any, samples: Any, n: int = UNITS, *, cmap: str = "viridis", ax: Ax = None, figsize: Size = None
 ) -> Figure:
     """Means and covariances of units in samples against those in data: on the diagonal where they agree.
 
@@ -189,18 +181,16 @@ def moments(
     first, second = np.triu_indices(n, 1)
     figure, (left, right) = subplots(2, ax, figsize, (9.6, 4.4), columns=2)
     left.plot(x, y, ".", color=BLUE, markersize=4, alpha=0.6)
-    set_title(left, f"Means of {len(x):,} units")
     pairs, others = cx[first, second], cy[first, second]
     if len(pairs) > DOTS:
         grid = right.hexbin(pairs, others, gridsize=60, bins="log", mincnt=1, cmap=cmap, linewidths=0.1)
         figure.colorbar(grid, ax=right, label="pairs")
     else:
         right.plot(pairs, others, ".", color=BLUE, markersize=4, alpha=0.6)
-    set_title(right, f"Covariances of {len(pairs):,} pairs of units")
-    for axes in (left, right):
+    titles = f"Means of {len(x):,} units", f"Covariances of {len(pairs):,} pairs of units"
+    for axes, title in zip((left, right), titles, strict=True):
         axes.axline((0.0, 0.0), slope=1.0, color=RED, linewidth=1.0)
-        axes.set(xlabel="data", ylabel="samples")
-        tidy(axes)
+        finish(axes, title, xlabel="data", ylabel="samples")
     return figure
 
 
@@ -250,12 +240,11 @@ def ais_weights(
         label = f"{name if len(groups) > 1 else 'log of the mean weight'}: {sign * estimate:.2f}"
         axes.hist(log_w, bins=edges, color=colour, alpha=0.5)
         axes.axvline(sign * estimate, color=colour, linewidth=1.6, label=label)
-    axes.set(xlabel="log weight (nats)", ylabel="chains")
-    set_title(axes, title or f"{len(log_w):,} chains, {' and '.join(effective)} effective")
+    title = title or f"{len(log_w):,} chains, {' and '.join(effective)} effective"
+    finish(axes, title, xlabel="log weight (nats)", ylabel="chains")
     legend_below(axes)
     axes.ticklabel_format(axis="x", useOffset=False)
     axes.locator_params(axis="x", nbins=5)  # the numbers may be long
-    tidy(axes)
     return figure
 
 
@@ -303,11 +292,10 @@ def swap_rates(betas: ArrayLike, rates: ArrayLike, *, ax: Ax = None, figsize: Si
     least = int(np.argmin(rates))
     label = f"least: {rates[least]:.2f}, between {betas[least]:.3g} and {betas[least + 1]:.3g}"
     axes.axhline(rates[least], color=RED, linestyle="--", linewidth=1.0, label=label)
-    axes.set(xlabel="inverse temperature beta", ylabel="share of swaps accepted", ylim=(0, 1))
-    set_title(axes, f"Swaps on a ladder of {len(betas)} temperatures")
+    title = f"Swaps on a ladder of {len(betas)} temperatures"
+    finish(axes, title, xlabel="inverse temperature beta", ylabel="share of swaps accepted", ylim=(0, 1))
     legend_below(axes)
     axes.margins(x=0.01)
-    tidy(axes)
     return figure
 
 

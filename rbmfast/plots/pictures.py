@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from rbmfast.plots.figure import Ax, Size
+    from rbmfast.plots.figure import Ax, Shape, Size
 
 Colours: TypeAlias = NDArray[np.float64]  # (..., 3) red, green and blue from 0 to 1
 
@@ -31,7 +31,7 @@ BESIDE = 1.3  # inches: for a colour bar and its numbers
 
 def images(
     V: ArrayLike,
-    shape: tuple[int, int] | None = None,
+    shape: Shape = None,
     n: int = 100,
     *,
     columns: int | None = None,
@@ -47,11 +47,9 @@ def images(
     V : array_like (n_rows, n_pixels)
         States, probabilities or grey levels in [0, 1]. Other numbers (Gaussian units) are scaled so that the
         smallest is white and the largest black.
-    n : int, default 100
-        At most so many rows, from the first on.
     columns : int, optional
-        Pictures side by side; by default about as many as below each other.
-    shape, title, cmap, ax, figsize
+        By default about as many as pictures below each other.
+    shape, n, title, cmap, ax, figsize
         See `rbmfast.plots`.
 
     Raises
@@ -67,21 +65,14 @@ def images(
     1
     """
     V = _states(V, "V")
-    height, width = image_shape(V.shape[1], shape)
+    shape = image_shape(V.shape[1], shape)
     V = V[: check_integer(n, "n", low=1)]
-    n_columns = _columns(len(V), height, width, columns)
-    colours = _ink(V, cmap).reshape(len(V), height, width, 3)
-    return _picture_grid(colours, n_columns, title, ax, figsize)[0]
+    pictures = _ink(V, cmap).reshape(-1, *shape, 3)
+    return _picture_grid(pictures, _columns(len(V), shape, columns), title, ax, figsize)[0]
 
 
 def filters(
-    rbm: RBM,
-    shape: tuple[int, int] | None = None,
-    n: int = 100,
-    *,
-    cmap: str = "RdBu_r",
-    ax: Ax = None,
-    figsize: Size = None,
+    rbm: RBM, shape: Shape = None, n: int = 100, *, cmap: str = "RdBu_r", ax: Ax = None, figsize: Size = None
 ) -> Figure:
     """The weights of hidden units, each as a picture: red where a unit wants a pixel on, blue where off.
 
@@ -92,8 +83,6 @@ def filters(
     n : int, default 100
         At most so many hidden units, those with the longest weight vectors first.
     shape, cmap, ax, figsize
-        See `rbmfast.plots`.
-    shape, title, cmap, ax, figsize
         See `rbmfast.plots`.
 
     Returns
@@ -115,17 +104,16 @@ def filters(
     """
     mpl = matplotlib()
     seen = rbm.W[: rbm.n_features]
-    height, width = image_shape(len(seen), shape)
+    shape = image_shape(len(seen), shape)
     strength = np.linalg.norm(seen, axis=0)
     chosen = np.argsort(-strength, kind="stable")[: check_integer(n, "n", low=1)]
     W = seen.T[chosen]
     limit = float(np.quantile(np.abs(W), 0.998)) or 1.0  # a single huge weight must not bleach the rest
     scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(-limit, limit), mpl.colormaps[cmap])
-    colours = scale.to_rgba(W, alpha=1.0)[..., :3].reshape(len(W), height, width, 3)
+    pictures = scale.to_rgba(W, alpha=1.0)[..., :3].reshape(-1, *shape, 3)
     shown = "" if len(W) == rbm.n_hidden else f"the {len(W)} strongest of "
     title = f"Weights of {shown}{rbm.n_hidden} hidden units"
-    columns = _columns(len(W), height, width, None)
-    figure, axes = _picture_grid(colours, columns, title, ax, figsize, beside=BESIDE)
+    figure, axes = _picture_grid(pictures, _columns(len(W), shape), title, ax, figsize, beside=BESIDE)
     bar = axes.inset_axes((1.02, 0.0, 0.035, 1.0))  # as tall as the pictures
     figure.colorbar(scale, cax=bar, label="weight")
     bar.set_in_layout(ax is not None)  # on a figure of its own there is room for it
@@ -134,7 +122,7 @@ def filters(
 
 def samples(
     rbm: RBM,
-    shape: tuple[int, int] | None = None,
+    shape: Shape = None,
     n: int = 100,
     *,
     steps: int = 1000,
@@ -180,7 +168,7 @@ def samples(
 def samples_by_label(
     V: ArrayLike,
     labels: ArrayLike,
-    shape: tuple[int, int] | None = None,
+    shape: Shape = None,
     n: int = 10,
     *,
     title: str = "Samples of each label",
@@ -214,26 +202,26 @@ def samples_by_label(
     1
     """
     V = _states(V, "V")
-    height, width = image_shape(V.shape[1], shape)
+    shape = image_shape(V.shape[1], shape)
     numbers = np.asarray(labels)
     if numbers.shape != V.shape[:1]:
         raise ValueError(f"labels must have the shape {V.shape[:1]}, one a row of V, got {numbers.shape}")
     n = check_integer(n, "n", low=1)
     lines = {label: np.flatnonzero(numbers == label)[:n] for label in np.unique(numbers)}
-    columns, ink = max(map(len, lines.values())), _ink(V, cmap)
-    colours = np.ones((len(lines), columns, height, width, 3))  # white where a label has fewer rows
-    for line, rows in zip(colours, lines.values(), strict=True):
-        line[: len(rows)] = ink[rows].reshape(-1, height, width, 3)
-    pictures = colours.reshape(-1, height, width, 3)
-    figure, axes = _picture_grid(pictures, columns, title, ax, figsize)
-    _name_lines(axes, _mosaic(colours[:, 0], 1)[1], lines)
+    columns = max(map(len, lines.values()))
+    pictures = np.ones((len(lines), columns, *shape, 3))  # white where a label has fewer rows
+    ink = _ink(V, cmap).reshape(-1, *shape, 3)
+    for line, rows in zip(pictures, lines.values(), strict=True):
+        line[: len(rows)] = ink[rows]
+    figure, axes = _picture_grid(pictures.reshape(-1, *shape, 3), columns, title, ax, figsize)
+    _name_lines(axes, lines)
     return figure
 
 
 def reconstructions(
     V: ArrayLike,
     R: ArrayLike,
-    shape: tuple[int, int] | None = None,
+    shape: Shape = None,
     n: int = 30,
     *,
     columns: int = 15,
@@ -248,11 +236,7 @@ def reconstructions(
     ----------
     V, R : array_like (n_rows, n_pixels)
         Data and reconstructions.
-    n : int, default 30
-        At most so many rows, from the first on.
-    columns : int, default 15
-        Pictures side by side.
-    shape, title, cmap, ax, figsize
+    shape, n, columns, title, cmap, ax, figsize
         See `rbmfast.plots`.
 
     Returns
@@ -281,7 +265,7 @@ def completions(
     V: ArrayLike,
     missing: ArrayLike,
     completed: ArrayLike,
-    shape: tuple[int, int] | None = None,
+    shape: Shape = None,
     n: int = 30,
     *,
     columns: int = 15,
@@ -300,11 +284,7 @@ def completions(
         True where it was erased.
     completed : array_like (n_rows, n_pixels)
         What was filled in.
-    n : int, default 30
-        At most so many rows, from the first on.
-    columns : int, default 15
-        Pictures side by side.
-    shape, title, cmap, ax, figsize
+    shape, n, columns, title, cmap, ax, figsize
         See `rbmfast.plots`.
 
     Returns
@@ -336,7 +316,7 @@ def completions(
     return _bands(bands, image_shape(V.shape[1], shape), n, columns, title, ax, figsize)
 
 
-def image_shape(n_pixels: int, shape: tuple[int, int] | None = None) -> tuple[int, int]:
+def image_shape(n_pixels: int, shape: Shape = None) -> tuple[int, int]:
     """Height and width of a picture with `n_pixels` pixels: `shape`, checked, or else a square.
 
     Parameters
@@ -392,45 +372,44 @@ def _ink(values: Colours, cmap: str | None) -> Colours:
     return np.repeat(1.0 - values[..., None], 3, axis=-1)
 
 
-def _columns(n: int, height: int, width: int, columns: int | None) -> int:
+def _columns(n: int, shape: tuple[int, int], columns: int | None = None) -> int:
     if columns is not None:
         return min(n, check_integer(columns, "columns", low=1))
+    height, width = shape
     return min(n, math.ceil(math.sqrt(n * height / width)))
 
 
-def _mosaic(colours: Colours, columns: int) -> tuple[Colours, list[float]]:
-    """Pictures (n, height, width, 3) as one, with thin lines around each; and the middle of every line."""
-    n, height, width, _ = colours.shape
+def _mosaic(pictures: Colours, columns: int) -> Colours:
+    """Pictures (n, height, width, 3) as one, with thin lines around each."""
+    n, height, width, _ = pictures.shape
     zoom = math.ceil(FINE / min(height, width))  # so that a line is thinner than the pixels of small pictures
-    height, width = height * zoom, width * zoom
-    rows = math.ceil(n / columns)
-    canvas = np.ones((GAP + rows * (height + GAP), GAP + columns * (width + GAP), 3))
-    for i, picture in enumerate(colours):
-        top, left = i // columns * (height + GAP), i % columns * (width + GAP)
-        canvas[top : top + height + 2 * GAP, left : left + width + 2 * GAP] = GAP_COLOUR
-        inside = canvas[top + GAP : top + GAP + height, left + GAP : left + GAP + width]
-        inside[:] = picture.repeat(zoom, axis=0).repeat(zoom, axis=1)
-    return canvas, [GAP + i * (height + GAP) + (height - 1) / 2 for i in range(rows)]
+    high, wide = height * zoom + GAP, width * zoom + GAP
+    canvas = np.ones((math.ceil(n / columns) * high + GAP, columns * wide + GAP, 3))
+    for i, picture in enumerate(pictures.repeat(zoom, axis=1).repeat(zoom, axis=2)):
+        top, left = i // columns * high, i % columns * wide
+        canvas[top : top + high + GAP, left : left + wide + GAP] = GAP_COLOUR
+        canvas[top + GAP : top + high, left + GAP : left + wide] = picture
+    return canvas
 
 
 def _cell(height: int, width: int) -> tuple[float, float]:
-    """Height and width in inches: no less than `CELL`, and no pixel less than two dots."""
+    """Height and width in inches: no less than `CELL`, and no pixel less than two dots; and thin lines."""
     inch = max(CELL / min(height, width), 2 / DPI)
-    return height * inch, width * inch
+    return height * inch * 1.1, width * inch * 1.1
 
 
 def _picture_grid(
-    colours: Colours, columns: int, title: str, ax: Ax, figsize: Size, beside: float = 0.0
+    pictures: Colours, columns: int, title: str, ax: Ax, figsize: Size, beside: float = 0.0
 ) -> tuple[Figure, Axes]:
     """Pictures and a title; on a figure of its own with so many free inches on the right."""
-    n, height, width, _ = colours.shape
+    n, height, width, _ = pictures.shape
     high, wide = _cell(height, width)
-    fitting = (max(3.0, columns * wide * 1.1) + 0.3 + beside, math.ceil(n / columns) * high * 1.1 + 0.5)
+    fitting = (max(3.0, columns * wide) + 0.3 + beside, math.ceil(n / columns) * high + 0.5)
     figure, (axes,) = subplots(1, ax, figsize, fitting)
     if ax is None:
         layout: Any = figure.get_layout_engine()
         layout.set(rect=(0.0, 0.0, 1 - beside / figure.get_figwidth(), 1.0))
-    _draw(axes, _mosaic(colours, columns)[0])
+    _draw(axes, pictures, columns)
     if title:
         set_title(axes, title)
     return figure, axes
@@ -446,20 +425,17 @@ def _bands(
     figsize: Size,
 ) -> Figure:
     """Bands of labelled lines: picture i of every layer below each other."""
-    height, width = shape
     total = min(check_integer(n, "n", low=1), len(next(iter(layers.values()))))
-    columns = min(total, check_integer(columns, "columns", low=1))
+    columns = _columns(total, shape, columns)
     starts = range(0, total, columns)
-    high, wide = _cell(height, width)
-    band_height = len(layers) * high * 1.1 + 0.15
-    fitting = (columns * wide * 1.1 + 1.3, len(starts) * band_height + 0.5)
+    high, wide = _cell(*shape)
+    fitting = (columns * wide + 1.3, len(starts) * (len(layers) * high + 0.15) + 0.5)
     figure, grid = subplots(len(starts), ax, figsize, fitting)
     for axes, start in zip(grid, starts, strict=True):
         stop = min(start + columns, total)
-        lines = [colours[start:stop].reshape(-1, height, width, 3) for colours in layers.values()]
-        mosaic, middles = _mosaic(np.concatenate(lines), stop - start)
-        _draw(axes, mosaic)
-        _name_lines(axes, middles, layers)
+        lines = [colours[start:stop].reshape(-1, *shape, 3) for colours in layers.values()]
+        _draw(axes, np.concatenate(lines), stop - start)
+        _name_lines(axes, layers)
         axes.set_anchor("W")
     if ax is None:
         figure.suptitle(title, fontsize=11)
@@ -468,12 +444,15 @@ def _bands(
     return figure
 
 
-def _draw(axes: Axes, mosaic: Colours) -> None:
-    axes.imshow(np.clip(mosaic, 0.0, 1.0), interpolation="nearest")
+def _draw(axes: Axes, pictures: Colours, columns: int) -> None:
+    axes.imshow(np.clip(_mosaic(pictures, columns), 0.0, 1.0), interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 
 
-def _name_lines(axes: Axes, middles: list[float], names: Iterable[object]) -> None:
+def _name_lines(axes: Axes, names: Collection[object]) -> None:
+    """A name for each line of pictures, at its middle."""
+    line = (axes.get_images()[0].get_size()[0] - GAP) / len(names)
+    middles = (np.arange(len(names)) + 0.5) * line + (GAP - 1) / 2
     axes.set_yticks(middles, [str(name) for name in names], fontsize=9)
     axes.tick_params(length=0)

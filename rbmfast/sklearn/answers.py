@@ -73,7 +73,7 @@ class Answers(Transformer):
     def score_samples(self, X: Any) -> F64:
         """Log pseudo-likelihoods of rows, each estimated by flipping one unit chosen at random.
 
-        The same units as scikit-learn flips under the same `random_state`. `pseudo_likelihood` flips all.
+        The same units as scikit-learn flips under the same `random_state`.
 
         Parameters
         ----------
@@ -90,17 +90,7 @@ class Answers(Transformer):
         return scores
 
     def pseudo_likelihood(self, X: Any) -> F64:
-        """Log pseudo-likelihoods of rows, exact over all units.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n_features)
-
-        Returns
-        -------
-        float64 array (n_samples,)
-            Nats: sums over units of log p(unit | all others).
-        """
+        """The same as `score_samples`, but exact: sums over all units of log p(unit | all others)."""
         scores: F64 = self._ask(self._checked(X), exact_scores)
         return scores
 

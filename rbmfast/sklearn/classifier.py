@@ -99,10 +99,8 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
 
         Raises
         ------
-        ValueError
-            Bad data or parameters, or a new class.
-        FloatingPointError
-            Learning diverged.
+        ValueError, FloatingPointError
+            As `fit`; or a new class.
 
         Notes
         -----
@@ -173,17 +171,7 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
         return probabilities
 
     def predict_log_proba(self, X: Any) -> F64:
-        """Logarithms of the probabilities of the classes, which do not underflow.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n_features)
-
-        Returns
-        -------
-        float64 array (n_samples, n_classes)
-            Nats, in the order of `classes_`.
-        """
+        """Logarithms of what `predict_proba` answers, in nats, which do not underflow."""
         rows = self._rows(X)
         with self._threads():
             scores = self._class_scores(rows)

@@ -202,10 +202,8 @@ class DBNClassifier(Classifier, Pretrained):
 
         Raises
         ------
-        ValueError
-            Bad data or parameters, a new class, or another `fine_tuning` than that of the first fit.
-        FloatingPointError
-            Learning diverged.
+        ValueError, FloatingPointError
+            As `fit`; or a new class, or another `fine_tuning` than that of the first fit.
 
         Notes
         -----
@@ -327,14 +325,8 @@ class DBNTransformer(Transformer, Pretrained):
 
         Raises
         ------
-        ValueError
-            Bad data or parameters.
-        FloatingPointError
-            Learning diverged.
-
-        Notes
-        -----
-        If anything fails, or is interrupted, the estimator stays as it was before.
+        ValueError, FloatingPointError
+            As `DBNClassifier.fit`, which leaves the estimator as it was, too.
         """
         self._validate_params()
         with self._learning(anew=True) as rng:
