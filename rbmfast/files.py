@@ -17,7 +17,7 @@ from typing import IO, Any, TypeAlias
 FilePath: TypeAlias = "str | bytes | os.PathLike[str] | os.PathLike[bytes]"
 JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON] | None"
 
-NO_FILE = "is no ordinary file, and only these are replaced"
+_NO_FILE = "is no ordinary file, and only these are replaced"
 _TEMPORARY = re.compile(r"\.rbmfast-(?P<place>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}\.tmp")
 _DAY = 86400.0  # seconds
 
@@ -54,7 +54,7 @@ def check_destination(path: object, name: str) -> str | None:
     if os.path.isdir(file):
         raise IsADirectoryError(f"{name} must be a file name, got the folder {file!r}")
     if os.path.exists(file) and not os.path.isfile(file):
-        raise OSError(f"{name}: {file!r} {NO_FILE}")
+        raise OSError(f"{name}: {file!r} {_NO_FILE}")
     if not os.path.isdir(folder):
         raise FileNotFoundError(f"{name} must lie in an existing folder, got {file!r}")
     if not os.access(folder, os.W_OK):
@@ -133,7 +133,7 @@ def complete_file(path: FilePath) -> Iterator[IO[bytes]]:
     if mode is not None and stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name)
     if mode is not None and not stat.S_ISREG(mode):  # never replace /dev/null
-        raise OSError(errno.EINVAL, NO_FILE, name)
+        raise OSError(errno.EINVAL, _NO_FILE, name)
 
     _remove_leftovers(folder)
     temporary = os.path.join(folder, f".rbmfast-{_place()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")

@@ -274,7 +274,7 @@ def test_ctrl_c_in_the_second_layer() -> None:
         ([*DEEP, "--network", "n"], "--network goes with --fine-tune"),
         ([*DEEP, "--dropout", "0.1"], "--dropout goes with --fine-tune"),
         ([*DEEP, *LAST, "--dropout", "1"], "--dropout: must be at least 0 and below 1, got 1"),
-        ([*DEEP, *LAST, "--network", "no/n"], "no/n: there is no folder"),
+        ([*DEEP, *LAST, "--network", "no/n"], "must lie in an existing folder, got 'no/n'"),
         ([*DEEP, *LAST, "--network", "n.dbn"], "n.dbn: this file is named twice"),
         ([*CLASSES, "--labels", "two.npz"], "two.npz: holds 2 arrays; labels want a file of their own"),
         ([*CLASSES, "--labels", "z"], "z: is neither a file nor a column or an array of d.npz"),

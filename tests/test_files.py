@@ -136,9 +136,9 @@ def test_devices_are_not_replaced(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(OSError, match=r"^checkpoint: 'pipe' is no ordinary file"):
         rf.train(rf.RBM(4, 2, seed=0), X, checkpoint="pipe")
     assert main(["sample", "a.rbm", "-o", "pipe"]) == 2
-    assert capsys.readouterr().err.startswith("rbmfast: error: pipe: is no ordinary file")
+    assert capsys.readouterr().err.startswith("rbmfast: error: a file to write: 'pipe' is no ordinary file")
     assert main(["sample", "a.rbm", "-o", ""]) == 2
-    assert "name of a file to write is empty" in capsys.readouterr().err
+    assert "a file to write must be a file name, got ''" in capsys.readouterr().err
 
 
 # --- Writing -----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import rbmfast as rf
-from rbmfast.files import NO_FILE, complete_file
+from rbmfast.files import check_destination, complete_file, file_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -194,20 +194,10 @@ def engine_words() -> str:
 
 def check_output(path: str, *others: str | None) -> str:
     """`path` if a file can appear there and is none of the other files; an error before the long part."""
-    if not path:
-        raise CommandError("the name of a file to write is empty")
     for other in others:
         if other is not None and os.path.realpath(path) == os.path.realpath(other):
             raise CommandError(f"{path}: this file is named twice; nothing is overwritten")
-    folder = os.path.dirname(os.path.abspath(path))
-    if os.path.isdir(path):
-        raise CommandError(f"{path}: is a folder; name a file")
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise CommandError(f"{path}: {NO_FILE}")
-    if not os.path.isdir(folder):
-        raise CommandError(f"{path}: there is no folder {folder}")
-    if not os.access(folder, os.W_OK):
-        raise CommandError(f"{path}: the folder {folder} cannot be written to")
+    check_destination(file_name(path, "a file to write"), "a file to write")
     return path
 
 
