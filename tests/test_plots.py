@@ -15,6 +15,11 @@ from rbmfast import plots
 
 V = (np.random.default_rng(0).random((7, 12)) < 0.4).astype(np.uint8)
 SHAPE = (3, 4)
+RBM = rf.RBM(12, 5, seed=0)
+
+
+def train(**settings) -> rf.History:
+    return rf.train(rf.RBM(12, 3, seed=0), V, epochs=2, seed=1, **settings)
 
 
 def drawn(figure, n_axes: int):
@@ -33,9 +38,9 @@ def inks(figure, axes: int = 0) -> set[tuple[float, ...]]:
     return {tuple(pixel) for pixel in picture(figure, axes).reshape(-1, 3).round(6)}
 
 
-@pytest.fixture(scope="module")
-def rbm() -> rf.RBM:
-    return rf.RBM(12, 5, seed=0)
+def lines(figure) -> list[str]:
+    """Names of the lines of pictures."""
+    return [label.get_text() for label in figure.axes[0].get_yticklabels()]
 
 
 def test_images_are_black_where_units_are_on() -> None:
@@ -50,24 +55,18 @@ def test_images_are_black_where_units_are_on() -> None:
 def test_images_of_real_numbers_are_scaled() -> None:
     figure = drawn(plots.images(np.array([[-3.0, 5.0, 1.0, 1.0]])), 1)
     assert {(1.0,) * 3, (0.0,) * 3, (0.5,) * 3} <= inks(figure)
-
-
-def test_images_of_equal_numbers() -> None:
     drawn(plots.images(np.full((2, 4), 7.0)), 1)
 
 
-@pytest.mark.parametrize("columns", [1, 100, None])
-def test_columns(columns: int | None) -> None:
-    drawn(plots.images(V, SHAPE, columns=columns), 1)
-
-
-def test_n_limits_what_is_shown() -> None:
+def test_columns_and_numbers_of_images() -> None:
+    for columns in (1, 100, None):
+        drawn(plots.images(V, SHAPE, columns=columns), 1)
     few, all_of_them = (picture(plots.images(V, SHAPE, n=n, columns=1)) for n in (2, 100))
     assert len(few) < len(all_of_them)
 
 
-def test_filters(rbm: rf.RBM) -> None:
-    figure = drawn(plots.filters(rbm, SHAPE), 1)
+def test_filters() -> None:
+    figure = drawn(plots.filters(RBM, SHAPE), 1)
     assert figure.axes[0].get_title() == "Weights of 5 hidden units"
     (bar,) = figure.axes[0].child_axes
     assert bar.get_ylabel() == "weight"
@@ -79,23 +78,22 @@ def test_the_strongest_filters_come_first() -> None:
     figure = plots.filters(rf.RBM.from_arrays(W, np.zeros(4), np.zeros(3)), n=1)
     assert figure.axes[0].get_title() == "Weights of the 1 strongest of 3 hidden units"
     assert len(inks(figure)) == 2  # one colour, and the gaps
-
-
-def test_filters_of_zero_weights() -> None:
     drawn(plots.filters(rf.RBM.from_arrays(np.zeros((4, 3)), np.zeros(4), np.zeros(3))), 1)
 
 
 @pytest.mark.parametrize("states", [False, True])
-def test_samples(rbm: rf.RBM, states: bool) -> None:
-    figure = drawn(plots.samples(rbm, SHAPE, n=6, steps=5, seed=1, states=states), 1)
+def test_samples(states: bool) -> None:
+    figure = drawn(plots.samples(RBM, SHAPE, n=6, steps=5, seed=1, states=states), 1)
     assert "5 Gibbs steps" in figure.axes[0].get_title()
     assert (len(inks(figure)) == 3) == states
+    gaussian = rf.RBM(12, 5, visible="gaussian", seed=0)
+    drawn(plots.samples(gaussian, SHAPE, n=2, steps=2, seed=1, states=states), 1)
 
 
 def test_samples_by_label() -> None:
     labels = np.array([2, 0, 2, 2, 0, 2, 2])
     figure = drawn(plots.samples_by_label(V, labels, SHAPE, n=3), 1)
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["0", "2"]
+    assert lines(figure) == ["0", "2"]
     wide, narrow = (picture(plots.samples_by_label(V, labels, SHAPE, n=n)).shape for n in (3, 2))
     assert wide[0] == narrow[0]
     assert wide[1] > narrow[1]
@@ -112,28 +110,18 @@ def test_filters_of_a_class_rbm_leave_the_labels_out() -> None:
     assert np.array_equal(picture(plots.filters(rbm, SHAPE)), picture(plots.filters(features, SHAPE)))
 
 
-def test_samples_of_gaussian_units() -> None:
-    drawn(plots.samples(rf.RBM(12, 5, visible="gaussian", seed=0), SHAPE, n=2, steps=2, seed=1), 1)
-
-
 @pytest.mark.parametrize(("columns", "bands"), [(3, 3), (7, 1), (50, 1)])
-def test_reconstructions(rbm: rf.RBM, columns: int, bands: int) -> None:
-    figure = drawn(plots.reconstructions(V, rbm.reconstruct(V), SHAPE, columns=columns), bands)
-    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == ["data", "reconstruction"]
+def test_reconstructions(columns: int, bands: int) -> None:
+    figure = drawn(plots.reconstructions(V, RBM.reconstruct(V), SHAPE, columns=columns), bands)
+    assert lines(figure) == ["data", "reconstruction"]
 
 
-def test_completions(rbm: rf.RBM) -> None:
+def test_completions() -> None:
     missing = np.arange(12) >= 6
     figure = drawn(plots.completions(V, missing, V, SHAPE), 1)
-    labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels == ["original", "erased", "completed"]
+    assert lines(figure) == ["original", "erased", "completed"]
     assert plots.ERASED_COLOUR in inks(figure)
     drawn(plots.completions(V, np.broadcast_to(missing, V.shape), V, SHAPE, n=3, columns=2), 2)
-
-
-def train(**settings) -> rf.History:
-    return rf.train(rf.RBM(12, 3, seed=0), V, epochs=2, seed=1, **settings)
 
 
 def test_learning_curves() -> None:
@@ -154,8 +142,8 @@ def test_learning_curves_of_chosen_columns() -> None:
 
 
 @pytest.mark.parametrize("n", [3, 32])
-def test_pattern_counts(rbm: rf.RBM, n: int) -> None:
-    figure = drawn(plots.pattern_counts(rbm.pattern_counts(V[0], n_samples=500, seed=1), n), 1)
+def test_pattern_counts(n: int) -> None:
+    figure = drawn(plots.pattern_counts(RBM.pattern_counts(V[0], n_samples=500, seed=1), n), 1)
     assert len(figure.axes[0].get_xticklabels()) == n
     assert "500 samples" in figure.axes[0].get_title()
 
@@ -185,8 +173,8 @@ def test_free_energies(n: int) -> None:
 
 
 @pytest.mark.parametrize(("start", "n_chains"), [(None, 4), (V, 40)])
-def test_chains(rbm: rf.RBM, start, n_chains: int) -> None:
-    found = rf.chain_diagnostics(rbm, start, n_chains=n_chains, steps=200, seed=1)
+def test_chains(start, n_chains: int) -> None:
+    found = rf.chain_diagnostics(RBM, start, n_chains=n_chains, steps=200, seed=1)
     figure = drawn(plots.chains(found), 2)
     left, right = figure.axes
     n = 2 if start is not None else 1
@@ -261,44 +249,56 @@ def test_the_colour_bar_is_not_cut_off(n: int) -> None:
     assert bar.get_window_extent().x1 < label.x0 < label.x1 < width
 
 
-def test_axes_of_the_caller(rbm: rf.RBM) -> None:
+# Every function: how many axes it draws into, and a call.
+DRAW = {
+    plots.images: (1, V, SHAPE),
+    plots.filters: (1, RBM, SHAPE),
+    plots.samples: (1, RBM, SHAPE, 2),
+    plots.samples_by_label: (1, V, np.arange(7), SHAPE),
+    plots.reconstructions: (1, V, V, SHAPE),
+    plots.completions: (1, V, V == 1, V, SHAPE),
+    plots.pattern_counts: (1, RBM.pattern_counts(V[0], n_samples=50, seed=1)),
+    plots.bars: (1, ["one"], {"ours": [2.0]}, "ours"),
+    plots.free_energies: (1, [1.0], [2.0]),
+    plots.ais_weights: (1, [1.0]),
+    plots.swap_rates: (1, [0, 1], [0.5]),
+    rf.History.plot: (2, train(), ["rate", "seconds"]),
+    plots.learning_curves: (1, train()),
+    plots.chains: (2, rf.chain_diagnostics(RBM, n_chains=2, steps=20, seed=1)),
+    plots.moments: (2, V, V),
+}
+
+
+def test_all_are_drawn_here() -> None:
+    named = {getattr(plots, name) for name in plots.__all__ if name.islower()}
+    assert DRAW.keys() - {rf.History.plot} == named - {plots.image_shape}
+
+
+@pytest.mark.parametrize("draw", DRAW)
+def test_where_and_how_large(draw) -> None:
+    """On a figure of its own, of any size, that pyplot never sees; or on axes of the caller."""
+    from matplotlib import pyplot
     from matplotlib.figure import Figure
 
-    found = rf.chain_diagnostics(rbm, n_chains=2, steps=20, seed=1)
-    counts = rbm.pattern_counts(V[0], n_samples=50, seed=1)
-    draw = [
-        lambda ax: plots.images(V, SHAPE, ax=ax),
-        lambda ax: plots.filters(rbm, SHAPE, ax=ax),
-        lambda ax: plots.samples(rbm, SHAPE, n=2, steps=2, seed=1, ax=ax),
-        lambda ax: plots.samples_by_label(V, np.arange(7), SHAPE, ax=ax),
-        lambda ax: plots.reconstructions(V, V, SHAPE, ax=ax),
-        lambda ax: plots.completions(V, V == 1, V, SHAPE, ax=[ax]),
-        lambda ax: plots.pattern_counts(counts, ax=ax),
-        lambda ax: plots.bars(["one"], {"ours": [2.0]}, "ours", ax=ax),
-        lambda ax: plots.free_energies([1.0], [2.0], ax=ax),
-        lambda ax: plots.ais_weights([1.0], ax=ax),
-        lambda ax: plots.swap_rates([0, 1], [0.5], ax=ax),
-        lambda ax: train(monitors=[rf.ReconstructionError()]).plot(ax=ax),
-    ]
+    n, *what = DRAW[draw]
+    before = pyplot.get_fignums()
+    assert drawn(draw(*what, figsize=(5, 4)), n).get_size_inches().tolist() == [5, 4]
+    assert pyplot.get_fignums() == before
     figure = Figure((20, 16))
-    grid = figure.subplots(4, 4).reshape(-1)
-    for call, ax in zip(draw, grid, strict=False):
-        assert call(ax) is figure
-        assert ax.has_data()
-    assert plots.chains(found, ax=grid[12:14]) is plots.moments(V, V, ax=[*grid[14:]]) is figure
-    drawn(figure, 16)
+    axes = figure.subplots(1, n, squeeze=False)[0]
+    for ax in ([*axes], axes[0]) if n == 1 else (axes,):
+        assert draw(*what, ax=ax) is figure
+    assert all(ax.has_data() for ax in axes)
+    drawn(figure, n)
+    with pytest.raises(ValueError, match=f"ax must be {n} set.* of axes of matplotlib, got {n + 1}"):
+        draw(*what, ax=[*axes, 1])
+    with pytest.raises(ValueError, match="figsize must not be given with ax"):
+        draw(*what, ax=axes, figsize=(2, 2))
 
 
-def test_sizes_and_colour_maps(rbm: rf.RBM) -> None:
-    for figure in (
-        plots.filters(rbm, SHAPE, figsize=(5, 4)),
-        plots.chains(rf.chain_diagnostics(rbm, n_chains=2, steps=20, seed=1), figsize=(5, 4)),
-        plots.learning_curves(train(), figsize=(5, 4)),
-        plots.samples(rbm, SHAPE, n=2, steps=2, seed=1, figsize=(5, 4)),
-    ):
-        assert figure.get_size_inches().tolist() == [5, 4]
+def test_colour_maps() -> None:
     assert (1.0, 1.0, 1.0) not in inks(plots.images(V, SHAPE, columns=7, cmap="viridis"))
-    red, green = (inks(plots.filters(rbm, SHAPE, cmap=name)) for name in ("RdBu_r", "viridis"))
+    red, green = (inks(plots.filters(RBM, SHAPE, cmap=name)) for name in ("RdBu_r", "viridis"))
     assert red & green == {plots.GAP_COLOUR, (1.0, 1.0, 1.0)}  # between and after the pictures
 
 
@@ -325,9 +325,7 @@ def test_sizes_and_colour_maps(rbm: rf.RBM) -> None:
         (lambda: plots.swap_rates([0, 1], [1.5]), "rates must lie from 0 to 1, got 1.5 to 1.5"),
         (lambda: plots.swap_rates([0, 1, 0.5], [0.1, 0.2]), "betas must ascend or descend"),
         (lambda: plots.swap_rates([1, 1], [0.1]), "betas must ascend or descend"),
-        (lambda: plots.ais_weights([1.0], ax=[1, 2]), "ax must be 1 set of axes of matplotlib, got 2"),
         (lambda: plots.ais_weights([1.0], ax="left"), "ax must be 1 set of axes of matplotlib, got 'left'"),
-        (lambda: plots.images(V, SHAPE, ax=1, figsize=(2, 2)), "figsize must not be given with ax"),
     ],
 )
 def test_refused(call, message: str) -> None:
@@ -339,11 +337,3 @@ def test_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"pip install 'rbmfast\[plots\]'"):
         plots.images(V, SHAPE)
-
-
-def test_pyplot_is_left_alone(rbm: rf.RBM) -> None:
-    from matplotlib import pyplot
-
-    before = pyplot.get_fignums()
-    plots.filters(rbm, SHAPE)
-    assert pyplot.get_fignums() == before
