@@ -138,56 +138,38 @@ def test_rounding_errors_of_scaling_are_not_outside(estimator: Any) -> None:
     assert_same(fitted, clone(estimator).fit(X, y))
 
 
-BAD: dict[type, list[dict[str, Any]]] = {
-    BernoulliRBM: [
-        {"n_components": 0},
-        {"learning_rate": 0.0},
-        {"learning_rate": "fast"},
-        {"batch_size": 1.5},
-        {"batch_size": 32_769},
-        {"n_iter": -1},
-        {"method": "CD"},
-        {"k": 0},
-        {"n_chains": 0},
-        {"momentum": 1.0},
-        {"l2": -1.0},
-        {"sparsity_target": 2.0},
-        {"shuffle": "rows"},
-        {"validation_fraction": 0.0},
-        {"callbacks": 3},
-        {"random_state": "x"},
-    ],
-    DBNClassifier: [
-        {"hidden_layer_sizes": 0},
-        {"visible": "real"},
-        {"fine_tuning": "adam"},
-        {"learning_rate": 0.0},
-        {"momentum": 1.0},
-        {"batch_size": 0},
-        {"fine_tuning_learning_rate": -1.0},
-        {"alpha": -1.0},
-        {"dropout": 1.0},
-        {"fine_tuning_n_iter": "many"},
-        {"class_weight": "equal"},
-    ],
-    DBNTransformer: [{"hidden_layer_sizes": 0}, {"n_iter": -1}],
-    ClassRBM: [{"n_components": 0}, {"generative": -1.0}, {"unlabelled": -1.0}, {"dropout": 1.0}],
+# For every parameter, values that no estimator that has it takes.
+BAD: dict[str, tuple[Any, ...]] = {
+    **dict.fromkeys(["l1", "l2", "alpha", "generative", "unlabelled", "fine_tuning_learning_rate"], (-1.0,)),
+    **dict.fromkeys(["n_components", "hidden_layer_sizes", "k", "n_chains", "n_iter_no_change"], (0,)),
+    **dict.fromkeys(["centered", "early_stopping", "warm_start", "random_state", "verbose"], ("x",)),
+    **dict.fromkeys(["momentum", "dropout"], (1.0,)),
+    "batch_size": (0, 1.5, 32_769),
+    "callbacks": (3,),
+    "class_weight": ("equal",),
+    "fine_tuning": ("adam",),
+    "fine_tuning_n_iter": ("many",),
+    "learning_rate": (0.0, "fast"),
+    "method": ("CD",),
+    "n_iter": (-1,),
+    "n_jobs": (0.5,),
+    "shuffle": ("rows",),
+    "sparsity_target": (2.0,),
+    "validation_fraction": (0.0,),
+    "visible": ("real",),
 }
 
 
-@pytest.mark.parametrize("kind", BAD)
+@pytest.mark.parametrize("kind", EXPECTED)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 def test_parameters_are_checked_when_fitting(kind: type, method: str) -> None:
-    X, y = rows()
-    for bad in BAD[kind]:
-        estimator = clone(kind(**bad))  # neither the constructor nor clone looks
-        if not hasattr(estimator, method):
-            continue
-        before = set(vars(estimator))
-        (name,) = bad
-        with pytest.raises((ValueError, TypeError), match=f"'{name}' parameter of {kind.__name__}"):
-            getattr(estimator, method)(X, y)
-        assert set(vars(estimator)) == before
+    for name in kind().get_params():
+        for value in BAD[name]:
+            estimator = clone(kind(**{name: value}))  # neither the constructor nor clone looks
+            before = set(vars(estimator))
+            with pytest.raises((ValueError, TypeError), match=f"'{name}' parameter of {kind.__name__}"):
+                getattr(estimator, method if hasattr(estimator, method) else "fit")(*rows())
+            assert set(vars(estimator)) == before
 
 
 @pytest.mark.parametrize(
