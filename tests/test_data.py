@@ -190,7 +190,7 @@ def assert_same_bits(block, expected):
 @pytest.mark.parametrize(("kind", "name", "make"), CASES, ids=lambda x: x if isinstance(x, str) else "")
 def test_same_bits_from_every_container(kind, name, make, tmp_path, monkeypatch):
     for chunk in (1 << 20, 10):
-        monkeypatch.setattr(data, "_CHUNK", chunk)
+        monkeypatch.setattr("rbmfast.data.memory.CHUNK", chunk)
         check_container(kind, name, make, tmp_path)
 
 
@@ -375,7 +375,7 @@ def test_the_data_is_held_not_copied():
         assert np.shares_memory(source._values, csr.data)
         assert np.shares_memory(source._columns, csr.indices)
     packed = np.packbits(BINARY, axis=1)
-    assert np.shares_memory(as_rows(Packed(packed, D))._source._bits, packed)
+    assert np.shares_memory(as_rows(Packed(packed, D))._source._array, packed)
 
 
 @pytest.mark.parametrize(
@@ -425,7 +425,7 @@ def test_opening_needs_little_memory(make):
 @pytest.mark.parametrize("make", [np.array, np.asfortranarray, strided, sp.csr_array])
 @pytest.mark.parametrize("value", [1, -0.0, 0.5, -1, 2, np.nan])
 def test_compact_rows_are_the_same_rows(make, value, monkeypatch):
-    monkeypatch.setattr("rbmfast.data._CHUNK", 30)
+    monkeypatch.setattr("rbmfast.data.memory.CHUNK", 30)
     for dtype in ("?", "u1", "i8", "f2", "f4", "f8", ">f4"):
         check_compact(dtype, make, value)
 
@@ -647,7 +647,7 @@ BAD = {
 def test_bad_input(case, monkeypatch):
     error, make, message = BAD[case]
     for chunk in (1 << 20, 3):
-        monkeypatch.setattr(data, "_CHUNK", chunk)
+        monkeypatch.setattr("rbmfast.data.memory.CHUNK", chunk)
         with pytest.raises(error, match=message):
             as_rows(make(), domain=case[0])
 
@@ -751,7 +751,7 @@ def test_bad_row_indices(make):
 @pytest.mark.parametrize("make", [np.asarray, sp.csr_array, np.asfortranarray, Grey8])
 @pytest.mark.parametrize("values", [BINARY, GREY])
 def test_columns(make, values, monkeypatch):
-    monkeypatch.setattr("rbmfast.data._CHUNK", 3 * D + 1)
+    monkeypatch.setattr("rbmfast.data.memory.CHUNK", 3 * D + 1)
     X = make(np.rint(values * 255).astype("u1") if make is Grey8 else values)
     here = slice(2, 5)
     for domain, other in [("binary", "real"), ("real", "binary"), ("binary", "binary"), ("real", "real")]:

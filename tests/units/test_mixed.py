@@ -63,7 +63,7 @@ def test_data_of_a_table_is_not_loaded_whole(monkeypatch: pytest.MonkeyPatch) ->
     whole = TABLE.initial_bias(rows)
     for name in ("bernoulli", "categorical", "gaussian"):
         monkeypatch.setattr(f"rbmfast.units.{name}.rows_in_a_scan", lambda _: 7)
-    monkeypatch.setattr("rbmfast.data._CHUNK", 42)
+    monkeypatch.setattr("rbmfast.data.memory.CHUNK", 42)
     gather, most = type(rows._source).gather, 0
 
     def watched(source: object, index: slice, *rest: object) -> object:

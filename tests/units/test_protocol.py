@@ -198,7 +198,7 @@ def test_initial_bias_does_not_depend_on_blocks_or_containers(
     whole = layer.unit.initial_bias(layer.unit.rows(data, layer.n))
     for name in ("bernoulli", "categorical", "gaussian"):
         monkeypatch.setattr(f"rbmfast.units.{name}.rows_in_a_scan", lambda _: 7)
-    monkeypatch.setattr("rbmfast.data._CHUNK", 13)
+    monkeypatch.setattr("rbmfast.data.memory.CHUNK", 13)
     for same in (data, sp.csr_array(data), data.astype(np.float64), np.asfortranarray(data)):
         for compact in (False, True):
             found = layer.unit.initial_bias(layer.unit.rows(same, layer.n, compact=compact))

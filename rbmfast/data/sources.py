@@ -1,0 +1,260 @@
+"""Sources: where the rows are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.data import memory
+from rbmfast.data.memory import Array, Pages, RowIndex, native, read_only, rows_per_chunk, spans
+from rbmfast.data.scales import GREY16, NUMBERS, Scale, as_engine
+from rbmfast.states import one_hot
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+_COMPACTED = 1 << 28  # floats up to so many are converted as they are checked, all at once
+
+
+class Source:
+    """Rows of stored numbers, somewhere."""
+
+    shape: tuple[int, int]
+    mapped: bool
+    direct: NDArray[np.uint8] | None = None  # all numbers, C-contiguous and read-only, if they lie like that
+
+    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
+        """Rows as a 2-D array of `dtype`, in any memory layout; row numbers are within range."""
+        raise NotImplementedError
+
+    def scan(self) -> Iterator[tuple[int, Array]]:
+        """Stored numbers as pairs (position, C-contiguous native chunk), in whatever order is cheap."""
+        raise NotImplementedError
+
+    def locate(self, position: int) -> tuple[int, int]:
+        """Row and column of a scanned position."""
+        return divmod(position, self.shape[1])
+
+    def give_back(self, rows: slice) -> None:
+        """Tell the system that the pages under these rows are not needed for now."""
+
+    def find_kind(self, scale: Scale, domain: str, name: str) -> str:
+        """Read every value once: raise at the first that is not allowed, else say what kind of data it is."""
+        kind = domain
+        for position, chunk in self.scan():
+            found = scale.kind(chunk, domain)
+            if found is None:
+                bad = scale.first_bad(chunk, domain) or 0
+                row, column = self.locate(position + bad)
+                value = chunk.reshape(-1)[bad]
+                raise ValueError(f"{name}[{row}, {column}] is {value!s}, but {scale.allowed(value, domain)}")
+            if found == "grey":
+                kind = "grey"
+        return kind
+
+
+class Dense(Source):
+    """An array, of any memory layout."""
+
+    def __init__(self, array: Array) -> None:
+        self._array = read_only(array)
+        self._pages = Pages(array)
+        self.shape = (array.shape[0], array.shape[1])
+        self.mapped = self._pages.mapped
+        if self._array.dtype == np.uint8 and self._array.flags.c_contiguous:
+            self.direct = self._array
+
+    def compact(self) -> tuple[Dense, Scale] | None:
+        """The same numbers, if they lie in memory as floats in [0, 1], as bytes or 16-bit levels."""
+        if self._array.dtype.kind != "f" or self.mapped or self._array.size > _COMPACTED:
+            return None
+        states = self._converted(engine.states_u8, np.uint8)
+        if states is not None:
+            return Dense(states), NUMBERS
+        levels = self._converted(engine.states_u16, np.uint16)
+        return None if levels is None else (Dense(levels), GREY16)
+
+    def _converted(self, convert: Callable[[Array], Array | None], dtype: type) -> Array | None:
+        """All values, unless one cannot be converted; piece by piece where they have to be moved first."""
+        array = self._array
+        if array.flags.c_contiguous and array.dtype in (np.float32, np.float64):
+            return convert(array)
+        result: Array = np.empty(array.shape, dtype)
+        for rows in spans(len(array), rows_per_chunk(array.shape[1])):
+            part = convert(as_engine(array[rows]))
+            if part is None:
+                return None
+            result[rows] = part
+        return result
+
+    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
+        return scale.encode(self._array[rows], dtype)
+
+    def scan(self) -> Iterator[tuple[int, Array]]:
+        array = self._array.T if self._by_columns else self._array  # the way it lies in memory
+        if array.size <= memory.CHUNK:
+            yield 0, native(array)
+            self._pages.give_back(array)
+            return
+        if array.flags.c_contiguous:
+            array = array.reshape(-1, 1)  # chunks of the same size, however long a line is
+        for lines in spans(array.shape[0], rows_per_chunk(array.shape[1])):
+            yield lines.start * array.shape[1], native(array[lines])
+            self._pages.give_back(array[lines])
+
+    def locate(self, position: int) -> tuple[int, int]:
+        if self._by_columns:
+            return divmod(position, self.shape[0])[::-1]
+        return super().locate(position)
+
+    def give_back(self, rows: slice) -> None:
+        self._pages.give_back(self._array[rows])
+
+    @property
+    def _by_columns(self) -> bool:
+        return self._array.flags.f_contiguous and not self._array.flags.c_contiguous
+
+
+class Csr(Source):
+    """The three arrays of a CSR matrix: unsorted indices and explicit zeros are fine, repeats are not."""
+
+    def __init__(self, matrix: Any) -> None:
+        self._starts: Array = read_only(np.asarray(matrix.indptr))
+        self._columns: Array = read_only(np.asarray(matrix.indices))
+        self._values: Array = read_only(np.asarray(matrix.data))
+        self._pages = Pages(self._columns), Pages(self._values)
+        self.shape = (int(matrix.shape[0]), int(matrix.shape[1]))
+        self.mapped = any(pages.mapped for pages in self._pages)
+
+    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
+        n_columns = self.shape[1]
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(self.shape[0]))
+        starts = self._starts[rows].astype(np.intp)
+        counts = self._starts[rows + 1] - starts
+        ends = np.cumsum(counts)
+        taken = np.repeat(starts - (ends - counts), counts) + np.arange(ends[-1] if ends.size else 0)
+        dense = np.zeros((len(rows), n_columns), dtype)
+        places = np.repeat(np.arange(len(rows)) * n_columns, counts) + self._columns[taken]
+        dense.reshape(-1)[places] = scale.encode(self._values[taken], dtype)
+        return dense
+
+    @property
+    def n_stored(self) -> int:
+        """How many numbers are stored."""
+        return int(self._starts[-1])
+
+    def sparse(self, rows: slice, scale: Scale, dtype: np.dtype[Any]) -> sp.csr_matrix:
+        """Neighbouring rows of `dtype`, still sparse."""
+        import scipy.sparse as sp
+
+        starts = self._starts[rows.start : rows.stop + 1]
+        taken = slice(starts[0], starts[-1])
+        values = scale.encode(self._values[taken], dtype)
+        shape = (len(starts) - 1, self.shape[1])
+        return sp.csr_matrix((values, self._columns[taken], starts - starts[0]), shape=shape)
+
+    def scan(self) -> Iterator[tuple[int, Array]]:
+        for taken in spans(self.n_stored, memory.CHUNK):
+            yield taken.start, native(self._values[taken])
+            self._pages[1].give_back(self._values[taken])
+
+    def locate(self, position: int) -> tuple[int, int]:
+        return int(np.searchsorted(self._starts, position, side="right")) - 1, int(self._columns[position])
+
+    def give_back(self, rows: slice) -> None:
+        taken = slice(self._starts[rows.start], self._starts[rows.stop])
+        self._pages[0].give_back(self._columns[taken])
+        self._pages[1].give_back(self._values[taken])
+
+
+class Bits(Dense):
+    """An array of bytes that hold eight values each, the first in the top bit."""
+
+    def __init__(self, bits: NDArray[np.uint8], n_features: int) -> None:
+        super().__init__(bits)
+        self.shape = (bits.shape[0], n_features)
+        self.direct = None
+
+    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
+        return scale.encode(np.unpackbits(self._array[rows], axis=1, count=self.shape[1]), dtype)
+
+    def scan(self) -> Iterator[tuple[int, Array]]:
+        return iter(())  # a bit cannot be wrong
+
+
+class Computed(Source):
+    """Rows that are made when they are asked for, in the form in which they are used."""
+
+    mapped = False
+
+    def __init__(
+        self, shape: tuple[int, int], dtype: np.dtype[Any], compute: Callable[[RowIndex], Array]
+    ) -> None:
+        self.shape = shape
+        self._dtype = dtype
+        self._compute = compute
+
+    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
+        states = self._compute(rows)
+        return states if states.dtype == dtype else scale.encode(states, dtype)
+
+    def scan(self) -> Iterator[tuple[int, Array]]:
+        yield 0, np.zeros((1, 1), self._dtype)  # tells what kind they are; they are valid by their making
+
+
+class _View(Source):
+    """Rows made from those of another source, which has been looked at, in its own scale."""
+
+    def __init__(self, source: Source, scale: Scale, n_columns: int) -> None:
+        self._source = source
+        self._scale = scale
+        self.shape = (source.shape[0], n_columns)
+        self.mapped = source.mapped
+
+    def scan(self) -> Iterator[tuple[int, Array]]:
+        width = max(self.shape[1], self._source.shape[1])
+        for rows in spans(self.shape[0], rows_per_chunk(width)):
+            yield rows.start * self.shape[1], np.ascontiguousarray(self._stored(rows))
+            self.give_back(rows)
+
+    def _stored(self, rows: RowIndex) -> Array:
+        raise NotImplementedError
+
+    def give_back(self, rows: slice) -> None:
+        self._source.give_back(rows)
+
+
+class Columns(_View):
+    """Some columns of another source, as the states, levels or numbers that these are."""
+
+    def __init__(self, source: Source, scale: Scale, dtype: np.dtype[Any], columns: slice) -> None:
+        super().__init__(source, scale, len(range(*columns.indices(source.shape[1]))))
+        self._dtype = dtype
+        self._columns = columns
+
+    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
+        return scale.encode(self._stored(rows), dtype)
+
+    def _stored(self, rows: RowIndex) -> Array:
+        return self._source.gather(rows, self._scale, self._dtype)[:, self._columns]
+
+
+class Labelled(_View):
+    """Another source and one-hot columns on its right."""
+
+    def __init__(self, source: Source, scale: Scale, labels: NDArray[np.int64], n_labels: int) -> None:
+        super().__init__(source, scale, source.shape[1] + n_labels)
+        self._labels = labels
+        self._n_labels = n_labels
+
+    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
+        labels = one_hot(self._labels[rows], self._n_labels + 1, dtype)[:, :-1]  # -1 is the column left out
+        return np.hstack([self._source.gather(rows, self._scale, dtype), labels])
+
+    def _stored(self, rows: RowIndex) -> Array:
+        return self.gather(rows, NUMBERS, np.dtype(np.float32))
