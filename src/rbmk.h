@@ -1,7 +1,7 @@
 /* rbmfast's engine: exact integer products of binary states with fixed-point weights, and what goes with them.
  *
  * This is the only public header. The engine knows arithmetic, not Boltzmann machines, and no Python.
- * docs/design/001-arithmetic.md is the specification; rbmfast/reference.py computes the same bits in NumPy.
+ * docs/design/001-arithmetic.md is the specification; rbmfast/reference/ computes the same bits in NumPy.
  */
 #ifndef RBMK_H
 #define RBMK_H

@@ -127,7 +127,7 @@ def test_large_weights_lower_the_exponent() -> None:
 # --- Golden digests ----------------------------------------------------------------------------------------
 
 HELP = (
-    "Bits have changed. If that is meant, raise STREAM_VERSION in rbmfast/reference.py, run "
+    "Bits have changed. If that is meant, raise STREAM_VERSION in rbmfast/reference/numbers.py, run "
     "`python tests/golden/make.py`, commit the new file, and say so in CHANGELOG.md. Otherwise it is a bug."
 )
 

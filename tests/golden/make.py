@@ -2,9 +2,9 @@
 
     python tests/golden/make.py
 
-Run it after raising `STREAM_VERSION` in rbmfast/reference.py, which every deliberate change of bits demands,
-and commit the new file; CHANGELOG.md should say what changed. A file that exists is never changed: delete it
-by hand if its version was not released yet.
+Run it after raising `STREAM_VERSION` in rbmfast/reference/numbers.py, which every deliberate change of bits
+demands, and commit the new file; CHANGELOG.md should say what changed. A file that exists is never changed:
+delete it by hand if its version was not released yet.
 """
 
 from __future__ import annotations

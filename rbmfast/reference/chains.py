@@ -1,0 +1,206 @@
+"""Random numbers, and chains that they drive."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.reference.numbers import (
+    F32,
+    F64,
+    U8,
+    RowIds,
+    States,
+    Weights,
+    affine,
+    f32,
+    rare_probability,
+    sigmoid,
+    softplus_sum,
+    weighted_sum,
+)
+
+
+def philox4x32(counter: NDArray[np.uint32], key: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Philox4x32-10 (Salmon et al. 2011) of counters (..., 4) under keys (..., 2)."""
+    c0, c1, c2, c3 = (np.asarray(counter[..., i], np.uint64) for i in range(4))
+    k0, k1 = (np.asarray(key[..., i], np.uint64) for i in range(2))
+    low = np.uint64(0xFFFFFFFF)
+    for _ in range(10):
+        product0 = c0 * np.uint64(0xD2511F53)
+        product1 = c2 * np.uint64(0xCD9E8D57)
+        c0, c1, c2, c3 = (
+            (product1 >> np.uint64(32)) ^ c1 ^ k0,
+            product1 & low,
+            (product0 >> np.uint64(32)) ^ c3 ^ k1,
+            product0 & low,
+        )
+        k0 = (k0 + np.uint64(0x9E3779B9)) & low
+        k1 = (k1 + np.uint64(0xBB67AE85)) & low
+    return np.stack(np.broadcast_arrays(c0, c1, c2, c3), axis=-1).astype(np.uint32)
+
+
+def _row_ids(rows: RowIds, n: int) -> NDArray[np.uint64]:
+    return np.asarray(np.arange(rows, rows + n) if isinstance(rows, int) else rows).astype(np.uint64)
+
+
+def uniform_u32(
+    n_rows: int, n_units: int, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0
+) -> NDArray[np.uint32]:
+    """The 32-bit uniforms of `n_units` units in `n_rows` rows at one half-step.
+
+    Counter words: c0 = 16 * (unit // 128) + unit % 16 (with the top bit set for the low halves); c1 = row,
+    low 32 bits; c2 = step, low 32 bits; c3 = purpose << 26 | layer << 20 | row bits 32..39 << 12 | step bits
+    32..43. Within a group of 128 units, units 16 t .. 16 t + 15 use word t // 2 of their block: its low half
+    when t is even, its high half when t is odd. These are the high 16 bits; the block with the top bit of c0
+    set gives the low 16.
+    """
+    unit = np.arange(n_units)
+    row = _row_ids(rows, n_rows)[:, None]
+    c0 = (16 * (unit // 128) + unit % 16).astype(np.uint64)[None, :]
+    c3 = np.uint64((purpose << 26) | (layer << 20) | (step >> 32)) | ((row >> np.uint64(32)) << np.uint64(12))
+    key = np.array([seed & 0xFFFFFFFF, seed >> 32], np.uint32)
+    slot = (unit % 128) // 16
+
+    def halves(top: int) -> NDArray[np.uint32]:
+        words = (c0 | np.uint64(top << 31), row & np.uint64(0xFFFFFFFF), np.uint64(step & 0xFFFFFFFF), c3)
+        out = philox4x32(np.stack(np.broadcast_arrays(*words), axis=-1), key)
+        word = np.take_along_axis(out, np.broadcast_to((slot // 2)[None, :, None], (*out.shape[:2], 1)), -1)[
+            ..., 0
+        ]
+        return (word >> (16 * (slot % 2)).astype(np.uint32)) & np.uint32(0xFFFF)
+
+    return (halves(0) << np.uint32(16)) | halves(1)
+
+
+def bernoulli(x: F32, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> U8:
+    """Sample units of total input `x`: a unit takes its rarer state iff its uniform is below 2**32 p."""
+    threshold = (rare_probability(x) * f32(4294967296.0)).astype(np.uint32)
+    rare = uniform_u32(x.shape[0], x.shape[1], seed, purpose, layer, step, rows) < threshold
+    return (rare ^ (x >= 0)).astype(np.uint8)
+
+
+def shuffle_keys(n: int, seed: int, epoch: int, purpose: int) -> NDArray[np.uint64]:
+    """A 64-bit key for each of n rows; their stable argsort is the order of the epoch.
+
+    Row i takes words 2 (i % 2) (low) and 2 (i % 2) + 1 (high) of the block with c0 = i // 2, row 0 and
+    step = epoch.
+    """
+    counter = np.zeros((-(-n // 2), 4), np.uint32)
+    counter[:, 0] = np.arange(len(counter))
+    counter[:, 2] = epoch
+    counter[:, 3] = purpose << 26
+    words = philox4x32(counter, np.array([seed & 0xFFFFFFFF, seed >> 32], np.uint32)).astype(np.uint64)
+    return (words[:, 0::2] | (words[:, 1::2] << np.uint64(32))).reshape(-1)[:n]
+
+
+def normal_weights(n_rows: int, n_columns: int, scale: float, seed: int, purpose: int, layer: int) -> F32:
+    """Nearly normal numbers of standard deviation `scale`: the sum of the eight 16-bit halves of a block.
+
+    Column j of row i uses the block with c0 = j, row i, step 0.
+    """
+    counter = np.zeros((n_rows, n_columns, 4), np.uint32)
+    counter[..., 0] = np.arange(n_columns)
+    counter[..., 1] = np.arange(n_rows)[:, None]
+    counter[..., 3] = (purpose << 26) | (layer << 20)
+    words = philox4x32(counter, np.array([seed & 0xFFFFFFFF, seed >> 32], np.uint32)).astype(np.int64)
+    centred = ((words & 0xFFFF) + (words >> 16)).sum(axis=-1) - 4 * 65535
+    deviation = np.sqrt(np.float64(8 * (65536**2 - 1)) / 12.0)
+    weights: F32 = (centred * (np.float64(scale) / deviation)).astype(np.float32)
+    return weights
+
+
+# --- Layers and chains -------------------------------------------------------------------------------------
+
+
+def affine_sigmoid(weights: Weights, states: States, bias: F32, up: bool = True) -> F32:
+    """Conditional probabilities of the other layer."""
+    return sigmoid(affine(weights, states, bias, up))
+
+
+def affine_sigmoid_bernoulli(
+    weights: Weights,
+    states: States,
+    bias: F32,
+    seed: int,
+    purpose: int,
+    layer: int,
+    step: int,
+    rows: RowIds = 0,
+    up: bool = True,
+) -> U8:
+    """Samples of the other layer."""
+    return bernoulli(affine(weights, states, bias, up), seed, purpose, layer, step, rows)
+
+
+def affine_softplus_sum(weights: Weights, states: States, bias: F32, up: bool = True) -> NDArray[np.float64]:
+    """Row sums of the softplus of the other layer's total inputs."""
+    return softplus_sum(affine(weights, states, bias, up))
+
+
+def gibbs(
+    weights: Weights,
+    a: F32,
+    b: F32,
+    visible: U8,
+    steps: int,
+    seed: int,
+    purpose: int,
+    layer: int = 0,
+    first_step: int = 0,
+    rows: RowIds = 0,
+    clamp: U8 | None = None,
+) -> tuple[U8, U8]:
+    """Block Gibbs sampling: `steps` times hidden given visible, then visible given hidden.
+
+    The first is an even half-step, the second an odd one. Where `clamp` is 1 the visible unit keeps its first
+    value. Returns the last visible and hidden states.
+    """
+    v = visible
+    h = np.zeros((len(v), weights.shape[1]), np.uint8)
+    for t in range(steps):
+        h = bernoulli(affine(weights, v, b), seed, purpose, layer, first_step + 2 * t, rows)
+        drawn = bernoulli(affine(weights, h, a, up=False), seed, purpose, layer, first_step + 2 * t + 1, rows)
+        v = drawn if clamp is None else np.where(clamp, visible, drawn)
+    return v, h
+
+
+def anneal(
+    weights: Weights,
+    a: F32,
+    b: F32,
+    base: F32,
+    visible: U8,
+    log_weights: F64,
+    betas: F32,
+    seed: int,
+    purpose: int,
+    layer: int = 0,
+    first_step: int = 0,
+    rows: RowIds = 0,
+) -> tuple[U8, F64]:
+    """Gibbs steps of models with weights ``beta W``, from ``betas[1]`` on; their log-ratios are added up.
+
+    The model at beta has the visible bias ``(1 - beta) base + beta a`` and the hidden bias ``beta b``. Before
+    each step `log_weights` gains the log of the summed weight of the visible states, at the new beta minus at
+    the old one. Returns the last visible states and the log-weights.
+    """
+    v, log_w = visible, log_weights
+    for t, (here, there) in enumerate(pairwise(betas)):
+        sent = affine(weights, v, np.zeros_like(b))
+        before, _ = _log_weight(here, a, b, base, v, sent)
+        after, visible_bias = _log_weight(there, a, b, base, v, sent)
+        log_w = log_w + (after - before)
+        step = first_step + 2 * t
+        h = bernoulli(there * sent + there * b, seed, purpose, layer, step, rows)
+        x = there * affine(weights, h, np.zeros_like(a), up=False) + visible_bias
+        v = bernoulli(x, seed, purpose, layer, step + 1, rows)
+    return v, log_w
+
+
+def _log_weight(beta: np.float32, a: F32, b: F32, base: F32, v: U8, sent: F32) -> tuple[F64, F32]:
+    """Log-weights of visible states under the model at `beta`, and its visible bias."""
+    visible_bias = (f32(1.0) - beta) * base + beta * a
+    return softplus_sum(beta * sent + beta * b) + weighted_sum(v, visible_bias), visible_bias

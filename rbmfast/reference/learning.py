@@ -1,0 +1,293 @@
+"""Learning: sums over rows, their gradient and what an update does with it; what networks learn by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.reference.chains import bernoulli, uniform_u32
+from rbmfast.reference.numbers import (
+    F32,
+    F64,
+    GREY,
+    I64,
+    U8,
+    RowIds,
+    States,
+    Weights,
+    affine,
+    as_levels,
+    column_sums,
+    exp_negative,
+    exponent,
+    f32,
+    log,
+    row_sums,
+    sigmoid,
+    sigmoid_u16,
+    softplus_sum,
+)
+from rbmfast.state import Gradient, LearningState, Statistics, UpdateSettings
+
+# --- Boltzmann machines -------------------------------------------------------------------------------------
+
+
+def statistics(states: States, hidden_u16: NDArray[np.uint16]) -> Statistics:
+    """Sums over rows of visible x hidden, visible, and hidden, in units of 1/65535 a factor."""
+    v = as_levels(states)
+    h = hidden_u16.astype(np.int64)
+    return Statistics(v.T @ h, v.sum(axis=0), h.sum(axis=0), len(v))
+
+
+def gradient(positive: Statistics, negative: Statistics) -> Gradient:
+    """Mean of the positive minus mean of the negative statistics, rounded to float32.
+
+    With as many rows in both phases the integers are subtracted first; otherwise each mean is rounded first.
+    """
+    n_positive, n_negative = positive.n_rows, negative.n_rows
+
+    def scale(n: int, unit: int) -> np.float32:
+        return f32(1.0 / (float(unit) * n))
+
+    def difference(p: NDArray[Any], n: NDArray[Any], unit: int) -> F32:
+        result: F32
+        if n_positive == n_negative:
+            result = (p - n).astype(np.float32) * scale(n_positive, unit)
+        else:
+            result = p.astype(np.float32) * scale(n_positive, unit)
+            result = result - n.astype(np.float32) * scale(n_negative, unit)
+        return result
+
+    return Gradient(
+        W=difference(positive.pairs / GREY, negative.pairs / GREY, GREY),
+        a=difference(positive.visible / GREY, negative.visible / GREY, 1),
+        b=difference(positive.hidden, negative.hidden, GREY),
+        visible_mean=(positive.visible / GREY).astype(np.float32) * scale(n_positive, 1),
+        hidden_mean=positive.hidden.astype(np.float32) * scale(n_positive, GREY),
+    )
+
+
+def contrast(data: tuple[States, NDArray[np.uint16]], samples: tuple[States, NDArray[np.uint16]]) -> Gradient:
+    """The gradient from visible states and hidden probabilities under the data and of the model's samples."""
+    return gradient(statistics(*data), statistics(*samples))
+
+
+def _flush(velocity: F32) -> F32:
+    """Velocities below 2**-100 become 0: denormals would make dead units ten times slower."""
+    return np.where(np.abs(velocity) < f32(2.0**-100), f32(0.0), velocity)
+
+
+def update(
+    state: LearningState, grad: Gradient, settings: UpdateSettings, rate: float, momentum: float
+) -> None:
+    """One step uphill, in place; then the exponent drops if the new weights need it."""
+    eta, mu = f32(rate), f32(momentum)
+    g, ga, gb = grad.W, grad.a, grad.b
+    if settings.centered:
+        slide = f32(settings.offset_rate)
+        state.visible_offset += slide * (grad.visible_mean - state.visible_offset)
+        state.hidden_offset += slide * (grad.hidden_mean - state.hidden_offset)
+        g = (g - state.visible_offset[:, None] * gb) - ga[:, None] * state.hidden_offset
+        ga = ga - row_sums(g * state.hidden_offset)
+        gb = gb - column_sums(g * state.visible_offset[:, None])
+    if settings.sparsity_cost > 0:
+        decay = f32(settings.sparsity_decay)
+        state.activity[:] = decay * state.activity + (f32(1.0) - decay) * grad.hidden_mean
+        push = f32(settings.sparsity_cost) * (f32(settings.sparsity_target) - state.activity)
+        g = g + grad.visible_mean[:, None] * push
+        gb = gb + push
+    g = (g - f32(settings.l2) * state.W) - f32(settings.l1) * np.sign(state.W)
+    for value, velocity, slope in (
+        (state.W, state.W_velocity, g),
+        (state.a, state.a_velocity, ga),
+        (state.b, state.b_velocity, gb),
+    ):
+        velocity[:] = _flush(mu * velocity + eta * slope)
+        value += velocity
+    if settings.max_norm > 0:
+        limit = f32(settings.max_norm)
+        squares = column_sums(state.W * state.W)
+        shrink = np.where(
+            squares > limit * limit, limit / np.sqrt(np.maximum(squares, limit * limit)), f32(1.0)
+        )
+        state.W *= shrink
+    state.exponent = exponent(state.W, state.exponent)
+
+
+def epoch(
+    state: LearningState,
+    settings: UpdateSettings,
+    X: States,
+    order: NDArray[np.int64],
+    row_ids: NDArray[np.int64],
+    batch_size: int,
+    k: int,
+    chains: U8 | None,
+    rates: F32,
+    momenta: F32,
+    seed: int,
+    purpose: int,
+    layer: int,
+    first_step: int,
+) -> int:
+    """Learn from rows ``X[order]`` in batches, by CD-k (`chains` is None) or PCD-k; returns the updates made.
+
+    `chains` (n_chains, n_hidden) are the hidden states of the persistent chains and are advanced in place. CD
+    draws for row `row_ids[i]`, PCD for chain i; an update uses the 2 k half-steps from
+    ``first_step + 2 k * update``.
+    """
+    state.exponent = exponent(state.W, state.exponent)
+
+    def learn(v0: States, ids: I64, step: int, rate: float, momentum: float) -> None:
+        weights = Weights(state.W, state.exponent)
+
+        def draw(x: F32, half_step: int, rows: RowIds) -> U8:
+            return bernoulli(x, seed, purpose, layer, step + half_step, rows)
+
+        x = affine(weights, v0, state.b)
+        positive = statistics(v0, sigmoid_u16(x))
+        for i in range(k):
+            if chains is None:
+                h = draw(x, 2 * i, ids)
+                v = draw(affine(weights, h, state.a, up=False), 2 * i + 1, ids)
+                x = affine(weights, v, state.b)
+            else:
+                v = draw(affine(weights, chains, state.a, up=False), 2 * i, 0)
+                x = affine(weights, v, state.b)
+                chains[:] = draw(x, 2 * i + 1, 0)
+        negative = statistics(v, sigmoid_u16(x))
+        update(state, gradient(positive, negative), settings, rate, momentum)
+
+    n_updates = -(-len(order) // batch_size)
+    for t in range(n_updates):
+        batch = slice(t * batch_size, (t + 1) * batch_size)
+        step = first_step + 2 * k * t
+        learn(X[order[batch]], row_ids[batch], step, float(rates[t]), float(momenta[t]))
+    return n_updates
+
+
+# --- Networks -----------------------------------------------------------------------------------------------
+
+
+def add_bias_sigmoid(x: F32, bias: F32) -> None:
+    """In place: the means ``sigmoid(x + bias)`` of a layer."""
+    x[:] = sigmoid(x + bias)
+
+
+def softmax(x: F32, bias: F32) -> None:
+    """In place: the probabilities ``softmax(x + bias)`` of each row's classes."""
+    e, total, _ = _exponentials(x + bias)
+    x[:] = e / total[:, None]
+
+
+def _exponentials(x: F32) -> tuple[F32, F32, F32]:
+    """exp(x - top), their row sums, and top, the largest of each row."""
+    top = x.max(axis=1)
+    e = exp_negative(top[:, None] - x)
+    return e, row_sums(e.astype(np.float64)).astype(np.float32), top
+
+
+def drop(
+    x: F32,
+    rate: float,
+    seed: int,
+    purpose: int,
+    layer: int,
+    step: int,
+    rows: RowIds,
+    sent: F32,
+    factor: F32,
+) -> None:
+    """Dropout: ``sent = x * factor``, and a factor is 0 iff the unit's uniform is below ``2**32 rate``.
+
+    Else it is ``1 / (1 - rate)``, so that nothing changes on average.
+    """
+    uniform = uniform_u32(x.shape[0], x.shape[1], seed, purpose, layer, step, rows)
+    factor[:] = np.where(uniform >= np.uint32(rate * 4294967296.0), f32(1.0 / (1.0 - rate)), f32(0.0))
+    sent[:] = x * factor
+
+
+def backward(delta: F32, h: F32 | None = None, factor: F32 | None = None) -> None:
+    """In place: the gradient by what units sent becomes that by their total inputs.
+
+    Times the slope ``h (1 - h)`` of the sigmoid, if `h` are its values, and times the factors of dropout.
+    """
+    if h is not None:
+        delta[:] = delta * (h * (f32(1.0) - h))
+    if factor is not None:
+        delta[:] = delta * factor
+
+
+def softmax_cross_entropy(x: F32, bias: F32, labels: I64) -> tuple[F64, U8]:
+    """Losses ``-log softmax(x + bias)[label]``, and whether the first most probable class is another one.
+
+    In place `x` becomes the gradient of the losses by ``x + bias``.
+    """
+    x[:] = x + bias
+    rows = np.arange(len(x))
+    wrong = (x.argmax(axis=1) != labels).astype(np.uint8)
+    e, total, top = _exponentials(x)
+    loss = log(total).astype(np.float64) + (top - x[rows, labels])
+    x[:] = e / total[:, None]
+    x[rows, labels] -= f32(1.0)
+    return loss, wrong
+
+
+def sigmoid_cross_entropy(x: F32, bias: F32, targets: F32) -> F64:
+    """Losses ``sum(softplus(x + bias) - targets * (x + bias))`` of Bernoulli units.
+
+    In place `x` becomes the gradient of the losses by ``x + bias``.
+    """
+    x[:] = x + bias
+    loss: F64 = softplus_sum(x) - row_sums(targets.astype(np.float64) * x)
+    x[:] = sigmoid(x) - targets
+    return loss
+
+
+def squared_error(x: F32, bias: F32, targets: F32) -> F64:
+    """Losses ``|x + bias - targets|^2 / 2``; in place `x` becomes their gradient by ``x + bias``."""
+    x[:] = (x + bias) - targets
+    loss: F64 = 0.5 * row_sums(x.astype(np.float64) ** 2)
+    return loss
+
+
+def momentum_step(
+    value: F32, velocity: F32, gradient: F32, scale: float, rate: float, momentum: float, decay: float
+) -> None:
+    """One step downhill along ``scale * gradient + decay * value``, in place."""
+    slope: F32 = f32(scale) * gradient + f32(decay) * value
+    eta, mu = f32(rate), f32(momentum)
+    moved: F32 = mu * velocity - eta * slope
+    velocity[:] = _flush(moved)
+    value += velocity
+
+
+def adam_step(
+    value: F32,
+    mean: F32,
+    square: F32,
+    gradient: F32,
+    scale: float,
+    rate: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+    decay: float,
+    beta1_power: float,
+    beta2_power: float,
+) -> None:
+    """One step of Adam (Kingma & Ba 2015) along ``scale * gradient + decay * value``, in place.
+
+    `mean` and `square` are running means of the slope and of its square. The powers of beta1 and beta2, by
+    the number of the step counted from 1, correct them for their start at 0; the correction of the mean is a
+    factor of the rate.
+    """
+    slope = f32(scale) * gradient + f32(decay) * value
+    means: tuple[tuple[F32, float, F32], ...] = ((mean, beta1, slope), (square, beta2, slope * slope))
+    for average, beta, new in means:
+        moved: F32 = f32(beta) * average + f32(1.0 - beta) * new
+        average[:] = _flush(moved)
+    size = np.sqrt(f32(1.0 / (1.0 - beta2_power)) * square) + f32(epsilon)
+    value -= (f32(rate / (1.0 - beta1_power)) * mean) / size
