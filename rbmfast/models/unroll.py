@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from rbmfast.checks import SeedLike, check_integer
-from rbmfast.models.network import Dense, Network
+from rbmfast.models.dense import Dense
+from rbmfast.models.network import Network
 from rbmfast.models.rbm import RBM
 from rbmfast.reference import F32
 from rbmfast.units import Unit
