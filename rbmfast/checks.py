@@ -69,6 +69,12 @@ def check_flag(value: object, name: str) -> bool:
     return bool(value)
 
 
+def check_model(model: object, kind: type, name: str) -> None:
+    """Raise a clear TypeError if `model` is none of this kind."""
+    if not isinstance(model, kind):
+        raise TypeError(f"{name} must be an rf.{kind.__name__}, got {type(model).__name__}")
+
+
 def as_list(things: object, kinds: Any, name: str, example: str) -> tuple[Any, ...]:
     """A collection, or a single thing of one of these types, as a tuple; a clear error otherwise."""
     if isinstance(things, kinds) and not isinstance(things, type):

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from rbmfast.likelihood.acceptance import acceptance_ratio
-from rbmfast.likelihood.journey import Route, digest
+from rbmfast.likelihood.annealing import Annealing
 from rbmfast.likelihood.result import Z95, LogPartition, log_mean_exp
-from rbmfast.models.path import Path
-from rbmfast.reference import F32, States
-from rbmfast.streams import Purpose, Stream
+from rbmfast.reference import States
 from rbmfast.units.base import F64
 
 FEW = 10.0  # effective chains below which an estimate hangs on a handful of lucky ones
@@ -24,50 +22,22 @@ FREE_STEPS = 100  # and so many steps with such inputs give it the time to find 
 MARKOV = math.log(20)  # P(estimate of Z > 20 Z) <= 1 / 20 for any unbiased one, however badly chains mix
 
 
-@dataclass(frozen=True)
-class Plan:
-    """An estimate as it was asked for: `rbmfast.log_partition` describes each of these."""
-
-    path: Path
-    betas: F32  # ascending, from 0 to 1
-    n_chains: int
-    seed: int
-    checkpoint: str | None = None
-    resume: str | None = None
-    samples: States | None = None  # to go back from; None: they are drawn
-
-    def route(self, back: bool) -> Route:
-        """Along the path, or back. Nothing happens yet, but a wrong file to resume from is refused."""
-        purpose = Purpose.REVERSE_AIS if back else Purpose.AIS
-        betas = np.ascontiguousarray(self.betas[::-1] if back else self.betas)
-        origin = "drawn" if self.samples is None or not back else digest(self.samples)
-        route = Route(self.path, betas, self.n_chains, Stream(self.seed, purpose), origin)
-        if self.resume is not None:
-            route.take_up(self.resume)
-        return route
-
-
-def forward(plan: Plan) -> LogPartition:
+def forward(annealing: Annealing) -> LogPartition:
     """Log Z from chains led from independent units to the model (Salakhutdinov & Murray 2008)."""
-    v, gained = plan.route(back=False).travel(
-        lambda: plan.path.start(plan.n_chains, Stream(plan.seed, Purpose.AIS)), plan.checkpoint, plan.resume
-    )
-    z = estimate(plan.path.log_z0() + gained, "ais", v)
-    return _one_sided(z, lower=z.value - MARKOV, upper=math.inf) if frozen(plan, v) else z
+    path = annealing.path
+    v, gained = annealing.run(lambda: path.start(annealing.n_chains, annealing.stream))
+    z = estimate(path.log_z0() + gained, "ais", v)
+    return _one_sided(z, lower=z.value - MARKOV, upper=math.inf) if frozen(annealing, v) else z
 
 
-def reverse(plan: Plan, draw: Callable[[], States]) -> LogPartition:
+def reverse(annealing: Annealing, draw: Callable[[], States]) -> LogPartition:
     """Log Z from samples of the model whose chains go back to independent units (Burda et al. 2015)."""
-
-    def start() -> States:
-        return draw() if plan.samples is None else plan.samples
-
-    v, gained = plan.route(back=True).travel(start, plan.checkpoint, plan.resume)
-    z = estimate(plan.path.log_z0() - gained, "reverse_ais", v, sign=-1)
-    return _one_sided(z, lower=-math.inf, upper=z.value + MARKOV) if frozen(plan, v) else z
+    v, gained = annealing.run(draw)
+    z = estimate(annealing.path.log_z0() - gained, "reverse_ais", v, sign=-1)
+    return _one_sided(z, lower=-math.inf, upper=z.value + MARKOV) if frozen(annealing, v) else z
 
 
-def frozen(plan: Plan, v: States) -> bool:
+def frozen(annealing: Annealing, v: States) -> bool:
     """Whether the chains had no chance to move, so that they may agree and all be wrong.
 
     Weights that are very large hold every unit where it is, in the model and soon after the start: all chains
@@ -75,14 +45,14 @@ def frozen(plan: Plan, v: States) -> bool:
     states that were never seen. Chains that still move in the model, or had many steps in which units were
     free, tell by their spread. (docs/design/005-likelihood.md)
     """
-    up, down = plan.path.up, plan.path.down
+    up, down = annealing.path.up, annealing.path.down
     hidden = up.input(v)
     h = up.target.mode(hidden)
     changes = up.target.expected_changes(hidden), down.target.expected_changes(down.input(h))
     if changes == (None, None) or sum(n or 0 for n in changes) >= STILL:
         return False
     sent = max(float(np.abs(x).max(axis=1).mean()) for x in (up.send(v), down.send(h)))
-    return int(np.count_nonzero(plan.betas * sent < FREE)) < FREE_STEPS
+    return int(np.count_nonzero(annealing.betas * sent < FREE)) < FREE_STEPS
 
 
 def _one_sided(z: LogPartition, lower: float, upper: float) -> LogPartition:
@@ -131,9 +101,8 @@ def bracket(forward: LogPartition, reverse: LogPartition) -> LogPartition:
     spread = math.hypot(forward.stderr, reverse.stderr)
     if abs(gap) > GAP + (3 * spread if math.isfinite(spread) else 0):
         warning = (
-            f"forward and reverse AIS differ by {gap:.1f} nats: the chains have not mixed, "
-            "do not trust this; "
-            "more temperatures may help, or better samples"
+            f"forward and reverse AIS differ by {gap:.1f} nats: the chains have not mixed, do not trust "
+            "this; more temperatures may help, or better samples"
         )
     return LogPartition(
         value=ratio.value,

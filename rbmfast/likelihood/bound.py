@@ -9,21 +9,26 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp
 
-from rbmfast.checks import SeedLike, check_integer, check_seed
-from rbmfast.likelihood._checks import check_states
+from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
 from rbmfast.likelihood.partition import log_partition
-from rbmfast.likelihood.result import Z95, LogPartition, as_log_partition, in_figures, log_mean_exp
+from rbmfast.likelihood.result import (
+    Z95,
+    Estimate,
+    LogPartition,
+    as_log_partition,
+    log_mean_exp,
+    stderr_of_mean,
+)
 from rbmfast.models import DBN
+from rbmfast.models.base import BLOCK_BYTES
 from rbmfast.models.conditionals import Conditional, row_dot
 from rbmfast.reference import States
 from rbmfast.streams import MAX_ROW, Purpose, Stream
 from rbmfast.units.base import F64
 
-BLOCK_BYTES = 1 << 26
-
 
 @dataclass(frozen=True)
-class LogLikelihoodBound:
+class LogLikelihoodBound(Estimate):
     """A lower bound on the mean log-likelihood of data, with its uncertainty; ``float(bound)`` is `value`.
 
     ``str(bound)`` is what a paper says: ``-85.01 ± 0.03 [-85.07, -84.95]``.
@@ -47,21 +52,11 @@ class LogLikelihoodBound:
         The terms whose mean `value` is.
     """
 
-    value: float
-    stderr: float
-    lower: float
-    upper: float
     tighter: float
     data_stderr: float
     n_rows: int
     n_samples: int
     each: F64
-
-    def __float__(self) -> float:
-        return self.value
-
-    def __str__(self) -> str:
-        return in_figures(self.value, self.stderr, (self.lower, self.upper))
 
 
 def log_likelihood_bound(
@@ -119,9 +114,8 @@ def log_likelihood_bound(
     >>> bound.value <= bound.tighter, round(bound.tighter, 1)       # 2**6 states, nearly equally probable
     (True, -4.2)
     """
-    if not isinstance(dbn, DBN):
-        raise TypeError(f"dbn must be an rf.DBN, got {type(dbn).__name__}")
-    rows = check_states(X, dbn)
+    check_model(dbn, DBN, "dbn")
+    rows = dbn.visible.rows_of_states(X, dbn.n_visible)
     n_samples = check_integer(n_samples, "n_samples", low=1, high=(MAX_ROW + 1) // rows.n_rows)
     key = check_seed(seed)
     z = log_partition(dbn.top) if log_z is None else as_log_partition(log_z)
@@ -177,7 +171,7 @@ def _bound(log_weights: F64, z: LogPartition) -> LogLikelihoodBound:
         lower=value - math.hypot(z.upper - z.value, Z95 * drawn),
         upper=value + math.hypot(z.value - z.lower, Z95 * drawn),
         tighter=math.fsum(log_mean_exp(row)[0] for row in log_weights) / n_rows - z.value,
-        data_stderr=float(each.std(ddof=1)) / math.sqrt(n_rows) if n_rows > 1 else math.inf,
+        data_stderr=stderr_of_mean(each),
         n_rows=n_rows,
         n_samples=n_samples,
         each=each,

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast.checks import check_model
 from rbmfast.data import Rows
-from rbmfast.likelihood._checks import check_rbm
 from rbmfast.models import RBM
 from rbmfast.reference import F32
 from rbmfast.states import as_float
@@ -124,7 +124,7 @@ def compare_samples(rbm: RBM, X: Any, samples: Any) -> SampleComparison:
     >>> rf.compare_samples(rbm, coins, samples).alarms[-1]
     'pairs of units covary otherwise in samples than in data: ...'
     """
-    check_rbm(rbm)
+    check_model(rbm, RBM, "rbm")
     data, drawn = (
         rbm.visible.rows(rows, rbm.n_visible, name, compact=True)
         for rows, name in ((X, "X"), (samples, "samples"))

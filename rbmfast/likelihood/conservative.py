@@ -7,18 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rbmfast.checks import SeedLike, check_integer, check_seed
-from rbmfast.likelihood._checks import check_rbm, check_states
+from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
 from rbmfast.likelihood.normal import check_finite_log_z
 from rbmfast.likelihood.result import log_mean_exp
 from rbmfast.likelihood.schedule import make_schedule
 from rbmfast.models import RBM
+from rbmfast.models.base import BLOCK_BYTES
 from rbmfast.models.base_rates import make_path
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import MAX_ROW, Purpose, Stream
 from rbmfast.units.base import F64
-
-BLOCK_BYTES = 1 << 26
 
 
 def conservative_log_likelihood(
@@ -73,9 +71,9 @@ def conservative_log_likelihood(
     >>> rf.conservative_log_likelihood(rbm, [[0, 0], [1, 0]], n_temperatures=100, seed=1).round(1)
     array([-1.7, -1.2])
     """
-    check_rbm(rbm)
+    check_model(rbm, RBM, "rbm")
     check_finite_log_z(rbm)
-    rows = check_states(X, rbm)
+    rows = rbm.visible.rows_of_states(X, rbm.n_visible)
     n_chains = check_integer(n_chains, "n_chains", low=1, high=MAX_ROW // rows.n_rows)
     n_temperatures = check_integer(n_temperatures, "n_temperatures", low=1)
     check_fits_memory(16 * n_temperatures + 8 * rows.n_rows, f"n_temperatures={n_temperatures}")

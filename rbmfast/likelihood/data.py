@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from rbmfast.likelihood._checks import check_rbm, check_states
+from rbmfast.checks import check_model
 from rbmfast.likelihood.partition import log_partition
-from rbmfast.likelihood.result import LogPartition, as_log_partition, in_figures
+from rbmfast.likelihood.result import Estimate, LogPartition, as_log_partition, stderr_of_mean
 from rbmfast.models import RBM
 from rbmfast.units.base import F64
 
 
 @dataclass(frozen=True)
-class MeanLogLikelihood:
+class MeanLogLikelihood(Estimate):
     """The mean log-likelihood of data, with its uncertainty; ``float(mean)`` is `value`.
 
     ``str(mean)`` is what a paper says: ``-85.01 ± 0.03 [-85.07, -84.95]``.
@@ -34,18 +34,8 @@ class MeanLogLikelihood:
         How many.
     """
 
-    value: float
-    stderr: float
-    lower: float
-    upper: float
     data_stderr: float
     n_rows: int
-
-    def __float__(self) -> float:
-        return self.value
-
-    def __str__(self) -> str:
-        return in_figures(self.value, self.stderr, (self.lower, self.upper))
 
 
 def log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None = None) -> F64:
@@ -116,13 +106,13 @@ def mean_log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None = N
         stderr=z.stderr,
         lower=value + (z.value - z.upper),
         upper=value + (z.value - z.lower),
-        data_stderr=float(each.std(ddof=1)) / math.sqrt(n) if n > 1 else math.inf,
+        data_stderr=stderr_of_mean(each),
         n_rows=n,
     )
 
 
 def _log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None) -> tuple[F64, LogPartition]:
-    check_rbm(rbm)
-    rows = check_states(X, rbm)
+    check_model(rbm, RBM, "rbm")
+    rows = rbm.visible.rows_of_states(X, rbm.n_visible)
     z = log_partition(rbm) if log_z is None else as_log_partition(log_z)
     return -rbm.free_energy(rows) - z.value, z

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import fft
 
 from rbmfast import _engine as engine
-from rbmfast.checks import SeedLike, check_integer, check_seed
-from rbmfast.likelihood._checks import check_rbm
+from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
 from rbmfast.models import RBM
 from rbmfast.reference import States
 from rbmfast.runtime import check_fits_memory
@@ -80,8 +79,8 @@ def autocorrelation_time(x: ArrayLike) -> float:
     Parameters
     ----------
     x : array_like (n_steps,) or (n_steps, n_chains)
-        Any number that was recorded at every step. Several chains are averaged around their common mean, so
-        that chains that stay apart are told from chains that mix.
+        As for `autocorrelations`. Several chains are averaged around their common mean, so that chains that
+        stay apart are told from chains that mix.
 
     Returns
     -------
@@ -91,8 +90,8 @@ def autocorrelation_time(x: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        Not 1-D or 2-D, not finite, constant, or too short to tell: a chain must last 10 autocorrelation
-        times, and all of them together 50.
+        As `autocorrelations`; or too short to tell: a chain must last 10 autocorrelation times, and all of
+        them together 50.
 
     References
     ----------
@@ -158,7 +157,7 @@ def split_r_hat(x: ArrayLike) -> float:
     Parameters
     ----------
     x : array_like (n_steps,) or (n_steps, n_chains)
-        Any number that was recorded at every step, 4 steps at least.
+        As for `autocorrelations`.
 
     Returns
     -------
@@ -168,7 +167,7 @@ def split_r_hat(x: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        Not 1-D or 2-D, not finite, constant, or shorter than 4 steps.
+        As `autocorrelations`.
 
     References
     ----------
@@ -312,7 +311,7 @@ def chain_diagnostics(
     >>> rf.chain_diagnostics(stuck, [[1, 1]], n_chains=8, steps=200, seed=1).alarms[0]
     'the chains have not mixed: free energies are -2.0 from the data and -0.0 from random starts (R-hat inf)'
     """
-    check_rbm(rbm)
+    check_model(rbm, RBM, "rbm")
     n_chains = check_integer(n_chains, "n_chains", low=2, high=MAX_ROW)
     steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2)
     every = check_integer(every, "every", low=1)

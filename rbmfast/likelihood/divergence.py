@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from rbmfast.likelihood._checks import check_rbm, check_states
+from rbmfast.checks import check_model
 from rbmfast.likelihood.enumeration import MAX_UNITS, Blocks, exact_log_z, visible_layer
 from rbmfast.likelihood.exact import blocks_of_states, rows_at_once
 from rbmfast.models import RBM
@@ -65,7 +65,7 @@ def kl_divergence(data: Any, rbm: RBM) -> float:
     >>> round(kl_divergence([0.25, 0.25, 0.25, 0.25], rbm), 4)
     0.0431
     """
-    check_rbm(rbm)
+    check_model(rbm, RBM, "rbm")
     if rbm.visible.count_states(rbm.n_visible) is None:
         raise ValueError(f"rbm must have visible units with 0/1 states, got {rbm.visible.name} units")
     if isinstance(data, tuple):
@@ -86,7 +86,7 @@ def _is_vector(data: Any) -> bool:
 
 def _of_rows(X: Any, rbm: RBM, name: str, probabilities: Any = None) -> Iterator[tuple[F64, F64]]:
     """Probabilities of different states, and log exp(-E) summed over the hidden units, in blocks."""
-    rows = check_states(X, rbm, name)
+    rows = rbm.visible.rows_of_states(X, rbm.n_visible, name)
     shares = None if probabilities is None else _as_probabilities(probabilities, rows.n_rows, "data[1]")
     packed = np.concatenate([np.packbits(v, axis=1) for v in blocks_of_states(rows, rbm)])
     distinct, where = np.unique(packed, axis=0, return_inverse=True)

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from rbmfast.checks import check_model
 from rbmfast.data import Rows
-from rbmfast.likelihood._checks import check_rbm, check_states
 from rbmfast.likelihood.enumeration import Blocks, layer_to_enumerate, log_sum_exp, visible_layer
 from rbmfast.models import RBM
 from rbmfast.reference import U8, States
 from rbmfast.units.base import F64
 
 MAX_LISTED_UNITS = 20  # where every state gets a number of its own
-BLOCK_NUMBERS = 1 << 20  # of rows of data worked on at once
+BLOCK_NUMBERS = 1 << 20  # worked on at once: calls long enough to share out, a block that fits a cache
 
 
 def log_probabilities(rbm: RBM) -> F64:
@@ -47,7 +47,7 @@ def log_probabilities(rbm: RBM) -> F64:
     >>> np.exp(log_probabilities(rbm)).round(3)  # of 00, 01, 10, 11
     array([0.174, 0.182, 0.314, 0.329])
     """
-    check_rbm(rbm)
+    check_model(rbm, RBM, "rbm")
     layer = visible_layer(rbm)
     if layer.n_states is None or layer.n_states > 2**MAX_LISTED_UNITS:
         raise ValueError(
@@ -180,7 +180,7 @@ def exact_gradient(rbm: RBM, X: Any) -> ExactGradient:
     array([-0.1433, -0.5114])
     """
     _check_units(rbm)
-    rows = check_states(X, rbm)
+    rows = rbm.visible.rows_of_states(X, rbm.n_visible)
     model, data = exact_moments(rbm), _moments(_data_sums(rbm, rows))
     return ExactGradient(
         W=data.pairs - model.pairs, a=data.visible - model.visible, b=data.hidden - model.hidden
@@ -188,7 +188,7 @@ def exact_gradient(rbm: RBM, X: Any) -> ExactGradient:
 
 
 def _check_units(rbm: RBM) -> None:
-    check_rbm(rbm)
+    check_model(rbm, RBM, "rbm")
     if not rbm._up.fused:
         raise ValueError(
             "rbm must have Bernoulli units in both layers for this, "
@@ -233,13 +233,13 @@ def _moments(sums: F64) -> Moments:
 
 
 def blocks_of_states(rows: Rows, rbm: RBM) -> Iterator[U8]:
-    """Rows that `check_states` has seen, in blocks of uint8."""
+    """Rows of 0/1 states, in blocks of uint8."""
     for _, block in rows.blocks(rows_at_once(rbm)):
         yield np.not_equal(block, 0).view(np.uint8)
 
 
 def rows_at_once(rbm: RBM) -> int:
-    """Rows of data to work on at once: a bounded number of float64 numbers."""
+    """Rows of data to work on at once: a bounded number of numbers."""
     return max(1, BLOCK_NUMBERS // (rbm.n_visible + rbm.n_hidden))
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rbmfast.checks import SeedLike, check_integer
+from rbmfast.checks import SeedLike, check_integer, check_model
 from rbmfast.files import FilePath, check_destination
 from rbmfast.likelihood import ais
-from rbmfast.likelihood._checks import check_rbm
+from rbmfast.likelihood.annealing import KIND, Annealing, Saved
 from rbmfast.likelihood.enumeration import can_enumerate, exact_log_z
-from rbmfast.likelihood.journey import KIND, Saved
 from rbmfast.likelihood.normal import check_finite_log_z
 from rbmfast.likelihood.result import LogPartition
 from rbmfast.likelihood.samples import exact_samples
@@ -25,7 +23,7 @@ from rbmfast.models.base_rates import make_path
 from rbmfast.reference import States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.saved import seed_of
-from rbmfast.streams import MAX_ROW, MAX_STEP
+from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream
 
 METHODS = ("exact", "ais", "reverse_ais", "bracket")
 SAMPLE_STEPS = 1000  # of tempered chains, where exact samples cannot be had
@@ -122,7 +120,7 @@ def log_partition(
     >>> round(math.exp(z.value), 1), z.lower < z.value < z.upper
     (29.9, True)
     """
-    check_rbm(rbm)
+    check_model(rbm, RBM, "rbm")
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}")
     check_finite_log_z(rbm)
@@ -136,49 +134,41 @@ def log_partition(
     if method == "ais":
         _refuse(method, samples=samples)
     check_fits_memory(n_chains * (12 * rbm.n_visible + 64) + 16 * n_temperatures, f"{n_chains} chains")
-    plan = _plan(rbm, n_chains, n_temperatures, base, schedule, seed, checkpoint, resume)
-    if samples is not None:
-        plan = replace(plan, samples=_check_samples(rbm, samples, n_chains))
+    file, former = check_destination(checkpoint, "checkpoint"), Saved.of(resume, KIND)
+    key = seed_of(former, seed)
+    path = make_path(rbm, base)
+    betas = make_schedule(schedule, n_temperatures, path, key)
+    given = None if samples is None else _check_samples(rbm, samples, n_chains)
+
+    def there(checkpoint: str | None, resume: Saved | None) -> Annealing:
+        return Annealing(path, betas, n_chains, Stream(key, Purpose.AIS), None, checkpoint, resume)
+
+    def back(checkpoint: str | None, resume: Saved | None) -> Annealing:
+        down, stream = np.ascontiguousarray(betas[::-1]), Stream(key, Purpose.REVERSE_AIS)
+        return Annealing(path, down, n_chains, stream, given, checkpoint, resume)
 
     def draw() -> States:
-        return _samples(rbm, n_chains, base, plan.seed)
+        return _samples(rbm, n_chains, base, key)
 
-    if method == "bracket":
-        way_back = _way_back(plan)
-        way_back.route(back=True)  # refuses a wrong file before the way there
-        z = ais.bracket(ais.forward(plan), ais.reverse(way_back, draw))
+    if method == "ais":
+        z = ais.forward(there(file, former))
+    elif method == "reverse_ais":
+        z = ais.reverse(back(file, former), draw)
     else:
-        z = ais.forward(plan) if method == "ais" else ais.reverse(plan, draw)
+        both = there(file, former), back(*_files_of_the_way_back(file, former))  # wrong files are refused
+        z = ais.bracket(ais.forward(both[0]), ais.reverse(both[1], draw))
     if z.warning:
         warnings.warn(f"{method}: {z.warning}", UserWarning, stacklevel=2)
     return z
 
 
-def _plan(
-    rbm: RBM,
-    n_chains: int,
-    n_temperatures: int,
-    base: ArrayLike | str | None,
-    schedule: str | ArrayLike,
-    seed: SeedLike,
-    checkpoint: FilePath | None,
-    resume: FilePath | None,
-) -> ais.Plan:
-    file, former = check_destination(checkpoint, "checkpoint"), Saved.of(resume, KIND)
-    key = seed_of(former, seed)
-    path = make_path(rbm, base)
-    betas = make_schedule(schedule, n_temperatures, path, key)
-    return ais.Plan(path, betas, n_chains, key, file, None if former is None else former.path)
-
-
-def _way_back(plan: ais.Plan) -> ais.Plan:
-    """The same with files of its own, as far as there are any."""
-    saved, former = (None if file is None else f"{file}.reverse" for file in (plan.checkpoint, plan.resume))
-    if former is not None and not os.path.exists(former):
-        former = None
-    if saved is not None and plan.resume is None and os.path.exists(saved):
+def _files_of_the_way_back(checkpoint: str | None, resume: Saved | None) -> tuple[str | None, Saved | None]:
+    """The names beside those of the way there, as far as there are any."""
+    former = None if resume is None else f"{resume.path}.reverse"
+    saved = None if checkpoint is None else f"{checkpoint}.reverse"
+    if saved is not None and resume is None and os.path.exists(saved):
         os.remove(saved)  # of another run under this name
-    return replace(plan, checkpoint=saved, resume=former)
+    return saved, Saved(former, KIND) if former is not None and os.path.exists(former) else None
 
 
 def _refuse(method: str, **arguments: object) -> None:

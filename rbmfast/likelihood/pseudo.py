@@ -8,17 +8,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.checks import SeedLike, check_integer, check_seed
-from rbmfast.likelihood._checks import check_rbm
+from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
+from rbmfast.likelihood.exact import rows_at_once
 from rbmfast.models import RBM
 from rbmfast.reference import States
 from rbmfast.states import as_float
 from rbmfast.streams import Purpose
 from rbmfast.units.base import F64
-
-BLOCK_NUMBERS = (
-    1 << 20
-)  # numbers worked on at once: calls long enough to share out, a block that fits a cache
 
 
 def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, seed: SeedLike = None) -> F64:
@@ -60,13 +56,13 @@ def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, se
     >>> rf.pseudo_likelihood(rbm, [[0, 0], [1, 0]]).round(4)
     array([-1.7452, -1.1584])
     """
-    check_rbm(rbm)
+    check_model(rbm, RBM, "rbm")
     if not has_pseudo_likelihood(rbm):
         raise ValueError(f"rbm must have Bernoulli visible units for this, got {rbm.visible.name} units")
     rows = rbm.visible.rows(X, rbm.n_visible, "X", compact=True)
     chosen = _choose(units, rbm.n_visible, seed)
     result = np.empty(rows.n_rows)
-    for first, v in rows.blocks(max(1, BLOCK_NUMBERS // (rbm.n_visible + rbm.n_hidden))):
+    for first, v in rows.blocks(rows_at_once(rbm)):
         result[first : first + len(v)] = _sum_over_units(rbm, v, chosen)
     return result * (rbm.n_visible / len(chosen))
 

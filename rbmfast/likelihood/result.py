@@ -14,7 +14,23 @@ Z95 = 1.959964  # standard errors on either side of a 95 % interval of a normal 
 
 
 @dataclass(frozen=True, eq=False)
-class LogPartition:
+class Estimate:
+    """A number with its uncertainty, in nats: `value`, its `stderr`, and a 95 % interval."""
+
+    value: float
+    stderr: float
+    lower: float
+    upper: float
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __str__(self) -> str:
+        return in_figures(self.value, self.stderr, (self.lower, self.upper))
+
+
+@dataclass(frozen=True, eq=False)
+class LogPartition(Estimate):
     """The logarithm of a partition function, with its uncertainty; ``float(z)`` is `value`.
 
     ``str(z)`` is what a paper says: ``16.134 (exact)``, or ``85.01 ± 0.03 [84.95, 85.07]``.
@@ -43,19 +59,12 @@ class LogPartition:
         Why not to trust this, or empty.
     """
 
-    value: float
-    stderr: float
-    lower: float
-    upper: float
     method: str
     ess: float = math.inf
     log_weights: F64 | None = field(default=None, repr=False)
     samples: States | None = field(default=None, repr=False)
     parts: tuple[LogPartition, ...] = field(default=(), repr=False)
     warning: str = ""
-
-    def __float__(self) -> float:
-        return self.value
 
     def __str__(self) -> str:
         return in_figures(self.value, self.stderr, (self.lower, self.upper), exactly=self.method)
@@ -98,6 +107,11 @@ def as_log_partition(log_z: object) -> LogPartition:
     if not math.isfinite(log_z.value):
         raise ValueError(f"log_z must be finite, got {log_z.value}")
     return log_z
+
+
+def stderr_of_mean(each: F64) -> float:
+    """Of the mean of independent numbers."""
+    return float(each.std(ddof=1)) / math.sqrt(len(each)) if len(each) > 1 else math.inf
 
 
 def log_mean_exp(x: F64) -> tuple[float, float, float]:

@@ -7,8 +7,7 @@ from typing import Literal, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.checks import SeedLike, check_integer, check_seed
-from rbmfast.likelihood._checks import check_rbm
+from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
 from rbmfast.likelihood.enumeration import Blocks, layer_to_enumerate
 from rbmfast.models import RBM
 from rbmfast.reference import States
@@ -94,7 +93,7 @@ def exact_samples(
            [0, 0],
            [1, 1]], dtype=uint8)
     """
-    check_rbm(rbm)
+    check_model(rbm, RBM, "rbm")
     n = check_integer(n, "n", low=1, high=MAX_ROW + 1)
     row = check_integer(first_row, "first_row", low=0, high=MAX_ROW + 1 - n)
     key = check_seed(seed)

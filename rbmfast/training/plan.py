@@ -231,11 +231,9 @@ def _check_monitors(monitors: object, rbm: RBM, rows: Rows, validation: Rows | N
         if monitor.needs_validation and validation is None:
             raise ValueError(f"validation must be given: {type(monitor).__name__} in monitors needs it")
     if any(monitor.needs_states for monitor in checked):
-        from rbmfast.likelihood._checks import check_states
-
-        check_states(rows, rbm)
+        rbm.visible.refuse_grey(rows)
         if validation is not None:
-            check_states(validation, rbm, "validation")
+            rbm.visible.refuse_grey(validation, "validation")
     return checked
 
 

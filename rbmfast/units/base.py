@@ -170,6 +170,25 @@ class Unit(ABC):
             self.check_states(rows, name)
         return rows
 
+    def rows_of_states(self, X: Any, n_units: int, name: str = "X") -> Rows:
+        """The same without grey levels, which are no states and have no probability."""
+        rows = self.rows(X, n_units, name)
+        self.refuse_grey(rows, name)
+        return rows
+
+    def refuse_grey(self, rows: Rows, name: str = "X") -> None:
+        """Raise ValueError at the first grey level between 0 and 1."""
+        if rows.kind != "grey":
+            return
+        for first, block in rows.blocks(rows_in_a_scan(rows.n_features)):
+            inner = np.argwhere((block > 0) & (block < GREY))
+            if len(inner):
+                row, column = (int(i) for i in inner[0])
+                raise ValueError(
+                    f"{name}[{first + row}, {column}] is a grey level, which is no state of "
+                    f"{self.name} units and has no likelihood: threshold or sample the data"
+                )
+
     def doubts(self, rows: Rows, first_unit: int = 0) -> str | None:
         """What about legal data is surely not meant, and what helps; None where all is well.
 

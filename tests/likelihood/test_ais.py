@@ -127,8 +127,8 @@ def test_resuming_equals_never_having_stopped(
     rbm, file = model(), tmp_path / "run"
     settings = {"n_chains": 50, "n_temperatures": 60}
     whole = quick(rbm, method, **settings)
-    monkeypatch.setattr("rbmfast.likelihood.journey.WORK", 2 * 50 * rbm.W.size * 7)
-    monkeypatch.setattr("rbmfast.likelihood.journey.SECONDS", 0)
+    monkeypatch.setattr("rbmfast.likelihood.annealing.WORK", 2 * 50 * rbm.W.size * 7)
+    monkeypatch.setattr("rbmfast.likelihood.annealing.SECONDS", 0)
     calls = 0
     anneal = type(make_path(rbm, None)).anneal
 

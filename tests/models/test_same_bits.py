@@ -117,7 +117,7 @@ def test_rows_may_be_split(function: Function) -> None:
 def test_blocks_do_not_show(function: Function, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = function(V, 0)
     monkeypatch.setattr("rbmfast.models.base.BLOCK_BYTES", 8 * (N + M) * 7)
-    monkeypatch.setattr("rbmfast.likelihood.pseudo.BLOCK_NUMBERS", (N + M) * 7)
+    monkeypatch.setattr("rbmfast.likelihood.exact.BLOCK_NUMBERS", (N + M) * 7)
     same_bits(function(V, 0), whole)
 
 

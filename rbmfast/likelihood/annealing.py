@@ -1,0 +1,127 @@
+"""A run of annealing: chains led along a path of models, in parts, saved now and then, and resumed."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from rbmfast.archive import write_file
+from rbmfast.checks import check_integer
+from rbmfast.files import JSON, entry
+from rbmfast.models.path import Path
+from rbmfast.reference import F32, STREAM_VERSION, States
+from rbmfast.saved import SavedRun
+from rbmfast.streams import Purpose, Stream
+from rbmfast.units.base import F64
+
+KIND = "annealing"
+MODEL, SAMPLES = "the model, base or schedule", "the samples"  # known by their digests only
+FIRST_STEP = 2  # half-step 0 is the start's
+SECONDS = 30.0  # between two checkpoints
+WORK = 2e10  # additions between two looks at the clock
+
+
+class Saved(SavedRun):
+    """A checkpoint of annealing."""
+
+    def difference(self, name: str, before: Any, value: Any) -> str:
+        """See `SavedRun.difference`."""
+        return f"{name} is not that" if name in (MODEL, SAMPLES) else super().difference(name, before, value)
+
+
+class Annealing:
+    """Chains that are led along a path of models, or back.
+
+    Parameters
+    ----------
+    path : Path
+        The models.
+    betas : float32 array (n,)
+        The schedule, in the order in which the chains go through it.
+    n_chains : int
+        How many chains.
+    stream : Stream
+        Their random numbers.
+    samples : (n_chains, n_visible), optional
+        Visible states to start from. Otherwise they are drawn.
+    checkpoint : str, optional
+        The file to save the chains in.
+    resume : Saved, optional
+        Where to go on: a ValueError if that is another run.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        betas: F32,
+        n_chains: int,
+        stream: Stream,
+        samples: States | None = None,
+        checkpoint: str | None = None,
+        resume: Saved | None = None,
+    ) -> None:
+        self.path, self.betas, self.n_chains, self.stream = path, betas, n_chains, stream
+        self._origin = "drawn" if samples is None else _digest(np.ascontiguousarray(samples))
+        self._checkpoint = checkpoint
+        self._at, self._v, self._log_weights = 0, samples, np.zeros(n_chains)
+        if resume is not None:
+            self._restore(resume)
+
+    def run(self, draw: Callable[[], States]) -> tuple[States, F64]:
+        """Go all the way, from the states that `draw` gives if need be; the last ones and the log-weights."""
+        v = draw() if self._v is None else self._v
+        n = max(1, int(WORK / (2 * self.n_chains * self.path.up.W.size)))
+        saved = time.monotonic()
+        while self._at < len(self.betas) - 1:
+            some, stream = self.betas[self._at :][: n + 1], self.stream.after(FIRST_STEP + 2 * self._at)
+            v, self._log_weights = self.path.anneal(v, self._log_weights, some, stream)
+            self._at += len(some) - 1
+            if time.monotonic() > saved + SECONDS:
+                self._save(v)
+                saved = time.monotonic()
+        self._save(v)
+        return v, self._log_weights
+
+    def _describe(self) -> dict[str, JSON]:
+        """All that decides the result, in short, as JSON: what a checkpoint is compared with."""
+        path = self.path
+        model = (path.up.W, path.down.bias, path.up.bias, path.base, np.sort(self.betas))
+        return {
+            "direction": Purpose(self.stream.purpose).name,
+            "n_chains": self.n_chains,
+            "temperatures": len(self.betas) - 1,
+            "seed": self.stream.seed,
+            "units": f"{path.down.target.name}, {path.up.target.name}",
+            MODEL: _digest(*(np.ascontiguousarray(array, "<f4") for array in model)),
+            SAMPLES: self._origin,
+            "stream_version": STREAM_VERSION,
+        }
+
+    def _save(self, v: States) -> None:
+        if self._checkpoint is not None:
+            meta: dict[str, JSON] = {"settings": self._describe(), "at": self._at}
+            write_file(self._checkpoint, KIND, meta, {"v": v, "log_weights": self._log_weights})
+
+    def _restore(self, saved: Saved) -> None:
+        """Stand where the chains had come."""
+        saved.check_settings(self._describe())
+        with saved.blamed():
+            self._at = check_integer(entry(saved.meta, "at", int), "at", low=0, high=len(self.betas) - 1)
+            rows = self.path.down.target.rows(saved.arrays["v"], len(self.path.base), "v")
+            log_weights = saved.arrays["log_weights"]
+            if not rows.n_rows == len(log_weights) == log_weights.size == self.n_chains:
+                raise ValueError(f"v and log_weights must be of {self.n_chains} chains")
+            if log_weights.dtype != np.float64 or np.isnan(log_weights).any():
+                raise ValueError("log_weights must be float64 numbers")
+            self._v, self._log_weights = rows.all(), log_weights
+
+
+def _digest(*arrays: States) -> str:
+    numbers = hashlib.sha256()
+    for array in arrays:
+        numbers.update(array.data)
+    return numbers.hexdigest()
