@@ -245,18 +245,10 @@ finite_shapes = st.tuples(st.integers(1, 12), st.integers(1, 40))
 @given(hnp.arrays(np.bool_, finite_shapes), st.data())
 def test_binary_property(X, draw):
     index = np.array(draw.draw(st.lists(st.integers(-len(X), len(X) - 1))), dtype=np.intp)
-    containers = [
-        X,
-        X.astype(">f8"),
-        X.T.copy().T,
-        sp.csc_array(X),
-        csr_unsorted(X),
-        X.tolist(),
-        Grey8(X * np.uint8(255)),
-    ]
     packed = Packed(np.packbits(X, axis=1), X.shape[1])
     fingerprint = as_rows(packed).fingerprint()
-    for container in [*containers, packed]:
+    arrays = [X, X.astype(">f8"), X.T.copy().T, X.tolist(), Grey8(X * np.uint8(255))]
+    for container in [*arrays, sp.csc_array(X), csr_unsorted(X), packed]:
         rows = as_rows(container, X.shape[1])
         assert_same_bits(rows.block(index), X[index].astype(np.uint8))
         assert rows.fingerprint() == fingerprint
@@ -266,28 +258,20 @@ def test_binary_property(X, draw):
 def test_grey_property(X):
     kind = "binary" if ((X == 0) | (X == 1)).all() else "grey"
     expected = X.astype(np.uint8) if kind == "binary" else grey_levels(X)
-    for container in [
-        X,
-        X.astype("f8"),
-        np.asfortranarray(X),
-        sp.csr_array(X),
-        csr_with_zeros(X),
-        strided(X),
-    ]:
-        rows = as_rows(container)
+    for make in [np.asarray, np.float64, np.asfortranarray, sp.csr_array, csr_with_zeros, strided]:
+        rows = as_rows(make(X))
         assert rows.kind == kind
         assert_same_bits(rows.all(), expected)
 
 
 @given(hnp.arrays(np.float32, finite_shapes, elements=st.floats(width=32)))
 def test_real_property(X):
-    if np.isfinite(X).all():
-        for container in [X, X.astype("f8"), np.asfortranarray(X), sp.csr_array(X)]:
+    for container in [X, X.astype("f8"), np.asfortranarray(X), sp.csr_array(X)]:
+        if np.isfinite(X).all():
             block = as_rows(container, domain="real").all()
             np.testing.assert_array_equal(block, X)
             assert not np.signbit(block[block == 0]).any()
-    else:
-        for container in [X, X.astype("f8"), np.asfortranarray(X), sp.csr_array(X)]:
+        else:
             with pytest.raises(ValueError, match=r"^X\[\d+, \d+\] is (-?inf|nan), but "):
                 as_rows(container, domain="real")
 
@@ -355,15 +339,9 @@ def test_binary_bytes_are_used_in_place(tmp_path):
         assert not np.shares_memory(rows.block(np.array([0, 1])), X)
 
 
-@pytest.mark.parametrize(
-    "make", [strided, backwards, np.asfortranarray, sp.csr_array, lambda X: X.astype("f4")]
-)
-def test_other_containers_have_no_direct_bytes(make):
-    assert as_rows(make(BINARY)).direct is None
-
-
-def test_grey_bytes_are_not_direct():
-    assert as_rows(Grey8(BINARY)).direct is None
+def test_other_containers_have_no_direct_bytes():
+    for make in [strided, backwards, np.asfortranarray, sp.csr_array, lambda X: X.astype("f4"), Grey8]:
+        assert as_rows(make(BINARY)).direct is None
     assert as_rows(Grey8(255 * BINARY)).direct is None
 
 
@@ -424,13 +402,9 @@ def test_opening_needs_little_memory(make):
 
 @pytest.mark.parametrize("make", [np.array, np.asfortranarray, strided, sp.csr_array])
 @pytest.mark.parametrize("value", [1, -0.0, 0.5, -1, 2, np.nan])
-def test_compact_rows_are_the_same_rows(make, value, monkeypatch):
+@pytest.mark.parametrize("dtype", ["?", "u1", "i8", "f2", "f4", "f8", ">f4"])
+def test_compact_rows_are_the_same_rows(dtype, make, value, monkeypatch):
     monkeypatch.setattr("rbmfast.data.memory.CHUNK", 30)
-    for dtype in ("?", "u1", "i8", "f2", "f4", "f8", ">f4"):
-        check_compact(dtype, make, value)
-
-
-def check_compact(dtype, make, value):
     X = np.eye(9, 6)
     X[7, 2] = value
     with np.errstate(invalid="ignore"):
@@ -494,20 +468,13 @@ def check_resident_memory(path, n_bytes, dtype, limit):
     assert rows.block(np.array([len(rows) - 1, 0])).shape == (2, 1024)
 
 
-needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
-
-
-@needs_proc
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+@pytest.mark.parametrize(
+    ("n_bytes", "limit"), [(256 << 20, 100e6), pytest.param(1 << 30, 300e6, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_a_memory_map_is_streamed(dtype, tmp_path):
-    check_resident_memory(tmp_path / "hole", 256 << 20, dtype, limit=100e6)
-
-
-@needs_proc
-@pytest.mark.slow
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
-def test_a_large_memory_map_is_streamed(dtype, tmp_path):
-    check_resident_memory(tmp_path / "hole", 1 << 30, dtype, limit=300e6)
+def test_a_memory_map_is_streamed(n_bytes, limit, dtype, tmp_path):
+    check_resident_memory(tmp_path / "hole", n_bytes, dtype, limit)
 
 
 FLUSHED = """
@@ -674,19 +641,17 @@ def test_wrong_width(make):
         as_rows(Packed(np.packbits(BINARY, axis=1), D), 20, name="V")
 
 
-def test_wrong_width_is_found_before_values_are_read():
-    with pytest.raises(ValueError, match="features"):
-        as_rows(put(np.nan), 9)
-
-
-def test_the_name_of_the_argument():
-    with pytest.raises(ValueError, match=r"^validation\[3, 5\] is nan"):
-        as_rows(put(np.nan), name="validation")
-
-
-def test_unknown_domain():
-    with pytest.raises(ValueError, match=r"^domain must be 'binary' or 'real', got 'grey'$"):
-        as_rows(BINARY, domain="grey")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n_features": 9}, "features"),  # found before values are read
+        ({"name": "validation"}, r"^validation\[3, 5\] is nan"),
+        ({"domain": "grey"}, r"^domain must be 'binary' or 'real', got 'grey'$"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        as_rows(put(np.nan), **arguments)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Log-likelihoods of rows, against the list of all probabilities."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from likelihood.helpers import model
@@ -7,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 
 import rbmfast as rf
-from rbmfast.likelihood import LogPartition, all_states, log_probabilities
+from rbmfast.likelihood import LogPartition, all_states, exact_gradient, log_probabilities
 
 
 def test_likelihoods_of_all_states_add_up_to_one() -> None:
@@ -30,11 +32,16 @@ def test_log_z_may_be_given() -> None:
     assert_allclose(rf.log_likelihood(rbm, V, log_z=later), -rbm.free_energy(V) - 1)
 
 
-def test_grey_levels_have_no_likelihood() -> None:
-    rbm = model(3, 2)
+@pytest.mark.parametrize(
+    "function", [rf.log_likelihood, rf.conservative_log_likelihood, rf.log_likelihood_bound, exact_gradient]
+)
+def test_grey_levels_have_no_likelihood(function: Any) -> None:
+    rbm = rf.DBN([3, 2, 2], seed=0) if function is rf.log_likelihood_bound else model(3, 2)
     with pytest.raises(ValueError, match=r"X\[1, 2\] is a grey level, which is no state of bernoulli units"):
-        rf.log_likelihood(rbm, [[0, 1, 0], [0, 1, 0.5]])
-    assert rf.log_likelihood(rbm, [[0.0, 1.0, 0.0]]).shape == (1,)
+        function(rbm, [[0, 1, 0], [0, 1, 0.5]])
+    with pytest.raises(ValueError, match=r"X must have 3 features"):
+        function(rbm, [[0, 1]])
+    function(rbm, [[0.0, 1.0, 0.0]])
 
 
 @pytest.mark.parametrize(

@@ -97,16 +97,11 @@ def test_split_r_hat_by_hand() -> None:
     assert_allclose(split_r_hat(x), math.sqrt(((n - 1) / n * within + between / n) / within))
 
 
-def test_split_r_hat_of_independent_numbers() -> None:
-    x = np.random.default_rng(0).normal(size=(2000, 8))
-    assert 0.999 < split_r_hat(x) < 1.005
-
-
-@pytest.mark.parametrize("shift", [1.0, 5.0])
-def test_split_r_hat_of_separated_chains(shift: float) -> None:
+@pytest.mark.parametrize(("shift", "rtol"), [(0.0, 0.003), (1.0, 0.02), (5.0, 0.02)])
+def test_split_r_hat_of_separated_chains(shift: float, rtol: float) -> None:
     """Half of the chains shifted: B / n is shift^2 / 4, times k / (k - 1) of k half-chains."""
     x = np.random.default_rng(0).normal(size=(2000, 8)) + shift * (np.arange(8) % 2)
-    assert_allclose(split_r_hat(x), math.sqrt(1 + shift**2 / 4 * 16 / 15), rtol=0.02)
+    assert_allclose(split_r_hat(x), math.sqrt(1 + shift**2 / 4 * 16 / 15), rtol=rtol)
 
 
 def test_split_r_hat_of_a_drift_and_of_constant_halves() -> None:
@@ -189,9 +184,6 @@ def test_only_chains_from_data_see_the_mode_that_others_miss() -> None:
     assert found.alarms[0].startswith("the chains have not mixed: free energies are -2.0 from the data and")
     assert found.alarms[1].endswith("take more steps than 200")
     assert (found.autocorrelation_time, found.ess) == (math.inf, 0.0)
-
-
-def test_chains_that_differ_without_a_reason() -> None:
     alarm = chain_diagnostics(STUCK, [[1, 1], [0, 0]], n_chains=32, steps=200, seed=1).alarms[0]
     assert alarm.startswith("the chains have not mixed: mean free energies go from -2.0 in one chain to")
 
@@ -206,23 +198,19 @@ def test_a_model_of_one_state() -> None:
 
 
 def test_false_alarms() -> None:
-    """None in 20 models that mix at once."""
+    """None in 20 models that mix at once, nor with Gaussian units."""
     for seed in range(20):
         rbm = rf.RBM(8, 4, seed=seed)
         assert chain_diagnostics(rbm, np.eye(4, 8), n_chains=8, steps=200, seed=seed).alarms == ()
+    rng = np.random.default_rng(0)
+    rbm = rf.RBM.from_arrays(rng.normal(size=(5, 3)) * 0.3, np.zeros(5), np.zeros(3), visible="gaussian")
+    assert chain_diagnostics(rbm, rng.normal(size=(20, 5)), n_chains=16, steps=500, seed=1).alarms == ()
 
 
 @pytest.mark.parametrize("start", [np.full((3, 6), 0.5), np.ones((1, 6)), np.eye(40, 6)])
 def test_any_start(start: np.ndarray) -> None:
     found = chain_diagnostics(model(), start, n_chains=5, steps=30, seed=1)
     assert (found.n_from_data, found.free_energy.shape) == (2, (30, 5))
-
-
-def test_gaussian_units() -> None:
-    rng = np.random.default_rng(0)
-    rbm = rf.RBM.from_arrays(rng.normal(size=(5, 3)) * 0.3, np.zeros(5), np.zeros(3), visible="gaussian")
-    found = chain_diagnostics(rbm, rng.normal(size=(20, 5)), n_chains=16, steps=500, seed=1)
-    assert found.alarms == ()
 
 
 def test_equal_seeds_give_equal_bits() -> None:
@@ -234,11 +222,7 @@ def test_equal_seeds_give_equal_bits() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (
-            {"n_chains": 1},
-            ValueError,
-            "n_chains must be an integer of at least 2|n_chains must be an integer from 2",
-        ),
+        ({"n_chains": 1}, ValueError, "n_chains must be an integer from 2"),
         ({"steps": 1.5}, TypeError, "steps must be an integer"),
         ({"every": 0}, ValueError, "every must be an integer of at least 1"),
         ({"warm_up": -1}, ValueError, "warm_up must be an integer of at least 0"),
@@ -251,8 +235,3 @@ def test_equal_seeds_give_equal_bits() -> None:
 def test_refusals(arguments: dict, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
         chain_diagnostics(model(), **arguments)
-
-
-def test_no_model() -> None:
-    with pytest.raises(TypeError, match=r"rbm must be an rf\.RBM, got NoneType"):
-        chain_diagnostics(None)

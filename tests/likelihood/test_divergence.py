@@ -119,26 +119,20 @@ STATES = [[0, 1, 0], [1, 1, 0]]
             r"^data must be rows of 3 states \(2-D\), or a pair .*, or 8 probabilities, got shape \(3,\)",
         ),
         ([0.5] * 8, r"^data must add up to 1 within 1e-06, got 4$"),
+        ((STATES, ["a", "b"]), r"^data\[1\] must be probabilities, got dtype <U1$"),
+        ("abc", r"^data must be"),
     ],
 )
 def test_bad_data(data: object, message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(TypeError if "abc" in data or "got dtype" in message else ValueError, match=message):
         kl_divergence(data, model(3, 2))
 
 
-def test_bad_types() -> None:
-    with pytest.raises(TypeError, match=r"^data\[1\] must be probabilities, got dtype <U1$"):
-        kl_divergence((STATES, ["a", "b"]), model(3, 2))
-    with pytest.raises(TypeError, match=r"^data must be"):
-        kl_divergence("abc", model(3, 2))
+def test_bad_models() -> None:
     with pytest.raises(
-        ValueError, match=r"^rbm must have visible units with 0/1 states, got gaussian units$"
+        ValueError, match=r"^rbm must have visible units with 0/1 states, got gaussian"
     ):
         kl_divergence(STATES, model(3, 2, visible="gaussian"))
-
-
-def test_vectors_are_for_small_layers() -> None:
-    with pytest.raises(
-        ValueError, match=r"^data must be rows of 30 states \(2-D\), or a pair .*, got shape \(4,"
-    ):
+    rows = r"^data must be rows of 30 states \(2-D\), or a pair .*, got shape \(4,"  # too large for vectors
+    with pytest.raises(ValueError, match=rows):
         kl_divergence([0.25] * 4, model(30, 2))

@@ -1,5 +1,7 @@
 """The states of a layer in blocks, and what is refused."""
 
+import functools
+
 import numpy as np
 import pytest
 from likelihood.helpers import model
@@ -90,9 +92,10 @@ def test_models_without_countable_states_are_refused(what: str) -> None:
 
 
 def test_only_models_are_taken() -> None:
-    calls = [*CALLS.values(), log_probabilities, lambda rbm: rf.log_likelihood(rbm, [[0]])]
-    calls += [lambda rbm: exact_gradient(rbm, [[0]]), lambda rbm: kl_divergence([[0]], rbm)]
-    for call in calls:
+    with_data = (rf.log_likelihood, exact_gradient, rf.pseudo_likelihood, rf.conservative_log_likelihood)
+    calls = [functools.partial(call, X=[[0]]) for call in with_data]
+    calls += [*CALLS.values(), log_probabilities, rf.chain_diagnostics, lambda rbm: kl_divergence([[0]], rbm)]
+    for call in [*calls, lambda rbm: rf.compare_samples(rbm, [[0], [1]], [[0], [1]])]:
         with pytest.raises(TypeError, match=r"^rbm must be an rf\.RBM, got int$"):
             call(3)
 
@@ -105,9 +108,7 @@ def test_lists_of_states_stay_short() -> None:
 
 def test_threads_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rbmfast.likelihood.enumeration.BLOCK_NUMBERS", 20)
-    rng = np.random.default_rng(0)
-    rbm = rf.RBM.from_arrays(rng.normal(size=(20, 12)), rng.normal(size=20), rng.normal(size=12))
-    values = set()
+    rbm, values = model(20, 12), set()
     for n in (1, 3):
         rf.set_num_threads(n)
         values.add(exact_log_z(rbm))

@@ -157,11 +157,3 @@ def test_gradient_from_any_container_and_in_blocks(monkeypatch: pytest.MonkeyPat
         assert_array_equal(exact_gradient(rbm, data).W, expected.W)
     monkeypatch.setattr("rbmfast.likelihood.exact.BLOCK_NUMBERS", 13 * 7)
     assert_allclose(exact_gradient(rbm, X).W, expected.W, rtol=1e-12)
-
-
-def test_gradient_of_bad_data() -> None:
-    rbm = model(3, 2)
-    with pytest.raises(ValueError, match=r"^X\[1, 2\] is a grey level, which is no state of bernoulli units"):
-        exact_gradient(rbm, [[0, 1, 0], [0, 1, 0.5]])
-    with pytest.raises(ValueError, match="X must have 3 features"):
-        exact_gradient(rbm, [[0, 1]])

@@ -11,34 +11,34 @@ from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.likelihood.normal import check_finite_log_z
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 2), (7, 3), (3, 7), (6, 6)])
-def test_log_partition_against_the_sum_over_both_layers(shape: tuple[int, int]) -> None:
-    rbm = model(*shape)
-    assert_allclose(rf.log_partition(rbm).value, joint(*parameters(rbm)).log_z, rtol=1e-13)
-
-
-def test_log_partition_of_the_worked_example() -> None:
-    # Summed by hand over v = 00, 10, 01, 11.
-    assert_allclose(np.exp(rf.log_partition(WORKED).value), 5.2200 + 9.3997 + 5.4539 + 9.8487, atol=3e-4)
-
-
-def test_log_partition_of_unconnected_units() -> None:
-    # log Z = sum of softplus(a) + sum of softplus(b), here with 3000 visible units.
+def unconnected() -> tuple[rf.RBM, float]:
+    """log Z = sum of softplus(a) + sum of softplus(b), here with 3000 visible units."""
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=3000).astype(np.float32), rng.normal(size=4).astype(np.float32)
-    rbm = rf.RBM.from_arrays(np.zeros((3000, 4)), a, b)
-    expected = sum(np.logaddexp(0, x.astype(np.float64)).sum() for x in (a, b))
-    assert_allclose(rf.log_partition(rbm).value, expected, rtol=1e-13)
+    return rf.RBM.from_arrays(np.zeros((3000, 4)), a, b), sum(
+        np.logaddexp(0, x.astype(np.float64)).sum() for x in (a, b)
+    )
 
 
-def test_log_partition_of_large_weights_does_not_overflow() -> None:
-    rbm = rf.RBM.from_arrays(np.full((50, 3), 100.0), np.zeros(50), np.zeros(3))
-    assert_allclose(rf.log_partition(rbm).value, 50 * 300, rtol=1e-6)
+LARGE = rf.RBM.from_arrays(np.full((50, 3), 100.0), np.zeros(50), np.zeros(3))  # must not overflow
+TINY = rf.RBM.from_arrays([[2.0**-22]], [0.0], [0.0])  # which fixed-point weights do not show
 
 
-def test_log_partition_does_not_see_the_fixed_point_weights() -> None:
-    rbm = rf.RBM.from_arrays([[2.0**-22]], [0.0], [0.0])
-    assert_allclose(rf.log_partition(rbm).value - np.log(4), 2.0**-24, rtol=1e-6)
+@pytest.mark.parametrize(
+    ("rbm", "expected", "rtol"),
+    [
+        *[
+            (rbm, joint(*parameters(rbm)).log_z, 1e-13)
+            for rbm in (model(*shape) for shape in ((1, 1), (2, 2), (7, 3), (3, 7), (6, 6)))
+        ],
+        (WORKED, np.log(5.2200 + 9.3997 + 5.4539 + 9.8487), 3e-6),  # by hand over v = 00, 10, 01, 11
+        (*unconnected(), 1e-13),
+        (LARGE, 50 * 300, 1e-6),
+        (TINY, np.log(4) + 2.0**-24, 1e-13),
+    ],
+)
+def test_log_partition(rbm: rf.RBM, expected: float, rtol: float) -> None:
+    assert_allclose(rf.log_partition(rbm).value, expected, rtol=rtol)
 
 
 def test_log_partition_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,12 +123,10 @@ def test_blocks_do_not_show(shape: tuple[int, int], monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("shape", [(6, 4), (4, 6)])
 def test_hidden_states_are_an_addition(shape: tuple[int, int]) -> None:
-    rbm = model(*shape)
-    V = exact_samples(rbm, 50, seed=2)
-    both = exact_samples(rbm, 50, seed=2, return_hidden=True)
-    assert V.dtype == np.uint8 and both[1].dtype == np.uint8
-    assert (V.shape, both[1].shape) == ((50, shape[0]), (50, shape[1]))
-    assert_array_equal(both[0], V)
+    alone = exact_samples(model(*shape), 50, seed=2)
+    V, H = exact_samples(model(*shape), 50, seed=2, return_hidden=True)
+    assert V.dtype == H.dtype == np.uint8 and (V.shape[1], H.shape[1]) == shape
+    assert_array_equal(V, alone)
 
 
 def test_seeds() -> None:
@@ -148,16 +146,17 @@ def test_uniform_numbers_are_53_bits_of_two_units() -> None:
 # --- Refusals ----------------------------------------------------------------------------------------------
 
 
-def test_bad_arguments() -> None:
-    rbm = model(3, 2)
-    for n in (0, -1):
-        with pytest.raises(ValueError, match=rf"^n must be an integer from 1 .*, got {n}$"):
-            exact_samples(rbm, n)
-    with pytest.raises(TypeError, match=r"^n must be an integer from 1 .*, got 2\.0$"):
-        exact_samples(rbm, 2.0)
-    with pytest.raises(ValueError, match=r"^first_row must be an integer from 0"):
-        exact_samples(rbm, 2, first_row=2**40 - 1)
-    with pytest.raises(ValueError, match=r"^seed must be"):
-        exact_samples(rbm, 2, seed=-1)
-    with pytest.raises(MemoryError, match=r"^a sample of n=1099511627776 states needs"):
-        exact_samples(rbm, 2**40)
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"n": 0}, ValueError, "n must be an integer from 1 .*, got 0$"),
+        ({"n": -1}, ValueError, "n must be an integer from 1 .*, got -1$"),
+        ({"n": 2.0}, TypeError, r"n must be an integer from 1 .*, got 2\.0$"),
+        ({"n": 2, "first_row": 2**40 - 1}, ValueError, "first_row must be an integer from 0"),
+        ({"n": 2, "seed": -1}, ValueError, "seed must be"),
+        ({"n": 2**40}, MemoryError, "a sample of n=1099511627776 states needs"),
+    ],
+)
+def test_bad_arguments(arguments: dict, error: type, message: str) -> None:
+    with pytest.raises(error, match=f"^{message}"):
+        exact_samples(model(3, 2), **arguments)
