@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from rbmfast.data import Grey8, Packed, Rows
-from rbmfast.models.conditionals import Conditional
 from rbmfast.models.parameters import check_parameter
 from rbmfast.models.path import Path
+from rbmfast.models.two_layers import TwoLayers
 from rbmfast.reference import F32
 from rbmfast.runtime import warn
 from rbmfast.units import Unit
@@ -18,29 +18,7 @@ UNIFORM = "uniform"
 ALLOWED = "None, rates (n_visible,), rows of data (n_rows, n_visible), or 'uniform'"
 
 
-class Layers(Protocol):
-    """What is asked of a model here: an `rbmfast.RBM` has it."""
-
-    @property
-    def visible(self) -> Unit:
-        """Unit type of the visible layer."""
-
-    @property
-    def a(self) -> F32:
-        """Visible biases."""
-
-    @property
-    def visible_means(self) -> F32 | None:
-        """Means of the training data, where they are known."""
-
-    @property
-    def _up(self) -> Conditional: ...
-
-    @property
-    def _down(self) -> Conditional: ...
-
-
-def base_bias(rbm: Layers, base: Any = None) -> F32:
+def base_bias(rbm: TwoLayers, base: Any = None) -> F32:
     """The visible bias at beta = 0. Independent units with the means of the data are a good start.
 
     Parameters
@@ -102,6 +80,6 @@ def _uniform(base: str, n_visible: int) -> F32:
     return np.zeros(n_visible, np.float32)
 
 
-def make_path(rbm: Layers, base: Any = None) -> Path:
+def make_path(rbm: TwoLayers, base: Any = None) -> Path:
     """The path from independent units with these means (see `base_bias`) to the model as it stands."""
     return Path(rbm._up, rbm._down, base_bias(rbm, base))

@@ -10,9 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_seed
-from rbmfast.models.base_rates import Layers, make_path
+from rbmfast.models.base_rates import make_path
 from rbmfast.models.parameters import as_numbers
 from rbmfast.models.path import Path
+from rbmfast.models.two_layers import TwoLayers
 from rbmfast.reference import F32, States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream
@@ -68,22 +69,20 @@ class Ladder:
 
     def start(self, n_chains: int, first_chain: int) -> States:
         """Visible states drawn at beta = 0, for all replicas, with the random numbers of half-step 0."""
-        rows = self._rows(np.arange(len(self.betas)), n_chains, first_chain)
-        v = self.path.start(len(rows), self.stream.at(0, rows))
+        n_rows = len(self.betas) * n_chains
+        v = self.path.start(n_rows, self._stream(0, n_chains, first_chain))
         return v.reshape(len(self.betas), n_chains, -1)
 
     def hidden(self, v: States, sent: F32, step: int, first_chain: int) -> States:
         """Hidden states given visible ones (of which `sent` is the interaction), each at its beta."""
-        rows = self._rows(np.arange(len(self.betas)), v.shape[1], first_chain)
         x = self.path.hidden_input(_flat(sent), self._column(v.shape[1]))
-        h = self.path.up.target.sample(x, self.stream.at(step, rows))
+        h = self.path.up.target.sample(x, self._stream(step, v.shape[1], first_chain))
         return h.reshape(*v.shape[:2], -1)
 
     def visible(self, h: States, step: int, first_chain: int) -> tuple[States, F32]:
         """Visible states given hidden ones, each at its beta; and what they send: all in two passes."""
-        rows = self._rows(np.arange(len(self.betas)), h.shape[1], first_chain)
         x = self.path.visible_input(self.path.down.send(_flat(h)), self._column(h.shape[1]))
-        v = self.path.down.target.sample(x, self.stream.at(step, rows))
+        v = self.path.down.target.sample(x, self._stream(step, h.shape[1], first_chain))
         return v.reshape(*h.shape[:2], -1), self.path.interaction(v).reshape(*h.shape[:2], -1)
 
     def step(self, h: States, step: int, first_chain: int) -> tuple[States, F32, States, NDArray[np.bool_]]:
@@ -128,8 +127,8 @@ class Ladder:
         """
         low = self.pairs(step)
         gain = self._gains(v, sent, low)
-        numbers = self._rows(low, v.shape[1], first_chain)
-        bits = self.stream._replace(purpose=self.swaps).at(step, numbers).uniform(len(numbers), 1)
+        stream = self._stream(step, v.shape[1], first_chain, low)._replace(purpose=self.swaps)
+        bits = stream.uniform(len(low) * v.shape[1], 1)
         u: F32 = ((bits + 0.5) * 2.0**-32).astype(np.float32)  # never 0; if it is 1, then its logarithm is 0
         accepted = np.zeros((len(self.betas) - 1, v.shape[1]), np.bool_)
         accepted[low] = engine.log(u).reshape(len(low), -1) <= gain[low] + gain[low + 1]
@@ -149,11 +148,11 @@ class Ladder:
         """The beta of every row, as a column."""
         return np.repeat(self.betas, n_chains)[:, None]
 
-    def _rows(self, replicas: I64, n_chains: int, first_chain: int) -> I64:
-        """Numbers of rows for the random numbers, replica by replica."""
+    def _stream(self, step: int, n_chains: int, first_chain: int, replicas: I64 | None = None) -> Stream:
+        """Random numbers of all replicas (or some) of each chain at a half-step, replica by replica."""
+        numbers = np.arange(len(self.betas)) if replicas is None else replicas
         chains = np.arange(first_chain, first_chain + n_chains)
-        rows: I64 = (chains * len(self.betas) + replicas[:, None]).ravel()
-        return rows
+        return self.stream.at(step, (chains * len(self.betas) + numbers[:, None]).ravel())
 
 
 def _flat(states: NDArray[Any]) -> NDArray[Any]:
@@ -251,7 +250,7 @@ class ParallelTempering:
 
     def __init__(
         self,
-        rbm: Layers,
+        rbm: TwoLayers,
         n_chains: int = 1,
         n_replicas: int | None = None,
         betas: ArrayLike | None = None,
