@@ -80,11 +80,6 @@ def test_against_the_list_of_probabilities(units: dict[str, str], monkeypatch: p
         assert_allclose(kl_divergence(all_states(6)[some], rbm), expected, rtol=1e-12)
 
 
-def test_a_model_from_itself() -> None:
-    rbm = model(8, 5)
-    assert_allclose(kl_divergence(np.exp(log_probabilities(rbm)), rbm), 0, atol=1e-13)
-
-
 def test_an_improbable_state_is_far_but_not_infinitely() -> None:
     rbm = rf.RBM.from_arrays(np.zeros((2, 1)), [-1e4, -1e4], [0.0])
     assert_allclose(kl_divergence([[1, 1]], rbm), 2e4, rtol=1e-12)

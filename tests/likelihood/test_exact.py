@@ -5,7 +5,7 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
-from likelihood.helpers import WORKED, joint, model, parameters, published_model
+from likelihood.helpers import joint, model, parameters, published_model
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
 
@@ -48,16 +48,6 @@ def test_lists_of_probabilities_stay_short() -> None:
 # --- Moments -----------------------------------------------------------------------------------------------
 
 
-def test_moments_of_the_worked_example() -> None:
-    # Visible states 00, 01, 10, 11 by hand (Z = 29.9222), and h given each.
-    p = np.array([5.2200, 5.4539, 9.3997, 9.8487]) / 29.9222
-    on = 1 / (1 + np.exp(-np.array([[0.2, 0.3], [0.0, 0.7], [0.7, 0.6], [0.5, 1.0]])))
-    moments = exact_moments(WORKED)
-    assert_allclose(moments.visible, [p[2] + p[3], p[1] + p[3]], atol=1e-5)
-    assert_allclose(moments.hidden, p @ on, atol=1e-5)
-    assert_allclose(moments.pairs[0], p[2] * on[2] + p[3] * on[3], atol=1e-5)
-
-
 @given(
     n=st.integers(1, 7),
     m=st.integers(1, 7),
@@ -75,12 +65,6 @@ def test_moments_against_the_sum_over_both_layers(
         patch.setattr("rbmfast.likelihood.enumeration.BLOCK_NUMBERS", block_numbers)
         # The exponents' rounding, relative to 1, grows with the exponents.
         assert_same_moments(exact_moments(rbm), brute_force_moments(rbm), rtol=1e-12 * (1 + 10 * scale))
-
-
-def test_moments_of_a_model_and_its_mirror_image() -> None:
-    rbm = model(60, 5)
-    there = exact_moments(rf.RBM.from_arrays(rbm.W.T, rbm.b, rbm.a))
-    assert_same_moments(exact_moments(rbm), Moments(there.hidden, there.visible, there.pairs.T))
 
 
 def test_moments_of_unconnected_units() -> None:
@@ -139,13 +123,6 @@ def test_gradient_against_central_differences(n: int, m: int) -> None:
     mine = np.concatenate([g.ravel() for g in (gradient.W, gradient.a, gradient.b)])
     assert mine.dtype == np.float64
     assert_allclose(mine, slopes, atol=1e-9)  # differences of numbers near 10, over 2e-5
-
-
-def test_gradient_vanishes_where_data_and_model_agree() -> None:
-    rbm = rf.RBM.from_arrays(np.zeros((4, 3)), np.zeros(4), [1.0, 0.0, -2.0])
-    gradient = exact_gradient(rbm, rf.likelihood.all_states(4))
-    for g in (gradient.W, gradient.a, gradient.b):
-        assert_allclose(g, 0, atol=1e-15)
 
 
 def test_gradient_from_any_container_and_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
