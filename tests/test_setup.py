@@ -1,5 +1,6 @@
 """What the build itself promises."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,3 +24,11 @@ def test_windows_is_refused_before_anything_is_compiled() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0
     assert done.stderr.splitlines()[-1].startswith("error: rbmfast does not build on Windows")
+
+
+@pytest.mark.skipif(not (ROOT / "pyproject.toml").is_file(), reason="the source is not here")
+def test_every_folder_of_the_package_is_installed() -> None:
+    """They are named one by one: one that is forgotten is missing from wheels only."""
+    named = re.findall(r'^    "(rbmfast[\w.]*)",$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    folders = (path.parent.relative_to(ROOT).parts for path in ROOT.glob("rbmfast/**/__init__.py"))
+    assert named == sorted(".".join(parts) for parts in folders)

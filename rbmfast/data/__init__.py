@@ -4,6 +4,9 @@ Two questions are kept apart. A *source* knows where the rows are (a dense array
 *scale* knows what the stored numbers mean (themselves, or 0-255 grey levels). Any source works with any
 scale, and what comes out depends on the values alone: **the same bits from every container**.
 
+`containers` has what users hand in and opens it, `rows` what it becomes; `memory` knows of pieces of bounded
+size and of memory maps.
+
 Three kinds of data come out:
 
 =========  ==========  ==================================================================================
