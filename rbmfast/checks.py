@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 SeedLike = int | np.random.Generator | None
 
@@ -82,6 +83,49 @@ def as_list(things: object, kinds: Any, name: str, example: str) -> tuple[Any, .
     if isinstance(things, (str, bytes, Mapping)) or not isinstance(things, Iterable):
         raise TypeError(f"{name} must be a list such as [{example}], got {things!r}")
     return tuple(things)
+
+
+def check_list(things: object, kind: type[Any], name: str, example: str) -> tuple[Any, ...]:
+    """`as_list`, whose members are all of the type `kind`; a clear error otherwise."""
+    checked = as_list(things, kind, name, example)
+    for i, thing in enumerate(checked):
+        if not isinstance(thing, kind):
+            raise TypeError(f"{name}[{i}] must be a {kind.__name__} such as {example}, got {thing!r}")
+    return checked
+
+
+def check_choice(value: object, name: str, choices: tuple[str, ...]) -> str:
+    """One of several words; a clear error otherwise."""
+    if not isinstance(value, str) or value not in choices:
+        raise (ValueError if isinstance(value, str) else TypeError)(
+            f"{name} must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}, got {value!r}"
+        )
+    return value
+
+
+def check_shuffle(value: object, name: str = "shuffle") -> bool | str:
+    """True, False or "blocks"; a clear error otherwise."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, str) and value == "blocks":
+        return value
+    raise (ValueError if isinstance(value, str) else TypeError)(
+        f"{name} must be True, False or 'blocks', got {value!r}"
+    )
+
+
+def check_weights(weights: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
+    """A finite weight of at least 0 for each row; None if all are 1."""
+    if weights is None:
+        return None
+    checked = np.array(weights, np.float64)
+    if checked.shape != (n_rows,):
+        raise ValueError(f"sample_weight must have shape ({n_rows},), got {checked.shape}")
+    if not (np.isfinite(checked) & (checked >= 0)).all():
+        raise ValueError("sample_weight must be finite and at least 0")
+    if not checked.any():
+        raise ValueError("sample_weight must not be all zero")
+    return None if (checked == 1).all() else checked
 
 
 def refuse_share(validation: object, labels: bool = False) -> None:

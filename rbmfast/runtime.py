@@ -7,9 +7,11 @@ import os
 import platform
 import sys
 import warnings
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rbmfast import _engine as engine
 from rbmfast.checks import check_integer
@@ -23,6 +25,7 @@ __all__ = [
     "get_num_threads",
     "set_num_threads",
     "show_config",
+    "uninterrupted",
     "warn",
 ]
 
@@ -322,3 +325,11 @@ def warn(message: str) -> None:
     while frame is not None and frame.f_globals.get("__name__", "").startswith("rbmfast."):
         depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
     warnings.warn(message, UserWarning, stacklevel=depth)
+
+
+def uninterrupted(function: Callable[..., Any], *arguments: Iterable[Any]) -> None:
+    """Call a function written in C for all arguments, as `map` does, with no way for Ctrl-C to come between.
+
+    Python answers signals between its own instructions, and here all calls are made within a single one.
+    """
+    deque(map(function, *arguments), maxlen=0)

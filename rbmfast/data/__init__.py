@@ -19,6 +19,6 @@ real       float32     ``float32(v)``, and +0.0 for -0.0 (a sparse matrix cannot
 """
 
 from rbmfast.data.containers import Grey8, Packed, is_masked, is_sparse
-from rbmfast.data.rows import Rows, as_rows, computed_rows
+from rbmfast.data.rows import Fingerprint, Rows, as_rows, computed_rows
 
-__all__ = ["Grey8", "Packed", "Rows", "as_rows", "computed_rows", "is_masked", "is_sparse"]
+__all__ = ["Fingerprint", "Grey8", "Packed", "Rows", "as_rows", "computed_rows", "is_masked", "is_sparse"]

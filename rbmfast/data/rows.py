@@ -152,12 +152,6 @@ class Rows:
         """Everything as one block: array (n_rows, n_features) of `dtype`, without a copy where `direct`."""
         return self.block(slice(None))
 
-    @property
-    def are_equal(self) -> bool:
-        """Whether there are several rows, and all are the same."""
-        first = self.block(slice(0, 1))
-        return self.n_rows > 1 and all(bool((block == first).all()) for _, block in self.blocks(256))
-
     def columns(self, columns: slice, domain: str) -> Rows:
         """Some columns of the same data, as data of another domain if need be: a view, checked like any data.
 
@@ -212,11 +206,28 @@ class Rows:
         >>> as_rows(X).fingerprint() == as_rows(packed).fingerprint()
         True
         """
-        digest = hashlib.sha256(f"{self.kind} {self.n_rows} {self.n_features}\n".encode())
+        fingerprint = Fingerprint(self)
         for _, block in self.blocks(rows_per_chunk(self.n_features)):
-            packed = np.packbits(block, axis=1) if self.kind == "binary" else block
-            digest.update(np.ascontiguousarray(packed, packed.dtype.newbyteorder("<")).data)
-        return digest.hexdigest()
+            fingerprint.show(block)
+        return fingerprint.value
+
+
+class Fingerprint:
+    """`Rows.fingerprint` of rows that are shown block by block."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._binary = rows.kind == "binary"
+        self._digest = hashlib.sha256(f"{rows.kind} {rows.n_rows} {rows.n_features}\n".encode())
+
+    def show(self, block: Array) -> None:
+        """The next rows."""
+        packed = np.packbits(block, axis=1) if self._binary else block
+        self._digest.update(np.ascontiguousarray(packed, packed.dtype.newbyteorder("<")).data)
+
+    @property
+    def value(self) -> str:
+        """Of all rows, once they have been shown."""
+        return self._digest.hexdigest()
 
 
 def as_rows(

@@ -79,11 +79,8 @@ def _flush(velocity: F32) -> F32:
     return np.where(np.abs(velocity) < f32(2.0**-100), f32(0.0), velocity)
 
 
-def update(
-    state: LearningState, grad: Gradient, settings: UpdateSettings, rate: float, momentum: float
-) -> None:
-    """One step uphill, in place; then the exponent drops if the new weights need it."""
-    eta, mu = f32(rate), f32(momentum)
+def slope(state: LearningState, grad: Gradient, settings: UpdateSettings) -> tuple[F32, F32, F32]:
+    """What the parameters follow: the gradient, centred, and with what penalties add; running means slide."""
     g, ga, gb = grad.W, grad.a, grad.b
     if settings.centered:
         slide = f32(settings.offset_rate)
@@ -99,20 +96,31 @@ def update(
         g = g + grad.visible_mean[:, None] * push
         gb = gb + push
     g = (g - f32(settings.l2) * state.W) - f32(settings.l1) * np.sign(state.W)
-    for value, velocity, slope in (
+    return g, ga, gb
+
+
+def limit_columns(W: F32, max_norm: float) -> None:
+    """Scale columns that are longer than `max_norm` back to it, in place; 0 means no limit."""
+    if max_norm > 0:
+        limit = f32(max_norm)
+        squares = column_sums(W * W)
+        W *= np.where(squares > limit * limit, limit / np.sqrt(np.maximum(squares, limit * limit)), f32(1.0))
+
+
+def update(
+    state: LearningState, grad: Gradient, settings: UpdateSettings, rate: float, momentum: float
+) -> None:
+    """One step uphill, in place; then the exponent drops if the new weights need it."""
+    eta, mu = f32(rate), f32(momentum)
+    g, ga, gb = slope(state, grad, settings)
+    for value, velocity, uphill in (
         (state.W, state.W_velocity, g),
         (state.a, state.a_velocity, ga),
         (state.b, state.b_velocity, gb),
     ):
-        velocity[:] = _flush(mu * velocity + eta * slope)
+        velocity[:] = _flush(mu * velocity + eta * uphill)
         value += velocity
-    if settings.max_norm > 0:
-        limit = f32(settings.max_norm)
-        squares = column_sums(state.W * state.W)
-        shrink = np.where(
-            squares > limit * limit, limit / np.sqrt(np.maximum(squares, limit * limit)), f32(1.0)
-        )
-        state.W *= shrink
+    limit_columns(state.W, settings.max_norm)
     state.exponent = exponent(state.W, state.exponent)
 
 

@@ -15,9 +15,9 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 
+from rbmfast.checks import check_weights
 from rbmfast.data import Rows
 from rbmfast.sklearn.base import Array, Constraints, Learner, of_mean_1, validate_data
-from rbmfast.training.plan import check_weights
 from rbmfast.units.base import F64
 
 I64 = NDArray[np.int64]

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.training.base import Method
 from rbmfast.training.callbacks import Callback, EarlyStopping, Progress
-from rbmfast.training.cd import CD
-from rbmfast.training.classification import Discriminative, Hybrid
-from rbmfast.training.finetuning import fine_tune
-from rbmfast.training.fpcd import FPCD
-from rbmfast.training.greedy import pretrain
+from rbmfast.training.fine_tune import fine_tune
 from rbmfast.training.history import History
-from rbmfast.training.loop import train
-from rbmfast.training.meant import METHODS
+from rbmfast.training.methods import CD, FPCD, METHODS, PCD, PT, Discriminative, Hybrid, Method
 from rbmfast.training.monitors import (
     ClassificationError,
     DeadUnits,
@@ -26,13 +20,13 @@ from rbmfast.training.monitors import (
     WeightNorm,
 )
 from rbmfast.training.optimizers import SGD, Adam
-from rbmfast.training.pcd import PCD
 from rbmfast.training.penalties import L1, L2, MaxNorm, SparsityTarget
 from rbmfast.training.phases import contrast
+from rbmfast.training.pretrain import pretrain
 from rbmfast.training.schedules import Constant, Exponential, Linear, Schedule, Steps
 from rbmfast.training.state import TrainingState
-from rbmfast.training.tempering import PT
-from rbmfast.training.wake_sleep import up_down
+from rbmfast.training.train import train
+from rbmfast.training.up_down import up_down
 
 PENALTIES = (L1, L2, MaxNorm, SparsityTarget)
 

@@ -19,7 +19,7 @@ from rbmfast.reference import F32, F64, U8, States
 from rbmfast.states import as_float
 from rbmfast.streams import Purpose
 from rbmfast.training.batches import I64
-from rbmfast.training.plan import digest
+from rbmfast.training.settings import digest
 
 Losses = tuple[F64, U8 | None]  # of each row in nats, and whether its class is wrong
 

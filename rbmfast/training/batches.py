@@ -1,4 +1,4 @@
-"""In which order an epoch visits the rows."""
+"""How rows are visited: all of them once before the first epoch, and in which order by each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.data import Fingerprint, Rows
+from rbmfast.reference import States
 from rbmfast.streams import Purpose
 
 I64 = NDArray[np.int64]
@@ -44,3 +46,40 @@ def pieces(n: int, size: int) -> Iterator[slice]:
     """Cut n things into pieces of `size`; the last one may be short."""
     for first in range(0, n, size):
         yield slice(first, min(first + size, n))
+
+
+class FirstLook(Rows):
+    """Rows that are told about while somebody else reads all their blocks: data may be slow to read.
+
+    Parameters
+    ----------
+    rows : Rows
+        The rows; these are the same.
+    with_fingerprint : bool
+        Whether to form it.
+    """
+
+    def __init__(self, rows: Rows, with_fingerprint: bool) -> None:
+        self.__dict__.update(vars(rows))
+        self._rows = rows
+        self._first = rows.block(slice(0, 1))
+        self._fingerprint = Fingerprint(rows) if with_fingerprint else None
+        self._seen = 0
+        self._equal = rows.n_rows > 1
+
+    def blocks(self, size: int = 4096) -> Iterator[tuple[int, States]]:
+        """See `Rows.blocks`."""
+        for first, block in self._rows.blocks(size):
+            if first == self._seen:
+                self._seen += len(block)
+                self._equal = self._equal and bool((block == self._first).all())
+                if self._fingerprint is not None:
+                    self._fingerprint.show(block)
+            yield first, block
+
+    def finish(self) -> tuple[bool, str | None]:
+        """Whether there are several rows, and all are equal; and the fingerprint, if it was asked for."""
+        if self._seen < self.n_rows:  # nobody has read whole rows
+            for _ in self.blocks():
+                pass
+        return self._equal, None if self._fingerprint is None else self._fingerprint.value

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from types import NoneType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +15,57 @@ from rbmfast.checks import check_integer
 from rbmfast.files import JSON, FileFormatError, entry
 from rbmfast.saved import SavedRun
 from rbmfast.training.callbacks import Callback
-from rbmfast.training.common import BasicPlan, BasicRun, under
+from rbmfast.training.history import History
+from rbmfast.training.settings import Settings
+
+Arrays = Mapping[str, NDArray[Any]]
 
 DATA = ("X", "y", "sample_weight", "validation", "y of validation")  # their digests tell a reader nothing
 
 
-def save_checkpoint(path: str, run: BasicRun, settings: dict[str, Any]) -> None:
-    """Write everything that the rest of the run depends on; `settings` is ``BasicPlan.describe()``."""
+class Resumable(ABC):
+    """A run as its checkpoints see it.
+
+    Attributes
+    ----------
+    settings : Settings
+        What was asked for.
+    epoch, epochs : int
+        How many have been completed, and when it ends.
+    memories : list of float
+        What the schedules of the optimizer keep between epochs.
+    history : History
+        What has been recorded.
+    """
+
+    kind: ClassVar[str]  # of its files
+    settings: Settings
+    epoch: int
+    epochs: int
+    memories: list[float]
+    history: History
+
+    @abstractmethod
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What the rest of the run depends on, beside the attributes above, by names in a file."""
+
+    def expected(self) -> Arrays:
+        """Arrays like those that a file must have, before the run starts."""
+        return self.arrays()
+
+    def meta(self) -> dict[str, JSON]:
+        """Further numbers that the rest of the run depends on."""
+        return {}
+
+    @abstractmethod
+    def restore(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
+        """Take back what `arrays` and `meta` gave."""
+
+
+def save_checkpoint(path: str, run: Resumable, settings: dict[str, Any]) -> None:
+    """Write everything that the rest of the run depends on; `settings` is ``Run.describe()``."""
     arrays = {**run.arrays(), **_common_arrays(run)}
-    for i, callback in enumerate(_remembering(run.plan)):
+    for i, callback in enumerate(_remembering(run)):
         for name, array in (callback.state() or {}).items():
             arrays[f"callbacks/{i}/{name}"] = array
     meta: dict[str, JSON] = {
@@ -34,7 +78,7 @@ def save_checkpoint(path: str, run: BasicRun, settings: dict[str, Any]) -> None:
 
 
 class Checkpoint(SavedRun):
-    """A checkpoint of `train`, `up_down` or `fine_tune`; `kind` is the run's `BasicRun.kind`.
+    """A checkpoint of `train`, `up_down` or `fine_tune`; `kind` is the run's `Resumable.kind`.
 
     Attributes
     ----------
@@ -50,10 +94,10 @@ class Checkpoint(SavedRun):
             self.epoch = check_integer(entry(self.meta, "epoch", int), "epoch", low=0)
             self.stopped = entry(self.meta, "stopped", str, NoneType)
 
-    def check(self, run: BasicRun, settings: dict[str, Any]) -> None:
+    def check(self, run: Resumable, settings: dict[str, Any]) -> None:
         """Refuse to go on with other data or settings, or with arrays that are not such a run's."""
         self.check_settings(settings)
-        epochs = run.plan.epochs
+        epochs = run.epochs
         if epochs < self.epoch:
             raise ValueError(f"resume: epochs is {epochs}, but {self.epoch} are completed in {self.path!r}")
         for name, expected in {**run.expected(), **_common_arrays(run)}.items():
@@ -75,7 +119,7 @@ class Checkpoint(SavedRun):
             return f"{name} is given, but was not"
         return f"{name} is not given, but was" if value is None else f"{name} is other data than"
 
-    def restore(self, run: BasicRun) -> None:
+    def restore(self, run: Resumable) -> None:
         """Put the run where it was."""
         with self.blamed():
             run.restore(self.arrays, self.meta)
@@ -86,18 +130,23 @@ class Checkpoint(SavedRun):
             run.history.append(dict(zip(run.history, values, strict=True)))
         run.history.stopped = self.stopped
 
-    def restore_callbacks(self, plan: BasicPlan) -> None:
+    def restore_callbacks(self, run: Resumable) -> None:
         """Give the callbacks back what they remember."""
         with self.blamed():
-            for i, callback in enumerate(_remembering(plan)):
+            for i, callback in enumerate(_remembering(run)):
                 callback.restore(under(self.arrays, f"callbacks/{i}/"))
 
 
-def _common_arrays(run: BasicRun) -> dict[str, NDArray[Any]]:
+def _common_arrays(run: Resumable) -> dict[str, NDArray[Any]]:
     """What every run has in its files."""
     history = {f"history/{name}": column for name, column in run.history.to_dict().items()}
     return {"memories": np.array(run.memories, np.float64), **history}
 
 
-def _remembering(plan: BasicPlan) -> list[Callback]:
-    return [callback for callback in plan.callbacks if callback.state() is not None]
+def _remembering(run: Resumable) -> list[Callback]:
+    return [callback for callback in run.settings.callbacks if callback.state() is not None]
+
+
+def under(arrays: Arrays, prefix: str) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin so, without that beginning."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

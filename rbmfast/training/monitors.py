@@ -43,7 +43,7 @@ class Watched:
         Whether validation data was given.
     seed : int
         Of the run.
-    notes : dict of str to array
+    memory : dict of str to array
         What monitors keep for the next epoch, under names that begin with their own; checkpoints hold it.
     """
 
@@ -53,16 +53,15 @@ class Watched:
         train: Rows,
         validation: Rows | None,
         seed: int,
-        notes: dict[str, NDArray[Any]] | None = None,
-        complete: I64 | None = None,
+        labelled: I64 | None = None,
     ) -> None:
         self.rbm = rbm
         self.seed = seed
-        self.notes = {} if notes is None else notes
+        self.memory: dict[str, NDArray[Any]] = {}
         self.epoch = 0
         self.has_validation = validation is not None
         self._sets = {"train": train, "validation": validation}
-        self._complete = complete  # numbers of the training data's rows that are visible states; None: all
+        self._labelled = labelled  # numbers of the training data's rows that are visible states; None: all
         self._taken: dict[tuple[str, int], States] = {}
 
     def train(self, max_rows: int) -> States:
@@ -82,10 +81,10 @@ class Watched:
             rows = self._sets[which]
             if rows is None:
                 raise ValueError("validation must be given: a monitor asks for its rows")
-            complete = self._complete if which == "train" else None
-            n = rows.n_rows if complete is None else len(complete)
+            labelled = self._labelled if which == "train" else None
+            n = rows.n_rows if labelled is None else len(labelled)
             chosen = self.choose(n, max_rows, number=("train", "validation").index(which))
-            chosen = chosen if complete is None else complete[chosen]
+            chosen = chosen if labelled is None else labelled[chosen]
             self._taken[which, max_rows] = without_levels(rows.block(chosen))
         return self._taken[which, max_rows]
 
@@ -318,9 +317,9 @@ class LogLikelihood(Monitor):
 
         tracker = LogZTracker(self.n_chains, self.n_replicas, self.steps)
         own = "log_likelihood/"
-        memory = {name.removeprefix(own): x for name, x in watched.notes.items() if name.startswith(own)}
+        memory = {name.removeprefix(own): x for name, x in watched.memory.items() if name.startswith(own)}
         log_z, stderr = tracker.look(watched.rbm, memory, watched.seed, watched.epoch)
-        watched.notes.update({own + name: array for name, array in memory.items()})
+        watched.memory.update({own + name: array for name, array in memory.items()})
         result = {"log_z": log_z, "log_z_stderr": stderr}
         for name in _both("log_likelihood", watched.has_validation):
             v = watched.rows(name.split("_")[0], self.max_rows)

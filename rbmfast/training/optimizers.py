@@ -2,14 +2,67 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import ClassVar
 
+import numpy as np
+
+from rbmfast import _engine as engine
 from rbmfast.checks import check_number
-from rbmfast.training.schedules import Schedule, as_schedule
+from rbmfast.reference import F32, F64, row_sums
+from rbmfast.training.schedules import Schedule, as_schedule, is_rate
 
 
-@dataclass(frozen=True)
-class SGD:
+class Optimizer:
+    """What `SGD` and `Adam` share.
+
+    Attributes
+    ----------
+    schedules : tuple of Schedule
+        What changes over a run: first the rate.
+    moments : tuple of str
+        What is remembered of earlier gradients, for each parameter.
+    clip : float or None
+        Largest norm of a gradient.
+    """
+
+    moments: ClassVar[tuple[str, ...]]
+    clip: float | None
+
+    @property
+    def schedules(self) -> tuple[Schedule, ...]:
+        """Of the rate, and what else changes."""
+        raise NotImplementedError
+
+    @property
+    def fused(self) -> bool:
+        """Whether the engine's update of an RBM makes just these steps."""
+        return False
+
+    def step(
+        self, value: F32, moments: Sequence[F32], slope: F32, scale: float, decay: float, *now: float
+    ) -> None:
+        """Go downhill along ``scale * slope + decay * value``, in place.
+
+        `now`: what the schedules say, and for `Adam` the powers of beta1 and beta2.
+        """
+        raise NotImplementedError
+
+    def _check_clip(self) -> None:
+        if self.clip is not None:
+            object.__setattr__(self, "clip", check_number(self.clip, "clip", above=0.0))
+
+    def __repr__(self) -> str:
+        """Without a `clip` of None: so checkpoints of before there was one can be resumed."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}  # type: ignore[arg-type]
+        shown = (f"{name}={value!r}" for name, value in values.items() if value is not None)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+@dataclass(frozen=True, repr=False)
+class SGD(Optimizer):
     """Stochastic gradient ascent on the log-likelihood, with momentum; in fine-tuning, descent on the loss.
 
     ``velocity = momentum * velocity + rate * gradient; parameters = parameters + velocity``. Gradients are
@@ -21,11 +74,15 @@ class SGD:
         Learning rate, at least 0. About ten times lower for Gaussian visible units.
     momentum : float or Schedule, default 0.0
         From 0 up to, and without, 1.
+    clip : float, optional
+        Largest Euclidean norm of the whole gradient, all parameters together, penalties and centring
+        included; above 0, in nats per row and unit of the parameters. A longer one is scaled down to it.
+        Slower: one Python step per update.
 
     Raises
     ------
     TypeError, ValueError
-        A rate or momentum that is not allowed; the message names it.
+        A rate, momentum or clip that is not allowed; the message names it.
 
     Notes
     -----
@@ -41,39 +98,65 @@ class SGD:
 
     rate: float | Schedule = 0.1
     momentum: float | Schedule = 0.0
+    clip: float | None = None
+    moments: ClassVar[tuple[str, ...]] = ("velocity",)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", as_schedule(self.rate, "rate"))
         object.__setattr__(self, "momentum", as_schedule(self.momentum, "momentum", below=1.0))
+        self._check_clip()
 
     @property
-    def schedules(self) -> tuple[Schedule, Schedule]:
+    def schedules(self) -> tuple[Schedule, ...]:
         """The schedules of the rate and of the momentum."""
-        return as_schedule(self.rate, "rate"), as_schedule(self.momentum, "momentum", below=1.0)
+        return self.rate, self.momentum  # type: ignore[return-value]  # numbers have become schedules
+
+    @property
+    def fused(self) -> bool:
+        """See `Optimizer.fused`."""
+        return self.clip is None
+
+    def step(
+        self, value: F32, moments: Sequence[F32], slope: F32, scale: float, decay: float, *now: float
+    ) -> None:
+        """See `Optimizer.step`."""
+        (velocity,), (rate, momentum, *_) = moments, now
+        engine.momentum_step(value, velocity, slope, scale, rate, momentum, decay)
 
 
-@dataclass(frozen=True)
-class Adam:
+@dataclass(frozen=True, repr=False)
+class Adam(Optimizer):
     """Steps along a running mean of the gradient over the root of a running mean of its square.
 
-    For `rbmfast.fine_tune`. With the gradient g of step t, counted from 1::
+    With the gradient g of step t, counted from 1::
 
         m = beta1 * m + (1 - beta1) * g,    s = beta2 * s + (1 - beta2) * g**2
-        parameters -= rate * (m / (1 - beta1**t)) / (sqrt(s / (1 - beta2**t)) + epsilon)
+        parameters += rate * (m / (1 - beta1**t)) / (sqrt(s / (1 - beta2**t)) + epsilon)
+
+    uphill on the log-likelihood; in `rbmfast.fine_tune` downhill on the loss. Penalties and centring are part
+    of the gradient; `rbmfast.MaxNorm` limits the weights after each step.
 
     Parameters
     ----------
     rate : float or Schedule, default 0.001
-        Learning rate, at least 0.
+        Learning rate, at least 0: nearly the change of each parameter in a step.
     beta1, beta2 : float, default 0.9 and 0.999
         From 0 up to, and without, 1.
     epsilon : float, default 1e-8
         Above 0.
+    clip : float, optional
+        Largest norm of the gradient g, as for `SGD`.
 
     Raises
     ------
     TypeError, ValueError
         A number that is not allowed; the message names it.
+
+    Notes
+    -----
+    The steps are formed by additions, multiplications, divisions and square roots in a fixed order: where a
+    gradient has the same bits everywhere (for units with 0/1 states it has), so have the parameters. An RBM
+    learns by one Python step per update, slower than by `SGD`.
 
     References
     ----------
@@ -89,14 +172,94 @@ class Adam:
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    clip: float | None = None
+    moments: ClassVar[tuple[str, ...]] = ("mean", "square")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", as_schedule(self.rate, "rate"))
         for name in ("beta1", "beta2"):
             object.__setattr__(self, name, check_number(getattr(self, name), name, below=1.0))
         object.__setattr__(self, "epsilon", check_number(self.epsilon, "epsilon", above=0.0))
+        self._check_clip()
 
     @property
-    def schedules(self) -> tuple[Schedule]:
+    def schedules(self) -> tuple[Schedule, ...]:
         """The schedule of the rate."""
-        return (as_schedule(self.rate, "rate"),)
+        return (self.rate,)  # type: ignore[return-value]  # a number has become a schedule
+
+    def step(
+        self, value: F32, moments: Sequence[F32], slope: F32, scale: float, decay: float, *now: float
+    ) -> None:
+        """See `Optimizer.step`."""
+        (mean, square), (rate, *powers) = moments, now
+        settings = rate, self.beta1, self.beta2, self.epsilon, decay
+        engine.adam_step(value, mean, square, slope, scale, *settings, *powers)
+
+
+class Steps:
+    """An optimizer at work: steps downhill of named arrays, with all that it remembers between them.
+
+    Parameters
+    ----------
+    optimizer : SGD or Adam
+        How gradients become steps.
+    parameters : mapping of str to float32 array
+        Arrays like those that it is going to change, by name.
+    l2 : float, default 0
+        Decay of all that is no vector: biases do not decay.
+
+    Attributes
+    ----------
+    moments : dict of str to float32 array
+        What is remembered of earlier gradients, under names such as ``W_velocity``.
+    powers : float64 array (2,)
+        Those of beta1 and beta2 that Adam's next step starts from.
+    """
+
+    def __init__(self, optimizer: SGD | Adam, parameters: Mapping[str, F32], l2: float = 0.0) -> None:
+        self.optimizer = optimizer
+        self.moments = {
+            f"{name}_{moment}": np.zeros_like(array)
+            for moment in optimizer.moments
+            for name, array in parameters.items()
+        }
+        self._names = [[f"{name}_{moment}" for moment in optimizer.moments] for name in parameters]
+        self._decays = [l2 if array.ndim > 1 else 0.0 for array in parameters.values()]
+        self.powers: F64 = np.ones(2)
+
+    def take(self, values: Sequence[F32], slopes: Sequence[F32], scale: float, now: Sequence[float]) -> None:
+        """One step of all arrays in place, along `scale` times the slopes; `now`: what the schedules say."""
+        decays = self._decays
+        if self.optimizer.clip is not None:
+            slopes = [
+                _sum(scale, slope, decay, value)
+                for slope, decay, value in zip(slopes, decays, values, strict=True)
+            ]
+            norm = norm_of(slopes)
+            scale = self.optimizer.clip / norm if norm > self.optimizer.clip else 1.0
+            decays = [0.0] * len(decays)
+        if isinstance(self.optimizer, Adam):
+            self.powers *= (self.optimizer.beta1, self.optimizer.beta2)
+        for value, names, slope, decay in zip(values, self._names, slopes, decays, strict=True):
+            moments = [self.moments[name] for name in names]
+            self.optimizer.step(value, moments, slope, scale, decay, *now, *self.powers)
+
+
+def _sum(scale: float, slope: F32, decay: float, value: F32) -> F32:
+    total: F32 = np.float32(scale) * slope + np.float32(decay) * value
+    return total
+
+
+def norm_of(arrays: Sequence[F32]) -> float:
+    """The Euclidean norm of all numbers together, summed in float64 and in one order."""
+    squares = [np.square(array.reshape(-1, array.shape[-1]), dtype=np.float64) for array in arrays]
+    return math.sqrt(math.fsum(math.fsum(row_sums(square)) for square in squares))
+
+
+def as_optimizer(optimizer: object, name: str = "optimizer") -> SGD | Adam:
+    """An optimizer; a rate, or a schedule of it, means plain gradient steps. A clear error otherwise."""
+    if is_rate(optimizer):
+        return SGD(optimizer)
+    if not isinstance(optimizer, (SGD, Adam)):
+        raise TypeError(f"{name} must be an rf.SGD, its rate, or an rf.Adam, got {optimizer!r}")
+    return optimizer

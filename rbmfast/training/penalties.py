@@ -136,6 +136,13 @@ def as_penalties(penalties: object) -> tuple[Any, ...]:
     return as_list(penalties, (BuiltIn, CustomPenalty), "penalties", "rf.L2(1e-4)")
 
 
+def check_penalties(penalties: object, name: str = "penalties") -> tuple[Any, ...]:
+    """`as_penalties`, each of which `split_penalties` knows; a clear error otherwise."""
+    checked = as_penalties(penalties)
+    split_penalties(checked)
+    return checked
+
+
 def split_penalties(
     penalties: object, centered: bool = False
 ) -> tuple[UpdateSettings, tuple[CustomPenalty, ...]]:

@@ -12,7 +12,7 @@ from rbmfast import _engine as engine
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, GREY, States
 from rbmfast.state import Gradient
-from rbmfast.states import LEVELS, as_float, unit_of
+from rbmfast.states import LEVELS, as_float, in_form, unit_of
 from rbmfast.units.base import F64
 
 Phase = tuple[States, States]  # visible states, and means of the hidden units: 16-bit levels, or float32
@@ -91,6 +91,51 @@ def _weighted_gradient(data: Phase, samples: Phase, weights: F64, paired: bool) 
     total = mean_weight or 1.0
     visible, hidden = ((mean / total).astype(np.float32) for mean in positive[1:])
     return Gradient(W, a, b, visible_mean=visible, hidden_mean=hidden)
+
+
+def prediction_gradient(
+    source: States, target: States, predicted: States, weights: F64 | None = None
+) -> Gradient:
+    """The gradient of the mean log-probability of target states, given source states: the delta rule.
+
+    A unit of total input x has d log p(s) / dx = s - mean(x), whatever its type. So the weights' gradient is
+    the mean of (target - its mean) x source: a contrast of two phases that share the source. With 0/1 states
+    or grey levels its sums are exact integers, otherwise float32 matrix products.
+
+    Parameters
+    ----------
+    source : (n_rows, n_source)
+        States that predict.
+    target : (n_rows, n_target)
+        States to be predicted, or expectations of states.
+    predicted : (n_rows, n_target)
+        Expectations of the target, given the source: `Conditional.expectation`.
+    weights : float64 array (n_rows,), optional
+        Multiply the rows' shares of the mean.
+    """
+    if np.float32 not in (source.dtype, target.dtype):
+        return difference((source, in_form(target, LEVELS)), (source, predicted), weights, paired=True)
+    v, seen, expected = (as_float(states) for states in (source, target, predicted))
+    if weights is not None:
+        return difference((v, seen), (v, expected), weights, paired=True)
+    with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
+        error: F32 = seen - expected
+        return Gradient(
+            W=v.T @ error / np.float32(len(v)),
+            a=np.zeros(v.shape[1], np.float32),
+            b=mean_of_rows(error),
+            visible_mean=mean_of_rows(v),
+            hidden_mean=mean_of_rows(seen),
+        )
+
+
+def squared_error(target: States, predicted: States) -> float:
+    """Sum of the squared differences of states and their expectations: exact for 0/1 units."""
+    if target.dtype == np.float32:
+        difference = target.astype(np.float64) - predicted
+        return float(np.vdot(difference, difference))
+    levels = in_form(target, LEVELS).astype(np.int64) - predicted
+    return int(np.vdot(levels, levels)) / GREY**2
 
 
 def mean_of_rows(x: F32) -> F32:

@@ -6,10 +6,11 @@ library's `exp` or `pow`, whose bits differ between CPUs.
 
 from __future__ import annotations
 
+import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -211,6 +212,11 @@ class Steps(Schedule):
     def bounds(self) -> tuple[float, float]:
         """See `Schedule.bounds`."""
         return min(self.steps.values()), max(self.steps.values())
+
+
+def is_rate(value: object) -> TypeGuard[float | Schedule]:
+    """Whether it is a rate, or a schedule of it."""
+    return isinstance(value, (numbers.Real, Schedule)) and not isinstance(value, (bool, np.bool_))
 
 
 def as_schedule(value: object, name: str, below: float | None = None) -> Schedule:

@@ -1,13 +1,23 @@
-"""What goes on from one call of `train` to the next."""
+"""What goes on from one call of `train` to the next; and the parameters of a whole model, by name."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 
+from rbmfast.models import DBN, RBM, Network
+from rbmfast.models.parameters import Parameters
 from rbmfast.reference import F32, States
-from rbmfast.training.optimizers import SGD
+from rbmfast.runtime import uninterrupted
+from rbmfast.training.optimizers import SGD, Adam
+
+PARAMETERS = ("W", "a", "b")
+KEPT = (*PARAMETERS, "visible_means")
+
+Model = RBM | DBN | Network
 
 
 @dataclass(eq=False)
@@ -35,12 +45,12 @@ class TrainingState:
         Completed: passes over data, rows learned from, and half-steps of the random numbers.
     exponent : int or None
         Of the fixed-point weights; None before the first epoch.
-    optimizer : SGD or None
+    optimizer : SGD, Adam or None
         Of the last call: its schedules go on while it stays the same.
     memories : list of float
         What these schedules remember.
     arrays : dict of str to float32 array
-        Velocities and running means, under their names in `rbmfast.state.LearningState`.
+        Velocities (of `Adam`, moments) and running means, under names such as ``W_velocity``.
     memory : dict of str to float32 array
         What the method keeps beside its chains.
 
@@ -70,7 +80,7 @@ class TrainingState:
     rows: int = field(default=0, init=False)
     half_steps: int = field(default=0, init=False)
     exponent: int | None = field(default=None, init=False)
-    optimizer: SGD | None = field(default=None, init=False)
+    optimizer: SGD | Adam | None = field(default=None, init=False)
     memories: list[float] = field(default_factory=list, init=False)
     arrays: dict[str, F32] = field(default_factory=dict, init=False, repr=False)
     memory: dict[str, F32] = field(default_factory=dict, init=False, repr=False)
@@ -82,13 +92,9 @@ class TrainingState:
 
     def check(self, n_visible: int, n_hidden: int, dtype: np.dtype[np.generic]) -> None:
         """Raise ValueError if it belongs to a model of other layers."""
-        shapes = {
-            "W_velocity": (n_visible, n_hidden),
-            "visible_offset": (n_visible,),
-            "activity": (n_hidden,),
-        }
+        shapes = {"W": (n_visible, n_hidden), "visible": (n_visible,), "activity": (n_hidden,)}
         for name, array in self.arrays.items():
-            if array.shape != shapes.get(name, array.shape):
+            if array.shape != shapes.get(name.split("_")[0], array.shape):
                 raise ValueError(f"state belongs to a model of other layers: its {name} is {array.shape}")
         if self.chains is None:
             return
@@ -99,3 +105,32 @@ class TrainingState:
             raise ValueError(f"{allowed}, got shape {self.chains.shape}")
         if dtype == np.uint8 and self.chains.max() > 1:
             raise ValueError(f"{allowed} 0 and 1, got a {self.chains.max()}")
+
+
+# --- The parameters of a whole model: all of them change, or none ------------------------------------------
+
+
+def get_parameters(model: Model) -> dict[str, F32]:
+    """All parameters, and means of data, by names such as ``W`` or ``generative/0/W``; they never change."""
+    if isinstance(model, Network):
+        return model._get_parameters()
+    arrays = {prefix + name: getattr(rbm, name) for prefix, rbm in _rbms(model).items() for name in KEPT}
+    return {name: array for name, array in arrays.items() if array is not None}
+
+
+def set_parameters(model: Model, arrays: Mapping[str, F32]) -> None:
+    """Replace parameters by copies of these arrays, under the names above; the others stay."""
+    if isinstance(model, Network):
+        model._set_parameters(**arrays)
+        return
+    rbms = _rbms(model)
+    versions = []
+    for prefix, rbm in rbms.items():
+        old = rbm._parameters
+        versions.append(Parameters(*(arrays.get(prefix + name, getattr(old, name)) for name in KEPT)))
+    uninterrupted(setattr, rbms.values(), repeat("_parameters"), versions)
+
+
+def _rbms(model: RBM | DBN) -> dict[str, RBM]:
+    """The RBMs that a model is made of, by what the names of their parameters begin with."""
+    return {"": model} if isinstance(model, RBM) else {f"{name}/": rbm for name, rbm in model._named_rbms()}

@@ -10,7 +10,7 @@ import pytest
 from training.helpers import bits, random_rows
 
 import rbmfast as rf
-from rbmfast.training.meant import as_method
+from rbmfast.training.methods import as_method
 
 X = random_rows(47, 9)
 REAL = rf.RBM(9, 5, hidden=rf.Mixed([(rf.Bernoulli(), 2), (rf.Gaussian(), 3)]), seed=3)

@@ -15,7 +15,7 @@ import rbmfast as rf
 from rbmfast.data import as_rows
 from rbmfast.files import FileFormatError
 from rbmfast.training.backprop import Backprop, as_targets, mean_loss
-from rbmfast.training.descent import descent
+from rbmfast.training.optimizers import Steps
 
 RNG = np.random.default_rng(0)
 X = random_rows(47, 9)
@@ -141,13 +141,17 @@ def test_dropout_keeps_the_mean() -> None:
     assert np.array_equal(backprop._sent[0][:40], first[60:])
 
 
+def steps_of(backprop: Backprop, optimizer: Any, l2: float) -> Steps:
+    return Steps(optimizer, dict(zip("ABCDEF", backprop.parameters, strict=True)), l2)
+
+
 # --- Updates -----------------------------------------------------------------------------------------------
 
 
 def test_one_update_of_sgd_is_that_of_numpy() -> None:
     net, lr, mu, l2 = network(), 0.3, 0.8, 0.01
     backprop = Backprop(net, 47)
-    steps = descent(rf.SGD(lr, mu), backprop.parameters, l2)
+    steps = steps_of(backprop, rf.SGD(lr, mu), l2)
     values = as_float64(backprop.parameters)
     velocities = [np.zeros_like(value) for value in values]
     for update in range(3):
@@ -157,7 +161,7 @@ def test_one_update_of_sgd_is_that_of_numpy() -> None:
             velocity *= mu
             velocity -= lr * (gradient / 47 + decay * value)
             value += velocity
-        steps.step(backprop.gradients, 1 / 47, (lr, mu))
+        steps.take(backprop.parameters, backprop.gradients, 1 / 47, (lr, mu))
         for value, ours in zip(values, backprop.parameters, strict=True):
             np.testing.assert_allclose(ours, value, rtol=1e-5, atol=1e-6)
 
@@ -165,7 +169,7 @@ def test_one_update_of_sgd_is_that_of_numpy() -> None:
 def test_one_update_of_adam_is_that_of_numpy() -> None:
     net, l2, adam = network(), 0.01, rf.Adam(0.02, 0.8, 0.95, 1e-3)
     backprop = Backprop(net, 47)
-    steps = descent(adam, backprop.parameters, l2)
+    steps = steps_of(backprop, adam, l2)
     values = as_float64(backprop.parameters)
     means, squares = ([np.zeros_like(value) for value in values] for _ in range(2))
     for t in range(1, 5):
@@ -175,7 +179,7 @@ def test_one_update_of_adam_is_that_of_numpy() -> None:
             m += 0.2 * (g - m)
             s += 0.05 * (g * g - s)
             value -= 0.02 * (m / (1 - 0.8**t)) / (np.sqrt(s / (1 - 0.95**t)) + 1e-3)
-        steps.step(backprop.gradients, 1 / 47, (0.02,))
+        steps.take(backprop.parameters, backprop.gradients, 1 / 47, (0.02,))
         for value, ours in zip(values, backprop.parameters, strict=True):
             np.testing.assert_allclose(ours, value, rtol=1e-4, atol=1e-5)
 
@@ -197,13 +201,13 @@ def test_a_run_is_its_updates() -> None:
         seed=5,
     )
     backprop = Backprop(twin, 20, (0.1,) * 3, seed=5)
-    steps = descent(optimizer, backprop.parameters, 0.01)
+    steps = steps_of(backprop, optimizer, 0.01)
     means = []
     for update in range(6):
         rows = np.arange(47)[(update % 3) * 20 :][:20]
         means.append(backprop.learn(X[rows], CLASSES[rows], rows, update)[0].mean())
         numbers = (0.5 + (0.1 - 0.5) * (update / 6), 0.5 if update < 3 else 0.9)
-        steps.step(backprop.gradients, 1 / len(rows), numbers)
+        steps.take(backprop.parameters, backprop.gradients, 1 / len(rows), numbers)
     expected = [array.tobytes() for array in backprop.parameters]
     assert bits(net) == expected
     assert history["train_loss"][2] == pytest.approx(np.average(means[3:], weights=[20, 20, 7]))

@@ -428,7 +428,7 @@ def test_classification_error_counts_wrong_predictions() -> None:
 
 def test_monitors_see_rows_with_a_class_only() -> None:
     known = np.flatnonzero(SOME >= 0)
-    watched = Watched(MODEL, MODEL.join(X, SOME), None, seed=1, complete=known)
+    watched = Watched(MODEL, MODEL.join(X, SOME), None, seed=1, labelled=known)
     assert_array_equal(watched.train(100), MODEL.join(X, SOME).all()[known])
     assert len(watched.train(2)) == 2 and watched.train(2)[:, N:].any(axis=1).all()
 

@@ -12,7 +12,8 @@ import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast import reference
 from rbmfast.reference import GREY
-from rbmfast.training.directed import Directed, prediction_gradient, squared_error
+from rbmfast.training.phases import prediction_gradient, squared_error
+from rbmfast.training.up_down import Directed
 
 F64 = NDArray[np.float64]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
 import subprocess
 import sys
@@ -22,8 +23,9 @@ from rbmfast.files import FileFormatError
 from rbmfast.likelihood import log_probabilities
 from rbmfast.models import DBN
 from rbmfast.streams import Purpose
-from rbmfast.training import greedy
+from rbmfast.training.pretrain import cached
 
+PRETRAIN = importlib.import_module("rbmfast.training.pretrain")  # the name there is the function
 SIZES = (9, 7, 6, 5)
 X = random_rows(47, 9)
 X_VAL = random_rows(20, 9, seed=1)
@@ -239,18 +241,18 @@ def test_caches_do_not_show(activations: str, monkeypatch: pytest.MonkeyPatch) -
     whole = learned("memory")
     assert learned("stream") == whole
     assert learned("auto") == whole
-    monkeypatch.setattr(greedy, "PACKED_BYTES", 1)
+    monkeypatch.setattr(PRETRAIN, "PACKED_BYTES", 1)
     assert learned("memory") == whole
-    monkeypatch.setattr(greedy, "BLOCK_VALUES", 70)
+    monkeypatch.setattr(PRETRAIN, "BLOCK_VALUES", 70)
     assert learned("memory") == whole
 
 
 @pytest.mark.parametrize("activations", ["samples", "probabilities"])
 def test_cached_rows_are_the_streamed_ones(activations: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = trained()._stack.rows_at(2, as_rows(X), activations, seed=5, step=0)
-    memory = greedy.cached(stream)
-    monkeypatch.setattr(greedy, "PACKED_BYTES", 1)
-    packed = greedy.cached(stream)
+    memory = cached(stream)
+    monkeypatch.setattr(PRETRAIN, "PACKED_BYTES", 1)
+    packed = cached(stream)
     assert memory.kind == packed.kind == stream.kind == ("binary" if activations == "samples" else "grey")
     assert memory.fingerprint() == stream.fingerprint() == packed.fingerprint()
     some = np.array([40, 3, 3, -1])
@@ -261,7 +263,7 @@ def test_cached_rows_are_the_streamed_ones(activations: str, monkeypatch: pytest
 
 def test_auto_streams_what_takes_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[int] = []
-    monkeypatch.setattr(greedy, "cached", lambda rows: kept.append(rows.n_features) or rows)
+    monkeypatch.setattr(PRETRAIN, "cached", lambda rows: kept.append(rows.n_features) or rows)
     for memory, widths in ((10**9, [7, 6]), (4 * 47 * 6, [6]), (4 * 47 * 6 - 1, [])):
         dbn = new()
         kept.clear()

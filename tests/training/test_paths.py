@@ -13,6 +13,7 @@ from training.helpers import StepCD, StepPCD, assert_same_bits, learn, random_ro
 
 import rbmfast as rf
 from rbmfast import _engine as engine
+from rbmfast.data import Rows, as_rows
 from rbmfast.streams import Purpose
 from rbmfast.training import run as run_module
 
@@ -190,3 +191,19 @@ def test_blocks_stay_together() -> None:
     assert len(starts) == 4
     assert sorted({int(b) for b in order[starts] // 32}) == [0, 1, 2, 3]
     assert not np.array_equal(order[starts[0] : starts[1]], np.sort(order[starts[0] : starts[1]]))
+
+
+@pytest.mark.parametrize("data", [X, GREY, sp.csr_array(X)], ids=["binary", "grey", "csr"])
+def test_data_are_read_once_before_learning(data: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once they have been validated; and the first row again. For 0/1 units, with a checkpoint, too."""
+    rows, read = as_rows(data), []
+    block = Rows.block
+
+    def noting(self: Rows, rows: Any) -> Any:
+        result = block(self, rows)
+        read.append(len(result))
+        return result
+
+    monkeypatch.setattr(Rows, "block", noting)
+    rf.train(rf.RBM(9, 5, seed=3), rows, epochs=0, seed=1, checkpoint="run.ckpt")
+    assert sum(read) == 47 + 1

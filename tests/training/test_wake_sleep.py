@@ -29,7 +29,8 @@ from rbmfast.likelihood import all_states
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, States
 from rbmfast.streams import Purpose, Stream
-from rbmfast.training import Method, wake_sleep
+from rbmfast.training import Method
+from rbmfast.training.up_down import UpDown
 
 F64 = NDArray[np.float64]
 
@@ -118,14 +119,14 @@ class NoSteps(Method):
 def test_every_update_has_numbers_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where the top RBM needs none. 4 updates of all 47 rows: no two draw the same 282 states."""
     drawn = []
-    wake = wake_sleep.UpDown._wake
+    wake = UpDown._wake
 
     def watched(self: Any, up: Any, rows: Any) -> Any:
         states = wake(self, up, rows)
         drawn.append(states[1][np.argsort(rows)].tobytes())
         return states
 
-    monkeypatch.setattr(wake_sleep.UpDown, "_wake", watched)
+    monkeypatch.setattr(UpDown, "_wake", watched)
     rf.up_down(network((9, 6, 5)), X, method=NoSteps(), optimizer=rf.SGD(1e-9), epochs=4, seed=1)
     assert len({*drawn}) == len(drawn) == 4
 
@@ -611,7 +612,7 @@ def test_ctrl_c_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Signals that come while a run learns leave the parameters of some whole update, all layers alike."""
     settings: dict[str, Any] = {"batch_size": 1, "seed": 5, "shuffle": False, "epochs": 10**6}
     settings["penalties"] = [rf.L2(0.1)]  # so that every update changes every weight
-    update = wake_sleep.UpDown.update
+    update = UpDown.update
     known: dict[bytes, dict[str, bytes]] = {}  # by the weights of the top RBM
 
     def noting(self: Any, *arguments: Any) -> None:
@@ -622,10 +623,10 @@ def test_ctrl_c_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
             raise Stop
         update(self, *arguments)
 
-    monkeypatch.setattr(wake_sleep.UpDown, "update", noting)
+    monkeypatch.setattr(UpDown, "update", noting)
     with pytest.raises(Stop):
         rf.up_down(network(), X, **settings)
-    monkeypatch.setattr(wake_sleep.UpDown, "update", update)
+    monkeypatch.setattr(UpDown, "update", update)
     compared = 0
     for delay in np.random.default_rng().uniform(0.01, 0.1, 12):
         dbn = network()
@@ -690,7 +691,7 @@ class WrongShape:
             ValueError,
             "method must learn from samples of the model alone",
         ),
-        ({"optimizer": rf.Adam()}, TypeError, "optimizer"),
+        ({"optimizer": rf.Adam}, TypeError, "optimizer"),
         ({"penalties": rf.L2}, TypeError, "penalties"),
         ({"penalties": [WrongShape()]}, ValueError, "penalties"),
         ({"epochs": -1}, ValueError, "epochs"),

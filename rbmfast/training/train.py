@@ -1,30 +1,28 @@
-"""`train`, and the loop over epochs of all runs."""
+"""`train`: an RBM learns from data."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from typing import Any
 
 from numpy.typing import ArrayLike
 
-from rbmfast.checks import SeedLike
+from rbmfast.checks import SeedLike, refuse_share
+from rbmfast.data import Rows
 from rbmfast.files import FilePath
 from rbmfast.models import RBM
-from rbmfast.saved import seed_of
-from rbmfast.training.base import Method
-from rbmfast.training.callbacks import Callback, Progress
-from rbmfast.training.cd import CD
-from rbmfast.training.checkpoint import Checkpoint, save_checkpoint
-from rbmfast.training.common import BasicRun
-from rbmfast.training.display import Display
-from rbmfast.training.history import History
-from rbmfast.training.meant import explain_keywords
+from rbmfast.training.callbacks import Callback
+from rbmfast.training.checkpoint import Checkpoint
+from rbmfast.training.history import BASIC, History
+from rbmfast.training.methods import CD, Method
 from rbmfast.training.monitors import Monitor
-from rbmfast.training.optimizers import SGD
+from rbmfast.training.optimizers import SGD, Adam
 from rbmfast.training.penalties import Penalties
-from rbmfast.training.plan import make_plan
-from rbmfast.training.run import Run
+from rbmfast.training.rbm_run import RBMRun, check_switches
+from rbmfast.training.settings import (
+    TrainSettings,
+    explain_keywords,
+)
 from rbmfast.training.state import TrainingState
 
 
@@ -35,7 +33,7 @@ def train(
     *,
     sample_weight: ArrayLike | None = None,
     method: Method | str = CD(k=1),  # noqa: B008  # settings, immutable
-    optimizer: SGD | float = SGD(0.1),  # noqa: B008
+    optimizer: SGD | Adam | float = SGD(0.1),  # noqa: B008
     penalties: Penalties = (),
     centered: bool = False,
     epochs: int = 10,
@@ -65,8 +63,9 @@ def train(
     method : CD, PCD, PT, FPCD, Discriminative, Hybrid or another Method, default CD(k=1)
         Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt"
         and "fpcd" stand for the first four with their defaults.
-    optimizer : SGD or float, default SGD(0.1)
-        Learning rate and momentum, or the rate alone; by default plain gradient ascent.
+    optimizer : SGD, Adam or float, default SGD(0.1)
+        How gradients become steps; a number is the rate of plain gradient ascent. `Adam`, and SGD with a
+        `clip`, take one Python step per update: slower.
     penalties : list of L1, L2, MaxNorm, SparsityTarget, or objects with a method ``gradient(W)``
         What holds the weights or the activity down. A single one need not be in a list; nor need a monitor
         or callback.
@@ -136,111 +135,45 @@ def train(
     >>> len(history), bool(history["train_reconstruction_error"][-1] < 0.05)
     (201, True)
     """
-    saved = Checkpoint.of(resume, Run.kind)
+    asked, saved = locals(), Checkpoint.of(resume, RBMRun.kind)
     if saved is not None and state is not None:
         raise ValueError("state and resume exclude each other: a checkpoint is about a single run")
-    plan = make_plan(
-        rbm,
-        X,
-        sample_weight=sample_weight,
-        method=method,
-        optimizer=optimizer,
-        penalties=penalties,
-        centered=centered,
-        epochs=epochs,
-        batch_size=batch_size,
-        shuffle=shuffle,
-        seed=seed_of(saved, seed),
-        validation=validation,
-        monitors=monitors,
-        callbacks=callbacks,
-        progress=progress,
-        checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every,
-        carried=state,
-    )
-    return Loop(Run(plan), saved).go()
+    return make_run(rbm, X, TrainSettings.of(asked, saved), validation, state).go(saved)
 
 
-class Loop:
-    """A run with all that goes on around learning: monitors, history, callbacks, checkpoints, a display."""
+def make_run(
+    rbm: RBM, X: Any, settings: TrainSettings, validation: Any = None, state: TrainingState | None = None
+) -> RBMRun:
+    """The run that was asked for: everything is checked, and nothing changed yet."""
+    if not isinstance(rbm, RBM):
+        raise TypeError(f"rbm must be an rf.RBM, got {rbm!r}")
+    refuse_share(validation)
+    rows, labelled = settings.method.rows(rbm, X)
+    if validation is not None:
+        validation = rbm.visible.rows(validation, rbm.n_visible, "validation")
+    numbers = _check_monitors(settings.monitors, rbm, rows, validation)
+    return RBMRun(rbm, rbm, rows, settings, numbers, validation, labelled, state)
 
-    def __init__(self, run: BasicRun, saved: Checkpoint | None) -> None:
-        self.plan = run.plan
-        self.run = run
-        self.saved = saved
-        self.settings = self.plan.describe() if saved or self.plan.checkpoint else {}  # reads all data once
-        if saved is not None:
-            saved.check(run, self.settings)
-        done = run.epoch if saved is None else saved.epoch
-        self.display = Display(self.plan.progress, self.plan.epochs, self.plan.rows.n_rows, done)
 
-    def go(self) -> History:
-        """From the beginning to the end."""
-        try:
-            self.begin()
-            while self.goes_on:
-                self.epoch()
-            self.end()
-        finally:
-            self.display.close()
-        return self.run.history
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether another epoch is due."""
-        return self.run.epoch < self.plan.epochs and self.run.history.stopped is None
-
-    def begin(self) -> None:
-        """Start the run, or put it back where it was."""
-        if self.saved is None:
-            self.run.start()
-        else:
-            self.saved.restore(self.run)
-        self.run.publish()
-        if self.saved is None:
-            self._record(seconds=0.0)
-        for callback in self.plan.callbacks:
-            callback.on_train_begin(self._progress())
-        if self.saved is not None:
-            self.saved.restore_callbacks(self.plan)
-        elif self.plan.checkpoint is not None:
-            save_checkpoint(self.plan.checkpoint, self.run, self.settings)
-
-    def epoch(self) -> None:
-        """Learn from every row once; then look, tell, and save."""
-        start = time.perf_counter()
-        self.run.learn_epoch(self.display)
-        seconds = time.perf_counter() - start
-        self.run.publish()
-        self.display.epoch(self._record(seconds))
-        for callback in self.plan.callbacks:
-            callback.on_epoch_end(self._progress())
-        if self.plan.checkpoint is not None and (
-            self.run.epoch % self.plan.checkpoint_every == 0 or not self.goes_on
-        ):
-            save_checkpoint(self.plan.checkpoint, self.run, self.settings)
-
-    def end(self) -> None:
-        """Tell the callbacks."""
-        for callback in self.plan.callbacks:
-            callback.on_train_end(self._progress())
-
-    def _progress(self) -> Progress:
-        return Progress(self.run.model, self.run.history, self.run.epoch, self.plan.epochs)
-
-    def _record(self, seconds: float) -> dict[str, float]:
-        """Look at the model, and write the epoch into the history."""
-        run = self.run
-        start = time.perf_counter()
-        monitored = run.monitored()
-        row = {
-            "epoch": run.epoch,
-            "seconds": seconds,
-            "samples_per_second": self.plan.rows.n_rows / seconds if seconds > 0 else float("nan"),
-            "monitor_seconds": time.perf_counter() - start,
-            **monitored,
-        }
-        row |= {name: getattr(run, name) for name in run.columns if name not in row}  # such as the rate
-        run.history.append(row)
-        return row
+def _check_monitors(
+    monitors: tuple[Monitor, ...], rbm: RBM, rows: Rows, validation: Rows | None
+) -> dict[str, str | None]:
+    """What the monitors record, and which way each number gets better."""
+    numbers: dict[str, str | None] = {}
+    for monitor in monitors:
+        who = f"{type(monitor).__name__} in monitors"
+        if monitor.needs_classes and not rbm.n_classes:
+            raise TypeError(f"rbm must be an rf.ClassRBM for {who}, got {rbm!r}")
+        if monitor.needs_switches:
+            check_switches(rbm, who)
+        if monitor.needs_validation and validation is None:
+            raise ValueError(f"validation must be given: {who} needs it")
+        for name, direction in monitor.directions(validation is not None).items():
+            if name in BASIC or name in numbers:
+                raise ValueError(f"monitors record {name!r} twice")
+            numbers[name] = direction
+    if any(monitor.needs_states for monitor in monitors):
+        rbm.visible.refuse_grey(rows)
+        if validation is not None:
+            rbm.visible.refuse_grey(validation, "validation")
+    return numbers

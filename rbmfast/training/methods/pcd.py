@@ -9,7 +9,7 @@ from rbmfast.checks import check_integer
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, MAX_BATCH, States
 from rbmfast.streams import Purpose
-from rbmfast.training.base import MAX_STEPS, Method
+from rbmfast.training.methods.base import MAX_STEPS, Method
 
 
 @dataclass(frozen=True)

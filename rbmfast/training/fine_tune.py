@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike, NDArray
 
-from rbmfast.checks import SeedLike
+from rbmfast.checks import SeedLike, refuse_share
+from rbmfast.data import Rows
 from rbmfast.files import FilePath
 from rbmfast.models import Network
 from rbmfast.models.network import one_thread
 from rbmfast.models.parameters import can_be_parameters
 from rbmfast.reference import F32
-from rbmfast.saved import seed_of
-from rbmfast.training.backprop import Backprop, Mean, mean_loss
-from rbmfast.training.batches import epoch_order, pieces
-from rbmfast.training.callbacks import Callback
-from rbmfast.training.checkpoint import Checkpoint
-from rbmfast.training.common import Arrays, BasicRun
-from rbmfast.training.descent import descent
-from rbmfast.training.display import Display
-from rbmfast.training.finetuning_plan import FineTuningPlan, make_fine_tuning_plan
+from rbmfast.streams import MAX_STEP
+from rbmfast.training.backprop import Backprop, Mean, Targets, as_targets, mean_loss
+from rbmfast.training.batches import I64
+from rbmfast.training.callbacks import Callback, EarlyStopping
+from rbmfast.training.checkpoint import Arrays, Checkpoint
 from rbmfast.training.history import History
-from rbmfast.training.loop import Loop
-from rbmfast.training.meant import explain_keywords
-from rbmfast.training.optimizers import SGD, Adam
+from rbmfast.training.optimizers import SGD, Adam, Steps
+from rbmfast.training.run import Run
+from rbmfast.training.settings import FineTuneSettings, explain_keywords
 
 
 @explain_keywords
@@ -146,87 +144,90 @@ def fine_tune(
     >>> float(history["train_error"][-1])
     0.0
     """
-    saved = Checkpoint.of(resume, FineTuning.kind)
-    plan = make_fine_tuning_plan(
-        net,
-        X,
-        y,
-        sample_weight=sample_weight,
-        optimizer=optimizer,
-        dropout=dropout,
-        l2=l2,
-        epochs=epochs,
-        batch_size=batch_size,
-        shuffle=shuffle,
-        seed=seed_of(saved, seed),
-        validation=validation,
-        patience=patience,
-        callbacks=callbacks,
-        progress=progress,
-        checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every,
-    )
-    return Loop(FineTuning(plan), saved).go()
+    asked, saved = locals(), Checkpoint.of(resume, FineTuning.kind)
+    return FineTuning(net, X, y, validation, FineTuneSettings.of(asked, saved)).go(saved)
 
 
-class FineTuning(BasicRun):
+class FineTuning(Run):
     """A run of `fine_tune`. It changes copies of the parameters: Ctrl-C leaves the network as published last.
 
     Attributes
     ----------
+    targets : Targets
+        What the outputs should be for the rows.
+    validation : tuple of Rows and Targets, or None
+        The same of data that is not learned from.
+    dropout : tuple of float
+        Of each layer.
     backprop : Backprop
         The parameters, and their gradients.
-    descent : Descent
+    steps : Steps
         How these become steps.
-    rate : float
-        At the last update.
     found : dict of str to float
         Mean losses, and errors, of the last epoch's rows as they were met.
     """
 
     kind: ClassVar[str] = "fine-tuning"
     columns: ClassVar[tuple[str, ...]] = ("epoch", "seconds", "samples_per_second", "rate", "monitor_seconds")
-    plan: FineTuningPlan
+    model: Network
+    settings: FineTuneSettings
 
-    def __init__(self, plan: FineTuningPlan) -> None:
-        super().__init__(plan)
-        self.backprop = Backprop(plan.net, plan.batch_size, plan.dropout, plan.seed)
-        self.descent = descent(plan.optimizer, self.backprop.parameters, plan.l2)
-        self.rate = float("nan")
-        self.found: dict[str, float] = {}
+    def __init__(self, net: Network, X: Any, y: Any, validation: Any, settings: FineTuneSettings) -> None:
+        if not isinstance(net, Network):
+            raise TypeError(f"net must be an rf.Network, got {net!r}")
+        rows = net._rows(X)
+        self.targets = as_targets(net, X, y, rows.n_rows, "y")
+        self.validation = _check_validation(net, validation)
+        self.dropout = _each(settings.dropout, len(net.layers))
+        if settings.patience is not None:
+            if validation is None:
+                raise ValueError("validation must be given: patience waits for its loss")
+            stopping = EarlyStopping("validation_loss", patience=settings.patience)
+            settings = replace(settings, callbacks=(*settings.callbacks, stopping))
+        names = _names(net, self.validation is not None)
+        super().__init__(net, rows, settings, dict.fromkeys(names, "min"))  # is better: losses and errors
+        if self.epochs * self.updates_per_epoch > MAX_STEP:
+            raise ValueError(f"epochs={self.epochs} takes more than {MAX_STEP} updates")
+        self.backprop = Backprop(net, self.batch_size, self.dropout, settings.seed)
+        self.steps = Steps(settings.optimizer, self._parameters(), settings.l2)
+        self.updates = 0
+        self._mean = Mean()
+        self.found = {name: float("nan") for name in names if name.startswith("train_")}
 
-    @property
-    def model(self) -> Network:
-        """See `BasicRun.model`."""
-        return self.plan.net
+    def describe(self) -> dict[str, Any]:
+        """See `Run.describe`."""
+        validation = self.validation
+        return {
+            "net": repr(self.model),
+            "X": self.rows.fingerprint(),
+            "y": self.targets.fingerprint(),
+            "validation": None if validation is None else [part.fingerprint() for part in validation],
+            "dropout": list(self.dropout),
+            "l2": self.settings.l2,
+            **super().describe(),
+        }
 
     def start(self) -> None:
-        """See `BasicRun.start`: no row has been met yet."""
-        self.found = {name: float("nan") for name in self.plan.monitor_names if name.startswith("train_")}
+        """See `Run.start`: all is there already."""
 
-    def learn_epoch(self, display: Display) -> None:
-        """See `BasicRun.learn_epoch`."""
-        plan, backprop = self.plan, self.backprop
-        first = self.epoch * plan.updates_per_epoch
-        scheduled = [values.tolist() for values in self.scheduled()]
-        mean = Mean()
+    def learn_epoch(self) -> None:
+        """See `Run.learn_epoch`."""
+        self.updates, self._mean = self.epoch * self.updates_per_epoch, Mean()
         with one_thread():
-            order = epoch_order(plan.rows.n_rows, plan.shuffle, plan.seed, self.epoch, plan.batch_size)
-            for update, piece in enumerate(pieces(len(order), plan.batch_size)):
-                rows, numbers = order[piece], tuple(values[update] for values in scheduled)
-                weights = None if plan.sample_weight is None else plan.sample_weight[rows]
-                batch = plan.rows.block(rows), plan.targets.block(rows)
-                losses = backprop.learn(*batch, rows, first + update, weights)
-                self.descent.step(backprop.gradients, 1 / len(rows), numbers)
-                mean.add(losses)
-                display.advance(len(rows))
-        plan.rows.give_back()
-        self.rate = scheduled[0][-1]
-        self.found = {f"train_{name}": value for name, value in mean.values().items()}
-        self.count_epoch()
+            super().learn_epoch()
+        self.found = {f"train_{name}": value for name, value in self._mean.values().items()}
+
+    def update(self, rows: I64, now: tuple[float, ...]) -> None:
+        """See `Run.update`."""
+        backprop = self.backprop
+        weights = None if self.sample_weight is None else self.sample_weight[rows]
+        batch = self.rows.block(rows), self.targets.block(rows)
+        self._mean.add(backprop.learn(*batch, rows, self.updates, weights))
+        self.steps.take(backprop.parameters, backprop.gradients, 1 / len(rows), now)
+        self.updates += 1
 
     def publish(self) -> None:
-        """See `BasicRun.publish`."""
+        """See `Run.publish`."""
         if not can_be_parameters(self.backprop.parameters):
             raise FloatingPointError(
                 f"the parameters diverged in epoch {self.epoch}; a lower learning rate may help"
@@ -237,22 +238,49 @@ class FineTuning(BasicRun):
         return dict(zip(self.model._get_parameters(), self.backprop.parameters, strict=True))
 
     def monitored(self) -> dict[str, float]:
-        """See `BasicRun.monitored`."""
-        if self.plan.validation is None:
+        """See `Run.monitored`."""
+        if self.validation is None:
             return self.found
-        values = mean_loss(self.model, *self.plan.validation)
+        values = mean_loss(self.model, *self.validation)
         return self.found | {f"validation_{name}": value for name, value in values.items()}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """See `BasicRun.arrays`."""
+        """See `Run.arrays`."""
+        parameters = self._parameters()
         moments = {
-            f"{name}/{i}": moment
-            for name, moments in self.descent.moments.items()
-            for i, moment in enumerate(moments)
+            f"{moment}/{i}": self.steps.moments[f"{name}_{moment}"]
+            for moment in self.settings.optimizer.moments
+            for i, name in enumerate(parameters)
         }
-        return {**self._parameters(), **moments, "powers": self.descent.powers}
+        return {**parameters, **moments, "powers": self.steps.powers}
 
     def restore(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
-        """See `BasicRun.restore`."""
+        """See `Run.restore`."""
         for name, array in self.arrays().items():
             array[:] = arrays[name]
+
+
+def _names(net: Network, validation: bool) -> tuple[str, ...]:
+    numbers = ("loss", "error") if net.head == "softmax" else ("loss",)
+    sets = ("train", "validation") if validation else ("train",)
+    return tuple(f"{data}_{number}" for data in sets for number in numbers)
+
+
+def _check_validation(net: Network, validation: object) -> tuple[Rows, Targets] | None:
+    if validation is None:
+        return None
+    refuse_share(validation, labels=True)
+    if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+        raise TypeError(f"validation must be a tuple (X, y), got {type(validation).__name__}")
+    X, y = validation
+    rows = net._rows(X, "validation[0]")
+    return rows, as_targets(net, X, y, rows.n_rows, "validation[1]")
+
+
+def _each(dropout: float | tuple[float, ...], n_layers: int) -> tuple[float, ...]:
+    """For each layer."""
+    if not isinstance(dropout, tuple):
+        return (dropout,) * n_layers
+    if len(dropout) != n_layers:
+        raise ValueError(f"dropout must be a number or a list of {n_layers}, one a layer, got {[*dropout]!r}")
+    return dropout

@@ -22,9 +22,10 @@ MAX_STEPS = 2**31 - 1  # Gibbs steps in an update
 class Method(ABC):
     """A way to get a gradient, as a rule from samples of the model. Methods hold settings and no state.
 
-    A new method is a subclass with `negative_phase` (or, if there is more to it, with `gradient`), and one
-    line in ``rbmfast/training/meant.py``. What it has to know from update to update the run keeps for it,
-    in checkpoints too: persistent chains, and arrays that `start_memory` names.
+    A new method is a subclass with `negative_phase` (or, if there is more to it, with `gradient`); it works
+    everywhere, wherever it is defined. One of the library's own is a file here, and a name in METHODS. What
+    it has to know from update to update the run keeps for it, in checkpoints too: persistent chains, and
+    arrays that `start_memory` names.
 
     Attributes
     ----------

@@ -19,8 +19,8 @@ from rbmfast.reference import F32, GREY, States, to_grey
 from rbmfast.state import Gradient
 from rbmfast.states import LEVELS, as_float, in_form, unit_of
 from rbmfast.streams import Purpose, Stream
-from rbmfast.training.base import Method
-from rbmfast.training.cd import CD
+from rbmfast.training.methods.base import Method
+from rbmfast.training.methods.cd import CD
 from rbmfast.training.phases import contrast, difference, hidden_means
 from rbmfast.units import Categorical
 from rbmfast.units.base import F64, rows_in_a_scan

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import repeat
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,31 +11,31 @@ from numpy.typing import ArrayLike
 
 from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike
+from rbmfast.data import Rows, computed_rows
 from rbmfast.files import FilePath
 from rbmfast.models import DBN
 from rbmfast.models.conditionals import Conditional, Conditionals
-from rbmfast.reference import F32, States
-from rbmfast.saved import seed_of
+from rbmfast.reference import F32, F64, States, row_sums
 from rbmfast.state import Gradient, LearningState
-from rbmfast.states import join, one_hot
+from rbmfast.states import as_float, join, one_hot
 from rbmfast.streams import Purpose, RowIds, Stream
-from rbmfast.training.base import Method
 from rbmfast.training.batches import I64
 from rbmfast.training.callbacks import Callback
-from rbmfast.training.cd import CD
 from rbmfast.training.checkpoint import Checkpoint
-from rbmfast.training.directed import prediction_gradient, squared_error
-from rbmfast.training.display import Display
 from rbmfast.training.history import History
-from rbmfast.training.loop import Loop
-from rbmfast.training.meant import explain_keywords
-from rbmfast.training.optimizers import SGD
-from rbmfast.training.penalties import Penalties, penalty_gradient
-from rbmfast.training.phases import as_divergence, contrast
-from rbmfast.training.run import Run
-from rbmfast.training.schedules import F64
-from rbmfast.training.versions import PARAMETERS, at_once, set_parameters
-from rbmfast.training.wake_sleep_plan import ERROR, UpDownPlan, directed_layers, make_up_down_plan
+from rbmfast.training.methods import CD, Method
+from rbmfast.training.monitors import mean_of
+from rbmfast.training.optimizers import SGD, Adam
+from rbmfast.training.penalties import Penalties
+from rbmfast.training.phases import as_divergence, contrast, prediction_gradient, squared_error
+from rbmfast.training.pretrain import check_data, check_validation
+from rbmfast.training.rbm_run import RBMRun
+from rbmfast.training.settings import UpDownSettings, describe, digest, explain_keywords
+from rbmfast.training.state import PARAMETERS, set_parameters
+from rbmfast.units import Unit
+
+ERROR = "reconstruction_error"  # of the training data, in the history
+BLOCK = 4096  # validation rows reconstructed at a time
 
 
 @explain_keywords
@@ -47,7 +46,7 @@ def up_down(
     *,
     sample_weight: ArrayLike | None = None,
     method: Method | str = CD(k=3),  # noqa: B008  # settings, immutable
-    optimizer: SGD | float = SGD(0.05),  # noqa: B008
+    optimizer: SGD | Adam | float = SGD(0.05),  # noqa: B008
     penalties: Penalties = (),
     epochs: int = 10,
     batch_size: int = 100,
@@ -81,8 +80,8 @@ def up_down(
     method : CD, PCD, PT, FPCD or another Method, default CD(k=3)
         Where the samples of the top RBM's negative phase come from. More steps bring dreams closer to the
         model's own.
-    optimizer : SGD or float, default SGD(0.05)
-        Learning rate and momentum of all layers; or the rate alone.
+    optimizer : SGD, Adam or float, default SGD(0.05)
+        How gradients become steps, in all layers; or the rate alone.
     penalties : list of L1, L2, MaxNorm, SparsityTarget, or objects with a method ``gradient(W)``
         For the weights of every layer, which come as (n units that predict, n predicted); a sparsity target
         is for the top layer alone.
@@ -138,73 +137,107 @@ def up_down(
     >>> dbn.is_tied, bool(history["reconstruction_error"][-1] < history["reconstruction_error"][1])
     (False, True)
     """
-    saved = Checkpoint.of(resume, UpDown.kind)
-    plan = make_up_down_plan(
-        dbn,
-        X,
-        y,
-        validation,
-        sample_weight=sample_weight,
-        method=method,
-        optimizer=optimizer,
-        penalties=penalties,
-        epochs=epochs,
-        batch_size=batch_size,
-        shuffle=shuffle,
-        seed=seed_of(saved, seed),
-        callbacks=callbacks,
-        progress=progress,
-        checkpoint=checkpoint,
-        checkpoint_every=checkpoint_every,
-    )
-    return Loop(UpDown(plan), saved).go()
+    asked, saved = locals(), Checkpoint.of(resume, UpDown.kind)
+    return UpDown(dbn, X, y, validation, UpDownSettings.of(asked, saved)).go(saved)
 
 
-class UpDown(Run):
-    """A run of `up_down`. `state` is that of the top RBM.
+class Directed:
+    """P(target layer | source layer), upwards or downwards: what learns below the top RBM.
+
+    It learns as an RBM does whose visible layer is the source and whose hidden layer is the target, but for
+    the visible bias, which has no part in it.
+
+    Parameters
+    ----------
+    source, target : Unit
+        Types of their units.
+    W : float32 array (n_source, n_target)
+        Weights; copied.
+    bias : float32 array (n_target,)
+        Of the target; copied.
+    """
+
+    def __init__(self, source: Unit, target: Unit, W: F32, bias: F32) -> None:
+        self.source, self.target = source, target
+        self.state = LearningState.start(W, np.zeros(len(W), np.float32), bias)
+
+    def way(self) -> Conditional:
+        """From states of the source to the target, as it stands."""
+        state = self.state
+        weights = engine.Weights(state.W, state.exponent)
+        return Conditional(self.source, self.target, weights, state.W, state.b, up=True)
+
+
+class UpDown(RBMRun):
+    """A run of `up_down`: the RBM is the top one, and the rows are visible states of the whole network.
 
     Attributes
     ----------
+    classes, validation_classes : int64 array or None
+        Of the rows, with labels.
     generative, recognition : list of Directed
         From layer i + 1 to layer i, and from layer i to layer i + 1.
+    error : float
+        Mean squared error of the last epoch's rows, as they were predicted in the wake phase.
     """
 
     kind: ClassVar[str] = "up-down"
-    plan: UpDownPlan
+    fused = False  # the engine knows no deep networks
+    model: DBN
+    settings: UpDownSettings
 
-    def __init__(self, plan: UpDownPlan) -> None:
-        super().__init__(plan)
-        self.generative, self.recognition = directed_layers(plan.dbn)
-        self._squared_error = 0.0  # of this epoch's wake phases
-        self._top_sum: F64 = np.zeros(plan.rbm.n_visible)  # of the states that they bring to the top RBM
-
-    @property
-    def model(self) -> DBN:
-        """See `BasicRun.model`."""
-        return self.plan.dbn
-
-    @property
-    def states(self) -> dict[str, LearningState]:
-        """See `Run.states`."""
+    def __init__(self, dbn: DBN, X: Any, y: Any, validation: Any, settings: UpDownSettings) -> None:
+        if not isinstance(dbn, DBN):
+            raise TypeError(f"dbn must be an rf.DBN, got {dbn!r}")
+        if len(dbn) < 2:
+            raise ValueError("dbn must have two RBMs or more: a single one learns by rf.train")
+        if not settings.method.learns_from_samples:
+            raise ValueError(
+                f"method must learn from samples of the model alone, as rf.CD(k=3), got {settings.method!r}"
+            )
+        rows, self.classes = check_data(dbn, X, y, "X", "y")
+        held_out, self.validation_classes = None, None
+        if validation is not None:
+            held_out, self.validation_classes = check_validation(dbn, validation)
+        names = [ERROR]
+        if held_out is not None:
+            names.append(f"validation_{ERROR}" if self.classes is None else "validation_error")
+        super().__init__(dbn, dbn.top, rows, settings, dict.fromkeys(names, "min"), held_out)
+        pairs = [*zip(dbn.generative[:-1], dbn.recognition[:-1], strict=True)]
+        self.generative = [Directed(rbm.hidden, rbm.visible, rbm.W.T, rbm.a) for rbm, _ in pairs]
+        self.recognition = [Directed(rbm.visible, rbm.hidden, rbm.W, rbm.b) for _, rbm in pairs]
         down = {f"generative/{i}/": layer.state for i, layer in enumerate(self.generative)}
         up = {f"recognition/{i}/": layer.state for i, layer in enumerate(self.recognition)}
-        return {"": self.state, **down, **up}
+        self._use_states({"": self.state, **down, **up})
+        self.error = float("nan")
+        self._squared_error = 0.0  # of this epoch's wake phases
+        self._top_sum: F64 = np.zeros(dbn.top.n_visible)  # of the states that they bring to the top RBM
 
-    # --- Start and finish -----------------------------------------------------------------------------------
+    def describe(self) -> dict[str, Any]:
+        """See `Run.describe`."""
+        dbn, classes, held_out = self.model, self.classes, self.validation_classes
+        return {
+            "sizes": [*dbn.sizes],
+            "units": [describe(unit) for unit in (dbn.visible, *(rbm.hidden for rbm in dbn.generative))],
+            "y": None if classes is None else digest(classes),
+            "y of validation": None if held_out is None else digest(held_out),
+            "centered": False,
+            "monitors": [f"Fit(dbn={dbn!r})"],  # what `monitored` records, as files have always called it
+            **super().describe(),
+        }
+
+    # --- Start, finish, and what is recorded ----------------------------------------------------------------
 
     def start(self) -> None:
         """Begin afresh: exponents, running means, chains."""
-        rbm, method = self.plan.rbm, self.plan.method
+        rbm = self.rbm
         for state in self.states.values():
             state.exponent = engine.exponent(state.W)
-        self.state.activity[:] = self.plan.settings.sparsity_target
+        self.state.activity[:] = self.terms.sparsity_target
         self.visible_means = (
             rbm.visible.mean(rbm.a[None])[0] if rbm.visible_means is None else rbm.visible_means
         )
-        self.memory = self.new_memory()
-        if self.plan.n_chains:
-            model = self.conditionals(Purpose.CHAIN_START, step=0)
-            self.chains = method.start_chains(model, self.plan.n_chains)
+        self._start_method()
 
     def _set_parameters(self) -> None:
         top = f"generative/{len(self.generative)}/"
@@ -216,48 +249,57 @@ class UpDown(Run):
         self.model.untie()
         set_parameters(self.model, arrays)
 
+    def monitored(self) -> dict[str, float]:
+        """The error of the wake phase, and means over all validation rows."""
+        numbers, rows, classes = {ERROR: self.error}, self.validation, self.validation_classes
+        if rows is not None and classes is not None:
+            numbers["validation_error"] = float(np.mean(self.model.predict(rows) != classes))
+        elif rows is not None:
+            numbers[f"validation_{ERROR}"] = self._reconstruction_error(rows)
+        return numbers
+
+    def _reconstruction_error(self, rows: Rows) -> float:
+        errors = []
+        for _, v in rows.blocks(BLOCK):
+            again = self.model.reconstruct(computed_rows(v.shape, v.dtype, v.__getitem__))
+            error = as_float(v).astype(np.float64) - again
+            errors.append(row_sums(error * error))
+        return mean_of(np.concatenate(errors)) / rows.n_features
+
     # --- Learning -------------------------------------------------------------------------------------------
 
-    def learn_epoch(self, display: Display) -> None:
-        """See `Run.learn_epoch`."""
-        rows = self.plan.rows
+    def learn_epoch(self) -> None:
+        """See `RBMRun.learn_epoch`."""
+        rows = self.rows
         self._squared_error, self._top_sum[:] = 0.0, 0.0
-        super().learn_epoch(display)
-        self.notes[ERROR] = np.array(self._squared_error / (rows.n_rows * rows.n_features))
+        super().learn_epoch()
+        self.error = self._squared_error / (rows.n_rows * rows.n_features)
         self.visible_means = (self._top_sum / rows.n_rows).astype(np.float32)
 
-    def update(self, rows: I64, rate: float, momentum: float) -> None:
-        """One update: wake, the top RBM, sleep, and then a step of all layers.
-
-        Parameters
-        ----------
-        rows : int64 array (n_rows,)
-            Numbers of the batch's rows in the data set.
-        rate, momentum : float
-            Of this update.
-        """
+    def update(self, rows: I64, now: tuple[float, ...]) -> None:
+        """One update: wake, the top RBM, sleep, and then a step of all layers. See `Run.update`."""
         with as_divergence():
             down, up = ([layer.way() for layer in layers] for layers in (self.generative, self.recognition))
         awake = self._wake(up, rows)
-        weights = None if self.plan.sample_weight is None else self.plan.sample_weight[rows]
+        weights = None if self.sample_weight is None else self.sample_weight[rows]
         top, samples, ids = self._contrast(self._beside_labels(awake[-1], rows), rows, weights)
         dream = self._sleep(down, samples, ids)
         gradients = [top, *self._predict_down(down, awake, weights), *_predict_up(up, dream)]
-        self._learn(gradients, rate, momentum)
-        self.updates += 1
+        below = replace(self.terms, sparsity_cost=0.0)  # what these layers do is not theirs to choose
+        self._step(gradients, [self.terms] + [below] * (len(gradients) - 1), now)
         self._top_sum += len(rows) * top.visible_mean.astype(np.float64)
 
     def _wake(self, up: list[Conditional], rows: I64) -> list[States]:
         """States of all layers below the top one, drawn upwards from the data."""
-        stream = Stream(self.plan.seed, Purpose.WAKE, 0, self._next_step, rows)
-        states = [self.plan.rows.block(rows)]
+        stream = Stream(self.settings.seed, Purpose.WAKE, 0, self._next_step, rows)
+        states = [self.rows.block(rows)]
         for layer, way in enumerate(up, start=1):
             states.append(way.sample(states[-1], stream.on(layer)))
         return states
 
     def _contrast(self, v: States, rows: I64, weights: F64 | None) -> tuple[Gradient, States, RowIds]:
         """The gradient of the top RBM; its samples' visible states, and their rows in random streams."""
-        method = self.plan.method
+        method = self.settings.method
         ids = 0 if method.persistent else rows
         model = self.conditionals(Purpose.UP_DOWN, ids)
         x = model.up.input(v)
@@ -268,7 +310,7 @@ class UpDown(Run):
 
     def _sleep(self, down: list[Conditional], samples: States, rows: RowIds) -> list[States]:
         """States of all layers below the top one, drawn downwards from samples of the top RBM."""
-        stream = Stream(self.plan.seed, Purpose.SLEEP, 0, self._next_step, rows)
+        stream = Stream(self.settings.seed, Purpose.SLEEP, 0, self._next_step, rows)
         states = [np.ascontiguousarray(samples[:, : self.model.sizes[-2]])]  # labels left out
         for layer in reversed(range(len(down))):
             states.insert(0, down[layer].sample(states[0], stream.on(layer)))
@@ -286,24 +328,6 @@ class UpDown(Run):
                 self._squared_error += squared_error(awake[i], predicted)
         return gradients
 
-    def _learn(self, gradients: list[Gradient], rate: float, momentum: float) -> None:
-        """A step of all layers, in the order of `states`."""
-        states, settings = [*self.states.values()], self.plan.settings
-        for penalty in self.plan.custom_penalties:
-            for state, gradient in zip(states, gradients, strict=True):
-                gradient.W = gradient.W + penalty_gradient(penalty, state.W)
-        below = replace(settings, sparsity_cost=0.0)  # what these layers do is not theirs to choose
-        at_once(
-            engine.update,
-            states,
-            gradients,
-            [settings, *[below] * (len(states) - 1)],
-            repeat(rate),
-            repeat(momentum),
-        )
-        if not all(np.isfinite(state.b).all() for state in states):  # the engine has looked at the weights
-            raise FloatingPointError("a bias is no longer finite")
-
     def conditionals(self, purpose: Purpose, rows: RowIds = 0, step: int | None = None) -> Conditionals:
         """The top RBM as it stands, for one update."""
         model = super().conditionals(purpose, rows, step)
@@ -311,10 +335,10 @@ class UpDown(Run):
 
     def _beside_labels(self, states: States, rows: I64) -> States:
         """What the top RBM sees of a batch."""
-        if self.plan.classes is None:
+        if self.classes is None:
             return states
         assert self.model.n_classes is not None
-        return join(states, one_hot(self.plan.classes[rows], self.model.n_classes, states.dtype))
+        return join(states, one_hot(self.classes[rows], self.model.n_classes, states.dtype))
 
 
 def _predict_up(up: list[Conditional], dream: list[States]) -> list[Gradient]:

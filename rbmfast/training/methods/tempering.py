@@ -11,7 +11,7 @@ from rbmfast.models.path import Path
 from rbmfast.models.tempering import Ladder, check_betas
 from rbmfast.reference import F32, MAX_BATCH, States
 from rbmfast.streams import Purpose
-from rbmfast.training.base import MAX_STEPS, Method
+from rbmfast.training.methods.base import MAX_STEPS, Method
 
 
 @dataclass(frozen=True)

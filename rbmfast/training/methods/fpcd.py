@@ -12,7 +12,7 @@ from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, States
 from rbmfast.state import Gradient
 from rbmfast.streams import Purpose
-from rbmfast.training.pcd import PCD
+from rbmfast.training.methods.pcd import PCD
 from rbmfast.training.phases import as_divergence
 
 

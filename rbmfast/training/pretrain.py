@@ -5,38 +5,36 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from itertools import repeat
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.archive import write_file
-from rbmfast.checks import SeedLike, as_list, check_flag, check_integer
+from rbmfast.checks import SeedLike, check_choice, check_integer, refuse_share
 from rbmfast.data import Packed, Rows, as_rows, computed_rows
-from rbmfast.files import JSON, FilePath, check_destination, entry
+from rbmfast.files import JSON, FilePath, entry
 from rbmfast.models import DBN
-from rbmfast.models.stack import MEAN, SAMPLE, Stack, layer_seed
+from rbmfast.models.labels import check_labels
+from rbmfast.models.stack import MEAN, SAMPLE, layer_seed
 from rbmfast.reference import STREAM_VERSION, States
-from rbmfast.runtime import check_fits_memory
-from rbmfast.saved import SavedRun, seed_of
+from rbmfast.runtime import check_fits_memory, uninterrupted
+from rbmfast.saved import SavedRun
 from rbmfast.streams import Purpose
-from rbmfast.training.base import Method
 from rbmfast.training.batches import I64
 from rbmfast.training.callbacks import Callback
-from rbmfast.training.cd import CD
-from rbmfast.training.common import describe
+from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import History
-from rbmfast.training.labelled import check_data, check_validation, repeated
-from rbmfast.training.loop import train
-from rbmfast.training.meant import as_method, as_optimizer, explain_keywords
+from rbmfast.training.methods import CD, Method
 from rbmfast.training.monitors import Monitor
-from rbmfast.training.optimizers import SGD
-from rbmfast.training.penalties import Penalties, as_penalties
-from rbmfast.training.plan import digest, make_plan
-from rbmfast.training.versions import at_once
+from rbmfast.training.optimizers import SGD, Adam
+from rbmfast.training.penalties import Penalties
+from rbmfast.training.rbm_run import RBMRun
+from rbmfast.training.settings import TrainSettings, digest, explain_keywords
+from rbmfast.training.train import make_run
 
 KIND = "pretraining"
 
@@ -45,6 +43,9 @@ CACHES = ("auto", "memory", "stream")
 MEMORY_SHARE = 4  # a cache of "auto" may take one part in so many of the memory
 PACKED_BYTES = 1 << 30  # a cache of 0/1 states above this is kept in bits
 BLOCK_VALUES = 1 << 22  # states computed at a time
+
+COMMON = ("seed", "progress", "checkpoint", "checkpoint_every")  # of the whole pre-training
+OF_A_LAYER = tuple(one.name for one in fields(TrainSettings) if one.name not in COMMON)
 
 
 @explain_keywords
@@ -59,7 +60,7 @@ def pretrain(
     first_layer: int = 0,
     sample_weight: ArrayLike | None = None,
     method: Method | str = CD(k=1),  # noqa: B008  # settings, immutable
-    optimizer: SGD | float = SGD(0.1),  # noqa: B008
+    optimizer: SGD | Adam | float = SGD(0.1),  # noqa: B008
     penalties: Penalties = (),
     centered: bool = False,
     epochs: int = 10,
@@ -159,40 +160,9 @@ def pretrain(
     >>> [len(history) for history in histories]
     [21, 6]
     """
-    if not isinstance(dbn, DBN):
-        raise TypeError(f"dbn must be an rf.DBN, got {dbn!r}")
-    common = {
-        "sample_weight": sample_weight,
-        "method": method,
-        "optimizer": optimizer,
-        "penalties": penalties,
-        "centered": centered,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "shuffle": shuffle,
-        "monitors": monitors,
-        "callbacks": callbacks,
-    }
-    first = check_integer(first_layer, "first_layer", low=0, high=len(dbn) - 1)
-    if any(r is not g for r, g in zip(dbn.recognition[first:], dbn.generative[first:], strict=True)):
-        raise ValueError(
-            "dbn has recognition weights of its own: layers learn greedily before they are untied"
-        )
-    saved = Saved.of(resume, KIND)
-    greedy = Greedy(
-        dbn=dbn,
-        data=Data(*check_data(dbn, X, y, "X", "y"), TRAINING),
-        validation=None if validation is None else Data(*check_validation(dbn, validation), VALIDATION),
-        settings=_check_layers(layers, common, len(dbn)),
-        activations=_check_choice(activations, "activations", (SAMPLE, MEAN)),
-        cache=_check_choice(cache, "cache", CACHES),
-        first=first,
-        seed=seed_of(saved, seed),
-        progress=check_flag(progress, "progress"),
-        checkpoint=check_destination(checkpoint, "checkpoint"),
-        checkpoint_every=check_integer(checkpoint_every, "checkpoint_every", low=1),
-    )
-    return greedy.run(saved)
+    asked, saved = locals(), Saved.of(resume, KIND)
+    settings = TrainSettings.of(asked, saved)
+    return Pretraining(dbn, X, y, validation, settings, layers, activations, cache, first_layer).go(saved)
 
 
 @dataclass(frozen=True)
@@ -208,73 +178,95 @@ class Data:
         return [self.rows.fingerprint(), None if self.classes is None else digest(self.classes)]
 
 
-@dataclass(frozen=True)
-class Greedy:
-    """A pre-training as it was asked for."""
+class Pretraining:
+    """A sequence of runs: one for each RBM from the first that learns on, all checked before the first.
 
-    dbn: DBN
-    data: Data
-    validation: Data | None
-    settings: list[dict[str, Any]]
-    activations: str
-    cache: str
-    first: int
-    seed: int
-    progress: bool
-    checkpoint: str | None
-    checkpoint_every: int
+    Attributes
+    ----------
+    dbn : DBN
+        The network.
+    data, validation : Data
+        Of its visible layer; the latter may be None.
+    settings : TrainSettings
+        Of the whole.
+    layers : list of TrainSettings
+        Of each RBM.
+    activations, cache : str
+        What an RBM learns from, and whether that is kept.
+    first : int
+        The first RBM that learns.
+    """
 
-    def run(self, saved: Saved | None) -> list[History]:
+    def __init__(
+        self,
+        dbn: DBN,
+        X: Any,
+        y: Any,
+        validation: Any,
+        settings: TrainSettings,
+        layers: Any,
+        activations: object,
+        cache: object,
+        first_layer: object,
+    ) -> None:
+        if not isinstance(dbn, DBN):
+            raise TypeError(f"dbn must be an rf.DBN, got {dbn!r}")
+        self.dbn, self.settings = dbn, settings
+        self.first = first = check_integer(first_layer, "first_layer", low=0, high=len(dbn) - 1)
+        if any(r is not g for r, g in zip(dbn.recognition[first:], dbn.generative[first:], strict=True)):
+            raise ValueError(
+                "dbn has recognition weights of its own: layers learn greedily before they are untied"
+            )
+        self.data = Data(*check_data(dbn, X, y, "X", "y"), TRAINING)
+        self.validation = None if validation is None else Data(*check_validation(dbn, validation), VALIDATION)
+        self.activations = check_choice(activations, "activations", (SAMPLE, MEAN))
+        self.cache = check_choice(cache, "cache", CACHES)
+        self.layers = [self._of_layer(i, own) for i, own in enumerate(_check_layers(layers, len(dbn)))]
+        for i in range(first, len(dbn)):  # what is found out at the last one has cost all the work
+            with _naming(i):
+                self._run(i, self._example(i, self.data), self._example(i, self.validation))
+
+    def _of_layer(self, i: int, own: Mapping[str, Any]) -> TrainSettings:
+        """The settings of RBM i."""
+        whole = self.settings.checkpoint
+        file = None if whole is None else layer_file(whole, i)
+        with _naming(i):
+            seed = layer_seed(self.settings.seed, i, Purpose.GREEDY, SEEDS)
+            return replace(self.settings, **own, seed=seed, checkpoint=file)
+
+    def go(self, saved: Saved | None) -> list[History]:
         """Train one RBM after the other."""
-        self._check_settings()
         if saved is not None:
             saved.check_settings(self.describe())
             saved.restore(self.dbn)
-        if self.checkpoint is not None:
-            self._begin_checkpoint(saved)
-        below = self.data, self.validation
+        if self.settings.checkpoint is not None:
+            self._begin_checkpoint(self.settings.checkpoint, saved)
+        data, validation = self.data, self.validation
         histories = []
         for i in range(self.first, len(self.dbn)):
-            below = self._up_to(i, below)
-            histories.append(self._train(i, below, saved))
+            data, validation = self._up_to(i, data), self._up_to(i, validation)
+            if self.settings.progress:
+                print(f"layer {i + 1} of {len(self.dbn)}: {self.dbn.generative[i]!r}", file=sys.stderr)
+            run = self._run(i, data, validation)
+            file = None if saved is None else saved.layer_file(i)
+            histories.append(run.go(Checkpoint.of(file, RBMRun.kind)))
         return histories
 
-    def _train(self, i: int, data: tuple[Data, Data | None], saved: Saved | None) -> History:
-        """Train RBM i on data that have come up to it."""
-        rbm = self.dbn.generative[i]
-        if self.progress:
-            print(f"layer {i + 1} of {len(self.dbn)}: {rbm!r}", file=sys.stderr)
-        rows, validation = (None if part is None else self._beside_labels(i, part) for part in data)
-        return train(
-            rbm,
-            rows,
-            **self.settings[i],
-            seed=self._seed(i),
-            validation=validation,
-            progress=self.progress,
-            checkpoint=None if self.checkpoint is None else layer_file(self.checkpoint, i),
-            checkpoint_every=self.checkpoint_every,
-            resume=None if saved is None else saved.layer_file(i),
-        )
+    def _run(self, i: int, data: Data | None, validation: Data | None) -> RBMRun:
+        """The run of RBM i on data that have come up to it."""
+        rows, held_out = self._beside_labels(i, data), self._beside_labels(i, validation)
+        return make_run(self.dbn.generative[i], rows, self.layers[i], held_out)
 
-    def _seed(self, i: int) -> int:
-        return layer_seed(self.seed, i, Purpose.GREEDY, SEEDS)
+    # --- Data of a layer ------------------------------------------------------------------------------------
 
-    # --- Data of a layer -----------------------------------------------------------------------------------
-
-    def _up_to(self, i: int, below: tuple[Data, Data | None]) -> tuple[Data, Data | None]:
+    def _up_to(self, i: int, below: Any) -> Any:
         """The data of layer i, from those of the layer below; the first one's from the visible layer."""
         start = 0 if i == self.first else i - 1
+        if below is None or start == i:
+            return below
         stack = self.dbn._stack
-        training, validation = below
-        sent = self._sent_up(stack, start, i, training)
-        return sent, None if validation is None else self._sent_up(stack, start, i, validation)
-
-    def _sent_up(self, stack: Stack, start: int, stop: int, data: Data) -> Data:
-        if start == stop:
-            return data
-        rows = stack.rows_at(stop, data.rows, self.activations, self.seed, data.step, start)
-        return replace(data, rows=cached(rows) if self._keeps(rows) else rows)
+        rows = stack.rows_at(i, below.rows, self.activations, self.settings.seed, below.step, start)
+        return replace(below, rows=cached(rows) if self._keeps(rows) else rows)
 
     def _keeps(self, rows: Rows) -> bool:
         """Whether to keep computed rows in memory."""
@@ -289,74 +281,55 @@ class Greedy:
                 return False
         return self.cache != "stream"
 
-    def _beside_labels(self, i: int, data: Data) -> Rows:
+    def _beside_labels(self, i: int, data: Data | None) -> Rows | None:
         """What RBM i learns from: with labels, the top one sees them beside the layer below it."""
+        if data is None:
+            return None
         if data.classes is None or i < len(self.dbn) - 1:
             return data.rows
         return data.rows.with_one_hot(data.classes, self.dbn.top.n_classes)
 
-    # --- Before anything changes ---------------------------------------------------------------------------
-
-    def _check_settings(self) -> None:
-        """Have every RBM's settings checked now: what is found out at the last one has cost all the work."""
-        for i in range(self.first, len(self.dbn)):
-            rbm = self.dbn.generative[i]
-            rows = self._beside_labels(i, self._example(i, self.data))
-            validation = self.validation and self._beside_labels(i, self._example(i, self.validation))
-            try:
-                make_plan(
-                    rbm,
-                    rows,
-                    **self.settings[i],
-                    seed=0,
-                    validation=validation,
-                    progress=False,
-                    checkpoint=None,
-                    checkpoint_every=1,
-                    carried=None,
-                )
-            except (TypeError, ValueError) as error:
-                where = "" if i == 0 else f" (for RBM {i})"
-                raise type(error)(f"{error}{where}") from error
-
-    def _example(self, i: int, data: Data) -> Data:
-        """Data of the kind that will come up to RBM i."""
-        if i == 0:
+    def _example(self, i: int, data: Data | None) -> Data | None:
+        """Data of the kind that will come up to RBM i: rows that are all the same."""
+        if i == 0 or data is None:
             return data
         unit, n = self.dbn.generative[i - 1].hidden, self.dbn.sizes[i]
         x = np.zeros((1, n), np.float32)
         row: States = unit.expectation(x) if self.activations == MEAN else unit.mode(x)
-        return replace(data, rows=repeated(row, data.rows.n_rows))
+        shape = data.rows.n_rows, n
 
-    # --- Checkpoints ---------------------------------------------------------------------------------------
+        def compute(index: slice | NDArray[np.intp]) -> States:
+            length = len(range(*index.indices(shape[0]))) if isinstance(index, slice) else len(index)
+            return np.broadcast_to(row, (length, n))
+
+        return replace(data, rows=computed_rows(shape, row.dtype, compute))
+
+    # --- Checkpoints ----------------------------------------------------------------------------------------
 
     def describe(self) -> dict[str, JSON]:
         """All that decides the result."""
+        described = [layer.describe() for layer in self.layers]
         return {
             "sizes": [*self.dbn.sizes],
             "n_classes": self.dbn.n_classes,
             "data": self.data.describe(),
             "validation": None if self.validation is None else self.validation.describe(),
-            "layers": [
-                {name: _in_words(name, value) for name, value in settings.items()}
-                for settings in self.settings
-            ],
+            "layers": [{name: layer[name] for name in OF_A_LAYER} for layer in described],
             "activations": self.activations,
             "first_layer": self.first,
-            "seed": self.seed,
+            "seed": self.settings.seed,
             "stream_version": STREAM_VERSION,
         }
 
-    def _begin_checkpoint(self, saved: Saved | None) -> None:
+    def _begin_checkpoint(self, path: str, saved: Saved | None) -> None:
         """Save what the run starts from, after what an earlier run may have left beside it is gone."""
-        assert self.checkpoint is not None
-        if saved is not None and os.path.realpath(saved.path) == os.path.realpath(self.checkpoint):
+        if saved is not None and os.path.realpath(saved.path) == os.path.realpath(path):
             return
         for i in range(len(self.dbn)):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(layer_file(self.checkpoint, i))
-        meta, arrays = (self.dbn.to_state()) if saved is None else saved.start
-        write_file(self.checkpoint, KIND, {"settings": self.describe(), "dbn": meta}, arrays)
+                os.unlink(layer_file(path, i))
+        meta, arrays = self.dbn.to_state() if saved is None else saved.start
+        write_file(path, KIND, {"settings": self.describe(), "dbn": meta}, arrays)
 
 
 # --- Checkpoints -------------------------------------------------------------------------------------------
@@ -398,7 +371,7 @@ class Saved(SavedRun):
         """Give the network the parameters that the run started from."""
         start = [*self._dbn.generative, *self._dbn.recognition]
         versions = [rbm._parameters for rbm in start]
-        at_once(setattr, [*dbn.generative, *dbn.recognition], repeat("_parameters"), versions)
+        uninterrupted(setattr, [*dbn.generative, *dbn.recognition], repeat("_parameters"), versions)
 
 
 # --- Rows --------------------------------------------------------------------------------------------------
@@ -430,52 +403,51 @@ def cached(rows: Rows) -> Rows:
 # --- Arguments ---------------------------------------------------------------------------------------------
 
 
-def _check_layers(layers: Any, common: dict[str, Any], n: int) -> list[dict[str, Any]]:
-    """The settings of every RBM."""
-    common = _lasting(common)
+def _check_layers(layers: Any, n: int) -> Sequence[Mapping[str, Any]]:
+    """What each RBM has of its own."""
     if layers is None:
-        return [dict(common) for _ in range(n)]
+        return [{}] * n
     if isinstance(layers, (str, bytes, Mapping)) or not isinstance(layers, Sequence):
         raise TypeError(f"layers must be a list of dicts, one for each RBM, got {layers!r}")
     if len(layers) != n:
         raise ValueError(f"layers must have a dict for each of {n} RBMs, got {len(layers)}")
-    settings = []
     for i, own in enumerate(layers):
         if not isinstance(own, Mapping):
             raise TypeError(f"layers[{i}] must be a dict of settings, got {own!r}")
-        unknown = [name for name in own if name not in common]
+        unknown = [name for name in own if name not in OF_A_LAYER]
         if unknown:
-            raise ValueError(f"layers[{i}] may have {', '.join(common)}, got {unknown[0]!r}")
-        settings.append({**common, **_lasting(own)})
-    return settings
+            raise ValueError(f"layers[{i}] may have {', '.join(OF_A_LAYER)}, got {unknown[0]!r}")
+    return layers
 
 
-def _lasting(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The same without iterators: these can be gone through once only."""
-    return {name: [*value] if hasattr(value, "__next__") else value for name, value in settings.items()}
+@contextlib.contextmanager
+def _naming(i: int) -> Iterator[None]:
+    """Say of which RBM an error is; the lowest one's are the function's own."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{error}{f' (for RBM {i})' if i else ''}") from error
 
 
-def _check_choice(value: object, name: str, choices: tuple[str, ...]) -> str:
-    if not isinstance(value, str) or value not in choices:
-        raise (ValueError if isinstance(value, str) else TypeError)(
-            f"{name} must be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}, got {value!r}"
+def check_data(dbn: DBN, X: Any, y: Any, x_name: str, y_name: str) -> tuple[Rows, I64 | None]:
+    """Rows of visible states, and their classes for a network with labels."""
+    rows = dbn.visible.rows(X, dbn.n_visible, x_name)
+    if dbn.n_classes is None:
+        if y is not None:
+            raise ValueError(f"{y_name} needs a network with labels: n_classes was not given")
+        return rows, None
+    if y is None:
+        raise ValueError(f"{y_name} must be given: the network has {dbn.n_classes} classes")
+    return rows, check_labels(y, rows.n_rows, dbn.n_classes, y_name)
+
+
+def check_validation(dbn: DBN, validation: Any) -> tuple[Rows, I64 | None]:
+    """The same of validation data: rows, or a pair (X, y) for a network with labels."""
+    refuse_share(validation, labels=dbn.n_classes is not None)
+    if dbn.n_classes is None:
+        return check_data(dbn, validation, None, "validation", "y of validation")
+    if not isinstance(validation, tuple) or len(validation) != 2:
+        raise TypeError(
+            f"validation must be a pair (X, y) for a network with labels, got {type(validation).__name__}"
         )
-    return value
-
-
-def _in_words(name: str, value: Any) -> JSON:
-    """A setting, which has been checked, in a form that a file can hold; equal for equal settings."""
-    if name == "sample_weight":
-        return None if value is None else digest(np.asarray(value, np.float64))
-    if name == "callbacks":
-        callbacks = as_list(value, Callback, name, "")
-        return [describe(callback) for callback in callbacks if callback.state() is not None]
-    if name == "penalties":
-        return [describe(penalty) for penalty in as_penalties(value)]
-    if name == "monitors":
-        return [describe(monitor) for monitor in as_list(value, Monitor, name, "")]
-    if name == "method":
-        return describe(as_method(value))
-    if name == "optimizer":
-        return describe(as_optimizer(value))
-    return value if isinstance(value, (bool, str)) else int(value)
+    return check_data(dbn, *validation, "X of validation", "y of validation")

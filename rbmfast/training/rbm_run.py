@@ -1,0 +1,490 @@
+"""A run of an RBM: its state, and how one epoch of learning changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.checks import check_integer
+from rbmfast.data import Rows
+from rbmfast.files import JSON
+from rbmfast.models import RBM
+from rbmfast.models.conditionals import Conditionals
+from rbmfast.models.parameters import (
+    COARSE_EXPONENT,
+    can_be_parameters,
+    check_parameter,
+    warn_of_large_weights,
+)
+from rbmfast.reference import F32, MAX_BATCH, MAX_EXPONENT, States, limit_columns, slope, to_grey
+from rbmfast.runtime import uninterrupted, warn
+from rbmfast.state import Gradient, LearningState, UpdateSettings
+from rbmfast.streams import MAX_STEP, Purpose, RowIds, Stream
+from rbmfast.training.batches import I64, FirstLook
+from rbmfast.training.checkpoint import Arrays, under
+from rbmfast.training.monitors import Watched
+from rbmfast.training.optimizers import SGD, Steps
+from rbmfast.training.penalties import penalty_gradient, split_penalties
+from rbmfast.training.run import Run
+from rbmfast.training.schedules import F64
+from rbmfast.training.settings import (
+    MAX_EPOCHS,
+    TrainSettings,
+    UpDownSettings,
+    describe,
+)
+from rbmfast.training.state import PARAMETERS, Model, TrainingState
+
+RUNNING_MEANS = ("visible_offset", "hidden_offset", "activity")
+KEPT = "notes/"  # before the names in a file of what monitors keep
+
+
+class RBMRun(Run):
+    """A run of `train`; with more layers below the RBM, one of `up_down`. See `Run`.
+
+    Attributes
+    ----------
+    rbm : RBM
+        What learns by the method.
+    validation : Rows or None
+        Data for monitors.
+    state : LearningState
+        Parameters, velocities, running means, exponent.
+    chains : array (n_chains, n_hidden) or None
+        Hidden states of the persistent chains.
+    memory : dict of str to array
+        What the method keeps beside them.
+    visible_means : float32 array (n_visible,)
+        Of the training data; they stay in the model.
+    fingerprint : str or None
+        Of the rows, once it is known.
+    steps : Steps
+        How gradients become steps, where the engine's own update does not make them.
+    training : TrainingState or None
+        What an earlier call left, and where this one is noted; `epoch` counts the epochs behind it, too.
+    updates : int
+        How many have been completed in this call.
+    first_row, first_step : int
+        Where this call's random numbers begin: after those of earlier calls.
+    """
+
+    kind: ClassVar[str] = "checkpoint"
+    settings: TrainSettings | UpDownSettings
+
+    def __init__(
+        self,
+        model: Model,
+        rbm: RBM,
+        rows: Rows,
+        settings: TrainSettings | UpDownSettings,
+        numbers: Mapping[str, str | None],
+        validation: Rows | None = None,
+        labelled: I64 | None = None,
+        training: TrainingState | None = None,
+    ) -> None:
+        if training is not None:
+            _check_training(training, rbm, settings)
+            if training.seed is not None:
+                settings = replace(settings, seed=training.seed)
+        super().__init__(model, rows, settings, numbers)
+        self.settings: TrainSettings | UpDownSettings = settings
+        self.rbm, self.validation, self.training = rbm, validation, training
+        self.terms, self.custom_penalties = split_penalties(settings.penalties, settings.centered)
+        if self.terms.sparsity_cost:
+            check_switches(rbm, "SparsityTarget in penalties")
+        if training is not None:
+            self.epoch, behind = training.epochs, training.epochs
+            self.epochs = behind + check_integer(settings.epochs, "epochs", low=0, high=MAX_EPOCHS - behind)
+        self._check_size()
+        self.state = LearningState.start(rbm.W, rbm.a, rbm.b)
+        self.chains: States | None = None
+        self.memory: dict[str, F32] = {}
+        self.visible_means: F32 = np.zeros(rbm.n_visible, np.float32)
+        self.fingerprint: str | None = None
+        self.updates = self.first_row = self.first_step = 0
+        self._watched = Watched(rbm, rows, validation, settings.seed, labelled)
+        self._use_states({"": self.state})
+
+    def _use_states(self, states: dict[str, LearningState]) -> None:
+        """Learn these layers' parameters, under names that begin so in a file."""
+        self.states = states
+        self.exponent = 0
+        self.steps = Steps(self.settings.optimizer, self.parameters())
+        if isinstance(self.settings.optimizer, SGD):  # the engine knows where velocities are
+            self.steps.moments = self._of_states(f"{name}_velocity" for name in PARAMETERS)
+        for penalty in self.custom_penalties:
+            for state in states.values():
+                penalty_gradient(penalty, state.W)  # its errors come before anything has changed
+
+    def _check_size(self) -> None:
+        settings, method, training = self.settings, self.settings.method, self.training
+        if self.batch_size > MAX_BATCH:
+            raise ValueError(f"batch_size must be at most {MAX_BATCH}, got {settings.batch_size}")
+        n = method.chains_for(self.batch_size)
+        if n and training is not None and training.chains is not None:
+            n = len(training.chains)
+        if n > MAX_BATCH:
+            of = " in all replicas" if method.replicas > 1 else ""
+            raise ValueError(f"method must have at most {MAX_BATCH} chains{of}, got {n}")
+        if n % method.replicas:
+            raise ValueError(
+                f"the chains of state must have a multiple of {method.replicas} rows for {method!r}, got {n}"
+            )
+        self.n_chains = n
+        before = 0 if training is None else training.half_steps
+        if before + 2 * method.k * settings.epochs * self.updates_per_epoch > MAX_STEP:
+            raise ValueError(
+                f"epochs={self.epochs} with k={method.k} takes more than {MAX_STEP} Gibbs half-steps"
+            )
+
+    @property
+    def fused(self) -> bool:
+        """Whether the engine can learn whole epochs in one call; otherwise Python goes step by step."""
+        units = self.rbm.visible.fused and self.rbm.hidden.fused
+        plain = self.sample_weight is None and not self.custom_penalties
+        return units and plain and self.settings.method.fused and self.settings.optimizer.fused
+
+    # --- Start and finish -----------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin afresh: biases from the data if the model is untouched, running means, chains."""
+        rbm, training = self.rbm, self.training
+        goes_on = training is not None and training.has_begun
+        look = FirstLook(self.rows, with_fingerprint=self.settings.checkpoint is not None)
+        bias, self.visible_means = rbm.visible.initial_bias(look)
+        are_equal, self.fingerprint = look.finish()
+        if not goes_on:
+            self._warn_of_doubtful_data(are_equal)
+        if rbm.is_untouched:
+            bias = check_parameter(bias, "the visible bias from X", rbm.a.shape)
+            rbm._set_parameters(rbm.W, bias, rbm.b, self.visible_means)
+        self.state.a[:] = rbm.a
+        if training is not None and goes_on:
+            self._go_on_from(training)
+        else:
+            self._set_running_means()
+        self._start_method()
+        if training is not None:
+            self.memory |= {n: x.copy() for n, x in training.memory.items() if n in self.memory}
+
+    def _start_method(self) -> None:
+        """What the method keeps, and its chains."""
+        method, given = self.settings.method, None if self.training is None else self.training.chains
+        self.memory = self._new_memory()
+        if self.n_chains and given is not None:
+            self.chains = given.copy()
+        elif self.n_chains:
+            model = self.conditionals(Purpose.CHAIN_START, step=0)
+            self.chains = method.start_chains(model, self.n_chains)
+
+    def _new_memory(self) -> dict[str, F32]:
+        """What the method wants to remember from update to update, as it is before the first one."""
+        model = self.conditionals(self.settings.method.purpose)
+        return self.settings.method.start_memory(model, self.rbm.visible_means)
+
+    def _warn_of_doubtful_data(self, are_equal: bool) -> None:
+        if are_equal:
+            warn(
+                f"X is constant: all its {self.rows.n_rows} rows are equal, and teach nothing but one state. "
+                "Look at how it was read, scaled or thresholded"
+            )
+        elif (doubts := self.rbm.visible.doubts(self.rows)) is not None:
+            warn(f"X: {doubts}")
+
+    def _set_running_means(self) -> None:
+        state = self.state
+        state.exponent = engine.exponent(state.W)
+        state.visible_offset[:] = self.visible_means
+        state.hidden_offset[:] = self._hidden_means()
+        state.activity[:] = self.terms.sparsity_target
+
+    def _hidden_means(self) -> F32:
+        """What the hidden units do for the mean row of the data: the same if 0 and 1 exchange their roles."""
+        v = self.visible_means[None]
+        up = self.conditionals(self.settings.method.purpose).up
+        hidden: F32 = up.mean(to_grey(v) if up.source.exact else v)[0]
+        return hidden
+
+    def _go_on_from(self, training: TrainingState) -> None:
+        """Everything but the chains as an earlier call left it."""
+        own = self._remembered()
+        for name, array in training.arrays.items():
+            if name in own:
+                own[name][...] = array
+        self.state.exponent = engine.exponent(self.state.W, training.exponent or MAX_EXPONENT)
+        self.first_row, self.first_step = training.rows, training.half_steps
+        if training.optimizer == self.settings.optimizer:
+            self.memories = list(training.memories)
+        seen = self.rbm.visible_means
+        if seen is not None:  # the means of all data so far
+            share = self.rows.n_rows / (self.rows.n_rows + training.rows)
+            self.visible_means = (share * self.visible_means + (1 - share) * seen).astype(np.float32)
+
+    def publish(self) -> None:
+        """Give the model the parameters as they stand, and tell the next call where this one is."""
+        self._set_parameters()
+        if self.training is not None:
+            self._hand_over(self.training)
+        before = self.history["exponent"][-1] if self.history["exponent"].size else MAX_EXPONENT
+        self.exponent = min([state.exponent for state in self.states.values()])  # of the coarsest weights
+        if self.exponent < COARSE_EXPONENT <= before:
+            largest = max(float(abs(state.W).max()) for state in self.states.values())
+            remedy = ". Lower the rate, or add a penalty such as rf.L2(1e-4) or rf.MaxNorm"
+            warn_of_large_weights(largest, self.exponent, "the weights have become large", remedy)
+
+    def _set_parameters(self) -> None:
+        state = self.state
+        self.rbm._set_parameters(state.W, state.a, state.b, visible_means=self.visible_means)
+
+    def _hand_over(self, training: TrainingState) -> None:
+        """Note for the next call where this one is."""
+        still = (
+            isinstance(self.settings.optimizer, SGD) and not self.settings.optimizer.schedules[1].bounds()[1]
+        )
+        arrays = self._of_states(RUNNING_MEANS) if still else self._remembered()
+        training.arrays = {name: array.copy() for name, array in arrays.items()}
+        training.chains = None if self.chains is None else self.chains.copy()
+        training.memory = {name: array.copy() for name, array in self.memory.items()}
+        training.seed, training.exponent = self.settings.seed, self.state.exponent
+        training.rows += self.rows.n_rows * (self.epoch - training.epochs)
+        training.epochs, training.half_steps = self.epoch, self._next_step
+        training.optimizer, training.memories = self.settings.optimizer, list(self.memories)
+
+    @property
+    def _next_step(self) -> int:
+        """The first half-step of the next update's random numbers: each has its own, even with k = 0."""
+        return self.first_step + 2 * max(1, self.settings.method.k) * self.updates
+
+    # --- What is recorded and saved -------------------------------------------------------------------------
+
+    def monitored(self) -> dict[str, float]:
+        """See `Run.monitored`."""
+        self._watched.epoch = self.epoch
+        numbers: dict[str, float] = {}
+        for monitor in self.settings.monitors:
+            numbers.update(monitor(self._watched))
+        return numbers
+
+    def parameters(self) -> dict[str, F32]:
+        """All that is learned, by name."""
+        return self._of_states(PARAMETERS)
+
+    def _of_states(self, names: Iterable[str]) -> dict[str, F32]:
+        names = [*names]
+        return {
+            prefix + name: getattr(state, name) for prefix, state in self.states.items() for name in names
+        }
+
+    def _remembered(self) -> dict[str, NDArray[Any]]:
+        """What an update hands to the next, beside the parameters."""
+        powers = {} if isinstance(self.settings.optimizer, SGD) else {"powers": self.steps.powers}
+        return {**self._of_states(RUNNING_MEANS), **self.steps.moments, **powers}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """See `Run.arrays`."""
+        chains = {} if self.chains is None else {"chains": self.chains}
+        memory = {f"memory/{name}": array for name, array in self.memory.items()}
+        kept = {KEPT + name: array for name, array in self._watched.memory.items()}
+        own = {**self.parameters(), **self._remembered(), "visible_means": self.visible_means}
+        return {**own, **chains, **memory, **kept}
+
+    def expected(self) -> Arrays:
+        """See `Run.expected`."""
+        shape = self.n_chains, self.rbm.n_hidden
+        chains = {"chains": np.empty(shape, self.rbm.hidden.dtype)} if self.n_chains else {}
+        memory = {f"memory/{name}": array for name, array in self._new_memory().items()}
+        return {**self.arrays(), **chains, **memory}
+
+    def meta(self) -> dict[str, JSON]:
+        """See `Run.meta`."""
+        exponents = {f"{prefix}exponent": state.exponent for prefix, state in self.states.items()}
+        return {"updates": self.updates, **exponents}
+
+    def restore(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
+        """See `Run.restore`."""
+        for name, array in {**self.parameters(), **self._remembered()}.items():
+            array[...] = arrays[name]
+        for prefix, state in self.states.items():
+            state.exponent = meta[f"{prefix}exponent"]
+        self.chains = arrays.get("chains")
+        self.memory = under(arrays, "memory/")
+        self._watched.memory.update(under(arrays, KEPT))
+        self.visible_means = arrays["visible_means"]
+        self.updates = meta["updates"]
+        self._check_restored(meta["epoch"])
+
+    def _check_restored(self, epoch: int) -> None:
+        """Raise an error if these are no numbers of a run: a file can hold anything."""
+        self._check_parameters()
+        for state in self.states.values():
+            engine.Weights(state.W, state.exponent)
+        if self.chains is not None:
+            self.rbm.hidden.rows(self.chains, self.rbm.n_hidden, "chains")
+        if self.updates != epoch * self.updates_per_epoch:
+            raise ValueError(f"updates must be {self.updates_per_epoch} an epoch, got {self.updates}")
+
+    def describe(self) -> dict[str, Any]:
+        """See `Run.describe`."""
+        return {
+            "n_visible": self.rbm.n_visible,
+            "n_hidden": self.rbm.n_hidden,
+            "visible": describe(self.rbm.visible),
+            "hidden": describe(self.rbm.hidden),
+            "X": self.fingerprint or self.rows.fingerprint(),
+            "validation": None if self.validation is None else self.validation.fingerprint(),
+            **super().describe(),
+        }
+
+    # --- Learning -------------------------------------------------------------------------------------------
+
+    def learn_epoch(self) -> None:
+        """Learn from every row once.
+
+        Raises
+        ------
+        FloatingPointError
+            Learning diverged; the model keeps the last completed epoch.
+        KeyboardInterrupt
+            The model has the parameters after the last complete update.
+        """
+        try:
+            super().learn_epoch()
+        except KeyboardInterrupt:
+            if self._can_be_published():
+                self._set_parameters()
+            raise
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"learning diverged in epoch {self.epoch + 1}; the model keeps epoch {self.epoch}. "
+                f"Lower the rate (it was {self.scheduled()[0].max():g}) or the momentum, or scale "
+                "real-valued data to variance 1"
+            ) from error
+
+    def learn(self, rows: I64, now: F64) -> None:
+        """Learn from some whole batches: by one call of the engine if it can, step by step otherwise."""
+        if self.fused:
+            self._learn_fused(rows, now.astype(np.float32))
+        else:
+            super().learn(rows, now)
+
+    def _learn_fused(self, rows: I64, now: F32) -> None:
+        """As step by step, but much faster."""
+        settings = self.settings
+        if self.rows.direct is not None and not self.rows.mapped:
+            X, order = self.rows.direct, rows
+        else:
+            X, order = self.rows.block(rows), np.arange(len(rows), dtype=np.int64)
+        self.updates += engine.epoch(
+            self.state,
+            self.terms,
+            X,
+            order,
+            rows + self.first_row,
+            self.batch_size,
+            settings.method.k,
+            self.chains,
+            now[0],
+            now[1],
+            settings.seed,
+            settings.method.purpose,
+            0,
+            self._next_step,
+        )
+        self._check_parameters()
+
+    def update(self, rows: I64, now: tuple[float, ...]) -> None:
+        """One update: a step up the method's gradient. See `Run.update`."""
+        method = self.settings.method
+        v = self.rows.block(rows)
+        weights = None if self.sample_weight is None else self.sample_weight[rows]
+        model = self.conditionals(method.purpose, 0 if method.persistent else rows + self.first_row)
+
+        # Positive phase: the visible units are the data, and drive the hidden units. The negative phase, and
+        # how the two are compared, are the method's.
+        x = model.up.input(v)
+        gradient = method.gradient(model, v, x, self.chains, weights)
+        method.learn(model, gradient)
+        self._step([gradient], [self.terms], now)
+
+    def _step(self, gradients: list[Gradient], terms: list[UpdateSettings], now: tuple[float, ...]) -> None:
+        """A step of all layers, in the order of `states`: of all at once, or of none."""
+        states = [*self.states.values()]
+        for penalty in self.custom_penalties:
+            for state, gradient in zip(states, gradients, strict=True):
+                gradient.W = gradient.W + penalty_gradient(penalty, state.W)
+        try:
+            if self.settings.optimizer.fused:
+                n = len(states)
+                uninterrupted(engine.update, states, gradients, terms, [now[0]] * n, [now[1]] * n)
+            else:
+                self._step_apart(states, gradients, terms, now)
+        except ValueError as error:  # weights too large for fixed-point numbers
+            raise FloatingPointError(str(error)) from error
+        self.updates += 1
+        self._check_parameters()
+
+    def _step_apart(
+        self,
+        states: list[LearningState],
+        gradients: list[Gradient],
+        terms: list[UpdateSettings],
+        now: tuple[float, ...],
+    ) -> None:
+        """The same by an optimizer that is not the engine's update: the arithmetic of the reference."""
+        new = {name: array.copy() for name, array in self.parameters().items()}
+        with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
+            slopes = [x for of_layer in map(slope, states, gradients, terms) for x in of_layer]
+            self.steps.take([*new.values()], slopes, -1.0, now)
+            for prefix, term in zip(self.states, terms, strict=True):
+                limit_columns(new[f"{prefix}W"], term.max_norm)
+        exponents = [
+            engine.exponent(new[f"{prefix}W"], state.exponent) for prefix, state in self.states.items()
+        ]
+        owners = [state for state in states for _ in PARAMETERS]
+        uninterrupted(setattr, owners, PARAMETERS * len(states), new.values())
+        for state, exponent in zip(states, exponents, strict=True):
+            state.exponent = exponent
+
+    def conditionals(self, purpose: Purpose, rows: RowIds = 0, step: int | None = None) -> Conditionals:
+        """The model as it stands, for one update of rows or chains with these numbers."""
+        state, rbm = self.state, self.rbm
+        weights = engine.Weights(state.W, state.exponent)
+        stream = Stream(self.settings.seed, purpose, 0, self._next_step if step is None else step, rows)
+        units, parameters = (rbm.visible, rbm.hidden), (state.W, state.a, state.b)
+        return Conditionals.of(
+            units, weights, *parameters, stream=stream, memory=self.memory, n_classes=rbm.n_classes
+        )
+
+    def _can_be_published(self) -> bool:
+        return can_be_parameters(self.parameters().values())
+
+    def _check_parameters(self) -> None:
+        if not self._can_be_published():
+            raise FloatingPointError("a parameter is no longer finite and below 2**40 in size")
+
+
+# --- Arguments -------------------------------------------------------------------------------------------
+
+
+def _check_training(state: object, rbm: RBM, settings: TrainSettings | UpDownSettings) -> None:
+    """Raise an error if this model and these settings cannot go on from a state."""
+    if not isinstance(state, TrainingState):
+        raise TypeError(f"state must be an rf.TrainingState, got {state!r}")
+    if settings.checkpoint is not None:
+        raise ValueError("state and checkpoint exclude each other: a checkpoint is about a single run")
+    state.check(rbm.n_visible, rbm.n_hidden, rbm.hidden.dtype)
+    if state.epochs and settings.needs_length:
+        raise ValueError(
+            f"{settings.optimizer!r} has to know where the run ends, and this state may go on for ever"
+        )
+
+
+def check_switches(rbm: RBM, who: str) -> None:
+    """Raise ValueError where hidden units are neither on nor off, and someone needs that they are."""
+    if rbm.hidden.domain != "binary":
+        raise ValueError(f"{who} needs hidden units that are on or off, got {rbm!r}: leave it out")

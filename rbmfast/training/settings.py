@@ -1,0 +1,241 @@
+"""What a run is asked for: dataclasses that check themselves and describe themselves for checkpoints."""
+
+# ruff: noqa: RUF009  # fields are made by functions, of settings that never change
+
+from __future__ import annotations
+
+import difflib
+import functools
+import hashlib
+import inspect
+import numbers
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import Any, ClassVar, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rbmfast.checks import (
+    check_flag,
+    check_integer,
+    check_list,
+    check_number,
+    check_seed,
+    check_shuffle,
+)
+from rbmfast.files import check_destination
+from rbmfast.saved import SavedRun, seed_of
+from rbmfast.training.callbacks import Callback
+from rbmfast.training.methods import CD, Method, as_method
+from rbmfast.training.monitors import Monitor
+from rbmfast.training.optimizers import SGD, Adam, as_optimizer
+from rbmfast.training.penalties import check_penalties
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S", bound="Settings")
+
+MAX_EPOCHS = 2**31 - 1
+
+
+# --- Words for a checkpoint --------------------------------------------------------------------------------
+
+
+def describe(thing: object) -> str:
+    """A text that is equal for equal settings in another process."""
+    if type(thing).__repr__ is not object.__repr__:
+        return repr(thing)
+    return f"{type(thing).__qualname__}({sorted(vars(thing).items()) if hasattr(thing, '__dict__') else ''})"
+
+
+def digest(array: NDArray[Any]) -> str:
+    """A hex digest of numbers, the same on every machine."""
+    return hashlib.sha256(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data).hexdigest()
+
+
+def _describe_all(things: Iterable[object]) -> list[str]:
+    return [describe(thing) for thing in things]
+
+
+def _describe_callbacks(callbacks: Iterable[Callback]) -> list[str]:
+    return _describe_all(callback for callback in callbacks if callback.state() is not None)
+
+
+def _describe_weights(weights: ArrayLike | None) -> str | None:
+    return None if weights is None else digest(np.asarray(weights, np.float64))
+
+
+# --- Settings ----------------------------------------------------------------------------------------------
+
+
+def setting(
+    default: Any, about: str, check: Callable[[Any, str], Any], words: Callable[[Any], Any] | None = None
+) -> Any:
+    """A field with its default, what it is in short, its check, and what a checkpoint says of it.
+
+    The check gets the value and the field's name, and returns what is kept.
+    """
+    return field(default=default, metadata={"about": about, "check": check, "words": words})
+
+
+def _any(value: object, name: str) -> object:
+    return value
+
+
+def _number_or_list(value: object, name: str) -> object:
+    """Chances below 1: of all layers, or a tuple with one for each."""
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return tuple(check_number(one, f"{name}[{i}]", below=1.0) for i, one in enumerate(value))
+    return check_number(value, name, below=1.0)
+
+
+def _patience(value: object, name: str) -> int | None:
+    return None if value is None else check_integer(value, name, low=1)
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+def _callbacks(value: object, name: str) -> tuple[Callback, ...]:
+    return check_list(value, Callback, name, "rf.EarlyStopping('dead_units')")
+
+
+def _monitors(value: object, name: str) -> tuple[Monitor, ...]:
+    return check_list(value, Monitor, name, "rf.ReconstructionError()")
+
+
+_epochs = partial(check_integer, low=0, high=MAX_EPOCHS)
+_at_least_1 = partial(check_integer, low=1)
+_method = partial(
+    setting, about="where the samples of the negative phase come from", check=as_method, words=describe
+)
+_optimizer = partial(setting, about="how gradients become steps", check=as_optimizer, words=describe)
+_penalties = partial(setting, (), "what holds the weights down", check_penalties, _describe_all)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What every run is asked for; the fields are called as the keywords of the public functions are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A value that is not allowed, whatever the model and the data; the message names it.
+    """
+
+    sample_weight: ArrayLike | None = setting(None, "weight of each row", _any, _describe_weights)
+    optimizer: SGD | Adam = _optimizer(SGD(0.1))
+    epochs: int = setting(10, "passes over the data", _epochs, int)
+    batch_size: int = setting(100, "rows per update", _at_least_1, int)
+    shuffle: bool | str = setting(True, "a new order in every epoch", check_shuffle, _unchanged)
+    seed: int = setting(None, "of all random numbers", check_seed, int)
+    callbacks: tuple[Callback, ...] = setting(
+        (), "what to do after each epoch", _callbacks, _describe_callbacks
+    )
+    progress: bool = setting(False, "whether to show how far it is", check_flag)
+    checkpoint: str | None = setting(None, "file that the run is saved in", check_destination)
+    checkpoint_every: int = setting(1, "epochs between checkpoints", _at_least_1)
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            checked = one.metadata["check"](getattr(self, one.name), one.name)
+            object.__setattr__(self, one.name, checked)
+
+    @classmethod
+    def of(cls: type[S], asked: Mapping[str, Any], saved: SavedRun | None = None) -> S:
+        """Those among the arguments of a public function; a run that a checkpoint saved keeps its seed."""
+        own = {one.name: asked[one.name] for one in fields(cls)}
+        return cls(**{**own, "seed": seed_of(saved, own["seed"])})
+
+    @property
+    def needs_length(self) -> bool:
+        """Whether a schedule depends on how many epochs the run has."""
+        return any(schedule.needs_length for schedule in self.optimizer.schedules)
+
+    def describe(self) -> dict[str, Any]:
+        """All that decides a result, as JSON: what a checkpoint is compared with before it is resumed."""
+        spoken = {one.name: one.metadata["words"] for one in fields(self)}
+        return {name: words(getattr(self, name)) for name, words in spoken.items() if words is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(Settings):
+    """Those of `train`, and of each RBM in `pretrain`."""
+
+    method: Method = _method(CD(k=1))
+    penalties: tuple[Any, ...] = _penalties()
+    centered: bool = setting(False, "learn from centred units", check_flag, bool)
+    monitors: tuple[Monitor, ...] = setting((), "what to record", _monitors, _describe_all)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpDownSettings(Settings):
+    """Those of `up_down`."""
+
+    method: Method = _method(CD(k=3))
+    optimizer: SGD | Adam = _optimizer(SGD(0.05))
+    penalties: tuple[Any, ...] = _penalties()
+    centered: ClassVar[bool] = False
+    monitors: ClassVar[tuple[Monitor, ...]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuneSettings(Settings):
+    """Those of `fine_tune`."""
+
+    optimizer: SGD | Adam = _optimizer(SGD(0.1, momentum=0.9))
+    dropout: float | tuple[float, ...] = setting(0.0, "chance of an input to be dropped", _number_or_list)
+    l2: float = setting(0.0, "decay of the weights", check_number, float)
+    patience: int | None = setting(None, "epochs without a better validation loss", _patience)
+
+
+# --- Keywords ----------------------------------------------------------------------------------------------
+
+# What people call our arguments, and what to say instead: the first that the function has.
+MEANT: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("lr", "learning_rate", "rate", "eta", "alpha"): ("optimizer=rf.SGD({})",),
+    ("momentum",): ("optimizer=rf.SGD(0.1, momentum={})",),
+    ("n_epochs", "num_epochs", "nb_epoch", "max_epochs", "n_iter", "max_iter"): ("epochs={}",),
+    ("batchsize", "minibatch_size", "mini_batch_size", "bs"): ("batch_size={}",),
+    ("verbose", "show_progress"): ("progress=True",),
+    ("random_state", "rng", "random_seed"): ("seed={}",),
+    ("k", "cd_k", "n_steps", "gibbs_steps"): ("method=rf.CD(k={})",),
+    ("n_chains", "chains"): ("method=rf.PCD(n_chains={})",),
+    ("persistent",): ("method=rf.PCD()",),
+    ("weight_decay", "l2", "l2_penalty"): ("penalties=rf.L2({})", "l2={}"),
+    ("l1", "l1_penalty"): ("penalties=rf.L1({})",),
+    ("sparsity", "sparsity_target"): ("penalties=rf.SparsityTarget({})",),
+    ("weights", "sample_weights"): ("sample_weight={}",),
+    ("val", "X_val", "validation_data", "validation_set"): ("validation={}",),
+    ("patience", "early_stopping"): (
+        "monitors=rf.PseudoLikelihood(), callbacks=rf.EarlyStopping('validation_pseudo_likelihood')",
+    ),
+}
+
+
+def explain_keywords(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a function say what to call the argument that an unknown keyword means."""
+    known = inspect.signature(function).parameters
+
+    @functools.wraps(function)
+    def checked(*args: P.args, **keywords: P.kwargs) -> R:
+        for name, value in keywords.items():
+            if name not in known:
+                raise TypeError(f"{function.__name__} has no argument {name!r}{_instead(name, value, known)}")
+        return function(*args, **keywords)
+
+    return checked
+
+
+def _instead(name: str, value: object, known: Iterable[str]) -> str:
+    """The end of the message."""
+    advice = next((advice for names, advice in MEANT.items() if name.lower() in names), ())
+    shown = repr(value) if isinstance(value, numbers.Real) else "..."
+    for text in advice:
+        if text.split("=")[0] in known:
+            return f": say {text.format(shown)}"
+    close = difflib.get_close_matches(name, known, n=1)
+    return f": did you mean {close[0]}?" if close else f": it has {', '.join(known)}"
