@@ -102,7 +102,11 @@ def _remedy(array: NDArray[Any], name: str, shape: tuple[int, ...]) -> str:
 
 def can_be_parameters(arrays: Iterable[F32]) -> bool:
     """Whether all these numbers are such that `check_parameter` allows them: not after learning diverged."""
-    return all(array.min() > -MAX_PARAMETER and array.max() < MAX_PARAMETER for array in arrays)
+    for array in arrays:
+        low, high = np.minimum.reduce(array, axis=None), np.maximum.reduce(array, axis=None)
+        if not (low > -MAX_PARAMETER and high < MAX_PARAMETER):  # so NaN is none
+            return False
+    return True
 
 
 def weight_shape(W: ArrayLike) -> tuple[int, int]:

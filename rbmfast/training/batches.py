@@ -39,7 +39,7 @@ def epoch_order(n: int, shuffle: bool | str, seed: int, epoch: int, batch_size: 
 
 
 def _argsort(keys: NDArray[np.uint64]) -> I64:
-    return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
+    return keys.argsort(kind="stable").astype(np.int64, copy=False)
 
 
 def pieces(n: int, size: int) -> Iterator[slice]:

@@ -53,15 +53,18 @@ class History(dict[str, NDArray[Any]]):
     """
 
     def __init__(self, monitor_names: Iterable[str] = (), basic: Iterable[str] = BASIC) -> None:
-        super().__init__((name, _column(name, [])) for name in (*basic, *monitor_names))
+        super().__init__((name, _empty(name)) for name in (*basic, *monitor_names))
         self.stopped: str | None = None
 
     def append(self, row: Mapping[str, float]) -> None:
         """Add the numbers of one epoch; there must be one for every column."""
         if row.keys() != set(self):
             raise ValueError(f"row must have the columns {', '.join(self)}, got {', '.join(row)}")
-        for name, value in row.items():
-            self[name] = _fixed(np.append(self[name], _column(name, [value])))
+        for name, column in self.items():
+            longer = np.empty(len(column) + 1, column.dtype)
+            longer[:-1], longer[-1] = column, row[name]
+            longer.setflags(write=False)  # `values` and `items` hand out what is recorded, not copies
+            self[name] = longer
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         """One column, a copy: int64 (epochs + 1,) for `epoch` and `exponent`, else float64."""
@@ -99,15 +102,9 @@ class History(dict[str, NDArray[Any]]):
         return figure
 
 
-def _column(name: str, values: list[float]) -> NDArray[Any]:
-    """int64 for `epoch` and `exponent`, else float64."""
-    return _fixed(np.array(values, np.int64 if name in _INTEGERS else np.float64))
-
-
-def _fixed(column: NDArray[Any]) -> NDArray[Any]:
-    """Read-only: `values` and `items` hand out what is recorded, not copies."""
-    column.setflags(write=False)
-    return column
+def _empty(name: str) -> NDArray[Any]:
+    """A column without rows: int64 for `epoch` and `exponent`, else float64."""
+    return np.empty(0, np.int64 if name in _INTEGERS else np.float64)
 
 
 def _cell(name: str, value: float) -> str:

@@ -67,6 +67,8 @@ class RBMRun(Run):
         How gradients become steps, where the engine's own update does not make them.
     training : TrainingState or None
         What an earlier call left, and where this one is noted; `epoch` counts the epochs behind it, too.
+    exponent : int
+        Of the coarsest weights, as published last.
     updates : int
         How many have been completed in this call.
     first_row, first_step : int
@@ -113,7 +115,7 @@ class RBMRun(Run):
     def _use_states(self, states: dict[str, LearningState]) -> None:
         """Learn these layers' parameters, under names that begin so in a file."""
         self.states = states
-        self.exponent = 0
+        self.exponent = MAX_EXPONENT
         self.steps = Steps(self.settings.optimizer, self.parameters())
         if isinstance(self.settings.optimizer, SGD):  # the engine knows where velocities are
             self.steps.moments = self._of_states(f"{name}_velocity" for name in PARAMETERS)
@@ -226,20 +228,28 @@ class RBMRun(Run):
             self.visible_means = (share * self.visible_means + (1 - share) * seen).astype(np.float32)
 
     def publish(self) -> None:
-        """Give the model the parameters as they stand, and tell the next call where this one is."""
-        self._set_parameters()
+        """See `Run.publish`."""
+        state = self.state
+        self.rbm._set_parameters(state.W, state.a, state.b, visible_means=self.visible_means)
+
+    def note(self) -> None:
+        """Tell the next call where this one is; warn once of weights that the sampler sees coarsely."""
         if self.training is not None:
             self._hand_over(self.training)
-        before = self.history["exponent"][-1] if self.history["exponent"].size else MAX_EXPONENT
-        self.exponent = min([state.exponent for state in self.states.values()])  # of the coarsest weights
+        before, self.exponent = self.exponent, self._lowest_exponent()
         if self.exponent < COARSE_EXPONENT <= before:
             largest = max(float(abs(state.W).max()) for state in self.states.values())
             remedy = ". Lower the rate, or add a penalty such as rf.L2(1e-4) or rf.MaxNorm"
             warn_of_large_weights(largest, self.exponent, "the weights have become large", remedy)
 
-    def _set_parameters(self) -> None:
-        state = self.state
-        self.rbm._set_parameters(state.W, state.a, state.b, visible_means=self.visible_means)
+    def interrupted(self) -> None:
+        """The model gets the parameters after the last complete update."""
+        if self._can_be_published():
+            self.publish()
+
+    def _lowest_exponent(self) -> int:
+        """Of the coarsest weights."""
+        return min([state.exponent for state in self.states.values()])
 
     def _hand_over(self, training: TrainingState) -> None:
         """Note for the next call where this one is."""
@@ -311,6 +321,7 @@ class RBMRun(Run):
             array[...] = arrays[name]
         for prefix, state in self.states.items():
             state.exponent = meta[f"{prefix}exponent"]
+        self.exponent = self._lowest_exponent()
         self.chains = arrays.get("chains")
         self.memory = under(arrays, "memory/")
         self._watched.memory.update(under(arrays, KEPT))
@@ -320,7 +331,7 @@ class RBMRun(Run):
 
     def _check_restored(self, epoch: int) -> None:
         """Raise an error if these are no numbers of a run: a file can hold anything."""
-        self._check_parameters()
+        self.check_parameters()
         for state in self.states.values():
             engine.Weights(state.W, state.exponent)
         if self.chains is not None:
@@ -342,43 +353,17 @@ class RBMRun(Run):
 
     # --- Learning -------------------------------------------------------------------------------------------
 
-    def learn_epoch(self) -> None:
-        """Learn from every row once.
-
-        Raises
-        ------
-        FloatingPointError
-            Learning diverged; the model keeps the last completed epoch.
-        KeyboardInterrupt
-            The model has the parameters after the last complete update.
-        """
-        try:
-            super().learn_epoch()
-        except KeyboardInterrupt:
-            if self._can_be_published():
-                self._set_parameters()
-            raise
-        except FloatingPointError as error:
-            raise FloatingPointError(
-                f"learning diverged in epoch {self.epoch + 1}; the model keeps epoch {self.epoch}. "
-                f"Lower the rate (it was {self.scheduled()[0].max():g}) or the momentum, or scale "
-                "real-valued data to variance 1"
-            ) from error
-
     def learn(self, rows: I64, now: F64) -> None:
-        """Learn from some whole batches: by one call of the engine if it can, step by step otherwise."""
-        if self.fused:
-            self._learn_fused(rows, now.astype(np.float32))
-        else:
+        """See `Run.learn`: by one call of the engine if it can: the same bits, but much faster."""
+        if not self.fused:
             super().learn(rows, now)
-
-    def _learn_fused(self, rows: I64, now: F32) -> None:
-        """As step by step, but much faster."""
+            return
         settings = self.settings
         if self.rows.direct is not None and not self.rows.mapped:
             X, order = self.rows.direct, rows
         else:
             X, order = self.rows.block(rows), np.arange(len(rows), dtype=np.int64)
+        rates, momenta = now.astype(np.float32)
         self.updates += engine.epoch(
             self.state,
             self.terms,
@@ -388,14 +373,13 @@ class RBMRun(Run):
             self.batch_size,
             settings.method.k,
             self.chains,
-            now[0],
-            now[1],
+            rates,
+            momenta,
             settings.seed,
             settings.method.purpose,
             0,
             self._next_step,
         )
-        self._check_parameters()
 
     def update(self, rows: I64, now: tuple[float, ...]) -> None:
         """One update: a step up the method's gradient. See `Run.update`."""
@@ -426,7 +410,7 @@ class RBMRun(Run):
         except ValueError as error:  # weights too large for fixed-point numbers
             raise FloatingPointError(str(error)) from error
         self.updates += 1
-        self._check_parameters()
+        self.check_parameters()
 
     def _step_apart(
         self,
@@ -461,9 +445,10 @@ class RBMRun(Run):
         )
 
     def _can_be_published(self) -> bool:
-        return can_be_parameters(self.parameters().values())
+        return can_be_parameters([x for state in self.states.values() for x in (state.W, state.a, state.b)])
 
-    def _check_parameters(self) -> None:
+    def check_parameters(self) -> None:
+        """See `Run.check_parameters`."""
         if not self._can_be_published():
             raise FloatingPointError("a parameter is no longer finite and below 2**40 in size")
 

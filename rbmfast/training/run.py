@@ -84,6 +84,15 @@ class Run(Resumable):
     def publish(self) -> None:
         """Give the model the parameters, all at once."""
 
+    def note(self) -> None:
+        """Tell whom it concerns how far the run has come, once the model has the parameters."""
+
+    def check_parameters(self) -> None:
+        """Raise FloatingPointError if they are none that a model can have: learning has diverged."""
+
+    def interrupted(self) -> None:
+        """Leave the model in order when Ctrl-C has ended an epoch."""
+
     @abstractmethod
     def monitored(self) -> dict[str, float]:
         """The numbers that the history has beside the basic ones."""
@@ -125,6 +134,7 @@ class Run(Resumable):
         else:
             saved.restore(self)
         self.publish()
+        self.note()
         if saved is None:
             self._record(seconds=0.0)
         for callback in self.settings.callbacks:
@@ -141,6 +151,7 @@ class Run(Resumable):
         self.learn_epoch()
         seconds = time.perf_counter() - start
         self.publish()
+        self.note()
         self.display.epoch(self._record(seconds))
         for callback in settings.callbacks:
             callback.on_epoch_end(self._progress())
@@ -177,14 +188,31 @@ class Run(Resumable):
     # --- An epoch -------------------------------------------------------------------------------------------
 
     def learn_epoch(self) -> None:
-        """Learn from every row once."""
+        """Learn from every row once.
+
+        Raises
+        ------
+        FloatingPointError
+            Learning diverged; the model keeps the last completed epoch.
+        """
         settings, size = self.settings, self.batch_size
         now = self.scheduled()
         order = epoch_order(self.rows.n_rows, settings.shuffle, settings.seed, self.epoch, size)
-        for piece in pieces(len(order), self._piece_rows()):
-            self.learn(order[piece], now[:, piece.start // size : -(-piece.stop // size)])
-            self.rows.give_back()  # pages of a memory map: resident memory stays bounded
-            self.display.advance(piece.stop - piece.start)
+        try:
+            for piece in pieces(len(order), self._piece_rows()):
+                self.learn(order[piece], now[:, piece.start // size : -(-piece.stop // size)])
+                self.rows.give_back()  # pages of a memory map: resident memory stays bounded
+                self.display.advance(piece.stop - piece.start)
+            self.check_parameters()
+        except KeyboardInterrupt:
+            self.interrupted()
+            raise
+        except FloatingPointError as error:
+            raise FloatingPointError(
+                f"learning diverged in epoch {self.epoch + 1}; the model keeps epoch {self.epoch}. "
+                f"Lower the rate (it was {now[0].max():g}) or the momentum, or scale real-valued data to "
+                "variance 1"
+            ) from error
         self.rate, self.momentum = [*now[:, -1].tolist(), float("nan")][:2]
         schedules = settings.optimizer.schedules
         self.memories = [s.after_epoch(m) for s, m in zip(schedules, self.memories, strict=True)]

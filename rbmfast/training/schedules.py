@@ -84,7 +84,7 @@ class Constant(Schedule):
 
     def values(self, memory: float, epoch: int, updates: NDArray[np.int64], total: int) -> F64:
         """See `Schedule.values`."""
-        return np.full(len(updates), self.value)
+        return np.array([self.value]).repeat(len(updates))
 
     def bounds(self) -> tuple[float, float]:
         """See `Schedule.bounds`."""
@@ -168,7 +168,7 @@ class Exponential(Schedule):
 
     def values(self, memory: float, epoch: int, updates: NDArray[np.int64], total: int) -> F64:
         """See `Schedule.values`."""
-        return np.full(len(updates), memory)
+        return np.array([memory]).repeat(len(updates))
 
     def bounds(self) -> tuple[float, float]:
         """See `Schedule.bounds`."""
@@ -207,7 +207,8 @@ class Steps(Schedule):
 
     def values(self, memory: float, epoch: int, updates: NDArray[np.int64], total: int) -> F64:
         """See `Schedule.values`."""
-        return np.full(len(updates), self.steps[max(start for start in self.steps if start <= epoch)])
+        last = max(start for start in self.steps if start <= epoch)
+        return np.array([self.steps[last]]).repeat(len(updates))
 
     def bounds(self) -> tuple[float, float]:
         """See `Schedule.bounds`."""

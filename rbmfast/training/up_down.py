@@ -239,7 +239,8 @@ class UpDown(RBMRun):
         )
         self._start_method()
 
-    def _set_parameters(self) -> None:
+    def publish(self) -> None:
+        """See `Run.publish`."""
         top = f"generative/{len(self.generative)}/"
         arrays: dict[str, F32] = {top + "visible_means": self.visible_means}
         for i, (down, up) in enumerate(zip(self.generative, self.recognition, strict=True)):
@@ -269,7 +270,7 @@ class UpDown(RBMRun):
     # --- Learning -------------------------------------------------------------------------------------------
 
     def learn_epoch(self) -> None:
-        """See `RBMRun.learn_epoch`."""
+        """See `Run.learn_epoch`."""
         rows = self.rows
         self._squared_error, self._top_sum[:] = 0.0, 0.0
         super().learn_epoch()

@@ -315,7 +315,7 @@ def layered(**more: Any) -> dict[str, Any]:
                 "optimizer": rf.SGD(rf.Exponential(0.3, 0.7), momentum=0.5),
                 "penalties": [rf.SparsityTarget(0.2)],
             },
-            {"epochs": 4},
+            {"epochs": 4, "optimizer": rf.Adam(0.02)},
         ],
         "monitors": [rf.ReconstructionError()],
         "validation": X_VAL,

@@ -70,6 +70,12 @@ CASES: dict[str, dict[str, Any]] = {
         "optimizer": rf.SGD(rf.Steps({0: 8.0, 1: 1.0})),
         "penalties": [rf.L2(0.5)],
     },
+    "adam": {
+        "optimizer": rf.Adam(rf.Linear(0.05), clip=0.5),
+        "centered": True,
+        "penalties": [rf.MaxNorm(0.5)],
+    },
+    "clip": {"optimizer": rf.SGD(0.3, momentum=0.5, clip=0.2), "method": rf.PCD(1)},
     "step by step": {"method": StepCD(1), "centered": True, "shuffle": "blocks"},
     "gaussian": {"X": REAL, "visible": "gaussian", "optimizer": rf.SGD(0.01, 0.5), "centered": True},
     "gaussian pt": {"X": REAL, "visible": "gaussian", "optimizer": rf.SGD(0.01), "method": rf.PT(3)},

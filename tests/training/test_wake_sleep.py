@@ -344,6 +344,7 @@ CASES: dict[str, dict[str, Any]] = {
     "pt": {"method": rf.PT(n_replicas=4, k=2, n_chains=7), "optimizer": rf.SGD(0.3, momentum=0.5)},
     "fpcd": {"method": rf.FPCD(2, 13, fast_rate=0.2)},
     "grey": {"X": GREY, "optimizer": rf.SGD(rf.Linear(0.3))},
+    "adam": {"optimizer": rf.Adam(0.02, clip=0.5), "penalties": [rf.MaxNorm(0.5), rf.SparsityTarget(0.2)]},
     "labels": {"y": Y, "validation": (X[:20], Y[:20])},
     "exponent drops": {"optimizer": rf.SGD(100.0)},
     "gaussian": {"X": REAL, "optimizer": rf.SGD(0.01, 0.5), "validation": REAL[:9]},

@@ -1,0 +1,259 @@
+"""Steps of SGD and Adam on RBMs: against plain NumPy, with all that goes with them, in every kind of run."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from training.helpers import StepCD, bits, learn, random_rows
+
+import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast.training.optimizers import norm_of
+from rbmfast.training.settings import FineTuneSettings, Settings, TrainSettings, UpDownSettings
+
+X = random_rows(47, 9)
+PENALTIES = [rf.L2(0.01), rf.L1(1e-3), rf.MaxNorm(0.5), rf.SparsityTarget(0.2)]
+OPTIMIZERS: dict[str, Any] = {
+    "adam": rf.Adam(0.02),
+    "adam, clip": rf.Adam(rf.Exponential(0.02, 0.7), 0.8, 0.95, 1e-3, clip=0.05),
+    "sgd, clip": rf.SGD(rf.Steps({0: 0.3, 2: 0.1}), momentum=0.5, clip=0.05),
+}
+
+
+def model(seed: int = 3) -> rf.RBM:
+    return rf.RBM(9, 5, seed=seed)
+
+
+class Given(rf.CD):
+    """A method that finds the gradients that it is given."""
+
+    def gradient(self, model: Any, v: Any, x: Any, chains: Any, weights: Any = None) -> Any:
+        rng = np.random.default_rng(model.stream.step)
+        made = super().gradient(model, v, x, chains, weights)
+        made.W, made.a, made.b = (
+            rng.normal(size=array.shape).astype(np.float32) for array in (made.W, made.a, made.b)
+        )
+        return made
+
+
+def gradients(step: int) -> list[Any]:
+    rng = np.random.default_rng(step)
+    return [rng.normal(size=shape).astype(np.float32) for shape in ((9, 5), (9,), (5,))]
+
+
+@pytest.mark.parametrize("clip", [None, 2.0])
+def test_updates_of_adam_are_those_of_numpy(clip: float | None) -> None:
+    """In float64, from the definition; the largest norm of a gradient bounds what is stepped along."""
+    rbm = model()
+    rbm.initialize(X)
+    values = [array.astype(np.float64) for array in (rbm.W, rbm.a, rbm.b)]
+    optimizer = rf.Adam(0.02, 0.8, 0.95, 1e-3, clip=clip)
+    rf.train(
+        rbm, X, method=Given(), optimizer=optimizer, penalties=rf.L2(0.1), epochs=3, batch_size=47, seed=1
+    )
+    means, squares = ([np.zeros_like(value) for value in values] for _ in range(2))
+    for t in range(1, 4):
+        slopes = [g.astype(np.float64) for g in gradients(2 * (t - 1))]
+        slopes[0] -= 0.1 * values[0]
+        norm = np.sqrt(sum((slope**2).sum() for slope in slopes))
+        assert norm > 2.0
+        for value, m, s, slope in zip(values, means, squares, slopes, strict=True):
+            g = slope * (1.0 if clip is None else clip / norm)
+            m += 0.2 * (g - m)
+            s += 0.05 * (g * g - s)
+            value += 0.02 * (m / (1 - 0.8**t)) / (np.sqrt(s / (1 - 0.95**t)) + 1e-3)
+    for value, ours in zip(values, (rbm.W, rbm.a, rbm.b), strict=True):
+        np.testing.assert_allclose(ours, value, rtol=1e-4, atol=1e-5)
+
+
+def test_a_clip_bounds_the_step_and_a_high_one_changes_nothing() -> None:
+    def step(clip: float | None) -> list[Any]:
+        rbm = model()
+        rbm.initialize(X)
+        before = [rbm.W, rbm.a, rbm.b]
+        rf.train(rbm, X, optimizer=rf.SGD(0.5, clip=clip), epochs=1, batch_size=47, seed=1)
+        return [after - old for after, old in zip((rbm.W, rbm.a, rbm.b), before, strict=True)]
+
+    free, clipped = step(None), step(0.01)
+    assert norm_of(free) > 0.02
+    assert norm_of(clipped) == pytest.approx(0.5 * 0.01, rel=1e-3)
+    for one, other in zip(free, clipped, strict=True):
+        np.testing.assert_allclose(other, one * (0.005 / norm_of(free)), atol=1e-6)
+    with_room = step(1e6)  # the same steps, rounded elsewhere
+    for one, other in zip(free, with_room, strict=True):
+        np.testing.assert_allclose(other, one, atol=1e-6)
+
+
+@pytest.mark.parametrize("centered", [False, True])
+def test_the_way_of_other_optimizers_is_that_of_the_engine(centered: bool, tmp_path: Path) -> None:
+    """With penalties, centring and momentum: up to rounding, SGD that never clips learns what SGD learns."""
+    settings: dict[str, Any] = {"penalties": PENALTIES, "centered": centered, "method": rf.PCD(1, 13)}
+    plain, clipped = model(), model()
+    rf.train(plain, X, optimizer=rf.SGD(0.1, 0.5), batch_size=10, epochs=2, seed=1, **settings)
+    rf.train(clipped, X, optimizer=rf.SGD(0.1, 0.5, clip=1e6), batch_size=10, epochs=2, seed=1, **settings)
+    np.testing.assert_allclose(clipped.W, plain.W, atol=1e-5)
+    np.testing.assert_allclose(clipped.b, plain.b, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "method", [rf.CD(2), rf.PCD(1, 13), rf.PT(n_replicas=3, n_chains=4), rf.FPCD()], ids=str
+)
+def test_the_same_bits_everywhere(method: Any, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "method": method,
+        "optimizer": OPTIMIZERS["adam, clip"],
+        "penalties": PENALTIES,
+    }
+    config, threads, found = engine.config(), rf.get_num_threads(), []
+    try:
+        for n, isa in zip((1, 2, 3), config["isa_available"][::-1], strict=False):
+            rf.set_num_threads(n)
+            engine.select_isa(isa)
+            found.append(learn(X, tmp_path, centered=True, **settings))
+    finally:
+        rf.set_num_threads(threads)
+        engine.select_isa(config["isa"])
+    assert all(one == found[0] for one in found)
+    assert any("W_mean" in name for name in found[0]) and not any("velocity" in name for name in found[0])
+
+
+class Patterns:
+    """Rows of bars or of stripes, and the models that learn them."""
+
+    LINES = (np.arange(8)[:, None] >> np.arange(3)) & 1
+    ROWS = np.repeat(np.r_[np.repeat(LINES, 3, axis=1), np.tile(LINES, 3)], 8, axis=0)
+
+    @classmethod
+    def models(cls) -> dict[str, Any]:
+        gaussian = (cls.ROWS - cls.ROWS.mean(axis=0)) / cls.ROWS.std(axis=0)
+        classes = rf.ClassRBM(9, 8, n_classes=2, seed=0)
+        labels = np.repeat([0, 1], 64)
+        return {
+            "bernoulli": (rf.RBM(9, 8, seed=0), cls.ROWS, rf.PCD(5)),
+            "gaussian": (rf.RBM(9, 8, visible="gaussian", seed=0), gaussian, rf.CD(1)),
+            "classes": (classes, classes.join(cls.ROWS, labels), rf.Hybrid(3.0)),
+        }
+
+
+@pytest.mark.parametrize("name", ["bernoulli", "gaussian", "classes"])
+@pytest.mark.parametrize("optimizer", [rf.Adam(0.03), rf.SGD(0.1, 0.5, clip=1.0)], ids=str)
+def test_learning(name: str, optimizer: Any) -> None:
+    rbm, rows, method = Patterns.models()[name]
+    settings: dict[str, Any] = {"epochs": 40, "batch_size": 16, "seed": 1, "method": method}
+    history = rf.train(rbm, rows, optimizer=optimizer, monitors=rf.ReconstructionError(), **settings)
+    error = history["train_reconstruction_error"]
+    assert error[-1] < 0.85 * error[0]
+
+
+def test_learning_of_deep_networks() -> None:
+    dbn = rf.DBN([9, 8, 6], seed=0)
+    settings: dict[str, Any] = {"optimizer": rf.Adam(0.02), "epochs": 30, "batch_size": 16, "seed": 1}
+    histories = rf.pretrain(dbn, Patterns.ROWS, monitors=rf.ReconstructionError(), **settings)
+    for history in histories:
+        assert history["train_reconstruction_error"][-1] < history["train_reconstruction_error"][0]
+        assert np.isnan(history["momentum"]).all()
+    history = rf.up_down(dbn, Patterns.ROWS, **settings)
+    assert history["reconstruction_error"][-1] < history["reconstruction_error"][1]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_parts_are_the_whole(name: str) -> None:
+    """And a state may meet another optimizer: its moments begin anew."""
+    settings: dict[str, Any] = {"optimizer": OPTIMIZERS[name], "method": rf.PCD(1, 13), "batch_size": 10}
+    settings["penalties"] = PENALTIES
+    whole, parts, state = model(), model(), rf.TrainingState()
+    rf.train(whole, X, epochs=4, seed=1, **settings)
+    for epochs in (1, 3):
+        rf.train(parts, X, epochs=epochs, seed=1, state=state, **settings)
+    assert bits(parts) == bits(whole)
+    for other in (rf.SGD(0.1), rf.Adam(), rf.SGD(0.1, 0.5)):
+        rf.train(parts, X, epochs=1, seed=1, state=state, method=rf.PCD(), optimizer=other)
+
+
+def test_ctrl_c_leaves_a_whole_update() -> None:
+    class Interrupt(StepCD):
+        left = 4
+
+        def gradient(self, *arguments: Any, **more: Any) -> Any:
+            object.__setattr__(self, "left", self.left - 1)
+            if self.left == 0:
+                raise KeyboardInterrupt
+            return super().gradient(*arguments, **more)
+
+    rbm, expected = model(), model()
+    for one in (rbm, expected):
+        one.initialize(X)
+    settings: dict[str, Any] = {"optimizer": rf.Adam(0.02), "shuffle": False, "batch_size": 10, "seed": 1}
+    rf.train(expected, X[:30], epochs=1, **settings)
+    with pytest.raises(KeyboardInterrupt):
+        rf.train(rbm, X, epochs=1, method=Interrupt(), **settings)
+    assert bits(rbm) == bits(expected)
+
+
+def test_divergence_keeps_the_last_epoch() -> None:
+    rbm, expected = model(), model()
+    rf.train(expected, X, epochs=1, seed=1, optimizer=rf.Adam(0.01))
+    with pytest.raises(FloatingPointError, match="learning diverged in epoch 2; the model keeps epoch 1"):
+        rf.train(rbm, X, epochs=2, seed=1, optimizer=rf.Adam(rf.Steps({0: 0.01, 1: 1e30})))
+    assert bits(rbm) == bits(expected)
+
+
+# --- Settings and calls -------------------------------------------------------------------------------------
+
+SETTINGS: list[tuple[Callable[..., Any], type[Settings]]] = [
+    (rf.train, TrainSettings),
+    (rf.pretrain, TrainSettings),
+    (rf.up_down, UpDownSettings),
+    (rf.fine_tune, FineTuneSettings),
+]
+
+
+@pytest.mark.parametrize("function, settings", SETTINGS, ids=lambda x: x.__name__)
+def test_settings_are_the_keywords(function: Any, settings: Any) -> None:
+    """Of the same names and defaults, each with a word on what it is."""
+    keywords = inspect.signature(function).parameters
+    for one in fields(settings):
+        assert keywords[one.name].default == one.default, one.name
+        assert one.metadata["about"]
+    of_data = {"rbm", "dbn", "net", "X", "y", "validation", "resume", "state"}
+    of_layers = {"layers", "activations", "cache", "first_layer"}
+    assert keywords.keys() - {one.name for one in fields(settings)} <= of_data | of_layers
+
+
+def calls_of(epochs: int) -> tuple[int, int]:
+    """Python's calls in a run of `train` whose epochs the engine learns; and how deep those of epochs lie."""
+    calls = depth = deepest = 0
+    epoch_at = 0  # the depth at which the loop over epochs calls; 0 outside
+
+    def count(frame: Any, event: str, argument: Any) -> None:
+        nonlocal calls, depth, deepest, epoch_at
+        if event == "call":
+            calls, depth = calls + 1, depth + 1
+            if frame.f_code.co_name == "_learn_epoch":
+                epoch_at = depth
+            deepest = max(deepest, depth if epoch_at else 0)
+        elif event == "return":
+            epoch_at = 0 if depth == epoch_at else epoch_at
+            depth -= 1
+
+    rbm = model()
+    sys.setprofile(count)
+    try:
+        rf.train(rbm, X, epochs=epochs, seed=1)
+    finally:
+        sys.setprofile(None)
+    return calls, deepest
+
+
+def test_python_does_little_in_an_epoch() -> None:
+    calls_of(1)  # what is only done at first
+    (one, _), (two, deepest) = calls_of(1), calls_of(2)
+    assert two - one <= 120
+    assert 4 < deepest <= 8
