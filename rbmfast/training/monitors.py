@@ -22,7 +22,7 @@ from rbmfast.checks import check_fraction, check_integer
 from rbmfast.data import Rows
 from rbmfast.models import RBM, ClassRBM
 from rbmfast.models.tempering import MAX_REPLICAS
-from rbmfast.reference import MAX_BATCH, row_sums
+from rbmfast.reference import F32, MAX_BATCH, row_sums
 from rbmfast.states import without_levels
 from rbmfast.streams import Purpose
 
@@ -134,14 +134,6 @@ class Monitor(ABC):
         }
 
 
-def _check_rows(value: object) -> int:
-    return check_integer(value, "max_rows", low=1)
-
-
-def _both(name: str, has_validation: bool) -> tuple[str, ...]:
-    return (f"train_{name}", f"validation_{name}")[: 1 + has_validation]
-
-
 def mean_of(numbers: NDArray[np.float64]) -> float:
     """The mean, rounded once from the exact sum (plain when something is not finite)."""
     try:
@@ -150,8 +142,63 @@ def mean_of(numbers: NDArray[np.float64]) -> float:
         return float(np.sum(numbers)) / len(numbers)
 
 
+class OfRows(Monitor):
+    """A monitor of at most `max_rows` rows, whose number has a name; by default one of each set.
+
+    Attributes
+    ----------
+    number : str
+        What it records, behind ``train_`` and ``validation_``.
+    """
+
+    number: ClassVar[str]
+    max_rows: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "max_rows", check_integer(self.max_rows, "max_rows", low=1))
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        """See `Monitor.names`."""
+        return (f"train_{self.number}", f"validation_{self.number}")[: 1 + has_validation]
+
+    def __call__(self, watched: Watched) -> dict[str, float]:
+        """See `Monitor.__call__`."""
+        sets = ("train", "validation")[: 1 + watched.has_validation]
+        return {
+            f"{name}_{self.number}": self.measure(watched, watched.rows(name, self.max_rows)) for name in sets
+        }
+
+    def measure(self, watched: Watched, v: States) -> float:
+        """The number of some rows."""
+        raise NotImplementedError
+
+
+class UnitsOfRows(OfRows):
+    """A monitor of hidden units' probabilities given rows of training data: the share of some units."""
+
+    needs_switches: ClassVar[bool] = True
+    threshold: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "threshold", check_fraction(self.threshold, "threshold"))
+        super().__post_init__()
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        """See `Monitor.names`."""
+        return (self.number,)
+
+    def __call__(self, watched: Watched) -> dict[str, float]:
+        """See `Monitor.__call__`."""
+        chosen = self.choose(watched.rbm.hidden_probabilities(watched.train(self.max_rows)))
+        return {self.number: int(chosen.sum()) / len(chosen)}
+
+    def choose(self, probabilities: F32) -> NDArray[np.bool_]:
+        """Which units count, by their probabilities (n_rows, n_hidden)."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class ReconstructionError(Monitor):
+class ReconstructionError(OfRows):
     """Mean squared difference, per unit, between data and its mean-field reconstruction (`RBM.reconstruct`).
 
     Records ``train_reconstruction_error`` and, with validation data, ``validation_reconstruction_error``.
@@ -167,27 +214,17 @@ class ReconstructionError(Monitor):
     """
 
     max_rows: int = 1000
+    number: ClassVar[str] = "reconstruction_error"
     better: ClassVar[Mapping[str, str]] = {"reconstruction_error": "min"}
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
-
-    def names(self, has_validation: bool) -> tuple[str, ...]:
-        """See `Monitor.names`."""
-        return _both("reconstruction_error", has_validation)
-
-    def __call__(self, watched: Watched) -> dict[str, float]:
-        """See `Monitor.__call__`."""
-        result = {}
-        for name in self.names(watched.has_validation):
-            v = watched.rows(name.split("_")[0], self.max_rows)
-            error = v.astype(np.float64) - watched.rbm.reconstruct(v)
-            result[name] = mean_of(row_sums(error * error)) / v.shape[1]
-        return result
+    def measure(self, watched: Watched, v: States) -> float:
+        """See `OfRows.measure`."""
+        error = v.astype(np.float64) - watched.rbm.reconstruct(v)
+        return mean_of(row_sums(error * error)) / int(v.shape[1])
 
 
 @dataclass(frozen=True)
-class FreeEnergyGap(Monitor):
+class FreeEnergyGap(OfRows):
     """Mean free energy of validation data minus that of training data, in nats per row.
 
     It grows with overfitting. Records ``free_energy_gap``; needs ``validation=``. The partition function
@@ -204,25 +241,23 @@ class FreeEnergyGap(Monitor):
     """
 
     max_rows: int = 1000
+    number: ClassVar[str] = "free_energy_gap"
     better: ClassVar[Mapping[str, str]] = {"free_energy_gap": "min"}
     needs_validation: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
-
     def names(self, has_validation: bool) -> tuple[str, ...]:
         """See `Monitor.names`."""
-        return ("free_energy_gap",)
+        return (self.number,)
 
     def __call__(self, watched: Watched) -> dict[str, float]:
         """See `Monitor.__call__`."""
         rbm = watched.rbm
         train = mean_of(rbm.free_energy(watched.train(self.max_rows)))
-        return {"free_energy_gap": mean_of(rbm.free_energy(watched.validation(self.max_rows))) - train}
+        return {self.number: mean_of(rbm.free_energy(watched.validation(self.max_rows))) - train}
 
 
 @dataclass(frozen=True)
-class PseudoLikelihood(Monitor):
+class PseudoLikelihood(OfRows):
     """Mean log pseudo-likelihood in nats per row: the sum over visible units of log p(unit | all others).
 
     Records ``train_pseudo_likelihood`` and, with validation data, ``validation_pseudo_likelihood``. Divide by
@@ -244,33 +279,26 @@ class PseudoLikelihood(Monitor):
 
     units: int | None = None
     max_rows: int = 1000
+    number: ClassVar[str] = "pseudo_likelihood"
     better: ClassVar[Mapping[str, str]] = {"pseudo_likelihood": "max"}
 
     def __post_init__(self) -> None:
         if self.units is not None:
             object.__setattr__(self, "units", check_integer(self.units, "units", low=1))
-        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
+        super().__post_init__()
 
-    def names(self, has_validation: bool) -> tuple[str, ...]:
-        """See `Monitor.names`."""
-        return _both("pseudo_likelihood", has_validation)
-
-    def __call__(self, watched: Watched) -> dict[str, float]:
-        """See `Monitor.__call__`."""
+    def measure(self, watched: Watched, v: States) -> float:
+        """See `OfRows.measure`."""
         from rbmfast.likelihood import pseudo_likelihood
 
         units = None
         if self.units is not None and self.units < watched.rbm.n_visible:
             units = watched.choose(watched.rbm.n_visible, self.units, number=2)
-        result = {}
-        for name in self.names(watched.has_validation):
-            v = watched.rows(name.split("_")[0], self.max_rows)
-            result[name] = mean_of(pseudo_likelihood(watched.rbm, v, units=units))
-        return result
+        return mean_of(pseudo_likelihood(watched.rbm, v, units=units))
 
 
 @dataclass(frozen=True)
-class LogLikelihood(Monitor):
+class LogLikelihood(OfRows):
     """Mean log-likelihood in nats per row: what training raises.
 
     Records ``train_log_likelihood`` and, with validation data, ``validation_log_likelihood``; ``log_z`` and
@@ -299,17 +327,18 @@ class LogLikelihood(Monitor):
     n_replicas: int = 20
     steps: int = 50
     max_rows: int = 1000
+    number: ClassVar[str] = "log_likelihood"
     better: ClassVar[Mapping[str, str]] = {"log_likelihood": "max"}  # log Z has no better
     needs_states: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name, high in (("n_chains", MAX_BATCH), ("n_replicas", MAX_REPLICAS), ("steps", 10**6)):
             object.__setattr__(self, name, check_integer(getattr(self, name), name, low=2, high=high))
-        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
+        super().__post_init__()
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
         """See `Monitor.names`."""
-        return (*_both("log_likelihood", has_validation), "log_z", "log_z_stderr")
+        return (*super().names(has_validation), "log_z", "log_z_stderr")
 
     def __call__(self, watched: Watched) -> dict[str, float]:
         """See `Monitor.__call__`."""
@@ -320,15 +349,16 @@ class LogLikelihood(Monitor):
         memory = {name.removeprefix(own): x for name, x in watched.memory.items() if name.startswith(own)}
         log_z, stderr = tracker.look(watched.rbm, memory, watched.seed, watched.epoch)
         watched.memory.update({own + name: array for name, array in memory.items()})
-        result = {"log_z": log_z, "log_z_stderr": stderr}
-        for name in _both("log_likelihood", watched.has_validation):
-            v = watched.rows(name.split("_")[0], self.max_rows)
-            result[name] = -mean_of(watched.rbm.free_energy(v)) - log_z
-        return result
+        likelihoods = {name: -energy - log_z for name, energy in super().__call__(watched).items()}
+        return {"log_z": log_z, "log_z_stderr": stderr, **likelihoods}
+
+    def measure(self, watched: Watched, v: States) -> float:
+        """The mean free energy: all of it but log Z."""
+        return mean_of(watched.rbm.free_energy(v))
 
 
 @dataclass(frozen=True)
-class ClassificationError(Monitor):
+class ClassificationError(OfRows):
     """Share of the rows whose class `rbmfast.ClassRBM.predict` gets wrong, from 0 to 1.
 
     Records ``train_classification_error`` and, with validation data, ``validation_classification_error``.
@@ -341,30 +371,21 @@ class ClassificationError(Monitor):
     """
 
     max_rows: int = 1000
+    number: ClassVar[str] = "classification_error"
     better: ClassVar[Mapping[str, str]] = {"classification_error": "min"}
     needs_classes: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
-
-    def names(self, has_validation: bool) -> tuple[str, ...]:
-        """See `Monitor.names`."""
-        return _both("classification_error", has_validation)
-
-    def __call__(self, watched: Watched) -> dict[str, float]:
-        """See `Monitor.__call__`."""
-        rbm, result = watched.rbm, {}
-        assert isinstance(rbm, ClassRBM)  # the plan has looked
-        for name in self.names(watched.has_validation):
-            v = watched.rows(name.split("_")[0], self.max_rows)
-            features, label = np.split(v, [rbm.n_features], axis=1)
-            wrong = rbm.predict(features) != label.argmax(axis=1)
-            result[name] = int(wrong.sum()) / len(wrong)
-        return result
+    def measure(self, watched: Watched, v: States) -> float:
+        """See `OfRows.measure`."""
+        rbm = watched.rbm
+        assert isinstance(rbm, ClassRBM)  # the run has looked
+        features, label = np.split(v, [rbm.n_features], axis=1)
+        wrong = rbm.predict(features) != label.argmax(axis=1)
+        return int(wrong.sum()) / len(wrong)
 
 
 @dataclass(frozen=True)
-class SaturatedUnits(Monitor):
+class SaturatedUnits(UnitsOfRows):
     """Share of the hidden units that are always on: probability at least `threshold` for every row looked at.
 
     Records ``saturated_units``, from 0 to 1. Such a unit tells nothing about the data; often the rate is too
@@ -380,25 +401,17 @@ class SaturatedUnits(Monitor):
 
     threshold: float = 0.99
     max_rows: int = 1000
+    number: ClassVar[str] = "saturated_units"
     better: ClassVar[Mapping[str, str]] = {"saturated_units": "min"}
-    needs_switches: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "threshold", check_fraction(self.threshold, "threshold"))
-        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
-
-    def names(self, has_validation: bool) -> tuple[str, ...]:
-        """See `Monitor.names`."""
-        return ("saturated_units",)
-
-    def __call__(self, watched: Watched) -> dict[str, float]:
-        """See `Monitor.__call__`."""
-        least = watched.rbm.hidden_probabilities(watched.train(self.max_rows)).min(axis=0)
-        return {"saturated_units": int((least >= self.threshold).sum()) / len(least)}
+    def choose(self, probabilities: F32) -> NDArray[np.bool_]:
+        """See `UnitsOfRows.choose`."""
+        chosen: NDArray[np.bool_] = probabilities.min(axis=0) >= self.threshold
+        return chosen
 
 
 @dataclass(frozen=True)
-class DeadUnits(Monitor):
+class DeadUnits(UnitsOfRows):
     """Share of the hidden units that are never on: probability at most `threshold` for every row looked at.
 
     Records ``dead_units``, from 0 to 1. Real-valued hidden units are refused: they are neither on nor off.
@@ -413,21 +426,13 @@ class DeadUnits(Monitor):
 
     threshold: float = 0.01
     max_rows: int = 1000
+    number: ClassVar[str] = "dead_units"
     better: ClassVar[Mapping[str, str]] = {"dead_units": "min"}
-    needs_switches: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "threshold", check_fraction(self.threshold, "threshold"))
-        object.__setattr__(self, "max_rows", _check_rows(self.max_rows))
-
-    def names(self, has_validation: bool) -> tuple[str, ...]:
-        """See `Monitor.names`."""
-        return ("dead_units",)
-
-    def __call__(self, watched: Watched) -> dict[str, float]:
-        """See `Monitor.__call__`."""
-        most = watched.rbm.hidden_probabilities(watched.train(self.max_rows)).max(axis=0)
-        return {"dead_units": int((most <= self.threshold).sum()) / len(most)}
+    def choose(self, probabilities: F32) -> NDArray[np.bool_]:
+        """See `UnitsOfRows.choose`."""
+        chosen: NDArray[np.bool_] = probabilities.max(axis=0) <= self.threshold
+        return chosen
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,7 +35,7 @@ from rbmfast.training.optimizers import SGD, Adam
 from rbmfast.training.penalties import Penalties
 from rbmfast.training.rbm_run import RBMRun
 from rbmfast.training.settings import TrainSettings, digest, explain_keywords
-from rbmfast.training.train import make_run
+from rbmfast.training.train import make_run, train
 
 KIND = "pretraining"
 
@@ -45,7 +46,11 @@ PACKED_BYTES = 1 << 30  # a cache of 0/1 states above this is kept in bits
 BLOCK_VALUES = 1 << 22  # states computed at a time
 
 COMMON = ("seed", "progress", "checkpoint", "checkpoint_every")  # of the whole pre-training
-OF_A_LAYER = tuple(one.name for one in fields(TrainSettings) if one.name not in COMMON)
+OF_A_LAYER = [  # in the order of the keywords of `train`
+    name
+    for name in inspect.signature(train).parameters
+    if name not in COMMON and name in {one.name for one in fields(TrainSettings)}
+]
 
 
 @explain_keywords
