@@ -29,6 +29,23 @@ class StepPCD(rf.PCD):
     fused = False
 
 
+class Stop(Exception):
+    pass
+
+
+class StopAfter(rf.Callback):
+    """Raises after so many epochs, counted over all layers."""
+
+    def __init__(self, epochs: int, error: type[BaseException] = Stop) -> None:
+        self.left = epochs
+        self.error = error
+
+    def on_epoch_end(self, progress: Any) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise self.error
+
+
 def random_rows(n: int, n_features: int, seed: int = 0, density: float = 0.4) -> NDArray[np.uint8]:
     """Correlated 0/1 rows: noisy copies of a few prototypes."""
     rng = np.random.default_rng(seed)

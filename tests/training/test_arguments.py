@@ -29,44 +29,29 @@ class TooManyChains(rf.PCD):
 @pytest.mark.parametrize(
     "arguments, error, word",
     [
-        ({"rbm": "rbm"}, TypeError, "rbm"),
         ({"rbm": rf.RBM}, TypeError, "rbm"),
-        ({"X": X[:, :-1]}, ValueError, "X"),
         ({"X": X[0]}, ValueError, "X"),
-        ({"X": X * 0.5 - 0.1}, ValueError, "X"),
-        ({"X": np.full((5, 9), np.nan)}, ValueError, "X"),
-        ({"X": X[:0]}, ValueError, "X"),
         ({"X": None}, TypeError, "X"),
         ({"method": "pdc"}, ValueError, "one of 'cd', 'pcd', 'pt', 'fpcd', got 'pdc'"),
         ({"method": rf.CD}, TypeError, "method"),
         ({"method": TooManyChains()}, ValueError, "method"),
-        ({"optimizer": -0.1}, ValueError, "rate"),
         ({"optimizer": True}, TypeError, "optimizer"),
-        ({"lr": 0.01}, TypeError, "train has no argument 'lr': say optimizer=rf.SGD(0.01)"),
         ({"learning_rate": X}, TypeError, "say optimizer=rf.SGD(...)"),
-        ({"n_epochs": 3}, TypeError, "say epochs=3"),
         ({"verbose": True}, TypeError, "say progress=True"),
         ({"l2": 1e-4}, TypeError, "say penalties=rf.L2(0.0001)"),
         ({"monitor": []}, TypeError, "did you mean monitors?"),
         ({"colour": 1}, TypeError, "it has rbm, X, sample_weight"),
-        ({"optimizer": rf.SGD}, TypeError, "optimizer"),
         ({"penalties": rf.L2}, TypeError, "penalties"),
         ({"penalties": [0.1]}, TypeError, "penalties[0]"),
         ({"penalties": [rf.L2(), rf.L1]}, TypeError, "penalties[1]"),
         ({"penalties": [rf.L2(0.1), rf.L2(0.2)]}, ValueError, "penalties"),
         ({"penalties": "L2"}, TypeError, "penalties"),
         ({"centered": 1}, TypeError, "centered"),
-        ({"epochs": -1}, ValueError, "epochs"),
         ({"epochs": 1.5}, TypeError, "epochs"),
         ({"epochs": True}, TypeError, "epochs"),
-        ({"epochs": 2**31}, ValueError, "epochs"),
         ({"epochs": 2**31 - 1, "method": rf.CD(10**6)}, ValueError, "epochs"),
-        ({"batch_size": 0}, ValueError, "batch_size"),
         ({"batch_size": 2.0}, TypeError, "batch_size"),
         ({"X": np.zeros((40_000, 9), np.uint8), "batch_size": 40_000}, ValueError, "batch_size"),
-        ({"shuffle": "rows"}, ValueError, "shuffle"),
-        ({"shuffle": 1}, TypeError, "shuffle"),
-        ({"seed": -1}, ValueError, "seed"),
         ({"seed": 2**64}, ValueError, "seed"),
         ({"seed": 1.0}, TypeError, "seed"),
         ({"validation": X[:, :-1]}, ValueError, "validation"),
@@ -81,20 +66,12 @@ class TooManyChains(rf.PCD):
         ({"monitors": [rf.WeightNorm]}, TypeError, "monitors[0]"),
         ({"monitors": [rf.WeightNorm(), rf.WeightNorm()]}, ValueError, "monitors"),
         ({"monitors": [rf.FreeEnergyGap()]}, ValueError, "validation"),
-        ({"callbacks": [print]}, TypeError, "callbacks[0]"),
-        ({"callbacks": rf.EarlyStopping("x")}, ValueError, "callbacks"),
-        ({"callbacks": [rf.EarlyStopping("x")]}, ValueError, "callbacks"),
         (
             {"callbacks": [rf.EarlyStopping("seconds")], "monitors": [rf.WeightNorm()]},
             ValueError,
             "weight_norm",
         ),
-        ({"progress": "yes"}, TypeError, "progress"),
-        ({"checkpoint": 1}, TypeError, "checkpoint"),
-        ({"checkpoint": "no such folder/run.ckpt"}, FileNotFoundError, "checkpoint"),
         ({"penalties": [WrongShape()]}, ValueError, "penalties"),
-        ({"checkpoint_every": 0}, ValueError, "checkpoint_every"),
-        ({"resume": 1}, TypeError, "resume"),
     ],
     ids=lambda value: ", ".join(value) if isinstance(value, dict) else None,
 )
@@ -127,16 +104,6 @@ def test_what_is_plainly_meant() -> None:
         rf.pretrain(dbn, X, epochs=1, resume="0.greedy", **settings)
     assert bits(models[0]) == bits(models[1])
     assert {type(method) for method in map(as_method, ("CD", "pt", "fpcd"))} == {rf.CD, rf.PT, rf.FPCD}
-
-
-@pytest.mark.parametrize("learn", [rf.pretrain, rf.up_down], ids=["pretrain", "up_down"])
-def test_other_names_of_arguments(learn: Any) -> None:
-    dbn = rf.DBN([9, 5, 4], seed=3)
-    with pytest.raises(TypeError, match=rf"^{learn.__name__} has no argument 'lr': say optimizer=rf.SGD"):
-        learn(dbn, X, lr=0.1)
-    with pytest.raises(TypeError, match=r"validation=X\[n:\]$"):
-        learn(dbn, X, validation=0.1)
-    assert dbn.generative[0].is_untouched
 
 
 NAN, INF = float("nan"), float("inf")

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +11,11 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from numpy.testing import assert_array_equal
-from training.helpers import bits, history_without_times, random_rows
+from training.helpers import Stop, StopAfter, bits, history_without_times, random_rows
 
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.data import as_rows
-from rbmfast.files import FileFormatError
 from rbmfast.likelihood import log_probabilities
 from rbmfast.models import DBN
 from rbmfast.streams import Purpose
@@ -289,60 +285,6 @@ def test_containers_and_threads_do_not_show() -> None:
 # --- Stopping and going on ---------------------------------------------------------------------------------
 
 
-class Stop(Exception):
-    pass
-
-
-class StopAfter(rf.Callback):
-    """Raises after so many epochs, counted over all layers."""
-
-    def __init__(self, epochs: int, error: type[BaseException] = Stop) -> None:
-        self.left = epochs
-        self.error = error
-
-    def on_epoch_end(self, progress: Any) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise self.error
-
-
-def layered(**more: Any) -> dict[str, Any]:
-    return {
-        **SETTINGS,
-        "layers": [
-            {"method": rf.PCD(1, 13), "centered": True},
-            {
-                "optimizer": rf.SGD(rf.Exponential(0.3, 0.7), momentum=0.5),
-                "penalties": [rf.SparsityTarget(0.2)],
-            },
-            {"epochs": 4, "optimizer": rf.Adam(0.02)},
-        ],
-        "monitors": [rf.ReconstructionError()],
-        "validation": X_VAL,
-        **more,
-    }
-
-
-@pytest.mark.parametrize("cache", ["memory", "stream"])
-@pytest.mark.parametrize("stop", [1, 3, 4, 6, 7, 10])
-def test_after_an_exception(stop: int, cache: str, tmp_path: Path) -> None:
-    path = tmp_path / "run.ckpt"
-    dbn = new()
-    histories = rf.pretrain(dbn, X, **layered())
-    with pytest.raises(Stop):
-        rf.pretrain(new(), X, **layered(checkpoint=path, callbacks=[StopAfter(stop)], cache=cache))
-    resumed = new(seed=77)  # its own parameters do not matter
-    second = rf.pretrain(resumed, X, **layered(checkpoint=path, resume=path, cache=cache))
-    assert all_bits(resumed) == all_bits(dbn)
-    assert [*map(history_without_times, second)] == [*map(history_without_times, histories)]
-    for mine, its in zip(resumed.generative, dbn.generative, strict=True):
-        assert_array_equal(mine.visible_means, its.visible_means)
-
-    once_more = new(seed=78)  # all is done
-    rf.pretrain(once_more, X, **layered(resume=path))
-    assert all_bits(once_more) == all_bits(dbn)
-
-
 def test_with_labels_and_lower_layers_that_stay(tmp_path: Path) -> None:
     path = tmp_path / "run.ckpt"
     start = trained(X, Y, {"n_classes": 3})
@@ -354,29 +296,6 @@ def test_with_labels_and_lower_layers_that_stay(tmp_path: Path) -> None:
     resumed = new(seed=77, n_classes=3)
     rf.pretrain(resumed, X, Y, **{**SETTINGS, "seed": None}, first_layer=1, resume=path)
     assert all_bits(resumed) == all_bits(start)
-
-
-def test_early_stopping_of_every_layer(tmp_path: Path) -> None:
-    path = tmp_path / "run.ckpt"
-
-    def settings(*callbacks: rf.Callback, **more: Any) -> dict[str, Any]:
-        stopping = rf.EarlyStopping("validation_reconstruction_error", patience=2)
-        monitors = [rf.ReconstructionError()]
-        return {
-            **{**SETTINGS, "epochs": 40, "optimizer": rf.SGD(2.0)},
-            **{"monitors": monitors, "validation": X_VAL, "callbacks": [stopping, *callbacks]},
-            **more,
-        }
-
-    dbn = new()
-    histories = rf.pretrain(dbn, X, **settings())
-    lengths = [len(history) - 1 for history in histories]
-    assert any(history.stopped for history in histories)
-    with pytest.raises(Stop):
-        rf.pretrain(new(), X, **settings(StopAfter(lengths[0] + 2), checkpoint=path))
-    resumed = new()
-    rf.pretrain(resumed, X, **settings(checkpoint=path, resume=path))
-    assert all_bits(resumed) == all_bits(dbn)
 
 
 def test_ctrl_c_leaves_the_layers_below_trained() -> None:
@@ -402,133 +321,10 @@ def test_a_new_run_begins_anew(tmp_path: Path) -> None:
     assert all_bits(resumed) == all_bits(trained())
 
 
-def test_going_on_in_another_file(tmp_path: Path) -> None:
-    first, second = tmp_path / "first.ckpt", tmp_path / "second.ckpt"
-    with pytest.raises(Stop):
-        rf.pretrain(new(), X, **SETTINGS, checkpoint=first, callbacks=[StopAfter(4)])
-    with pytest.raises(Stop):
-        rf.pretrain(new(seed=9), X, **SETTINGS, resume=first, checkpoint=second, callbacks=[StopAfter(2)])
-    resumed = new(seed=10)
-    rf.pretrain(resumed, X, **SETTINGS, resume=second)
-    assert all_bits(resumed) == all_bits(trained())
-
-
-SCRIPT = """
-import sys
-import numpy as np
-import rbmfast as rf
-
-path, model, resume = sys.argv[1:4]
-X = (np.random.default_rng(0).random((400, 30)) < 0.3).astype(np.uint8)
-dbn = rf.DBN([30, 20, 15, 10], seed=3)
-rf.pretrain(dbn, X, method=rf.PCD(2, 50), centered=True, epochs=15, seed=5, checkpoint=path,
-            optimizer=rf.SGD(0.1, momentum=0.5), resume=path if resume == "yes" else None)
-dbn.save(model)
-"""
-
-
-@pytest.mark.slow  # the same loop as of an RBM, where it is tried every time
-def test_killed_at_a_random_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SIGKILL, twice: whatever is on the disk is complete, and the result is the same."""
-    monkeypatch.setenv("RBMFAST_NUM_THREADS", "1")
-    monkeypatch.setenv("PYTHONPATH", str(Path(rf.__file__).parents[1]))  # the package that is tested here
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-
-    def command(name: str, resume: str) -> list[str]:
-        return [sys.executable, str(script), str(tmp_path / f"{name}.ckpt"), str(tmp_path / name), resume]
-
-    def newest() -> int:
-        return max((path.stat().st_mtime_ns for path in tmp_path.glob("part.ckpt*")), default=0)
-
-    subprocess.run(command("whole", "no"), check=True)
-    resume = "no"
-    for _ in range(2):
-        before = newest()
-        process = subprocess.Popen(command("part", resume))
-        while process.poll() is None and newest() == before:
-            time.sleep(0.001)
-        time.sleep(np.random.default_rng().uniform(0, 0.1))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        resume = "yes" if (tmp_path / "part.ckpt").exists() else "no"
-    subprocess.run(command("part", resume), check=True)
-    assert (tmp_path / "part").read_bytes() == (tmp_path / "whole").read_bytes()
-
-
 # --- Refusals ----------------------------------------------------------------------------------------------
-
-FLIPPED = X.copy()
-FLIPPED[-1, -1] ^= 1
-DIFFERENT: dict[str, tuple[dict[str, Any], str]] = {
-    "other data": ({"X": FLIPPED}, "X is other data than"),
-    "other classes": ({"y": Y[::-1]}, "y is other data than"),
-    "validation": ({"validation": (X_VAL[::-1], Y[:20])}, "validation is other data than"),
-    "no validation": ({"validation": None}, "validation is None, but was"),
-    "seed": ({"seed": 6}, "seed is 6, but was 5"),
-    "activations": ({"activations": "probabilities"}, "activations is 'probabilities', but was 'samples'"),
-    "first layer": ({"first_layer": 1}, "first_layer is 1, but was 0"),
-    "epochs": ({"epochs": 4}, "epochs of RBM 0 is 4, but was 3"),
-    "method": (
-        {"layers": [{}, {}, {"method": rf.CD(2)}]},
-        r"method of RBM 2 is CD\(k=2\), but was CD\(k=1\)",
-    ),
-    "penalties": ({"penalties": [rf.L2(0.1)]}, "penalties of RBM 0 is"),
-    "weights": ({"sample_weight": np.arange(47)}, "sample_weight of RBM 0 is"),
-    "callbacks": (
-        {"callbacks": [rf.EarlyStopping("train_reconstruction_error")]},
-        "callbacks of RBM 0 is",
-    ),
-    "layers": ({"dbn": rf.DBN((9, 7, 6, 4), n_classes=3, seed=3)}, r"sizes is \[9, 7, 6, 4\], but was"),
-}
-
-
-def common(**more: Any) -> dict[str, Any]:
-    settings = {**SETTINGS, "X": X, "y": Y, "validation": (X_VAL, Y[:20])}
-    return {**settings, "monitors": [rf.ReconstructionError()], **more}
-
-
-@pytest.fixture
-def checkpoint(tmp_path: Path) -> Path:
-    path = tmp_path / "run.ckpt"
-    with pytest.raises(Stop):
-        rf.pretrain(new(n_classes=3), **common(checkpoint=path, callbacks=[StopAfter(4)]))
-    return path
-
-
-@pytest.mark.parametrize("name", DIFFERENT)
-def test_refuses_to_go_on_with(name: str, checkpoint: Path) -> None:
-    changed, message = DIFFERENT[name]
-    dbn = changed.get("dbn", new(n_classes=3))
-    before = all_bits(dbn)
-    contents = {path: path.read_bytes() for path in checkpoint.parent.iterdir()}
-    settings = common(**{key: value for key, value in changed.items() if key != "dbn"})
-    with pytest.raises(ValueError, match=f"^resume: {message}") as caught:
-        rf.pretrain(dbn, **settings, checkpoint=checkpoint, resume=checkpoint)
-    assert str(checkpoint) in str(caught.value)
-    assert all_bits(dbn) == before
-    assert {path: path.read_bytes() for path in checkpoint.parent.iterdir()} == contents
-
-
-@pytest.mark.parametrize("damage", ["cut", "run", "layer"])
-def test_damaged_files(damage: str, checkpoint: Path) -> None:
-    if damage == "cut":
-        data = checkpoint.read_bytes()
-        checkpoint.write_bytes(data[: len(data) // 2])
-    elif damage == "run":
-        rf.train(rf.RBM(9, 5, seed=3), X, epochs=1, seed=1, checkpoint=checkpoint)
-    else:
-        Path(f"{checkpoint}.0").write_bytes(b"no checkpoint")
-    dbn = new(n_classes=3)
-    before = all_bits(dbn)
-    with pytest.raises(FileFormatError, match=r"run\.ckpt"):
-        rf.pretrain(dbn, **common(), resume=checkpoint)
-    assert all_bits(dbn) == before
 
 
 BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
-    "dbn": ({"dbn": rf.RBM(9, 5, seed=0)}, TypeError, "dbn must be an rf.DBN"),
-    "X": ({"X": X[:, 1:]}, ValueError, "X must have 9 features"),
     "y": ({"y": Y}, ValueError, "y needs a network with labels"),
     "validation": ({"validation": X + 2}, ValueError, r"validation\[0, 0\] is"),
     "layers": ({"layers": {"epochs": 3}}, TypeError, "layers must be a list of dicts"),
@@ -556,13 +352,6 @@ BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "cache": ({"cache": "disk"}, ValueError, "cache must be 'auto', 'memory' or 'stream', got 'disk'"),
     "cache type": ({"cache": True}, TypeError, "cache must be"),
     "first_layer": ({"first_layer": 3}, ValueError, "first_layer must be an integer from 0 to 2"),
-    "seed": ({"seed": -1}, ValueError, "seed must be"),
-    "progress": ({"progress": 1}, TypeError, "progress must be"),
-    "weights": ({"sample_weight": [1.0]}, ValueError, "sample_weight must have shape"),
-    "callbacks": ({"callbacks": [3]}, TypeError, r"callbacks\[0\] must be"),
-    "checkpoint": ({"checkpoint": "/none/x"}, FileNotFoundError, "checkpoint must lie in an existing folder"),
-    "every": ({"checkpoint_every": 0}, ValueError, "checkpoint_every must be"),
-    "resume": ({"resume": 3}, TypeError, "resume must be a file name"),
 }
 
 

@@ -27,12 +27,6 @@ def new_model() -> rf.RBM:
     return rf.RBM(9, 5, seed=3)
 
 
-class Failing(rf.Callback):
-    def on_epoch_end(self, progress: Any) -> None:
-        if progress.epoch == 3:
-            raise RuntimeError("on purpose")
-
-
 class FailingMonitor(Monitor):
     def names(self, has_validation: bool) -> tuple[str, ...]:
         return ("nothing",)
@@ -56,7 +50,7 @@ class FailingPenalty:
 
 @pytest.mark.parametrize(
     "what",
-    [{"callbacks": [Failing()]}, {"monitors": [FailingMonitor()]}, {"penalties": [FailingPenalty(17)]}],
+    [{"monitors": [FailingMonitor()]}, {"penalties": [FailingPenalty(17)]}],
 )
 def test_a_failure_leaves_the_last_completed_epoch(what: dict[str, Any]) -> None:
     expected, rbm = new_model(), new_model()

@@ -1,0 +1,571 @@
+"""What all runs are held to, each a line in the lists: stopping and going on, refusing, early stopping."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from training.helpers import (
+    StepCD,
+    Stop,
+    StopAfter,
+    assert_same_bits,
+    everything,
+    history_without_times,
+    random_rows,
+)
+
+import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast.archive import read_file, write_file
+from rbmfast.files import FileFormatError
+
+X = random_rows(47, 9)
+X_VAL = random_rows(20, 9, seed=1)
+REAL = np.random.default_rng(2).normal(size=(47, 9)).astype(np.float32)
+GREY = (np.random.default_rng(5).random((47, 9)) ** 2).astype(np.float32)
+Y = np.random.default_rng(4).integers(0, 3, 47)
+FLIPPED = X.copy()
+FLIPPED[-1, -1] ^= 1
+
+
+# --- Kinds of runs -----------------------------------------------------------------------------------------
+
+
+def an_rbm(case: dict[str, Any], seed: int = 3) -> rf.RBM:
+    return rf.RBM(9, 5, visible="gaussian" if case.get("X") is REAL else "bernoulli", seed=seed)
+
+
+def a_dbn(case: dict[str, Any], seed: int = 3) -> rf.DBN:
+    units: dict[str, Any] = {"n_classes": 3} if "y" in case else {}
+    return rf.DBN(
+        (9, 7, 6, 5), seed=seed, visible="gaussian" if case.get("X") is REAL else "bernoulli", **units
+    )
+
+
+def a_trained_dbn(case: dict[str, Any], seed: int = 3) -> rf.DBN:
+    rng, dbn = np.random.default_rng(seed), a_dbn(case, seed)
+    for rbm in dbn.generative:
+        for name in "Wab":
+            setattr(rbm, name, 0.5 * rng.normal(size=getattr(rbm, name).shape))
+    return dbn
+
+
+def a_network(case: dict[str, Any], seed: int = 3) -> rf.Network:
+    layers = [(9, 7, "sigmoid"), (7, 5, "sigmoid"), (5, 3, "softmax")]
+    return rf.Network([rf.Dense.new(*size, seed=seed, layer=i) for i, size in enumerate(layers)])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A public function, with what its tests need."""
+
+    learn: Callable[..., Any]
+    model: Callable[..., Any]
+    file: str
+    settings: dict[str, Any]
+    stops: tuple[int, ...]
+    useless: tuple[str, ...] = ()  # parameters that no one learns
+    overfits: dict[str, Any] = field(default_factory=dict)  # so that it stops early by `stopping`
+    stopping: tuple[str, str] = ("", "auto")
+
+    def run(self, model: Any, case: dict[str, Any], **more: Any) -> list[rf.History]:
+        histories = self.learn(
+            model, **{"X": X, "batch_size": 10, "seed": 5, **self.settings, **case, **more}
+        )
+        return histories if isinstance(histories, list) else [histories]
+
+    def bits(self, model: Any) -> dict[str, bytes]:
+        arrays = model.to_state()[1]
+        return {name: array.tobytes() for name, array in arrays.items() if name not in self.useless}
+
+    def early(self) -> rf.EarlyStopping:
+        name, mode = self.stopping
+        return rf.EarlyStopping(name, patience=2, mode=mode)
+
+
+ERROR = {"monitors": [rf.ReconstructionError()]}
+HIDDEN = ("generative/0/b", "generative/1/b", "recognition/0/a", "recognition/1/a")
+KINDS = {
+    "train": Kind(
+        *(rf.train, an_rbm, "checkpoint", {"epochs": 6}, (1, 3, 6)),
+        overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **ERROR},
+        stopping=("validation_reconstruction_error", "auto"),
+    ),
+    "pretrain": Kind(
+        *(rf.pretrain, a_dbn, "pretraining", {"epochs": 3}, (1, 3, 4, 6, 7)),
+        overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **ERROR},
+        stopping=("validation_reconstruction_error", "auto"),
+    ),
+    "up_down": Kind(
+        *(rf.up_down, a_trained_dbn, "up-down", {"epochs": 4}, (1, 3, 4), HIDDEN),
+        overfits={"optimizer": rf.SGD(0.5), "validation": X_VAL},
+        stopping=("validation_reconstruction_error", "max"),
+    ),
+    "fine_tune": Kind(
+        *(rf.fine_tune, a_network, "fine-tuning", {"epochs": 7, "y": Y}, (2, 4)),
+        overfits={"optimizer": rf.SGD(1.0, 0.9), "validation": (X_VAL, Y[:20])},
+        stopping=("validation_loss", "auto"),
+    ),
+}
+
+SCHEDULED = rf.SGD(rf.Exponential(0.3, 0.7), momentum=rf.Steps({0: 0.5, 3: 0.9}))
+PENALTIES = [rf.L2(0.01), rf.L1(1e-4), rf.MaxNorm(0.5), rf.SparsityTarget(0.2)]
+METHODS: dict[str, dict[str, Any]] = {
+    "cd": {"method": rf.CD(2)},
+    "pcd, everything": {
+        "method": rf.PCD(1, 13),
+        "optimizer": SCHEDULED,
+        "penalties": PENALTIES,
+        "validation": X_VAL,
+    },
+    "pt": {"method": rf.PT(n_replicas=4, k=2, n_chains=7), "optimizer": rf.SGD(0.3, momentum=0.5)},
+    "fpcd": {"method": rf.FPCD(2, 13, fast_rate=0.2), "shuffle": "blocks"},
+    "linear rate": {"X": GREY, "optimizer": rf.SGD(rf.Linear(0.3), momentum=rf.Linear(0.1, 0.9))},
+    "exponent drops": {"optimizer": rf.SGD(100.0)},
+    "adam": {"optimizer": rf.Adam(rf.Linear(0.05), clip=0.5), "penalties": [rf.MaxNorm(0.5)]},
+    "clip": {"optimizer": rf.SGD(0.3, momentum=0.5, clip=0.2), "method": rf.PCD(1)},
+    "gaussian": {"X": REAL, "optimizer": rf.SGD(0.01, 0.5), "validation": REAL[:9]},
+    "weights": {"sample_weight": np.arange(47) / 23},
+}
+LAYERS = [
+    {"method": rf.PCD(1, 13), "centered": True},
+    {"optimizer": rf.SGD(rf.Exponential(0.3, 0.7), momentum=0.5), "penalties": [rf.SparsityTarget(0.2)]},
+    {"epochs": 4, "optimizer": rf.Adam(0.02)},
+]
+CASES: dict[str, dict[str, dict[str, Any]]] = {
+    "train": {
+        **METHODS,
+        "pcd, everything": {
+            **METHODS["pcd, everything"],
+            "centered": True,
+            "monitors": [rf.ReconstructionError(), rf.FreeEnergyGap(), rf.WeightNorm()],
+        },
+        "exponent stays down": {  # weights grow in the first epoch and decay in the others
+            "optimizer": rf.SGD(rf.Steps({0: 8.0, 1: 1.0})),
+            "penalties": [rf.L2(0.5)],
+        },
+        "step by step": {"method": StepCD(1), "centered": True},
+        "gaussian pt": {"X": REAL, "optimizer": rf.SGD(0.01), "method": rf.PT(3)},
+    },
+    "up_down": {**METHODS, "labels": {"y": Y, "validation": (X_VAL, Y[:20])}},
+    "pretrain": {
+        "memory": {"layers": LAYERS, **ERROR, "validation": X_VAL, "cache": "memory"},
+        "stream": {"layers": LAYERS, **ERROR, "validation": X_VAL, "cache": "stream"},
+        "labels": {"y": Y, "optimizer": rf.SGD(0.3)},
+    },
+    "fine_tune": {
+        "sgd": {"optimizer": rf.SGD(rf.Exponential(0.5, 0.8), 0.9), "l2": 0.01},
+        "adam, dropout": {"optimizer": rf.Adam(rf.Linear(0.05)), "dropout": [0.1, 0.5, 0.2]},
+        "clip": {"optimizer": rf.Adam(0.02, clip=0.1), "l2": 0.01},
+        "weights": {"sample_weight": np.arange(47) / 23},
+        "patience": {"optimizer": rf.SGD(1.0, 0.9), "patience": 2, "validation": (X_VAL, Y[:20])},
+    },
+}
+EVERY = [(kind, name) for kind, cases in CASES.items() for name in cases]
+every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+
+
+def assert_same_histories(ours: list[rf.History], theirs: list[rf.History]) -> None:
+    assert [*map(history_without_times, ours)] == [*map(history_without_times, theirs)]
+    assert [history.stopped for history in ours] == [history.stopped for history in theirs]
+
+
+# --- Stopping and going on equals never having stopped ------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:the weights have become large")
+@pytest.mark.parametrize("of, name", EVERY, ids=": ".join)
+def test_after_an_exception(of: str, name: str, tmp_path: Path) -> None:
+    kind, case = KINDS[of], CASES[of][name]
+    whole, part = tmp_path / "whole.ckpt", tmp_path / "part.ckpt"
+    model = kind.model(case)
+    histories = kind.run(model, case, checkpoint=whole)
+    for stop in kind.stops:
+        if name == "patience" and stop >= sum(map(len, histories)):
+            continue
+        with pytest.raises(Stop):
+            kind.run(kind.model(case), case, checkpoint=part, callbacks=[StopAfter(stop)])
+        resumed = kind.model(case, seed=77)  # its own parameters do not matter, and the seed is the file's
+        second = kind.run(resumed, case, checkpoint=part, resume=part, seed=None)
+        assert_same_bits(kind.bits(resumed), kind.bits(model))
+        assert_same_histories(second, histories)
+        files = sorted(path.name.removeprefix("whole") for path in tmp_path.glob("whole.ckpt.*")) or [".ckpt"]
+        for end in files:
+            what = "checkpoint" if end != ".ckpt" else kind.file
+            ours, theirs = (everything(tmp_path / f"{run}{end}", what) for run in ("part", "whole"))
+            assert_same_bits(ours, theirs)
+    again = kind.model(case, seed=78)  # all is done
+    assert_same_histories(kind.run(again, case, resume=whole), histories)
+    assert_same_bits(kind.bits(again), kind.bits(model))
+
+
+@every_kind
+def test_interrupted_twice_from_another_container(kind: Kind, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.ckpt", tmp_path / "second.ckpt"
+    model, resumed = kind.model({}), kind.model({})
+    kind.run(model, {})
+    with pytest.raises(Stop):
+        kind.run(resumed, {}, checkpoint=first, callbacks=[StopAfter(2)])
+    with pytest.raises(Stop):
+        kind.run(resumed, {}, checkpoint=second, resume=first, callbacks=[StopAfter(2)])
+    kind.run(resumed, {"X": sp.csr_array(X)}, resume=second)
+    assert_same_bits(kind.bits(resumed), kind.bits(model))
+
+
+def test_the_exponent_cases_drop_it() -> None:
+    train, cases = KINDS["train"], CASES["train"]
+    rbm = an_rbm({})
+    (history,) = train.run(an_rbm({}), cases["exponent drops"])
+    assert history["exponent"][-1] < history["exponent"][0]
+    (history,) = train.run(rbm, cases["exponent stays down"])
+    assert history["exponent"][-1] < engine.exponent(rbm.W)  # only a checkpoint can know it
+
+
+def test_checkpoint_every(tmp_path: Path) -> None:
+    path, seen = tmp_path / "run.ckpt", []
+
+    class Look(rf.Callback):
+        def on_epoch_end(self, progress: Any) -> None:
+            seen.append(read_file(path)[1]["epoch"])
+
+    rf.train(an_rbm({}), X, epochs=7, seed=1, checkpoint=path, checkpoint_every=3, callbacks=[Look()])
+    assert seen == [0, 0, 0, 3, 3, 3, 6]
+    assert read_file(path)[1]["epoch"] == 7  # and at the end
+
+
+def test_more_epochs(tmp_path: Path) -> None:
+    path = tmp_path / "run.ckpt"
+    rbm, longer = an_rbm({}), an_rbm({})
+    settings: dict[str, Any] = {"seed": 1, "optimizer": rf.SGD(rf.Exponential(0.1, 0.9))}
+    rf.train(rbm, X, epochs=6, **settings)
+    rf.train(longer, X, epochs=2, checkpoint=path, **settings)
+    rf.train(longer, X, epochs=6, resume=path, **settings)
+    assert rf.RBM.to_state(longer)[1]["W"].tobytes() == rbm.W.tobytes()
+    settings["optimizer"] = rf.SGD(rf.Linear(0.1))
+    rf.train(longer, X, epochs=4, checkpoint=path, **settings)
+    with pytest.raises(ValueError, match=r"epochs is 8, but was 4"):
+        rf.train(longer, X, epochs=8, resume=path, **settings)
+
+
+@every_kind
+def test_early_stopping_gives_back_the_best(kind: Kind, tmp_path: Path) -> None:
+    """Also if the best epoch was before the run was stopped."""
+    path, case = tmp_path / "run.ckpt", {**kind.overfits, "epochs": 60, "batch_size": 5}
+    seen: list[dict[str, bytes]] = []
+
+    class Keep(rf.Callback):
+        def on_epoch_end(self, progress: Any) -> None:
+            seen.append(kind.bits(progress.rbm))
+
+    model, stopping = kind.model({}), kind.early()
+    histories = kind.run(model, case, callbacks=[Keep(), stopping])
+    assert any(history.stopped for history in histories)
+    if len(histories) == 1:
+        assert stopping.best_epoch + 2 == len(seen) < 60
+        assert kind.bits(model) == seen[stopping.best_epoch - 1]
+    for stop in (1, len(histories[0]) - 2, len(histories[0]) - 1):
+        with pytest.raises(Stop):
+            kind.run(kind.model({}), case, callbacks=[kind.early(), StopAfter(stop)], checkpoint=path)
+        resumed = kind.model({})
+        second = kind.run(resumed, case, callbacks=[kind.early()], resume=path)
+        assert_same_bits(kind.bits(resumed), kind.bits(model))
+        assert_same_histories(second, histories)
+
+
+class Failing(rf.Callback):
+    def on_epoch_end(self, progress: Any) -> None:
+        raise RuntimeError("on purpose")
+
+
+@every_kind
+def test_a_failure_leaves_the_last_completed_epoch(kind: Kind) -> None:
+    model, expected = kind.model({}), kind.model({})
+    with pytest.raises(RuntimeError, match="on purpose"):
+        kind.run(model, {}, callbacks=[Failing()])
+    if kind.file == "pretraining":
+        rf.train(expected.generative[0], X, epochs=1, batch_size=10, seed=5)
+    else:
+        kind.run(expected, {}, epochs=1)
+    assert_same_bits(kind.bits(model), kind.bits(expected))
+
+
+SCRIPT = """
+import sys
+import numpy as np
+import rbmfast as rf
+
+what, path, model, resume = sys.argv[1:5]
+X = (np.random.default_rng(0).random((400, 30)) < 0.3).astype(np.uint8)
+settings = dict(optimizer=rf.SGD(rf.Exponential(0.1, 0.99), momentum=0.5), seed=5, batch_size=20, epochs=40,
+                checkpoint=path, resume=path if resume == "yes" else None)
+if what == "train":
+    trained = rf.RBM(30, 20, seed=3)
+    rf.train(trained, X, method=rf.PCD(2, 50), centered=True, penalties=[rf.SparsityTarget(0.1)],
+             monitors=[rf.ReconstructionError()], validation=X[:50],
+             callbacks=[rf.EarlyStopping("validation_reconstruction_error", patience=1000)], **settings)
+elif what == "fine_tune":
+    trained = rf.Network([rf.Dense.new(30, 20, seed=0), rf.Dense.new(20, 30, "sigmoid", seed=0, layer=1)])
+    rf.fine_tune(trained, X, **settings)
+else:
+    trained = rf.DBN([30, 20, 15, 10], seed=3)
+    getattr(rf, what)(trained, X, method=rf.PCD(2, 50), **settings)
+trained.save(model)
+"""
+
+
+@pytest.mark.parametrize(
+    "what", [kind if kind == "train" else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+)
+def test_killed_at_a_random_point(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGKILL, twice: whatever is on the disk is complete, and the result is the same."""
+    monkeypatch.setenv("RBMFAST_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONPATH", str(Path(rf.__file__).parents[1]))  # the package that is tested here
+
+    def command(name: str, resume: str) -> list[str]:
+        return [
+            sys.executable,
+            "-c",
+            SCRIPT,
+            what,
+            str(tmp_path / f"{name}.ckpt"),
+            str(tmp_path / name),
+            resume,
+        ]
+
+    def newest() -> int:
+        return max((path.stat().st_mtime_ns for path in tmp_path.glob("part.ckpt*")), default=0)
+
+    subprocess.run(command("whole", "no"), check=True)
+    resume = "no"
+    for _ in range(2):
+        before = newest()
+        process = subprocess.Popen(command("part", resume))
+        while process.poll() is None and newest() == before:
+            time.sleep(0.001)
+        time.sleep(np.random.default_rng().uniform(0, 0.05))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        resume = "yes" if (tmp_path / "part.ckpt").exists() else "no"
+    subprocess.run(command("part", resume), check=True)
+    kind = KINDS[what]
+    assert_same_bits(*(kind.bits(rf.load(tmp_path / name)) for name in ("part", "whole")))
+    if what != "pretrain":
+        assert_same_bits(*(everything(tmp_path / f"{name}.ckpt", kind.file) for name in ("part", "whole")))
+
+
+# --- Refusals ----------------------------------------------------------------------------------------------
+
+SAVED: dict[str, dict[str, Any]] = {
+    "train": {"method": rf.PCD(1), "validation": X_VAL, **ERROR},
+    "pretrain": {"y": Y, "validation": (X_VAL, Y[:20]), **ERROR},
+    "up_down": {"y": Y, "method": rf.PCD(1), "validation": (X_VAL, Y[:20])},
+    "fine_tune": {"validation": (X_VAL, Y[:20])},
+}
+Changes = dict[str, tuple[dict[str, Any], str]]
+OTHER_METHODS: Changes = {
+    "method": ({"method": rf.CD(2)}, "method is"),
+    "k": ({"method": rf.PCD(2)}, "method is"),
+    "chains": ({"method": rf.PCD(1, 11)}, "method is"),
+    "penalties": ({"penalties": [rf.L2(1e-3)]}, "penalties is"),
+}
+COMMON: Changes = {
+    "other data": ({"X": FLIPPED}, "X is other data than in"),
+    "other order": ({"X": X[::-1]}, "X is other data than in"),
+    "seed": ({"seed": 6}, "seed is 6, but was 5"),
+    "rate": ({"optimizer": rf.SGD(0.2)}, "optimizer is"),
+    "adam": ({"optimizer": rf.Adam()}, "optimizer is"),
+    "clip": ({"optimizer": rf.SGD(0.1, clip=1.0)}, "optimizer is"),
+    "batch_size": ({"batch_size": 11}, "batch_size is 11, but was 10"),
+    "shuffle": ({"shuffle": False}, "shuffle is"),
+    "weights": ({"sample_weight": 1.0 + np.arange(47) % 2}, "sample_weight is given, but was not in"),
+    "epochs": ({"epochs": 0}, "epochs is 0, but 1 are completed in"),
+}
+LABELS: Changes = {
+    "other classes": ({"y": 2 - Y}, "y is other data than in"),
+}
+DIFFERENT: dict[str, Changes] = {
+    "train": {
+        **COMMON,
+        **OTHER_METHODS,
+        "centered": ({"centered": True}, "centered is"),
+        "validation": ({"validation": X_VAL[::-1]}, "validation is other data than in"),
+        "no validation": ({"validation": None}, "validation is not given, but was in"),
+        "monitors": ({"monitors": [rf.ReconstructionError(max_rows=5)]}, "monitors is"),
+        "callbacks": ({"callbacks": [rf.EarlyStopping("train_reconstruction_error")]}, "callbacks is"),
+        "hidden units": ({"model": rf.RBM(9, 6, seed=3)}, "n_hidden is"),
+        "unit type": (
+            {"model": rf.RBM(9, 5, visible="gaussian", seed=3), "X": X.astype(float)},
+            "visible is",
+        ),
+    },
+    "up_down": {
+        **COMMON,
+        **OTHER_METHODS,
+        **LABELS,
+        "no validation": ({"validation": None}, "y of validation is not given, but was in"),
+        "sizes": ({"model": rf.DBN((9, 7, 4, 5), n_classes=3, seed=0)}, "sizes is"),
+        "units": (
+            {
+                "model": rf.DBN(
+                    (9, 7, 6, 5), n_classes=3, hidden=["gaussian", "bernoulli", "bernoulli"], seed=0
+                )
+            },
+            "units is",
+        ),
+    },
+    "fine_tune": {
+        **COMMON,
+        **LABELS,
+        "dropout": ({"dropout": 0.1}, "dropout is"),
+        "l2": ({"l2": 0.1}, "l2 is"),
+        "no validation": ({"validation": None}, "validation is not given, but was in"),
+        "net": ({"model": rf.Network([rf.Dense.new(9, 3, "softmax", seed=0)])}, "net is"),
+    },
+    "pretrain": {
+        "other data": ({"X": FLIPPED}, "X is other data than"),
+        **LABELS,
+        "validation": ({"validation": (X_VAL[::-1], Y[:20])}, "validation is other data than"),
+        "no validation": ({"validation": None}, "validation is None, but was"),
+        "seed": ({"seed": 6}, "seed is 6, but was 5"),
+        "activations": (
+            {"activations": "probabilities"},
+            "activations is 'probabilities', but was 'samples'",
+        ),
+        "first layer": ({"first_layer": 1}, "first_layer is 1, but was 0"),
+        "epochs": ({"epochs": 4}, "epochs of RBM 0 is 4, but was 3"),
+        "method": (
+            {"layers": [{}, {}, {"method": rf.CD(2)}]},
+            r"method of RBM 2 is CD\(k=2\), but was CD\(k=1\)",
+        ),
+        "penalties": ({"penalties": [rf.L2(0.1)]}, "penalties of RBM 0 is"),
+        "weights": ({"sample_weight": np.arange(47)}, "sample_weight of RBM 0 is"),
+        "callbacks": (
+            {"callbacks": [rf.EarlyStopping("train_reconstruction_error")]},
+            "callbacks of RBM 0 is",
+        ),
+        "sizes": ({"model": rf.DBN((9, 7, 6, 4), n_classes=3, seed=3)}, r"sizes is \[9, 7, 6, 4\], but was"),
+    },
+}
+
+
+def saved_run(of: str, folder: Path) -> Path:
+    kind, path = KINDS[of], folder / "run.ckpt"
+    with pytest.raises(Stop):
+        kind.run(
+            kind.model(SAVED[of]),
+            SAVED[of],
+            checkpoint=path,
+            callbacks=[StopAfter(4 if of == "pretrain" else 2)],
+        )
+    return path
+
+
+@pytest.mark.parametrize("of", DIFFERENT)
+def test_refuses_to_go_on_with(of: str, tmp_path: Path) -> None:
+    """The model and the files stay as they are."""
+    kind, path = KINDS[of], saved_run(of, tmp_path)
+    contents = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    for changed, message in DIFFERENT[of].values():
+        model = changed.get("model", kind.model(SAVED[of]))
+        before = kind.bits(model)
+        settings = {**SAVED[of], **{name: value for name, value in changed.items() if name != "model"}}
+        with pytest.raises(ValueError, match=f"^resume: {message}.*{re.escape(str(path))}"):
+            kind.run(model, settings, checkpoint=path, resume=path)
+        assert kind.bits(model) == before
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == contents
+    kind.run(kind.model(SAVED[of]), SAVED[of], resume=str(path))  # without a difference
+
+
+@pytest.mark.parametrize("of", KINDS)
+@pytest.mark.parametrize("damage", ["cut", "other run", "model", "array", "number"])
+def test_damaged_files(of: str, damage: str, tmp_path: Path) -> None:
+    kind, path = KINDS[of], saved_run(of, tmp_path)
+    data, (_, meta, arrays) = path.read_bytes(), read_file(path)
+    if damage == "cut":
+        path.write_bytes(data[: len(data) // 2])
+    elif damage == "other run" and of == "train":
+        KINDS["fine_tune"].run(a_network({}), {}, checkpoint=path)
+    elif damage == "other run":
+        KINDS["train"].run(an_rbm({}), {}, checkpoint=path)
+    elif damage == "model":
+        an_rbm({}).save(path)
+    elif damage == "array":  # of another shape
+        name = next(name for name in arrays if arrays[name].ndim == 2)
+        write_file(path, kind.file, meta, {**arrays, name: arrays[name][:, :-1]})
+    else:
+        of_dbn = {name: value for name, value in meta.get("dbn", {}).items() if name != "sizes"}
+        write_file(path, kind.file, {**meta, "epoch": "two", "dbn": of_dbn}, arrays)
+    model = kind.model(SAVED[of])
+    before = kind.bits(model)
+    with pytest.raises(FileFormatError, match=r"run\.ckpt"):
+        kind.run(model, SAVED[of], resume=path)
+    assert kind.bits(model) == before
+
+
+@every_kind
+def test_a_checkpoint_is_no_model(kind: Kind, tmp_path: Path) -> None:
+    kind.run(kind.model({}), {}, checkpoint=tmp_path / "run.ckpt", epochs=1)
+    with pytest.raises(FileFormatError, match=rf"a checkpoint of .* pass it to rf\.{kind.learn.__name__}"):
+        rf.load(tmp_path / "run.ckpt")
+
+
+# --- Bad arguments -----------------------------------------------------------------------------------------
+
+BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"model": "model"}, TypeError, " must be an rf."),
+    ({"model": rf.Bernoulli()}, TypeError, " must be an rf."),
+    ({"X": X[:, :-1]}, ValueError, "X must have 9 features"),
+    ({"X": X * 0.5 - 0.1}, ValueError, "X"),
+    ({"X": np.full((5, 9), np.nan)}, ValueError, "X"),
+    ({"X": X[:0]}, ValueError, "X"),
+    ({"sample_weight": [1.0]}, ValueError, "sample_weight must have shape"),
+    ({"optimizer": rf.Adam}, TypeError, "optimizer must be an rf.SGD, its rate, or an rf.Adam"),
+    ({"optimizer": "fast"}, TypeError, "optimizer"),
+    ({"optimizer": -0.1}, ValueError, "rate"),
+    ({"epochs": -1}, ValueError, "epochs"),
+    ({"epochs": 2**31}, ValueError, "epochs"),
+    ({"batch_size": 0}, ValueError, "batch_size"),
+    ({"shuffle": "rows"}, ValueError, "shuffle"),
+    ({"shuffle": 1}, TypeError, "shuffle"),
+    ({"seed": -1}, ValueError, "seed"),
+    ({"validation": 0.1}, TypeError, "with validation="),
+    ({"callbacks": [print]}, TypeError, "callbacks[0] must be"),
+    ({"callbacks": rf.EarlyStopping("x")}, ValueError, "callbacks"),
+    ({"progress": 1}, TypeError, "progress"),
+    ({"checkpoint": 1}, TypeError, "checkpoint"),
+    (
+        {"checkpoint": "no/such/folder/run.ckpt"},
+        FileNotFoundError,
+        "checkpoint must lie in an existing folder",
+    ),
+    ({"checkpoint_every": 0}, ValueError, "checkpoint_every"),
+    ({"resume": 1}, TypeError, "resume must be a file name"),
+    ({"resume": "none.ckpt"}, FileNotFoundError, "none.ckpt"),
+    ({"lr": 0.01}, TypeError, "has no argument 'lr': say optimizer=rf.SGD(0.01)"),
+    ({"n_epochs": 3}, TypeError, "'n_epochs': say epochs=3"),
+]
+
+
+@every_kind
+@pytest.mark.parametrize("changed, error, word", BAD, ids=[", ".join(changed) for changed, *_ in BAD])
+def test_bad_arguments(kind: Kind, changed: dict[str, Any], error: type[Exception], word: str) -> None:
+    """One clear sentence that names the argument, and nothing is changed."""
+    model = kind.model({})
+    before = kind.bits(model)
+    settings = {"model": model, "epochs": 1, "X": X, **changed}
+    with pytest.raises(error) as caught:
+        kind.run(settings.pop("model"), settings)
+    assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert kind.bits(model) == before
