@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import _thread
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from training.helpers import random_rows
 
 import rbmfast as rf
@@ -268,24 +266,6 @@ def test_decay_shrinks_weights_and_no_biases() -> None:
 
 
 # --- Containers, stopping, going on ------------------------------------------------------------------------
-
-
-def test_containers_teach_the_same(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", X)
-    trained = []
-    for data in (
-        X,
-        X.astype(bool),
-        X.astype(np.float64),
-        sp.csr_matrix(X),
-        rf.Packed(np.packbits(X, axis=1), 9),
-        rf.Grey8(X * 255),
-        np.load(tmp_path / "x.npy", mmap_mode="r"),
-    ):
-        net = network("sigmoid", out=9)
-        rf.fine_tune(net, data, data, epochs=2, batch_size=10, seed=1, dropout=0.2)
-        trained.append(bits(net))
-    assert all(one == trained[0] for one in trained)
 
 
 def test_early_stopping_restores_the_best() -> None:

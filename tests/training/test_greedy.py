@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from numpy.testing import assert_array_equal
 from training.helpers import Stop, StopAfter, bits, history_without_times, random_rows
 
@@ -271,15 +270,6 @@ def test_auto_streams_what_takes_too_much_memory(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("rbmfast.runtime._physical_memory", lambda: 47 * 6)
     with pytest.raises(MemoryError, match="a cache of 47 rows of 7 hidden units needs"):
         rf.pretrain(dbn, X, **SETTINGS, cache="memory")
-
-
-def test_containers_and_threads_do_not_show() -> None:
-    whole = all_bits(trained())
-    for data in (X.astype(bool), X.astype(np.float64), sp.csr_array(X), rf.Packed(np.packbits(X, axis=1), 9)):
-        assert all_bits(trained(data)) == whole
-    for n in (2, 3):
-        rf.set_num_threads(n)
-        assert all_bits(trained()) == whole
 
 
 # --- Stopping and going on ---------------------------------------------------------------------------------

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training.helpers import StepCD, bits, learn, random_rows
+from training.helpers import StepCD, bits, random_rows
 
 import rbmfast as rf
-from rbmfast import _engine as engine
 from rbmfast.training.optimizers import norm_of
 from rbmfast.training.settings import FineTuneSettings, Settings, TrainSettings, UpDownSettings
 
@@ -100,28 +99,6 @@ def test_the_way_of_other_optimizers_is_that_of_the_engine(centered: bool, tmp_p
     rf.train(clipped, X, optimizer=rf.SGD(0.1, 0.5, clip=1e6), batch_size=10, epochs=2, seed=1, **settings)
     np.testing.assert_allclose(clipped.W, plain.W, atol=1e-5)
     np.testing.assert_allclose(clipped.b, plain.b, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    "method", [rf.CD(2), rf.PCD(1, 13), rf.PT(n_replicas=3, n_chains=4), rf.FPCD()], ids=str
-)
-def test_the_same_bits_everywhere(method: Any, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {
-        "method": method,
-        "optimizer": OPTIMIZERS["adam, clip"],
-        "penalties": PENALTIES,
-    }
-    config, threads, found = engine.config(), rf.get_num_threads(), []
-    try:
-        for n, isa in zip((1, 2, 3), config["isa_available"][::-1], strict=False):
-            rf.set_num_threads(n)
-            engine.select_isa(isa)
-            found.append(learn(X, tmp_path, centered=True, **settings))
-    finally:
-        rf.set_num_threads(threads)
-        engine.select_isa(config["isa"])
-    assert all(one == found[0] for one in found)
-    assert any("W_mean" in name for name in found[0]) and not any("velocity" in name for name in found[0])
 
 
 class Patterns:

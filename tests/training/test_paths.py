@@ -89,42 +89,6 @@ def test_a_redefined_method_is_not_the_engines() -> None:
 # --- Containers, chunks, order --------------------------------------------------------------------------
 
 
-def containers(tmp_path: Path) -> dict[str, Any]:
-    mapped = np.memmap(tmp_path / "rows.bin", np.uint8, "w+", shape=X.shape)
-    mapped[:] = X
-    wide = np.zeros((47, 18), np.float32)
-    wide[:, ::2] = X
-    read_only = X.copy()
-    read_only.flags.writeable = False
-    return {
-        "uint8": X,
-        "bool": X.astype(bool),
-        "read-only": read_only,
-        "int64": X.astype(np.int64),
-        "float32": X.astype(np.float32),
-        "float64": X.astype(np.float64),
-        "list": X.tolist(),
-        "columns first": np.asfortranarray(X),
-        "strided": wide[:, ::2],
-        "sparse": sp.csr_array(X),
-        "packed": rf.Packed(np.packbits(X, axis=1), 9),
-        "memory map": mapped,
-        "images": rf.Grey8(X * np.uint8(255)),
-    }
-
-
-@pytest.mark.parametrize("method", [rf.CD(2), rf.PCD(1)], ids=str)
-@pytest.mark.parametrize("shuffle", [True, False, "blocks"])
-def test_containers(method: Any, shuffle: Any, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"epochs": 2, "batch_size": 2, "seed": 1, "method": method, "shuffle": shuffle}
-    results = {}
-    for name, container in containers(tmp_path).items():
-        rbm = rf.RBM(9, 5, seed=3)
-        rf.train(rbm, container, **settings)
-        results[name] = (rbm.W.tobytes(), rbm.a.tobytes(), rbm.b.tobytes(), rbm.visible_means.tobytes())
-    assert {name for name, result in results.items() if result != results["uint8"]} == set()
-
-
 @pytest.mark.parametrize("data", [X.astype(np.float32), GREY, sp.csr_array(X)], ids=["binary", "grey", "csr"])
 @pytest.mark.parametrize("method", [rf.CD(2), rf.PCD(1)], ids=str)
 def test_chunks(data: Any, method: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -151,15 +115,6 @@ def test_progress_without_tqdm(
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[0] for line in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
     assert "weight_norm" in lines[0]
-
-
-def test_one_thread_or_two(tmp_path: Path) -> None:
-    results = []
-    for n in (1, 2, 3):
-        rf.set_num_threads(n)
-        results.append(learn(X, tmp_path, method=rf.PCD(2), centered=True))
-    assert_same_bits(results[0], results[1])
-    assert_same_bits(results[0], results[2])
 
 
 @pytest.mark.parametrize("n, batch_size", [(1, 1), (15, 1), (16, 1), (17, 1), (100, 3)])

@@ -173,6 +173,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 EVERY = [(kind, name) for kind, cases in CASES.items() for name in cases]
+EXACT = [(of, name) for of, name in EVERY if of != "fine_tune" and CASES[of][name].get("X") is not REAL]
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
@@ -364,6 +365,64 @@ def test_killed_at_a_random_point(what: str, tmp_path: Path, monkeypatch: pytest
         assert_same_bits(*(everything(tmp_path / f"{name}.ckpt", kind.file) for name in ("part", "whole")))
 
 
+# --- The same bits -----------------------------------------------------------------------------------------
+
+
+def learned(of: str, case: dict[str, Any]) -> dict[str, Any]:
+    kind = KINDS[of]
+    model = kind.model(case)
+    histories = kind.run(model, case)
+    return {**kind.bits(model), **{f"{i}": history_without_times(one) for i, one in enumerate(histories)}}
+
+
+@pytest.mark.filterwarnings("ignore:the weights have become large")
+@pytest.mark.parametrize("of, name", EXACT, ids=": ".join)
+def test_threads_and_instruction_sets(of: str, name: str) -> None:
+    """Of units with 0/1 states."""
+    case = {**CASES[of][name], "epochs": 2}
+    expected = learned(of, case)
+    threads, config = rf.get_num_threads(), engine.config()
+    try:
+        for n, isa in zip((1, 5, 2, 3), config["isa_available"][::-1], strict=False):
+            rf.set_num_threads(n)
+            engine.select_isa(isa)
+            assert_same_bits(learned(of, case), expected)
+    finally:
+        rf.set_num_threads(threads)
+        engine.select_isa(config["isa"])
+
+
+@pytest.mark.parametrize("of", KINDS)
+@pytest.mark.parametrize("shuffle", [True, False, "blocks"])
+def test_containers(of: str, shuffle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mapped = np.memmap(tmp_path / "rows.bin", np.uint8, "w+", shape=X.shape)
+    mapped[:] = X
+    wide = np.zeros((47, 18), np.float32)
+    wide[:, ::2] = X
+    fixed = X.copy()
+    fixed.flags.writeable = False
+    packed, images = rf.Packed(np.packbits(X, axis=1), 9), rf.Grey8(X * np.uint8(255))
+    containers: list[Any] = [X.astype(bool), fixed, X.astype(np.int64), X.astype(np.float32), X.astype(float)]
+    containers += [X.tolist(), np.asfortranarray(X), wide[:, ::2], sp.csr_array(X), packed, mapped, images]
+    case: dict[str, Any] = {"batch_size": 2, "epochs": 2, "shuffle": shuffle}
+    expected = learned(of, case)
+    for data in containers:
+        assert_same_bits(learned(of, {**case, "X": data}), expected)
+    monkeypatch.setattr("rbmfast.training.run.CHUNK_BYTES", 9 * 7)
+    assert_same_bits(learned(of, {**case, "X": sp.csr_array(X)}), expected)
+
+
+@pytest.mark.filterwarnings("ignore:the weights have become large")
+@pytest.mark.parametrize("of", ["train", "up_down"])
+def test_the_cases_differ(of: str) -> None:
+    """The comparisons would see a setting that was ignored."""
+    cases = [case for case in CASES[of].values() if "y" not in case]
+    weights = [learned(of, case) for case in cases]
+    assert len({next(array for name, array in one.items() if name.endswith("W")) for one in weights}) == len(
+        cases
+    )
+
+
 # --- Refusals ----------------------------------------------------------------------------------------------
 
 SAVED: dict[str, dict[str, Any]] = {
@@ -506,11 +565,26 @@ def test_damaged_files(of: str, damage: str, tmp_path: Path) -> None:
     else:
         of_dbn = {name: value for name, value in meta.get("dbn", {}).items() if name != "sizes"}
         write_file(path, kind.file, {**meta, "epoch": "two", "dbn": of_dbn}, arrays)
+    assert_is_refused(of, path)
+
+
+def assert_is_refused(of: str, path: Path) -> None:
+    kind = KINDS[of]
     model = kind.model(SAVED[of])
     before = kind.bits(model)
     with pytest.raises(FileFormatError, match=r"run\.ckpt"):
         kind.run(model, SAVED[of], resume=path)
     assert kind.bits(model) == before
+
+
+@pytest.mark.parametrize("of", KINDS)
+def test_nothing_may_be_lacking(of: str, tmp_path: Path) -> None:
+    path = saved_run(of, tmp_path)
+    kind, meta, arrays = read_file(path)
+    for lacking in {*meta, *arrays} - {"stopped"}:
+        parts = ({name: x for name, x in part.items() if name != lacking} for part in (meta, arrays))
+        write_file(path, kind, *parts)
+        assert_is_refused(of, path)
 
 
 @every_kind

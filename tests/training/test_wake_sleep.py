@@ -8,20 +8,15 @@ import os
 import re
 import signal
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp, xlogy
-from training.helpers import Stop, assert_same_bits, history_without_times, random_rows
+from training.helpers import Stop, random_rows
 
 import rbmfast as rf
-from rbmfast import _engine as engine
-from rbmfast.archive import read_file, write_file
-from rbmfast.files import FileFormatError
 from rbmfast.likelihood import all_states
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, States
@@ -329,71 +324,6 @@ def test_a_sparsity_target_is_for_the_top() -> None:
 
 # --- The same bits ---------------------------------------------------------------------------------------
 
-CASES: dict[str, dict[str, Any]] = {
-    "cd": {"method": rf.CD(2)},
-    "pcd, everything": {
-        "method": rf.PCD(1, 13),
-        "optimizer": rf.SGD(rf.Exponential(0.3, 0.7), momentum=rf.Steps({0: 0.5, 3: 0.9})),
-        "penalties": [rf.L2(0.01), rf.L1(1e-4), rf.MaxNorm(0.5), rf.SparsityTarget(0.2)],
-        "validation": X[:20],
-        "shuffle": "blocks",
-    },
-    "pt": {"method": rf.PT(n_replicas=4, k=2, n_chains=7), "optimizer": rf.SGD(0.3, momentum=0.5)},
-    "fpcd": {"method": rf.FPCD(2, 13, fast_rate=0.2)},
-    "grey": {"X": GREY, "optimizer": rf.SGD(rf.Linear(0.3))},
-    "adam": {"optimizer": rf.Adam(0.02, clip=0.5), "penalties": [rf.MaxNorm(0.5), rf.SparsityTarget(0.2)]},
-    "labels": {"y": Y, "validation": (X[:20], Y[:20])},
-    "exponent drops": {"optimizer": rf.SGD(100.0)},
-    "gaussian": {"X": REAL, "optimizer": rf.SGD(0.01, 0.5), "validation": REAL[:9]},
-}
-EXACT = [name for name in CASES if name != "gaussian"]
-
-
-def model_of(case: dict[str, Any], seed: int = 3) -> rf.DBN:
-    units: dict[str, Any] = {"n_classes": 3} if "y" in case else {}
-    return network(seed=seed, visible="gaussian" if case.get("X") is REAL else "bernoulli", **units)
-
-
-def settings_of(case: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"X": X, "epochs": 4, "batch_size": 10, "seed": 5, **case, **more}
-
-
-def learned(case: dict[str, Any], **more: Any) -> dict[str, bytes]:
-    dbn = model_of(case)
-    history = rf.up_down(dbn, **settings_of(case, **more))
-    return {**bits(dbn), **history_without_times(history)}
-
-
-@pytest.mark.filterwarnings("ignore:the weights have become large")
-@pytest.mark.parametrize("name", EXACT)
-def test_threads_and_instruction_sets(name: str) -> None:
-    expected = learned(CASES[name])
-    isas = engine.config()["isa_available"]
-    for n, isa in zip((1, 5, 2, 3), isas[::-1], strict=False):
-        rf.set_num_threads(n)
-        engine.select_isa(isa)
-        assert_same_bits(learned(CASES[name]), expected)
-
-
-@pytest.mark.parametrize("shuffle", [True, "blocks"])
-def test_containers(shuffle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mapped = np.memmap(tmp_path / "rows.bin", np.uint8, "w+", shape=X.shape)
-    mapped[:] = X
-    case: dict[str, Any] = {"batch_size": 2, "epochs": 2, "shuffle": shuffle}
-    expected = learned(case)
-    packed, images = rf.Packed(np.packbits(X, axis=1), 9), rf.Grey8(X * np.uint8(255))
-    for data in (X.astype(bool), X.astype(np.float64), sp.csr_array(X), packed, images, mapped, X.tolist()):
-        assert_same_bits(learned(case, X=data), expected)
-    monkeypatch.setattr("rbmfast.training.run.CHUNK_BYTES", 9 * 7)
-    assert_same_bits(learned(case, X=sp.csr_array(X)), expected)
-
-
-@pytest.mark.filterwarnings("ignore:the weights have become large")
-def test_the_cases_differ() -> None:
-    """The comparisons would see a setting that was ignored."""
-    cases = [case for case in CASES.values() if "y" not in case]
-    assert len({learned(case)["generative/0/W"] for case in cases}) == len(cases)
-
 
 def test_no_number_is_drawn_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Purpose, layer, step and row of all samples of a run: none occurs twice, whoever draws."""
@@ -424,24 +354,6 @@ def test_no_number_is_drawn_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # --- Stopping and going on -------------------------------------------------------------------------------
-
-
-def test_refuses_other_files(tmp_path: Path) -> None:
-    path = tmp_path / "run.ckpt"
-    rf.train(rf.RBM(9, 5, seed=0), X, epochs=1, seed=1, checkpoint=path)
-    with pytest.raises(FileFormatError):
-        rf.up_down(network(), X, resume=path)
-    rf.up_down(network(), X, epochs=1, seed=1, checkpoint=path)
-    with pytest.raises(FileFormatError):
-        rf.train(rf.RBM(9, 5, seed=0), X, resume=path)
-    kind, meta, arrays = read_file(path)
-    for name in ("recognition/0/W", "generative/1/W_velocity"):
-        write_file(path, kind, meta, {key: array for key, array in arrays.items() if key != name})
-        with pytest.raises(FileFormatError, match=name):
-            rf.up_down(network(), X, epochs=2, seed=1, resume=path)
-    write_file(path, kind, {k: v for k, v in meta.items() if k != "recognition/1/exponent"}, arrays)
-    with pytest.raises(FileFormatError, match="exponent"):
-        rf.up_down(network(), X, epochs=2, seed=1, resume=path)
 
 
 # --- Never half done -------------------------------------------------------------------------------------
