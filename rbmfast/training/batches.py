@@ -62,24 +62,31 @@ class FirstLook(Rows):
     def __init__(self, rows: Rows, with_fingerprint: bool) -> None:
         self.__dict__.update(vars(rows))
         self._rows = rows
+        self._with_fingerprint = with_fingerprint
         self._first = rows.block(slice(0, 1))
-        self._fingerprint = Fingerprint(rows) if with_fingerprint else None
-        self._seen = 0
-        self._equal = rows.n_rows > 1
+        self._begin()
+
+    def _begin(self) -> None:
+        self._fingerprint = Fingerprint(self._rows) if self._with_fingerprint else None
+        self._seen, self._equal = 0, self.n_rows > 1
 
     def blocks(self, size: int = 4096) -> Iterator[tuple[int, States]]:
         """See `Rows.blocks`."""
+        if self._seen == self.n_rows:
+            yield from self._rows.blocks(size)
+            return
+        self._begin()  # whoever looked before has not seen all
         for first, block in self._rows.blocks(size):
-            if first == self._seen:
-                self._seen += len(block)
-                self._equal = self._equal and bool((block == self._first).all())
-                if self._fingerprint is not None:
-                    self._fingerprint.show(block)
+            self._seen += len(block)
+            self._equal = self._equal and bool((block == self._first).all())
+            if self._fingerprint is not None:
+                self._fingerprint.show(block)
             yield first, block
 
     def finish(self) -> tuple[bool, str | None]:
         """Whether there are several rows, and all are equal; and the fingerprint, if it was asked for."""
         if self._seen < self.n_rows:  # nobody has read whole rows
             for _ in self.blocks():
-                pass
+                if not self._equal and self._fingerprint is None:
+                    break  # all is known
         return self._equal, None if self._fingerprint is None else self._fingerprint.value

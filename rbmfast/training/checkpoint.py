@@ -24,19 +24,7 @@ DATA = ("X", "y", "sample_weight", "validation", "y of validation")  # their dig
 
 
 class Resumable(ABC):
-    """A run as its checkpoints see it.
-
-    Attributes
-    ----------
-    settings : Settings
-        What was asked for.
-    epoch, epochs : int
-        How many have been completed, and when it ends.
-    memories : list of float
-        What the schedules of the optimizer keep between epochs.
-    history : History
-        What has been recorded.
-    """
+    """A run as its checkpoints see it; `rbmfast.training.run.Run` says what its attributes are."""
 
     kind: ClassVar[str]  # of its files
     settings: Settings

@@ -55,6 +55,8 @@ class RBMRun(Run):
         Data for monitors.
     state : LearningState
         Parameters, velocities, running means, exponent.
+    states : dict of str to LearningState
+        This one, under "", and those of `below`.
     chains : array (n_chains, n_hidden) or None
         Hidden states of the persistent chains.
     memory : dict of str to array
@@ -110,18 +112,18 @@ class RBMRun(Run):
         self.fingerprint: str | None = None
         self.updates = self.first_row = self.first_step = 0
         self._watched = Watched(rbm, rows, validation, settings.seed, labelled)
-        self._use_states({"": self.state})
-
-    def _use_states(self, states: dict[str, LearningState]) -> None:
-        """Learn these layers' parameters, under names that begin so in a file."""
-        self.states = states
+        self.states = {"": self.state, **self.below()}
         self.exponent = MAX_EXPONENT
-        self.steps = Steps(self.settings.optimizer, self.parameters())
-        if isinstance(self.settings.optimizer, SGD):  # the engine knows where velocities are
+        self.steps = Steps(settings.optimizer, self.parameters())
+        if isinstance(settings.optimizer, SGD):  # the engine knows where velocities are
             self.steps.moments = self._of_states(f"{name}_velocity" for name in PARAMETERS)
         for penalty in self.custom_penalties:
-            for state in states.values():
-                penalty_gradient(penalty, state.W)  # its errors come before anything has changed
+            for layer in self.states.values():
+                penalty_gradient(penalty, layer.W)  # its errors come before anything has changed
+
+    def below(self) -> dict[str, LearningState]:
+        """Of layers below the RBM, by what their names in a file begin with."""
+        return {}
 
     def _check_size(self) -> None:
         settings, method, training = self.settings, self.settings.method, self.training

@@ -202,16 +202,19 @@ class UpDown(RBMRun):
         names = [ERROR]
         if held_out is not None:
             names.append(f"validation_{ERROR}" if self.classes is None else "validation_error")
-        super().__init__(dbn, dbn.top, rows, settings, dict.fromkeys(names, "min"), held_out)
         pairs = [*zip(dbn.generative[:-1], dbn.recognition[:-1], strict=True)]
         self.generative = [Directed(rbm.hidden, rbm.visible, rbm.W.T, rbm.a) for rbm, _ in pairs]
         self.recognition = [Directed(rbm.visible, rbm.hidden, rbm.W, rbm.b) for _, rbm in pairs]
-        down = {f"generative/{i}/": layer.state for i, layer in enumerate(self.generative)}
-        up = {f"recognition/{i}/": layer.state for i, layer in enumerate(self.recognition)}
-        self._use_states({"": self.state, **down, **up})
+        super().__init__(dbn, dbn.top, rows, settings, dict.fromkeys(names, "min"), held_out)
         self.error = float("nan")
         self._squared_error = 0.0  # of this epoch's wake phases
         self._top_sum: F64 = np.zeros(dbn.top.n_visible)  # of the states that they bring to the top RBM
+
+    def below(self) -> dict[str, LearningState]:
+        """See `RBMRun.below`."""
+        down = {f"generative/{i}/": layer.state for i, layer in enumerate(self.generative)}
+        up = {f"recognition/{i}/": layer.state for i, layer in enumerate(self.recognition)}
+        return {**down, **up}
 
     def describe(self) -> dict[str, Any]:
         """See `Run.describe`."""
