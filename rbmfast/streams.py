@@ -61,6 +61,7 @@ class Purpose(IntEnum):
     UP_DOWN = 33
     BOUND = 34
     HIDDEN_DROPOUT = 35
+    UNBIASED_CD = 36
 
 
 class Stream(NamedTuple):

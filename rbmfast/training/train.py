@@ -60,7 +60,7 @@ def train(
     sample_weight : array_like (n_rows,), optional
         Multiplies each row's share of an update; weights of mean 1 leave the rate its meaning. Slower: one
         Python step per update.
-    method : CD, PCD, PT, FPCD, Discriminative, Hybrid or another Method, default CD(k=1)
+    method : CD, PCD, PT, FPCD, UnbiasedCD, Discriminative, Hybrid or another Method, default CD(k=1)
         Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt"
         and "fpcd" stand for the first four with their defaults.
     optimizer : SGD, Adam or float, default SGD(0.1)

@@ -156,6 +156,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
             "penalties": [rf.L2(0.5)],
         },
         "step by step": {"method": StepCD(1), "centered": True},
+        "unbiased cd": {"method": rf.UnbiasedCD(k=20), "batch_size": 20},
         "gaussian pt": {"X": REAL, "optimizer": rf.SGD(0.01), "method": rf.PT(3)},
     },
     "up_down": {**METHODS, "labels": {"y": Y, "validation": (X_VAL, Y[:20])}},

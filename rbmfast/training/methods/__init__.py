@@ -8,11 +8,30 @@ from rbmfast.training.methods.classification import Discriminative, Hybrid
 from rbmfast.training.methods.fpcd import FPCD
 from rbmfast.training.methods.pcd import PCD
 from rbmfast.training.methods.tempering import PT
+from rbmfast.training.methods.unbiased import UnbiasedCD
 
-METHODS: tuple[type[Method], ...] = (CD, PCD, PT, FPCD)  # that sample, each by random numbers of its own
+METHODS: tuple[type[Method], ...] = (
+    CD,
+    PCD,
+    PT,
+    FPCD,
+    UnbiasedCD,
+)  # that sample, each by random numbers of its own
 WORDS = {method.__name__.lower(): method for method in METHODS}
 
-__all__ = ["CD", "FPCD", "METHODS", "PCD", "PT", "WORDS", "Discriminative", "Hybrid", "Method", "as_method"]
+__all__ = [
+    "CD",
+    "FPCD",
+    "METHODS",
+    "PCD",
+    "PT",
+    "UnbiasedCD",
+    "WORDS",
+    "Discriminative",
+    "Hybrid",
+    "Method",
+    "as_method",
+]
 
 
 def as_method(method: object, name: str = "method") -> Method:
