@@ -61,8 +61,8 @@ def train(
         Multiplies each row's share of an update; weights of mean 1 leave the rate its meaning. Slower: one
         Python step per update.
     method : CD, PCD, PT, FPCD, UnbiasedCD, Discriminative, Hybrid or another Method, default CD(k=1)
-        Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt"
-        and "fpcd" stand for the first four with their defaults.
+        Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt",
+        "fpcd" and "unbiasedcd" stand for the first five with their defaults.
     optimizer : SGD, Adam or float, default SGD(0.1)
         How gradients become steps; a number is the rate of plain gradient ascent. `Adam`, and SGD with a
         `clip`, take one Python step per update: slower.

@@ -32,7 +32,7 @@ class TooManyChains(rf.PCD):
         ({"rbm": rf.RBM}, TypeError, "rbm"),
         ({"X": X[0]}, ValueError, "X"),
         ({"X": None}, TypeError, "X"),
-        ({"method": "pdc"}, ValueError, "one of 'cd', 'pcd', 'pt', 'fpcd', got 'pdc'"),
+        ({"method": "pdc"}, ValueError, "one of 'cd', 'pcd', 'pt', 'fpcd', 'unbiasedcd', got 'pdc'"),
         ({"method": rf.CD}, TypeError, "method"),
         ({"method": TooManyChains()}, ValueError, "method"),
         ({"optimizer": True}, TypeError, "optimizer"),
