@@ -189,3 +189,17 @@ def test_importing_is_light() -> None:
         "print('rbmfast.likelihood' in sys.modules, rf.plots.__name__, 'matplotlib' in sys.modules)"
     )
     assert done.stdout.splitlines() == ["", "False rbmfast.plots False"], done.stderr
+
+
+def test_commands_load_what_they_need(tmp_path: Path) -> None:
+    """Help, `info`, samples, and learning from arrays do without SciPy, pictures and the other commands."""
+    np.save(tmp_path / "x.npy", np.eye(8, dtype=np.uint8))
+    done = run_python(
+        "import os, sys; from rbmfast.cli import main\n"
+        f"os.chdir({str(tmp_path)!r}); model = ['m.rbm']\n"
+        "for argv in (['--help'], ['info'], ['train', 'x.npy', '-o', *model, '--epochs', '1'],\n"
+        "             ['info', *model], ['sample', *model, '-n', '2', '--steps', '2']): assert not main(argv)\n"
+        "heavy = ('scipy', 'matplotlib', 'pandas', 'rbmfast.likelihood', 'rbmfast.plots', 'rbmfast.bench')\n"
+        "print('loaded', *[name for name in heavy if name in sys.modules])"
+    )
+    assert done.stdout.splitlines()[-1] == "loaded", done.stderr

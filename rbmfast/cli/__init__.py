@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import signal
 import sys
 import warnings
@@ -10,19 +11,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import rbmfast as rf
-from rbmfast.cli import bench, demo, evaluate, info, sample, train
 from rbmfast.cli.common import CommandError, Parser, did_you_mean, one_line
 from rbmfast.cli.stopping import Stopped, let_go, orderly, tell
 
 __all__ = ["main"]
 
-COMMANDS: dict[str, Any] = {
-    "demo": demo,
-    "train": train,
-    "evaluate": evaluate,
-    "sample": sample,
-    "info": info,
-    "bench": bench,
+COMMANDS = {  # a module each, which is imported when it is asked for
+    "demo": "learn handwritten digits, and draw what was learned",
+    "train": "learn a model from a data file",
+    "evaluate": "how good a model is: likelihood of data, errors, and samples beside data",
+    "sample": "draw samples from a model",
+    "info": "what a file holds, or what this installation is",
+    "bench": "time rbmfast and plain NumPy on this machine",
 }
 EXPECTED = (ValueError, TypeError, OSError, MemoryError, ImportError, FloatingPointError)
 FAILED, SIGNAL = 2, 128
@@ -100,18 +100,18 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog="rbmfast", description=rf.__doc__.splitlines()[0], epilog=EXAMPLES)
     parser.add_argument("--version", action="version", version=f"rbmfast {rf.__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", title="commands")
-    for name, module in COMMANDS.items():
-        command = commands.add_parser(
-            name, help=module.SUMMARY, description=module.DESCRIPTION, epilog=module.EXAMPLES
-        )
-        module.add_arguments(command)
-        command.set_defaults(run=module.run, parser=command)
-
     named = next((word for word in argv if not word.startswith("-")), None)
     if named is not None and named not in COMMANDS:
         raise CommandError(f"there is no command {named!r}{did_you_mean(named, COMMANDS)}")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary)
+        if name == named:
+            module = importlib.import_module(f"rbmfast.cli.{name}")
+            command.description, command.epilog = module.DESCRIPTION, module.EXAMPLES
+            module.add_arguments(command)
+            command.set_defaults(run=module.run, parser=command)
     arguments, unknown = parser.parse_known_args(argv)
-    if not hasattr(arguments, "run"):
+    if named is None:
         raise CommandError(f"a command is needed: {', '.join(COMMANDS)} (see rbmfast --help)")
     if unknown:
         raise CommandError(_unknown(unknown[0], arguments.parser))

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import rbmfast as rf
-from rbmfast import plots
 from rbmfast.bench import PEERS, WORKLOADS, Measurement, Peer, Workload, environment, installed, table
 from rbmfast.bench import run as measure
 from rbmfast.bench.measure import QUICK_TURN, TURN
@@ -21,7 +20,6 @@ from rbmfast.cli.common import (
     write_picture,
 )
 
-SUMMARY = "time rbmfast and plain NumPy on this machine"
 DESCRIPTION = """\
 Time this library, a fast NumPy implementation, and the bare float32 matrix products of learning
 (the BLAS floor): learning by CD-1 and PCD-10, Gibbs steps, annealed importance sampling, hidden
@@ -102,7 +100,7 @@ def draw(measurements: list[Measurement]) -> Any:
     values = {peer: [speed.get((workload, peer)) for workload in workloads] for peer in peers}
     names = [workload.replace(", ", ",\n") for workload in workloads]
     title = f"{rf.show_config().cpu}, {n} thread{'s' if n > 1 else ''}"
-    return plots.bars(names, values, baseline="NumPy", unit="samples/s", title=title)
+    return rf.plots.bars(names, values, baseline="NumPy", unit="samples/s", title=title)
 
 
 def _chosen(workloads: Sequence[Workload], text: str, share: float) -> list[Workload]:

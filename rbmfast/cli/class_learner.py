@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import rbmfast as rf
-from rbmfast import plots
 from rbmfast.cli import settings
 from rbmfast.cli.common import CommandError
 from rbmfast.cli.datafiles import Examples
@@ -78,9 +77,9 @@ class ClassLearner(Learner):
         _, h = rbm.sample(len(labels), seed=seed, labels=labels, return_hidden=True)
         samples = rbm.visible_probabilities(h)[:, : rbm.n_features]
         return {
-            "filters": plots.filters(rbm, shape),
-            "samples": plots.samples_by_label(samples, labels, shape, PER_LABEL),
-            "reconstructions": plots.reconstructions(V, R, shape),
+            "filters": rf.plots.filters(rbm, shape),
+            "samples": rf.plots.samples_by_label(samples, labels, shape, PER_LABEL),
+            "reconstructions": rf.plots.reconstructions(V, R, shape),
         }
 
     def _rows(self, part: Examples) -> Rows:

@@ -139,16 +139,15 @@ def add_threads(parser: Options, default: int | None = None, why: str = "") -> N
     )
 
 
-def add_columns(parser: Options) -> None:
-    """Add the options --columns and --drop."""
+def add_data(parser: Options, grey: str = "") -> None:
+    """Add the options that say how a file is read; `grey` is what else there is to say of --grey."""
+    add = parser.add_argument
+    add("--key", metavar="NAME", help="which array of an .npz or .mat file, if it is not called X")
     for option, what in (("--columns", "columns of a table to take"), ("--drop", "those to leave out")):
-        parser.add_argument(
-            option,
-            type=listed(str),
-            default=[],
-            metavar="NAME[,NAME...]",
-            help=f"{what}: names from its first line, or numbers from 0",
-        )
+        which = "names from its first line, or numbers from 0"
+        add(option, type=listed(str), default=[], metavar="NAME[,NAME...]", help=f"{what}: {which}")
+    add("--threshold", type=number, metavar="T", help="values above T are 1, others 0")
+    add("--grey", action="store_true", help=f"values 0-255 are grey levels 0-1{grey}")
 
 
 def add_seed(parser: Options) -> None:
@@ -187,6 +186,25 @@ def engine_words() -> str:
     """Which instructions and how many threads are used, for people."""
     n = rf.get_num_threads()
     return f"{rf.show_config().isa} instructions, {n} thread{'s' if n > 1 else ''}"
+
+
+# --- Models ------------------------------------------------------------------------------------------------
+
+
+def inputs(model: Any) -> tuple[int, str]:
+    """Width and domain of the rows that a model is for, without their labels."""
+    if isinstance(model, rf.Network):
+        return model.n_inputs, model.domain
+    if isinstance(model, rf.ClassRBM):
+        return model.n_features, model.features.domain
+    return model.n_visible, model.visible.domain
+
+
+def n_classes(model: Any) -> int:
+    """How many labels a model knows; 0 if none."""
+    if isinstance(model, rf.Network):
+        return model.n_outputs if model.head == "softmax" else 0
+    return model.n_classes or 0
 
 
 # --- Files -------------------------------------------------------------------------------------------------
@@ -265,3 +283,10 @@ def write_picture(path: str, figure: Figure) -> None:
     """Write a figure as PNG."""
     with complete_file(path) as file:
         figure.savefig(file, format="png")
+
+
+def write_pictures(folder: str, figures: Mapping[str, Figure]) -> None:
+    """Write figures by name, and say so."""
+    for name, figure in figures.items():
+        write_picture(os.path.join(folder, f"{name}.png"), figure)
+    print(f"drew {', '.join(figures)} in {folder}")

@@ -14,14 +14,12 @@ from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import numpy as np
-import scipy.io
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.cli.common import CommandError, did_you_mean
 from rbmfast.cli.tables import is_table, numbers, read_text
-from rbmfast.data import Grey8, Packed, Rows, as_rows
+from rbmfast.data import Grey8, Packed, Rows, as_rows, is_sparse
 from rbmfast.reference import States
 from rbmfast.states import without_levels
 from rbmfast.streams import Purpose
@@ -175,7 +173,7 @@ def _with_labels(data: DataFile, path: str, where: str, found: Any, lowest: int)
             raise CommandError(f"{where}: is neither a file nor a column or an array of {path}{hint}")
         with _open(where) as stored:
             found = _pick(stored, None, "labels want a file of their own")
-    if found.ndim == 2 and 1 in found.shape and not _is_sparse(found):  # as text and .mat files have them
+    if found.ndim == 2 and 1 in found.shape and not is_sparse(found):  # as text and .mat files have them
         found = np.asarray(found).reshape(-1)
     if found.ndim != 1:
         raise CommandError(f"{where}: must hold one label for each row, has the shape {found.shape}")
@@ -221,8 +219,14 @@ def _stored(file: Any, path: str) -> Any:
         return np.load(file if packed else path, None if packed else "r", allow_pickle=False)
     if start[:2] == b"PK":
         archive = np.load(file, allow_pickle=False)
-        return sp.csr_array(sp.load_npz(file)) if set(archive) >= SPARSE_KEYS else archive
+        if set(archive) >= SPARSE_KEYS:
+            import scipy.sparse as sp
+
+            return sp.csr_array(sp.load_npz(file))
+        return archive
     if start == b"MATLAB":
+        import scipy.io
+
         return {name: x for name, x in scipy.io.loadmat(file).items() if not name.startswith("__")}
     return _idx(file, path) if _is_idx(start) else read_text(file)
 
@@ -248,7 +252,7 @@ def _as_rows_of_numbers(path: str, stored: Any) -> DataFile:
     if stored.ndim > 2:  # images: each is a row
         size = (stored.shape[1], stored.shape[2]) if stored.ndim == 3 else None
         stored = stored.reshape(stored.shape[0], -1)
-    return DataFile(os.path.basename(path), sp.csr_array(stored) if _is_sparse(stored) else stored, size)
+    return DataFile(os.path.basename(path), stored.tocsr() if is_sparse(stored) else stored, size)
 
 
 def _is_idx(start: bytes) -> bool:
@@ -274,11 +278,6 @@ def _idx(file: IO[bytes], path: str) -> Any:
 # --- Making 0/1 data and grey levels -----------------------------------------------------------------------
 
 
-def _is_sparse(values: Any) -> bool:
-    sparse: bool = sp.issparse(values)
-    return sparse
-
-
 def _chunks(values: Any) -> Iterator[tuple[slice, Any]]:
     size = max(1, CHUNK // values.shape[1])
     for first in range(0, values.shape[0], size):
@@ -288,7 +287,7 @@ def _chunks(values: Any) -> Iterator[tuple[slice, Any]]:
 
 def _thresholded(data: DataFile, threshold: float) -> Any:
     values = data.values
-    if threshold < 0 and _is_sparse(values):
+    if threshold < 0 and is_sparse(values):
         raise CommandError("--threshold must be at least 0 for a sparse matrix: its zeros stay 0")
     low, high = _range(values)
     if low != low:
@@ -298,8 +297,8 @@ def _thresholded(data: DataFile, threshold: float) -> Any:
             f"--threshold {threshold:g}: all of {data.name} is on one side, from {low:g} to {high:g}; take a "
             "threshold between these, or none if this is 0/1 data or grey levels already"
         )
-    if _is_sparse(values):
-        return sp.csr_array(values > threshold)
+    if is_sparse(values):
+        return (values > threshold).tocsr()
     packed = values.size > PACKED_FROM
     width = -(-values.shape[1] // 8) if packed else values.shape[1]
     result = np.empty((values.shape[0], width), np.uint8)
@@ -321,7 +320,7 @@ def _grey(data: DataFile) -> Any:
         )
     if values.dtype.kind in "iu":
         return Grey8(values)
-    if _is_sparse(values):
+    if is_sparse(values):
         return (values / 255.0).astype(np.float32)
     result = np.empty(values.shape, np.float32)
     for rows, chunk in _chunks(values):
@@ -331,7 +330,7 @@ def _grey(data: DataFile) -> Any:
 
 def _range(values: Any) -> tuple[float, float]:
     """Smallest and largest value; NaN if there is one."""
-    if _is_sparse(values):
+    if is_sparse(values):
         return float(values.min()), float(values.max())
     lows, highs = zip(*((chunk.min(), chunk.max()) for _, chunk in _chunks(values)), strict=True)
     return float(np.min(lows)), float(np.max(highs))

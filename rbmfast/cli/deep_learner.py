@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import rbmfast as rf
-from rbmfast import plots
 from rbmfast.cli import settings
 from rbmfast.cli.common import CommandError, check_output
 from rbmfast.cli.learner import PER_LABEL, SHOWN, Learner, shown_labels
@@ -139,15 +138,15 @@ class DeepLearner(Learner):
         V = self.data.some(SHOWN)
         if dbn.n_classes is None:
             drawn = dbn.sample(MANY, seed=seed, last="mean")
-            samples = plots.images(drawn, shape, title="Samples of the model")
+            samples = rf.plots.images(drawn, shape, title="Samples of the model")
         else:
             labels = shown_labels(dbn.n_classes)
             drawn = dbn.sample(len(labels), seed=seed, labels=labels, last="mean")
-            samples = plots.samples_by_label(drawn, labels, shape, PER_LABEL)
+            samples = rf.plots.samples_by_label(drawn, labels, shape, PER_LABEL)
         return {
-            "filters": plots.filters(dbn.generative[0], shape),
+            "filters": rf.plots.filters(dbn.generative[0], shape),
             "samples": samples,
-            "reconstructions": plots.reconstructions(V, dbn.reconstruct(V), shape),
+            "reconstructions": rf.plots.reconstructions(V, dbn.reconstruct(V), shape),
         }
 
     def _watched(self, *headings: str) -> dict[str, Any]:

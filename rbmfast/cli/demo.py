@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rbmfast as rf
-from rbmfast import plots
 from rbmfast.cli.common import (
     add_seed,
     add_threads,
@@ -27,7 +26,6 @@ from rbmfast.cli.common import (
 )
 from rbmfast.training.callbacks import Progress
 
-SUMMARY = "learn handwritten digits, and draw what was learned"
 DESCRIPTION = """\
 Train an RBM on the UCI digits that come with scikit-learn: 1797 images of 8 x 8 pixels, made
 black and white. Prints how good the model is before and after, and writes the model, the numbers
@@ -195,13 +193,13 @@ def draw(rbm: rf.RBM, digits: Digits, history: rf.History, seed: int) -> dict[st
     erased = np.broadcast_to(right_half.reshape(-1), test.shape)
     completed = rbm.impute(test, mask=erased, steps=400, seed=seed, average=True)
     return {
-        "filters": plots.filters(rbm, SHAPE),
-        "reconstructions": plots.reconstructions(
+        "filters": rf.plots.filters(rbm, SHAPE),
+        "reconstructions": rf.plots.reconstructions(
             test, rbm.reconstruct(test), SHAPE, title="Test digits and their reconstructions"
         ),
-        "samples": plots.samples(rbm, SHAPE, seed=seed),
-        "completions": plots.completions(
+        "samples": rf.plots.samples(rbm, SHAPE, seed=seed),
+        "completions": rf.plots.completions(
             test, erased, completed, SHAPE, title="Test digits, half erased and completed by the model"
         ),
-        "learning_curves": plots.learning_curves(history),
+        "learning_curves": rf.plots.learning_curves(history),
     }

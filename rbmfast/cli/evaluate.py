@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import argparse
-import os
 import warnings
+from typing import Any
 
 import rbmfast as rf
 from rbmfast.cli.common import (
     CommandError,
-    add_columns,
+    add_data,
     add_seed,
     add_threads,
     check_output,
     choice,
     engine_words,
+    inputs,
     make_folder,
+    n_classes,
     need_matplotlib,
-    number,
     refuse,
     threads,
     whole,
     write_json,
-    write_picture,
+    write_pictures,
 )
 from rbmfast.cli.datafiles import Examples, read_data
-from rbmfast.cli.kinds import KINDS, Kind, load
-from rbmfast.cli.partition import CHAINS, METHODS, SMALL, TEMPERATURES
-from rbmfast.cli.report import table
-from rbmfast.data import Rows
+from rbmfast.cli.evaluate_labels import evaluate_labels
+from rbmfast.cli.evaluate_rbm import evaluate_rbm
+from rbmfast.cli.report import CHAINS, METHODS, SMALL, TEMPERATURES, check_method
 
-SUMMARY = "how good a model is: likelihood of data, errors, and samples beside data"
 DESCRIPTION = """\
 Measure a model on the rows of a file, best ones that it has not learned from. Whatever speaks
 against the numbers is said in warnings.
@@ -62,13 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("data", metavar="DATA", help="rows to evaluate it on, in any file that `rbmfast train` reads")
 
     data = parser.add_argument_group("data")
-    add = data.add_argument
-    add("--key", metavar="NAME", help="which array of an .npz or .mat file, if it is not called X")
-    add_columns(data)
-    add("--labels", metavar="FILE|NAME", help="classes of the rows: in another file, or a column or another "
-        "array of DATA")  # fmt: skip
-    add("--threshold", type=number, metavar="T", help="values above T are 1, others 0")
-    add("--grey", action="store_true", help="values 0-255 are grey levels 0-1: they have no likelihood")
+    add_data(data, grey=": they have no likelihood")
+    data.add_argument("--labels", metavar="FILE|NAME", help="classes of the rows: in another file, or a "
+        "column or another array of DATA")  # fmt: skip
 
     add = parser.add_argument_group("log Z").add_argument
     add("--method", type=choice(*METHODS), metavar="HOW",
@@ -104,60 +99,67 @@ def run(arguments: argparse.Namespace) -> None:
         need_matplotlib("--plots")
     if arguments.threshold is not None and arguments.grey:
         raise CommandError("--threshold and --grey exclude each other")
-    model, kind = load(arguments.model)
-    _check(arguments, model, kind)
-    data = _read(arguments, arguments.data, model, kind)
-    if data.rows.n_rows < 2:
-        raise CommandError(f"{arguments.data}: must have at least 2 rows, has {data.rows.n_rows}")
-    base: Rows | None = None
-    if arguments.base_data is not None:
-        base = _read(arguments, arguments.base_data, model, kind, labels=False).rows
+    model = rf.load(arguments.model)
+    _check(arguments, model)
+    data = _read(arguments, arguments.data, model, arguments.labels)
+    rows = data.rows
+    if rows.n_rows < 2:
+        raise CommandError(f"{arguments.data}: must have at least 2 rows, has {rows.n_rows}")
+    base = None if arguments.base_data is None else _read(arguments, arguments.base_data, model).rows
     if arguments.plots:
         make_folder(arguments.plots)
     with threads(arguments.threads):
         print(f"model: {arguments.model}: {model}; {engine_words()}", flush=True)
-        report = kind.evaluate(model, data, base, arguments)
-    print(table(report.lines))
-    if report.text:
-        print(report.text)
+        evaluate: Any = evaluate_rbm if type(model) is rf.RBM else evaluate_labels
+        report = evaluate(model, data, base, arguments)
+    print(report)
     for alarm in report.alarms:
         warnings.warn(alarm, UserWarning, stacklevel=1)
     if arguments.json:
-        n = {"version": rf.__version__, "n_rows": data.rows.n_rows, "n_visible": data.rows.n_features}
+        n = {"version": rf.__version__, "n_rows": rows.n_rows, "n_visible": rows.n_features}
         write_json(arguments.json, n | report.numbers)
         print(f"wrote {arguments.json}")
     if arguments.plots:
-        figures = report.figures()
-        for name, figure in figures.items():
-            write_picture(os.path.join(arguments.plots, f"{name}.png"), figure)
-        print(f"drew {', '.join(figures)} in {arguments.plots}")
+        write_pictures(arguments.plots, {name: draw() for name, draw in report.figures.items()})
 
 
-def _check(given: argparse.Namespace, model: object, kind: Kind) -> None:
-    """Refuse options that do not go with the model, and ask for those that it needs."""
-    allowed = kind.options(model)
-    for option in dict.fromkeys(option for other in KINDS for option in other.all_options):
+LOG_Z = ("method", "chains", "temperatures")
+OF_RBMS = (*LOG_Z, "base_data", "conservative", "samples", "steps", "plots")
+
+
+def _check(given: argparse.Namespace, model: Any) -> None:
+    """Refuse options that say nothing about the model, and ask for those that it needs."""
+    labels = ("labels",) if n_classes(model) else ()
+    allowed: tuple[str, ...] = labels
+    if type(model) is rf.RBM:
+        allowed = OF_RBMS
+    elif isinstance(model, rf.DBN):
+        allowed = (*labels, *LOG_Z, "samples")
+    for option in (*OF_RBMS, "labels"):
         if option not in allowed:
             refuse(given, [option], f"says nothing about {given.model}, which holds {model}")
-    kind.check(model, given)
+
+    if type(model) is rf.RBM:
+        check_method(model, given)
+    elif not isinstance(model, rf.DBN):
+        if labels and given.labels is None:
+            raise CommandError(f"{model} needs --labels to be compared with")
+        if isinstance(model, rf.Network) and not labels and model.n_outputs != model.n_inputs:
+            raise CommandError(f"{model} is neither a classifier nor an autoencoder")
+    elif given.labels is None or given.method is not None:
+        check_method(model.top, given)
+    else:
+        why = "is about the likelihood: with --labels, say --method, too"
+        refuse(given, ["chains", "temperatures", "samples"], why)
 
 
-def _read(
-    given: argparse.Namespace, path: str, model: object, kind: Kind, *, labels: bool = True
-) -> Examples:
+def _read(given: argparse.Namespace, path: str, model: Any, labels: str | None = None) -> Examples:
     """Rows for the model, and their labels."""
-    where = given.labels if labels else None
-    data = read_data(path, given.key, labels=where, columns=given.columns, drop=given.drop)
-    n_features, domain = kind.inputs(model)
-    if data.values.shape[1] != n_features:
-        raise CommandError(
-            f"{path}: has {data.values.shape[1]} columns, {given.model} has {n_features} visible units"
-        )
-    if data.labels is not None:
-        n_classes = kind.n_classes(model)
-        if data.labels.max() >= n_classes:
-            raise CommandError(
-                f"{given.labels}: holds the label {data.labels.max()}, "
-                f"{given.model} knows 0 to {n_classes - 1}"
-            )
+    data = read_data(path, given.key, labels=labels, columns=given.columns, drop=given.drop)
+    n_features, domain = inputs(model)
+    n_columns, known = data.values.shape[1], n_classes(model)
+    if n_columns != n_features:
+        raise CommandError(f"{path}: has {n_columns} columns, {given.model} has {n_features} visible units")
+    if data.labels is not None and (largest := data.labels.max()) >= known:
+        raise CommandError(f"{labels}: holds the label {largest}, {given.model} knows 0 to {known - 1}")
     return Examples(data.rows(domain, given.threshold, given.grey), data.labels)

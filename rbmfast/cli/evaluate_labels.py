@@ -4,88 +4,49 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 import rbmfast as rf
 from rbmfast.cli.datafiles import I64, Examples
-from rbmfast.cli.partition import chain_lines, find_log_z, log_z_line, log_z_numbers
-from rbmfast.cli.report import Line, Report, data_line, line, mean_line, summary, tell
+from rbmfast.cli.report import NO_STATES, Report, find_log_z, summary, tell
 from rbmfast.data import Rows
-from rbmfast.likelihood.comparison import blocks_of
 from rbmfast.likelihood.result import Z95
-from rbmfast.reference import F32
 from rbmfast.units.base import F64
 
 BOUND_SAMPLES = 10  # of the hidden layers, for each row
 CONFUSION = 20  # classes whose confusions are printed
 
 
-def evaluate_class_rbm(
-    rbm: rf.ClassRBM, data: Examples, base: Rows | None, given: argparse.Namespace
-) -> Report:
-    """See `rbmfast.cli.kinds.Kind`."""
-    assert data.labels is not None
-    n = rbm.n_features
-    error = reconstruction_error(rbm.join(data.rows, data.labels), lambda v: rbm.reconstruct(v)[:, :n])
-    found = _errors(rbm.class_log_probabilities(data.rows), data.labels)
-    return _report(data, _reconstruction(error), found)
-
-
-def evaluate_dbn(dbn: rf.DBN, data: Examples, base: Rows | None, given: argparse.Namespace) -> Report:
-    """See `rbmfast.cli.kinds.Kind`."""
-    parts = [_reconstruction(reconstruction_error(data.rows, dbn.reconstruct))]
-    if data.labels is not None:
-        parts.append(_errors(dbn.predict_log_proba(data.rows), data.labels))
-    if data.labels is None or given.method is not None:
-        parts.append(_bound(dbn, data.rows, given))
-    return _report(data, *parts)
-
-
-def evaluate_network(net: rf.Network, data: Examples, base: Rows | None, given: argparse.Namespace) -> Report:
-    """See `rbmfast.cli.kinds.Kind`."""
-    if data.labels is None:
-        return _report(data, _reconstruction(reconstruction_error(data.rows, net.forward)))
-    p = np.maximum(net.forward(data.rows), np.finfo(np.float32).tiny)
-    return _report(data, _errors(np.log(p, dtype=np.float64), data.labels))
-
-
-def _report(data: Examples, *parts: Report) -> Report:
-    """The parts below each other."""
-    lines: list[Line] = [data_line(data.rows)]
-    numbers: dict[str, Any] = {}
-    for part in parts:
-        lines += part.lines
-        numbers |= part.numbers
-    return Report(lines, numbers, text="\n".join(part.text for part in parts if part.text))
-
-
-# --- Reconstructions ---------------------------------------------------------------------------------------
-
-
-def reconstruction_error(rows: Rows, reconstruct: Callable[[F32], F32]) -> float:
-    """Mean square error of what is reconstructed: of the first columns, if that is not all of them."""
-    total, width = 0.0, 1
-    for v in blocks_of(rows):
-        again = reconstruct(v)
-        width = again.shape[1]
-        difference = v[:, :width] - again
-        total += float(np.vdot(difference, difference))
-    return total / (rows.n_rows * width)
-
-
-def _reconstruction(error: float) -> Report:
-    return Report(
-        [line("reconstruction error", error, "mean square per unit")], {"reconstruction_error": error}
-    )
+def evaluate_labels(model: object, data: Examples, base: None, given: argparse.Namespace) -> Report:
+    """How well rows are reconstructed, how often the label is wrong, and a bound on the likelihood."""
+    rows, labels, report = data.rows, data.labels, Report()
+    report.add_rows(rows)
+    if isinstance(model, rf.ClassRBM):
+        assert labels is not None
+        n = model.n_features
+        report.add_reconstructions(model.join(rows, labels), lambda v: model.reconstruct(v)[:, :n])
+        _add_errors(report, model.class_log_probabilities(rows), labels)
+    elif isinstance(model, rf.DBN):
+        report.add_reconstructions(rows, model.reconstruct)
+        if labels is not None:
+            _add_errors(report, model.predict_log_proba(rows), labels)
+        if labels is None or given.method is not None:
+            _add_bound(report, model, rows, given)
+    else:
+        assert isinstance(model, rf.Network)
+        if labels is None:
+            report.add_reconstructions(rows, model.forward)
+        else:
+            p = np.maximum(model.forward(rows), np.finfo(np.float32).tiny)
+            _add_errors(report, np.log(p, dtype=np.float64), labels)
+    return report
 
 
 # --- Classes -----------------------------------------------------------------------------------------------
 
 
-def _errors(log_p: F64, labels: I64) -> Report:
+def _add_errors(report: Report, log_p: F64, labels: I64) -> None:
     """How often the most probable class is not the right one, and what is taken for what."""
     n, n_classes = log_p.shape
     predicted = log_p.argmax(axis=1)
@@ -94,16 +55,16 @@ def _errors(log_p: F64, labels: I64) -> Report:
     confusion = np.bincount(labels * n_classes + predicted, minlength=n_classes**2)
     confusion = confusion.reshape(n_classes, n_classes)
     low, high = proportion_interval(wrong, n)
-    lines: list[Line] = [
-        line("classification error", wrong / n, f"share of the rows; {wrong:,} are wrong", (low, high)),
-        mean_line("cross-entropy", cross_entropy, "-log p(label | row), nats per row"),
-    ]
-    numbers: dict[str, Any] = {
+    note = f"share of the rows; {wrong:,} are wrong"
+    report.add("classification error", wrong / n, note, (low, high))
+    report.add_mean("cross-entropy", cross_entropy, "-log p(label | row), nats per row")
+    report.numbers |= {
         "classification_error": {"value": wrong / n, "wrong": wrong, "lower": low, "upper": high},
         "cross_entropy": summary(cross_entropy),
         "confusion": confusion.tolist(),
     }
-    return Report(lines, numbers, text=_confusion_table(confusion) if n_classes <= CONFUSION else "")
+    if n_classes <= CONFUSION:
+        report.text = _confusion_table(confusion)
 
 
 def proportion_interval(count: int, n: int) -> tuple[float, float]:
@@ -119,8 +80,8 @@ def _confusion_table(confusion: I64) -> str:
     width = max(4, len(str(confusion.max())) + 1)
     head = "label \\ taken for" + "".join(f"{label:>{width}}" for label in range(len(confusion)))
     rows = [
-        f"{label:>17}" + "".join(f"{count:>{width}}" if count else f"{'.':>{width}}" for count in counts)
-        for label, counts in enumerate(confusion)
+        f"{label:>17}" + "".join(f"{count or '.':>{width}}" for count in counts)
+        for label, counts in enumerate(confusion.tolist())
     ]
     return "\n".join([head, *rows])
 
@@ -128,24 +89,23 @@ def _confusion_table(confusion: I64) -> str:
 # --- Likelihood --------------------------------------------------------------------------------------------
 
 
-def _bound(dbn: rf.DBN, rows: Rows, given: argparse.Namespace) -> Report:
+def _add_bound(report: Report, dbn: rf.DBN, rows: Rows, given: argparse.Namespace) -> None:
     """A lower bound on the log-likelihood."""
     if rows.kind == "grey":
-        nothing = "grey levels are no states: say --threshold T"
-        return Report([("log-likelihood bound", "none", "", "", nothing)], {"log_likelihood_bound": None})
+        report.add("log-likelihood bound", math.nan, NO_STATES)
+        report.numbers["log_likelihood_bound"] = None
+        return
     tell("log Z")
     z = find_log_z(dbn.top, given)
+    report.add_log_z(z, given)
     tell("bound")
     n_samples = given.samples or BOUND_SAMPLES
     bound = rf.log_likelihood_bound(dbn, rows, z, n_samples=n_samples, seed=given.seed)
     tell("")
     note = f"nats per row; standard error {bound.data_stderr:.2g} from the choice of rows"
-    lines = [
-        log_z_line(z, given),
-        line("log-likelihood bound", bound.value, note, (bound.lower, bound.upper)),
-        line("tighter bound", bound.tighter, f"nats per row, from {n_samples} weighted samples of each"),
-        *chain_lines(z),
-    ]
+    report.add("log-likelihood bound", bound.value, note, (bound.lower, bound.upper))
+    note = f"nats per row, from {n_samples} weighted samples of each"
+    report.add("tighter bound", bound.tighter, note)
+    report.add_annealing(z)
     names = ("value", "stderr", "lower", "upper", "tighter", "data_stderr", "n_rows", "n_samples")
-    numbers = {name: getattr(bound, name) for name in names}
-    return Report(lines, {"log_z": log_z_numbers(z), "log_likelihood_bound": numbers})
+    report.numbers["log_likelihood_bound"] = {name: getattr(bound, name) for name in names}

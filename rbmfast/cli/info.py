@@ -6,12 +6,14 @@ import argparse
 import os
 from typing import Any
 
-import rbmfast as rf
-from rbmfast.archive import read_file
-from rbmfast.cli.kinds import load
-from rbmfast.files import blaming, entry
+import numpy as np
 
-SUMMARY = "what a file holds, or what this installation is"
+import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast.archive import read_file
+from rbmfast.files import blaming, entry
+from rbmfast.models.parameters import step_in_words
+
 DESCRIPTION = """\
 Describe a model or a checkpoint; without a file, this installation: version, compiler, CPU,
 instruction sets, threads."""
@@ -48,8 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         with blaming(arguments.file, "is not a complete checkpoint"):
             facts = _checkpoint(CHECKPOINTS[what], meta)
     else:
-        model, kind = load(arguments.file)
-        facts = kind.facts(model)
+        facts = _model(rf.load(arguments.file))
     facts["file"] = f"{arguments.file} ({os.path.getsize(arguments.file):,} bytes)"
     for name, value in facts.items():
         print(f"{name:<15} {value}")
@@ -65,3 +66,62 @@ def _checkpoint(what: str, meta: dict[str, Any]) -> dict[str, Any]:
         "stopped": meta.get("stopped") or "no",
         **{name.replace("_", " "): value for name, value in settings.items()},
     }
+
+
+# --- Models ------------------------------------------------------------------------------------------------
+
+
+def _model(model: Any) -> dict[str, Any]:
+    if isinstance(model, rf.RBM):
+        facts = _rbm(model)
+    else:
+        facts = _dbn(model) if isinstance(model, rf.DBN) else _network(model)
+    return {"model": model, **facts}
+
+
+def _rbm(rbm: rf.RBM) -> dict[str, Any]:
+    means = rbm.visible_means
+    labels = {"labels": f"0 to {rbm.n_classes - 1}, beside {rbm.n_features} units"} if rbm.n_classes else {}
+    return {
+        "visible units": f"{rbm.n_visible} {rbm.visible}",
+        **labels,
+        "hidden units": f"{rbm.n_hidden} {rbm.hidden}",
+        "state": "new, never trained" if rbm.is_untouched else "trained or assigned",
+        "initial seed": "none" if rbm.seed is None else rbm.seed,
+        "weights": _weights(rbm),
+        "visible biases": _range(rbm.a),
+        "hidden biases": _range(rbm.b),
+        "data means": "not known" if means is None else _range(means),
+        "sampler sees": f"weights in multiples of {step_in_words(engine.exponent(rbm.W))}",
+    }
+
+
+def _dbn(dbn: rf.DBN) -> dict[str, Any]:
+    layers = {
+        f"layer {i}": f"{rbm.n_hidden} {rbm.hidden}; {'new' if rbm.is_untouched else 'trained'}; "
+        f"weights {_weights(rbm)}"
+        for i, rbm in enumerate(dbn.generative, start=1)
+    }
+    return {
+        "visible units": f"{dbn.n_visible} {dbn.visible}",
+        **layers,
+        "labels": "none" if dbn.n_classes is None else f"0 to {dbn.n_classes - 1}, beside the top RBM",
+        "recognition": "the generative weights" if dbn.is_tied else "weights of its own, by up-down learning",
+        "initial seed": dbn.seed,
+    }
+
+
+def _network(net: rf.Network) -> dict[str, Any]:
+    return {
+        "inputs": f"{net.n_inputs} {net.domain}",
+        "outputs": f"{net.n_outputs} {net.head}",
+        "parameters": f"{sum(layer.W.size + layer.b.size for layer in net.layers):,}",
+    }
+
+
+def _weights(rbm: rf.RBM) -> str:
+    return f"{_range(rbm.W)}, Euclidean norm {np.linalg.norm(rbm.W):.4g}"
+
+
+def _range(values: Any) -> str:
+    return f"{values.min():.4g} to {values.max():.4g}"

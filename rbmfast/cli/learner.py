@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 import rbmfast as rf
-from rbmfast import plots
 from rbmfast.cli import settings
 from rbmfast.cli.common import CommandError
 from rbmfast.cli.datafiles import I64, Examples
@@ -86,9 +85,9 @@ class Learner:
         """Pictures of what was learned."""
         V = self.data.some(SHOWN)
         return {
-            "filters": plots.filters(self.model, shape),
-            "samples": plots.samples(self.model, shape, seed=self.given.seed),
-            "reconstructions": plots.reconstructions(V, self.model.reconstruct(V), shape),
+            "filters": rf.plots.filters(self.model, shape),
+            "samples": rf.plots.samples(self.model, shape, seed=self.given.seed),
+            "reconstructions": rf.plots.reconstructions(V, self.model.reconstruct(V), shape),
         }
 
     # --- What is the same -----------------------------------------------------------------------------------

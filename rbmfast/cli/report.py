@@ -2,45 +2,118 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+import rbmfast as rf
+from rbmfast.cli.common import CommandError
 from rbmfast.data import Rows
+from rbmfast.likelihood import LogPartition
+from rbmfast.likelihood.comparison import blocks_of
+from rbmfast.likelihood.enumeration import has_exact_log_z
 from rbmfast.likelihood.result import Z95
+from rbmfast.reference import F32
 from rbmfast.units.base import F64
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Line = tuple[str, str, str, str, str]  # name, value, both ends of its interval, what else there is to say
+METHODS = ("exact", "ais", "bracket")
+SMALL = 20  # units of a layer that are enumerated unasked
+CHAINS, TEMPERATURES = 512, 10_000
+NO_STATES = "grey levels are no states: say --threshold T"
+
+Interval = tuple[float, float]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Report:
     """All that was found.
 
     Attributes
     ----------
-    lines : list of Line
-        For people.
+    lines : list of tuple of str
+        For people: name, value, both ends of its interval, what else there is to say.
     numbers : dict
         For a JSON file.
-    alarms : tuple of str
+    alarms : list of str
         What speaks against the numbers, in sentences.
     text : str
         What stands below the lines.
-    figures : callable
-        Draws pictures, by name.
+    figures : dict
+        What draws pictures, by name.
     """
 
-    lines: list[Line]
-    numbers: dict[str, Any]
-    alarms: tuple[str, ...] = ()
+    lines: list[tuple[str, str, str, str, str]] = field(default_factory=list)
+    numbers: dict[str, Any] = field(default_factory=dict)
+    alarms: list[str] = field(default_factory=list)
     text: str = ""
-    figures: Callable[[], dict[str, Figure]] = dict
+    figures: dict[str, Callable[[], Figure]] = field(default_factory=dict)
+
+    def add(self, name: str, value: float, note: str = "", interval: Interval | None = None) -> None:
+        """A line, with as many digits behind the point as the value needs."""
+        digits = 4 if abs(value) < 1 else 2
+        found, *ends = (f"{x:,.{digits}f}" for x in (value, *(interval or ())))
+        if math.isnan(value):
+            found, ends = "none", []
+        self.lines.append((name, found, *(ends or ("", "")), note))
+
+    def add_mean(self, name: str, values: F64, note: str) -> None:
+        """A mean over rows, with its 95 % interval."""
+        mean, error = mean_and_error(values)
+        self.add(name, mean, note, (mean - Z95 * error, mean + Z95 * error))
+
+    def add_rows(self, rows: Rows) -> None:
+        """What was looked at."""
+        self.lines.append(("rows", f"{rows.n_rows:,}", "", "", f"of {rows.n_features} {rows.kind} values"))
+
+    def add_reconstructions(self, rows: Rows, reconstruct: Callable[[F32], F32]) -> None:
+        """Mean square error of what is reconstructed: of the first columns, if that is not all of them."""
+        total, width = 0.0, 1
+        for v in blocks_of(rows):
+            again = reconstruct(v)
+            width = again.shape[1]
+            difference = v[:, :width] - again
+            total += float(np.vdot(difference, difference))
+        error = total / (rows.n_rows * width)
+        self.add("reconstruction error", error, "mean square per unit")
+        self.numbers["reconstruction_error"] = error
+
+    def add_log_z(self, z: LogPartition, given: argparse.Namespace) -> None:
+        """The number, and how it was found."""
+        if z.method == "exact":
+            self.add("log Z", z.value, "nats, exact")
+        else:
+            steps = given.temperatures or TEMPERATURES
+            note = f"nats, {z.method}, {n_chains(z):,} chains of {steps:,} steps"
+            self.add("log Z", z.value, note, (z.lower, z.upper))
+        names = ("value", "stderr", "lower", "upper", "method", "ess")
+        parts = {"forward": z.parts[0].value, "reverse": z.parts[1].value} if z.parts else {}
+        self.numbers["log_z"] = {name: getattr(z, name) for name in names} | parts
+
+    def add_annealing(self, z: LogPartition) -> None:
+        """Whether the chains of AIS may be believed."""
+        if z.method != "exact":
+            self.add("effective chains", z.ess, f"of {n_chains(z):,}")
+        if z.parts:
+            forward, reverse = z.parts
+            self.add("reverse - forward", reverse.value - forward.value, "nats; about 0 if chains mix")
+
+    def __str__(self) -> str:
+        """The lines below each other, and the text."""
+        cells = [("", "value", "95 % from", "to", ""), *self.lines]
+        name, value, low, high, _ = (max(map(len, column)) for column in zip(*cells, strict=True))
+        table = (
+            f"{a:<{name}}  {b:>{value}}  {c:>{low}}  {d:>{high}}  {note}".rstrip()
+            for a, b, c, d, note in cells
+        )
+        return "\n".join([*table, *filter(None, [self.text])])
 
 
 def tell(what: str) -> None:
@@ -49,43 +122,46 @@ def tell(what: str) -> None:
         print(f"\r{what + ' ...' if what else '':30}\r", end="", file=sys.stderr, flush=True)
 
 
-def table(lines: Iterable[Line]) -> str:
-    """The lines below each other: name, number, interval, what else there is to say."""
-    cells = [("", "value", "95 % from", "to", ""), *lines]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return "\n".join(
-        f"{name:<{widths[0]}}  {value:>{widths[1]}}  {low:>{widths[2]}}  {high:>{widths[3]}}  {note}".rstrip()
-        for name, value, low, high, note in cells
-    )
-
-
-def line(name: str, value: float, note: str = "", interval: tuple[float, float] | None = None) -> Line:
-    """Numbers with as many digits behind the point as the value needs."""
-    if math.isnan(value):
-        return (name, "none", "", "", note)
-    digits = 4 if abs(value) < 1 else 2
-    low, high = ("", "") if interval is None else (f"{end:,.{digits}f}" for end in interval)
-    return (name, f"{value:,.{digits}f}", low, high, note)
-
-
-def data_line(rows: Rows) -> Line:
-    """What was looked at."""
-    return "rows", f"{rows.n_rows:,}", "", "", f"of {rows.n_features} {rows.kind} values"
-
-
-def mean_line(name: str, values: F64, note: str) -> Line:
-    """A mean over rows, with its 95 % interval."""
-    mean, error = mean_and_error(values)
-    return line(name, mean, note, (mean - Z95 * error, mean + Z95 * error))
-
-
 def mean_and_error(values: F64) -> tuple[float, float]:
     """A mean and its standard error, NaN of a single value."""
     n = len(values)
     return float(values.mean()), float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
 
 
-def summary(values: F64) -> dict[str, float]:
+def summary(values: F64 | None) -> dict[str, float] | None:
     """The same for a JSON file."""
+    if values is None:
+        return None
     value, error = mean_and_error(values)
     return {"mean": value, "stderr": error, "n_rows": len(values)}
+
+
+def n_chains(z: LogPartition) -> int:
+    """How many chains went from independent units to the model."""
+    weights = (z.parts or (z,))[0].log_weights
+    assert weights is not None
+    return len(weights)
+
+
+# --- log Z, as the options ask for it ----------------------------------------------------------------------
+
+
+def check_method(rbm: rf.RBM, given: argparse.Namespace) -> str:
+    """How log Z is to be found."""
+    method: str = given.method or ("exact" if has_exact_log_z(rbm, SMALL) else "ais")
+    if method == "exact" and not has_exact_log_z(rbm):
+        raise CommandError(f"log Z of {rbm} is too large to enumerate: choose --method ais or bracket")
+    if method == "exact" and given.chains:
+        raise CommandError(f"--chains is an option of --method ais and bracket; log Z of {rbm} is exact")
+    return method
+
+
+def find_log_z(rbm: rf.RBM, given: argparse.Namespace, base: F64 | None = None) -> LogPartition:
+    """Find log Z of a model; `base` are the rates that AIS starts from."""
+    method = check_method(rbm, given)
+    if method == "exact":
+        return rf.log_partition(rbm, method)
+    chains, temperatures = given.chains or CHAINS, given.temperatures or TEMPERATURES
+    return rf.log_partition(
+        rbm, method, n_chains=chains, n_temperatures=temperatures, base=base, seed=given.seed
+    )

@@ -7,8 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rbmfast import plots
+import rbmfast as rf
 from rbmfast.cli.common import (
     CommandError,
     add_seed,
@@ -16,19 +17,20 @@ from rbmfast.cli.common import (
     check_output,
     check_picture,
     image_size,
+    inputs,
     listed,
+    n_classes,
     need_matplotlib,
     threads,
     whole,
     write_all,
     write_picture,
 )
-from rbmfast.cli.datafiles import I64
-from rbmfast.cli.kinds import load
 from rbmfast.files import complete_file
 from rbmfast.reference import States
 
-SUMMARY = "draw samples from a model"
+I64 = NDArray[np.int64]
+
 DESCRIPTION = """\
 Draw samples: the last visible states of independent Gibbs chains, as a .npy file of shape
 (n, visible units), or .npz or .csv, by the name of FILE. 0/1 units give uint8, Gaussian units and
@@ -71,27 +73,27 @@ def run(arguments: argparse.Namespace) -> None:
     check_output(arguments.output, arguments.model)
     if not arguments.output.lower().endswith(SUFFIXES):
         raise CommandError(f"{arguments.output}: the name of samples must end in {', '.join(SUFFIXES)}")
-    model, kind = load(arguments.model)
-    if kind.sample is None:
+    model = rf.load(arguments.model)
+    if isinstance(model, rf.Network):
         raise CommandError(f"{arguments.model}: holds {model}, which has no samples")
-    labels = _chosen(arguments, kind.n_classes(model), model)
+    labels = _chosen(arguments, model)
     if arguments.png:
         need_matplotlib("--png")
         check_picture(arguments.png)
-        plots.image_shape(kind.inputs(model)[0], arguments.shape)
+        rf.plots.image_shape(inputs(model)[0], arguments.shape)
     n = arguments.n or (SAMPLES if labels is None or len(labels) == 1 else PER_LABEL)
     wanted = None if labels is None else np.repeat(labels, n)
     total = n if wanted is None else len(wanted)
     with threads(arguments.threads):
-        v, y = kind.sample(model, total, arguments.steps, arguments.seed, wanted, arguments.mean)
+        v, y = _draw(model, total, wanted, arguments.mean, steps=arguments.steps, seed=arguments.seed)
     write_all({arguments.output: lambda path: _write(path, v, y)}, "; they are lost")
     print(f"wrote {arguments.output}: {v.shape[0]} x {v.shape[1]}, {v.dtype}, mean {v.mean():.4f}")
     if arguments.png:
         title = f"{len(v)} samples after {arguments.steps:,} Gibbs steps"
         if labels is None or len(labels) == 1:
-            figure = plots.images(v, arguments.shape, len(v), title=title)
+            figure = rf.plots.images(v, arguments.shape, len(v), title=title)
         else:
-            figure = plots.samples_by_label(v, y, arguments.shape, n, title=title)  # type: ignore[arg-type]
+            figure = rf.plots.samples_by_label(v, y, arguments.shape, n, title=title)  # type: ignore[arg-type]
         write_picture(arguments.png, figure)
         print(f"wrote {arguments.png}")
 
@@ -101,15 +103,30 @@ def _labels(text: str) -> list[int] | None:
     return [] if text == "all" else listed(whole(0))(text)
 
 
-def _chosen(given: argparse.Namespace, n_classes: int, model: Any) -> list[int] | None:
+def _chosen(given: argparse.Namespace, model: Any) -> list[int] | None:
     """The labels that were asked for; None if any will do."""
     if given.label is None:
         return None
-    if not n_classes:
+    n = n_classes(model)
+    if not n:
         raise CommandError(f"--label: {given.model} holds {model}, which knows no labels")
-    if max(given.label, default=0) >= n_classes:
-        raise CommandError(f"--label: {given.model} knows 0 to {n_classes - 1}, got {max(given.label)}")
-    return [*dict.fromkeys(given.label)] or [*range(n_classes)]
+    if max(given.label, default=0) >= n:
+        raise CommandError(f"--label: {given.model} knows 0 to {n - 1}, got {max(given.label)}")
+    return [*dict.fromkeys(given.label)] or [*range(n)]
+
+
+def _draw(model: Any, n: int, labels: I64 | None, mean: bool, **settings: Any) -> tuple[States, I64 | None]:
+    """Visible states or means; and their labels, if there are any."""
+    wanted: dict[str, Any] = {"labels": labels} if n_classes(model) else {}
+    if isinstance(model, rf.DBN):
+        settings["last"] = "mean" if mean else "sample"
+        if wanted:
+            return model.sample(n, **settings, labels=labels, return_labels=True)
+        return model.sample(n, **settings), None
+    v, h = model.sample(n, return_hidden=True, **wanted, **settings)
+    shown = model.visible_probabilities(h) if mean else v
+    n_features = model.n_features
+    return shown[:, :n_features], v[:, n_features:].argmax(axis=1) if wanted else None
 
 
 def _write(path: str, v: States, y: I64 | None) -> None:

@@ -9,11 +9,10 @@ import warnings
 import numpy as np
 
 import rbmfast as rf
-from rbmfast import plots
 from rbmfast.cli import settings
 from rbmfast.cli.common import (
     CommandError,
-    add_columns,
+    add_data,
     add_seed,
     add_threads,
     check_output,
@@ -28,7 +27,7 @@ from rbmfast.cli.common import (
     threads,
     whole,
     write_all,
-    write_picture,
+    write_pictures,
 )
 from rbmfast.cli.datafiles import DataFile, Examples, read_data
 from rbmfast.cli.learner import Learner
@@ -36,7 +35,6 @@ from rbmfast.cli.learners import LEARNERS
 from rbmfast.cli.progress import in_words
 from rbmfast.units import PLAIN, get_unit
 
-SUMMARY = "learn a model from a data file"
 DESCRIPTION = """\
 Learn a model from the rows of a file: .npy, .npz (also SciPy's sparse matrices), IDX, .mat, libsvm,
 or a table as text, with commas, semicolons, tabs, spaces or ::. Each may be packed by gzip. The
@@ -66,10 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     data = parser.add_argument_group("data")
     add = data.add_argument
-    add("--key", metavar="NAME", help="which array of an .npz or .mat file, if it is not called X")
-    add_columns(data)
-    add("--threshold", type=number, metavar="T", help="values above T are 1, others 0")
-    add("--grey", action="store_true", help="values 0-255 are grey levels 0-1")
+    add_data(data)
     add("--validation", metavar="FILE|KEY|SHARE", help="rows to watch and not to learn from: another file, "
         "or another array of FILE, or the share of FILE's rows to set aside, chosen by the "
         "seed")  # fmt: skip
@@ -241,9 +236,9 @@ def _image_shape(arguments: argparse.Namespace, data: DataFile) -> tuple[int, in
     """Size of the images that rows are; None if they seem to be none."""
     n_pixels = int(data.values.shape[1])
     if arguments.shape is not None:
-        return plots.image_shape(n_pixels, arguments.shape)
+        return rf.plots.image_shape(n_pixels, arguments.shape)
     try:
-        return plots.image_shape(n_pixels, data.image_size)
+        return rf.plots.image_shape(n_pixels, data.image_size)
     except ValueError:
         return None
 
@@ -304,12 +299,10 @@ def _report(stage: str, history: rf.History, n_rows: int) -> None:
 
 def _draw(learner: Learner, histories: dict[str, rf.History], shape: tuple[int, int] | None) -> None:
     folder = learner.given.plots
-    figures = {_picture(stage): plots.learning_curves(history) for stage, history in histories.items()}
+    figures = {_picture(stage): rf.plots.learning_curves(history) for stage, history in histories.items()}
     if shape is not None:
         figures |= learner.figures(shape)
-    for name, figure in figures.items():
-        write_picture(os.path.join(folder, f"{name}.png"), figure)
-    print(f"drew {', '.join(figures)} in {folder}")
+    write_pictures(folder, figures)
     if shape is None:
         n = learner.data.rows.n_features
         print(f"({n} values are no square image: say --shape HxW for pictures of filters)")
