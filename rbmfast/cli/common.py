@@ -111,12 +111,17 @@ def number(text: str) -> float:
     return value
 
 
+def option_name(name: str) -> str:
+    """What an attribute of the parsed options is called on the command line."""
+    return f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
+
+
 def refuse(given: argparse.Namespace, options: Iterable[str], why: str) -> None:
     """Raise an error that says why, if one of these options (names of attributes) was given."""
     for name in options:
         value = getattr(given, name)
         if value is not None and value is not False:  # 0 was given
-            raise CommandError(f"--{name.replace('_', '-')} {why}")
+            raise CommandError(f"{option_name(name)} {why}")
 
 
 def image_size(text: str) -> tuple[int, int]:
@@ -226,12 +231,6 @@ def check_picture(path: str) -> str:
     return check_output(path)
 
 
-def make_folder(path: str) -> str:
-    """`path`, a folder that exists from now on."""
-    os.makedirs(path, exist_ok=True)
-    return path
-
-
 def write_all(files: Mapping[str, Callable[[str], object]], otherwise: str = "") -> None:
     """Write files, each by a call with its name; what took hours must not be lost to a full disk.
 
@@ -266,17 +265,9 @@ def _write_elsewhere(path: str, write: Callable[[str], object]) -> str:
 
 def write_json(path: str, value: Any) -> None:
     """Write JSON; numbers that it cannot hold become null."""
-    text = json.dumps(_finite(value), indent=1, allow_nan=False)
+    finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
     with complete_file(path) as file:
-        file.write(text.encode() + b"\n")
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and value - value != 0 else value
+        file.write(json.dumps(finite, indent=1).encode() + b"\n")
 
 
 def write_picture(path: str, figure: Figure) -> None:

@@ -17,7 +17,6 @@ from rbmfast.cli.common import (
     add_seed,
     add_threads,
     engine_words,
-    make_folder,
     need,
     threads,
     whole,
@@ -80,7 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Train, print, draw."""
     need({"matplotlib": "matplotlib", "sklearn": "scikit-learn"}, "demo", "the demo")
-    folder = make_folder(arguments.output)
+    folder = arguments.output
+    os.makedirs(folder, exist_ok=True)
     digits = Digits.load()
     with threads(arguments.threads):
         words = engine_words()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import warnings
 from typing import Any
 
@@ -16,7 +17,6 @@ from rbmfast.cli.common import (
     choice,
     engine_words,
     inputs,
-    make_folder,
     n_classes,
     need_matplotlib,
     refuse,
@@ -107,7 +107,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise CommandError(f"{arguments.data}: must have at least 2 rows, has {rows.n_rows}")
     base = None if arguments.base_data is None else _read(arguments, arguments.base_data, model).rows
     if arguments.plots:
-        make_folder(arguments.plots)
+        os.makedirs(arguments.plots, exist_ok=True)
     with threads(arguments.threads):
         print(f"model: {arguments.model}: {model}; {engine_words()}", flush=True)
         evaluate: Any = evaluate_rbm if type(model) is rf.RBM else evaluate_labels

@@ -1,8 +1,11 @@
-"""How ``rbmfast train`` learns an RBM, and what all kinds of models have in common there."""
+"""How ``rbmfast train`` learns each kind of model: a class for each, and a line in `LEARNERS`."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
+import os
 import zlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,19 +14,24 @@ import numpy as np
 
 import rbmfast as rf
 from rbmfast.cli import settings
-from rbmfast.cli.common import CommandError
-from rbmfast.cli.datafiles import I64, Examples
-from rbmfast.cli.progress import display
-from rbmfast.cli.settings import one
+from rbmfast.cli.common import CommandError, check_output, refuse
+from rbmfast.cli.datafiles import Examples
+from rbmfast.cli.progress import announce, display
+from rbmfast.cli.settings import checked, each, one
 from rbmfast.data import Rows
 from rbmfast.training import Method
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from rbmfast.reference import F32, States
+
 SHOWN = 30  # rows that are drawn beside their reconstructions
 PER_LABEL = 10  # samples of each
 MAX_LABELS = 30  # that are drawn
+MANY = 100  # samples of a deep network, where there are no labels
+UP_DOWN_K = 3  # Gibbs steps of an update, unless other ones are asked for
+STAGES = ("up-down", "fine-tuning")  # after the layers have learned one by one
 
 
 class Learner:
@@ -38,57 +46,74 @@ class Learner:
     ----------
     options : tuple of str
         Options of ``rbmfast train`` that only some kinds have, among them this one.
+    lowest_label : int
+        -1, which stands for no label, where something is learned from such rows.
     model : RBM, ClassRBM or DBN
         From `begin` on.
     """
 
     options: ClassVar[tuple[str, ...]] = ()
-    lowest_label: ClassVar[int] = 0
+    lowest_label = 0
     model: Any
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.given = given
         self.data: Examples
         self.validation: Examples | None = None
-        self.settings = self.check()
+        self.settings = {
+            "penalties": settings.penalties(given),
+            "centered": given.centered,
+            "monitors": [rf.ReconstructionError()],
+            "checkpoint": given.checkpoint,
+            "resume": given.resume,
+            **settings.common(given),
+            **self._settings(),
+        }
 
     # --- What is different ----------------------------------------------------------------------------------
 
-    def check(self) -> dict[str, Any]:
-        """Check the options; what they ask of `rbmfast.train`."""
-        self.n_hidden: int = one(self.given, "hidden")
+    def _settings(self) -> dict[str, Any]:
+        """What only this kind asks of `rbmfast.train` or `rbmfast.pretrain`, if its options are fine."""
+        one(self.given, "hidden")
         return {
-            "method": self.method(),
+            "method": self._method(),
             "optimizer": settings.sgd(self.given, "--rate", one(self.given, "rate")),
-            "penalties": settings.penalties(self.given),
-            "centered": self.given.centered,
             "epochs": one(self.given, "epochs"),
-            "monitors": [rf.ReconstructionError()],
-            "checkpoint": self.given.checkpoint,
-            "resume": self.given.resume,
-            **settings.common(self.given),
         }
 
-    def method(self) -> Method:
-        """How an update finds its gradient."""
+    def _method(self) -> Method:
         return settings.method(self.given)
 
-    def new_model(self, n_features: int, n_classes: int) -> Any:
-        """A model that has learned nothing."""
-        return rf.RBM(n_features, self.n_hidden, visible=self.given.visible, seed=self.given.seed)
+    def _new_model(self, n_features: int, n_classes: int) -> Any:
+        given = self.given
+        return rf.RBM(n_features, given.hidden[0], visible=given.visible, seed=given.seed)
+
+    def _rows(self, part: Examples) -> Rows:
+        """What `rbmfast.train` gets."""
+        return part.rows
 
     def stages(self) -> Iterator[tuple[str, rf.History]]:
         """Learn; what each part is called, and how it went."""
-        yield "", rf.train(self.model, self._rows(self.data), **self.settings, **self._watched())
+        validation = None if self.validation is None else self._rows(self.validation)
+        rows = self._rows(self.data)
+        yield "", rf.train(self.model, rows, validation=validation, **self.settings, **display())
 
-    def figures(self, shape: tuple[int, int]) -> dict[str, Figure]:
-        """Pictures of what was learned."""
-        V = self.data.some(SHOWN)
-        return {
-            "filters": rf.plots.filters(self.model, shape),
-            "samples": rf.plots.samples(self.model, shape, seed=self.given.seed),
-            "reconstructions": rf.plots.reconstructions(V, self.model.reconstruct(V), shape),
-        }
+    def files(self) -> dict[str, Callable[[str], None]]:
+        """What writes what there is, by the names of the files."""
+        return {self.given.output: self.model.save}
+
+    @property
+    def _lowest(self) -> rf.RBM:
+        """The RBM that rows go into, which learns first."""
+        rbm: rf.RBM = self.model
+        return rbm
+
+    def _samples(self, shape: tuple[int, int]) -> Figure:
+        return rf.plots.samples(self.model, shape, seed=self.given.seed)
+
+    def _reconstructions(self, V: States) -> F32:
+        again: F32 = self.model.reconstruct(V)
+        return again
 
     # --- What is the same -----------------------------------------------------------------------------------
 
@@ -105,32 +130,193 @@ class Learner:
         n_classes = max((int(part.max()) + 1 for part in labels), default=0)
         if labels and n_classes < 2:
             raise CommandError(f"{self.given.labels}: must hold two classes or more, holds {n_classes}")
-        self.model = self.new_model(data.rows.n_features, n_classes)
-        self._new = self._checksum()
+        self.model = self._new_model(data.rows.n_features, n_classes)
+        self._new = zlib.crc32(self._lowest.W.data)
 
     @property
     def has_begun(self) -> bool:
         """Whether anything was learned."""
-        return self._checksum() != self._new
+        return zlib.crc32(self._lowest.W.data) != self._new
 
-    def _checksum(self) -> int:
-        """Of the weights that are learned first."""
-        return zlib.crc32(self.model.W)
+    def figures(self, shape: tuple[int, int]) -> dict[str, Figure]:
+        """Pictures of what was learned."""
+        V = self.data.some(SHOWN)
+        return {
+            "filters": rf.plots.filters(self._lowest, shape),
+            "samples": self._samples(shape),
+            "reconstructions": rf.plots.reconstructions(V, self._reconstructions(V), shape),
+        }
 
-    def files(self) -> dict[str, Callable[[str], None]]:
-        """What writes what there is, by the names of the files."""
-        return {self.given.output: self.model.save}
+    def _samples_by_label(self, shape: tuple[int, int], draw: Callable[..., States]) -> Figure:
+        labels = np.repeat(np.arange(min(self.model.n_classes, MAX_LABELS)), PER_LABEL)
+        samples = draw(len(labels), seed=self.given.seed, labels=labels)
+        return rf.plots.samples_by_label(samples, labels, shape, PER_LABEL)
+
+
+class ClassLearner(Learner):
+    """Learns a class RBM."""
+
+    options = ("labels", "validation_labels", "generative", "unlabelled", "dropout")
+
+    @property
+    def lowest_label(self) -> int:  # type: ignore[override]
+        """See `Learner`."""
+        return -1 if self.given.unlabelled else 0
+
+    def _settings(self) -> dict[str, Any]:
+        if self.given.labels is None:
+            raise CommandError("--model class-rbm needs --labels")
+        return {**super()._settings(), "monitors": [rf.ReconstructionError(), rf.ClassificationError()]}
+
+    def _method(self) -> Method:
+        given = self.given
+        generative, unlabelled, dropout = given.generative, given.unlabelled or 0.0, given.dropout or 0.0
+        if generative == math.inf:
+            for name in ("unlabelled", "dropout"):
+                if getattr(given, name):
+                    raise CommandError(f"--{name} needs a finite --generative")
+            return settings.method(given)
+        if generative == 0 and not unlabelled:
+            why = "is about samples, which --generative 0 does without"
+            refuse(given, ["method", "k", "chains", "replicas"], why)
+            return checked("--dropout", rf.Discriminative, dropout)
+        return checked(
+            "--generative, --unlabelled, --dropout",
+            rf.Hybrid,
+            **({} if generative is None else {"generative": generative}),
+            unlabelled=unlabelled,
+            negative=settings.method(given),
+            dropout=dropout,
+        )
+
+    def _new_model(self, n_features: int, n_classes: int) -> rf.ClassRBM:
+        given = self.given
+        return rf.ClassRBM(n_features, given.hidden[0], n_classes, visible=given.visible, seed=given.seed)
 
     def _rows(self, part: Examples) -> Rows:
-        """The rows that the RBM is to learn."""
-        return part.rows
+        rows: Rows = self.model.join(part.rows, part.labels)
+        return rows
 
-    def _watched(self, *headings: str) -> dict[str, Any]:
-        """Settings of all that looks on."""
-        validation = None if self.validation is None else self._rows(self.validation)
-        return {"validation": validation, **display(*headings)}
+    def _samples(self, shape: tuple[int, int]) -> Figure:
+        def draw(n: int, **settings: Any) -> F32:
+            _, h = self.model.sample(n, return_hidden=True, **settings)
+            means: F32 = self.model.visible_probabilities(h)[:, : self.model.n_features]
+            return means
+
+        return self._samples_by_label(shape, draw)
+
+    def _reconstructions(self, V: States) -> F32:
+        return super()._reconstructions(self.model.join(V, self.model.predict(V)))[:, : self.model.n_features]
 
 
-def shown_labels(n_classes: int) -> I64:
-    """Labels of the samples that are drawn."""
-    return np.repeat(np.arange(min(n_classes, MAX_LABELS)), PER_LABEL)
+class DeepLearner(Learner):
+    """Learns a deep belief network: layer by layer, then all together, then, unrolled, by backpropagation."""
+
+    options = (
+        *("labels", "validation_labels", "up_down", "up_down_rate"),
+        *("fine_tune", "network", "fine_tune_rate", "dropout"),
+    )
+    network: rf.Network | None = None
+
+    def _settings(self) -> dict[str, Any]:
+        given, n = self.given, len(self.given.hidden)
+        self._check_stages()
+        layers: list[dict[str, Any]] = [
+            {"epochs": epochs, "optimizer": settings.sgd(given, "--rate", rate)}
+            for epochs, rate in zip(each(given, "epochs", n), each(given, "rate", n), strict=True)
+        ]
+        if given.labels is not None:
+            layers[-1]["monitors"] = [rf.ReconstructionError(), rf.ClassificationError()]
+        return {"layers": layers, "method": self._method()}
+
+    def _check_stages(self) -> None:
+        given = self.given
+        if given.up_down is None:
+            refuse(given, ["up_down_rate"], "goes with --up-down")
+        elif len(given.hidden) < 2:
+            raise CommandError("--up-down needs two hidden layers or more, such as --hidden 500,500")
+        if given.fine_tune is None:
+            refuse(given, ["network", "fine_tune_rate", "dropout"], "goes with --fine-tune")
+        elif given.network is None:
+            raise CommandError("--fine-tune needs --network FILE, where to write the network that it makes")
+        if given.dropout is not None and not 0 <= given.dropout < 1:
+            raise CommandError(f"--dropout: must be at least 0 and below 1, got {given.dropout:g}")
+        if given.network is not None:
+            check_output(given.network, given.output, given.checkpoint, *self.inputs)
+        rates = (_or(given.up_down_rate, 0.05), None), (_or(given.fine_tune_rate, 0.1), 0.9)
+        self.optimizers = {
+            stage: settings.sgd(given, option, *rate)
+            for stage, option, rate in zip(STAGES, ("--up-down-rate", "--fine-tune-rate"), rates, strict=True)
+        }
+
+    def _new_model(self, n_features: int, n_classes: int) -> rf.DBN:
+        sizes = [n_features, *self.given.hidden]
+        return rf.DBN(sizes, n_classes=n_classes or None, visible=self.given.visible, seed=self.given.seed)
+
+    def stages(self) -> Iterator[tuple[str, rf.History]]:
+        """See `Learner.stages`."""
+        given, dbn, n = self.given, self.model, len(self.model)
+        self._forget_old_stages()
+        rows, labels, part = self.data.rows, self.data.labels, self.validation
+        pair = part and (part.rows, part.labels)
+        watched: Any = {"validation": part.rows if part and part.labels is None else pair}
+        headings = [f"layer {i} of {n}: {rbm!r}" for i, rbm in enumerate(dbn.generative, start=1)]
+        histories = rf.pretrain(dbn, rows, labels, **self.settings, **watched, **display(*headings))
+        yield from zip((f"layer {i}" for i in range(1, n + 1)), histories, strict=True)
+        if given.up_down is not None:
+            announce("up-down")
+            asked = given.method is not None or given.k is not None
+            method = self._method() if asked else rf.CD(k=UP_DOWN_K)
+            own: Any = {"method": method, "penalties": self.settings["penalties"], "epochs": given.up_down}
+            yield "up-down", rf.up_down(dbn, rows, labels, **own, **watched, **self._stage("up-down"))
+        if given.fine_tune is not None:
+            announce("fine-tuning")
+            self.network = dbn.to_network(seed=given.seed) if dbn.n_classes else dbn.to_autoencoder()
+            own = {"dropout": given.dropout or 0.0, "epochs": given.fine_tune, "validation": pair}
+            yield "fine-tuning", rf.fine_tune(self.network, rows, labels, **own, **self._stage("fine-tuning"))
+
+    def files(self) -> dict[str, Callable[[str], None]]:
+        """See `Learner.files`."""
+        network = {} if self.network is None else {self.given.network: self.network.save}
+        return {**super().files(), **network}
+
+    @property
+    def _lowest(self) -> rf.RBM:
+        rbm: rf.RBM = self.model.generative[0]
+        return rbm
+
+    def _samples(self, shape: tuple[int, int]) -> Figure:
+        if self.model.n_classes is not None:
+            return self._samples_by_label(shape, lambda n, **how: self.model.sample(n, last="mean", **how))
+        drawn = self.model.sample(MANY, seed=self.given.seed, last="mean")
+        return rf.plots.images(drawn, shape, title="Samples of the model")
+
+    # --- Checkpoints of the later stages lie beside that of pre-training ------------------------------------
+
+    def _stage(self, stage: str) -> dict[str, Any]:
+        """Settings of a later stage: where it is saved, what it goes on from, and what all have in common."""
+        given = self.given
+        checkpoint, resume = (path and f"{path}.{stage}" for path in (given.checkpoint, given.resume))
+        return {
+            "optimizer": self.optimizers[stage],
+            "checkpoint": checkpoint,
+            "resume": resume if resume and os.path.exists(resume) else None,
+            **settings.common(given),
+            **display(),
+        }
+
+    def _forget_old_stages(self) -> None:
+        """Remove what an earlier run has left under the names of this one's checkpoints."""
+        checkpoint, resume = self.given.checkpoint, self.given.resume
+        if checkpoint is None or (resume and os.path.realpath(checkpoint) == os.path.realpath(resume)):
+            return
+        for stage in STAGES:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{checkpoint}.{stage}")
+
+
+def _or(value: float | None, default: float) -> float:
+    return default if value is None else value
+
+
+LEARNERS: dict[str, type[Learner]] = {"rbm": Learner, "class-rbm": ClassLearner, "dbn": DeepLearner}

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import rbmfast as rf
-from rbmfast.cli.common import CommandError
-from rbmfast.training import Method
+from rbmfast.cli.common import CommandError, option_name, refuse
+from rbmfast.training import Method, Schedule
 
-SCHEDULES = ("constant", "linear", "exponential")
+T = TypeVar("T")
+
+SCHEDULES: dict[str, Callable[[float, float], Schedule]] = {
+    "constant": lambda rate, decay: rf.Constant(rate),
+    "linear": lambda rate, decay: rf.Linear(rate),
+    "exponential": rf.Exponential,
+}
 METHODS: dict[str, Callable[[argparse.Namespace], Method]] = {
     "cd": lambda given: rf.CD(k=given.k or 1),
     "pcd": lambda given: rf.PCD(k=given.k or 1, n_chains=given.chains),
@@ -29,10 +35,10 @@ PENALTIES: dict[str, Callable[[float], Any]] = {
 def check_options(given: argparse.Namespace) -> None:
     """Refuse options that do not go together, whatever the kind of model."""
     method = given.method or "cd"
-    if given.chains is not None and method == "cd":
-        raise CommandError("--chains is an option of --method pcd, fpcd and pt")
-    if given.replicas is not None and method != "pt":
-        raise CommandError("--replicas is an option of --method pt")
+    if method == "cd":
+        refuse(given, ["chains"], "is an option of --method pcd, fpcd and pt")
+    if method != "pt":
+        refuse(given, ["replicas"], "is an option of --method pt")
     if given.threshold is not None and given.grey:
         raise CommandError("--threshold and --grey exclude each other")
     if given.validation_labels is not None and (given.validation is None or given.labels is None):
@@ -41,21 +47,13 @@ def check_options(given: argparse.Namespace) -> None:
 
 def method(given: argparse.Namespace) -> Method:
     """Where samples of the negative phase come from."""
-    made: Method = checked("--chains", METHODS[given.method or "cd"], given)
-    return made
+    return checked("--chains", METHODS[given.method or "cd"], given)
 
 
 def sgd(given: argparse.Namespace, option: str, rate: float, momentum: float | None = None) -> rf.SGD:
     """A rate, which `option` set, under the schedule that was asked for; and a momentum."""
-    schedule = {
-        "constant": lambda: rf.Constant(rate),
-        "linear": lambda: rf.Linear(rate),
-        "exponential": lambda: rf.Exponential(rate, given.rate_decay),
-    }[given.rate_schedule]
-    made: rf.SGD = checked(
-        "--momentum", rf.SGD, checked(option, schedule), given.momentum if momentum is None else momentum
-    )
-    return made
+    schedule = checked(option, SCHEDULES[given.rate_schedule], rate, given.rate_decay)
+    return checked("--momentum", rf.SGD, schedule, given.momentum if momentum is None else momentum)
 
 
 def common(given: argparse.Namespace) -> dict[str, Any]:
@@ -66,13 +64,13 @@ def common(given: argparse.Namespace) -> dict[str, Any]:
 def penalties(given: argparse.Namespace) -> list[Any]:
     """What holds the weights or the activity down."""
     return [
-        checked(f"--{name.replace('_', '-')}", penalty, value)
+        checked(option_name(name), penalty, value)
         for name, penalty in PENALTIES.items()
         if (value := getattr(given, name))
     ]
 
 
-def checked(option: str, make: Callable[..., Any], *values: Any, **settings: Any) -> Any:
+def checked(option: str, make: Callable[..., T], *values: Any, **settings: Any) -> T:
     """Make something; what is wrong with it is wrong with the option."""
     try:
         return make(*values, **settings)

@@ -20,7 +20,6 @@ from rbmfast.cli.common import (
     engine_words,
     image_size,
     listed,
-    make_folder,
     need_matplotlib,
     number,
     refuse,
@@ -30,8 +29,7 @@ from rbmfast.cli.common import (
     write_pictures,
 )
 from rbmfast.cli.datafiles import DataFile, Examples, read_data
-from rbmfast.cli.learner import Learner
-from rbmfast.cli.learners import LEARNERS
+from rbmfast.cli.learner import LEARNERS, Learner
 from rbmfast.cli.progress import in_words
 from rbmfast.units import PLAIN, get_unit
 
@@ -149,7 +147,7 @@ def run(arguments: argparse.Namespace) -> None:
         check_output(arguments.checkpoint, arguments.output, *learner.inputs[:-1])  # it may be resumed from
     if arguments.plots:
         need_matplotlib("--plots")
-        make_folder(arguments.plots)
+        os.makedirs(arguments.plots, exist_ok=True)
     data, validation = _read(arguments, learner.lowest_label)
     shape = _image_shape(arguments, data) if arguments.plots else None
     with threads(arguments.threads):
