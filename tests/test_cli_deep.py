@@ -8,21 +8,21 @@ import os
 import signal
 import struct
 import subprocess
-import sys
 import time
 from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 import pytest
+from commands import default_signal, fails, run, sketches, start
 
 import rbmfast as rf
-from rbmfast.cli import main
 from rbmfast.cli.datafiles import read_data
 from rbmfast.cli.evaluate_labels import proportion_interval
 from rbmfast.likelihood.enumeration import can_enumerate
 
-PACKAGE = str(Path(rf.__file__).parent.parent)
+__all__ = ["sketches"]
+
 RNG = np.random.default_rng(0)
 Y = RNG.integers(0, 3, 90)
 X = (RNG.random((90, 16)) < np.where(np.arange(16) % 3 == Y[:, None], 0.9, 0.1)).astype(np.uint8)
@@ -30,6 +30,10 @@ FAST = ["--epochs", "2", "--batch-size", "20", "--seed", "4"]
 DEEP = ["--model", "dbn", "--hidden", "6,5", *FAST]
 CLASSES = ["--model", "class-rbm", "--hidden", "6", "--labels", "y", *FAST]
 LAST = ["--up-down", "2", "--fine-tune", "3", "--network", "m.net"]
+WATCHED = ["--validation", "Xt", "--validation-labels"]
+LABELLED = [*DEEP, "--labels", "y", *LAST]
+COMMON = {"batch_size": 20, "seed": 4}
+ONCE = {**COMMON, "optimizer": rf.SGD(0.05, momentum=0.5), "epochs": 2}
 
 
 @pytest.fixture(autouse=True)
@@ -40,22 +44,21 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.save("y.npy", Y)
 
 
-def run(*argv: str) -> None:
-    assert main([*argv]) == 0
-
-
 def train(*argv: str, to: str = "m.dbn") -> None:
     run("train", "d.npz", "--key", "X", "-o", to, *argv)
 
 
-def fails(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """Run what must fail; the one line on stderr."""
-    capsys.readouterr()
-    assert main([*argv]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("rbmfast: error: "), error
-    assert error.count("\n") == 1
-    return error
+NEW = ("m.rbm", "m.crbm", "u.dbn", "m.dbn")
+
+
+def save_new_models() -> list:
+    """Models that have learned nothing, by these names, and a network."""
+    labelled = rf.DBN([16, 6, 5], n_classes=3, seed=0)
+    models = [rf.RBM(16, 4, seed=0), rf.ClassRBM(16, 4, 3, seed=0), rf.DBN([16, 6, 5], seed=0), labelled]
+    for name, model in zip(NEW, models, strict=True):
+        model.save(name)
+    labelled.to_network().save("m.net")
+    return models
 
 
 def same(path: str, model) -> bool:
@@ -66,8 +69,7 @@ def same(path: str, model) -> bool:
 def deep(labels: bool = True, **settings) -> rf.DBN:
     """The network that `DEEP` trains, as the library does it."""
     dbn = rf.DBN([16, 6, 5], n_classes=3 if labels else None, seed=4)
-    common = {"batch_size": 20, "seed": 4, "optimizer": rf.SGD(0.05, momentum=0.5), "epochs": 2}
-    rf.pretrain(dbn, X, Y if labels else None, **{**common, **settings})
+    rf.pretrain(dbn, X, Y if labels else None, **{**ONCE, **settings})
     return dbn
 
 
@@ -75,14 +77,12 @@ def deep(labels: bool = True, **settings) -> rf.DBN:
 
 
 def test_a_deep_network_in_all_stages(capsys: pytest.CaptureFixture[str]) -> None:
-    watched = ["--validation", "Xt", "--validation-labels", "yt"]
-    train(*DEEP, "--labels", "y", *LAST, *watched, "--dropout", "0.1")
+    train(*LABELLED, *WATCHED, "yt", "--dropout", "0.1")
     dbn = deep()
-    common = {"batch_size": 20, "seed": 4}
-    rf.up_down(dbn, X, Y, method=rf.CD(3), optimizer=rf.SGD(0.05, momentum=0.5), epochs=2, **common)
+    rf.up_down(dbn, X, Y, method=rf.CD(3), **ONCE)
     assert same("m.dbn", dbn)
     net = dbn.to_network(seed=4)
-    rf.fine_tune(net, X, Y, optimizer=rf.SGD(0.1, momentum=0.9), dropout=0.1, epochs=3, **common)
+    rf.fine_tune(net, X, Y, optimizer=rf.SGD(0.1, momentum=0.9), dropout=0.1, epochs=3, **COMMON)
     assert same("m.net", net)
 
     output = capsys.readouterr()
@@ -124,7 +124,7 @@ def test_the_method_asked_for_trains_the_whole_network_too() -> None:
     train(*DEEP, "--up-down", "1", "--method", "pcd", "--chains", "10", "--up-down-rate", "0.02")
     method = rf.PCD(k=1, n_chains=10)
     dbn = deep(labels=False, method=method)
-    rf.up_down(dbn, X, method=method, optimizer=rf.SGD(0.02, momentum=0.5), epochs=1, batch_size=20, seed=4)
+    rf.up_down(dbn, X, method=method, optimizer=rf.SGD(0.02, momentum=0.5), epochs=1, **COMMON)
     assert same("m.dbn", dbn)
 
 
@@ -142,8 +142,7 @@ def test_the_method_asked_for_trains_the_whole_network_too() -> None:
 def test_class_rbms(options: list[str], method: object, capsys: pytest.CaptureFixture[str]) -> None:
     train(*CLASSES, *options, to="m.crbm")
     rbm = rf.ClassRBM(16, 6, 3, seed=4)
-    settings = {"optimizer": rf.SGD(0.05, momentum=0.5), "epochs": 2, "batch_size": 20, "seed": 4}
-    rf.train(rbm, rbm.join(X, Y), method=method, **settings)
+    rf.train(rbm, rbm.join(X, Y), method=method, **ONCE)
     assert same("m.crbm", rbm)
     text = capsys.readouterr().out
     assert "model: ClassRBM(16, 6, 3); " in text
@@ -156,15 +155,7 @@ def test_rows_without_a_label() -> None:
     argv = ["--labels", "few.npy", "--unlabelled", "0.2"]
     train(*CLASSES, *argv, to="m.crbm")
     rbm = rf.ClassRBM(16, 6, 3, seed=4)
-    rf.train(
-        rbm,
-        rbm.join(X, few),
-        method=rf.Hybrid(unlabelled=0.2),
-        optimizer=rf.SGD(0.05, momentum=0.5),
-        epochs=2,
-        batch_size=20,
-        seed=4,
-    )
+    rf.train(rbm, rbm.join(X, few), method=rf.Hybrid(unlabelled=0.2), **ONCE)
     assert same("m.crbm", rbm)
     train(*CLASSES, *argv, "--validation", "0.5", to="m.crbm")  # the labelled ones of these are watched
 
@@ -192,44 +183,30 @@ def test_every_kind_of_label_file_gives_the_same_bits() -> None:
     assert len(models) == 1
 
 
-@pytest.mark.parametrize("stage", [1, 2, 3])
-def test_resume_equals_never_stopping(stage: int, capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_equals_never_stopping(capsys: pytest.CaptureFixture[str]) -> None:
     """A run that ended after its layers, amid up-down training or amid fine-tuning, and one that goes on."""
-    argv = [*DEEP, "--labels", "y", *LAST]
-    train(*argv)
+    train(*LABELLED)
     whole = Path("m.dbn").read_bytes(), Path("m.net").read_bytes()
-    some = {
-        1: [],
-        2: ["--up-down", "1"],
-        3: ["--up-down", "2", "--fine-tune", "1", "--network", "m.net"],
-    }[stage]
-    train(*DEEP, "--labels", "y", *some, "--checkpoint", "run.ckpt")
-    assert Path("run.ckpt.up-down").exists() == (stage > 1)
-    assert Path("run.ckpt.fine-tuning").exists() == (stage > 2)
-    train(*argv, "--resume", "run.ckpt")
-    assert (Path("m.dbn").read_bytes(), Path("m.net").read_bytes()) == whole
+    for stages, some in enumerate(
+        ([], ["--up-down", "1"], ["--up-down", "2", "--fine-tune", "1", "--network", "m.net"])
+    ):
+        train(*DEEP, "--labels", "y", *some, "--checkpoint", "run.ckpt")
+        assert Path("run.ckpt.up-down").exists() == (stages > 0)
+        assert Path("run.ckpt.fine-tuning").exists() == (stages > 1)
+        train(*LABELLED, "--resume", "run.ckpt")
+        assert (Path("m.dbn").read_bytes(), Path("m.net").read_bytes()) == whole
 
-    again = ["train", "d.npz", "--key", "X", "-o", "n", *argv, "--resume", "run.ckpt"]
-    message = fails(capsys, *again, "--l2", "1")
-    assert "resume: penalties of RBM 0" in message
-
-
-def test_a_new_run_forgets_the_stages_of_an_old_one() -> None:
-    train(*DEEP, "--labels", "y", *LAST, "--checkpoint", "run.ckpt")
-    train(*DEEP, "--labels", "y", "--checkpoint", "run.ckpt")
+    again = ["train", "d.npz", "--key", "X", "-o", "n", *LABELLED, "--resume", "run.ckpt"]
+    assert "resume: penalties of RBM 0" in fails(capsys, *again, "--l2", "1")
+    train(*DEEP, "--labels", "y", "--checkpoint", "run.ckpt")  # a new run forgets the stages of an old one
     assert sorted(path.name for path in Path().glob("run.ckpt*")) == ["run.ckpt", "run.ckpt.0", "run.ckpt.1"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_ctrl_c_in_the_second_layer() -> None:
     argv = ["train", "X.npy", "-o", "m.dbn", "--model", "dbn", "--hidden", "6,5", "--epochs", "1,10000000"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "rbmfast", *argv, "--checkpoint", "run.ckpt"],
-        env={**os.environ, "PYTHONPATH": PACKAGE},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # whatever we have inherited
+    process = start(
+        *argv, "--checkpoint", "run.ckpt", stdout=subprocess.DEVNULL, preexec_fn=default_signal(signal.SIGINT)
     )
     while process.poll() is None and not Path("run.ckpt.1").exists():
         time.sleep(0.01)
@@ -240,93 +217,12 @@ def test_ctrl_c_in_the_second_layer() -> None:
     assert not rf.load("m.dbn").generative[0].is_untouched
 
 
-@pytest.mark.parametrize(
-    ("argv", "message"),
-    [
-        (["--model", "dnb"], "'dnb' is not known; did you mean dbn?"),
-        (["--hidden", "500,x"], "--hidden: must be a whole number of at least 1, got 'x'"),
-        (["--hidden", "5,,5"], "--hidden: must be a whole number of at least 1, got ''"),
-        (["--hidden", "6,5"], "--hidden: one number for --model rbm, got 2; --model dbn has layers"),
-        (["--rate", "0.1,0.2"], "--rate: one number for --model rbm, got 2"),
-        (["--epochs", "1,2", *CLASSES[:6]], "--epochs: one number for --model class-rbm, got 2"),
-        (["--up-down", "0"], "--up-down is an option of --model dbn"),
-        (["--up-down", "3"], "--up-down is an option of --model dbn"),
-        (["--fine-tune", "3"], "--fine-tune is an option of --model dbn"),
-        (["--labels", "y"], "--labels is an option of --model class-rbm and dbn"),
-        (["--generative", "1"], "--generative is an option of --model class-rbm"),
-        ([*DEEP, "--generative", "1"], "--generative is an option of --model class-rbm"),
-        ([*CLASSES, "--up-down", "1"], "--up-down is an option of --model dbn"),
-        (["--model", "class-rbm"], "--model class-rbm needs --labels"),
-        ([*CLASSES, "--generative", "-1"], "generative must be a finite number at least 0, got -1"),
-        (
-            [*CLASSES, "--generative", "0", "-k", "2"],
-            "-k is about samples, which --generative 0",
-        ),
-        ([*CLASSES, "--generative", "inf", "--unlabelled", "1"], "--unlabelled needs a finite --generative"),
-        ([*CLASSES, "--generative", "inf", "--dropout", "0.1"], "--dropout needs a finite --generative"),
-        ([*CLASSES, "--dropout", "1"], "dropout must be a finite number at least 0 and below 1, got 1"),
-        ([*DEEP, "--epochs", "1,2,3"], "--epochs: one number, or one for each of 2 layers, got 3"),
-        ([*DEEP, "--rate", "0.1,-1"], "--rate: value must be a finite number at least 0, got -1"),
-        ([*DEEP, "--hidden", "5", "--up-down", "1"], "--up-down needs two hidden layers or more"),
-        ([*DEEP, "--up-down-rate", "1"], "--up-down-rate goes with --up-down"),
-        ([*DEEP, "--up-down", "1", "--up-down-rate", "-1"], "--up-down-rate: value must be a finite number"),
-        ([*DEEP, "--fine-tune", "1"], "--fine-tune needs --network FILE"),
-        ([*DEEP, "--network", "n"], "--network goes with --fine-tune"),
-        ([*DEEP, "--dropout", "0.1"], "--dropout goes with --fine-tune"),
-        ([*DEEP, *LAST, "--dropout", "1"], "--dropout: must be at least 0 and below 1, got 1"),
-        ([*DEEP, *LAST, "--network", "no/n"], "must lie in an existing folder, got 'no/n'"),
-        ([*DEEP, *LAST, "--network", "n.dbn"], "n.dbn: this file is named twice"),
-        ([*CLASSES, "--labels", "two.npz"], "two.npz: holds 2 arrays; labels want a file of their own"),
-        ([*CLASSES, "--labels", "z"], "z: is neither a file nor a column or an array of d.npz"),
-        ([*CLASSES, "--labels", "yt"], "yt: holds 30 labels, d.npz has 90 rows"),
-        ([*CLASSES, "--labels", "X"], "X: must hold one label for each row, has the shape (90, 16)"),
-        ([*CLASSES, "--labels", "half.npy"], "labels must be whole numbers from 0 to 32767, holds 0.5"),
-        ([*CLASSES, "--labels", "less.npy"], "labels must be whole numbers from 0 to 32767, holds -1"),
-        ([*CLASSES, "--labels", "nan.npy"], "labels must be whole numbers from 0 to 32767, holds nan"),
-        ([*CLASSES, "--labels", "words.npy"], "labels must be whole numbers from 0 to 32767, holds '2'"),
-        ([*CLASSES, "--labels", "zero.npy"], "zero.npy: must hold two classes or more, holds 1"),
-        ([*CLASSES, "--validation", "Xt"], "--validation needs --validation-labels"),
-        ([*CLASSES, "--validation-labels", "yt"], "--validation-labels go with --labels and --validation"),
-        ([*DEEP, "--validation", "Xt", "--validation-labels", "yt"], "--validation-labels go with --labels"),
-        (
-            [*CLASSES, "--validation", "0.5", "--validation-labels", "yt"],
-            "a share of the rows has the labels that it has",
-        ),
-        (
-            [*CLASSES, "--validation", "Xt", "--validation-labels", "y"],
-            "y: holds 90 labels, d.npz has 30 rows",
-        ),
-    ],
-)
-def test_train_refuses(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    np.save("less.npy", Y - 1)
-    np.save("nan.npy", np.where(Y == 1, np.nan, Y))
-    np.save("words.npy", Y.astype(str))
-    np.save("zero.npy", 0 * Y)
-    np.savez("two.npz", a=Y, b=Y)
-    np.save("half.npy", Y / 2)
-    assert message in fails(capsys, "train", "d.npz", "--key", "X", "-o", "n.dbn", *argv)
-    assert not Path("n.dbn").exists()
-
-
-def test_options_are_checked_before_any_file_is_read(capsys: pytest.CaptureFixture[str]) -> None:
-    for argv in (
-        ["--up-down", "3"],
-        ["--hidden", "5,5"],
-        [*DEEP, "--fine-tune", "1"],
-        ["--model", "class-rbm"],
-    ):
-        assert "No such file" not in fails(capsys, "train", "nothing", "-o", "n.dbn", *argv)
-
-
-@pytest.mark.slow
-def test_pictures_of_learning(capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("matplotlib")
+def test_pictures_of_learning(sketches: None) -> None:
     always = {"filters", "samples", "reconstructions"}
     last = {"learning_curves_up_down", "learning_curves_fine_tuning"}
     layers = {"learning_curves_layer_1", "learning_curves_layer_2"}
     for folder, argv, curves in (
-        ("a", [*DEEP, "--labels", "y", *LAST], layers | last),
+        ("a", LABELLED, layers | last),
         ("b", DEEP, layers),
         ("c", CLASSES, {"learning_curves"}),
     ):
@@ -343,41 +239,33 @@ def evaluated(*argv: str) -> dict:
     return found
 
 
-@pytest.mark.parametrize("kind", ["class-rbm", "dbn", "network"])
-def test_errors_of_models_that_know_labels(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_errors_of_models_that_know_labels(capsys: pytest.CaptureFixture[str]) -> None:
     train(*CLASSES, to="m.crbm")
-    train(*DEEP, "--labels", "y", *LAST)
-    path = {"class-rbm": "m.crbm", "dbn": "m.dbn", "network": "m.net"}[kind]
-    model = rf.load(path)
-    capsys.readouterr()
-    found = evaluated(path, "d.npz", "--key", "X", "--labels", "y")
-    predicted = model.predict(X)
-    wrong = found["classification_error"]
-    assert wrong["wrong"] == (predicted != Y).sum()
-    assert wrong["lower"] < wrong["value"] == wrong["wrong"] / 90 < wrong["upper"]
-    confusion = np.zeros((3, 3), np.int64)
-    np.add.at(confusion, (Y, predicted), 1)
-    assert found["confusion"] == confusion.tolist()
-    log_p = {
-        "class-rbm": lambda: model.class_log_probabilities(X),
-        "dbn": lambda: model.predict_log_proba(X),
-        "network": lambda: np.log(model.forward(X)),
-    }[kind]()
-    cross_entropy = -log_p[np.arange(90), Y].mean()
-    assert found["cross_entropy"]["mean"] == pytest.approx(cross_entropy, rel=1e-5)
-    again = {
-        "class-rbm": lambda: model.reconstruct(model.join(X, Y))[:, :16],
-        "dbn": lambda: model.reconstruct(X),
-        "network": lambda: None,
-    }[kind]()
-    assert ("reconstruction_error" in found) == (again is not None)
-    if again is not None:
-        assert found["reconstruction_error"] == pytest.approx(((X - again) ** 2).mean(), rel=1e-5)
-    text = capsys.readouterr().out
-    assert "log-likelihood" not in text
-    words = [line.split() for line in text.splitlines()[-4:-1]]  # the last line says what was written
-    counts = [[0 if word == "." else int(word) for word in line[1:]] for line in words]
-    assert counts == confusion.tolist()
+    train(*LABELLED)
+    rbm, dbn, net = map(rf.load, ("m.crbm", "m.dbn", "m.net"))
+    for path, log_p, again in (
+        ("m.crbm", rbm.class_log_probabilities(X), rbm.reconstruct(rbm.join(X, Y))[:, :16]),
+        ("m.dbn", dbn.predict_log_proba(X), dbn.reconstruct(X)),
+        ("m.net", np.log(net.forward(X)), None),
+    ):
+        capsys.readouterr()
+        found = evaluated(path, "d.npz", "--key", "X", "--labels", "y")
+        predicted = rf.load(path).predict(X)
+        wrong = found["classification_error"]
+        assert wrong["wrong"] == (predicted != Y).sum()
+        assert wrong["lower"] < wrong["value"] == wrong["wrong"] / 90 < wrong["upper"]
+        confusion = np.zeros((3, 3), np.int64)
+        np.add.at(confusion, (Y, predicted), 1)
+        assert found["confusion"] == confusion.tolist()
+        assert found["cross_entropy"]["mean"] == pytest.approx(-log_p[np.arange(90), Y].mean(), rel=1e-5)
+        assert ("reconstruction_error" in found) == (again is not None)
+        if again is not None:
+            assert found["reconstruction_error"] == pytest.approx(((X - again) ** 2).mean(), rel=1e-5)
+        text = capsys.readouterr().out
+        assert "log-likelihood" not in text
+        words = [line.split() for line in text.splitlines()[-4:-1]]  # the last line says what was written
+        counts = [[0 if word == "." else int(word) for word in line[1:]] for line in words]
+        assert counts == confusion.tolist()
 
 
 @pytest.mark.parametrize("labels", [False, True])
@@ -419,49 +307,13 @@ def test_proportion_interval() -> None:
     assert low + high == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(
-    ("model", "argv", "message"),
-    [
-        ("m.rbm", ["--labels", "y"], "--labels says nothing about m.rbm, which holds RBM(16, 4)"),
-        ("u.dbn", ["--labels", "y"], "--labels says nothing about u.dbn, which holds DBN([16, 6, 5])"),
-        ("u.dbn", ["--steps", "20"], "--steps says nothing about u.dbn"),
-        ("u.dbn", ["--conservative", "0"], "--conservative says nothing about u.dbn"),
-        ("u.dbn", ["--plots", "p"], "--plots says nothing about u.dbn"),
-        ("m.crbm", [], "ClassRBM(16, 4, 3) needs --labels"),
-        ("m.crbm", ["--labels", "y", "--method", "ais"], "--method says nothing about m.crbm"),
-        ("m.crbm", ["--labels", "Xt"], "Xt: must hold one label for each row"),
-        ("m.crbm", ["--labels", "yt"], "yt: holds 30 labels, d.npz has 90 rows"),
-        ("m.crbm", ["--labels", "four.npy"], "four.npy: holds the label 3, m.crbm knows 0 to 2"),
-        ("m.dbn", ["--labels", "y", "--chains", "9"], "--chains is about the likelihood: with --labels, say"),
-        ("m.dbn", ["--chains", "9"], "--chains is an option of --method ais and bracket"),
-        ("m.net", [], "needs --labels to be compared with"),
-        ("linear.net", [], "is neither a classifier nor an autoencoder"),
-    ],
-)
-def test_evaluate_refuses(
-    model: str, argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("matplotlib")
-    np.save("four.npy", Y + 1)
-    rf.RBM(16, 4, seed=0).save("m.rbm")
-    rf.ClassRBM(16, 4, 3, seed=0).save("m.crbm")
-    rf.DBN([16, 6, 5], seed=0).save("u.dbn")
-    dbn = rf.DBN([16, 6, 5], n_classes=3, seed=0)
-    dbn.save("m.dbn")
-    dbn.to_network().save("m.net")
-    rf.Network([rf.Dense.new(16, 3, "linear", seed=0)]).save("linear.net")
-    assert message in fails(capsys, "evaluate", model, "d.npz", "--key", "X", *argv)
-
-
 # --- sample ------------------------------------------------------------------------------------------------
 
 SHORT = ["--steps", "20", "--seed", "3"]
 
 
 def test_samples_of_some_labels() -> None:
-    dbn, rbm = rf.DBN([16, 6, 5], n_classes=3, seed=0), rf.ClassRBM(16, 4, 3, seed=0)
-    dbn.save("m.dbn")
-    rbm.save("m.crbm")
+    _, rbm, _, dbn = save_new_models()
     labels = np.repeat([2, 0], 10)
     run("sample", "m.dbn", "--label", "2,0", *SHORT, "-o", "s.npz")
     with np.load("s.npz") as found:
@@ -479,24 +331,19 @@ def test_samples_of_some_labels() -> None:
 
 
 def test_samples_of_any_label_and_of_none() -> None:
-    dbn, rbm = rf.DBN([16, 6, 5], n_classes=3, seed=0), rf.ClassRBM(16, 4, 3, seed=0)
-    plain, lower = rf.DBN([16, 6, 5], seed=0), rf.RBM(16, 4, seed=0)
-    for model in (dbn, rbm, plain, lower):
-        model.save("m")
-        run("sample", "m", "-n", "7", *SHORT, "-o", "s.npz")
+    for path, model in zip(NEW, save_new_models(), strict=True):
+        run("sample", path, "-n", "7", *SHORT, "-o", "s.npz")
         with np.load("s.npz") as found:
-            assert ("labels" in found) == (model in (dbn, rbm))
+            assert ("labels" in found) == (path in ("m.dbn", "m.crbm"))
             assert found["samples"].shape == (7, 16)
-    V, y = dbn.sample(7, steps=20, seed=3, return_labels=True)
-    dbn.save("m")
-    run("sample", "m", "-n", "7", *SHORT, "-o", "s.npz")
-    with np.load("s.npz") as found:
-        assert np.array_equal(found["samples"], V)
-        assert np.array_equal(found["labels"], y)
-    lower.save("m")
-    run("sample", "m", "-n", "7", "--mean", *SHORT)
-    _, h = lower.sample(7, steps=20, seed=3, return_hidden=True)
-    assert np.array_equal(np.load("samples.npy"), lower.visible_probabilities(h))
+            if path == "m.dbn":
+                V, y = model.sample(7, steps=20, seed=3, return_labels=True)
+                assert np.array_equal(found["samples"], V)
+                assert np.array_equal(found["labels"], y)
+    run("sample", "m.rbm", "-n", "7", "--mean", *SHORT)
+    rbm = rf.load("m.rbm")
+    _, h = rbm.sample(7, steps=20, seed=3, return_hidden=True)
+    assert np.array_equal(np.load("samples.npy"), rbm.visible_probabilities(h))
 
 
 def test_samples_are_data_to_learn_from() -> None:
@@ -518,44 +365,18 @@ def test_samples_are_data_to_learn_from() -> None:
     assert Path("s.csv").read_text().startswith("v0,v1\n")
 
 
-def test_pictures_of_samples() -> None:
-    pytest.importorskip("matplotlib")
-    rf.DBN([16, 6, 5], n_classes=3, seed=0).save("m.dbn")
+def test_pictures_of_samples(sketches: None) -> None:
+    save_new_models()
     for label in ("1", "0,2", "all"):
         run("sample", "m.dbn", "--label", label, "-n", "4", *SHORT, "--png", "s.png")
         assert Path("s.png").read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize(
-    ("model", "argv", "message"),
-    [
-        ("m.rbm", ["--label", "1"], "--label: m.rbm holds RBM(16, 4), which knows no labels"),
-        ("u.dbn", ["--label", "all"], "--label: u.dbn holds DBN([16, 6, 5]), which knows no labels"),
-        ("m.dbn", ["--label", "3"], "--label: m.dbn knows 0 to 2, got 3"),
-        ("m.dbn", ["--label", "0,x"], "--label: must be a whole number of at least 0, got 'x'"),
-        ("m.dbn", ["--label", "-1"], "--label"),
-        ("m.net", [], "which has no samples"),
-        ("m.rbm", ["-o", "x.txt"], "x.txt: the name of samples must end in .npy, .npz, .csv"),
-        ("m.dbn", ["--labels", "1"], "rbmfast sample has no option --labels; did you mean --label?"),
-    ],
-)
-def test_sample_refuses(
-    model: str, argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rf.RBM(16, 4, seed=0).save("m.rbm")
-    rf.DBN([16, 6, 5], seed=0).save("u.dbn")
-    dbn = rf.DBN([16, 6, 5], n_classes=3, seed=0)
-    dbn.save("m.dbn")
-    dbn.to_network().save("m.net")
-    assert message in fails(capsys, "sample", model, *argv)
-    assert not Path("samples.npy").exists()
 
 
 # --- info --------------------------------------------------------------------------------------------------
 
 
 def test_info(capsys: pytest.CaptureFixture[str]) -> None:
-    train(*DEEP, "--labels", "y", *LAST, "--checkpoint", "run.ckpt")
+    train(*LABELLED, "--checkpoint", "run.ckpt")
     train(*CLASSES, to="m.crbm")
     for file, words in {
         "m.dbn": ("model           DBN([16, 6, 5], n_classes=3)\n", "labels          0 to 2", "of its own"),
