@@ -30,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 import rbmfast as rf
 from rbmfast.bench import environment
 from rbmfast.bench.measure import limited_threads
-from rbmfast.cli.common import whole
+from rbmfast.cli.common import integer
 
 SIZES = [784, 500, 500, 2000]
 RATE, BATCH_SIZE = 0.05, 100
@@ -40,8 +40,8 @@ SHARE_ON = 0.13  # of the pixels of MNIST
 def main() -> None:
     parser = parser_of(__doc__, one_and_all())
     parser.add_argument("data", nargs="?", type=Path)
-    parser.add_argument("--rows", type=whole(BATCH_SIZE), default=10_000, metavar="N")
-    parser.add_argument("--epochs", type=whole(1), default=10, metavar="N", help="of each layer")
+    parser.add_argument("--rows", type=integer(BATCH_SIZE), default=10_000, metavar="N")
+    parser.add_argument("--epochs", type=integer(1), default=10, metavar="N", help="of each layer")
     parser.set_defaults(repeats=3)
     arguments = parser.parse_args()
     X = images(arguments.data, arguments.rows)

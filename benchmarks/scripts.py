@@ -13,7 +13,7 @@ from typing import Any
 
 import rbmfast as rf
 from rbmfast.cli.bench import threads
-from rbmfast.cli.common import whole
+from rbmfast.cli.common import integer
 
 MEGABYTE = 1_000_000
 
@@ -29,7 +29,9 @@ def parser_of(doc: str, default_threads: list[int]) -> argparse.ArgumentParser:
         metavar="N,N,...",
         help=f"numbers of threads, of everybody, one after the other (default: {shown})",
     )
-    parser.add_argument("--repeats", type=whole(1), default=7, metavar="N", help="turns of each (default: 7)")
+    parser.add_argument(
+        "--repeats", type=integer(1), default=7, metavar="N", help="turns of each (default: 7)"
+    )
     return parser
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import rbmfast as rf
 from rbmfast.cli.common import CommandError, Parser, did_you_mean, one_line
-from rbmfast.cli.stopping import Stopped, let_go, orderly, tell
+from rbmfast.cli.stopping import Stopped, discard_output, signals_end_it, tell
 
 __all__ = ["main"]
 
@@ -26,7 +26,7 @@ COMMANDS = {  # a module each, which is imported when it is asked for
 }
 EXPECTED = (ValueError, TypeError, OSError, MemoryError, ImportError, FloatingPointError)
 FAILED, SIGNAL = 2, 128
-INTERRUPTED, UNHEARD = SIGNAL + 2, SIGNAL + 13  # as after SIGINT and SIGPIPE
+INTERRUPTED, BROKEN_PIPE = SIGNAL + 2, SIGNAL + 13  # as after SIGINT and SIGPIPE
 
 # What people call our options.
 MEANT = {
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     try:
-        with warnings.catch_warnings(), orderly():
+        with warnings.catch_warnings(), signals_end_it():
             warnings.simplefilter("always", UserWarning)
             warnings.showwarning = _show_warning
             arguments = _parse(argv)
@@ -89,11 +89,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         return _say("rbmfast: interrupted", str(interrupt), INTERRUPTED)
     except BrokenPipeError:  # `rbmfast info | head`: nobody listens any more
-        return UNHEARD
+        return BROKEN_PIPE
     except EXPECTED as error:
         return _say("rbmfast: error", one_line(error), FAILED)
     finally:
-        let_go()
+        discard_output()
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:

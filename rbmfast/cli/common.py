@@ -80,7 +80,7 @@ def choice(*known: str) -> Callable[[str], str]:
     return convert
 
 
-def whole(low: int) -> Callable[[str], int]:
+def integer(low: int) -> Callable[[str], int]:
     """Type of an argument that is a whole number of at least `low`."""
 
     def convert(text: str) -> int:
@@ -137,7 +137,7 @@ def add_threads(parser: Options, default: int | None = None, why: str = "") -> N
     shown = f"default: {default}{why}" if default else "default: all CPUs"
     parser.add_argument(
         "--threads",
-        type=whole(1),
+        type=integer(1),
         default=default,
         metavar="N",
         help=f"threads to use ({shown}); results do not depend on it",
@@ -157,7 +157,9 @@ def add_data(parser: Options, grey: str = "") -> None:
 
 def add_seed(parser: Options) -> None:
     """Add the option --seed."""
-    parser.add_argument("--seed", type=whole(0), default=0, metavar="N", help="fixes every bit (default: 0)")
+    parser.add_argument(
+        "--seed", type=integer(0), default=0, metavar="N", help="fixes every bit (default: 0)"
+    )
 
 
 # --- Surroundings ------------------------------------------------------------------------------------------

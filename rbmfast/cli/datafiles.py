@@ -278,11 +278,9 @@ def _idx(file: IO[bytes], path: str) -> Any:
 # --- Making 0/1 data and grey levels -----------------------------------------------------------------------
 
 
-def _chunks(values: Any) -> Iterator[tuple[slice, Any]]:
+def _chunks(values: Any) -> Iterator[Any]:
     size = max(1, CHUNK // values.shape[1])
-    for first in range(0, values.shape[0], size):
-        rows = slice(first, min(first + size, values.shape[0]))
-        yield rows, values[rows]
+    return (values[first : first + size] for first in range(0, values.shape[0], size))
 
 
 def _thresholded(data: DataFile, threshold: float) -> Any:
@@ -299,13 +297,10 @@ def _thresholded(data: DataFile, threshold: float) -> Any:
         )
     if is_sparse(values):
         return (values > threshold).tocsr()
-    packed = values.size > PACKED_FROM
-    width = -(-values.shape[1] // 8) if packed else values.shape[1]
-    result = np.empty((values.shape[0], width), np.uint8)
-    for rows, chunk in _chunks(values):
-        above = chunk > threshold
-        result[rows] = np.packbits(above, axis=1) if packed else above
-    return Packed(result, values.shape[1]) if packed else result
+    if values.size <= PACKED_FROM:
+        return np.asarray(values > threshold).view(np.uint8)
+    packed = [np.packbits(chunk > threshold, axis=1) for chunk in _chunks(values)]
+    return Packed(np.concatenate(packed), values.shape[1])
 
 
 def _grey(data: DataFile) -> Any:
@@ -322,17 +317,14 @@ def _grey(data: DataFile) -> Any:
         return Grey8(values)
     if is_sparse(values):
         return (values / 255.0).astype(np.float32)
-    result = np.empty(values.shape, np.float32)
-    for rows, chunk in _chunks(values):
-        result[rows] = chunk / 255.0
-    return result
+    return np.divide(values, 255.0, out=np.empty(values.shape, np.float32), casting="same_kind")
 
 
 def _range(values: Any) -> tuple[float, float]:
     """Smallest and largest value; NaN if there is one."""
     if is_sparse(values):
         return float(values.min()), float(values.max())
-    lows, highs = zip(*((chunk.min(), chunk.max()) for _, chunk in _chunks(values)), strict=True)
+    lows, highs = zip(*((chunk.min(), chunk.max()) for chunk in _chunks(values)), strict=True)
     return float(np.min(lows)), float(np.max(highs))
 
 

@@ -6,7 +6,6 @@ import argparse
 import importlib
 import os
 import sys
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,9 +16,9 @@ from rbmfast.cli.common import (
     add_seed,
     add_threads,
     engine_words,
+    integer,
     need,
     threads,
-    whole,
     write_json,
     write_picture,
 )
@@ -40,38 +39,20 @@ SHAPE = (8, 8)
 INK = 7  # pixels go from 0 to 16
 WIDTH = 36  # of the progress bar
 METRICS = {  # name in metrics.json: column of the history, what is printed, unit
-    "reconstruction_error": (
-        "validation_reconstruction_error",
-        "reconstruction error",
-        "mean square per pixel",
-    ),
-    "free_energy_gap": ("free_energy_gap", "free-energy gap, test - training", "nats per image"),
-    "pseudo_likelihood": ("validation_pseudo_likelihood", "log pseudo-likelihood", "nats per image"),
+    "reconstruction_error": ("validation_", "reconstruction error", "mean square per pixel"),
+    "free_energy_gap": ("", "free-energy gap, test - training", "nats per image"),
+    "pseudo_likelihood": ("validation_", "log pseudo-likelihood", "nats per image"),
 }
 
-
-@dataclass(frozen=True)
-class Digits:
-    """Binary images (n, 64), uint8."""
-
-    train: NDArray[np.uint8]
-    test: NDArray[np.uint8]
-
-    @classmethod
-    def load(cls) -> Digits:
-        """The digits of scikit-learn; every fifth image is for testing."""
-        X = (importlib.import_module("sklearn.datasets").load_digits().data > INK).astype(np.uint8)
-        is_test = np.arange(len(X)) % 5 == 4
-        return cls(X[~is_test], X[is_test])
+Images = NDArray[np.uint8]  # (n, 64), 0 and 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     add = parser.add_argument
-    add(
-        "--output", default="rbmfast-demo", metavar="DIR", help="folder to write to (default: ./rbmfast-demo)"
-    )
-    add("--epochs", type=whole(1), default=200, metavar="N", help="passes over the data (default: 200)")
+    add("--output", default="rbmfast-demo", metavar="DIR",
+        help="folder to write to (default: ./rbmfast-demo)")  # fmt: skip
+    add("--epochs", type=integer(1), default=200, metavar="N", help="passes over the data (default: 200)")
     add_seed(parser)
     add_threads(parser, 1, why=", as much as so small a model can use")
 
@@ -81,21 +62,22 @@ def run(arguments: argparse.Namespace) -> None:
     need({"matplotlib": "matplotlib", "sklearn": "scikit-learn"}, "demo", "the demo")
     folder = arguments.output
     os.makedirs(folder, exist_ok=True)
-    digits = Digits.load()
+    pixels = importlib.import_module("sklearn.datasets").load_digits().data
+    train, test = _every_fifth((pixels > INK).astype(np.uint8))
     with threads(arguments.threads):
         words = engine_words()
         print(
-            f"UCI digits: {len(digits.train)} images to learn from, {len(digits.test)} to test on; "
+            f"UCI digits: {len(train)} images to learn from, {len(test)} to test on; "
             f"64 pixels, {HIDDEN} hidden units, PCD-1"
         )
-        rbm, history = learn(digits, arguments.epochs, arguments.seed)
-        metrics = measure(history, len(digits.train))
+        rbm, history = learn(train, test, arguments.epochs, arguments.seed)
+        metrics = measure(history, len(train))
         print(summary(metrics, words))
-        figures = draw(rbm, digits, history, arguments.seed)
+        figures = draw(rbm, test[:30], history, arguments.seed)
         metrics |= {
             "seed": arguments.seed,
-            "n_train": len(digits.train),
-            "n_test": len(digits.test),
+            "n_train": len(train),
+            "n_test": len(test),
             "n_visible": rbm.n_visible,
             "n_hidden": rbm.n_hidden,
             "isa": rf.show_config().isa,
@@ -112,25 +94,26 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"wrote {os.path.abspath(folder)}: digits.rbm, metrics.json, history.json, {pictures}")
 
 
-def learn(digits: Digits, epochs: int, seed: int) -> tuple[rf.RBM, rf.History]:
+def _every_fifth(X: Images) -> tuple[Images, Images]:
+    """The others, to learn from, and every fifth image, to test on."""
+    is_test = np.arange(len(X)) % 5 == 4
+    return X[~is_test], X[is_test]
+
+
+def learn(train: Images, test: Images, epochs: int, seed: int) -> tuple[rf.RBM, rf.History]:
     """Train a model on the digits, with a progress bar."""
-    rbm = rf.RBM(digits.train.shape[1], HIDDEN, seed=seed)
-    n = len(digits.train)
+    rbm, n = rf.RBM(train.shape[1], HIDDEN, seed=seed), len(train)
     history = rf.train(
         rbm,
-        digits.train,
+        train,
         method=rf.PCD(k=1, n_chains=CHAINS),
         optimizer=rf.SGD(rf.Linear(0.05), momentum=0.5),
         penalties=[rf.L2(1e-3)],
         epochs=epochs,
         batch_size=BATCH_SIZE,
         seed=seed,
-        validation=digits.test,
-        monitors=[
-            rf.ReconstructionError(n),
-            rf.FreeEnergyGap(n),
-            rf.PseudoLikelihood(max_rows=len(digits.test)),
-        ],
+        validation=test,
+        monitors=[rf.ReconstructionError(n), rf.FreeEnergyGap(n), rf.PseudoLikelihood(max_rows=len(test))],
         callbacks=[Bar()],
     )
     return rbm, history
@@ -156,8 +139,8 @@ def measure(history: rf.History, n_train: int) -> dict[str, Any]:
     """The numbers before the first and after the last epoch, and the speed in between."""
 
     def numbers(epoch: int) -> dict[str, float]:
-        found = {name: float(history[column][epoch]) for name, (column, _, _) in METRICS.items()}
-        return {**found, "pseudo_likelihood_per_pixel": found["pseudo_likelihood"] / (SHAPE[0] * SHAPE[1])}
+        found = {name: float(history[part + name][epoch]) for name, (part, _, _) in METRICS.items()}
+        return {**found, "pseudo_likelihood_per_pixel": found["pseudo_likelihood"] / 64}
 
     epochs, seconds = len(history) - 1, float(history["seconds"].sum())
     return {
@@ -185,21 +168,16 @@ def summary(metrics: dict[str, Any], engine: str) -> str:
     return "\n".join(lines)
 
 
-def draw(rbm: rf.RBM, digits: Digits, history: rf.History, seed: int) -> dict[str, Any]:
+def draw(rbm: rf.RBM, test: Images, history: rf.History, seed: int) -> dict[str, Any]:
     """All pictures, by name."""
-    test = digits.test[:30]
-    right_half = np.zeros(SHAPE, np.bool_)
-    right_half[:, SHAPE[1] // 2 :] = True
-    erased = np.broadcast_to(right_half.reshape(-1), test.shape)
+    erased = np.broadcast_to(np.arange(64) % 8 >= 4, test.shape)  # right halves
     completed = rbm.impute(test, mask=erased, steps=400, seed=seed, average=True)
+    again, both = rbm.reconstruct(test), "Test digits and their reconstructions"
+    half = "Test digits, half erased and completed by the model"
     return {
         "filters": rf.plots.filters(rbm, SHAPE),
-        "reconstructions": rf.plots.reconstructions(
-            test, rbm.reconstruct(test), SHAPE, title="Test digits and their reconstructions"
-        ),
+        "reconstructions": rf.plots.reconstructions(test, again, SHAPE, title=both),
         "samples": rf.plots.samples(rbm, SHAPE, seed=seed),
-        "completions": rf.plots.completions(
-            test, erased, completed, SHAPE, title="Test digits, half erased and completed by the model"
-        ),
+        "completions": rf.plots.completions(test, erased, completed, SHAPE, title=half),
         "learning_curves": rf.plots.learning_curves(history),
     }

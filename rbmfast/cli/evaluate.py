@@ -17,11 +17,11 @@ from rbmfast.cli.common import (
     choice,
     engine_words,
     inputs,
+    integer,
     n_classes,
     need_matplotlib,
     refuse,
     threads,
-    whole,
     write_json,
     write_pictures,
 )
@@ -69,19 +69,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--method", type=choice(*METHODS), metavar="HOW",
         help=f"exact (default, if a layer has at most {SMALL} 0/1 units), "
         "ais (default otherwise), or bracket: AIS both ways")  # fmt: skip
-    add("--chains", type=whole(2), metavar="N", help=f"chains of AIS (default: {CHAINS})")
-    add("--temperatures", type=whole(1), metavar="N",
+    add("--chains", type=integer(2), metavar="N", help=f"chains of AIS (default: {CHAINS})")
+    add("--temperatures", type=integer(1), metavar="N",
         help=f"Gibbs steps of each, and of the conservative estimate (default: {TEMPERATURES}, and a "
         "tenth of that)")  # fmt: skip
     add("--base-data", metavar="FILE", help="training data, whose means AIS starts from (default: the "
         "means that the model keeps)")  # fmt: skip
-    add("--conservative", type=whole(0), metavar="N",
+    add("--conservative", type=integer(0), metavar="N",
         help="rows of the conservative estimate, chosen by the seed; 0 for none (default: 100)")  # fmt: skip
 
     add = parser.add_argument_group("samples").add_argument
-    add("--samples", type=whole(2), metavar="N", help="samples to compare (default: 1000); of a deep "
+    add("--samples", type=integer(2), metavar="N", help="samples to compare (default: 1000); of a deep "
         "network, of its hidden layers for each row (default: 10)")  # fmt: skip
-    add("--steps", type=whole(16), metavar="N", help="Gibbs steps of each (default: 1000)")
+    add("--steps", type=integer(16), metavar="N", help="Gibbs steps of each (default: 1000)")
 
     running = parser.add_argument_group("run")
     add = running.add_argument

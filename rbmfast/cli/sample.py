@@ -18,11 +18,11 @@ from rbmfast.cli.common import (
     check_picture,
     image_size,
     inputs,
+    integer,
     listed,
     n_classes,
     need_matplotlib,
     threads,
-    whole,
     write_all,
     write_picture,
 )
@@ -52,14 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     add = parser.add_argument
     add("model", metavar="MODEL", help="a file that `rbmfast train` or save wrote")
-    add("-n", type=whole(1), metavar="N",
+    add("-n", type=integer(1), metavar="N",
         help=f"samples, and chains (default: {SAMPLES}); of each label, if there are several (default: "
         f"{PER_LABEL})")  # fmt: skip
     add("--label", type=_labels, metavar="N[,N...]|all",
         help="only samples of this label, or of these; for models that know labels")  # fmt: skip
     add("--mean", action="store_true",
         help="at last, not states but their probabilities: smoother pictures")  # fmt: skip
-    add("--steps", type=whole(1), default=1000, metavar="N", help="Gibbs steps of each (default: 1000)")
+    add("--steps", type=integer(1), default=1000, metavar="N", help="Gibbs steps of each (default: 1000)")
     add_seed(parser)
     add("-o", "--output", default="samples.npy", metavar="FILE",
         help="default: samples.npy; an .npz or .csv file holds labels beside them")  # fmt: skip
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _labels(text: str) -> list[int] | None:
     """Type of an argument such as 0,1,2; the empty list stands for all."""
-    return [] if text == "all" else listed(whole(0))(text)
+    return [] if text == "all" else listed(integer(0))(text)
 
 
 def _chosen(given: argparse.Namespace, model: Any) -> list[int] | None:

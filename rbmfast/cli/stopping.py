@@ -23,7 +23,7 @@ class Stopped(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def orderly() -> Iterator[None]:
+def signals_end_it() -> Iterator[None]:
     """Let the first of `SIGNALS` raise `Stopped`; the later ones must not disturb what is saved then.
 
     Those that are ignored (``nohup``) or handled by the program around stay so.
@@ -53,7 +53,7 @@ def tell(text: str) -> None:
         print(text, file=sys.stderr)
 
 
-def let_go() -> None:
+def discard_output() -> None:
     """Let Python end quietly where what was printed can go nowhere: a closed pipe, a full disk."""
     for stream in filter(None, (sys.stdout, sys.stderr)):
         try:

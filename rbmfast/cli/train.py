@@ -19,12 +19,12 @@ from rbmfast.cli.common import (
     choice,
     engine_words,
     image_size,
+    integer,
     listed,
     need_matplotlib,
     number,
     refuse,
     threads,
-    whole,
     write_all,
     write_pictures,
 )
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", type=choice(*LEARNERS), default="rbm", metavar="|".join(LEARNERS),
         help="a restricted Boltzmann machine (default); one of data and labels; or a deep belief network, "
         "with labels or without")  # fmt: skip
-    add("--hidden", type=listed(whole(1)), default=[128], metavar="N[,N...]",
+    add("--hidden", type=listed(integer(1)), default=[128], metavar="N[,N...]",
         help="hidden units (default: 128); of a dbn, of each layer from the lowest up")  # fmt: skip
     add("--visible", type=choice(*PLAIN), default="bernoulli", metavar="UNITS",
         help="bernoulli (default), or gaussian: real values, scaled to mean 0 and variance 1")  # fmt: skip
@@ -85,12 +85,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--method", type=choice(*settings.METHODS), metavar="|".join(settings.METHODS),
         help="contrastive divergence (default); persistent CD: better samples; the same with fast "
         "weights; or parallel tempering: slow, for data with modes far apart")  # fmt: skip
-    add("-k", type=whole(1), metavar="N", help="Gibbs steps per update (default: 1)")
-    add("--chains", type=whole(1), metavar="N", help="chains of pcd, fpcd and pt (default: the batch size)")
-    add("--replicas", type=whole(2), metavar="N", help="temperatures of pt (default: 10)")
-    add("--epochs", type=listed(whole(0)), default=[10], metavar="N[,N...]",
+    add("-k", type=integer(1), metavar="N", help="Gibbs steps per update (default: 1)")
+    add("--chains", type=integer(1), metavar="N", help="chains of pcd, fpcd and pt (default: the batch size)")
+    add("--replicas", type=integer(2), metavar="N", help="temperatures of pt (default: 10)")
+    add("--epochs", type=listed(integer(0)), default=[10], metavar="N[,N...]",
         help="passes over the data (default: 10); of a dbn, of all layers or of each")  # fmt: skip
-    add("--batch-size", type=whole(1), default=100, metavar="N", help="rows per update (default: 100)")
+    add("--batch-size", type=integer(1), default=100, metavar="N", help="rows per update (default: 100)")
     add("--rate", type=listed(number), default=[0.05], metavar="X[,X...]",
         help="learning rate (default: 0.05, which with momentum 0.5 goes as far as 0.1 without); of a dbn, "
         "of all layers or of each")  # fmt: skip
@@ -119,11 +119,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="and X log p(row) of rows with the label -1 (default: there are none)")  # fmt: skip
 
     add = parser.add_argument_group("dbn").add_argument
-    add("--up-down", type=whole(0), metavar="EPOCHS",
+    add("--up-down", type=integer(0), metavar="EPOCHS",
         help="after its layers have learned one by one, train them together: by --method and -k "
         "(default: cd, 3)")  # fmt: skip
     add("--up-down-rate", type=number, metavar="X", help="its learning rate (default: 0.05)")
-    add("--fine-tune", type=whole(0), metavar="EPOCHS",
+    add("--fine-tune", type=integer(0), metavar="EPOCHS",
         help="at last, unroll it to a feed-forward network and train that by backpropagation: with labels "
         "a classifier, without an autoencoder")  # fmt: skip
     add("--network", metavar="FILE", help="where to write this network")
