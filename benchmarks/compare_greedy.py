@@ -30,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 import rbmfast as rf
 from rbmfast.bench import environment
 from rbmfast.bench.measure import limited_threads
-from rbmfast.cli.common import integer
+from rbmfast.cli.options import integer
 
 SIZES = [784, 500, 500, 2000]
 RATE, BATCH_SIZE = 0.05, 100

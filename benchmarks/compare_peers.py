@@ -12,7 +12,7 @@ import argparse
 from peers import PEERS, WORKLOADS
 
 from rbmfast.cli import bench
-from rbmfast.cli.common import CommandError
+from rbmfast.cli.options import CommandError
 
 
 def main() -> None:

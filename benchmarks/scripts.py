@@ -13,7 +13,7 @@ from typing import Any
 
 import rbmfast as rf
 from rbmfast.cli.bench import threads
-from rbmfast.cli.common import integer
+from rbmfast.cli.options import integer
 
 MEGABYTE = 1_000_000
 

@@ -24,7 +24,7 @@ from rbmfast import bench
 from rbmfast.archive import read_file
 from rbmfast.cli import bench as bench_command
 from rbmfast.cli import main
-from rbmfast.cli.common import write_json
+from rbmfast.cli.output import write_json
 from rbmfast.cli.stopping import SIGNALS
 from rbmfast.training import checkpoint
 

@@ -13,8 +13,8 @@ from scipy.io import savemat
 
 import rbmfast as rf
 from rbmfast.cli import main
-from rbmfast.cli.common import CommandError
 from rbmfast.cli.datafiles import read_data
+from rbmfast.cli.options import CommandError
 
 __all__ = ["files"]
 

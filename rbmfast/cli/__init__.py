@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import rbmfast as rf
-from rbmfast.cli.common import CommandError, Parser, did_you_mean, one_line
+from rbmfast.cli.options import CommandError, Parser, did_you_mean, one_line
 from rbmfast.cli.stopping import Stopped, discard_output, signals_end_it, tell
 
 __all__ = ["main"]

@@ -11,14 +11,8 @@ import rbmfast as rf
 from rbmfast.bench import PEERS, WORKLOADS, Measurement, Peer, Workload, environment, installed, table
 from rbmfast.bench import run as measure
 from rbmfast.bench.measure import QUICK_TURN, TURN
-from rbmfast.cli.common import (
-    CommandError,
-    check_output,
-    check_picture,
-    need_matplotlib,
-    write_json,
-    write_picture,
-)
+from rbmfast.cli import options, output
+from rbmfast.cli.options import CommandError
 
 DESCRIPTION = """\
 Time this library, a fast NumPy implementation, and the bare float32 matrix products of learning
@@ -63,10 +57,10 @@ def compare(
 ) -> None:
     """`run` with other columns and rows."""
     if arguments.json:
-        check_output(arguments.json)
+        output.check(arguments.json)
     if arguments.png:
-        need_matplotlib("--png")
-        check_picture(arguments.png)
+        options.need_matplotlib("--png")
+        output.check_picture(arguments.png)
     share, repeats, turn = QUICK if arguments.quick else FULL
     chosen = _chosen(workloads, arguments.only or "", share)
     facts = environment(peers)
@@ -83,12 +77,12 @@ def compare(
         print(table(found, [peer.name for peer in installed(peers)], header=not measurements), flush=True)
         measurements += found
     if arguments.json:
-        write_json(
+        output.write_json(
             arguments.json, {"environment": facts, "measurements": [m.to_dict() for m in measurements]}
         )
         print(f"wrote {arguments.json}")
     if arguments.png:
-        write_picture(arguments.png, draw(measurements))
+        output.write_picture(arguments.png, draw(measurements))
         print(f"wrote {arguments.png}")
 
 

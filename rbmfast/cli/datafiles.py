@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.cli.common import CommandError, did_you_mean
+from rbmfast.cli.options import CommandError, did_you_mean
 from rbmfast.cli.tables import is_table, numbers, read_text
 from rbmfast.data import Grey8, Packed, Rows, as_rows, is_sparse
 from rbmfast.reference import States
@@ -76,15 +76,15 @@ class DataFile:
         held[np.argsort(keys, kind="stable")[:n_held]] = True
         return self.take(np.flatnonzero(~held)), self.take(np.flatnonzero(held))
 
-    def rows(self, domain: str, threshold: float | None = None, grey: bool = False) -> Rows:
-        """The data as the library wants it: thresholded, scaled, or as it is."""
+    def examples(self, domain: str, threshold: float | None, grey: bool) -> Examples:
+        """The data as the library wants it: thresholded, scaled, or as it is; and its labels."""
         values: Any = self.values
         if threshold is not None:
             values = _thresholded(self, threshold)
         elif grey:
             values = _grey(self)
         try:
-            return as_rows(values, domain=domain, name=self.name)
+            return Examples(self.name, as_rows(values, domain=domain, name=self.name), self.labels)
         except ValueError as error:
             if domain == "binary" and threshold is None and not grey and (most := _largest(values)) > 1:
                 raise CommandError(
@@ -98,8 +98,14 @@ class DataFile:
 class Examples:
     """Rows to learn from or to watch, and their labels if there are any."""
 
+    name: str
     rows: Rows
     labels: I64 | None
+
+    def __str__(self) -> str:
+        rows = self.rows
+        labels = "" if self.labels is None else f", {len(np.unique(self.labels[self.labels >= 0]))} classes"
+        return f"{self.name}: {rows.n_rows:,} rows of {rows.n_features} {rows.kind} values{labels}"
 
     def some(self, n: int) -> States:
         """The first rows, as numbers."""

@@ -12,16 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rbmfast as rf
-from rbmfast.cli.common import (
-    add_seed,
-    add_threads,
-    engine_words,
-    integer,
-    need,
-    threads,
-    write_json,
-    write_picture,
-)
+from rbmfast.cli import options, output
+from rbmfast.cli.options import integer
 from rbmfast.training.callbacks import Progress
 
 DESCRIPTION = """\
@@ -53,19 +45,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--output", default="rbmfast-demo", metavar="DIR",
         help="folder to write to (default: ./rbmfast-demo)")  # fmt: skip
     add("--epochs", type=integer(1), default=200, metavar="N", help="passes over the data (default: 200)")
-    add_seed(parser)
-    add_threads(parser, 1, why=", as much as so small a model can use")
+    options.add_seed(parser)
+    options.add_threads(parser, 1, why=", as much as so small a model can use")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Train, print, draw."""
-    need({"matplotlib": "matplotlib", "sklearn": "scikit-learn"}, "demo", "the demo")
+    options.need({"matplotlib": "matplotlib", "sklearn": "scikit-learn"}, "demo", "the demo")
     folder = arguments.output
     os.makedirs(folder, exist_ok=True)
     pixels = importlib.import_module("sklearn.datasets").load_digits().data
     train, test = _every_fifth((pixels > INK).astype(np.uint8))
-    with threads(arguments.threads):
-        words = engine_words()
+    with options.threads(arguments.threads):
+        words = options.engine_words()
         print(
             f"UCI digits: {len(train)} images to learn from, {len(test)} to test on; "
             f"64 pixels, {HIDDEN} hidden units, PCD-1"
@@ -85,11 +77,11 @@ def run(arguments: argparse.Namespace) -> None:
             "version": rf.__version__,
         }
     rbm.save(os.path.join(folder, "digits.rbm"))
-    write_json(os.path.join(folder, "metrics.json"), metrics)
+    output.write_json(os.path.join(folder, "metrics.json"), metrics)
     columns = {name: column.tolist() for name, column in history.to_dict().items()}
-    write_json(os.path.join(folder, "history.json"), columns)
+    output.write_json(os.path.join(folder, "history.json"), columns)
     for name, figure in figures.items():
-        write_picture(os.path.join(folder, f"{name}.png"), figure)
+        output.write_picture(os.path.join(folder, f"{name}.png"), figure)
     pictures = ", ".join(f"{name}.png" for name in figures)
     print(f"wrote {os.path.abspath(folder)}: digits.rbm, metrics.json, history.json, {pictures}")
 

@@ -8,26 +8,12 @@ import warnings
 from typing import Any
 
 import rbmfast as rf
-from rbmfast.cli.common import (
-    CommandError,
-    add_data,
-    add_seed,
-    add_threads,
-    check_output,
-    choice,
-    engine_words,
-    inputs,
-    integer,
-    n_classes,
-    need_matplotlib,
-    refuse,
-    threads,
-    write_json,
-    write_pictures,
-)
+from rbmfast.cli import options, output
 from rbmfast.cli.datafiles import Examples, read_data
 from rbmfast.cli.evaluate_labels import evaluate_labels
 from rbmfast.cli.evaluate_rbm import evaluate_rbm
+from rbmfast.cli.models import inputs, n_classes
+from rbmfast.cli.options import CommandError, choice, integer, refuse
 from rbmfast.cli.report import CHAINS, METHODS, SMALL, TEMPERATURES, check_method
 
 DESCRIPTION = """\
@@ -61,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("data", metavar="DATA", help="rows to evaluate it on, in any file that `rbmfast train` reads")
 
     data = parser.add_argument_group("data")
-    add_data(data, grey=": they have no likelihood")
+    options.add_data(data, grey=": they have no likelihood")
     data.add_argument("--labels", metavar="FILE|NAME", help="classes of the rows: in another file, or a "
         "column or another array of DATA")  # fmt: skip
 
@@ -87,16 +73,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = running.add_argument
     add("--plots", metavar="DIR", help="draw free energies, chains, moments and AIS weights")
     add("--json", metavar="FILE", help="write all numbers, too")
-    add_seed(running)
-    add_threads(running)
+    options.add_seed(running)
+    options.add_threads(running)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, measure, print, write."""
     if arguments.json:
-        check_output(arguments.json, arguments.model, arguments.data, arguments.base_data, arguments.labels)
+        output.check(arguments.json, arguments.model, arguments.data, arguments.base_data, arguments.labels)
     if arguments.plots:
-        need_matplotlib("--plots")
+        options.need_matplotlib("--plots")
     if arguments.threshold is not None and arguments.grey:
         raise CommandError("--threshold and --grey exclude each other")
     model = rf.load(arguments.model)
@@ -108,8 +94,8 @@ def run(arguments: argparse.Namespace) -> None:
     base = None if arguments.base_data is None else _read(arguments, arguments.base_data, model).rows
     if arguments.plots:
         os.makedirs(arguments.plots, exist_ok=True)
-    with threads(arguments.threads):
-        print(f"model: {arguments.model}: {model}; {engine_words()}", flush=True)
+    with options.threads(arguments.threads):
+        print(f"model: {arguments.model}: {model}; {options.engine_words()}", flush=True)
         evaluate: Any = evaluate_rbm if type(model) is rf.RBM else evaluate_labels
         report = evaluate(model, data, base, arguments)
     print(report)
@@ -117,10 +103,10 @@ def run(arguments: argparse.Namespace) -> None:
         warnings.warn(alarm, UserWarning, stacklevel=1)
     if arguments.json:
         n = {"version": rf.__version__, "n_rows": rows.n_rows, "n_visible": rows.n_features}
-        write_json(arguments.json, n | report.numbers)
+        output.write_json(arguments.json, n | report.numbers)
         print(f"wrote {arguments.json}")
     if arguments.plots:
-        write_pictures(arguments.plots, {name: draw() for name, draw in report.figures.items()})
+        output.write_pictures(arguments.plots, {name: draw() for name, draw in report.figures.items()})
 
 
 LOG_Z = ("method", "chains", "temperatures")
@@ -162,4 +148,4 @@ def _read(given: argparse.Namespace, path: str, model: Any, labels: str | None =
         raise CommandError(f"{path}: has {n_columns} columns, {given.model} has {n_features} visible units")
     if data.labels is not None and (largest := data.labels.max()) >= known:
         raise CommandError(f"{labels}: holds the label {largest}, {given.model} knows 0 to {known - 1}")
-    return Examples(data.rows(domain, given.threshold, given.grey), data.labels)
+    return data.examples(domain, given.threshold, given.grey)

@@ -9,7 +9,8 @@ import numpy as np
 
 import rbmfast as rf
 from rbmfast.cli.datafiles import I64, Examples
-from rbmfast.cli.report import NO_STATES, Report, find_log_z, summary, tell
+from rbmfast.cli.progress import show_step
+from rbmfast.cli.report import NO_STATES, Report, find_log_z, summary
 from rbmfast.data import Rows
 from rbmfast.likelihood.result import Z95
 from rbmfast.units.base import F64
@@ -95,13 +96,13 @@ def _add_bound(report: Report, dbn: rf.DBN, rows: Rows, given: argparse.Namespac
         report.add("log-likelihood bound", math.nan, NO_STATES)
         report.numbers["log_likelihood_bound"] = None
         return
-    tell("log Z")
+    show_step("log Z")
     z = find_log_z(dbn.top, given)
     report.add_log_z(z, given)
-    tell("bound")
+    show_step("bound")
     n_samples = given.samples or BOUND_SAMPLES
     bound = rf.log_likelihood_bound(dbn, rows, z, n_samples=n_samples, seed=given.seed)
-    tell("")
+    show_step("")
     note = f"nats per row; standard error {bound.data_stderr:.2g} from the choice of rows"
     report.add("log-likelihood bound", bound.value, note, (bound.lower, bound.upper))
     note = f"nats per row, from {n_samples} weighted samples of each"

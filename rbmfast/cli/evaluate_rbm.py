@@ -10,7 +10,8 @@ import numpy as np
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.cli.datafiles import Examples
-from rbmfast.cli.report import NO_STATES, TEMPERATURES, Report, find_log_z, summary, tell
+from rbmfast.cli.progress import show_step
+from rbmfast.cli.report import NO_STATES, TEMPERATURES, Report, find_log_z, summary
 from rbmfast.data import Rows
 from rbmfast.likelihood import LogPartition
 from rbmfast.likelihood.comparison import means_of
@@ -36,26 +37,26 @@ def evaluate_rbm(rbm: rf.RBM, data: Examples, base: Rows | None, given: argparse
     report.numbers["free_energy"] = summary(free_energy)
     _add_pseudo_likelihood(report, rbm, rows, given.seed)
     report.add_reconstructions(rows, rbm.reconstruct)
-    tell("log Z")
+    show_step("log Z")
     start = None if base is None else means_of(base)
     z = find_log_z(rbm, given, start)
     report.add_log_z(z, given)
     _add_likelihood(report, rbm, rows, z)
     _add_conservative(report, rbm, rows, free_energy, start, given)
     report.add_annealing(z)
-    tell("chains and samples")
+    show_step("chains and samples")
     _add_samples(report, rbm, rows, given)
     if z.method != "exact":
         report.figures["ais_weights"] = lambda: rf.plots.ais_weights(z)
     report.numbers["warnings"] = [*filter(None, [z.warning]), *report.alarms]
-    tell("")
+    show_step("")
     return report
 
 
 def _add_pseudo_likelihood(report: Report, rbm: rf.RBM, rows: Rows, seed: int) -> None:
     pseudo = None
     if has_pseudo_likelihood(rbm):
-        tell("pseudo-likelihood")
+        show_step("pseudo-likelihood")
         pseudo = rf.pseudo_likelihood(rbm, _some(rows, PSEUDO_ROWS, seed))
         some = f", of {len(pseudo):,} rows" if len(pseudo) < rows.n_rows else ""
         report.add_mean("log pseudo-likelihood", pseudo, f"nats per row{some}")
@@ -81,7 +82,7 @@ def _add_conservative(
     """An estimate from some rows; their free energies carry it over to all: what is left varies little."""
     n, found = CONSERVATIVE if given.conservative is None else given.conservative, None
     if n and rows.kind != "grey":
-        tell("conservative estimate")
+        show_step("conservative estimate")
         chosen = _some(rows, n, given.seed)
         steps = max(1, (given.temperatures or TEMPERATURES) // 10)
         settings = {

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 import rbmfast as rf
-from rbmfast.cli import settings
-from rbmfast.cli.common import CommandError, check_output, refuse
+from rbmfast.cli import output, settings
 from rbmfast.cli.datafiles import Examples
+from rbmfast.cli.options import CommandError, refuse
 from rbmfast.cli.progress import announce, display
 from rbmfast.cli.settings import checked, each, one
 from rbmfast.data import Rows
@@ -46,14 +46,11 @@ class Learner:
     ----------
     options : tuple of str
         Options of ``rbmfast train`` that only some kinds have, among them this one.
-    lowest_label : int
-        -1, which stands for no label, where something is learned from such rows.
     model : RBM, ClassRBM or DBN
         From `begin` on.
     """
 
     options: ClassVar[tuple[str, ...]] = ()
-    lowest_label = 0
     model: Any
 
     def __init__(self, given: argparse.Namespace) -> None:
@@ -158,11 +155,6 @@ class ClassLearner(Learner):
 
     options = ("labels", "validation_labels", "generative", "unlabelled", "dropout")
 
-    @property
-    def lowest_label(self) -> int:  # type: ignore[override]
-        """See `Learner`."""
-        return -1 if self.given.unlabelled else 0
-
     def _settings(self) -> dict[str, Any]:
         if self.given.labels is None:
             raise CommandError("--model class-rbm needs --labels")
@@ -242,7 +234,7 @@ class DeepLearner(Learner):
         if given.dropout is not None and not 0 <= given.dropout < 1:
             raise CommandError(f"--dropout: must be at least 0 and below 1, got {given.dropout:g}")
         if given.network is not None:
-            check_output(given.network, given.output, given.checkpoint, *self.inputs)
+            output.check(given.network, given.output, given.checkpoint, *self.inputs)
         rates = (_or(given.up_down_rate, 0.05), None), (_or(given.fine_tune_rate, 0.1), 0.9)
         self.optimizers = {
             stage: settings.sgd(given, option, *rate)

@@ -17,6 +17,12 @@ def display(*headings: str) -> dict[str, Any]:
     return {"callbacks": [] if bar else [Lines(headings)], "progress": bar}
 
 
+def show_step(what: str) -> None:
+    """What takes so long, where a terminal can show it and forget it again."""
+    if sys.stderr.isatty():
+        print(f"\r{what + ' ...' if what else '':30}\r", end="", file=sys.stderr, flush=True)
+
+
 def announce(what: str) -> None:
     """Say what begins, where its progress will be."""
     print(what, file=sys.stderr if sys.stderr.isatty() else sys.stdout, flush=True)

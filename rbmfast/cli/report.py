@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import rbmfast as rf
-from rbmfast.cli.common import CommandError
+from rbmfast.cli.options import CommandError
 from rbmfast.data import Rows
 from rbmfast.likelihood import LogPartition
 from rbmfast.likelihood.comparison import blocks_of
@@ -114,12 +113,6 @@ class Report:
             for a, b, c, d, note in cells
         )
         return "\n".join([*table, *filter(None, [self.text])])
-
-
-def tell(what: str) -> None:
-    """What takes so long, where a terminal can show it and forget it again."""
-    if sys.stderr.isatty():
-        print(f"\r{what + ' ...' if what else '':30}\r", end="", file=sys.stderr, flush=True)
 
 
 def mean_and_error(values: F64) -> tuple[float, float]:

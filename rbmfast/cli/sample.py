@@ -10,22 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import rbmfast as rf
-from rbmfast.cli.common import (
-    CommandError,
-    add_seed,
-    add_threads,
-    check_output,
-    check_picture,
-    image_size,
-    inputs,
-    integer,
-    listed,
-    n_classes,
-    need_matplotlib,
-    threads,
-    write_all,
-    write_picture,
-)
+from rbmfast.cli import options, output
+from rbmfast.cli.models import inputs, n_classes
+from rbmfast.cli.options import CommandError, image_size, integer, listed
 from rbmfast.files import complete_file
 from rbmfast.reference import States
 
@@ -60,17 +47,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--mean", action="store_true",
         help="at last, not states but their probabilities: smoother pictures")  # fmt: skip
     add("--steps", type=integer(1), default=1000, metavar="N", help="Gibbs steps of each (default: 1000)")
-    add_seed(parser)
+    options.add_seed(parser)
     add("-o", "--output", default="samples.npy", metavar="FILE",
         help="default: samples.npy; an .npz or .csv file holds labels beside them")  # fmt: skip
     add("--png", metavar="FILE", help="draw them as pictures, too")
     add("--shape", type=image_size, metavar="HxW", help="size of a picture (default: square)")
-    add_threads(parser)
+    options.add_threads(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Draw, and write."""
-    check_output(arguments.output, arguments.model)
+    output.check(arguments.output, arguments.model)
     if not arguments.output.lower().endswith(SUFFIXES):
         raise CommandError(f"{arguments.output}: the name of samples must end in {', '.join(SUFFIXES)}")
     model = rf.load(arguments.model)
@@ -78,15 +65,15 @@ def run(arguments: argparse.Namespace) -> None:
         raise CommandError(f"{arguments.model}: holds {model}, which has no samples")
     labels = _chosen(arguments, model)
     if arguments.png:
-        need_matplotlib("--png")
-        check_picture(arguments.png)
+        options.need_matplotlib("--png")
+        output.check_picture(arguments.png)
         rf.plots.image_shape(inputs(model)[0], arguments.shape)
     n = arguments.n or (SAMPLES if labels is None or len(labels) == 1 else PER_LABEL)
     wanted = None if labels is None else np.repeat(labels, n)
     total = n if wanted is None else len(wanted)
-    with threads(arguments.threads):
+    with options.threads(arguments.threads):
         v, y = _draw(model, total, wanted, arguments.mean, steps=arguments.steps, seed=arguments.seed)
-    write_all({arguments.output: lambda path: _write(path, v, y)}, "; they are lost")
+    output.write_all({arguments.output: lambda path: _write(path, v, y)}, "; they are lost")
     print(f"wrote {arguments.output}: {v.shape[0]} x {v.shape[1]}, {v.dtype}, mean {v.mean():.4f}")
     if arguments.png:
         title = f"{len(v)} samples after {arguments.steps:,} Gibbs steps"
@@ -94,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
             figure = rf.plots.images(v, arguments.shape, len(v), title=title)
         else:
             figure = rf.plots.samples_by_label(v, y, arguments.shape, n, title=title)  # type: ignore[arg-type]
-        write_picture(arguments.png, figure)
+        output.write_picture(arguments.png, figure)
         print(f"wrote {arguments.png}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import rbmfast as rf
-from rbmfast.cli.common import CommandError, option_name, refuse
+from rbmfast.cli.options import CommandError, option_name, refuse
 from rbmfast.training import Method, Schedule
 
 T = TypeVar("T")

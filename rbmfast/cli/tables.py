@@ -11,7 +11,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.cli.common import CommandError, did_you_mean, need
+from rbmfast.cli import options
+from rbmfast.cli.options import CommandError, did_you_mean
 
 KINDS = ".npy, .npz (also SciPy's sparse matrices), IDX, .mat, libsvm, or a table as text"
 LOOKED_AT = 100  # lines that say how numbers are written
@@ -31,7 +32,7 @@ def read_text(file: IO[bytes]) -> Any:
     if top[0][0] == ">":
         raise CommandError("holds sequences (FASTA): write them as numbers first, one row each")
     if all(re.match(LIBSVM, line) for line in top) and any(re.match(r"\S+\s+\d+:", line) for line in top):
-        need({"sklearn": "scikit-learn"}, "sklearn", "a libsvm file")
+        options.need({"sklearn": "scikit-learn"}, "sklearn", "a libsvm file")
         from sklearn.datasets import load_svmlight_file
 
         return dict(zip("Xy", load_svmlight_file(file), strict=True))
@@ -65,7 +66,7 @@ def numbers(table: Any, columns: Sequence[str], drop: Sequence[str]) -> NDArray[
 
 def _read_table(file: IO[bytes], top: list[str]) -> Any:
     """A frame whose columns are called by strings, without a leading index and an empty end."""
-    need({"pandas": "pandas"}, "tables", "a table as text")
+    options.need({"pandas": "pandas"}, "tables", "a table as text")
     import pandas as pd
 
     separator = next((mark for mark in ("::", ";", "\t", ",") if mark in top[0]), r"\s+")

@@ -9,27 +9,10 @@ import warnings
 import numpy as np
 
 import rbmfast as rf
-from rbmfast.cli import settings
-from rbmfast.cli.common import (
-    CommandError,
-    add_data,
-    add_seed,
-    add_threads,
-    check_output,
-    choice,
-    engine_words,
-    image_size,
-    integer,
-    listed,
-    need_matplotlib,
-    number,
-    refuse,
-    threads,
-    write_all,
-    write_pictures,
-)
-from rbmfast.cli.datafiles import DataFile, Examples, read_data
+from rbmfast.cli import options, output, settings
+from rbmfast.cli.datafiles import DataFile, read_data
 from rbmfast.cli.learner import LEARNERS, Learner
+from rbmfast.cli.options import CommandError, choice, image_size, integer, listed, number, refuse
 from rbmfast.cli.progress import in_words
 from rbmfast.units import PLAIN, get_unit
 
@@ -62,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     data = parser.add_argument_group("data")
     add = data.add_argument
-    add_data(data)
+    options.add_data(data)
     add("--validation", metavar="FILE|KEY|SHARE", help="rows to watch and not to learn from: another file, "
         "or another array of FILE, or the share of FILE's rows to set aside, chosen by the "
         "seed")  # fmt: skip
@@ -109,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "a dbn with --fine-tune: of an input of its layers there (default: 0)")  # fmt: skip
     add("--shuffle", type=choice(*settings.ORDERS), default="rows", metavar="HOW",
         help="rows (default), blocks (kind to files larger than memory), or none")  # fmt: skip
-    add_seed(learning)
+    options.add_seed(learning)
 
     add = parser.add_argument_group("class-rbm").add_argument
     add("--generative", type=number, metavar="X",
@@ -136,27 +119,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--resume", metavar="FILE", help="go on from a checkpoint as if the run had never stopped")
     add("--plots", metavar="DIR", help="draw learning curves and, of images, filters and samples")
     add("--shape", type=image_size, metavar="HxW", help="size of an image (default: from FILE, or square)")
-    add_threads(running)
+    options.add_threads(running)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, learn, write."""
     learner = _learner(arguments)
-    check_output(arguments.output, *learner.inputs)
+    output.check(arguments.output, *learner.inputs)
     if arguments.checkpoint:
-        check_output(arguments.checkpoint, arguments.output, *learner.inputs[:-1])  # it may be resumed from
+        output.check(arguments.checkpoint, arguments.output, *learner.inputs[:-1])  # it may be resumed from
     if arguments.plots:
-        need_matplotlib("--plots")
+        options.need_matplotlib("--plots")
         os.makedirs(arguments.plots, exist_ok=True)
-    data, validation = _read(arguments, learner.lowest_label)
+    data, validation = _read(arguments)
     shape = _image_shape(arguments, data) if arguments.plots else None
-    with threads(arguments.threads):
-        watched = None if validation is None else _examples(arguments, validation)
-        learner.begin(_examples(arguments, data), watched)
-        print(f"data: {_words(learner.data, data.name)}")
-        if learner.validation is not None and validation is not None:
-            print(f"validation: {_words(learner.validation, validation.name)}")
-        print(f"model: {learner.model!r}; {engine_words()}", flush=True)
+    with options.threads(arguments.threads):
+        how = get_unit(arguments.visible).domain, arguments.threshold, arguments.grey
+        watched = None if validation is None else validation.examples(*how)
+        learner.begin(data.examples(*how), watched)
+        print(f"data: {learner.data}")
+        if watched:
+            print(f"validation: {watched}")
+        print(f"model: {learner.model!r}; {options.engine_words()}", flush=True)
         histories = _learn(learner)
     if arguments.plots:
         _draw(learner, histories, shape)
@@ -176,11 +160,12 @@ def _learner(arguments: argparse.Namespace) -> Learner:
 # --- Data --------------------------------------------------------------------------------------------------
 
 
-def _read(given: argparse.Namespace, lowest_label: int) -> tuple[DataFile, DataFile | None]:
+def _read(given: argparse.Namespace) -> tuple[DataFile, DataFile | None]:
     """What to learn from, and what to watch."""
     path, wanted = given.file, given.validation
+    lowest = -1 if given.unlabelled else 0  # which stands for no label
     chosen = {"columns": given.columns, "drop": given.drop}
-    data = read_data(path, given.key, labels=given.labels, lowest=lowest_label, **chosen)
+    data = read_data(path, given.key, labels=given.labels, lowest=lowest, **chosen)
     if wanted is None:
         return data, None
     here = wanted in data.arrays
@@ -217,17 +202,6 @@ def _with_labels_only(validation: DataFile, share: str) -> DataFile:
     if not (validation.labels >= 0).any():
         raise CommandError(f"--validation {share} has no row with a label")
     return validation.take(np.flatnonzero(validation.labels >= 0))
-
-
-def _examples(given: argparse.Namespace, data: DataFile) -> Examples:
-    domain = get_unit(given.visible).domain
-    return Examples(data.rows(domain, given.threshold, given.grey), data.labels)
-
-
-def _words(part: Examples, name: str) -> str:
-    rows = part.rows
-    labels = "" if part.labels is None else f", {len(np.unique(part.labels[part.labels >= 0]))} classes"
-    return f"{name}: {rows.n_rows:,} rows of {rows.n_features} {rows.kind} values{labels}"
 
 
 def _image_shape(arguments: argparse.Namespace, data: DataFile) -> tuple[int, int] | None:
@@ -267,7 +241,7 @@ def _learn(learner: Learner) -> dict[str, rf.History]:
 
 
 def _save(learner: Learner) -> None:
-    write_all(learner.files(), _way_on(learner) or "; it is lost")
+    output.write_all(learner.files(), _way_on(learner) or "; it is lost")
 
 
 def _saved_so_far(learner: Learner) -> str:
@@ -300,7 +274,7 @@ def _draw(learner: Learner, histories: dict[str, rf.History], shape: tuple[int, 
     figures = {_picture(stage): rf.plots.learning_curves(history) for stage, history in histories.items()}
     if shape is not None:
         figures |= learner.figures(shape)
-    write_pictures(folder, figures)
+    output.write_pictures(folder, figures)
     if shape is None:
         n = learner.data.rows.n_features
         print(f"({n} values are no square image: say --shape HxW for pictures of filters)")

@@ -1,4 +1,4 @@
-"""What the subcommands share."""
+"""Options and surroundings that the subcommands share."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ import contextlib
 import difflib
 import functools
 import importlib.util
-import json
 import math
 import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 import rbmfast as rf
-from rbmfast.files import check_destination, complete_file, file_name
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    pass
 
 
 Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
@@ -40,11 +37,14 @@ def one_line(error: BaseException) -> str:
 # --- Arguments ---------------------------------------------------------------------------------------------
 
 
+FORMATTER = functools.partial(argparse.RawDescriptionHelpFormatter, max_help_position=30, width=100)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises `CommandError` and takes no abbreviations."""
 
     def __init__(self, **settings: Any) -> None:
-        settings = {"allow_abbrev": False, "formatter_class": _Formatter, **settings}
+        settings = {"allow_abbrev": False, "formatter_class": FORMATTER, **settings}
         super().__init__(**settings)
 
     def error(self, message: str) -> NoReturn:
@@ -54,11 +54,6 @@ class Parser(argparse.ArgumentParser):
     def option_names(self) -> list[str]:
         """All names of options."""
         return [name for action in self._actions for name in action.option_strings]
-
-
-class _Formatter(argparse.RawDescriptionHelpFormatter):
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=30, width=100)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -193,93 +188,3 @@ def engine_words() -> str:
     """Which instructions and how many threads are used, for people."""
     n = rf.get_num_threads()
     return f"{rf.show_config().isa} instructions, {n} thread{'s' if n > 1 else ''}"
-
-
-# --- Models ------------------------------------------------------------------------------------------------
-
-
-def inputs(model: Any) -> tuple[int, str]:
-    """Width and domain of the rows that a model is for, without their labels."""
-    if isinstance(model, rf.Network):
-        return model.n_inputs, model.domain
-    if isinstance(model, rf.ClassRBM):
-        return model.n_features, model.features.domain
-    return model.n_visible, model.visible.domain
-
-
-def n_classes(model: Any) -> int:
-    """How many labels a model knows; 0 if none."""
-    if isinstance(model, rf.Network):
-        return model.n_outputs if model.head == "softmax" else 0
-    return model.n_classes or 0
-
-
-# --- Files -------------------------------------------------------------------------------------------------
-
-
-def check_output(path: str, *others: str | None) -> str:
-    """`path` if a file can appear there and is none of the other files; an error before the long part."""
-    for other in others:
-        if other is not None and os.path.realpath(path) == os.path.realpath(other):
-            raise CommandError(f"{path}: this file is named twice; nothing is overwritten")
-    check_destination(file_name(path, "a file to write"), "a file to write")
-    return path
-
-
-def check_picture(path: str) -> str:
-    """The same for a .png file."""
-    if not path.lower().endswith(".png"):
-        raise CommandError(f"{path}: the name of a picture must end in .png")
-    return check_output(path)
-
-
-def write_all(files: Mapping[str, Callable[[str], object]], otherwise: str = "") -> None:
-    """Write files, each by a call with its name; what took hours must not be lost to a full disk.
-
-    Where that fails, a file of the same name is written in a new folder at home, or among temporary files. An
-    error says where it is in the end; `otherwise` is what else it says if that is nowhere.
-    """
-    problems = []
-    for path, write in files.items():
-        try:
-            write(path)
-        except OSError as error:
-            place = _write_elsewhere(path, write)
-            problems.append(one_line(error) + (f"; wrote {place} instead" if place else otherwise))
-    if problems:
-        raise CommandError("; ".join(problems))
-
-
-def _write_elsewhere(path: str, write: Callable[[str], object]) -> str:
-    """The name of the file, empty if it could not be written anywhere."""
-    for around in (functools.partial(os.path.expanduser, "~"), tempfile.gettempdir):
-        with contextlib.suppress(OSError):
-            folder = tempfile.mkdtemp(prefix="rbmfast-", dir=around())
-            place = os.path.join(folder, os.path.basename(path))
-            try:
-                write(place)
-            except BaseException:
-                os.rmdir(folder)
-                raise
-            return place
-    return ""
-
-
-def write_json(path: str, value: Any) -> None:
-    """Write JSON; numbers that it cannot hold become null."""
-    finite = json.loads(json.dumps(value), parse_constant=lambda _: None)
-    with complete_file(path) as file:
-        file.write(json.dumps(finite, indent=1).encode() + b"\n")
-
-
-def write_picture(path: str, figure: Figure) -> None:
-    """Write a figure as PNG."""
-    with complete_file(path) as file:
-        figure.savefig(file, format="png")
-
-
-def write_pictures(folder: str, figures: Mapping[str, Figure]) -> None:
-    """Write figures by name, and say so."""
-    for name, figure in figures.items():
-        write_picture(os.path.join(folder, f"{name}.png"), figure)
-    print(f"drew {', '.join(figures)} in {folder}")
