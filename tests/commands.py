@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import signal
 import struct
@@ -39,6 +40,13 @@ def fails(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
     assert error.count("\n") == 1
     assert error.endswith("\n")
     return error
+
+
+def evaluated(*argv: str) -> dict[str, Any]:
+    """What `rbmfast evaluate` writes for programs."""
+    run("evaluate", *argv, "--json", "e.json")
+    found: dict[str, Any] = json.loads(Path("e.json").read_text())
+    return found
 
 
 def start(*argv: str, **settings: Any) -> subprocess.Popen[str]:

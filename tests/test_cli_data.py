@@ -143,14 +143,6 @@ def test_grey_levels_from_integers_and_floats() -> None:
     assert len(models) == 1
 
 
-def test_held_out_rows_are_the_rest() -> None:
-    train, held = read_data("bits.npy").split(0.25, seed=1)
-    both = np.concatenate([train.values, held.values])
-    assert sorted(map(bytes, both)) == sorted(map(bytes, X))
-    other = read_data("bits.npy").split(0.25, seed=2)[1]
-    assert not np.array_equal(held.values, other.values)
-
-
 @pytest.mark.parametrize("name, at", [("bits.npy", 11), ("one.npz", 8)])
 def test_damaged_files(capsys: pytest.CaptureFixture[str], name: str, at: int) -> None:
     """Whatever byte is wrong near the start, the error is one line."""

@@ -17,19 +17,9 @@ SCHEDULES: dict[str, Callable[[float, float], Schedule]] = {
     "linear": lambda rate, decay: rf.Linear(rate),
     "exponential": rf.Exponential,
 }
-METHODS: dict[str, Callable[[argparse.Namespace], Method]] = {
-    "cd": lambda given: rf.CD(k=given.k or 1),
-    "pcd": lambda given: rf.PCD(k=given.k or 1, n_chains=given.chains),
-    "fpcd": lambda given: rf.FPCD(k=given.k or 1, n_chains=given.chains),
-    "pt": lambda given: rf.PT(given.replicas, k=given.k or 1, n_chains=given.chains),
-}
+METHODS: dict[str, Callable[..., Method]] = {"cd": rf.CD, "pcd": rf.PCD, "fpcd": rf.FPCD, "pt": rf.PT}
 ORDERS = {"rows": True, "blocks": "blocks", "none": False}
-PENALTIES: dict[str, Callable[[float], Any]] = {
-    "l1": rf.L1,
-    "l2": rf.L2,
-    "max_norm": rf.MaxNorm,
-    "sparsity": rf.SparsityTarget,
-}
+PENALTIES = {"l1": rf.L1, "l2": rf.L2, "max_norm": rf.MaxNorm, "sparsity": rf.SparsityTarget}
 
 
 def check_options(given: argparse.Namespace) -> None:
@@ -47,7 +37,9 @@ def check_options(given: argparse.Namespace) -> None:
 
 def method(given: argparse.Namespace) -> Method:
     """Where samples of the negative phase come from."""
-    return checked("--chains", METHODS[given.method or "cd"], given)
+    asked = {"k": given.k, "n_chains": given.chains, "n_replicas": given.replicas}
+    given_ones = {name: value for name, value in asked.items() if value is not None}
+    return checked("--chains", METHODS[given.method or "cd"], **given_ones)
 
 
 def sgd(given: argparse.Namespace, option: str, rate: float, momentum: float | None = None) -> rf.SGD:
