@@ -40,6 +40,11 @@ examples:
 """
 
 
+# Options that not every model has: those of log Z, and of RBMs.
+LOG_Z = ("method", "chains", "temperatures")
+OF_RBMS = (*LOG_Z, "base_data", "conservative", "samples", "steps", "plots")
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     add = parser.add_argument
@@ -109,34 +114,29 @@ def run(arguments: argparse.Namespace) -> None:
         output.write_pictures(arguments.plots, {name: draw() for name, draw in report.figures.items()})
 
 
-LOG_Z = ("method", "chains", "temperatures")
-OF_RBMS = (*LOG_Z, "base_data", "conservative", "samples", "steps", "plots")
-
-
 def _check(given: argparse.Namespace, model: Any) -> None:
     """Refuse options that say nothing about the model, and ask for those that it needs."""
-    labels = ("labels",) if n_classes(model) else ()
-    allowed: tuple[str, ...] = labels
-    if type(model) is rf.RBM:
+    is_rbm, is_deep = type(model) is rf.RBM, isinstance(model, rf.DBN)
+    allowed: tuple[str, ...] = ("labels",) if n_classes(model) else ()
+    if is_deep:
+        allowed = (*allowed, *LOG_Z, "samples")
+    elif is_rbm:
         allowed = OF_RBMS
-    elif isinstance(model, rf.DBN):
-        allowed = (*labels, *LOG_Z, "samples")
     for option in (*OF_RBMS, "labels"):
         if option not in allowed:
             refuse(given, [option], f"says nothing about {given.model}, which holds {model}")
 
-    if type(model) is rf.RBM:
+    if is_rbm:
         check_method(model, given)
-    elif not isinstance(model, rf.DBN):
-        if labels and given.labels is None:
-            raise CommandError(f"{model} needs --labels to be compared with")
-        if isinstance(model, rf.Network) and not labels and model.n_outputs != model.n_inputs:
-            raise CommandError(f"{model} is neither a classifier nor an autoencoder")
-    elif given.labels is None or given.method is not None:
-        check_method(model.top, given)
-    else:
+    elif is_deep and given.labels is not None and given.method is None:
         why = "is about the likelihood: with --labels, say --method, too"
         refuse(given, ["chains", "temperatures", "samples"], why)
+    elif is_deep:
+        check_method(model.top, given)
+    elif n_classes(model) and given.labels is None:
+        raise CommandError(f"{model} needs --labels to be compared with")
+    elif not n_classes(model) and model.n_outputs != model.n_inputs:
+        raise CommandError(f"{model} is neither a classifier nor an autoencoder")
 
 
 def _read(given: argparse.Namespace, path: str, model: Any, labels: str | None = None) -> Examples:

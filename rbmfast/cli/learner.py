@@ -31,7 +31,6 @@ PER_LABEL = 10  # samples of each
 MAX_LABELS = 30  # that are drawn
 MANY = 100  # samples of a deep network, where there are no labels
 UP_DOWN_K = 3  # Gibbs steps of an update, unless other ones are asked for
-STAGES = ("up-down", "fine-tuning")  # after the layers have learned one by one
 
 
 class Learner:
@@ -235,10 +234,9 @@ class DeepLearner(Learner):
             raise CommandError(f"--dropout: must be at least 0 and below 1, got {given.dropout:g}")
         if given.network is not None:
             output.check(given.network, given.output, given.checkpoint, *self.inputs)
-        rates = (_or(given.up_down_rate, 0.05), None), (_or(given.fine_tune_rate, 0.1), 0.9)
         self.optimizers = {
-            stage: settings.sgd(given, option, *rate)
-            for stage, option, rate in zip(STAGES, ("--up-down-rate", "--fine-tune-rate"), rates, strict=True)
+            "up-down": settings.sgd(given, "--up-down-rate", _or(given.up_down_rate, 0.05)),
+            "fine-tuning": settings.sgd(given, "--fine-tune-rate", _or(given.fine_tune_rate, 0.1), 0.9),
         }
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.DBN:
@@ -302,7 +300,7 @@ class DeepLearner(Learner):
         checkpoint, resume = self.given.checkpoint, self.given.resume
         if checkpoint is None or (resume and os.path.realpath(checkpoint) == os.path.realpath(resume)):
             return
-        for stage in STAGES:
+        for stage in self.optimizers:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{checkpoint}.{stage}")
 

@@ -241,7 +241,7 @@ def _learn(learner: Learner) -> dict[str, rf.History]:
 
 
 def _save(learner: Learner) -> None:
-    output.write_all(learner.files(), _way_on(learner) or "; it is lost")
+    output.write_all(learner.files(), _resume_hint(learner) or "; it is lost")
 
 
 def _saved_so_far(learner: Learner) -> str:
@@ -249,10 +249,10 @@ def _saved_so_far(learner: Learner) -> str:
     if not learner.has_begun:
         return "nothing was written"
     _save(learner)
-    return f"wrote {' and '.join(learner.files())} as learned so far{_way_on(learner)}"
+    return f"wrote {' and '.join(learner.files())} as learned so far{_resume_hint(learner)}"
 
 
-def _way_on(learner: Learner) -> str:
+def _resume_hint(learner: Learner) -> str:
     saved = learner.given.checkpoint
     return f"; go on with --resume {saved}" if saved and os.path.exists(saved) else ""
 
