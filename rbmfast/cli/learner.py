@@ -17,7 +17,7 @@ from rbmfast.cli import output, settings
 from rbmfast.cli.datafiles import Examples
 from rbmfast.cli.options import CommandError, refuse
 from rbmfast.cli.progress import announce, display
-from rbmfast.cli.settings import checked, each, one
+from rbmfast.cli.settings import FINE_TUNING_RATE, UP_DOWN_RATE, checked, each, one
 from rbmfast.data import Rows
 from rbmfast.training import Method
 
@@ -30,7 +30,6 @@ SHOWN = 30  # rows that are drawn beside their reconstructions
 PER_LABEL = 10  # samples of each
 MAX_LABELS = 30  # that are drawn
 MANY = 100  # samples of a deep network, where there are no labels
-UP_DOWN_K = 3  # Gibbs steps of an update, unless other ones are asked for
 
 
 class Learner:
@@ -235,8 +234,10 @@ class DeepLearner(Learner):
         if given.network is not None:
             output.check(given.network, given.output, given.checkpoint, *self.inputs)
         self.optimizers = {
-            "up-down": settings.sgd(given, "--up-down-rate", _or(given.up_down_rate, 0.05)),
-            "fine-tuning": settings.sgd(given, "--fine-tune-rate", _or(given.fine_tune_rate, 0.1), 0.9),
+            "up-down": settings.sgd(given, "--up-down-rate", _or(given.up_down_rate, UP_DOWN_RATE)),
+            "fine-tuning": settings.sgd(
+                given, "--fine-tune-rate", _or(given.fine_tune_rate, FINE_TUNING_RATE), 0.9
+            ),
         }
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.DBN:
@@ -256,7 +257,7 @@ class DeepLearner(Learner):
         if given.up_down is not None:
             announce("up-down")
             asked = given.method is not None or given.k is not None
-            method = self._method() if asked else rf.CD(k=UP_DOWN_K)
+            method = self._method() if asked else settings.UP_DOWN_METHOD
             own: Any = {"method": method, "penalties": self.settings["penalties"], "epochs": given.up_down}
             yield "up-down", rf.up_down(dbn, rows, labels, **own, **watched, **self._stage("up-down"))
         if given.fine_tune is not None:

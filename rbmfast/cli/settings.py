@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, TypeVar
 
 import rbmfast as rf
 from rbmfast.cli.options import CommandError, option_name, refuse
 from rbmfast.training import Method, Schedule
+from rbmfast.training.settings import FineTuneSettings, TrainSettings, UpDownSettings
 
 T = TypeVar("T")
 
@@ -20,6 +22,15 @@ SCHEDULES: dict[str, Callable[[float, float], Schedule]] = {
 METHODS: dict[str, Callable[..., Method]] = {"cd": rf.CD, "pcd": rf.PCD, "fpcd": rf.FPCD, "pt": rf.PT}
 ORDERS = {"rows": True, "blocks": "blocks", "none": False}
 PENALTIES = {"l1": rf.L1, "l2": rf.L2, "max_norm": rf.MaxNorm, "sparsity": rf.SparsityTarget}
+
+
+# What the library says of its settings, for --help, and its defaults.
+ABOUT = {one.name: one.metadata["about"] for one in fields(TrainSettings)}
+EPOCHS, BATCH_SIZE = TrainSettings.epochs, TrainSettings.batch_size
+UP_DOWN, FINE_TUNING = UpDownSettings.optimizer.rate, FineTuneSettings.optimizer.rate
+assert isinstance(UP_DOWN, rf.Constant) and isinstance(FINE_TUNING, rf.Constant)
+UP_DOWN_RATE, FINE_TUNING_RATE = UP_DOWN.value, FINE_TUNING.value
+UP_DOWN_METHOD = UpDownSettings.method
 
 
 def check_options(given: argparse.Namespace) -> None:

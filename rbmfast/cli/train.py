@@ -14,6 +14,7 @@ from rbmfast.cli.datafiles import DataFile, read_data
 from rbmfast.cli.learner import LEARNERS, Learner
 from rbmfast.cli.options import CommandError, choice, image_size, integer, listed, number, refuse
 from rbmfast.cli.progress import in_words
+from rbmfast.cli.settings import ABOUT
 from rbmfast.units import PLAIN, get_unit
 
 DESCRIPTION = """\
@@ -71,9 +72,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-k", type=integer(1), metavar="N", help="Gibbs steps per update (default: 1)")
     add("--chains", type=integer(1), metavar="N", help="chains of pcd, fpcd and pt (default: the batch size)")
     add("--replicas", type=integer(2), metavar="N", help="temperatures of pt (default: 10)")
-    add("--epochs", type=listed(integer(0)), default=[10], metavar="N[,N...]",
-        help="passes over the data (default: 10); of a dbn, of all layers or of each")  # fmt: skip
-    add("--batch-size", type=integer(1), default=100, metavar="N", help="rows per update (default: 100)")
+    add("--epochs", type=listed(integer(0)), default=[settings.EPOCHS], metavar="N[,N...]",
+        help=f"{ABOUT['epochs']} (default: {settings.EPOCHS}); of a dbn, of all layers or of "
+        "each")  # fmt: skip
+    add("--batch-size", type=integer(1), default=settings.BATCH_SIZE, metavar="N",
+        help=f"{ABOUT['batch_size']} (default: {settings.BATCH_SIZE})")  # fmt: skip
     add("--rate", type=listed(number), default=[0.05], metavar="X[,X...]",
         help="learning rate (default: 0.05, which with momentum 0.5 goes as far as 0.1 without); of a dbn, "
         "of all layers or of each")  # fmt: skip
@@ -86,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--l2", type=number, metavar="COST", help="cost of squared weights; 1e-4 is usual")
     add("--max-norm", type=number, metavar="X", help="longest weight vector of a hidden unit")
     add("--sparsity", type=number, metavar="X", help="wanted mean activity of a hidden unit, such as 0.1")
-    add("--centered", action="store_true", help="learn from centred units")
+    add("--centered", action="store_true", help=ABOUT["centered"])
     add("--dropout", type=number, metavar="X",
         help="of a class-rbm: chance of a hidden unit to be dropped where log p(label | row) is learned; of "
         "a dbn with --fine-tune: of an input of its layers there (default: 0)")  # fmt: skip
@@ -105,13 +108,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--up-down", type=integer(0), metavar="EPOCHS",
         help="after its layers have learned one by one, train them together: by --method and -k "
         "(default: cd, 3)")  # fmt: skip
-    add("--up-down-rate", type=number, metavar="X", help="its learning rate (default: 0.05)")
+    add(
+        "--up-down-rate",
+        type=number,
+        metavar="X",
+        help=f"its learning rate (default: {settings.UP_DOWN_RATE})",
+    )
     add("--fine-tune", type=integer(0), metavar="EPOCHS",
         help="at last, unroll it to a feed-forward network and train that by backpropagation: with labels "
         "a classifier, without an autoencoder")  # fmt: skip
     add("--network", metavar="FILE", help="where to write this network")
     add("--fine-tune-rate", type=number, metavar="X",
-        help="its learning rate (default: 0.1, with momentum 0.9)")  # fmt: skip
+        help=f"its learning rate (default: {settings.FINE_TUNING_RATE}, with momentum 0.9)")  # fmt: skip
 
     running = parser.add_argument_group("run")
     add = running.add_argument
