@@ -7,6 +7,7 @@ import gzip
 import io
 import os
 import struct
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -233,7 +234,10 @@ def _stored(file: Any, path: str) -> Any:
     if start == b"MATLAB":
         import scipy.io
 
-        return {name: x for name, x in scipy.io.loadmat(file).items() if not name.startswith("__")}
+        with warnings.catch_warnings():  # of newer sparse classes to come, which are as welcome
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found = scipy.io.loadmat(file)
+        return {name: x for name, x in found.items() if not name.startswith("__")}
     return _idx(file, path) if _is_idx(start) else read_text(file)
 
 
