@@ -227,7 +227,7 @@ class Network:
             "activations": [layer.activation for layer in self._layers],
             "domain": self.domain,
         }
-        return meta, dict(self._get_parameters())
+        return meta, dict(self.parameters())
 
     @classmethod
     def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Network:
@@ -340,8 +340,14 @@ class Network:
 
     # --- For the rest of the library ----------------------------------------------------------------------
 
-    def _get_parameters(self) -> dict[str, F32]:
-        """All parameters by name."""
+    def parameters(self) -> dict[str, F32]:
+        """What is learned, by name.
+
+        Returns
+        -------
+        dict of str to float32 array
+            Read-only: ``W0``, ``b0`` of the first layer, and so on.
+        """
         pairs = (zip(_names(i), (layer.W, layer.b), strict=True) for i, layer in enumerate(self._layers))
         return {name: array for pair in pairs for name, array in pair}
 

@@ -18,7 +18,7 @@ from rbmfast.models.missing import Imputing
 from rbmfast.models.rbm import RBM
 from rbmfast.models.stack import MAX_LAYERS, Stack, layer_seed
 from rbmfast.models.two_layers import DEFAULT_UNIT, MAX_UNITS, UnitLike
-from rbmfast.reference import STREAM_VERSION
+from rbmfast.reference import F32, STREAM_VERSION
 from rbmfast.streams import Purpose
 from rbmfast.units import Unit, get_unit
 
@@ -275,6 +275,23 @@ class Stacked(Imputing):
             "rbms": described,
         }
         return meta, arrays
+
+    def parameters(self) -> dict[str, F32]:
+        """What is learned, by name: that of every RBM, those that recognise too where they are others.
+
+        Returns
+        -------
+        dict of str to float32 array
+            Read-only views.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> [*rf.DBN([6, 4, 3], seed=0).parameters()][:4]
+        ['generative/0/W', 'generative/0/a', 'generative/0/b', 'generative/1/W']
+        """
+        rbms = self._named_rbms()
+        return {f"{name}/{key}": array for name, rbm in rbms for key, array in rbm.parameters().items()}
 
     def _named_rbms(self) -> Iterator[tuple[str, RBM]]:
         """Every RBM once: ``generative/i``, and ``recognition/i`` where that is another one."""

@@ -206,6 +206,22 @@ class TwoLayers(Imputing):
         old = self._parameters
         self._set_parameters(old.W, old.a, check_parameter(value, "b", old.b.shape))
 
+    def parameters(self) -> dict[str, F32]:
+        """What is learned, by name.
+
+        Returns
+        -------
+        dict of str to float32 array
+            Read-only views of `W`, `a` and `b`.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> {name: array.shape for name, array in rf.RBM(4, 2, seed=0).parameters().items()}
+        {'W': (4, 2), 'a': (4,), 'b': (2,)}
+        """
+        return {"W": self.W, "a": self.a, "b": self.b}
+
     @property
     def visible_means(self) -> F32 | None:
         """Means of the data that the model was initialised or trained with: read-only view (n_visible,)."""

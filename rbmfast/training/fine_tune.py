@@ -235,7 +235,7 @@ class FineTuning(Run):
         self.model._set_parameters(**self._parameters())
 
     def _parameters(self) -> dict[str, F32]:
-        return dict(zip(self.model._get_parameters(), self.backprop.parameters, strict=True))
+        return dict(zip(self.model.parameters(), self.backprop.parameters, strict=True))
 
     def monitored(self) -> dict[str, float]:
         """See `Run.monitored`."""

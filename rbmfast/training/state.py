@@ -113,7 +113,7 @@ class TrainingState:
 def get_parameters(model: Model) -> dict[str, F32]:
     """All parameters, and means of data, by names such as ``W`` or ``generative/0/W``; they never change."""
     if isinstance(model, Network):
-        return model._get_parameters()
+        return model.parameters()
     arrays = {prefix + name: getattr(rbm, name) for prefix, rbm in _rbms(model).items() for name in KEPT}
     return {name: array for name, array in arrays.items() if array is not None}
 

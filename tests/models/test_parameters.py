@@ -215,3 +215,20 @@ def test_total_inputs_for_the_rest_of_the_library() -> None:
         v, h = np.eye(5).astype(rbm.visible.dtype), np.eye(4).astype(rbm.hidden.dtype)
         assert_allclose(rbm._hidden_input(v), rbm.W + rbm.b, atol=1e-6)
         assert_allclose(rbm._visible_input(h), rbm.W.T + rbm.a, atol=1e-6)
+
+
+def test_parameters_by_name() -> None:
+    """Of every kind of model: views that cannot be written to."""
+    dbn = rf.DBN([6, 4, 3], n_classes=2, seed=0)
+    dbn.untie()
+    names = {
+        rf.RBM(6, 4, seed=0): {"W", "a", "b"},
+        rf.ClassRBM(6, 4, 2, seed=0): {"W", "a", "b"},
+        dbn: {f"{way}/{name}" for way in ("generative/0", "generative/1", "recognition/0") for name in "Wab"},
+        dbn.to_network(): {"W0", "b0", "W1", "b1", "W2", "b2"},
+    }
+    for model, expected in names.items():
+        found = model.parameters()
+        assert found.keys() == expected
+        assert not any(array.flags.writeable for array in found.values())
+    assert found["W0"] is not None and np.array_equal(dbn.parameters()["generative/1/b"], dbn.top.b)
