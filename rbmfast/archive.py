@@ -76,11 +76,17 @@ def write_file(
         raise TypeError("meta must hold only what JSON gives back: text keys, lists rather than tuples")
     stored = {name: _storable(name, array) for name, array in {TEXT: np.array(text), **arrays}.items()}
 
-    with complete_file(path) as file, zipfile.ZipFile(file, "w") as archive:
-        for name, array in stored.items():
-            # Unlike a name, a ZipInfo brings no time of day along.
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
+    with complete_file(path) as file:
+        archive = zipfile.ZipFile(file, "w")
+        try:
+            for name, array in stored.items():
+                # Unlike a name, a ZipInfo brings no time of day along.
+                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, array, allow_pickle=False)
+        except BaseException:
+            archive.fp = None  # nothing to close: that would raise an error of its own in the place of Ctrl-C
+            raise
+        archive.close()
 
 
 def read_file(path: FilePath, kind: str | None = None) -> tuple[str, dict[str, Any], dict[str, NDArray[Any]]]:

@@ -258,3 +258,17 @@ def test_archives_that_lie(path: Path) -> None:
         path.write_bytes(good[:directory] + entry)
         with pytest.raises(FileFormatError, match="do not have the sizes"):
             read_file(path)
+
+
+def test_ctrl_c_between_two_steps_stays_ctrl_c(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where an array's place in the archive is open, and nobody is there yet to close it."""
+
+    def interrupted(self: zipfile.ZipFile, *arguments: Any, **more: Any) -> Any:
+        opened(self, *arguments, **more)
+        raise KeyboardInterrupt
+
+    opened = zipfile.ZipFile.open
+    monkeypatch.setattr(zipfile.ZipFile, "open", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_file(tmp_path / "a.rbm", "example", {}, {"W": np.zeros(3)})
+    assert [*tmp_path.iterdir()] == []

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import fields
+from inspect import signature
 from typing import Any, TypeVar
 
 import rbmfast as rf
 from rbmfast.cli.options import CommandError, option_name, refuse
 from rbmfast.training import Method, Schedule
+from rbmfast.training.methods import WORDS as METHODS
 from rbmfast.training.settings import FineTuneSettings, TrainSettings, UpDownSettings
 
 T = TypeVar("T")
@@ -19,7 +21,7 @@ SCHEDULES: dict[str, Callable[[float, float], Schedule]] = {
     "linear": lambda rate, decay: rf.Linear(rate),
     "exponential": rf.Exponential,
 }
-METHODS: dict[str, Callable[..., Method]] = {"cd": rf.CD, "pcd": rf.PCD, "fpcd": rf.FPCD, "pt": rf.PT}
+METHOD_OPTIONS = {"k": "k", "chains": "n_chains", "replicas": "n_replicas"}  # and what they set
 ORDERS = {"rows": True, "blocks": "blocks", "none": False}
 PENALTIES = {"l1": rf.L1, "l2": rf.L2, "max_norm": rf.MaxNorm, "sparsity": rf.SparsityTarget}
 
@@ -35,11 +37,12 @@ UP_DOWN_METHOD = UpDownSettings.method
 
 def check_options(given: argparse.Namespace) -> None:
     """Refuse options that do not go together, whatever the kind of model."""
-    method = given.method or "cd"
-    if method == "cd":
-        refuse(given, ["chains"], "is an option of --method pcd, fpcd and pt")
-    if method != "pt":
-        refuse(given, ["replicas"], "is an option of --method pt")
+    for option, name in METHOD_OPTIONS.items():
+        able = [word for word, method in METHODS.items() if name in signature(method).parameters]
+        if (given.method or "cd") not in able:
+            *others, last = able
+            which = f"{', '.join(others)} and {last}" if others else last
+            refuse(given, [option], f"is an option of --method {which}")
     if given.threshold is not None and given.grey:
         raise CommandError("--threshold and --grey exclude each other")
     if given.validation_labels is not None and (given.validation is None or given.labels is None):
@@ -48,7 +51,7 @@ def check_options(given: argparse.Namespace) -> None:
 
 def method(given: argparse.Namespace) -> Method:
     """Where samples of the negative phase come from."""
-    asked = {"k": given.k, "n_chains": given.chains, "n_replicas": given.replicas}
+    asked = {name: getattr(given, option) for option, name in METHOD_OPTIONS.items()}
     given_ones = {name: value for name, value in asked.items() if value is not None}
     return checked("--chains", METHODS[given.method or "cd"], **given_ones)
 

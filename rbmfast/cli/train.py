@@ -15,6 +15,7 @@ from rbmfast.cli.learner import LEARNERS, Learner
 from rbmfast.cli.options import CommandError, choice, image_size, integer, listed, number, refuse
 from rbmfast.cli.progress import in_words
 from rbmfast.cli.settings import ABOUT
+from rbmfast.training.methods import WORDS as METHODS
 from rbmfast.units import PLAIN, get_unit
 
 DESCRIPTION = """\
@@ -66,11 +67,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     learning = parser.add_argument_group("learning")
     add = learning.add_argument
-    add("--method", type=choice(*settings.METHODS), metavar="|".join(settings.METHODS),
-        help="contrastive divergence (default); persistent CD: better samples; the same with fast "
-        "weights; or parallel tempering: slow, for data with modes far apart")  # fmt: skip
-    add("-k", type=integer(1), metavar="N", help="Gibbs steps per update (default: 1)")
-    add("--chains", type=integer(1), metavar="N", help="chains of pcd, fpcd and pt (default: the batch size)")
+    add("--method", type=choice(*METHODS), metavar="|".join(METHODS),
+        help="contrastive divergence (default); persistent CD: better samples; parallel tempering: "
+        "slow, for data with modes far apart; persistent CD with fast weights; or CD by pairs of "
+        "chains that meet: right on average")  # fmt: skip
+    add("-k", type=integer(1), metavar="N",
+        help="Gibbs steps per update (default: 1; of unbiasedcd 100, at most)")  # fmt: skip
+    add("--chains", type=integer(1), metavar="N", help="chains of pcd, pt and fpcd (default: the batch size)")
     add("--replicas", type=integer(2), metavar="N", help="temperatures of pt (default: 10)")
     add("--epochs", type=listed(integer(0)), default=[settings.EPOCHS], metavar="N[,N...]",
         help=f"{ABOUT['epochs']} (default: {settings.EPOCHS}); of a dbn, of all layers or of "

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,22 @@ from numpy.typing import NDArray
 from rbmfast.data import Rows
 from rbmfast.units import Unit
 
+M = TypeVar("M", bound=type)
+
 BLOCK_BYTES = 1 << 26  # scratch memory of one call, about
+
+
+def known_as(name: str) -> Callable[[M], M]:
+    """Let errors and help call what a class has by the name of the class that users know."""
+
+    def rename(part: M) -> M:
+        for attribute, value in vars(part).items():
+            function = getattr(value, "__func__", value)
+            if inspect.isfunction(function):
+                function.__qualname__ = f"{name}.{attribute}"
+        return part
+
+    return rename
 
 
 class Model(ABC):

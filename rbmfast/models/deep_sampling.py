@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows, computed_rows
+from rbmfast.models.base import known_as
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.labels import check_labels
 from rbmfast.models.stack import MEAN, Stack
@@ -25,6 +26,7 @@ I64 = NDArray[np.int64]
 LABEL_STEPS = 2  # between the steps of states and those of the labels drawn beside them
 
 
+@known_as("DBN")
 class DeepSampling(Stacked):
     """What an `rbmfast.DBN` draws: chains in the top RBM, and passes through the layers below."""
 

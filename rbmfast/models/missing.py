@@ -10,12 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Grey8, Packed, Rows, is_masked
-from rbmfast.models.base import Model
+from rbmfast.models.base import Model, known_as
 from rbmfast.reference import F32, States
 from rbmfast.states import as_float
 from rbmfast.streams import MAX_STEP, check_first_row
 
 
+@known_as("model")
 class Imputing(Model):
     """A model that can say what is missing, given what is known."""
 

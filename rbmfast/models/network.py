@@ -100,6 +100,24 @@ class Network:
         """Activation of the last layer."""
         return self._layers[-1].activation
 
+    def parameters(self) -> dict[str, F32]:
+        """What is learned, by name.
+
+        Returns
+        -------
+        dict of str to float32 array
+            Read-only views: ``W0``, ``b0`` of the first layer, and so on.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> net = rf.Network([rf.Dense.new(6, 4, seed=0), rf.Dense.new(4, 2, "softmax", seed=0, layer=1)])
+        >>> [*net.parameters()]
+        ['W0', 'b0', 'W1', 'b1']
+        """
+        pairs = (zip(_names(i), (layer.W, layer.b), strict=True) for i, layer in enumerate(self._layers))
+        return {name: array.view() for pair in pairs for name, array in pair}
+
     def __repr__(self) -> str:
         domain = "" if self.domain == "binary" else f", domain={self.domain!r}"
         return f"Network([{', '.join(map(repr, self._layers))}]{domain})"
@@ -339,17 +357,6 @@ class Network:
         return model
 
     # --- For the rest of the library ----------------------------------------------------------------------
-
-    def parameters(self) -> dict[str, F32]:
-        """What is learned, by name.
-
-        Returns
-        -------
-        dict of str to float32 array
-            Read-only: ``W0``, ``b0`` of the first layer, and so on.
-        """
-        pairs = (zip(_names(i), (layer.W, layer.b), strict=True) for i, layer in enumerate(self._layers))
-        return {name: array for pair in pairs for name, array in pair}
 
     def _set_parameters(self, **parameters: F32) -> None:
         """Replace all parameters by copies, at once. The only place where a network changes."""

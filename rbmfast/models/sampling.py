@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
+from rbmfast.models.base import known_as
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.labels import check_labels
 from rbmfast.models.patterns import PatternCounts
@@ -25,6 +26,7 @@ from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
 MAX_PATTERN_UNITS = 20
 
 
+@known_as("RBM")
 class Sampling(TwoLayers):
     """What a model of two layers draws, given its conditional distributions."""
 

@@ -13,6 +13,7 @@ from rbmfast.archive import write_file
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
 from rbmfast.files import JSON, FilePath
+from rbmfast.models.base import known_as
 from rbmfast.models.class_rbm import MAX_CLASSES, ClassRBM
 from rbmfast.models.missing import Imputing
 from rbmfast.models.rbm import RBM
@@ -27,6 +28,7 @@ D = TypeVar("D", bound="Stacked")
 SEED_STEP = 1  # of the random numbers that make the RBMs' seeds: their weights take step 0
 
 
+@known_as("DBN")
 class Stacked(Imputing):
     """What an `rbmfast.DBN` is made of: RBMs, each of which fits on the one below."""
 

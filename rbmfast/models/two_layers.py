@@ -14,6 +14,7 @@ from rbmfast.archive import write_file
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
 from rbmfast.files import JSON, FilePath
+from rbmfast.models.base import known_as
 from rbmfast.models.conditionals import Conditional, Conditionals
 from rbmfast.models.missing import Imputing
 from rbmfast.models.parameters import (
@@ -40,6 +41,7 @@ SPARSE = 2  # additions per value of a dense row below which CSR rows are faster
 MAX_UNITS = 2**31 - 1
 
 
+@known_as("RBM")
 class TwoLayers(Imputing):
     """What an `rbmfast.RBM` is made of: its parameters, checked and replaced as a whole, and its files."""
 
@@ -371,10 +373,6 @@ class TwoLayers(Imputing):
     def _hidden_input(self, v: States | sp.csr_matrix) -> F32:
         """Total inputs (n_rows, n_hidden) of the hidden units from a block of visible states."""
         return self._up.input(v)
-
-    def _visible_input(self, h: States) -> F32:
-        """Total inputs (n_rows, n_visible) of the visible units from a block of hidden states."""
-        return self._down.input(h)
 
     @property
     def _up(self) -> Conditional:

@@ -227,6 +227,15 @@ class Steps:
         self._decays = [l2 if array.ndim > 1 else 0.0 for array in parameters.values()]
         self.powers: F64 = np.ones(2)
 
+    def check(self) -> None:
+        """Raise ValueError if these are no memories of steps: a file can hold anything."""
+        if not all(np.isfinite(moment).all() for moment in self.moments.values()):
+            raise ValueError("moments must be finite")
+        if any((m < 0).any() for name, m in self.moments.items() if name.endswith("_square")):
+            raise ValueError("moments of squares must be at least 0")
+        if not ((self.powers >= 0) & (self.powers <= 1)).all():
+            raise ValueError("powers must lie in [0, 1]")
+
     def take(self, values: Sequence[F32], slopes: Sequence[F32], scale: float, now: Sequence[float]) -> None:
         """One step of all arrays in place, along `scale` times the slopes; `now`: what the schedules say."""
         decays = self._decays

@@ -336,6 +336,7 @@ class RBMRun(Run):
         self.check_parameters()
         for state in self.states.values():
             engine.Weights(state.W, state.exponent)
+        self.steps.check()
         if self.chains is not None:
             self.rbm.hidden.rows(self.chains, self.rbm.n_hidden, "chains")
         if self.updates != epoch * self.updates_per_epoch:

@@ -139,10 +139,16 @@ class Settings:
     checkpoint: str | None = setting(None, "file that the run is saved in", check_destination)
     checkpoint_every: int = setting(1, "epochs between checkpoints", _at_least_1)
 
+    _in_words: ClassVar[Mapping[str, Any]]  # of each
+
     def __post_init__(self) -> None:
         for one in fields(self):
             checked = one.metadata["check"](getattr(self, one.name), one.name)
             object.__setattr__(self, one.name, checked)
+        # Now: callbacks, monitors and penalties of the user's own may change as they are called.
+        spoken = {one.name: one.metadata["words"] for one in fields(self)}
+        in_words = {name: words(getattr(self, name)) for name, words in spoken.items() if words is not None}
+        object.__setattr__(self, "_in_words", in_words)
 
     @classmethod
     def of(cls: type[S], asked: Mapping[str, Any], saved: SavedRun | None = None) -> S:
@@ -157,8 +163,7 @@ class Settings:
 
     def describe(self) -> dict[str, Any]:
         """All that decides a result, as JSON: what a checkpoint is compared with before it is resumed."""
-        spoken = {one.name: one.metadata["words"] for one in fields(self)}
-        return {name: words(getattr(self, name)) for name, words in spoken.items() if words is not None}
+        return dict(self._in_words)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -182,6 +182,20 @@ def test_start_must_have_n_rows(rbm: rf.RBM) -> None:
         rbm.sample(3, start=GOOD)
 
 
+def test_unknown_keywords_are_those_of_a_class_that_users_know() -> None:
+    dbn = rf.DBN([4, 3, 2], seed=0)
+    for call, name in (
+        (rf.RBM, "RBM.__init__"),
+        (rf.RBM(4, 3, seed=0).sample, "RBM.sample"),
+        (rf.RBM.from_arrays, "RBM.from_arrays"),
+        (rf.DBN, "DBN.__init__"),
+        (dbn.sample, "DBN.sample"),
+        (dbn.impute, "model.impute"),
+    ):
+        with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected keyword argument 'x'"):
+            call(x=1)
+
+
 def test_labels_need_a_model_with_labels(rbm: rf.RBM) -> None:
     with pytest.raises(ValueError, match="labels need a model with labels, such as an"):
         rbm.sample(3, labels=1)

@@ -644,3 +644,42 @@ def test_bad_arguments(kind: Kind, changed: dict[str, Any], error: type[Exceptio
     assert word in str(caught.value)
     assert "\n" not in str(caught.value)
     assert kind.bits(model) == before
+
+
+class Changing(rf.Callback, rf.training.Monitor):
+    """A callback, a monitor and a penalty of the user's own, whose attributes change with every call."""
+
+    def __init__(self) -> None:
+        self.calls = 0.0
+
+    def on_train_begin(self, progress: Any) -> None:
+        self.calls += 1
+
+    def on_epoch_end(self, progress: Any) -> None:
+        self.calls += 1
+
+    def state(self) -> dict[str, Any]:
+        return {"calls": np.array(self.calls)}
+
+    def restore(self, state: Any) -> None:
+        self.calls = float(state["calls"])
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        return ("calls",)
+
+    def __call__(self, watched: Any) -> dict[str, float]:
+        self.calls += 1
+        return {"calls": self.calls}
+
+    def gradient(self, W: Any) -> Any:
+        self.calls += 1
+        return -1e-4 * W
+
+
+@pytest.mark.parametrize("role", ["callbacks", "monitors", "penalties"])
+@pytest.mark.parametrize("name", ["train", "pretrain"])
+def test_what_changes_by_itself_does_not_hinder_resuming(name: str, role: str, tmp_path: Path) -> None:
+    kind, model = KINDS[name], KINDS[name].model({})
+    path = tmp_path / "run.ckpt"
+    kind.run(model, {role: [Changing()]}, epochs=2, checkpoint=path)
+    kind.run(kind.model({}), {role: [Changing()]}, epochs=2, resume=path)
