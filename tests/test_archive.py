@@ -264,9 +264,10 @@ def test_ctrl_c_between_two_steps_stays_ctrl_c(monkeypatch: pytest.MonkeyPatch, 
     """Where an array's place in the archive is open, and nobody is there yet to close it."""
 
     def interrupted(self: zipfile.ZipFile, *arguments: Any, **more: Any) -> Any:
-        opened(self, *arguments, **more)
+        held.append(opened(self, *arguments, **more))
         raise KeyboardInterrupt
 
+    held: list[Any] = []
     opened = zipfile.ZipFile.open
     monkeypatch.setattr(zipfile.ZipFile, "open", interrupted)
     with pytest.raises(KeyboardInterrupt):
