@@ -68,3 +68,15 @@ def _engine_as_before(_threads_for_those_who_ask: None) -> Iterator[None]:
     yield
     engine.select_isa(before["isa"])
     engine.set_num_threads(before["threads"])
+
+
+@pytest.fixture
+def unit_types_as_before() -> Iterator[None]:
+    """For tests that register some."""
+    from rbmfast.units import PLAIN, UNITS
+
+    units, plain = dict(UNITS), [*PLAIN]
+    yield
+    UNITS.clear()
+    UNITS.update(units)
+    PLAIN[:] = plain

@@ -9,7 +9,6 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
 from rbmfast.models.base import known_as
@@ -433,7 +432,7 @@ class Sampling(TwoLayers):
             counts += np.bincount(unit.state_numbers(states), minlength=n_patterns)
 
         patterns = unit.states(len(bias), np.arange(n_patterns))
-        log_weights = engine.weighted_sum(patterns, x[0] - bias) - unit.energy(patterns, bias)
+        log_weights = -unit.energy(patterns, x[0])  # the total input stands where the bias would, alone
         probabilities = np.exp(log_weights - logsumexp(log_weights))
         order = np.argsort(-counts, kind="stable")
         return PatternCounts(patterns[order], counts[order], probabilities[order], n_samples)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -35,15 +35,7 @@ class Shifted(rf.Gaussian):
         return cls(description["shift"])
 
 
-@pytest.fixture(autouse=True)
-def _unit_types_as_they_were() -> Iterator[None]:
-    units, plain = dict(UNITS), [*PLAIN]
-    yield
-    UNITS.clear()
-    UNITS.update(units)
-    PLAIN[:] = plain
-
-
+pytestmark = pytest.mark.usefixtures("unit_types_as_before")
 LAYERS = {
     "plain": lambda: {"visible": Pixel()},
     "by its class": lambda: {"hidden": Pixel},
