@@ -95,12 +95,36 @@ def test_no_import_runs_in_a_circle() -> None:
     assert [*TopologicalSorter(graph).static_order()]
 
 
+# --- Unit types --------------------------------------------------------------------------------------------
+
+KINDS = {"bernoulli", "gaussian", "categorical", "mixed"}
+MAY_ASK = {
+    "models/conditionals.py": {"fused", "exact"},  # the engine's chains, and its exact products
+    "models/path.py": {"fused"},  # its annealing
+    "training/rbm_run.py": {"fused"},  # its epochs and updates
+    "training/methods/base.py": {"fused"},  # methods that it knows
+    "models/network.py": {"domain"},  # of a network's inputs
+    "sklearn/models.py": {"domain", "gaussian"},  # units that fit data, which Gaussian ones see scaled
+}
+
+
 def test_only_units_ask_what_a_unit_is() -> None:
-    """Elsewhere `unit.exact`, `unit.fused` and `unit.domain` say what is needed."""
-    question = re.compile(r"isinstance\([^)]*(Bernoulli|Gaussian)|name [!=]= .(bernoulli|gaussian)")
-    for path in FILES:
-        if path.parts[0] != "units":
-            assert not question.search((PACKAGE / path).read_text(encoding="utf-8")), path
+    """What others need to know of units is a method or a property of theirs, which says what for."""
+    asked = {path.as_posix(): {*questions(path)} for path in FILES if path.parts[0] not in ("units", "data")}
+    assert {path: found for path, found in asked.items() if found} == MAY_ASK
+
+
+def questions(path: Path) -> Iterator[str]:
+    """Flags of units that a file reads, domains and names that it compares, and classes that it looks for."""
+    for node in ast.walk(ast.parse((PACKAGE / path).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr in ("fused", "exact"):
+            yield node.attr
+        elif isinstance(node, ast.Compare):
+            yield from (one.attr for one in ast.walk(node) if getattr(one, "attr", "") == "domain")
+            values = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
+            yield from values & KINDS
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "isinstance":
+            yield from {name.lower() for name in re.findall(r"\w+", ast.unparse(node.args[1]))} & KINDS
 
 
 # --- The engine --------------------------------------------------------------------------------------------

@@ -189,7 +189,7 @@ def exact_gradient(rbm: RBM, X: Any) -> ExactGradient:
 
 def _check_units(rbm: RBM) -> None:
     check_model(rbm, RBM, "rbm")
-    if not rbm._up.fused:
+    if not rbm._up.between_switches:
         raise ValueError(
             "rbm must have Bernoulli units in both layers for this, "
             f"got {rbm.visible.name} visible and {rbm.hidden.name} hidden units"

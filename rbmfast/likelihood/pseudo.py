@@ -69,7 +69,7 @@ def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, se
 
 def has_pseudo_likelihood(rbm: RBM) -> bool:
     """Whether its visible units are independent of each other and can be flipped."""
-    return rbm.visible.fused
+    return rbm.visible.are_switches
 
 
 def _sum_over_units(rbm: RBM, v: States, units: NDArray[np.int64]) -> F64:

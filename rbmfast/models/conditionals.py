@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import is_sparse
-from rbmfast.reference import F32, GREY, States, row_sums
+from rbmfast.reference import F32, GREY, States, row_sums, to_grey
 from rbmfast.states import in_form, unit_of
 from rbmfast.streams import RowIds, Stream
 from rbmfast.units import Unit
@@ -60,6 +60,11 @@ class Conditional:
         """Whether the engine's loops over whole chains, epochs and paths know both layers."""
         return self.source.fused and self.target.fused
 
+    @property
+    def between_switches(self) -> bool:
+        """Whether the units of both layers are on or off, each by itself."""
+        return self.source.are_switches and self.target.are_switches
+
     def input(self, states: States | sp.csr_matrix) -> F32:
         """Total inputs of the target layer: float32 (n_rows, n_target)."""
         if is_sparse(states):
@@ -90,8 +95,12 @@ class Conditional:
             return self.target.mean_from(self.weights, states, self.bias, self.up)
         return self.target.mean(self.input(states))
 
+    def mean_of_means(self, means: F32) -> F32:
+        """The same where the source has these means in place of states."""
+        return self.mean(to_grey(means) if self.source.exact else means)
+
     def expectation(self, states: States) -> States:
-        """The same, in the form that can be sent back: grey levels for exact units."""
+        """`mean`, in the form that can be sent back: grey levels for exact units."""
         return self.target.expectation(self.input(states))
 
     def sample(self, states: States, stream: Stream) -> States:
@@ -149,6 +158,15 @@ class Conditionals:
     def at(self, step: int, rows: RowIds | None = None) -> Conditionals:
         """The same with random numbers from another half-step on, and for other rows."""
         return replace(self, stream=self.stream.at(step, rows))
+
+    @property
+    def sums_exactly(self) -> bool:
+        """Whether both layers have 0/1 states, so that sums over rows of their products are integers."""
+        return self.up.source.exact and self.up.target.exact
+
+    def hidden_means(self, x: F32) -> States:
+        """Means of the hidden units from their total inputs: 16-bit levels where sums of them are exact."""
+        return self.up.target.expectation(x) if self.sums_exactly else self.up.target.mean(x)
 
     def sample_hidden(self, hidden_input: F32, half_step: int = 0) -> States:
         """Draw hidden states (n, n_hidden), given their total inputs, some half-steps after the first one."""

@@ -13,7 +13,6 @@ from rbmfast.models.rbm import RBM
 from rbmfast.reference import F32
 from rbmfast.units import Unit
 
-ACTIVATIONS = {"bernoulli": "sigmoid", "gaussian": "linear"}  # what makes a unit's mean of its total input
 HEADS = ("softmax", "linear")
 
 
@@ -66,8 +65,6 @@ def _up(rbms: Sequence[RBM]) -> list[tuple[F32, F32, str]]:
 
 
 def _activation(unit: Unit) -> str:
-    if unit.name not in ACTIVATIONS:
-        raise ValueError(
-            f"a network has layers of {' or '.join(ACTIVATIONS)} units, not of {unit.name} units"
-        )
-    return ACTIVATIONS[unit.name]
+    if unit.activation is None:
+        raise ValueError(f"a network has layers of bernoulli or gaussian units, not of {unit.name} units")
+    return unit.activation

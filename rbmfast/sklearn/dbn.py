@@ -62,7 +62,7 @@ class Pretrained(Learner):
         sizes = [rows.n_features, *_check_sizes(self.hidden_layer_sizes)]
         dbn = rf.DBN(sizes, n_classes=n_classes, visible=self.visible_, seed=draw_seed(rng))
         layers: list[dict[str, Any]] = [{} for _ in dbn.generative]
-        if self.visible_ == "gaussian":
+        if self.mean_ is not None:  # standardised data, of any size
             layers[0]["optimizer"] = rf.SGD(self.learning_rate * GAUSSIAN_SHARE, self.momentum)
         self.pretraining_history_ = rf.pretrain(
             dbn,

@@ -32,13 +32,7 @@ def contrast(
     multiply the data's rows: each stands against its weight's share of the samples.
     """
     (v, x), (v_model, x_model) = data, samples
-    return difference((v, hidden_means(model, x)), (v_model, hidden_means(model, x_model)), weights)
-
-
-def hidden_means(model: Conditionals, x: F32) -> States:
-    """Means of the hidden units from their total inputs: 16-bit levels where both layers have 0/1 states."""
-    exact = model.up.source.exact and model.up.target.exact
-    return model.up.target.expectation(x) if exact else model.up.target.mean(x)
+    return difference((v, model.hidden_means(x)), (v_model, model.hidden_means(x_model)), weights)
 
 
 def difference(data: Phase, samples: Phase, weights: F64 | None = None, paired: bool = False) -> Gradient:

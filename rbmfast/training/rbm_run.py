@@ -21,7 +21,7 @@ from rbmfast.models.parameters import (
     check_parameter,
     warn_of_large_weights,
 )
-from rbmfast.reference import F32, MAX_BATCH, MAX_EXPONENT, States, limit_columns, slope, to_grey
+from rbmfast.reference import F32, MAX_BATCH, MAX_EXPONENT, States, limit_columns, slope
 from rbmfast.runtime import uninterrupted, warn
 from rbmfast.state import Gradient, LearningState, UpdateSettings
 from rbmfast.streams import MAX_STEP, Purpose, RowIds, Stream
@@ -211,7 +211,7 @@ class RBMRun(Run):
         """What the hidden units do for the mean row of the data: the same if 0 and 1 exchange their roles."""
         v = self.visible_means[None]
         up = self.conditionals(self.settings.method.purpose).up
-        hidden: F32 = up.mean(to_grey(v) if up.source.exact else v)[0]
+        hidden: F32 = up.mean_of_means(v)[0]
         return hidden
 
     def _go_on_from(self, training: TrainingState) -> None:
@@ -474,5 +474,5 @@ def _check_training(state: object, rbm: RBM, settings: TrainSettings | UpDownSet
 
 def check_switches(rbm: RBM, who: str) -> None:
     """Raise ValueError where hidden units are neither on nor off, and someone needs that they are."""
-    if rbm.hidden.domain != "binary":
+    if not rbm.hidden.means_are_rates:
         raise ValueError(f"{who} needs hidden units that are on or off, got {rbm!r}: leave it out")

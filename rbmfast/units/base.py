@@ -46,6 +46,8 @@ class Unit(ABC):
         the engine's loops over whole chains and epochs apply.
     constrained : bool
         Whether some data of the domain are no states of theirs, so that `check_block` has something to do.
+    activation : {"sigmoid", "linear"} or None
+        Of the feed-forward layer (`rbmfast.Dense`) that makes their mean of x, if there is one.
     """
 
     name: ClassVar[str]
@@ -54,6 +56,7 @@ class Unit(ABC):
     exact: bool
     fused: ClassVar[bool] = False
     constrained: ClassVar[bool] = False
+    activation: ClassVar[str | None] = None
 
     # --- Given total inputs ------------------------------------------------------------------------------
 
@@ -101,7 +104,7 @@ class Unit(ABC):
 
     def check_means(self, means: F32, name: str) -> None:
         """Raise ValueError if these cannot be means of their states."""
-        if self.domain == "binary" and engine.range_of(means) is None:
+        if self.means_are_rates and engine.range_of(means) is None:
             raise ValueError(f"{name} must be rates from 0 to 1, got {means.min():g} to {means.max():g}")
 
     def expected_changes(self, x: F32) -> float | None:
@@ -110,6 +113,16 @@ class Unit(ABC):
             return None
         p = self.mean(x).astype(np.float64)
         return float((2 * p * (1 - p)).sum(axis=1).mean())
+
+    @property
+    def means_are_rates(self) -> bool:
+        """Whether means are probabilities of being on."""
+        return self.domain == "binary"
+
+    @property
+    def are_switches(self) -> bool:
+        """Whether each unit is on or off by itself, on with probability sigmoid(x): what can be flipped."""
+        return self.fused
 
     @property
     def expectation_dtype(self) -> np.dtype[np.generic]:

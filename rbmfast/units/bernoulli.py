@@ -39,6 +39,7 @@ class Bernoulli(Unit):
     dtype = np.dtype(np.uint8)
     exact = True
     fused: ClassVar[bool] = True
+    activation: ClassVar[str | None] = "sigmoid"
 
     def mean(self, x: F32) -> F32:
         """Probabilities of being on, sigmoid(x)."""

@@ -40,6 +40,7 @@ class Gaussian(Unit):
     """
 
     name: ClassVar[str] = "gaussian"
+    activation: ClassVar[str | None] = "linear"
     domain = "real"
     dtype = np.dtype(np.float32)
     exact = False

@@ -21,7 +21,7 @@ from rbmfast.states import LEVELS, as_float, in_form, unit_of
 from rbmfast.streams import Purpose, Stream
 from rbmfast.training.methods.base import Method
 from rbmfast.training.methods.cd import CD
-from rbmfast.training.phases import contrast, difference, hidden_means
+from rbmfast.training.phases import contrast, difference
 from rbmfast.units import Categorical
 from rbmfast.units.base import F64, rows_in_a_scan
 
@@ -310,7 +310,7 @@ class Batch:
         """What the hidden units and the label do where the classes have the probabilities `p`."""
         unit, U = self.model.up.target, self.model.up.W[-p.shape[1] :]
         hidden, pairs = unit.class_expectations(self.x, U, p)
-        if not self.model.up.source.exact:
+        if not self.model.sums_exactly:
             hidden = as_float(hidden)
         top = 1.0
         if self.weights is not None:
@@ -374,7 +374,7 @@ def _discriminative(batch: Batch) -> Gradient:
 
 def _activity(model: Conditionals, x: F32, weights: F64 | None) -> F32:
     """Means of the hidden units over the rows, from their total inputs; sums of 16-bit levels are exact."""
-    h = hidden_means(model, x)
+    h = model.hidden_means(x)
     shares = np.ones(len(h)) if weights is None else weights / (weights.max() or 1.0)
     terms = np.rint(h * shares[:, None]) if h.dtype == LEVELS else h * shares[:, None]
     total = unit_of(h.dtype) * (math.fsum(shares) or 1.0)
@@ -386,7 +386,7 @@ def _of_features(batch: Batch, samples: tuple[States, F32]) -> Gradient:
     """The gradient of log p(x) of rows without a class: the label, too, is a hidden unit of theirs."""
     expected = batch.expect(batch.p)
     v, x = samples
-    dreamt = v, hidden_means(batch.model, x)
+    dreamt = v, batch.model.hidden_means(x)
     gradient = difference((batch.v, expected.hidden), dreamt, batch.weights)
     classes = _classes(batch.model)
     gradient.W[classes] += expected.pairs.astype(np.float32)
@@ -429,7 +429,7 @@ def _classes(model: Conditionals) -> slice:
 def _check_model(rbm: RBM, method: Discriminative | Hybrid) -> None:
     if not rbm.n_classes:
         raise TypeError(f"rbm must be an rf.ClassRBM for {method!r}, got {rbm!r}")
-    if method.dropout and not rbm.hidden.fused:
+    if method.dropout and not rbm.hidden.are_switches:
         raise ValueError(f"dropout needs Bernoulli hidden units, got {rbm.hidden.name} units")
 
 

@@ -72,7 +72,7 @@ class UnbiasedCD(Method):
 
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, NDArray[np.int64] | None]:
         """See `Method.rows`."""
-        if not rbm._up.fused:
+        if not rbm._up.between_switches:
             raise ValueError(f"{self!r} needs Bernoulli units in both layers, got {rbm!r}")
         return super().rows(rbm, X)
 
