@@ -19,7 +19,8 @@ import numpy as np
 import pytest
 
 import rbmfast as rf
-from rbmfast import likelihood
+from rbmfast import likelihood, sklearn
+from rbmfast.cli import main
 from rbmfast.streams import Purpose
 from rbmfast.training import Method, Monitor
 from rbmfast.training.optimizers import Optimizer
@@ -107,7 +108,7 @@ UNITS: dict[str, Callable[[int], Any]] = {
 
 @dataclass
 class Models:
-    """Small models with such units, with rows of their states: new ones for every function."""
+    """Small models with such units, and rows of their states."""
 
     visible: Any
     hidden: Any
@@ -166,6 +167,7 @@ def of_two_layers(kind: str, of: Callable[[Models], tuple[Any, Any]], n: int) ->
         "from_arrays": (lambda r, X, m: type(r).from_arrays(r.W, r.a, r.b, **m.units, **more), rf.RBM),
         "from_state": (lambda r, X, m: type(r).from_state(*r.to_state()), rf.RBM),
         "to_state": (lambda r, X, m: r.to_state(), tuple),
+        "parameters": (lambda r, X, m: r.parameters(), dict),
         "save": (lambda r, X, m: m.saved(r), rf.RBM),
         "initialize": (lambda r, X, m: r.initialize(X), type(None)),
         "energy": (lambda r, X, m: r.energy(X, m.H), (N,)),
@@ -225,6 +227,7 @@ ANSWERS: dict[str, tuple[Ask, Any]] = {
     "DBN.from_rbms": (lambda m: rf.DBN.from_rbms(m.dbn.generative), rf.DBN),
     "DBN.from_state": (lambda m: rf.DBN.from_state(*m.dbn.to_state()), rf.DBN),
     "DBN.to_state": (lambda m: m.dbn.to_state(), tuple),
+    "DBN.parameters": (lambda m: m.dbn.parameters(), dict),
     "DBN.save": (lambda m: m.saved(m.dbn), rf.DBN),
     "DBN.hidden_probabilities": (lambda m: m.dbn.hidden_probabilities(m.X), (N, H)),
     "DBN.transform": (lambda m: m.dbn.transform(m.X), (N, H)),
@@ -314,6 +317,7 @@ def refusal(name: str, models: Models) -> str | None:
 def test_every_public_function_is_here() -> None:
     methods = {f"{kind}.{name}" for kind in ("RBM", "ClassRBM", "DBN") for name in public(getattr(rf, kind))}
     assert methods | {*public(rf), *public(likelihood)} <= ANSWERS.keys() | NO_UNITS
+    assert {type(rf.units.get_unit(make(V))) for make in UNITS.values()} >= {*rf.units.UNITS.values()}
 
 
 @pytest.mark.filterwarnings("ignore:.*do not trust it", "ignore:X is constant", "ignore:X. ")
@@ -324,3 +328,58 @@ def test_every_function(visible: str, hidden: str, tmp_path: Path) -> None:
     refused = {name for name in ANSWERS if refusal(name, models) is not None}
     assert refused >= REFUSED
     assert refused <= REFUSED | (set() if visible == hidden == "bernoulli" else CHOOSY)
+
+
+# --- Beyond functions --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Ternary states, beside files of them and of their classes."""
+    rf.units.register(Ternary)
+    monkeypatch.chdir(tmp_path)
+    X, y = np.random.default_rng(0).integers(-1, 2, (40, V)).astype(np.float32), np.arange(40) % K
+    np.savez("data.npz", X=X, y=y)
+    return X, y
+
+
+def test_a_method_of_ones_own_in_every_run(rows: Any) -> None:
+    X, y = rows
+    settings: dict[str, Any] = {"method": Wander(), "batch_size": 20, "seed": 1}
+    for begun, done in ((1, 2), (0, 2)):
+        rbm = rf.RBM(V, H, visible="ternary", seed=0)
+        rf.train(rbm, X, epochs=begun, checkpoint=f"{begun}.ckpt", **settings)
+        rf.train(rbm, X, epochs=done, resume=f"{begun}.ckpt", **settings)
+        rbm.save(f"{begun}.rbm")
+    assert Path("0.rbm").read_bytes() == Path("1.rbm").read_bytes()
+    dbn = rf.DBN([V, H, H], visible="ternary", n_classes=K, seed=0)
+    rf.pretrain(dbn, X, y, epochs=1, **settings)
+    rf.up_down(dbn, X, y, epochs=1, **settings)
+
+
+def test_a_unit_type_of_ones_own_at_the_command_line(rows: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    for kind, hidden in (("rbm", "4"), ("class-rbm", "4"), ("dbn", "4,4")):
+        labels = [] if kind == "rbm" else ["--labels", "y"]
+        model = ["--model", kind, "--hidden", hidden, "--visible", "ternary", "--epochs", "1"]
+        assert main(["train", "data.npz", "-o", kind, *model, *labels]) == 0
+        assert "visible='ternary'" in repr(rf.load(kind))
+        assert main(["evaluate", kind, "data.npz", *labels]) == 0
+        assert main(["sample", kind, "-n", "3", "-o", "samples.npy"]) == 0
+    assert main(["train", "data.npz", "-o", "x", "--visible", "unheard"]) == 2
+    assert "choose from bernoulli, gaussian, ternary" in capsys.readouterr().err
+
+
+def test_a_unit_type_of_ones_own_in_estimators(rows: Any) -> None:
+    X, y = rows
+    settings: dict[str, Any] = {"visible": "ternary", "n_iter": 1, "random_state": 0}
+    for estimator in (
+        sklearn.ClassRBM(4, **settings),
+        sklearn.DBNTransformer((4, 4), **settings),
+        sklearn.DBNClassifier((4, 4), fine_tuning_n_iter=1, **settings),
+    ):
+        found: Any = estimator.fit(X, y)
+        assert found.visible_ == "ternary" and found.mean_ is None
+        assert len(found.predict(X) if hasattr(found, "predict") else found.transform(X)) == 40
+        for wrong in ("unheard", Ternary()):
+            with pytest.raises(ValueError, match="visible"):
+                found.set_params(visible=wrong).fit(X, y)

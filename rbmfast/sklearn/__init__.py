@@ -11,9 +11,10 @@ BernoulliRBM(n_components=2, random_state=0)
 
 Parameters that the other three share:
 
-- ``visible`` : {"auto", "bernoulli", "gaussian"}, default "auto". Type of the visible units, which show the
-  features: Bernoulli units for values in [0, 1]; Gaussian units for any others, which are standardised first,
-  feature by feature. "auto" decides by the data of the first fit.
+- ``visible`` : {"auto", "bernoulli", "gaussian"} or a registered name, default "auto". Type of the visible
+  units, which show the features: Bernoulli units for values in [0, 1]; Gaussian units for any others, which
+  are standardised first, feature by feature. "auto" decides by the data of the first fit. Units of your own,
+  after `rbmfast.units.register`, see the data as they are.
 - ``learning_rate`` : float, default 0.05.
 - ``momentum`` : float, default 0.9. From 0 up to, and without, 1.
 - ``batch_size`` : int, default 20. Rows per update, at most 32 768; few, so that tables of hundreds of rows

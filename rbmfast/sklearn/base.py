@@ -22,6 +22,7 @@ from rbmfast.data import Rows
 from rbmfast.reference import MAX_BATCH
 from rbmfast.runtime import thread_limit
 from rbmfast.sklearn.models import VisibleLayer, warn_of_unscaled
+from rbmfast.units import PLAIN
 from rbmfast.units.base import F64
 
 try:
@@ -128,6 +129,18 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         return {"preserves_dtype": [np.float64, np.float32]}
 
 
+class UnitNames(StrOptions):  # type: ignore[misc]
+    """Names of unit types, as a constraint: of those that are registered later, too."""
+
+    def __init__(self) -> None:
+        super().__init__({"auto", *PLAIN})
+
+    def is_satisfied_by(self, val: object) -> bool:
+        """Look at the names as they are now."""
+        self.options = {"auto", *PLAIN}
+        return isinstance(val, str) and val in self.options
+
+
 @dataclass(eq=False, repr=False, kw_only=True)
 class Learner(Estimator):
     """An estimator with a visible layer that fits its data. Its parameters: see `rbmfast.sklearn`."""
@@ -141,7 +154,7 @@ class Learner(Estimator):
     verbose: int = 0
 
     _parameter_constraints: ClassVar[Constraints] = {
-        "visible": [StrOptions({"auto", "bernoulli", "gaussian"})],
+        "visible": [UnitNames()],
         "learning_rate": [ABOVE_0],
         "momentum": [BELOW_1],
         "batch_size": [UP_TO_A_BATCH],

@@ -18,6 +18,7 @@ from rbmfast.likelihood.tracking import EXACT_UNITS
 from rbmfast.models.conditionals import row_dot
 from rbmfast.reference import F32
 from rbmfast.runtime import warn
+from rbmfast.units import get_unit
 from rbmfast.units.base import F64, moments, rows_in_a_scan
 
 Array = NDArray[Any]
@@ -79,7 +80,7 @@ class VisibleLayer:
 
     Attributes
     ----------
-    unit : {"bernoulli", "gaussian"}
+    unit : str
         Their type.
     mean, scale : float32 array (n_features,) or None
         Gaussian units, whose variance is 1, see (x - mean) / scale.
@@ -96,15 +97,16 @@ class VisibleLayer:
         Raises
         ------
         ValueError
-            Bernoulli units are wanted, and a value lies outside [0, 1].
+            Units with 0/1 states are wanted, and a value lies outside [0, 1].
         """
-        rows = read_rows(X, estimator, real=wanted == "gaussian")
-        if rows.kind != "real":
-            return cls("bernoulli"), rows
-        if wanted == "bernoulli":
+        layer = cls("bernoulli" if wanted == "auto" else wanted)
+        rows = layer._read(X, estimator)
+        if layer.cannot_have(rows) and wanted != "auto":
             raise ValueError(
-                "visible='bernoulli' needs values in [0, 1], and X has others: scale X, or take 'gaussian'"
+                f"visible={wanted!r} needs values in [0, 1], and X has others: scale X, or take 'gaussian'"
             )
+        if wanted not in ("auto", "gaussian") or rows.kind != "real":
+            return layer, rows
         mean, deviation = moments(rows, weights)
         scale = np.where(
             deviation > ROUNDING * np.abs(mean), deviation, 1.0
@@ -114,12 +116,12 @@ class VisibleLayer:
 
     def rows(self, X: Any, estimator: Any) -> Rows:
         """What the layer sees of data; real numbers for Bernoulli units if a value lies outside [0, 1]."""
-        rows = read_rows(X, estimator, real=self.unit == "gaussian")
-        return rows if self.unit == "bernoulli" else self._standardized(rows)
+        rows = self._read(X, estimator)
+        return rows if self.mean is None else self._standardized(rows)
 
     def cannot_have(self, rows: Rows) -> bool:
         """Whether these are no states of its units, nor expectations."""
-        return self.unit == "bernoulli" and rows.kind == "real"
+        return not self._is_real and rows.kind == "real"
 
     def restored(self, V: F32) -> F32:
         """Visible states as the data they stand for."""
@@ -127,6 +129,13 @@ class VisibleLayer:
             return V
         data: F32 = V * self.scale + self.mean
         return data
+
+    @property
+    def _is_real(self) -> bool:
+        return get_unit(self.unit, "visible").domain == "real"
+
+    def _read(self, X: Any, estimator: Any) -> Rows:
+        return read_rows(X, estimator, real=self._is_real)
 
     def _standardized(self, rows: Rows) -> Rows:
         """Made block by block, so that no container is copied."""
