@@ -116,10 +116,8 @@ class Models:
 
     def __post_init__(self) -> None:
         self.units = {"visible": self.visible, "hidden": self.hidden}
-        rng = np.random.default_rng(0)
-        W = rng.normal(scale=0.1, size=(V + K, H))
-        self.rbm = rf.RBM.from_arrays(W[:V], np.zeros(V), np.zeros(H), **self.units)
-        self.class_rbm = rf.ClassRBM.from_arrays(W, np.zeros(V + K), np.zeros(H), n_classes=K, **self.units)
+        self.rbm = self.new(rf.RBM, V)
+        self.class_rbm = self.new(rf.ClassRBM, V + K, n_classes=K)
         self.y = np.arange(N) % K
         self.X, self.H = self.rbm.sample(N, steps=3, seed=1, return_hidden=True)
         self.joined = self.class_rbm.join(self.X, self.y)
@@ -132,11 +130,15 @@ class Models:
     def deep_classifier(self) -> rf.DBN:
         return rf.DBN([V, H, H], **self.units, n_classes=K, seed=0)
 
-    def saved(self, model: Any) -> Any:
+    def new(self, kind: Any, n: int, **more: Any) -> Any:
+        W = np.random.default_rng(0).normal(scale=0.1, size=(n, H))
+        return kind.from_arrays(W, np.zeros(n), np.zeros(H), **self.units, **more)
+
+    def save_and_load(self, model: Any) -> None:
         model.save(self.path)
         twin = rf.load(self.path)
         assert repr(twin) == repr(model)
-        return twin
+        assert twin.sample(9, 2, seed=1).tobytes() == model.sample(9, 2, seed=1).tobytes()
 
     def train(self, **settings: Any) -> rf.History:
         return rf.train(self.rbm, self.X, validation=self.X, **LEARN, **settings)
@@ -145,10 +147,9 @@ class Models:
         return rf.train(self.class_rbm, self.joined, validation=self.joined, **LEARN, **settings)
 
 
-Ask = Callable[[Models], Any]
+Call = tuple[Callable[..., Any], Any]  # and the shape of its answer, or the name of its type
 LEARN: dict[str, Any] = {"epochs": 1, "batch_size": N, "seed": 1}
-QUICK: dict[str, Any] = {"n_chains": 5, "n_temperatures": 5, "seed": 1}
-CHAINS: dict[str, Any] = {"n_chains": 4, "steps": 20, "seed": 1}
+QUICK: dict[str, Any] = {"n_chains": 4, "n_temperatures": 3, "seed": 1}
 SETTINGS: dict[str, dict[str, Any]] = {
     "LogLikelihood": {"n_chains": 2, "n_replicas": 2, "steps": 2},
     "PT": {"n_replicas": 2},
@@ -156,23 +157,26 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "Adam": {"rate": 0.01},
     "MaxNorm": {"limit": 1.0},
     "SparsityTarget": {"target": 0.1},
-    "EarlyStopping": {"monitor": "train_reconstruction_error"},
+}
+KINDS: dict[str, tuple[Callable[[Models], tuple[Any, Any]], int]] = {
+    "RBM": (lambda m: (m.rbm, m.X), V),
+    "ClassRBM": (lambda m: (m.class_rbm, m.joined), V + K),
+    "DBN": (lambda m: (m.deep_classifier, m.X), V),
 }
 
 
-def of_two_layers(kind: str, of: Callable[[Models], tuple[Any, Any]], n: int) -> dict[str, tuple[Ask, Any]]:
-    """What both kinds of RBM answer about one and its rows, of `n` units; and the shape or type of that."""
-    more = {"n_classes": K} if n > V else {}
-    calls: dict[str, tuple[Callable[[Any, Any, Models], Any], Any]] = {
-        "from_arrays": (lambda r, X, m: type(r).from_arrays(r.W, r.a, r.b, **m.units, **more), rf.RBM),
-        "from_state": (lambda r, X, m: type(r).from_state(*r.to_state()), rf.RBM),
-        "to_state": (lambda r, X, m: r.to_state(), tuple),
-        "parameters": (lambda r, X, m: r.parameters(), dict),
-        "save": (lambda r, X, m: m.saved(r), rf.RBM),
-        "initialize": (lambda r, X, m: r.initialize(X), type(None)),
+def of_model(n: int) -> dict[str, Call]:
+    """What is asked of a model r, by its rows X of n units."""
+    return {
+        "from_state": (lambda r, X, m: type(r).from_state(*r.to_state()).parameters(), "dict"),
+        "to_state": (lambda r, X, m: r.to_state(), "tuple"),
+        "parameters": (lambda r, X, m: r.parameters(), "dict"),
+        "save": (lambda r, X, m: m.save_and_load(r), "NoneType"),
+        "initialize": (lambda r, X, m: r.initialize(X), "NoneType"),
         "energy": (lambda r, X, m: r.energy(X, m.H), (N,)),
         "free_energy": (lambda r, X, m: r.free_energy(X), (N,)),
         "hidden_probabilities": (lambda r, X, m: r.hidden_probabilities(X), (N, H)),
+        "transform": (lambda r, X, m: r.transform(X), (N, H)),
         "visible_probabilities": (lambda r, X, m: r.visible_probabilities(m.H), (N, n)),
         "sample_hidden": (lambda r, X, m: r.sample_hidden(X, seed=1), (N, H)),
         "sample_visible": (lambda r, X, m: r.sample_visible(m.H, seed=1), (N, n)),
@@ -180,13 +184,16 @@ def of_two_layers(kind: str, of: Callable[[Models], tuple[Any, Any]], n: int) ->
         "sample": (lambda r, X, m: r.sample(5, 2, seed=1), (5, n)),
         "reconstruct": (lambda r, X, m: r.reconstruct(X), (N, n)),
         "impute": (lambda r, X, m: r.impute(X, np.eye(N, n) > 0, steps=2, seed=1), (N, n)),
-        "pattern_counts": (lambda r, X, m: r.pattern_counts(h=m.H[0], n_samples=5, seed=1), object),
-        "sample by tempering": (
-            lambda r, X, m: r.sample(5, 2, seed=1, method="tempering", n_replicas=2),
-            (5, n),
-        ),
+        "pattern_counts": (lambda r, X, m: r.pattern_counts(h=m.H[0], seed=1), "PatternCounts"),
+        "join": (lambda r, X, m: r.join(m.X, m.y).block(slice(None)), (N, n)),
+        "predict": (lambda r, X, m: r.predict(m.X), (N,)),
+        "class_log_probabilities": (lambda r, X, m: r.class_log_probabilities(m.X), (N, K)),
+        "predict_log_proba": (lambda r, X, m: r.predict_log_proba(X), (N, K)),
+        "add_layer": (lambda r, X, m: m.dbn.add_layer(2, seed=1), "NoneType"),
+        "from_rbms": (lambda r, X, m: r.from_rbms(r.generative), "DBN"),
+        "untie": (lambda r, X, m: r.untie(), "NoneType"),
+        "to_network": (lambda r, X, m: r.to_network(K, seed=1), "Network"),
     }
-    return {f"{kind}.{name}": (lambda m, f=f: f(*of(m), m), promise) for name, (f, promise) in calls.items()}
 
 
 def public(owner: Any, base: type = object) -> list[str]:
@@ -203,81 +210,63 @@ def made(base: type, **own: Any) -> dict[str, Any]:
     return {name: getattr(rf, name)(**SETTINGS.get(name, {})) for name in public(rf, base)} | own
 
 
-METHODS = made(Method, Wander=Wander())
-LEARNING: dict[str, tuple[Ask, Any]] = {
-    f"{kind} with {name}": (lambda m, kind=kind, given={option: one}: getattr(m, kind)(**given), rf.History)
-    for kind, option, choice in (
-        ("train", "method", METHODS),
-        ("train_classifier", "method", METHODS),
-        ("train", "monitors", made(Monitor)),
-        ("train_classifier", "monitors", made(rf.ClassificationError)),
-        ("train", "penalties", made(BuiltIn)),
-        ("train", "optimizer", made(Optimizer)),
-    )
-    for name, one in choice.items()
-}
-ANSWERS: dict[str, tuple[Ask, Any]] = {
-    **of_two_layers("RBM", lambda m: (m.rbm, m.X), V),
-    **of_two_layers("ClassRBM", lambda m: (m.class_rbm, m.joined), V + K),
-    **LEARNING,
-    "ClassRBM.join": (lambda m: m.class_rbm.join(m.X, m.y).block(slice(None)), (N, V + K)),
-    "ClassRBM.class_log_probabilities": (lambda m: m.class_rbm.class_log_probabilities(m.X), (N, K)),
-    "ClassRBM.predict": (lambda m: m.class_rbm.predict(m.X), (N,)),
-    "DBN.add_layer": (lambda m: m.dbn.add_layer(2, seed=1), type(None)),
-    "DBN.from_rbms": (lambda m: rf.DBN.from_rbms(m.dbn.generative), rf.DBN),
-    "DBN.from_state": (lambda m: rf.DBN.from_state(*m.dbn.to_state()), rf.DBN),
-    "DBN.to_state": (lambda m: m.dbn.to_state(), tuple),
-    "DBN.parameters": (lambda m: m.dbn.parameters(), dict),
-    "DBN.save": (lambda m: m.saved(m.dbn), rf.DBN),
-    "DBN.hidden_probabilities": (lambda m: m.dbn.hidden_probabilities(m.X), (N, H)),
-    "DBN.transform": (lambda m: m.dbn.transform(m.X), (N, H)),
-    "DBN.sample_hidden": (lambda m: m.dbn.sample_hidden(m.X, seed=1), (N, H)),
-    "DBN.visible_probabilities": (lambda m: m.dbn.visible_probabilities(m.H), (N, V)),
-    "DBN.sample_visible": (lambda m: m.dbn.sample_visible(m.H, seed=1), (N, V)),
-    "DBN.sample": (lambda m: m.dbn.sample(5, 2, seed=1), (5, V)),
-    "DBN.sample of labels": (lambda m: m.deep_classifier.sample(5, 2, seed=1, labels=[0] * 5), (5, V)),
-    "DBN.reconstruct": (lambda m: m.dbn.reconstruct(m.X), (N, V)),
-    "DBN.impute": (lambda m: m.dbn.impute(m.X, np.eye(N, V) > 0, steps=2, seed=1), (N, V)),
-    "DBN.untie": (lambda m: m.dbn.untie(), type(None)),
-    "DBN.predict": (lambda m: m.deep_classifier.predict(m.X), (N,)),
-    "DBN.predict_log_proba": (lambda m: m.deep_classifier.predict_log_proba(m.X), (N, K)),
-    "DBN.to_network": (lambda m: m.dbn.to_network(K, seed=1), rf.Network),
-    "DBN.to_autoencoder": (lambda m: m.dbn.to_autoencoder(), rf.Network),
-    "ParallelTempering": (lambda m: rf.ParallelTempering(m.rbm, 2, 3, seed=1).run(2), (2, V)),
-    "train": (lambda m: m.train(centered=True, sample_weight=np.ones(N)), rf.History),
-    "pretrain": (lambda m: rf.pretrain(m.dbn, m.X, **LEARN), list),
-    "up_down": (lambda m: rf.up_down(m.dbn, m.X, **LEARN), rf.History),
-    "up_down of labels": (lambda m: rf.up_down(m.deep_classifier, m.X, m.y, **LEARN), rf.History),
-    "fine_tune": (lambda m: rf.fine_tune(m.dbn.to_network(K), m.X, m.y, **LEARN), rf.History),
-    "load": (lambda m: m.saved(m.deep_classifier), rf.DBN),
-    "log_partition": (lambda m: rf.log_partition(m.rbm), likelihood.LogPartition),
+ANSWERS: dict[str, Call] = {
     **{
-        f"log_partition by {method}": (
-            lambda m, given=(method,): rf.log_partition(
-                m.rbm, *given, samples=None if given == ("ais",) else m.X[:5], **QUICK
-            ),
-            likelihood.LogPartition,
-        )
-        for method in ("ais", "reverse_ais", "bracket")
+        f"{kind}.{name}": (lambda m, of=of, ask=ask: ask(*of(m), m), promise)
+        for kind, (of, n) in KINDS.items()
+        for name, (ask, promise) in of_model(n).items()
+        if name in public(getattr(rf, kind))
     },
+    **{
+        f"{kind} with {name}": (
+            lambda m, kind=kind, given={option: one}: getattr(m, kind)(**given),
+            "History",
+        )
+        for kind, option, choice in (
+            ("train", "method", made(Method, Wander=Wander())),
+            ("train_classifier", "method", made(Method, Wander=Wander())),
+            ("train", "monitors", made(Monitor)),
+            ("train_classifier", "monitors", made(rf.ClassificationError)),
+            ("train", "penalties", made(BuiltIn)),
+            ("train", "optimizer", made(Optimizer)),
+        )
+        for name, one in choice.items()
+    },
+    "RBM.from_arrays": (lambda m: m.new(rf.RBM, V), "RBM"),
+    "ClassRBM.from_arrays": (lambda m: m.new(rf.ClassRBM, V + K, n_classes=K), "ClassRBM"),
+    "DBN.sample of labels": (lambda m: m.deep_classifier.sample(5, 2, seed=1, labels=[0] * 5), (5, V)),
+    "DBN.to_autoencoder": (lambda m: m.dbn.to_autoencoder(), "Network"),
+    "ParallelTempering": (lambda m: rf.ParallelTempering(m.rbm, 2, 3, seed=1).run(2), (2, V)),
+    "train": (lambda m: m.train(centered=True, sample_weight=np.ones(N)), "History"),
+    "pretrain": (lambda m: rf.pretrain(m.dbn, m.X, **LEARN), "list"),
+    "up_down": (lambda m: rf.up_down(m.dbn, m.X, **LEARN), "History"),
+    "up_down of labels": (lambda m: rf.up_down(m.deep_classifier, m.X, m.y, **LEARN), "History"),
+    "fine_tune": (lambda m: rf.fine_tune(m.dbn.to_network(K), m.X, m.y, **LEARN), "History"),
+    "load": (lambda m: m.save_and_load(m.dbn), "NoneType"),
+    "log_partition": (lambda m: rf.log_partition(m.rbm), "LogPartition"),
+    "log_partition, ais": (lambda m: rf.log_partition(m.rbm, "ais", **QUICK), "LogPartition"),
+    "log_partition, bracket": (
+        lambda m: rf.log_partition(m.rbm, "bracket", samples=m.X[:4], **QUICK),
+        "LogPartition",
+    ),
     "log_likelihood": (lambda m: rf.log_likelihood(m.rbm, m.X), (N,)),
-    "mean_log_likelihood": (lambda m: rf.mean_log_likelihood(m.rbm, m.X, 3.0), likelihood.MeanLogLikelihood),
+    "mean_log_likelihood": (lambda m: rf.mean_log_likelihood(m.rbm, m.X, 3.0), "MeanLogLikelihood"),
     "log_likelihood_bound": (
-        lambda m: rf.log_likelihood_bound(m.dbn, m.X, 3.0, n_samples=2, seed=1),
-        likelihood.LogLikelihoodBound,
+        lambda m: rf.log_likelihood_bound(m.dbn, m.X, 3.0, seed=1),
+        "LogLikelihoodBound",
     ),
     "conservative_log_likelihood": (lambda m: rf.conservative_log_likelihood(m.rbm, m.X, **QUICK), (N,)),
     "pseudo_likelihood": (lambda m: rf.pseudo_likelihood(m.rbm, m.X), (N,)),
     "chain_diagnostics": (
-        lambda m: rf.chain_diagnostics(m.class_rbm, m.joined, **CHAINS),
-        likelihood.ChainDiagnostics,
+        lambda m: rf.chain_diagnostics(m.class_rbm, m.joined, n_chains=4, steps=16, seed=1),
+        "ChainDiagnostics",
     ),
-    "compare_samples": (lambda m: rf.compare_samples(m.rbm, m.X, m.X), likelihood.SampleComparison),
-    "exact_gradient": (lambda m: likelihood.exact_gradient(m.rbm, m.X), likelihood.ExactGradient),
-    "exact_moments": (lambda m: likelihood.exact_moments(m.rbm), likelihood.Moments),
+    "compare_samples": (lambda m: rf.compare_samples(m.rbm, m.X, m.X), "SampleComparison"),
+    "exact_gradient": (lambda m: likelihood.exact_gradient(m.rbm, m.X), "ExactGradient"),
+    "exact_moments": (lambda m: likelihood.exact_moments(m.rbm), "Moments"),
     "exact_samples": (lambda m: likelihood.exact_samples(m.rbm, 5, seed=1), (5, V)),
-    "log_probabilities": (lambda m: likelihood.log_probabilities(m.rbm), np.ndarray),
-    "kl_divergence": (lambda m: likelihood.kl_divergence(m.X, m.rbm), float),
+    "log_probabilities": (lambda m: likelihood.log_probabilities(m.rbm), "ndarray"),
+    "kl_divergence": (lambda m: likelihood.kl_divergence(m.X, m.rbm), "float"),
 }
 NO_UNITS = {
     *("set_num_threads", "get_num_threads", "show_config", "get_include", "all_states", "autocorrelations"),
@@ -287,12 +276,8 @@ CHOOSY = {  # that answer for Bernoulli units, and may refuse others
     *("RBM.pattern_counts", "ClassRBM.pattern_counts", "DBN.to_network", "DBN.to_autoencoder", "fine_tune"),
     *("log_partition", "log_likelihood", "log_probabilities", "kl_divergence", "exact_samples"),
     *("exact_gradient", "exact_moments", "pseudo_likelihood", "train with PseudoLikelihood"),
-    *(
-        "train with UnbiasedCD",
-        "train with SaturatedUnits",
-        "train with DeadUnits",
-        "train with SparsityTarget",
-    ),
+    *("train with UnbiasedCD", "train with SaturatedUnits", "train with DeadUnits"),
+    "train with SparsityTarget",
 }
 REFUSED = {  # whatever the units are
     *("train with Discriminative", "train with Hybrid", "train with ClassificationError"),
@@ -310,7 +295,7 @@ def refusal(name: str, models: Models) -> str | None:
         assert "rbmfast" in frame.filename and str(frame.line).startswith("raise "), f"{name}: {error!r}"
         assert re.fullmatch(".*(units|rf.ClassRBM|0/1 states).*", str(error)), f"{name}: {error}"
         return str(error)
-    assert np.shape(found) == promise if isinstance(promise, tuple) else isinstance(found, promise), name
+    assert promise in (np.shape(found), type(found).__name__), name
     return None
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
-from units.layers import LAYERS
 
 import rbmfast as rf
 from rbmfast.archive import read_file, write_file
@@ -40,16 +39,6 @@ def test_round_trip(tmp_path: Path, units: dict[str, str], touched: bool) -> Non
         strict=True,
     ):
         assert v.tobytes() == w.tobytes()
-
-
-@pytest.mark.parametrize("name", LAYERS)
-def test_round_trip_of_every_unit_type(tmp_path: Path, name: str) -> None:
-    layer = LAYERS[name]
-    rbm = rf.RBM(layer.n, 4, visible=layer.unit, hidden=rf.Categorical(2), seed=1)
-    rbm.save(tmp_path / "a.rbm")
-    twin = rf.load(tmp_path / "a.rbm")
-    assert (twin.visible, twin.hidden) == (rbm.visible, rbm.hidden)
-    assert twin.sample(9, 5, seed=1).tobytes() == rbm.sample(9, 5, seed=1).tobytes()
 
 
 def test_other_kinds_are_refused(tmp_path: Path) -> None:

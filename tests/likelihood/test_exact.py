@@ -91,13 +91,6 @@ def test_moments_are_slopes_of_log_z_for_the_published_model() -> None:
         assert_allclose((log_z[1] - log_z[0]) / (at[1] - at[0]), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("units", UNITS)
-def test_other_units_are_refused(units: dict[str, str]) -> None:
-    for call in (exact_moments, lambda rbm: exact_gradient(rbm, [[0, 1, 0]])):
-        with pytest.raises(ValueError, match=r"^rbm must have Bernoulli units in both layers.*gaussian"):
-            call(model(3, 2, **units))
-
-
 # --- The gradient ------------------------------------------------------------------------------------------
 
 

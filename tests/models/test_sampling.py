@@ -138,8 +138,6 @@ def test_pattern_counts_refuses_what_it_cannot_count() -> None:
         rbm.pattern_counts([1, 0])
     with pytest.raises(ValueError, match="up to 20 units with 0/1 states; the hidden layer has 21"):
         model(2, 21).pattern_counts([1, 0])
-    with pytest.raises(ValueError, match="0/1 states; the visible layer has 4 gaussian units"):
-        model(visible="gaussian").pattern_counts(h=[1, 0, 1])
     with pytest.raises(ValueError, match="n_samples"):
         rbm.pattern_counts([1, 0, 1, 0], n_samples=0)
 

@@ -103,11 +103,3 @@ def test_the_labels_become_a_head(sizes: tuple[int, ...], known: bool) -> None:
 def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         network(5, 4).to_network(**arguments)
-
-
-def test_units_without_an_activation() -> None:
-    dbn = rf.DBN([5, 4], hidden=rf.Categorical(2), seed=0)
-    with pytest.raises(ValueError, match="bernoulli or gaussian units, not of categorical units"):
-        dbn.to_network()
-    with pytest.raises(ValueError, match="not of categorical units"):
-        rf.DBN([4, 3], visible=rf.Categorical(2), seed=0).to_autoencoder()
