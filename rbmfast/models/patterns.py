@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,8 @@ class PatternCounts:
 
     Attributes
     ----------
-    patterns : uint8 array (n_patterns, n_units)
-        Every joint state of the layer; those with equal counts in counting order.
+    patterns : array (n_patterns, n_units)
+        Every joint state of the layer, uint8 for 0/1 states; those with equal counts in counting order.
     counts : int64 array (n_patterns,)
         How often each was sampled.
     probabilities : float64 array (n_patterns,)
@@ -26,7 +27,7 @@ class PatternCounts:
         How many samples were drawn.
     """
 
-    patterns: NDArray[np.uint8]
+    patterns: NDArray[Any]
     counts: NDArray[np.int64]
     probabilities: NDArray[np.float64]
     n_samples: int

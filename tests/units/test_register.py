@@ -83,6 +83,10 @@ def test_a_class_means_itself() -> None:
     assert type(get_unit("bernoulli")) is rf.Bernoulli
 
 
+def test_a_subclass_unrolls_like_its_base() -> None:
+    assert rf.DBN([4, 3], hidden=Pixel(), seed=0).to_network().layers[0].activation == "sigmoid"
+
+
 def test_what_cannot_be_registered() -> None:
     class Nameless(rf.units.Unit):
         pass
