@@ -35,7 +35,7 @@ IN_PARTS = [classifier for classifier in CLASSIFIERS if hasattr(classifier, "par
     ("classifier", "scale"),
     [
         (DBNClassifier(random_state=0), 1),
-        (ClassRBM(random_state=0), 16),
+        pytest.param(ClassRBM(random_state=0), 16, marks=pytest.mark.slow),
         pytest.param(DBNClassifier(random_state=0), 16, marks=pytest.mark.slow),
         pytest.param(ClassRBM(random_state=0), 1, marks=pytest.mark.slow),
     ],

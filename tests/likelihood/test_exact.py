@@ -76,6 +76,7 @@ def test_moments_of_unconnected_units() -> None:
     )
 
 
+@pytest.mark.slow
 def test_moments_are_slopes_of_log_z_for_the_published_model() -> None:
     rbm, step = published_model(), np.float32(2**-8)
     moments = exact_moments(rbm)

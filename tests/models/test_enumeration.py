@@ -110,7 +110,7 @@ def grid(n: int) -> tuple[np.ndarray, float]:
     return np.array(list(itertools.product(axis, repeat=n)), np.float32), step**n
 
 
-@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("n", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_gaussian_visible_units_by_integration(n: int) -> None:
     rbm = small("gaussian", n=n, m=3)
     V, volume = grid(n)

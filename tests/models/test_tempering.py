@@ -162,6 +162,7 @@ def test_samples_follow_the_distribution_of_the_model() -> None:
     assert agrees(np.bincount(joint, minlength=128), p)
 
 
+@pytest.mark.slow
 def test_every_replica_follows_its_model() -> None:
     rbm = model()
     sampler = rf.ParallelTempering(rbm, 10_000, betas=[0, 0.2, 0.7, 1], base=[0.3, 0.5, 0.6, 0.8], seed=4)
@@ -172,6 +173,7 @@ def test_every_replica_follows_its_model() -> None:
         assert agrees(np.bincount(numbers(v), minlength=16), p), beta
 
 
+@pytest.mark.slow
 def test_two_modes_get_their_weights_where_gibbs_chains_stay() -> None:
     """From the wrong mode, one long run of few chains; thinned to what counts as independent."""
     rbm = two_modes()

@@ -301,6 +301,7 @@ def test_clusters_are_learned(method: Method) -> None:
     assert error_after(method, data, y, epochs=20) < 0.06
 
 
+@pytest.mark.slow
 def test_rows_without_a_class_help() -> None:
     """One labelled row of each class teaches little; 297 more rows without labels teach nearly the rest."""
     data, y = clusters(300, seed=0)
@@ -551,6 +552,7 @@ def test_divergence_leaves_the_last_epoch() -> None:
 FILE = Path(os.environ.get("RBMFAST_TEST_DATA", "no such folder"), "mnist", "mnist.npz")
 
 
+@pytest.mark.slow
 def test_digits_are_told_apart() -> None:
     """2000 digits and 400 updates: not one in five of others is taken for another."""
     if not FILE.exists():

@@ -143,7 +143,7 @@ def model_moments(rbm: rf.RBM) -> tuple[NDArray[np.float64], NDArray[np.float64]
     [
         pytest.param(*case, marks=() if fast else pytest.mark.slow)
         for case in itertools.product((1, 3), (False, True), (rf.CD(5), rf.PCD(1, n_chains=200)))
-        for fast in [(case[0] == 1) ^ case[1] ^ (case[2] == rf.CD(5))]  # every pair of settings
+        for fast in [case in ((1, True, rf.CD(5)), (3, False, rf.PCD(1, n_chains=200)))]  # every setting
     ],
     ids=str,
 )

@@ -184,6 +184,7 @@ def greedy(sizes: Any, data: Any) -> rf.DBN:
     return dbn
 
 
+@pytest.mark.slow
 def test_learning_after_a_greedy_start() -> None:
     data = random_rows(1000, 8, seed=6)
     shares = np.bincount(data @ (1 << np.arange(7, -1, -1)), minlength=256) / 1000
@@ -199,6 +200,7 @@ def test_learning_after_a_greedy_start() -> None:
     assert history["reconstruction_error"][-1] < history["reconstruction_error"][1]
 
 
+@pytest.mark.slow
 def test_the_error_of_labels_falls() -> None:
     n_classes = 4
     rng = np.random.default_rng(7)
