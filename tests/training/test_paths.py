@@ -52,7 +52,7 @@ def test_cd(name: str, k: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:the weights have become large")
-@pytest.mark.parametrize("name, n_chains, k", pairwise(tuple(CASES), (None, 7, 23), (1, 3)))
+@pytest.mark.parametrize("name, n_chains, k", [*pairwise(tuple(CASES), (None, 7, 23), (1, 3))])
 def test_pcd(name: str, n_chains: int | None, k: int, tmp_path: Path) -> None:
     fused = learn(X, tmp_path, method=rf.PCD(k, n_chains), **CASES[name])
     assert_same_bits(fused, learn(X, tmp_path, method=StepPCD(k, n_chains), **CASES[name]))
