@@ -75,7 +75,7 @@ def has_pseudo_likelihood(rbm: RBM) -> bool:
 def _sum_over_units(rbm: RBM, v: States, units: NDArray[np.int64]) -> F64:
     """Sum of log p(v_i | others) over some units: what one state costs more than the other in free energy."""
     W, a, b = rbm.W, rbm.a, rbm.b
-    x = rbm._hidden_input(v)
+    x = rbm._up.input(v)
     here = rbm.hidden.log_normalizer(x, b)
     total = np.zeros(len(v))
     for i in units:

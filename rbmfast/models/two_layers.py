@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,13 +24,10 @@ from rbmfast.models.parameters import (
     warn_if_coarse,
     weight_shape,
 )
-from rbmfast.reference import F32, STREAM_VERSION, States
+from rbmfast.reference import F32, STREAM_VERSION
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Unit, described, get_unit
-
-if TYPE_CHECKING:
-    import scipy.sparse as sp
 
 R = TypeVar("R", bound="TwoLayers")
 UnitLike = str | Unit | type[Unit]
@@ -369,10 +366,6 @@ class TwoLayers(Imputing):
     def _weights(self) -> engine.Weights:
         """The fixed-point weights, made once for given parameters."""
         return self._parameters.weights
-
-    def _hidden_input(self, v: States | sp.csr_matrix) -> F32:
-        """Total inputs (n_rows, n_hidden) of the hidden units from a block of visible states."""
-        return self._up.input(v)
 
     @property
     def _up(self) -> Conditional:

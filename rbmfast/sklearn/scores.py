@@ -42,7 +42,7 @@ def flip_scores(rbm: rf.RBM, blocks: Iterable[Any], flips: Flips) -> F64:
         units = flips[first : first + states.shape[0]]
         first += states.shape[0]
         change = 1 - 2 * _levels(states, units)
-        x = rbm._hidden_input(states)
+        x = rbm._up.input(states)
         here = rbm.hidden.log_normalizer(x, b)
         x += change[:, None] * W[units]
         there = rbm.hidden.log_normalizer(x, b)

@@ -213,7 +213,7 @@ def test_total_inputs_for_the_rest_of_the_library() -> None:
         rbm = rf.RBM(5, 4, seed=3, **units)
         rbm.b, rbm.a = np.arange(4.0), np.arange(5.0)
         v, h = np.eye(5).astype(rbm.visible.dtype), np.eye(4).astype(rbm.hidden.dtype)
-        assert_allclose(rbm._hidden_input(v), rbm.W + rbm.b, atol=1e-6)
+        assert_allclose(rbm._up.input(v), rbm.W + rbm.b, atol=1e-6)
         assert_allclose(rbm._down.input(h), rbm.W.T + rbm.a, atol=1e-6)
 
 

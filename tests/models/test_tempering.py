@@ -324,7 +324,7 @@ def test_the_coldest_replica_is_the_model_and_the_hottest_independent() -> None:
     path = make_path(rbm, [0.25] * 9)
     v = np.random.default_rng(0).integers(0, 2, (6, 9), dtype=np.uint8)
     sent = path.interaction(v)
-    assert_array_equal(path.hidden_input(sent, 1.0), rbm._hidden_input(v))
+    assert_array_equal(path.hidden_input(sent, 1.0), rbm._up.input(v))
     h = np.random.default_rng(1).integers(0, 2, (6, 5), dtype=np.uint8)
     assert_array_equal(path.visible_input(path.down.send(h), 1.0), rbm._down.input(h))
     assert_array_equal(path.visible_input(path.down.send(h), 0.0), np.tile(path.base, (6, 1)))
