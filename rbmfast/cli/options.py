@@ -10,13 +10,9 @@ import importlib.util
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import rbmfast as rf
-
-if TYPE_CHECKING:
-    pass
-
 
 Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
 
