@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
+from rbmfast.data import computed_rows
 from rbmfast.likelihood.partition import log_partition
 from rbmfast.likelihood.result import (
     Z95,
@@ -151,12 +152,13 @@ def _log_probability(way: Conditional, given: States, states: States) -> F64:
 
 def _top_log_weight(dbn: DBN, states: States) -> F64:
     """Log of the top RBM's summed weight of states of its visible layer, labels summed out: (n_rows,)."""
-    if dbn.n_classes is None:
-        return -dbn.top.free_energy(states)
     top = dbn.top
-    own = top.features.energy(states, top.a[: states.shape[1]])
-    total: F64 = logsumexp(top._class_log_weights(states), axis=1) - own  # type: ignore[attr-defined]
-    return total
+    if dbn.n_classes is None:
+        energies = top._free_energy(computed_rows(states.shape, states.dtype, states.__getitem__))
+    else:
+        own = top.features.energy(states, top._parameters.a[: states.shape[1]])
+        energies = own - logsumexp(top._class_log_weights(states), axis=1)  # type: ignore[attr-defined]
+    return -top._shown_energies(energies)
 
 
 def _bound(log_weights: F64, z: LogPartition) -> LogLikelihoodBound:

@@ -90,4 +90,4 @@ def conservative_log_likelihood(
         _, gained = path.anneal(v, np.zeros(len(v)), back, stream.from_row(first * n_chains))
         for i, chains in enumerate(gained.reshape(len(block), n_chains)):
             estimates[first + i] = log_mean_exp(chains)[0]
-    return estimates - rbm.free_energy(rows) - path.log_z0()
+    return estimates - rbm._free_energy(rows) - path.log_z0()

@@ -15,7 +15,6 @@ from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
 from rbmfast.models import RBM
 from rbmfast.reference import States
 from rbmfast.runtime import check_fits_memory
-from rbmfast.states import without_levels
 from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream
 from rbmfast.units.base import F64
 
@@ -337,10 +336,10 @@ def _starts(rbm: RBM, start: Any, n_chains: int, seed: int) -> list[States]:
         rows = rbm.visible.rows(start, rbm.n_visible, "start")
         keys = engine.shuffle_keys(rows.n_rows, seed, 0, Purpose.MONITOR)
         chosen = np.resize(np.argsort(keys, kind="stable"), n_chains // 2)
-        groups.append(without_levels(rows.block(chosen)))
+        groups.append(rbm.visible.shown(rows.block(chosen)))
         n_random -= len(chosen)
     stream = Stream(seed, Purpose.SAMPLE_VISIBLE, rows=n_chains - n_random)
-    groups.append(rbm._down.sample_alone(n_random, stream))
+    groups.append(rbm.visible.shown(rbm._down.sample_alone(n_random, stream)))
     return groups
 
 

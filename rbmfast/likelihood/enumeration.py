@@ -119,14 +119,14 @@ class Layer:
 
 def visible_layer(rbm: RBM) -> Layer:
     """The visible layer, with the hidden one summed out."""
-    W, b = rbm.W.astype(np.float64), rbm.b.astype(np.float64)
-    return Layer("visible", rbm.visible, rbm.a, rbm.hidden, b, W)
+    p = rbm._parameters
+    return Layer("visible", rbm.visible, p.a, rbm.hidden, p.b.astype(np.float64), p.W.astype(np.float64))
 
 
 def hidden_layer(rbm: RBM) -> Layer:
     """The hidden layer, with the visible one summed out."""
-    W, a = rbm.W.astype(np.float64), rbm.a.astype(np.float64)
-    return Layer("hidden", rbm.hidden, rbm.b, rbm.visible, a, W.T)
+    p = rbm._parameters
+    return Layer("hidden", rbm.hidden, p.b, rbm.visible, p.a.astype(np.float64), p.W.astype(np.float64).T)
 
 
 def layer_to_enumerate(rbm: RBM, what: str, instead: str = "") -> Layer:

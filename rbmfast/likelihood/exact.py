@@ -139,7 +139,7 @@ def exact_moments(rbm: RBM) -> Moments:
     _check_units(rbm)
     layer = layer_to_enumerate(rbm, "the exact moments")
     sums = _model_sums(Blocks(layer))
-    return _moments(sums if layer.name == "visible" else sums.T)
+    return _moments(rbm, sums if layer.name == "visible" else sums.T)
 
 
 def exact_gradient(rbm: RBM, X: Any) -> ExactGradient:
@@ -181,7 +181,7 @@ def exact_gradient(rbm: RBM, X: Any) -> ExactGradient:
     """
     _check_units(rbm)
     rows = rbm.visible.rows_of_states(X, rbm.n_visible)
-    model, data = exact_moments(rbm), _moments(_data_sums(rbm, rows))
+    model, data = exact_moments(rbm), _moments(rbm, _data_sums(rbm, rows))
     return ExactGradient(
         W=data.pairs - model.pairs, a=data.visible - model.visible, b=data.hidden - model.hidden
     )
@@ -227,9 +227,11 @@ def _data_sums(rbm: RBM, rows: Rows) -> F64:
     return sums
 
 
-def _moments(sums: F64) -> Moments:
+def _moments(rbm: RBM, sums: F64) -> Moments:
     means = sums / sums[0, 0]
-    return Moments(visible=means[1:, 0], hidden=means[0, 1:], pairs=means[1:, 1:])
+    v, h, pairs = means[1:, 0], means[0, 1:], means[1:, 1:]
+    to_show = rbm._parameters.parametrization
+    return Moments(v, h, pairs) if to_show is None else Moments(*to_show.moments(v, h, pairs))
 
 
 def blocks_of_states(rows: Rows, rbm: RBM) -> Iterator[U8]:

@@ -24,7 +24,7 @@ def check_finite_log_z(rbm: RBM) -> None:
     visible, hidden = rbm.visible.are_normal(rbm.n_visible), rbm.hidden.are_normal(rbm.n_hidden)
     if not (visible.any() and hidden.any()):
         return
-    W = rbm.W[np.ix_(visible, hidden)].astype(np.float64)
+    W = rbm._parameters.W[np.ix_(visible, hidden)].astype(np.float64)
     largest = float(np.linalg.norm(W, 2))
     if largest >= 1:
         raise ValueError(
@@ -49,8 +49,9 @@ def normal_log_z(rbm: RBM) -> float:
     2.061
     """
     check_finite_log_z(rbm)
-    U, s, Vt = np.linalg.svd(rbm.W.astype(np.float64), full_matrices=False)
-    alpha, beta = rbm.a @ U, Vt @ rbm.b
+    p = rbm._parameters
+    U, s, Vt = np.linalg.svd(p.W.astype(np.float64), full_matrices=False)
+    alpha, beta = p.a @ U, Vt @ p.b
     rest = (1 - s) * (1 + s)
     gain = (s**2 * (alpha**2 + beta**2) / 2 + s * alpha * beta) / rest
     return (rbm.n_visible + rbm.n_hidden) * HALF_LOG_2_PI + math.fsum(gain - np.log(rest) / 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -126,7 +127,7 @@ def log_partition(
     check_finite_log_z(rbm)
     if method == "exact":
         _refuse(method, base=base, samples=samples, checkpoint=checkpoint, resume=resume)
-        value = exact_log_z(rbm)
+        value = -rbm._shown_energies(-exact_log_z(rbm))
         return LogPartition(value, stderr=0.0, lower=value, upper=value, method="exact")
 
     n_chains = check_integer(n_chains, "n_chains", low=2, high=MAX_ROW)
@@ -148,7 +149,7 @@ def log_partition(
         return Annealing(path, down, n_chains, stream, given, checkpoint, resume)
 
     def draw() -> States:
-        return _samples(rbm, n_chains, base, key)
+        return rbm.visible.rows(_samples(rbm, n_chains, base, key), rbm.n_visible).all()
 
     if method == "ais":
         z = ais.forward(there(file, former))
@@ -159,7 +160,24 @@ def log_partition(
         z = ais.bracket(ais.forward(both[0]), ais.reverse(both[1], draw))
     if z.warning:
         warnings.warn(f"{method}: {z.warning}", UserWarning, stacklevel=2)
-    return z
+    return _shown(z, rbm)
+
+
+def _shown(z: LogPartition, rbm: RBM) -> LogPartition:
+    """The same for states as users see them, and such samples."""
+    if rbm._parameters.parametrization is None:
+        return z
+    samples, weights = z.samples, z.log_weights
+    value, lower, upper = (-rbm._shown_energies(-x) for x in (z.value, z.lower, z.upper))
+    return replace(
+        z,
+        value=value,
+        lower=lower,
+        upper=upper,
+        log_weights=None if weights is None else -rbm._shown_energies(-weights),
+        samples=None if samples is None else rbm.visible.shown(samples),
+        parts=tuple(_shown(part, rbm) for part in z.parts),
+    )
 
 
 def _files_of_the_way_back(checkpoint: str | None, resume: Saved | None) -> tuple[str | None, Saved | None]:

@@ -74,7 +74,8 @@ def has_pseudo_likelihood(rbm: RBM) -> bool:
 
 def _sum_over_units(rbm: RBM, v: States, units: NDArray[np.int64]) -> F64:
     """Sum of log p(v_i | others) over some units: what one state costs more than the other in free energy."""
-    W, a, b = rbm.W, rbm.a, rbm.b
+    p = rbm._parameters
+    W, a, b = p.W, p.a, p.b
     x = rbm._up.input(v)
     here = rbm.hidden.log_normalizer(x, b)
     total = np.zeros(len(v))

@@ -104,8 +104,10 @@ def exact_samples(
     drawn = _draw_states(Blocks(layer), _uniform(n, key, row))
     if layer.name == "hidden":
         v, h = _draw_other(rbm, drawn, key, row, up=False), drawn
-        return (v, h) if return_hidden else v
-    return (drawn, _draw_other(rbm, drawn, key, row, up=True)) if return_hidden else drawn
+        return rbm._shown(v, h) if return_hidden else rbm.visible.shown(v)
+    if not return_hidden:
+        return rbm.visible.shown(drawn)
+    return rbm._shown(drawn, _draw_other(rbm, drawn, key, row, up=True))
 
 
 def _uniform(n: int, key: int, row: int) -> F64:

@@ -53,14 +53,14 @@ def base_bias(rbm: TwoLayers, base: Any = None) -> F32:
     >>> base_bias(rbm, [[0, 0], [0, 1]]).round(3)               # one row of ones and one of zeros added
     array([-1.099,  0.   ], dtype=float32)
     """
-    n_visible = len(rbm.a)
+    n_visible, own = rbm.n_visible, rbm._parameters
     if base is None:
-        return bias_of(rbm.visible, rbm.a, rbm.visible_means)
+        return bias_of(rbm.visible, own.a, own.visible_means)
     if isinstance(base, str):
         return _uniform(base, n_visible)
     if isinstance(base, (Grey8, Packed, Rows)) or hasattr(base, "tocsr") or np.ndim(base) == 2:
         return rbm.visible.initial_bias(rbm.visible.rows(base, n_visible, "base"))[0]
-    rates = check_parameter(base, "base", (n_visible,))
+    rates = rbm.visible.unshown(check_parameter(base, "base", (n_visible,)))
     rbm.visible.check_means(rates, "base")
     return rbm.visible.bias_from_means(rates)
 

@@ -283,7 +283,8 @@ class ClassRBM(RBM):
     def _class_log_weights(self, features: States) -> F64:
         """Log-weights of the classes beside a block of features: their differences are what counts."""
         unlabelled = np.hstack([features, np.zeros((len(features), self.n_classes), features.dtype)])
-        return self.hidden.class_log_weights(self._up.input(unlabelled), self.U, self.d, self.b)
+        p, n = self._parameters, self.n_features
+        return self.hidden.class_log_weights(self._up.input(unlabelled), p.W[n:], p.a[n:], p.b)
 
     # --- Files -------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rbmfast.checks import SeedLike, check_seed
+from rbmfast.data import Rows
 from rbmfast.models.deep_sampling import DeepSampling
 from rbmfast.models.network import Network
 from rbmfast.models.unroll import to_autoencoder, to_network
@@ -124,7 +125,8 @@ class DBN(DeepSampling):
             return way.mean(self._beside_expected_labels(states) if self._sees_labels(layer) else states)
 
         rows = self._rows(V)
-        return self._by_blocks(rows, answer, None if self._sees_labels(1) else self._sparse_blocks(rows))
+        blocks = None if self._sees_labels(1) else self._sparse_blocks(rows)
+        return self._unit(layer).shown(self._by_blocks(rows, answer, blocks))
 
     def transform(self, V: Any, layer: int = -1) -> F32:
         """`hidden_probabilities`, under the name that pipelines know: features for another model."""
@@ -172,7 +174,7 @@ class DBN(DeepSampling):
                 states = self._beside_drawn_labels(states, stream)
             return way.sample(states, stream.on(layer))
 
-        return self._by_blocks(rows, answer)
+        return self._unit(layer).shown(self._by_blocks(rows, answer))
 
     def visible_probabilities(self, H: Any, layer: int = -1) -> F32:
         """Probabilities that visible units are on (means, for other types), given states of a hidden layer.
@@ -203,7 +205,8 @@ class DBN(DeepSampling):
         """
         layer, stack = self._check_layer(layer), self._stack
         rows = self._rows(H, "H", layer)
-        return self._by_blocks(rows, lambda h, _: stack.visible_means(stack.mean_down(h, layer, to=1)))
+        means = self._by_blocks(rows, lambda h, _: stack.visible_means(stack.mean_down(h, layer, to=1)))
+        return self.visible.shown(means)
 
     def sample_visible(self, H: Any, layer: int = -1, seed: SeedLike = None, *, first_row: int = 0) -> States:
         """Random visible states, drawn layer by layer, given states of a hidden layer.
@@ -240,7 +243,7 @@ class DBN(DeepSampling):
         def answer(h: States, first: int) -> States:
             return stack.sample_down(h, layer, 0, Stream(key, Purpose.DBN_DOWN, rows=row + first))
 
-        return self._by_blocks(rows, answer)
+        return self.visible.shown(self._by_blocks(rows, answer))
 
     def reconstruct(self, V: Any) -> F32:
         """Visible probabilities given the top layer's probabilities given `V`: all the way up, and back down.
@@ -265,6 +268,9 @@ class DBN(DeepSampling):
         >>> rf.DBN([6, 4, 3], seed=0).reconstruct([[1, 0, 1, 0, 0, 1]]).round(1)
         array([[0.5, 0.5, 0.5, 0.5, 0.5, 0.5]], dtype=float32)
         """
+        return self.visible.shown(self._reconstruct(self._rows(V)))
+
+    def _reconstruct(self, rows: Rows) -> F32:
         stack, n = self._stack, len(self)
 
         def answer(v: States, first: int) -> F32:
@@ -273,7 +279,7 @@ class DBN(DeepSampling):
                 states = self._beside_expected_labels(states)
             return stack.visible_means(stack.mean_down(stack.up[-1].expectation(states), n, to=1))
 
-        return self._by_blocks(self._rows(V), answer)
+        return self._by_blocks(rows, answer)
 
     # --- Feed-forward networks ---------------------------------------------------------------------------
 

@@ -138,6 +138,7 @@ class DeepSampling(Stacked):
             if self.n_classes is not None:
                 y[here] = v[:, stack.sizes[-2] :].argmax(axis=1)
             V[here] = self._descend(stack, v, h, last, Stream(key, Purpose.DBN_DOWN, 0, 1, ids))
+        V = self.visible.shown(V)
         return (V, y) if return_labels else V
 
     def _begin(self, top: Conditionals, classes: I64 | None, visible: States | None) -> States:

@@ -14,6 +14,7 @@ from rbmfast.models.base import Model, known_as
 from rbmfast.reference import F32, States
 from rbmfast.states import as_float
 from rbmfast.streams import MAX_STEP, check_first_row
+from rbmfast.units import Unit
 
 
 @known_as("model")
@@ -75,9 +76,10 @@ class Imputing(Model):
         array([[1., 1.],
                [0., 0.]], dtype=float32)
         """
-        filled, gaps = split_missing(V, mask)
+        off = self.visible.shown(np.zeros((1, self.n_visible), np.uint8))[0]
+        filled, gaps = split_missing(V, mask, off)
         rows = self.visible.rows(filled, self.n_visible, "V", compact=True, check=False)
-        known = known_values(filled, rows)
+        known = known_values(filled, rows, self.visible)
         missing = self.visible.whole(check_mask(gaps, known.shape))
         self.visible.check_states(rows, "V", missing)
         steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2 - 1)
@@ -89,7 +91,7 @@ class Imputing(Model):
             here = incomplete[first:end]
             gaps = missing[here]
             fill = self._fill_in(rows.block(here), gaps, steps, key, row + here, average)
-            known[here] = np.where(gaps, fill, known[here])
+            known[here] = np.where(gaps, self.visible.shown(fill), known[here])
         return known
 
     @abstractmethod
@@ -105,8 +107,8 @@ class Imputing(Model):
         """Numbers for the missing entries of a block (others are not to be used)."""
 
 
-def split_missing(V: Any, mask: ArrayLike | None) -> tuple[Any, NDArray[np.bool_] | None]:
-    """Data with zeros in place of what is missing, and where that is (None: nowhere)."""
+def split_missing(V: Any, mask: ArrayLike | None, off: States) -> tuple[Any, NDArray[np.bool_] | None]:
+    """Data with the states `off` in place of what is missing, and where that is (None: nowhere)."""
     missing = None if mask is None else np.asarray(mask)
     if missing is not None and missing.dtype != np.bool_:
         raise TypeError(f"mask must be a bool array, True where V is missing, got dtype {missing.dtype}")
@@ -117,8 +119,8 @@ def split_missing(V: Any, mask: ArrayLike | None) -> tuple[Any, NDArray[np.bool_
         nan = np.isnan(V)
         missing = nan if missing is None else check_mask(missing, V.shape) | nan
     if missing is not None:
-        V = V.copy()
-        V[check_mask(missing, V.shape)] = 0
+        fill = np.zeros_like(off) if V.dtype == np.bool_ else off.astype(V.dtype)
+        V = np.where(check_mask(missing, V.shape), np.resize(fill, V.shape[1:]), V)  # of any width yet
     return V, missing
 
 
@@ -131,9 +133,9 @@ def check_mask(missing: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> NDA
     return missing
 
 
-def known_values(filled: Any, rows: Rows) -> F32:
+def known_values(filled: Any, rows: Rows, unit: Unit) -> F32:
     """The data as new float32 numbers."""
-    if isinstance(filled, np.ndarray):
+    if isinstance(filled, np.ndarray) and filled.dtype != np.bool_:
         return filled.astype(np.float32)
-    states = rows.all()
-    return as_float(states, out=np.empty(states.shape, np.float32))
+    shown = unit.shown(rows.all())
+    return as_float(shown, out=np.empty(shown.shape, np.float32))

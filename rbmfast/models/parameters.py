@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.models.parametrization import Arrays, Parametrization
 from rbmfast.reference import F32
 from rbmfast.runtime import warn
 
@@ -24,6 +25,19 @@ class Parameters:
 
     So a model goes from one complete version to the next in one assignment, and the fixed-point weights can
     never be those of another version.
+
+    Attributes
+    ----------
+    W, a, b : float32 arrays
+        Those that the library computes with, for states 0 and 1 where a unit has two.
+    visible_means : float32 array or None
+        Of the data.
+    is_untouched : bool
+        Whether nothing has been learned or given yet.
+    parametrization : Parametrization or None
+        What W, a and b are for states as users see them, where these are others.
+    given : tuple of three float32 arrays or None
+        These, as they were given: the way there and back rounds.
     """
 
     W: F32
@@ -31,6 +45,8 @@ class Parameters:
     b: F32
     visible_means: F32 | None = None
     is_untouched: bool = False
+    parametrization: Parametrization | None = None
+    given: Arrays | None = None
     _weights: engine.Weights | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -40,6 +56,33 @@ class Parameters:
                 own = np.array(value, np.float32, order="C")
                 own.flags.writeable = False
                 object.__setattr__(self, name, own)
+
+    @classmethod
+    def of_shown(
+        cls,
+        shown: Arrays,
+        parametrization: Parametrization | None,
+        visible_means: F32 | None = None,
+        is_untouched: bool = False,
+    ) -> Parameters:
+        """Those of a model whose W, a and b for states as users see them are given, and checked."""
+        if parametrization is None:
+            return cls(*shown, visible_means, is_untouched)
+        own = parametrization.inward(*shown)
+        for name, array in zip("Wab", own, strict=True):
+            check_parameter(array, f"{name} for states 0 and 1", array.shape)
+        return cls(*own, visible_means, is_untouched, parametrization, _read_only_copies(*shown))
+
+    @property
+    def shown(self) -> Arrays:
+        """W, a and b for states as users see them."""
+        if self.parametrization is None:
+            return self.W, self.a, self.b
+        if self.given is None:
+            shown = _read_only_copies(*self.parametrization.outward(self.W, self.a, self.b))
+            object.__setattr__(self, "given", shown)
+        assert self.given is not None
+        return self.given
 
     @property
     def weights(self) -> engine.Weights:
@@ -53,7 +96,15 @@ class Parameters:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Copies and pickles go without the fixed-point weights, and come back read-only.
-        return Parameters, (self.W, self.a, self.b, self.visible_means, self.is_untouched)
+        means, untouched = self.visible_means, self.is_untouched
+        return Parameters, (self.W, self.a, self.b, means, untouched, self.parametrization, self.given)
+
+
+def _read_only_copies(W: F32, a: F32, b: F32) -> Arrays:
+    W, a, b = W.copy(), a.copy(), b.copy()
+    for array in (W, a, b):
+        array.flags.writeable = False
+    return W, a, b
 
 
 def check_parameter(value: ArrayLike, name: str, shape: tuple[int, ...]) -> F32:

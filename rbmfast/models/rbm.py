@@ -138,7 +138,7 @@ class RBM(Sampling):
             h = h_rows.block(slice(first, first + len(v)))
             return self.visible.energy(v, a) + self.hidden.energy(h, b) - interaction(up, down, v, h)
 
-        return self._by_blocks(v_rows, energy)
+        return self._shown_energies(self._by_blocks(v_rows, energy))
 
     def free_energy(self, V: Any) -> F64:
         """Free energies F(v) = -log sum_h exp(-E(v, h)), so that p(v) = exp(-F(v)) / Z.
@@ -165,10 +165,12 @@ class RBM(Sampling):
         >>> rbm.free_energy([[0, 0], [1, 0]]).round(4)
         array([-1.6525, -2.2407])
         """
+        return self._shown_energies(self._free_energy(self._visible_rows(V)))
+
+    def _free_energy(self, rows: Rows) -> F64:
+        """Of the model that the library computes with."""
         up, a = self._up, self._parameters.a
-        return self._by_blocks(
-            self._visible_rows(V), lambda v, _: self.visible.energy(v, a) - up.log_normalizer(v)
-        )
+        return self._by_blocks(rows, lambda v, _: self.visible.energy(v, a) - up.log_normalizer(v))
 
     # --- Conditional distributions -----------------------------------------------------------------------
 
@@ -197,7 +199,8 @@ class RBM(Sampling):
         array([[0.622, 0.731]], dtype=float32)
         """
         up, rows = self._up, self._visible_rows(V)
-        return self._by_blocks(rows, lambda v, _: up.mean(v), self._input_blocks(rows, self._block_rows))
+        means = self._by_blocks(rows, lambda v, _: up.mean(v), self._input_blocks(rows, self._block_rows))
+        return self.hidden.shown(means)
 
     def visible_probabilities(self, H: Any) -> F32:
         """Probabilities that the visible units are on (means, for other types), given hidden states.
@@ -224,7 +227,7 @@ class RBM(Sampling):
         array([[0.711, 0.525]], dtype=float32)
         """
         down = self._down
-        return self._by_blocks(self._hidden_rows(H), lambda h, _: down.mean(h))
+        return self.visible.shown(self._by_blocks(self._hidden_rows(H), lambda h, _: down.mean(h)))
 
     def sample_hidden(
         self, V: Any, seed: SeedLike = None, *, first_row: int = 0, first_step: int = 0
@@ -300,4 +303,5 @@ class RBM(Sampling):
         row = check_first_row(first_row, rows.n_rows)
         step = check_integer(first_step, "first_step", low=0, high=MAX_STEP)
         stream = Stream(check_seed(seed), purpose, 0, step, row)
-        return self._by_blocks(rows, lambda states, first: way.sample(states, stream.from_row(first)))
+        drawn = self._by_blocks(rows, lambda states, first: way.sample(states, stream.from_row(first)))
+        return way.target.shown(drawn)

@@ -109,7 +109,7 @@ class Sampling(TwoLayers):
         step = check_integer(first_step, "first_step", low=0, high=MAX_STEP - 2 * steps + 1)
         model = self._conditionals(Stream(check_seed(seed), Purpose.GIBBS, 0, step, row))
         v, h = self._run_chains(model, rows.blocks(self._block_rows), rows.n_rows, steps)
-        return (v, h) if return_hidden else v
+        return self._shown(v, h) if return_hidden else self.visible.shown(v)
 
     @overload
     def sample(
@@ -238,7 +238,10 @@ class Sampling(TwoLayers):
                 starts = ((first, self._with_labels(v, fixed[first : first + len(v)])) for first, v in starts)
                 clamp = (np.arange(self.n_visible) >= self.n_features).astype(np.uint8)
             v, h = self._run_chains(model.at(2, row), starts, n, steps, clamp)  # half-step 0 is the start's
-        return (v, h) if return_hidden else v
+        return self._shown(v, h) if return_hidden else self.visible.shown(v)
+
+    def _shown(self, v: States, h: States) -> tuple[States, States]:
+        return self.visible.shown(v), self.hidden.shown(h)
 
     def _check_labels(self, labels: ArrayLike, n: int) -> NDArray[np.int64]:
         """Class numbers (n,)."""
@@ -283,8 +286,8 @@ class Sampling(TwoLayers):
             here = slice(first, min(first + size, n))
             begin = None if start is None else start.block(here)
             sampler._begin(here.stop - first, row + first, begin)
-            v[here] = sampler.run(steps)
-            h[here] = sampler.h
+            sampler.run(steps)
+            v[here], h[here] = sampler.own
         return v, h
 
     def _run_chains(
@@ -334,8 +337,11 @@ class Sampling(TwoLayers):
         array([[0.92, 0.92],
                [0.08, 0.08]], dtype=float32)
         """
+        return self.visible.shown(self._reconstruct(self._visible_rows(V)))
+
+    def _reconstruct(self, rows: Rows) -> F32:
         up, down = self._up, self._down
-        return self._by_blocks(self._visible_rows(V), lambda v, _: down.mean(up.expectation(v)))
+        return self._by_blocks(rows, lambda v, _: down.mean(up.expectation(v)))
 
     def _fill_in(
         self,
@@ -435,7 +441,7 @@ class Sampling(TwoLayers):
         log_weights = -unit.energy(patterns, x[0])  # the total input stands where the bias would, alone
         probabilities = np.exp(log_weights - logsumexp(log_weights))
         order = np.argsort(-counts, kind="stable")
-        return PatternCounts(patterns[order], counts[order], probabilities[order], n_samples)
+        return PatternCounts(unit.shown(patterns[order]), counts[order], probabilities[order], n_samples)
 
 
 # --- Arguments ---------------------------------------------------------------------------------------------

@@ -344,14 +344,19 @@ class ParallelTempering:
     @property
     def v(self) -> States:
         """See the class."""
-        v: States = self._v[-1].copy()
-        return v
+        v, _ = self.own
+        return self._ladder.path.down.target.shown(v)
 
     @property
     def h(self) -> States:
         """See the class."""
-        h: States = self._h[-1].copy()
-        return h
+        _, h = self.own
+        return self._ladder.path.up.target.shown(h)
+
+    @property
+    def own(self) -> tuple[States, States]:
+        """Copies of `v` and `h` as the library computes with them: spins as 0 and 1."""
+        return self._v[-1].copy(), self._h[-1].copy()
 
     @property
     def swap_rates(self) -> F64:

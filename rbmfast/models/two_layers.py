@@ -24,12 +24,14 @@ from rbmfast.models.parameters import (
     warn_if_coarse,
     weight_shape,
 )
-from rbmfast.reference import F32, STREAM_VERSION
+from rbmfast.models.parametrization import Parametrization
+from rbmfast.reference import F32, F64, STREAM_VERSION
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Unit, described, get_unit
 
 R = TypeVar("R", bound="TwoLayers")
+E = TypeVar("E", float, F64)
 UnitLike = str | Unit | type[Unit]
 DEFAULT_UNIT = "bernoulli"
 
@@ -66,7 +68,8 @@ class TwoLayers(Imputing):
         check_fits_memory(_bytes_of_weights(n_visible, n_hidden), weights)
         W = engine.normal_weights(n_visible, n_hidden, WEIGHT_SCALE, self._seed, Purpose.INITIALIZE, 0)
         a, b = np.zeros(n_visible, np.float32), np.zeros(n_hidden, np.float32)
-        self._parameters = Parameters(W, a, b, visible_means=None, is_untouched=True)
+        to_show = Parametrization.of(self.visible, self.hidden, W.shape)
+        self._parameters = Parameters.of_shown((W, a, b), to_show, is_untouched=True)
 
     @classmethod
     def from_arrays(
@@ -128,11 +131,12 @@ class TwoLayers(Imputing):
         rbm.visible.check_size(shape[0], "the number of rows of W")
         rbm.hidden.check_size(shape[1], "the number of columns of W")
         rbm._seed = None
-        rbm._parameters = Parameters(
+        given = (
             check_parameter(W, "W", shape),
             check_parameter(a, "a", shape[:1]),
             check_parameter(b, "b", shape[1:]),
         )
+        rbm._parameters = Parameters.of_shown(given, Parametrization.of(visible, hidden, shape))
         return rbm
 
     @property
@@ -178,32 +182,29 @@ class TwoLayers(Imputing):
     @property
     def W(self) -> F32:
         """Weights: read-only float32 view (n_visible, n_hidden)."""
-        return self._parameters.W.view()
+        return self._parameters.shown[0].view()
 
     @W.setter
     def W(self, value: ArrayLike) -> None:
-        old = self._parameters
-        self._set_parameters(warn_if_coarse(check_parameter(value, "W", old.W.shape)), old.a, old.b)
+        self._assign(W=warn_if_coarse(check_parameter(value, "W", self.W.shape)))
 
     @property
     def a(self) -> F32:
         """Visible biases: read-only float32 view (n_visible,)."""
-        return self._parameters.a.view()
+        return self._parameters.shown[1].view()
 
     @a.setter
     def a(self, value: ArrayLike) -> None:
-        old = self._parameters
-        self._set_parameters(old.W, check_parameter(value, "a", old.a.shape), old.b)
+        self._assign(a=check_parameter(value, "a", self.a.shape))
 
     @property
     def b(self) -> F32:
         """Hidden biases: read-only float32 view (n_hidden,)."""
-        return self._parameters.b.view()
+        return self._parameters.shown[2].view()
 
     @b.setter
     def b(self, value: ArrayLike) -> None:
-        old = self._parameters
-        self._set_parameters(old.W, old.a, check_parameter(value, "b", old.b.shape))
+        self._assign(b=check_parameter(value, "b", self.b.shape))
 
     def parameters(self) -> dict[str, F32]:
         """What is learned, by name.
@@ -225,7 +226,7 @@ class TwoLayers(Imputing):
     def visible_means(self) -> F32 | None:
         """Means of the data that the model was initialised or trained with: read-only view (n_visible,)."""
         means = self._parameters.visible_means
-        return None if means is None else means.view()
+        return None if means is None else _read_only(self.visible.shown(means[None])[0])
 
     @property
     def is_untouched(self) -> bool:
@@ -310,9 +311,12 @@ class TwoLayers(Imputing):
             "is_untouched": self.is_untouched,
             "stream_version": STREAM_VERSION,
         }
+        p = self._parameters
         arrays = {"W": self.W, "a": self.a, "b": self.b}
-        if self.visible_means is not None:
-            arrays["visible_means"] = self.visible_means
+        if p.parametrization is not None:  # biases that are shown rounded
+            arrays |= {"own_a": p.a, "own_b": p.b}
+        if p.visible_means is not None:
+            arrays["visible_means"] = p.visible_means
         return meta, arrays
 
     @classmethod
@@ -337,13 +341,15 @@ class TwoLayers(Imputing):
             raise ValueError(f"W must have shape {shape}, got {W.shape}")
         rbm = cls._of(W, a, b, get_unit(meta["visible"], "visible"), get_unit(meta["hidden"], "hidden"))
         rbm._seed = None if meta["seed"] is None else check_seed(meta["seed"])
-        means = arrays.get("visible_means")
+        p, means = rbm._parameters, arrays.get("visible_means")
         rbm._parameters = Parameters(
-            rbm.W,
-            rbm.a,
-            rbm.b,
+            p.W,
+            check_parameter(arrays.get("own_a", p.a), "own_a", shape[:1]),
+            check_parameter(arrays.get("own_b", p.b), "own_b", shape[1:]),
             None if means is None else check_parameter(means, "visible_means", shape[:1]),
-            is_untouched=meta.get("is_untouched") is True,
+            meta.get("is_untouched") is True,
+            p.parametrization,
+            p.given,
         )
         version = meta.get("stream_version")
         if version != STREAM_VERSION:
@@ -356,12 +362,23 @@ class TwoLayers(Imputing):
     # --- For the rest of the library ---------------------------------------------------------------------
 
     def _set_parameters(self, W: F32, a: F32, b: F32, visible_means: F32 | None = None) -> None:
-        """Replace the parameters by copies of finite float32 arrays, all at once.
+        """Replace the parameters by copies of finite float32 arrays, all at once; means stay if not given."""
+        old = self._parameters
+        means = old.visible_means if visible_means is None else visible_means
+        self._parameters = Parameters(W, a, b, means, parametrization=old.parametrization)
 
-        The only place where a model changes. The means stay if not given.
-        """
-        means = self._parameters.visible_means if visible_means is None else visible_means
-        self._parameters = Parameters(W, a, b, means)
+    def _assign(self, **given: F32) -> None:
+        """Replace some of the parameters for states as users see them."""
+        old = self._parameters
+        W, a, b = (given.get(name, array) for name, array in zip("Wab", old.shown, strict=True))
+        self._parameters = Parameters.of_shown((W, a, b), old.parametrization, old.visible_means)
+
+    def _shown_energies(self, energies: E) -> E:
+        """Energies of states as users see them, from those of the same states as the library computes."""
+        p = self._parameters
+        if p.parametrization is None:
+            return energies
+        return energies + p.parametrization.energy(self.visible, self.hidden, p.shown, (p.W, p.a, p.b))
 
     def _weights(self) -> engine.Weights:
         """The fixed-point weights, made once for given parameters."""
@@ -408,6 +425,12 @@ def in_words(**units: Unit) -> str:
         for layer, name in descriptions.items()
         if name != DEFAULT_UNIT
     )
+
+
+def _read_only(array: F32) -> F32:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _bytes_of_weights(n_visible: int, n_hidden: int) -> int:

@@ -48,11 +48,17 @@ def to_autoencoder(recognition: Sequence[RBM], generative: Sequence[RBM]) -> Net
     return Network([*layers, *down], domain=recognition[0].features.domain)
 
 
+def _check_inputs(unit: Unit, n_units: int) -> None:
+    if unit.affine(n_units) is not None:
+        raise ValueError(f"a network takes states 0 and 1, or real numbers, not those of {unit.name} units")
+
+
 def _up(rbms: Sequence[RBM]) -> list[tuple[F32, F32, str]]:
     """Weights, biases and activation of each hidden layer.
 
     What labels send to the top layer becomes a part of its bias, the shares of the classes in their place.
     """
+    _check_inputs(rbms[0].features, rbms[0].n_features)
     layers = []
     for rbm in rbms:
         n, bias = rbm.n_features, rbm.b

@@ -23,7 +23,6 @@ from rbmfast.data import Rows
 from rbmfast.models import RBM, ClassRBM
 from rbmfast.models.tempering import MAX_REPLICAS
 from rbmfast.reference import F32, MAX_BATCH, row_sums
-from rbmfast.states import without_levels
 from rbmfast.streams import Purpose
 
 I64 = NDArray[np.int64]
@@ -67,7 +66,8 @@ class Watched:
     def train(self, max_rows: int) -> States:
         """At most `max_rows` rows of the training data, the same ones at every call.
 
-        States (n_rows, n_visible): uint8 for binary data, float32 for grey levels and real values.
+        States (n_rows, n_visible): uint8 for binary data (int8 for spins), float32 for grey levels and real
+        values.
         """
         return self.rows("train", max_rows)
 
@@ -85,7 +85,7 @@ class Watched:
             n = rows.n_rows if labelled is None else len(labelled)
             chosen = self.choose(n, max_rows, number=("train", "validation").index(which))
             chosen = chosen if labelled is None else labelled[chosen]
-            self._taken[which, max_rows] = without_levels(rows.block(chosen))
+            self._taken[which, max_rows] = self.rbm.visible.shown(rows.block(chosen))
         return self._taken[which, max_rows]
 
     def choose(self, n: int, size: int, number: int) -> I64:
@@ -189,7 +189,8 @@ class UnitsOfRows(OfRows):
 
     def __call__(self, watched: Watched) -> dict[str, float]:
         """See `Monitor.__call__`."""
-        chosen = self.choose(watched.rbm.hidden_probabilities(watched.train(self.max_rows)))
+        means = watched.rbm.hidden_probabilities(watched.train(self.max_rows))
+        chosen = self.choose(watched.rbm.hidden.unshown(means))
         return {self.number: int(chosen.sum()) / len(chosen)}
 
     def choose(self, probabilities: F32) -> NDArray[np.bool_]:
@@ -347,7 +348,8 @@ class LogLikelihood(OfRows):
         tracker = LogZTracker(self.n_chains, self.n_replicas, self.steps)
         own = "log_likelihood/"
         memory = {name.removeprefix(own): x for name, x in watched.memory.items() if name.startswith(own)}
-        log_z, stderr = tracker.look(watched.rbm, memory, watched.seed, watched.epoch)
+        own_log_z, stderr = tracker.look(watched.rbm, memory, watched.seed, watched.epoch)
+        log_z = -watched.rbm._shown_energies(-own_log_z)
         watched.memory.update({own + name: array for name, array in memory.items()})
         likelihoods = {name: -energy - log_z for name, energy in super().__call__(watched).items()}
         return {"log_z": log_z, "log_z_stderr": stderr, **likelihoods}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.checks import check_integer
-from rbmfast.data import Rows
+from rbmfast.data import Rows, as_rows
 from rbmfast.files import JSON
 from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditionals
@@ -105,7 +105,8 @@ class RBMRun(Run):
             self.epoch, behind = training.epochs, training.epochs
             self.epochs = behind + check_integer(settings.epochs, "epochs", low=0, high=MAX_EPOCHS - behind)
         self._check_size()
-        self.state = LearningState.start(rbm.W, rbm.a, rbm.b)
+        own = rbm._parameters
+        self.state = LearningState.start(own.W, own.a, own.b)
         self.chains: States | None = None
         self.memory: dict[str, F32] = {}
         self.visible_means: F32 = np.zeros(rbm.n_visible, np.float32)
@@ -165,9 +166,9 @@ class RBMRun(Run):
         if not goes_on:
             self._warn_of_doubtful_data(are_equal)
         if rbm.is_untouched:
-            bias = check_parameter(bias, "the visible bias from X", rbm.a.shape)
-            rbm._set_parameters(rbm.W, bias, rbm.b, self.visible_means)
-        self.state.a[:] = rbm.a
+            bias = check_parameter(bias, "the visible bias from X", bias.shape)
+            rbm._set_parameters(rbm._parameters.W, bias, rbm._parameters.b, self.visible_means)
+        self.state.a[:] = rbm._parameters.a
         if training is not None and goes_on:
             self._go_on_from(training)
         else:
@@ -189,7 +190,7 @@ class RBMRun(Run):
     def _new_memory(self) -> dict[str, F32]:
         """What the method wants to remember from update to update, as it is before the first one."""
         model = self.conditionals(self.settings.method.purpose)
-        return self.settings.method.start_memory(model, self.rbm.visible_means)
+        return self.settings.method.start_memory(model, self.rbm._parameters.visible_means)
 
     def _warn_of_doubtful_data(self, are_equal: bool) -> None:
         if are_equal:
@@ -224,7 +225,7 @@ class RBMRun(Run):
         self.first_row, self.first_step = training.rows, training.half_steps
         if training.optimizer == self.settings.optimizer:
             self.memories = list(training.memories)
-        seen = self.rbm.visible_means
+        seen = self.rbm._parameters.visible_means
         if seen is not None:  # the means of all data so far
             share = self.rows.n_rows / (self.rows.n_rows + training.rows)
             self.visible_means = (share * self.visible_means + (1 - share) * seen).astype(np.float32)
@@ -338,7 +339,7 @@ class RBMRun(Run):
             engine.Weights(state.W, state.exponent)
         self.steps.check()
         if self.chains is not None:
-            self.rbm.hidden.rows(self.chains, self.rbm.n_hidden, "chains")
+            as_rows(self.chains, self.rbm.n_hidden, domain=self.rbm.hidden.domain, name="chains")
         if self.updates != epoch * self.updates_per_epoch:
             raise ValueError(f"updates must be {self.updates_per_epoch} an epoch, got {self.updates}")
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
 
 import numpy as np
 
 from rbmfast.models import DBN, RBM, Network
-from rbmfast.models.parameters import Parameters
 from rbmfast.reference import F32, States
 from rbmfast.runtime import uninterrupted
 from rbmfast.training.optimizers import SGD, Adam
@@ -114,7 +113,8 @@ def get_parameters(model: Model) -> dict[str, F32]:
     """All parameters, and means of data, by names such as ``W`` or ``generative/0/W``; they never change."""
     if isinstance(model, Network):
         return model.parameters()
-    arrays = {prefix + name: getattr(rbm, name) for prefix, rbm in _rbms(model).items() for name in KEPT}
+    rbms = _rbms(model).items()
+    arrays = {prefix + name: getattr(rbm._parameters, name) for prefix, rbm in rbms for name in KEPT}
     return {name: array for name, array in arrays.items() if array is not None}
 
 
@@ -127,7 +127,8 @@ def set_parameters(model: Model, arrays: Mapping[str, F32]) -> None:
     versions = []
     for prefix, rbm in rbms.items():
         old = rbm._parameters
-        versions.append(Parameters(*(arrays.get(prefix + name, getattr(old, name)) for name in KEPT)))
+        own = {name: arrays.get(prefix + name, getattr(old, name)) for name in KEPT}
+        versions.append(replace(old, **own, is_untouched=False, given=None))
     uninterrupted(setattr, rbms.values(), repeat("_parameters"), versions)
 
 

@@ -203,8 +203,12 @@ class UpDown(RBMRun):
         if held_out is not None:
             names.append(f"validation_{ERROR}" if self.classes is None else "validation_error")
         pairs = [*zip(dbn.generative[:-1], dbn.recognition[:-1], strict=True)]
-        self.generative = [Directed(rbm.hidden, rbm.visible, rbm.W.T, rbm.a) for rbm, _ in pairs]
-        self.recognition = [Directed(rbm.visible, rbm.hidden, rbm.W, rbm.b) for _, rbm in pairs]
+        self.generative = [
+            Directed(rbm.hidden, rbm.visible, rbm._parameters.W.T, rbm._parameters.a) for rbm, _ in pairs
+        ]
+        self.recognition = [
+            Directed(rbm.visible, rbm.hidden, rbm._parameters.W, rbm._parameters.b) for _, rbm in pairs
+        ]
         super().__init__(dbn, dbn.top, rows, settings, dict.fromkeys(names, "min"), held_out)
         self.error = float("nan")
         self._squared_error = 0.0  # of this epoch's wake phases
@@ -233,13 +237,12 @@ class UpDown(RBMRun):
 
     def start(self) -> None:
         """Begin afresh: exponents, running means, chains."""
-        rbm = self.rbm
+        own = self.rbm._parameters
         for state in self.states.values():
             state.exponent = engine.exponent(state.W)
         self.state.activity[:] = self.terms.sparsity_target
-        self.visible_means = (
-            rbm.visible.mean(rbm.a[None])[0] if rbm.visible_means is None else rbm.visible_means
-        )
+        known = own.visible_means
+        self.visible_means = self.rbm.visible.mean(own.a[None])[0] if known is None else known
         self._start_method()
 
     def publish(self) -> None:
@@ -265,7 +268,7 @@ class UpDown(RBMRun):
     def _reconstruction_error(self, rows: Rows) -> float:
         errors = []
         for _, v in rows.blocks(BLOCK):
-            again = self.model.reconstruct(computed_rows(v.shape, v.dtype, v.__getitem__))
+            again = self.model._reconstruct(computed_rows(v.shape, v.dtype, v.__getitem__))
             error = as_float(v).astype(np.float64) - again
             errors.append(row_sums(error * error))
         return mean_of(np.concatenate(errors)) / rows.n_features

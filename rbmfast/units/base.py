@@ -18,8 +18,9 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows, as_rows
 from rbmfast.files import JSON
 from rbmfast.reference import F32, GREY, States, to_grey
-from rbmfast.states import LEVELS
+from rbmfast.states import LEVELS, without_levels
 from rbmfast.streams import Stream
+from rbmfast.units.affine import Affine
 
 F64 = NDArray[np.float64]
 
@@ -176,8 +177,24 @@ class Unit(ABC):
         """What is missing if these entries are: units that exclude each other are missing together."""
         return missing
 
+    def affine(self, n_units: int) -> Affine | None:
+        """How their states are shown, where that is not as 0 and 1 (or as they are)."""
+        return None
+
+    def shown(self, states: States) -> States:
+        """States, or means of them, of a layer as they leave the library: no 16-bit levels."""
+        affine = self.affine(states.shape[1])
+        return without_levels(states) if affine is None else affine.shown(states)
+
+    def unshown(self, means: F32) -> F32:
+        """Means of states, (n_units,) or (n_rows, n_units), from those that are shown."""
+        affine = self.affine(means.shape[-1])
+        return means if affine is None else affine.unshown(means)
+
     def rows(self, X: Any, n_units: int, name: str = "X", compact: bool = False, check: bool = True) -> Rows:
         """Data for a layer of `n_units` of them: `rbmfast.data.as_rows`, and `check_states` if asked to."""
+        affine = self.affine(n_units)
+        X = X if affine is None else affine.data(X, name)
         rows = as_rows(X, n_units, domain=self.domain, name=name, compact=compact)
         if check:
             self.check_states(rows, name)

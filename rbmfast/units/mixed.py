@@ -16,6 +16,7 @@ from rbmfast.checks import check_integer
 from rbmfast.data import Rows
 from rbmfast.files import JSON
 from rbmfast.reference import F32, States
+from rbmfast.units.affine import Affine
 from rbmfast.units.base import F64, Unit
 
 
@@ -158,6 +159,17 @@ class Mixed(Unit):
         if not parts or any(unit is None for unit, _ in parts):
             return None
         return Mixed(tuple((unit, n) for unit, n in parts if unit is not None))
+
+    def affine(self, n_units: int) -> Affine | None:
+        """That of the blocks, side by side."""
+        found = [unit.affine(n) for unit, n in self.parts]
+        if not any(found):
+            return None
+        parts = [
+            Affine(np.zeros(n), np.ones(n)) if x is None else x
+            for x, (_, n) in zip(found, self.parts, strict=True)
+        ]
+        return Affine(np.concatenate([x.offset for x in parts]), np.concatenate([x.scale for x in parts]))
 
     def whole(self, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """What is missing of each block."""

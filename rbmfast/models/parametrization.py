@@ -1,0 +1,78 @@
+"""The same model in two parametrisations: of states as they are shown, and of the 0/1 states computed with.
+
+With states u = o + s x of the visible units and t = p + q h of the hidden ones, an interaction is
+
+    u W t + a u + b t  =  x W' h + a' x + b' h + constant,    W' = s W q, a' = s (a + W p), b' = q (b + o W).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.reference import F32, F64, row_sums
+from rbmfast.units import Unit
+from rbmfast.units.affine import Affine
+
+Arrays = tuple[F32, F32, F32]  # W, a, b
+
+
+@dataclass(frozen=True, eq=False)
+class Parametrization:
+    """The affine maps of both layers, and what follows for the parameters. Float64 sums in one order."""
+
+    visible: Affine
+    hidden: Affine
+
+    @classmethod
+    def of(cls, visible: Unit, hidden: Unit, shape: tuple[int, int]) -> Parametrization | None:
+        """That of a model with such layers; None where all states are shown as they are."""
+        found = [unit.affine(n) for unit, n in zip((visible, hidden), shape, strict=True)]
+        if not any(found):
+            return None
+        maps = (
+            Affine(np.zeros(n), np.ones(n)) if x is None else x for x, n in zip(found, shape, strict=True)
+        )
+        return cls(*maps)
+
+    def inward(self, W: F32, a: F32, b: F32) -> Arrays:
+        """Parameters for the states computed with, from those for the states shown."""
+        s, q = self.visible.scale, self.hidden.scale
+        sent_down, sent_up = self._sent(W)
+        return _float32(s[:, None] * W * q, s * (a + sent_down), q * (b + sent_up))
+
+    def outward(self, W: F32, a: F32, b: F32) -> Arrays:
+        """The way back. Of spins W has the same digits; the biases are rounded."""
+        s, q = self.visible.scale, self.hidden.scale
+        shown = W / s[:, None] / q
+        sent_down, sent_up = self._sent(shown)
+        return _float32(shown, a / s - sent_down, b / q - sent_up)
+
+    def energy(self, visible: Unit, hidden: Unit, shown: Arrays, own: Arrays) -> float:
+        """What an energy of states as shown has more than that of the states computed with."""
+        W, a, b = shown
+        sent_down, _ = self._sent(W)
+        terms = [*(self.visible.offset * (a + sent_down)), *(self.hidden.offset * b)]
+        for unit, bias, own_bias in ((visible, a, own[1]), (hidden, b, own[2])):
+            zero = np.zeros((1, len(bias)), unit.dtype)
+            terms += [*unit.energy(zero, own_bias), *-unit.energy(zero, bias)]
+        return -math.fsum(terms)
+
+    def moments(self, v: F64, h: F64, pairs: F64) -> tuple[F64, F64, F64]:
+        """Means of the states as shown, and of their products, from those of the states computed with."""
+        (o, s), (p, q) = (self.visible.offset, self.visible.scale), (self.hidden.offset, self.hidden.scale)
+        return o + s * v, p + q * h, np.outer(o, p + q * h) + np.outer(s * v, p) + s[:, None] * pairs * q
+
+    def _sent(self, W: NDArray[Any]) -> tuple[F64, F64]:
+        """What the offsets of each layer send to the other: to the visible units, and to the hidden ones."""
+        W = W.astype(np.float64)
+        return row_sums(W * self.hidden.offset), row_sums(W.T * self.visible.offset)
+
+
+def _float32(*arrays: F64) -> Arrays:
+    W, a, b = (array.astype(np.float32) for array in arrays)
+    return W, a, b
