@@ -63,7 +63,7 @@ from rbmfast.training import (
     train,
     up_down,
 )
-from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed
+from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed, Spin
 
 if TYPE_CHECKING:
     from rbmfast import likelihood, plots
@@ -87,6 +87,7 @@ __all__ = [
     "Network",
     "Dense",
     "Bernoulli",
+    "Spin",
     "Gaussian",
     "Categorical",
     "Mixed",

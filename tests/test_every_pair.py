@@ -98,9 +98,11 @@ class Wander(Method):
 
 UNITS: dict[str, Callable[[int], Any]] = {
     "bernoulli": lambda n: "bernoulli",
+    "spin": lambda n: "spin",
     "gaussian": lambda n: "gaussian",
     "categorical": lambda n: rf.Categorical(2),
     "binary blocks": lambda n: rf.Mixed([(rf.Bernoulli(), n - 2), (rf.Categorical(2), 2)]),
+    "blocks with spins": lambda n: rf.Mixed([(rf.Spin(), n - 2), (rf.Categorical(2), 2)]),
     "real blocks": lambda n: rf.Mixed([(rf.Bernoulli(), n - 2), (rf.Gaussian(), 2)]),
     "ternary": lambda n: Ternary(),
 }
@@ -351,7 +353,7 @@ def test_a_unit_type_of_ones_own_at_the_command_line(rows: Any, capsys: pytest.C
         assert main(["evaluate", kind, "data.npz", *labels]) == 0
         assert main(["sample", kind, "-n", "3", "-o", "samples.npy"]) == 0
     assert main(["train", "data.npz", "-o", "x", "--visible", "unheard"]) == 2
-    assert "choose from bernoulli, gaussian, ternary" in capsys.readouterr().err
+    assert "choose from bernoulli, spin, gaussian, ternary" in capsys.readouterr().err
 
 
 def test_a_unit_type_of_ones_own_in_estimators(rows: Any) -> None:

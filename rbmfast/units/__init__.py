@@ -12,8 +12,9 @@ from rbmfast.units.bernoulli import Bernoulli
 from rbmfast.units.categorical import Categorical
 from rbmfast.units.gaussian import Gaussian
 from rbmfast.units.mixed import Mixed
+from rbmfast.units.spin import Spin
 
-UNITS: dict[str, type[Unit]] = {unit.name: unit for unit in (Bernoulli, Gaussian, Categorical, Mixed)}
+UNITS: dict[str, type[Unit]] = {unit.name: unit for unit in (Bernoulli, Spin, Gaussian, Categorical, Mixed)}
 PLAIN = [name for name, unit in UNITS.items() if unit.describe is Unit.describe]  # a name says all
 U = TypeVar("U", bound=type[Unit])
 
@@ -115,8 +116,8 @@ def get_unit(unit: str | Unit | type[Unit] | Mapping[str, Any], name: str = "uni
     >>> get_unit("potts", name="visible")
     Traceback (most recent call last):
     ...
-    ValueError: visible must be one of 'bernoulli', 'gaussian', or a Unit such as Categorical(10), or one of \
-your own after rf.units.register; got 'potts'
+    ValueError: visible must be one of 'bernoulli', 'spin', 'gaussian', or a Unit such as Categorical(10), or \
+one of your own after rf.units.register; got 'potts'
     """
     if isinstance(unit, Unit):
         return unit
@@ -150,6 +151,7 @@ __all__ = [
     "Categorical",
     "Gaussian",
     "Mixed",
+    "Spin",
     "Unit",
     "described",
     "get_unit",

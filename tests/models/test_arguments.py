@@ -252,7 +252,7 @@ def test_from_arrays_shapes() -> None:
 
 @pytest.mark.parametrize("layer", ["visible", "hidden"])
 def test_unknown_units(layer: str) -> None:
-    with pytest.raises(ValueError, match=f"^{layer} must be one of 'bernoulli', 'gaussian'"):
+    with pytest.raises(ValueError, match=f"^{layer} must be one of 'bernoulli', 'spin', 'gaussian'"):
         rf.RBM(2, 2, **{layer: "potts"})
-    with pytest.raises(TypeError, match=f"^{layer} must be one of 'bernoulli', 'gaussian'"):
+    with pytest.raises(TypeError, match=f"^{layer} must be one of 'bernoulli', 'spin', 'gaussian'"):
         rf.RBM.from_arrays([[0.0]], [0.0], [0.0], **{layer: 3})

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed, Unit
+from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed, Spin, Unit
 
 F64 = NDArray[np.float64]
 STEP = 0.25  # of a grid for real states; sums over it are integrals of normal densities to all digits
@@ -85,6 +85,7 @@ def mixed(*parts: tuple[Unit, int]) -> Layer:
 
 LAYERS = {
     "bernoulli": Layer(Bernoulli(), 5),
+    "spins": Layer(Spin(), 4),
     "gaussian": Layer(Gaussian(), 2),
     "pairs": Layer(Categorical(2), 6),
     "triples": Layer(Categorical(3), 6),

@@ -67,7 +67,7 @@ def test_mean_is_the_derivative_of_log_normalizer(layer: Layer) -> None:
 def test_mode_is_the_most_probable_state(layer: Layer) -> None:
     mode = layer.unit.mode(layer.x)
     assert mode.dtype == layer.unit.dtype
-    layer.unit.rows(mode, layer.n)
+    layer.unit.rows(layer.unit.shown(mode), layer.n)
     assert layer.log_weight(mode)[0] >= layer.log_density.max() - 1e-6
 
 
@@ -100,7 +100,7 @@ def test_inputs_of_any_size(layer: Layer, scale: float) -> None:
     assert np.isfinite(exact).all()
     assert_allclose(layer.unit.log_normalizer(x, zero), exact, rtol=1e-6, atol=1e-5)
     assert np.isfinite(layer.unit.mean(x)).all()
-    layer.unit.rows(layer.unit.sample(x, STREAM), layer.n)
+    layer.unit.rows(layer.unit.shown(layer.unit.sample(x, STREAM)), layer.n)
 
 
 def test_rows_do_not_depend_on_their_neighbours(layer: Layer) -> None:
@@ -146,7 +146,7 @@ def test_sample_distribution(layer: Layer) -> None:
 def test_samples_are_states(layer: Layer) -> None:
     states = layer.unit.sample(some_input(layer, 100), STREAM)
     assert states.shape == (100, layer.n)
-    assert states.dtype == layer.unit.dtype == layer.unit.rows(states, layer.n).dtype
+    assert states.dtype == layer.unit.dtype == layer.unit.rows(layer.unit.shown(states), layer.n).dtype
     assert states.flags.c_contiguous
 
 
@@ -185,7 +185,7 @@ def test_a_unit_has_the_number_of_its_place_whatever_is_beside_it(layer: Layer) 
 
 def test_initial_bias_gives_the_means_of_the_data(layer: Layer) -> None:
     data = layer.unit.sample(np.repeat(layer.x, 40_000, axis=0), STREAM)
-    bias, means = layer.unit.initial_bias(layer.unit.rows(data, layer.n))
+    bias, means = layer.unit.initial_bias(layer.unit.rows(layer.unit.shown(data), layer.n))
     assert bias.dtype == means.dtype == np.float32
     assert_allclose(means, data.mean(axis=0, dtype=float), rtol=1e-6, atol=1e-9)
     assert_allclose(layer.unit.mean(bias[None])[0], means, atol=3e-4)
@@ -194,7 +194,7 @@ def test_initial_bias_gives_the_means_of_the_data(layer: Layer) -> None:
 def test_initial_bias_does_not_depend_on_blocks_or_containers(
     layer: Layer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = layer.unit.sample(some_input(layer, 50), STREAM)
+    data = layer.unit.shown(layer.unit.sample(some_input(layer, 50), STREAM))
     whole = layer.unit.initial_bias(layer.unit.rows(data, layer.n))
     for name in ("bernoulli", "categorical", "gaussian"):
         monkeypatch.setattr(f"rbmfast.units.{name}.rows_in_a_scan", lambda _: 7)
@@ -209,7 +209,7 @@ def test_initial_bias_does_not_depend_on_blocks_or_containers(
 
 def test_initial_bias_is_finite_for_constant_features(layer: Layer) -> None:
     data = np.repeat(layer.unit.mode(layer.x), 3, axis=0)
-    bias, means = layer.unit.initial_bias(layer.unit.rows(data, layer.n))
+    bias, means = layer.unit.initial_bias(layer.unit.rows(layer.unit.shown(data), layer.n))
     assert np.isfinite(bias).all()
     assert_array_equal(means, data[0])
     assert_array_equal(layer.unit.mode(bias[None]), data[:1])
@@ -217,7 +217,7 @@ def test_initial_bias_is_finite_for_constant_features(layer: Layer) -> None:
 
 def test_initial_bias_of_grey_levels(layer: Layer) -> None:
     grey = layer.unit.mean(some_input(layer, 2000))
-    bias, means = layer.unit.initial_bias(layer.unit.rows(grey, layer.n))
+    bias, means = layer.unit.initial_bias(layer.unit.rows(layer.unit.shown(grey), layer.n))
     assert_allclose(means, grey.mean(axis=0), atol=1e-5)
     assert_allclose(layer.unit.mean(bias[None])[0], means, atol=1e-3)
 
@@ -246,7 +246,7 @@ def test_states_are_counted(layer: Layer) -> None:
     assert_array_equal(unit.state_numbers(layer.states), np.arange(count))
     some = np.array([5, 2, 2, count - 1])
     assert_array_equal(unit.states(layer.n, some), layer.states[some])
-    unit.rows(layer.states, layer.n)
+    unit.rows(unit.shown(layer.states), layer.n)
 
 
 def test_parts_count_like_the_whole(layer: Layer) -> None:
@@ -340,7 +340,7 @@ def test_plain_units_have_a_name(name: str) -> None:
 
 def test_unknown_units_are_refused() -> None:
     with pytest.raises(
-        ValueError, match=r"hidden must be one of 'bernoulli', 'gaussian', or a Unit such as .*; got 'x'"
+        ValueError, match=r"hidden must be one of 'bernoulli', 'spin', 'gaussian', or a Unit such as .*; got 'x'"
     ):
         get_unit("x", name="hidden")
     for wrong in (3, None, int):
