@@ -19,20 +19,21 @@ static uint64_t enabled_state(void)
     return (uint64_t)high << 32 | low;
 }
 
-static int has(uint64_t state, unsigned ebx_bits, unsigned edx_bits)
+static int has(uint64_t state, unsigned ebx_bits, unsigned ecx_bits, unsigned edx_bits)
 {
     unsigned a, b, c, d;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
         return 0;
-    return (enabled_state() & state) == state && (b & ebx_bits) == ebx_bits && (d & edx_bits) == edx_bits;
+    return (enabled_state() & state) == state && (b & ebx_bits) == ebx_bits && (c & ecx_bits) == ecx_bits &&
+           (d & edx_bits) == edx_bits;
 }
 
-int rbmk_cpu_has_avx2(void) { return has(XCR0_AVX, 1u << 5, 0); }
+int rbmk_cpu_has_avx2(void) { return has(XCR0_AVX, 1u << 5, 0, 0); }
 
 int rbmk_cpu_has_avx512(void)
 {
     const unsigned f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31, bmi1 = 1u << 3;
-    return has(XCR0_AVX512, f | dq | bw | vl | bmi1, 0);
+    return has(XCR0_AVX512, f | dq | bw | vl | bmi1, 0, 0);
 }
 
 #if defined(__linux__)
@@ -54,8 +55,8 @@ static int tiles_permitted(void) { return 0; }
 
 int rbmk_cpu_has_amx(void)
 {
-    const unsigned tile = 1u << 24, int8 = 1u << 25;
-    return rbmk_cpu_has_avx512() && has(XCR0_AMX, 0, tile | int8) && tiles_permitted();
+    const unsigned vnni = 1u << 11, tile = 1u << 24, int8 = 1u << 25;
+    return rbmk_cpu_has_avx512() && has(XCR0_AMX, 0, vnni, tile | int8) && tiles_permitted();
 }
 
 #else

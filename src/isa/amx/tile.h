@@ -104,10 +104,10 @@ static void tile_dot(int c, int a, int b)
 
 #define RBMK_BUILD_TILES 1
 #if defined(__clang__) /* it would ignore all for the last */
-#define TILE_TARGET_BEGIN RBMK_TARGET_BEGIN("amx-tile,amx-int8,avx512f,avx512bw,avx512dq,avx512vl,bmi")
+#define TILE_TARGET_BEGIN RBMK_TARGET_BEGIN("amx-tile,amx-int8,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,bmi")
 #else
 #define TILE_TARGET_BEGIN \
-    RBMK_TARGET_BEGIN("amx-tile,amx-int8,avx512f,avx512bw,avx512dq,avx512vl,bmi,prefer-vector-width=512")
+    RBMK_TARGET_BEGIN("amx-tile,amx-int8,avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,bmi,prefer-vector-width=512")
 #endif
 #define TILE_TARGET_END RBMK_TARGET_END
 
