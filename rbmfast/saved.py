@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
+from numpy.typing import NDArray
+
 from rbmfast.archive import read_file
 from rbmfast.checks import SeedLike, check_seed
 from rbmfast.files import JSON, blaming, check_path, entry
 
 S = TypeVar("S", bound="SavedRun")
+Arrays = Mapping[str, NDArray[Any]]
 
 
 class SavedRun:
@@ -72,3 +75,8 @@ class SavedRun:
 def seed_of(saved: SavedRun | None, seed: SeedLike) -> int:
     """The seed of a run that goes on where a saved one was, if any: that one's unless it is given."""
     return saved.seed if saved is not None and seed is None else check_seed(seed)
+
+
+def under(arrays: Arrays, prefix: str) -> dict[str, NDArray[Any]]:
+    """The arrays whose names begin so, without that beginning."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

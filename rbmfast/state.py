@@ -6,6 +6,7 @@ numbers and no behaviour beyond their construction.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,6 +31,8 @@ class LearningState:
         Moving average of the hidden means, used by the sparsity target.
     exponent : int
         The fixed-point exponent of `W`: the sampler sees ``rint(W * 2**exponent)``.
+    more : dict of str to float32 array
+        What the layers learn beside their biases. The engine knows nothing of it.
     """
 
     W: F32
@@ -42,9 +45,10 @@ class LearningState:
     hidden_offset: F32
     activity: F32
     exponent: int = 20
+    more: dict[str, F32] = field(default_factory=dict)
 
     @classmethod
-    def start(cls, W: F32, a: F32, b: F32) -> LearningState:
+    def start(cls, W: F32, a: F32, b: F32, more: Mapping[str, F32] | None = None) -> LearningState:
         """State at rest: copies of the parameters, zero velocities and offsets."""
         n_visible, n_hidden = W.shape
 
@@ -61,6 +65,7 @@ class LearningState:
             zeros(n_visible),
             zeros(n_hidden),
             zeros(n_hidden),
+            more={name: array.copy() for name, array in (more or {}).items()},
         )
 
 
@@ -102,6 +107,8 @@ class Gradient:
         Difference of the statistics for the weights, the visible and the hidden bias.
     visible_mean, hidden_mean : float32 arrays
         Means of the units under the data of this batch (centring, sparsity).
+    more : dict of str to float32 array
+        The same difference for what layers learn beside their biases.
     """
 
     W: F32
@@ -109,6 +116,7 @@ class Gradient:
     b: F32
     visible_mean: F32
     hidden_mean: F32
+    more: dict[str, F32] = field(default_factory=dict)
 
 
 @dataclass

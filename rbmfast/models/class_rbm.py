@@ -104,9 +104,9 @@ class ClassRBM(RBM):
     ) -> None:
         n_features = check_integer(n_features, "n_features", low=1)
         self._n_classes = _check_n_classes(n_classes)
-        self._features = get_unit(visible, "visible")
-        self._features.check_size(n_features, "n_features")
-        layer = _layer(self._features, n_features, self._n_classes)
+        features = get_unit(visible, "visible")
+        features.check_size(n_features, "n_features")
+        layer = _layer(features, n_features, self._n_classes)
         super().__init__(layer.n_units, n_hidden, visible=layer, hidden=hidden, seed=seed)
 
     @classmethod
@@ -157,7 +157,7 @@ class ClassRBM(RBM):
         features, n_features = get_unit(visible, "visible"), n_visible - n_classes
         features.check_size(n_features, "the number of rows of W less n_classes")
         rbm = cls._of(W, a, b, _layer(features, n_features, n_classes), get_unit(hidden, "hidden"))
-        rbm._features, rbm._n_classes = features, n_classes
+        rbm._n_classes = n_classes
         warn_if_coarse(rbm.W)
         return rbm
 
@@ -169,7 +169,8 @@ class ClassRBM(RBM):
     @property
     def features(self) -> Unit:
         """Unit type of the visible units that show the features."""
-        return self._features
+        _, features, *_ = self.visible.types()
+        return features
 
     @property
     def U(self) -> F32:
@@ -182,7 +183,7 @@ class ClassRBM(RBM):
         return self.a[self.n_features :]
 
     def __repr__(self) -> str:
-        units = in_words(visible=self._features, hidden=self.hidden)
+        units = in_words(visible=self.features, hidden=self.hidden)
         return f"{type(self).__name__}({self.n_features}, {self.n_hidden}, {self.n_classes}{units})"
 
     # --- Data --------------------------------------------------------------------------------------------
@@ -291,7 +292,7 @@ class ClassRBM(RBM):
     def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
         """See `RBM.to_state`."""
         meta, arrays = super().to_state()
-        return meta | {"n_classes": self.n_classes, "features": described(self._features, "visible")}, arrays
+        return meta | {"n_classes": self.n_classes, "features": described(self.features, "visible")}, arrays
 
     @classmethod
     def from_state(cls: type[C], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> C:
@@ -301,8 +302,7 @@ class ClassRBM(RBM):
                 raise ValueError(f"{key} is lacking")
         rbm = super().from_state(meta, arrays)
         rbm._n_classes = _check_n_classes(meta["n_classes"], rbm.n_visible)
-        rbm._features = get_unit(meta["features"], "features")
-        layer = _layer(rbm._features, rbm.n_features, rbm.n_classes)
+        layer = _layer(get_unit(meta["features"], "features"), rbm.n_features, rbm.n_classes)
         if rbm.visible != layer:
             raise ValueError(f"visible must be {layer!r} by features and n_classes, got {rbm.visible!r}")
         return rbm
@@ -310,7 +310,7 @@ class ClassRBM(RBM):
     # --- Details -----------------------------------------------------------------------------------------
 
     def _feature_rows(self, X: Any) -> Rows:
-        return self._features.rows(X, self.n_features, "X", compact=True)
+        return self.features.rows(X, self.n_features, "X", compact=True)
 
 
 # --- What classes weigh, and what hidden units do under them -----------------------------------------------

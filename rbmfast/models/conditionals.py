@@ -168,6 +168,18 @@ class Conditionals:
         """Means of the hidden units from their total inputs: 16-bit levels where sums of them are exact."""
         return self.up.target.expectation(x) if self.sums_exactly else self.up.target.mean(x)
 
+    def parameter_gradient(self, v: States, x: F32) -> dict[str, F32]:
+        """For what the layers learn beside their biases, minus the energy's slope at visible states v.
+
+        The hidden units hear x, and enter by their means. Arrays (n_rows, n_units) by names such as
+        ``visible.log_sigma``.
+        """
+        visible = self.up.source.parameter_gradient(v, self.down.bias)
+        hidden = self.up.target.mean_parameter_gradient(x, self.up.bias)
+        return {f"visible.{name}": each for name, each in visible.items()} | {
+            f"hidden.{name}": each for name, each in hidden.items()
+        }
+
     def sample_hidden(self, hidden_input: F32, half_step: int = 0) -> States:
         """Draw hidden states (n, n_hidden), given their total inputs, some half-steps after the first one."""
         return self.up.target.sample(hidden_input, self.stream.after(half_step))

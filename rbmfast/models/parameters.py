@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,9 @@ from rbmfast import _engine as engine
 from rbmfast.models.parametrization import Arrays, Parametrization
 from rbmfast.reference import F32
 from rbmfast.runtime import warn
+from rbmfast.units import Unit
 
+LAYERS = ("visible", "hidden")
 MAX_PARAMETER = 2.0**40  # what the fixed-point weights can hold
 COARSE_EXPONENT = 12  # below it the sampler sees weights in steps of more than 1/4096
 
@@ -30,22 +32,22 @@ class Parameters:
     ----------
     W, a, b : float32 arrays
         Those that the library computes with, for states 0 and 1 where a unit has two.
+    units : (Unit, Unit)
+        Of the visible and the hidden layer, with all parameters of their own.
     visible_means : float32 array or None
         Of the data.
     is_untouched : bool
         Whether nothing has been learned or given yet.
-    parametrization : Parametrization or None
-        What W, a and b are for states as users see them, where these are others.
     given : tuple of three float32 arrays or None
-        These, as they were given: the way there and back rounds.
+        W, a and b for states as users see them, where these are others: the way there and back rounds.
     """
 
     W: F32
     a: F32
     b: F32
+    units: tuple[Unit, Unit]
     visible_means: F32 | None = None
     is_untouched: bool = False
-    parametrization: Parametrization | None = None
     given: Arrays | None = None
     _weights: engine.Weights | None = field(default=None, init=False, repr=False)
 
@@ -61,28 +63,35 @@ class Parameters:
     def of_shown(
         cls,
         shown: Arrays,
-        parametrization: Parametrization | None,
+        units: tuple[Unit, Unit],
         visible_means: F32 | None = None,
         is_untouched: bool = False,
     ) -> Parameters:
         """Those of a model whose W, a and b for states as users see them are given, and checked."""
-        if parametrization is None:
-            return cls(*shown, visible_means, is_untouched)
-        own = parametrization.inward(*shown)
+        to_show = Parametrization.of(units, shown[0].shape)
+        if to_show is None:
+            return cls(*shown, units, visible_means, is_untouched)
+        own = to_show.inward(*shown)
         for name, array in zip("Wab", own, strict=True):
             check_parameter(array, f"{name} for states 0 and 1", array.shape)
-        return cls(*own, visible_means, is_untouched, parametrization, _read_only_copies(*shown))
+        return cls(*own, units, visible_means, is_untouched, _read_only_copies(*shown))
+
+    @property
+    def parametrization(self) -> Parametrization | None:
+        """What W, a and b are for states as users see them; None where these are the same."""
+        return Parametrization.of(self.units, self.W.shape)
 
     @property
     def shown(self) -> Arrays:
         """W, a and b for states as users see them."""
-        if self.parametrization is None:
+        if self.given is not None:
+            return self.given
+        to_show = self.parametrization
+        if to_show is None:
             return self.W, self.a, self.b
-        if self.given is None:
-            shown = _read_only_copies(*self.parametrization.outward(self.W, self.a, self.b))
-            object.__setattr__(self, "given", shown)
-        assert self.given is not None
-        return self.given
+        shown = _read_only_copies(*to_show.outward(self.W, self.a, self.b))
+        object.__setattr__(self, "given", shown)
+        return shown
 
     @property
     def weights(self) -> engine.Weights:
@@ -96,8 +105,25 @@ class Parameters:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Copies and pickles go without the fixed-point weights, and come back read-only.
-        means, untouched = self.visible_means, self.is_untouched
-        return Parameters, (self.W, self.a, self.b, means, untouched, self.parametrization, self.given)
+        W, a, b = self.W, self.a, self.b
+        return Parameters, (W, a, b, self.units, self.visible_means, self.is_untouched, self.given)
+
+
+def of_units(units: tuple[Unit, Unit]) -> dict[str, F32]:
+    """What the units of both layers learn beside their biases, by names such as ``visible.log_sigma``."""
+    layers = zip(LAYERS, units, strict=True)
+    return {f"{layer}.{name}": array for layer, unit in layers for name, array in unit.parameters().items()}
+
+
+def with_parameters(units: tuple[Unit, Unit], arrays: Mapping[str, F32]) -> tuple[Unit, Unit]:
+    """The units of both layers with some of their own parameters replaced, under these names."""
+    visible, hidden = (
+        unit.with_parameters(
+            {name: arrays.get(f"{layer}.{name}", old) for name, old in unit.parameters().items()}
+        )
+        for layer, unit in zip(LAYERS, units, strict=True)
+    )
+    return visible, hidden
 
 
 def _read_only_copies(W: F32, a: F32, b: F32) -> Arrays:

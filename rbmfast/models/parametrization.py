@@ -29,9 +29,9 @@ class Parametrization:
     hidden: Affine
 
     @classmethod
-    def of(cls, visible: Unit, hidden: Unit, shape: tuple[int, int]) -> Parametrization | None:
+    def of(cls, units: tuple[Unit, Unit], shape: tuple[int, ...]) -> Parametrization | None:
         """That of a model with such layers; None where all states are shown as they are."""
-        found = [unit.affine(n) for unit, n in zip((visible, hidden), shape, strict=True)]
+        found = [unit.affine(n) for unit, n in zip(units, shape, strict=True)]
         if not any(found):
             return None
         maps = (
@@ -52,12 +52,12 @@ class Parametrization:
         sent_down, sent_up = self._sent(shown)
         return _float32(shown, a / s - sent_down, b / q - sent_up)
 
-    def energy(self, visible: Unit, hidden: Unit, shown: Arrays, own: Arrays) -> float:
+    def energy(self, units: tuple[Unit, Unit], shown: Arrays, own: Arrays) -> float:
         """What an energy of states as shown has more than that of the states computed with."""
         W, a, b = shown
         sent_down, _ = self._sent(W)
         terms = [*(self.visible.offset * (a + sent_down)), *(self.hidden.offset * b)]
-        for unit, bias, own_bias in ((visible, a, own[1]), (hidden, b, own[2])):
+        for unit, bias, own_bias in zip(units, shown[1:], own[1:], strict=True):
             zero = np.zeros((1, len(bias)), unit.dtype)
             terms += [*unit.energy(zero, own_bias), *-unit.energy(zero, bias)]
         return -math.fsum(terms)

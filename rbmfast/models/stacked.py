@@ -20,6 +20,7 @@ from rbmfast.models.rbm import RBM
 from rbmfast.models.stack import MAX_LAYERS, Stack, layer_seed
 from rbmfast.models.two_layers import DEFAULT_UNIT, MAX_UNITS, UnitLike
 from rbmfast.reference import F32, STREAM_VERSION
+from rbmfast.saved import under
 from rbmfast.streams import Purpose
 from rbmfast.units import Unit, get_unit
 
@@ -414,12 +415,9 @@ def _read_rbms(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], top:
     rbms: dict[str, RBM] = {}
     for described in meta["rbms"]:
         name = str(described.get("name"))
-        own = {
-            key.removeprefix(f"{name}/"): array for key, array in arrays.items() if key.startswith(f"{name}/")
-        }
         kind = ClassRBM if meta["n_classes"] is not None and name == top else RBM
         try:
-            rbms[name] = kind.from_state(described, own)
+            rbms[name] = kind.from_state(described, under(arrays, f"{name}/"))
         except (TypeError, ValueError) as error:
             raise type(error)(f"{name}: {error}") from error
     return rbms

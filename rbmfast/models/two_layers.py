@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -21,10 +22,11 @@ from rbmfast.models.parameters import (
     Parameters,
     check_orientation,
     check_parameter,
+    of_units,
     warn_if_coarse,
     weight_shape,
+    with_parameters,
 )
-from rbmfast.models.parametrization import Parametrization
 from rbmfast.reference import F32, F64, STREAM_VERSION
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import Purpose, Stream
@@ -59,17 +61,16 @@ class TwoLayers(Imputing):
     ) -> None:
         n_visible = check_integer(n_visible, "n_visible", low=1, high=MAX_UNITS)
         n_hidden = check_integer(n_hidden, "n_hidden", low=1, high=MAX_UNITS)
-        self._visible = get_unit(visible, "visible")
-        self._hidden = get_unit(hidden, "hidden")
-        self.visible.check_size(n_visible, "n_visible")
-        self.hidden.check_size(n_hidden, "n_hidden")
+        units = get_unit(visible, "visible"), get_unit(hidden, "hidden")
+        units[0].check_size(n_visible, "n_visible")
+        units[1].check_size(n_hidden, "n_hidden")
         self._seed: int | None = check_seed(seed)
         weights = f"a model with n_visible={n_visible} and n_hidden={n_hidden}"
         check_fits_memory(_bytes_of_weights(n_visible, n_hidden), weights)
         W = engine.normal_weights(n_visible, n_hidden, WEIGHT_SCALE, self._seed, Purpose.INITIALIZE, 0)
         a, b = np.zeros(n_visible, np.float32), np.zeros(n_hidden, np.float32)
-        to_show = Parametrization.of(self.visible, self.hidden, W.shape)
-        self._parameters = Parameters.of_shown((W, a, b), to_show, is_untouched=True)
+        layers = units[0].of_size(n_visible), units[1].of_size(n_hidden)
+        self._parameters = Parameters.of_shown((W, a, b), layers, is_untouched=True)
 
     @classmethod
     def from_arrays(
@@ -127,16 +128,16 @@ class TwoLayers(Imputing):
         shape = weight_shape(W)
         check_orientation(W, a, b)
         rbm = cls.__new__(cls)
-        rbm._visible, rbm._hidden = visible, hidden
-        rbm.visible.check_size(shape[0], "the number of rows of W")
-        rbm.hidden.check_size(shape[1], "the number of columns of W")
+        visible.check_size(shape[0], "the number of rows of W")
+        hidden.check_size(shape[1], "the number of columns of W")
         rbm._seed = None
         given = (
             check_parameter(W, "W", shape),
             check_parameter(a, "a", shape[:1]),
             check_parameter(b, "b", shape[1:]),
         )
-        rbm._parameters = Parameters.of_shown(given, Parametrization.of(visible, hidden, shape))
+        layers = visible.of_size(shape[0]), hidden.of_size(shape[1])
+        rbm._parameters = Parameters.of_shown(given, layers)
         return rbm
 
     @property
@@ -162,17 +163,17 @@ class TwoLayers(Imputing):
     @property
     def features(self) -> Unit:
         """Unit type of the visible units that are no labels."""
-        return self._visible
+        return self.visible
 
     @property
     def visible(self) -> Unit:
         """Unit type of the visible layer."""
-        return self._visible
+        return self._parameters.units[0]
 
     @property
     def hidden(self) -> Unit:
         """Unit type of the hidden layer."""
-        return self._hidden
+        return self._parameters.units[1]
 
     @property
     def seed(self) -> int | None:
@@ -212,7 +213,8 @@ class TwoLayers(Imputing):
         Returns
         -------
         dict of str to float32 array
-            Read-only views of `W`, `a` and `b`.
+            Read-only: `W`, `a` and `b`, and what unit types of a layer learn beside their biases, under names
+            such as ``visible.log_sigma``.
 
         Examples
         --------
@@ -220,7 +222,7 @@ class TwoLayers(Imputing):
         >>> {name: array.shape for name, array in rf.RBM(4, 2, seed=0).parameters().items()}
         {'W': (4, 2), 'a': (4,), 'b': (2,)}
         """
-        return {"W": self.W, "a": self.a, "b": self.b}
+        return {"W": self.W, "a": self.a, "b": self.b, **of_units(self._parameters.units)}
 
     @property
     def visible_means(self) -> F32 | None:
@@ -312,8 +314,8 @@ class TwoLayers(Imputing):
             "stream_version": STREAM_VERSION,
         }
         p = self._parameters
-        arrays = {"W": self.W, "a": self.a, "b": self.b}
-        if p.parametrization is not None:  # biases that are shown rounded
+        arrays = self.parameters()
+        if p.given is not None:  # biases that are shown rounded
             arrays |= {"own_a": p.a, "own_b": p.b}
         if p.visible_means is not None:
             arrays["visible_means"] = p.visible_means
@@ -342,14 +344,17 @@ class TwoLayers(Imputing):
         rbm = cls._of(W, a, b, get_unit(meta["visible"], "visible"), get_unit(meta["hidden"], "hidden"))
         rbm._seed = None if meta["seed"] is None else check_seed(meta["seed"])
         p, means = rbm._parameters, arrays.get("visible_means")
-        rbm._parameters = Parameters(
-            p.W,
-            check_parameter(arrays.get("own_a", p.a), "own_a", shape[:1]),
-            check_parameter(arrays.get("own_b", p.b), "own_b", shape[1:]),
-            None if means is None else check_parameter(means, "visible_means", shape[:1]),
-            meta.get("is_untouched") is True,
-            p.parametrization,
-            p.given,
+        layers = {
+            name: check_parameter(arrays.get(name, array), name, array.shape)
+            for name, array in of_units(p.units).items()
+        }
+        rbm._parameters = replace(
+            p,
+            a=check_parameter(arrays.get("own_a", p.a), "own_a", shape[:1]),
+            b=check_parameter(arrays.get("own_b", p.b), "own_b", shape[1:]),
+            units=with_parameters(p.units, layers),
+            visible_means=None if means is None else check_parameter(means, "visible_means", shape[:1]),
+            is_untouched=meta.get("is_untouched") is True,
         )
         version = meta.get("stream_version")
         if version != STREAM_VERSION:
@@ -361,24 +366,25 @@ class TwoLayers(Imputing):
 
     # --- For the rest of the library ---------------------------------------------------------------------
 
-    def _set_parameters(self, W: F32, a: F32, b: F32, visible_means: F32 | None = None) -> None:
-        """Replace the parameters by copies of finite float32 arrays, all at once; means stay if not given."""
+    def _set_parameters(
+        self, W: F32, a: F32, b: F32, visible_means: F32 | None = None, units: tuple[Unit, Unit] | None = None
+    ) -> None:
+        """Replace the parameters by copies of finite float32 arrays, all at once; the rest stays."""
         old = self._parameters
         means = old.visible_means if visible_means is None else visible_means
-        self._parameters = Parameters(W, a, b, means, parametrization=old.parametrization)
+        self._parameters = Parameters(W, a, b, units or old.units, means)
 
     def _assign(self, **given: F32) -> None:
         """Replace some of the parameters for states as users see them."""
         old = self._parameters
         W, a, b = (given.get(name, array) for name, array in zip("Wab", old.shown, strict=True))
-        self._parameters = Parameters.of_shown((W, a, b), old.parametrization, old.visible_means)
+        self._parameters = Parameters.of_shown((W, a, b), old.units, old.visible_means)
 
     def _shown_energies(self, energies: E) -> E:
         """Energies of states as users see them, from those of the same states as the library computes."""
         p = self._parameters
-        if p.parametrization is None:
-            return energies
-        return energies + p.parametrization.energy(self.visible, self.hidden, p.shown, (p.W, p.a, p.b))
+        to_show = p.parametrization
+        return energies if to_show is None else energies + to_show.energy(p.units, p.shown, (p.W, p.a, p.b))
 
     def _weights(self) -> engine.Weights:
         """The fixed-point weights, made once for given parameters."""

@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from rbmfast.archive import write_file
 from rbmfast.checks import check_integer
 from rbmfast.files import JSON, FileFormatError, entry
-from rbmfast.saved import SavedRun
+from rbmfast.saved import Arrays, SavedRun, under
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.history import History
 from rbmfast.training.settings import Settings
-
-Arrays = Mapping[str, NDArray[Any]]
 
 DATA = ("X", "y", "sample_weight", "validation", "y of validation")  # their digests tell a reader nothing
 
@@ -133,8 +131,3 @@ def _common_arrays(run: Resumable) -> dict[str, NDArray[Any]]:
 
 def _remembering(run: Resumable) -> list[Callback]:
     return [callback for callback in run.settings.callbacks if callback.state() is not None]
-
-
-def under(arrays: Arrays, prefix: str) -> dict[str, NDArray[Any]]:
-    """The arrays whose names begin so, without that beginning."""
-    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

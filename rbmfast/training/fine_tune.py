@@ -15,11 +15,12 @@ from rbmfast.models import Network
 from rbmfast.models.network import one_thread
 from rbmfast.models.parameters import can_be_parameters
 from rbmfast.reference import F32
+from rbmfast.saved import Arrays
 from rbmfast.streams import MAX_STEP
 from rbmfast.training.backprop import Backprop, Mean, Targets, as_targets, mean_loss
 from rbmfast.training.batches import I64
 from rbmfast.training.callbacks import Callback, EarlyStopping
-from rbmfast.training.checkpoint import Arrays, Checkpoint
+from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import History
 from rbmfast.training.optimizers import SGD, Adam, Steps
 from rbmfast.training.run import Run

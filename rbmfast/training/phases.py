@@ -32,7 +32,26 @@ def contrast(
     multiply the data's rows: each stands against its weight's share of the samples.
     """
     (v, x), (v_model, x_model) = data, samples
-    return difference((v, model.hidden_means(x)), (v_model, model.hidden_means(x_model)), weights)
+    gradient = difference((v, model.hidden_means(x)), (v_model, model.hidden_means(x_model)), weights)
+    gradient.more = _of_layers(model, data, samples, weights)
+    return gradient
+
+
+def _of_layers(
+    model: Conditionals, data: tuple[States, F32], samples: tuple[States, F32], weights: F64 | None
+) -> dict[str, F32]:
+    """The difference for what the layers learn beside their biases."""
+    shares = None if weights is None else weights / len(weights)
+    (positive, negative), total = (model.parameter_gradient(*phase) for phase in (data, samples)), 1.0
+    if weights is not None:
+        total = math.fsum(weights) / len(weights)
+    return {
+        name: (
+            (each.mean(axis=0, dtype=np.float64) if shares is None else shares @ each)
+            - total * negative[name].mean(axis=0, dtype=np.float64)
+        ).astype(np.float32)
+        for name, each in positive.items()
+    }
 
 
 def difference(data: Phase, samples: Phase, weights: F64 | None = None, paired: bool = False) -> Gradient:

@@ -19,14 +19,16 @@ from rbmfast.models.parameters import (
     COARSE_EXPONENT,
     can_be_parameters,
     check_parameter,
+    of_units,
     warn_of_large_weights,
+    with_parameters,
 )
 from rbmfast.reference import F32, MAX_BATCH, MAX_EXPONENT, States, limit_columns, slope
 from rbmfast.runtime import uninterrupted, warn
+from rbmfast.saved import Arrays, under
 from rbmfast.state import Gradient, LearningState, UpdateSettings
 from rbmfast.streams import MAX_STEP, Purpose, RowIds, Stream
 from rbmfast.training.batches import I64, FirstLook
-from rbmfast.training.checkpoint import Arrays, under
 from rbmfast.training.monitors import Watched
 from rbmfast.training.optimizers import SGD, Steps
 from rbmfast.training.penalties import penalty_gradient, split_penalties
@@ -39,6 +41,7 @@ from rbmfast.training.settings import (
     describe,
 )
 from rbmfast.training.state import PARAMETERS, Model, TrainingState
+from rbmfast.units import Unit
 
 RUNNING_MEANS = ("visible_offset", "hidden_offset", "activity")
 KEPT = "notes/"  # before the names in a file of what monitors keep
@@ -106,7 +109,7 @@ class RBMRun(Run):
             self.epochs = behind + check_integer(settings.epochs, "epochs", low=0, high=MAX_EPOCHS - behind)
         self._check_size()
         own = rbm._parameters
-        self.state = LearningState.start(own.W, own.a, own.b)
+        self.state = LearningState.start(own.W, own.a, own.b, of_units(own.units))
         self.chains: States | None = None
         self.memory: dict[str, F32] = {}
         self.visible_means: F32 = np.zeros(rbm.n_visible, np.float32)
@@ -117,7 +120,7 @@ class RBMRun(Run):
         self.exponent = MAX_EXPONENT
         self.steps = Steps(settings.optimizer, self.parameters())
         if isinstance(settings.optimizer, SGD):  # the engine knows where velocities are
-            self.steps.moments = self._of_states(f"{name}_velocity" for name in PARAMETERS)
+            self.steps.moments |= self._of_states(f"{name}_velocity" for name in PARAMETERS)
         for penalty in self.custom_penalties:
             for layer in self.states.values():
                 penalty_gradient(penalty, layer.W)  # its errors come before anything has changed
@@ -151,7 +154,7 @@ class RBMRun(Run):
     def fused(self) -> bool:
         """Whether the engine can learn whole epochs in one call; otherwise Python goes step by step."""
         units = self.rbm.visible.fused and self.rbm.hidden.fused
-        plain = self.sample_weight is None and not self.custom_penalties
+        plain = self.sample_weight is None and not self.custom_penalties and not self.state.more
         return units and plain and self.settings.method.fused and self.settings.optimizer.fused
 
     # --- Start and finish -----------------------------------------------------------------------------------
@@ -233,7 +236,7 @@ class RBMRun(Run):
     def publish(self) -> None:
         """See `Run.publish`."""
         state = self.state
-        self.rbm._set_parameters(state.W, state.a, state.b, visible_means=self.visible_means)
+        self.rbm._set_parameters(state.W, state.a, state.b, self.visible_means, self._units())
 
     def note(self) -> None:
         """Tell the next call where this one is; warn once of weights that the sampler sees coarsely."""
@@ -285,7 +288,15 @@ class RBMRun(Run):
 
     def parameters(self) -> dict[str, F32]:
         """All that is learned, by name."""
-        return self._of_states(PARAMETERS)
+        more = ((prefix, state.more) for prefix, state in self.states.items())
+        return self._of_states(PARAMETERS) | {
+            p + name: array for p, own in more for name, array in own.items()
+        }
+
+    def _units(self) -> tuple[Unit, Unit]:
+        """Of the RBM, with what they have learned."""
+        units = self.rbm.visible, self.rbm.hidden
+        return with_parameters(units, self.state.more) if self.state.more else units
 
     def _of_states(self, names: Iterable[str]) -> dict[str, F32]:
         names = [*names]
@@ -406,7 +417,7 @@ class RBMRun(Run):
             for state, gradient in zip(states, gradients, strict=True):
                 gradient.W = gradient.W + penalty_gradient(penalty, state.W)
         try:
-            if self.settings.optimizer.fused:
+            if self.settings.optimizer.fused and not self.state.more:
                 n = len(states)
                 uninterrupted(engine.update, states, gradients, terms, [now[0]] * n, [now[1]] * n)
             else:
@@ -427,14 +438,17 @@ class RBMRun(Run):
         new = {name: array.copy() for name, array in self.parameters().items()}
         with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
             slopes = [x for of_layer in map(slope, states, gradients, terms) for x in of_layer]
+            for state, gradient in zip(states, gradients, strict=True):
+                slopes += [gradient.more.get(name, np.zeros_like(x)) for name, x in state.more.items()]
             self.steps.take([*new.values()], slopes, -1.0, now)
             for prefix, term in zip(self.states, terms, strict=True):
                 limit_columns(new[f"{prefix}W"], term.max_norm)
         exponents = [
             engine.exponent(new[f"{prefix}W"], state.exponent) for prefix, state in self.states.items()
         ]
-        owners = [state for state in states for _ in PARAMETERS]
-        uninterrupted(setattr, owners, PARAMETERS * len(states), new.values())
+        owners = [(vars(state), name) for state in states for name in PARAMETERS]
+        owners += [(state.more, name) for state in states for name in state.more]
+        uninterrupted(_put, owners, new.values())
         for state, exponent in zip(states, exponents, strict=True):
             state.exponent = exponent
 
@@ -443,18 +457,22 @@ class RBMRun(Run):
         state, rbm = self.state, self.rbm
         weights = engine.Weights(state.W, state.exponent)
         stream = Stream(self.settings.seed, purpose, 0, self._next_step if step is None else step, rows)
-        units, parameters = (rbm.visible, rbm.hidden), (state.W, state.a, state.b)
-        return Conditionals.of(
-            units, weights, *parameters, stream=stream, memory=self.memory, n_classes=rbm.n_classes
-        )
+        model = {"stream": stream, "memory": self.memory, "n_classes": rbm.n_classes}
+        return Conditionals.of(self._units(), weights, state.W, state.a, state.b, **model)
 
     def _can_be_published(self) -> bool:
-        return can_be_parameters([x for state in self.states.values() for x in (state.W, state.a, state.b)])
+        states = self.states.values()
+        return can_be_parameters([x for s in states for x in (s.W, s.a, s.b, *s.more.values())])
 
     def check_parameters(self) -> None:
         """See `Run.check_parameters`."""
         if not self._can_be_published():
             raise FloatingPointError("a parameter is no longer finite and below 2**40 in size")
+
+
+def _put(owner: tuple[dict[str, F32], str], array: F32) -> None:
+    arrays, name = owner
+    arrays[name] = array
 
 
 # --- Arguments -------------------------------------------------------------------------------------------

@@ -9,8 +9,10 @@ from itertools import repeat
 import numpy as np
 
 from rbmfast.models import DBN, RBM, Network
+from rbmfast.models.parameters import of_units, with_parameters
 from rbmfast.reference import F32, States
 from rbmfast.runtime import uninterrupted
+from rbmfast.saved import under
 from rbmfast.training.optimizers import SGD, Adam
 
 PARAMETERS = ("W", "a", "b")
@@ -114,8 +116,11 @@ def get_parameters(model: Model) -> dict[str, F32]:
     if isinstance(model, Network):
         return model.parameters()
     rbms = _rbms(model).items()
-    arrays = {prefix + name: getattr(rbm._parameters, name) for prefix, rbm in rbms for name in KEPT}
-    return {name: array for name, array in arrays.items() if array is not None}
+    arrays: dict[str, F32] = {}
+    for prefix, rbm in rbms:
+        own = {name: getattr(rbm._parameters, name) for name in KEPT} | of_units(rbm._parameters.units)
+        arrays |= {prefix + name: array for name, array in own.items() if array is not None}
+    return arrays
 
 
 def set_parameters(model: Model, arrays: Mapping[str, F32]) -> None:
@@ -128,7 +133,8 @@ def set_parameters(model: Model, arrays: Mapping[str, F32]) -> None:
     for prefix, rbm in rbms.items():
         old = rbm._parameters
         own = {name: arrays.get(prefix + name, getattr(old, name)) for name in KEPT}
-        versions.append(replace(old, **own, is_untouched=False, given=None))
+        units = with_parameters(old.units, under(arrays, prefix))
+        versions.append(replace(old, **own, units=units, is_untouched=False, given=None))
     uninterrupted(setattr, rbms.values(), repeat("_parameters"), versions)
 
 

@@ -116,8 +116,8 @@ def get_unit(unit: str | Unit | type[Unit] | Mapping[str, Any], name: str = "uni
     >>> get_unit("potts", name="visible")
     Traceback (most recent call last):
     ...
-    ValueError: visible must be one of 'bernoulli', 'spin', 'gaussian', or a Unit such as Categorical(10), or \
-one of your own after rf.units.register; got 'potts'
+    ValueError: visible must be one of 'bernoulli', 'spin', 'gaussian', or a Unit such as Categorical(10), \
+or one of your own after rf.units.register; got 'potts'
     """
     if isinstance(unit, Unit):
         return unit

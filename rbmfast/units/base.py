@@ -169,6 +169,26 @@ class Unit(ABC):
         """Raise ValueError if no layer can have so many units; `name` is what the error calls the number."""
         return
 
+    def of_size(self, n_units: int) -> Unit:
+        """The same for a layer of so many units: a number for each in its own parameters, if any."""
+        return self
+
+    def parameters(self) -> dict[str, F32]:
+        """What a layer of them learns beside its bias, by name: read-only arrays (n_units,)."""
+        return {}
+
+    def with_parameters(self, arrays: Mapping[str, F32]) -> Unit:
+        """The same with these in place of `parameters`, all of them."""
+        return self
+
+    def parameter_gradient(self, states: States, bias: F32) -> dict[str, F32]:
+        """For each of `parameters`, what minus the energy of states gains with it: (n_rows, n_units)."""
+        return {}
+
+    def mean_parameter_gradient(self, x: F32, bias: F32) -> dict[str, F32]:
+        """Its mean over states, given total inputs: what `log_normalizer` gains (n_rows, n_units)."""
+        return {}
+
     def part(self, start: int, stop: int) -> Unit | None:
         """The unit type of columns `start` to `stop` - 1 of a layer; None where it cannot be cut there."""
         return self

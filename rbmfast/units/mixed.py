@@ -149,6 +149,41 @@ class Mixed(Unit):
         if n_units != self.n_units:
             raise ValueError(f"{name} must be {self.n_units}, the units of {self!r}, got {n_units}")
 
+    def of_size(self, n_units: int) -> Mixed:
+        """Each block of its size."""
+        return Mixed(tuple((unit.of_size(n), n) for unit, n in self.parts))
+
+    def parameters(self) -> dict[str, F32]:
+        """Those of the blocks, under names such as ``0.log_sigma``."""
+        return self._named([unit.parameters() for unit, _ in self.parts])
+
+    def with_parameters(self, arrays: Mapping[str, F32]) -> Mixed:
+        """The blocks with theirs."""
+        parts = []
+        for i, (unit, n) in enumerate(self.parts):
+            own = {name: arrays[f"{i}.{name}"] for name in unit.parameters()}
+            parts.append((unit.with_parameters(own), n))
+        return Mixed(tuple(parts))
+
+    def parameter_gradient(self, states: States, bias: F32) -> dict[str, F32]:
+        """The blocks'."""
+        return self._named(
+            [
+                u.parameter_gradient(_as_states(u, _cut(states, here)), bias[here])
+                for u, here in self._blocks()
+            ]
+        )
+
+    def mean_parameter_gradient(self, x: F32, bias: F32) -> dict[str, F32]:
+        """The blocks'."""
+        return self._named(
+            [u.mean_parameter_gradient(_cut(x, here), bias[here]) for u, here in self._blocks()]
+        )
+
+    @staticmethod
+    def _named(found: list[dict[str, F32]]) -> dict[str, F32]:
+        return {f"{i}.{name}": array for i, own in enumerate(found) for name, array in own.items()}
+
     def part(self, start: int, stop: int) -> Mixed | None:
         """Whole blocks, and parts of those that can be cut."""
         parts = []
