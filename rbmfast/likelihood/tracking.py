@@ -15,9 +15,8 @@ from rbmfast.likelihood.acceptance import acceptance_ratio
 from rbmfast.likelihood.enumeration import can_enumerate, exact_log_z
 from rbmfast.models import RBM
 from rbmfast.models.base_rates import make_path
-from rbmfast.models.path import Path
 from rbmfast.models.tempering import Ladder, check_betas
-from rbmfast.reference import F32, States
+from rbmfast.reference import States
 from rbmfast.streams import Purpose, Stream
 from rbmfast.units.base import F64
 
@@ -56,40 +55,38 @@ class LogZTracker:
         """
         if can_enumerate(rbm, EXACT_UNITS):
             return round(exact_log_z(rbm), 6), 0.0
-        betas = check_betas(self.n_replicas)
-        ladder = Ladder(make_path(rbm), betas, Stream(seed, Purpose.TRACKING), Purpose.TRACKING_SWAP)
-        step = 2 * (FIRST_STEPS + number) * self.steps
+        ladder = Ladder(make_path(rbm), check_betas(self.n_replicas), Purpose.TRACKING_SWAP)
+        stream = Stream(seed, Purpose.TRACKING)
         if "h" not in memory:
-            v = ladder.start(self.n_chains, 0)
-            sent = ladder.path.interaction(v.reshape(-1, rbm.n_visible)).reshape(*v.shape[:2], -1)
-            memory["h"] = self._move(ladder, ladder.hidden(v, sent, 1, 0), 2, FIRST_STEPS * self.steps - 1)
-        h = self._move(ladder, memory["h"], step, self.steps // 2)
-        memory["h"], up, down = self._measure(ladder, h, step + self.steps // 2 * 2)
+            v = ladder.start(self.n_chains, stream)
+            h = ladder.hidden(ladder.path.up.send(v), stream.after(1))
+            memory["h"] = _move(ladder, h, stream.after(2), FIRST_STEPS * self.steps - 1)
+        stream = stream.after(2 * (FIRST_STEPS + number) * self.steps)
+        h = memory["h"].reshape(-1, rbm.n_hidden)
+        h = _move(ladder, h, stream, self.steps // 2)
+        memory["h"], up, down = self._measure(ladder, h, stream.after(self.steps // 2 * 2))
         value, stderr = _add_up(up, down)
         return round(ladder.path.log_z0() + value, 6), round(stderr, 6)
 
-    def _move(self, ladder: Ladder, h: States, first_step: int, steps: int) -> States:
-        for t in range(steps):
-            *_, h, _ = ladder.step(h, first_step + 2 * t, 0)
-        return h
-
-    def _measure(self, ladder: Ladder, h: States, first_step: int) -> tuple[States, F64, F64]:
+    def _measure(self, ladder: Ladder, h: States, stream: Stream) -> tuple[States, F64, F64]:
         """Move on, and note what each replica says of the model above it and of the one below.
 
         Log-ratios (n_replicas - 1, n_steps, n_chains), of the upper model to the lower: by the lower one's
         states, and by the upper one's.
         """
-        up, down = [], []
+        up, down, gain, gaps = [], [], ladder.path.gain, [*pairwise(ladder.betas)]
         for t in range(self.steps - self.steps // 2):
-            v, sent, h, _ = ladder.step(h, first_step + 2 * t, 0)
-            gaps = [*pairwise(ladder.betas)]
-            up.append([_log_ratio(ladder.path, v[i], sent[i], *gap) for i, gap in enumerate(gaps)])
-            down.append([_log_ratio(ladder.path, v[i + 1], sent[i + 1], *gap) for i, gap in enumerate(gaps)])
+            *states, h, _ = ladder.step(h, stream.after(2 * t))
+            v, sent = (np.split(one, self.n_replicas) for one in states)
+            up.append([gain(v[i], sent[i], *gap) for i, gap in enumerate(gaps)])
+            down.append([gain(v[i + 1], sent[i + 1], *gap) for i, gap in enumerate(gaps)])
         return h, np.array(up).swapaxes(0, 1), np.array(down).swapaxes(0, 1)
 
 
-def _log_ratio(path: Path, v: States, sent: F32, below: float, above: float) -> F64:
-    return path.log_weight(v, sent, above) - path.log_weight(v, sent, below)
+def _move(ladder: Ladder, h: States, stream: Stream, steps: int) -> States:
+    for t in range(steps):
+        *_, h, _ = ladder.step(h, stream.after(2 * t))
+    return h
 
 
 def _add_up(up: F64, down: F64) -> tuple[float, float]:

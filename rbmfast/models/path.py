@@ -41,12 +41,8 @@ class Path:
 
     # --- The model at beta ---------------------------------------------------------------------------------
 
-    def interaction(self, v: States) -> F32:
-        """What visible states send to the hidden units at beta = 1, without the bias: (n_rows, n_hidden)."""
-        return self.up.send(v)
-
     def hidden_input(self, sent: F32, beta: float | F32) -> F32:
-        """Total inputs of the hidden units at `beta`, given `interaction`."""
+        """Total inputs of the hidden units at `beta`, given what visible states send at beta = 1."""
         beta = np.asarray(beta, np.float32)
         return beta * sent + beta * self.up.bias
 
@@ -64,6 +60,10 @@ class Path:
         """Log of exp(-E) summed over the hidden units, of the model at one `beta`: (n_rows,) in nats."""
         hidden = self.up.target.log_normalizer(self.hidden_input(sent, beta), np.float32(beta) * self.up.bias)
         return hidden - self.down.target.energy(v, self.visible_bias(beta))
+
+    def gain(self, v: States, sent: F32, here: float, there: float) -> F64:
+        """`log_weight` at `there` minus that at `here`: (n_rows,) in nats."""
+        return self.log_weight(v, sent, there) - self.log_weight(v, sent, here)
 
     def log_ratio(self, v: States, sent: F32, here: F32, there: F32) -> F64:
         """`log_weight` at `there` minus that at `here`, columns with a beta for each row: (n_rows,) in nats.
@@ -89,11 +89,13 @@ class Path:
         """Visible states drawn at beta = 0: (n, n_visible)."""
         return self.down.target.sample(np.tile(self.base, (n, 1)), stream)
 
-    def gibbs_step(self, sent: F32, beta: float | F32, stream: Stream) -> tuple[States, States]:
-        """Hidden given visible states (of which `interaction` is given), and visible ones given them."""
-        h = self.up.target.sample(self.hidden_input(sent, beta), stream)
-        x = self.visible_input(self.down.send(h), beta)
-        return self.down.target.sample(x, stream.after(1)), h
+    def sample_hidden(self, sent: F32, beta: float | F32, stream: Stream) -> States:
+        """Hidden states at `beta`, given what visible ones send at beta = 1."""
+        return self.up.target.sample(self.hidden_input(sent, beta), stream)
+
+    def sample_visible(self, h: States, beta: float | F32, stream: Stream) -> States:
+        """Visible states at `beta`, given hidden ones."""
+        return self.down.target.sample(self.visible_input(self.down.send(h), beta), stream)
 
     def anneal(self, v: States, log_weights: F64, betas: F32, stream: Stream) -> tuple[States, F64]:
         """Move rows along `betas`: at each but the first, one Gibbs step of the model there.
@@ -133,8 +135,7 @@ class Path:
             arrays = self.down.bias, self.up.bias, self.base, v, log_weights, betas
             return engine.anneal(self.up.weights, *arrays, *stream)
         for t, (here, there) in enumerate(pairwise(betas)):
-            sent = self.interaction(v)
-            gain = self.log_weight(v, sent, there) - self.log_weight(v, sent, here)
-            log_weights = log_weights + gain
-            v, _ = self.gibbs_step(sent, there, stream.after(2 * t))
+            sent, now = self.up.send(v), stream.after(2 * t)
+            log_weights = log_weights + self.gain(v, sent, here, there)
+            v = self.sample_visible(self.sample_hidden(sent, there, now), there, now.after(1))
         return v, log_weights

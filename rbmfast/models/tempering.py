@@ -46,8 +46,11 @@ def check_betas(n_replicas: object = None, betas: ArrayLike | None = None) -> F3
 class Ladder:
     """How replicas move: each by Gibbs steps at a beta of its own, and neighbours change places.
 
-    States are arrays (n_replicas, n_chains, n_units) of C order, with the replica at ``betas[i]`` of every
-    chain in ``[i]``; so the last ones are the model's.
+    States are arrays (n_replicas * n_chains, n_units): those of all chains at ``betas[0]``, then those at
+    ``betas[1]``, and so on; so the last `n_chains` rows are the model's.
+
+    In a `Stream` of random numbers, `step` is a half-step and `rows` the number of the first chain. A replica
+    draws with those of the row chain * n_replicas + replica, so that chains may be cut into parts.
 
     Attributes
     ----------
@@ -55,48 +58,33 @@ class Ladder:
         The models.
     betas : float32 array (n_replicas,)
         Rising from 0 to 1.
-    stream : Stream
-        Random numbers of the Gibbs steps.
     swaps : Purpose
-        Of the random numbers of the swaps. Both have the row chain * n_replicas + replica (for a swap: the
-        lower replica), so that chains may be cut into parts.
+        Of the random numbers of the swaps, each in the row of the lower replica.
     """
 
     path: Path
     betas: F32
-    stream: Stream
     swaps: Purpose
 
-    def start(self, n_chains: int, first_chain: int) -> States:
-        """Visible states drawn at beta = 0, for all replicas, with the random numbers of half-step 0."""
-        n_rows = len(self.betas) * n_chains
-        v = self.path.start(n_rows, self._stream(0, n_chains, first_chain))
-        return v.reshape(len(self.betas), n_chains, -1)
+    def start(self, n_chains: int, stream: Stream) -> States:
+        """Visible states drawn at beta = 0, for all replicas."""
+        return self.path.start(len(self.betas) * n_chains, self._by_rows(stream, n_chains))
 
-    def hidden(self, v: States, sent: F32, step: int, first_chain: int) -> States:
-        """Hidden states given visible ones (of which `sent` is the interaction), each at its beta."""
-        x = self.path.hidden_input(_flat(sent), self._column(v.shape[1]))
-        h = self.path.up.target.sample(x, self._stream(step, v.shape[1], first_chain))
-        return h.reshape(*v.shape[:2], -1)
+    def hidden(self, sent: F32, stream: Stream) -> States:
+        """Hidden states given what visible ones send, each at its beta."""
+        n_chains = len(sent) // len(self.betas)
+        return self.path.sample_hidden(sent, self._column(n_chains), self._by_rows(stream, n_chains))
 
-    def visible(self, h: States, step: int, first_chain: int) -> tuple[States, F32]:
-        """Visible states given hidden ones, each at its beta; and what they send: all in two passes."""
-        x = self.path.visible_input(self.path.down.send(_flat(h)), self._column(h.shape[1]))
-        v = self.path.down.target.sample(x, self._stream(step, h.shape[1], first_chain))
-        return v.reshape(*h.shape[:2], -1), self.path.interaction(v).reshape(*h.shape[:2], -1)
-
-    def step(self, h: States, step: int, first_chain: int) -> tuple[States, F32, States, NDArray[np.bool_]]:
+    def step(self, h: States, stream: Stream) -> tuple[States, F32, States, NDArray[np.bool_]]:
         """A Gibbs step of every replica, from its hidden states, with a round of swaps in its middle.
 
         Parameters
         ----------
-        h : (n_replicas, n_chains, n_hidden)
+        h : (n_replicas * n_chains, n_hidden)
             Hidden states.
-        step : int
-            Half-step of the random numbers of the visible units and of the swaps; the next one is that of the
-            hidden units.
-        first_chain : int
-            Number of the first chain in a larger whole.
+        stream : Stream
+            Random numbers of the visible units and of the swaps; the next half-step is that of the hidden
+            units.
 
         Returns
         -------
@@ -105,10 +93,12 @@ class Ladder:
         accepted : bool array (n_replicas - 1, n_chains)
             Which pairs (i, i + 1) have been swapped.
         """
-        v, sent = self.visible(h, step, first_chain)
-        accepted = self.accept(v, sent, step, first_chain)
+        n_chains = len(h) // len(self.betas)
+        v = self.path.sample_visible(h, self._column(n_chains), self._by_rows(stream, n_chains))
+        sent = self.path.up.send(v)
+        accepted = self.accept(v, sent, stream)
         exchange(accepted, v, sent)
-        return v, sent, self.hidden(v, sent, step + 1, first_chain), accepted
+        return v, sent, self.hidden(sent, stream.after(1)), accepted
 
     # --- Swaps ---------------------------------------------------------------------------------------------
 
@@ -117,7 +107,7 @@ class Ladder:
         n = len(self.betas)
         return np.arange(0 if n == 2 else step // 2 % 2, n - 1, 2)
 
-    def accept(self, v: States, sent: F32, step: int, first_chain: int) -> NDArray[np.bool_]:
+    def accept(self, v: States, sent: F32, stream: Stream) -> NDArray[np.bool_]:
         """Which pairs swap: bool (n_replicas - 1, n_chains).
 
         Where the model at beta gives v the weight w_beta(v), summed over the hidden states, replicas i and j
@@ -125,22 +115,21 @@ class Ladder:
         distributions as they are; beta times the free energy at 1 in place of -log w_beta would not, for it
         is not the free energy at beta.
         """
-        low = self.pairs(step)
+        low, n_chains = self.pairs(stream.step), len(v) // len(self.betas)
         gain = self._gains(v, sent, low)
-        stream = self._stream(step, v.shape[1], first_chain, low)._replace(purpose=self.swaps)
-        bits = stream.uniform(len(low) * v.shape[1], 1)
+        bits = self._by_rows(stream, n_chains, low)._replace(purpose=self.swaps).uniform(gain[low].size, 1)
         u: F32 = ((bits + 0.5) * 2.0**-32).astype(np.float32)  # never 0; if it is 1, then its logarithm is 0
-        accepted = np.zeros((len(self.betas) - 1, v.shape[1]), np.bool_)
+        accepted = np.zeros((len(self.betas) - 1, n_chains), np.bool_)
         accepted[low] = engine.log(u).reshape(len(low), -1) <= gain[low] + gain[low + 1]
         return accepted
 
     def _gains(self, v: States, sent: F32, low: I64) -> F64:
         """What each replica's log-weight gains at the beta of its partner: (n_replicas, n_chains)."""
+        n_chains = len(v) // len(self.betas)
         partner = np.arange(len(self.betas))
         partner[low], partner[low + 1] = low + 1, low
-        here = self._column(v.shape[1])
-        there = np.repeat(self.betas[partner], v.shape[1])[:, None]
-        return self.path.log_ratio(_flat(v), _flat(sent), here, there).reshape(v.shape[:2])
+        there = np.repeat(self.betas[partner], n_chains)[:, None]
+        return self.path.log_ratio(v, sent, self._column(n_chains), there).reshape(-1, n_chains)
 
     # --- Rows ----------------------------------------------------------------------------------------------
 
@@ -148,22 +137,20 @@ class Ladder:
         """The beta of every row, as a column."""
         return np.repeat(self.betas, n_chains)[:, None]
 
-    def _stream(self, step: int, n_chains: int, first_chain: int, replicas: I64 | None = None) -> Stream:
-        """Random numbers of all replicas (or some) of each chain at a half-step, replica by replica."""
+    def _by_rows(self, stream: Stream, n_chains: int, replicas: I64 | None = None) -> Stream:
+        """The random numbers of all replicas (or some) of each chain, replica by replica."""
         numbers = np.arange(len(self.betas)) if replicas is None else replicas
-        chains = np.arange(first_chain, first_chain + n_chains)
-        return self.stream.at(step, (chains * len(self.betas) + numbers[:, None]).ravel())
-
-
-def _flat(states: NDArray[Any]) -> NDArray[Any]:
-    return states.reshape(-1, states.shape[-1])
+        chains = stream.rows + np.arange(n_chains)
+        return stream._replace(rows=(chains * len(self.betas) + numbers[:, None]).ravel())
 
 
 def exchange(accepted: NDArray[np.bool_], *arrays: NDArray[Any]) -> None:
-    """Swap what belongs to replicas i and i + 1 wherever ``accepted[i, chain]``."""
+    """Swap the rows of replicas i and i + 1 wherever ``accepted[i, chain]``."""
     low, chain = np.nonzero(accepted)
+    here = low * accepted.shape[1] + chain
+    there = here + accepted.shape[1]
     for array in arrays:
-        array[low, chain], array[low + 1, chain] = array[low + 1, chain], array[low, chain]
+        array[here], array[there] = array[there], array[here]
 
 
 class ParallelTempering:
@@ -269,16 +256,12 @@ class ParallelTempering:
         first_row = check_integer(first_row, "first_row", low=0, high=limit - n_chains)
         path = make_path(rbm, base)
         self._record = record
-        self._ladder = Ladder(path, ladder, Stream(check_seed(seed), Purpose.TEMPERING), Purpose.SWAP)
-        self._begin(n_chains, first_row, None if start is None else self._check_start(start, n_chains))
-
-    def _check_start(self, start: Any, n_chains: int) -> States:
-        path = self._ladder.path
-        rows = path.down.target.rows(start, len(path.base), "start")
-        if rows.n_rows != n_chains:
+        self._ladder = Ladder(path, ladder, Purpose.SWAP)
+        self._seed = check_seed(seed)
+        rows = None if start is None else rbm.visible.rows(start, len(path.base), "start")
+        if rows is not None and rows.n_rows != n_chains:
             raise ValueError(f"start must have {n_chains} rows, one for each chain, got {rows.n_rows}")
-        states: States = rows.all()
-        return states
+        self._begin(n_chains, first_row, None if rows is None else rows.all())
 
     def _begin(self, n_chains: int, first_row: int, start: States | None) -> None:
         """Put all replicas where they start, and set all counts to 0."""
@@ -286,13 +269,16 @@ class ParallelTempering:
         size = 4 * n_replicas * n_chains * 4 * sum(ladder.path.up.W.shape)
         check_fits_memory(size, f"a sampler with n_chains={n_chains} of {n_replicas} replicas")
         self.steps = 0
-        self._first_row = first_row
-        self._v = ladder.start(n_chains, first_row) if start is None else np.tile(start, (n_replicas, 1, 1))
-        sent = ladder.path.interaction(_flat(self._v))
-        self._h = ladder.hidden(self._v, sent, 1, first_row)
+        self._n_chains = n_chains
+        self._stream = Stream(self._seed, Purpose.TEMPERING, rows=first_row)
+        if start is None:
+            self._v = ladder.start(n_chains, self._stream)
+        else:
+            self._v = np.tile(start, (n_replicas, 1))
+        self._h = ladder.hidden(ladder.path.up.send(self._v), self._stream.after(1))
         self._accepted = np.zeros(n_replicas - 1, np.int64)
         self._proposed = np.zeros(n_replicas - 1, np.int64)
-        self._stations = np.zeros((n_replicas, n_chains), np.int8)  # 0; 1: from beta = 1; 2: and from 0 since
+        self._stations = np.zeros(n_replicas * n_chains, np.int8)  # 0; 1: from beta = 1; 2: and from 0 since
         self._round_trips = np.zeros(n_chains, np.int64)
         self._free_energies: list[F64] = []
 
@@ -315,21 +301,22 @@ class ParallelTempering:
             A bad number of steps.
         """
         steps = check_integer(steps, "steps", low=1, high=(MAX_STEP - FIRST_STEP) // 2 - self.steps)
+        n = self._n_chains
         for _ in range(steps):
-            step = FIRST_STEP + 2 * self.steps
-            self._v, sent, self._h, accepted = self._ladder.step(self._h, step, self._first_row)
-            self._count(accepted, step)
+            stream = self._stream.after(FIRST_STEP + 2 * self.steps)
+            self._v, sent, self._h, accepted = self._ladder.step(self._h, stream)
+            self._count(accepted, stream.step)
             if self._record:
-                self._free_energies.append(-self._ladder.path.log_weight(self._v[-1], sent[-1], 1.0))
+                self._free_energies.append(-self._ladder.path.log_weight(self._v[-n:], sent[-n:], 1.0))
             self.steps += 1
         return self.v
 
     def _count(self, accepted: NDArray[np.bool_], step: int) -> None:
         """Add up swaps and round trips."""
         self._accepted += accepted.sum(axis=1)
-        self._proposed[self._ladder.pairs(step)] += accepted.shape[1]
+        self._proposed[self._ladder.pairs(step)] += self._n_chains
         exchange(accepted, self._stations)
-        bottom, top = self._stations[0], self._stations[-1]
+        bottom, top = self._stations[: self._n_chains], self._stations[-self._n_chains :]
         self._round_trips += top == 2
         top[:] = 1
         bottom[bottom == 1] = 2
@@ -356,7 +343,7 @@ class ParallelTempering:
     @property
     def own(self) -> tuple[States, States]:
         """Copies of `v` and `h` as the library computes with them: spins as 0 and 1."""
-        return self._v[-1].copy(), self._h[-1].copy()
+        return self._v[-self._n_chains :].copy(), self._h[-self._n_chains :].copy()
 
     @property
     def swap_rates(self) -> F64:
@@ -371,8 +358,8 @@ class ParallelTempering:
     @property
     def free_energies(self) -> F64:
         """See the class."""
-        return np.array(self._free_energies).reshape(-1, self._v.shape[1])
+        return np.array(self._free_energies).reshape(-1, self._n_chains)
 
     def __repr__(self) -> str:
-        n_replicas, n_chains = self._v.shape[:2]
-        return f"ParallelTempering({n_chains} chains of {n_replicas} replicas after {self.steps} steps)"
+        n_replicas = len(self._ladder.betas)
+        return f"ParallelTempering({self._n_chains} chains of {n_replicas} replicas after {self.steps} steps)"

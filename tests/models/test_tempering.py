@@ -76,15 +76,12 @@ def gibbs_matrix(rbm: rf.RBM, base: np.ndarray, beta: float) -> np.ndarray:
 def test_swap_acceptance_by_enumeration(betas: list[float]) -> None:
     """The bound that `Ladder` compares log u with, for every pair of joint states."""
     rbm, base = model(3, 2), np.array([0.5, -1.0, 0.25], np.float32)
-    ladder = Ladder(
-        make_path(rbm, expit(base)), check_betas(None, betas), Stream(1, Purpose.TEMPERING), Purpose.SWAP
-    )
+    ladder = Ladder(make_path(rbm, expit(base)), check_betas(None, betas), Purpose.SWAP)
     low = len(betas) - 2
     V = all_states(3)
     i, j = np.array([*itertools.product(range(8), repeat=2)]).T
-    v = np.stack([V[i]] * low + [V[i], V[j]])
-    sent = ladder.path.interaction(v.reshape(-1, 3)).reshape(len(betas), len(i), -1)
-    gain = ladder._gains(v, sent, np.array([low]))
+    v = np.concatenate([V[i]] * low + [V[i], V[j]])
+    gain = ladder._gains(v, ladder.path.up.send(v), np.array([low]))
     under, over = (exact_log_weights(rbm, ladder.path.base.astype(float), beta) for beta in betas[-2:])
     assert_allclose(gain[low] + gain[low + 1], under[j] + over[i] - under[i] - over[j], atol=2e-6)
 
@@ -98,11 +95,10 @@ def test_a_step_leaves_the_product_distribution_alone() -> None:
     assert_allclose(pi @ gibbs, pi, atol=1e-12)
 
     path = make_path(rbm, expit(base))
-    ladder = Ladder(path, check_betas(2), Stream(1, Purpose.TEMPERING), Purpose.SWAP)
+    ladder = Ladder(path, check_betas(2), Purpose.SWAP)
     i, j = np.array([*itertools.product(range(8), repeat=2)]).T
-    v = np.stack([all_states(3)[i], all_states(3)[j]])
-    sent = path.interaction(v.reshape(-1, 3)).reshape(2, 64, -1)
-    gain = ladder._gains(v, sent, np.array([0]))
+    v = np.concatenate([all_states(3)[i], all_states(3)[j]])
+    gain = ladder._gains(v, path.up.send(v), np.array([0]))
     accept = np.exp(np.minimum(gain[0] + gain[1], 0.0))
     swap = np.diag(1 - accept)
     swap[np.arange(64), j * 8 + i] += accept
@@ -118,13 +114,13 @@ def test_a_step_leaves_the_product_distribution_alone() -> None:
 def test_swaps_are_accepted_as_often_as_they_should() -> None:
     """One joint state, many chains: the accepted swaps are binomial."""
     rbm = model(3, 2)
-    ladder = Ladder(make_path(rbm, [0.5] * 3), check_betas(2), Stream(3, Purpose.TEMPERING), Purpose.SWAP)
+    ladder = Ladder(make_path(rbm, [0.5] * 3), check_betas(2), Purpose.SWAP)
     n, seen = 10_000, 0
     for i, j in itertools.permutations(range(8), 2):
-        v = np.repeat(all_states(3)[[i, j]][:, None], n, axis=1)
-        sent = ladder.path.interaction(v.reshape(-1, 3)).reshape(2, n, -1)
-        gain = ladder._gains(v[:, :1].copy(), sent[:, :1].copy(), np.array([0])).sum()
-        accepted = int(ladder.accept(v, sent, 2 * (8 * i + j), 0).sum())
+        v = np.repeat(all_states(3)[[i, j]], n, axis=0)
+        sent = ladder.path.up.send(v)
+        gain = ladder._gains(v[::n].copy(), sent[::n].copy(), np.array([0])).sum()
+        accepted = int(ladder.accept(v, sent, Stream(3, Purpose.TEMPERING, 0, 2 * (8 * i + j))).sum())
         p = np.exp(min(gain, 0.0))
         assert abs(accepted - n * p) <= 5.6 * np.sqrt(n * p * (1 - p))  # alarm 2e-8 each
         seen += p < 1
@@ -134,11 +130,11 @@ def test_swaps_are_accepted_as_often_as_they_should() -> None:
 def test_swaps_follow_the_specification() -> None:
     """By `rbmfast.reference`: addresses of the random numbers, and every comparison."""
     rbm, n = model(5, 4), 7
-    ladder = Ladder(make_path(rbm, [0.4] * 5), check_betas(5), Stream(9, Purpose.TEMPERING), Purpose.SWAP)
-    v = np.random.default_rng(0).integers(0, 2, (5, n, 5), dtype=np.uint8)
-    sent = ladder.path.interaction(v.reshape(-1, 5)).reshape(5, n, -1)
+    ladder = Ladder(make_path(rbm, [0.4] * 5), check_betas(5), Purpose.SWAP)
+    v = np.random.default_rng(0).integers(0, 2, (5 * n, 5), dtype=np.uint8)
+    sent = ladder.path.up.send(v)
     for step, low in ((4, [0, 2]), (6, [1, 3])):
-        accepted = ladder.accept(v, sent, step, first_chain=3)
+        accepted = ladder.accept(v, sent, Stream(9, Purpose.TEMPERING, 0, step, 3))
         expected = np.zeros((4, n), bool)
         gain = ladder._gains(v, sent, np.array(low))
         for i in low:
@@ -168,7 +164,7 @@ def test_every_replica_follows_its_model() -> None:
     sampler = rf.ParallelTempering(rbm, 10_000, betas=[0, 0.2, 0.7, 1], base=[0.3, 0.5, 0.6, 0.8], seed=4)
     sampler.run(30)
     base = sampler._ladder.path.base.astype(float)
-    for beta, v in zip(sampler.betas, sampler._v, strict=True):
+    for beta, v in zip(sampler.betas, np.split(sampler._v, 4), strict=True):
         p = np.exp(exact_log_weights(rbm, base, float(beta)))
         assert agrees(np.bincount(numbers(v), minlength=16), p), beta
 
@@ -217,7 +213,7 @@ def test_gaussian_swaps_by_the_formula() -> None:
     path = make_path(rbm, [0.5, -0.5, 1.0])
     v = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
     here, there = np.full((6, 1), 0.25, np.float32), np.full((6, 1), 0.75, np.float32)
-    ratio = path.log_ratio(v, path.interaction(v), here, there)
+    ratio = path.log_ratio(v, path.up.send(v), here, there)
 
     def log_weight(beta: float) -> np.ndarray:
         bias = (1 - beta) * path.base + beta * rbm.a
@@ -323,7 +319,7 @@ def test_the_coldest_replica_is_the_model_and_the_hottest_independent() -> None:
     rbm = model(9, 5)
     path = make_path(rbm, [0.25] * 9)
     v = np.random.default_rng(0).integers(0, 2, (6, 9), dtype=np.uint8)
-    sent = path.interaction(v)
+    sent = path.up.send(v)
     assert_array_equal(path.hidden_input(sent, 1.0), rbm._up.input(v))
     h = np.random.default_rng(1).integers(0, 2, (6, 5), dtype=np.uint8)
     assert_array_equal(path.visible_input(path.down.send(h), 1.0), rbm._down.input(h))

@@ -91,14 +91,11 @@ class PT(Method):
         self, model: Conditionals, v: States, x: F32, chains: States | None
     ) -> tuple[States, F32]:
         """See `Method.negative_phase`."""
-        first_chain = model.stream.rows
-        assert chains is not None and isinstance(first_chain, int)
+        assert chains is not None
         path = Path(model.up, model.down, model.memory["base"])
-        betas = check_betas(self.n_replicas, self.betas)
+        ladder = Ladder(path, check_betas(self.n_replicas, self.betas), Purpose.PT_SWAP)
         stream = model.stream._replace(purpose=self.purpose)
-        ladder = Ladder(path, betas, stream, Purpose.PT_SWAP)
-        h = chains.reshape(self.replicas, -1, chains.shape[1])
         for i in range(self.k):
-            v, sent, h, _ = ladder.step(h, stream.step + 2 * i, first_chain)
-        chains[:] = h.reshape(chains.shape)
-        return v[-1], path.hidden_input(sent[-1], 1.0)
+            v, sent, chains[:], _ = ladder.step(chains, stream.after(2 * i))
+        n_chains = len(chains) // self.replicas
+        return v[-n_chains:], path.hidden_input(sent[-n_chains:], 1.0)
