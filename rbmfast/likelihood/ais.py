@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
-from rbmfast.likelihood.acceptance import acceptance_ratio
 from rbmfast.likelihood.annealing import Annealing
-from rbmfast.likelihood.result import Z95, LogPartition, log_mean_exp
+from rbmfast.likelihood.result import Z95, LogPartition, acceptance_ratio, log_mean_exp
 from rbmfast.reference import States
-from rbmfast.units.base import F64
 
 FEW = 10.0  # effective chains below which an estimate hangs on a handful of lucky ones
 GAP = 1.0  # nats between forward and reverse that nobody needs to hear about
@@ -24,17 +21,38 @@ MARKOV = math.log(20)  # P(estimate of Z > 20 Z) <= 1 / 20 for any unbiased one,
 
 def forward(annealing: Annealing) -> LogPartition:
     """Log Z from chains led from independent units to the model (Salakhutdinov & Murray 2008)."""
-    path = annealing.path
-    v, gained = annealing.run(lambda: path.start(annealing.n_chains, annealing.stream))
-    z = estimate(path.log_z0() + gained, "ais", v)
-    return _one_sided(z, lower=z.value - MARKOV, upper=math.inf) if frozen(annealing, v) else z
+    return _run(annealing, lambda: annealing.path.start(annealing.n_chains, annealing.stream), "ais", sign=1)
 
 
 def reverse(annealing: Annealing, draw: Callable[[], States]) -> LogPartition:
     """Log Z from samples of the model whose chains go back to independent units (Burda et al. 2015)."""
+    return _run(annealing, draw, "reverse_ais", sign=-1)
+
+
+def _run(annealing: Annealing, draw: Callable[[], States], method: str, sign: int) -> LogPartition:
+    """By the mean of Z (sign 1) or of 1 / Z (sign -1) over what each chain says of log Z.
+
+    The mean of Z is unbiased, so its logarithm is too small on average (Jensen), and that of 1 / Z too large.
+    Of chains that stand still one end of the interval is left.
+    """
     v, gained = annealing.run(draw)
-    z = estimate(annealing.path.log_z0() - gained, "reverse_ais", v, sign=-1)
-    return _one_sided(z, lower=-math.inf, upper=z.value + MARKOV) if frozen(annealing, v) else z
+    log_z = annealing.path.log_z0() + sign * gained
+    value, stderr, ess = log_mean_exp(sign * log_z)
+    value *= sign
+    lower, upper = value - Z95 * stderr, value + Z95 * stderr
+    warning = ""
+    if frozen(annealing, v):
+        stderr = math.inf
+        lower, upper = (value - MARKOV, math.inf) if sign == 1 else (-math.inf, value + MARKOV)
+        warning = (
+            "the weights are so large that chains stand still nearly all the way, and agree whatever they "
+            "missed: do not trust it, only one end of its interval is known; use more temperatures"
+        )
+    elif ess < min(FEW, len(log_z) / 2):
+        warning = (
+            f"{ess:.1f} of {len(log_z)} chains carry this estimate: do not trust it, use more temperatures"
+        )
+    return LogPartition(value, stderr, lower, upper, method, ess, log_z, samples=v, warning=warning)
 
 
 def frozen(annealing: Annealing, v: States) -> bool:
@@ -55,47 +73,10 @@ def frozen(annealing: Annealing, v: States) -> bool:
     return int(np.count_nonzero(annealing.betas * sent < FREE)) < FREE_STEPS
 
 
-def _one_sided(z: LogPartition, lower: float, upper: float) -> LogPartition:
-    """What is left of an estimate by chains that stand still: one end of its interval."""
-    return replace(
-        z,
-        stderr=math.inf,
-        lower=lower,
-        upper=upper,
-        warning="the weights are so large that chains stand still nearly all the way, and agree whatever "
-        "they missed: do not trust it, only one end of its interval is known; use more temperatures",
-    )
-
-
-def estimate(log_z: F64, method: str, samples: States | None = None, sign: int = 1) -> LogPartition:
-    """Log Z, by the mean of Z (sign 1) or of 1 / Z (sign -1) over what each chain says of log Z.
-
-    The mean of Z is unbiased, so its logarithm is too small on average (Jensen), and that of 1 / Z too large.
-    """
-    value, stderr, ess = log_mean_exp(sign * log_z)
-    warning = ""
-    if ess < min(FEW, len(log_z) / 2):
-        warning = (
-            f"{ess:.1f} of {len(log_z)} chains carry this estimate: do not trust it, use more temperatures"
-        )
-    return LogPartition(
-        value=sign * value,
-        stderr=stderr,
-        lower=sign * value - Z95 * stderr,
-        upper=sign * value + Z95 * stderr,
-        method=method,
-        ess=ess,
-        log_weights=log_z,
-        samples=samples,
-        warning=warning,
-    )
-
-
 def bracket(forward: LogPartition, reverse: LogPartition) -> LogPartition:
     """One estimate of two that err on opposite sides, by Bennett's acceptance ratio."""
     assert forward.log_weights is not None and reverse.log_weights is not None
-    up, down = forward.log_weights, reverse.log_weights
-    ratio = acceptance_ratio(up, down)
+    value, stderr, _ = acceptance_ratio(forward.log_weights, reverse.log_weights)
     gap = reverse.value - forward.value
     warning = ""
     spread = math.hypot(forward.stderr, reverse.stderr)
@@ -105,8 +86,8 @@ def bracket(forward: LogPartition, reverse: LogPartition) -> LogPartition:
             "this; more temperatures may help, or better samples"
         )
     return LogPartition(
-        value=ratio.value,
-        stderr=ratio.stderr if math.isfinite(spread) else math.inf,
+        value=value,
+        stderr=stderr if math.isfinite(spread) else math.inf,
         lower=min(end for end in (forward.lower, reverse.lower) if end > -math.inf),  # an end that is open
         upper=max(end for end in (forward.upper, reverse.upper) if end < math.inf),  # is the other's
         method="bracket",

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
+from rbmfast.likelihood.annealing import make_schedule
 from rbmfast.likelihood.normal import check_finite_log_z
 from rbmfast.likelihood.result import log_mean_exp
-from rbmfast.likelihood.schedule import make_schedule
 from rbmfast.models import RBM
 from rbmfast.models.base import BLOCK_BYTES
 from rbmfast.models.base_rates import make_path

@@ -13,12 +13,11 @@ from numpy.typing import ArrayLike
 from rbmfast.checks import SeedLike, check_integer, check_model
 from rbmfast.files import FilePath, check_destination
 from rbmfast.likelihood import ais
-from rbmfast.likelihood.annealing import KIND, Annealing, Saved
+from rbmfast.likelihood.annealing import KIND, Annealing, Saved, make_schedule
 from rbmfast.likelihood.enumeration import can_enumerate, exact_log_z
 from rbmfast.likelihood.normal import check_finite_log_z
 from rbmfast.likelihood.result import LogPartition
 from rbmfast.likelihood.samples import exact_samples
-from rbmfast.likelihood.schedule import make_schedule
 from rbmfast.models import RBM
 from rbmfast.models.base_rates import make_path
 from rbmfast.reference import States

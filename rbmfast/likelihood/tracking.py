@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.likelihood.acceptance import acceptance_ratio
 from rbmfast.likelihood.enumeration import can_enumerate, exact_log_z
+from rbmfast.likelihood.result import acceptance_ratio
 from rbmfast.models import RBM
 from rbmfast.models.base_rates import make_path
 from rbmfast.models.tempering import Ladder, check_betas
@@ -95,7 +95,6 @@ def _add_up(up: F64, down: F64) -> tuple[float, float]:
     The steps of a chain, and its replicas, depend on each other, but chains do not: the error comes from how
     far each chain alone would move the result.
     """
-    ratios = [acceptance_ratio(*pair) for pair in zip(up, down, strict=True)]
-    pulls = np.sum([ratio.pulls for ratio in ratios], axis=0)
-    n = len(pulls)
-    return math.fsum(ratio.value for ratio in ratios), math.sqrt(math.fsum(pulls**2) * n / (n - 1))
+    values, _, pulls = zip(*map(acceptance_ratio, up, down), strict=True)
+    total, n = np.sum(pulls, axis=0), len(pulls[0])
+    return math.fsum(values), math.sqrt(math.fsum(total**2) * n / (n - 1))
