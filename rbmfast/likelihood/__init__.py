@@ -1,9 +1,14 @@
 """How good a model is."""
 
-from rbmfast.likelihood.bound import LogLikelihoodBound, log_likelihood_bound
 from rbmfast.likelihood.comparison import Difference, SampleComparison, compare_samples
-from rbmfast.likelihood.conservative import conservative_log_likelihood
-from rbmfast.likelihood.data import MeanLogLikelihood, log_likelihood, mean_log_likelihood
+from rbmfast.likelihood.data import (
+    LogLikelihoodBound,
+    MeanLogLikelihood,
+    conservative_log_likelihood,
+    log_likelihood,
+    log_likelihood_bound,
+    mean_log_likelihood,
+)
 from rbmfast.likelihood.diagnostics import (
     ChainDiagnostics,
     autocorrelation_time,

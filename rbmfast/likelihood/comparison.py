@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rbmfast.checks import check_model
 from rbmfast.data import Rows
+from rbmfast.data.memory import spans
 from rbmfast.models import RBM
 from rbmfast.reference import F32
 from rbmfast.states import as_float
@@ -124,6 +125,8 @@ def compare_samples(rbm: RBM, X: Any, samples: Any) -> SampleComparison:
     >>> rf.compare_samples(rbm, coins, samples).alarms[-1]
     'pairs of units covary otherwise in samples than in data: ...'
     """
+    from scipy.stats import ks_2samp  # slow to load
+
     check_model(rbm, RBM, "rbm")
     data, drawn = (
         rbm.visible.rows(rows, rbm.n_visible, name, compact=True)
@@ -133,20 +136,12 @@ def compare_samples(rbm: RBM, X: Any, samples: Any) -> SampleComparison:
         if rows.n_rows < 2:
             raise ValueError(f"{name} must have at least 2 rows, got {rows.n_rows}")
     energies = rbm.free_energy(data), rbm.free_energy(drawn)
-    distance = ks_distance(*energies)
+    distance = float(ks_2samp(*energies, method="asymp").statistic)
     one = math.sqrt(1 / data.n_rows + 1 / drawn.n_rows)
     distance_noise = math.sqrt(math.pi / 2) * math.log(2) * one  # the mean of Kolmogorov's distribution
     means, covariances = _compare_moments(data, drawn)
     alarms = _alarms(distance, distance_noise, means, covariances)
     return SampleComparison(*energies, distance, distance_noise, means, covariances, alarms)
-
-
-def ks_distance(x: F64, y: F64) -> float:
-    """Kolmogorov-Smirnov distance: the largest difference between two cumulative distributions."""
-    x, y = np.sort(x), np.sort(y)
-    both = np.concatenate([x, y])
-    shares = (np.searchsorted(z, both, side="right") / len(z) for z in (x, y))
-    return float(np.abs(np.subtract(*shares)).max())
 
 
 def _alarms(distance: float, noise: float, means: Difference, covariances: Difference) -> tuple[str, ...]:
@@ -181,19 +176,24 @@ def covariances_of(rows: Rows, units: NDArray[np.int64]) -> tuple[F64, F64]:
 
 
 def _compare_moments(data: Rows, drawn: Rows) -> tuple[Difference, Difference]:
-    both = (data, drawn)
+    both, n = (data, drawn), data.n_features
     means = [means_of(rows) for rows in both]
-    variances: tuple[list[F64], list[F64]] = ([], [])
-    pairs = _Pairs()
-    size = max(1, PAIRS_AT_ONCE // data.n_features)
-    for first in range(0, data.n_features, size):
-        columns = slice(first, min(first + size, data.n_features))
+    variances = np.empty((2, n))
+    squares = np.zeros(3)  # of the differences, their noise and the covariances, summed over pairs
+    largest = 0.0
+    where: tuple[int, ...] = ()
+    for columns in spans(n, max(1, PAIRS_AT_ONCE // n)):
         found = [_covariances(rows, mean, columns) for rows, mean in zip(both, means, strict=True)]
         (c_data, error_data), (c_drawn, error_drawn) = found
-        for part, c in zip(variances, (c_data, c_drawn), strict=True):
-            part.append(np.diagonal(c, -first))
-        pairs.add(c_data, c_drawn - c_data, error_data + error_drawn, first)
-    spread, spread_drawn = (np.concatenate(part) for part in variances)
+        variances[:, columns] = [np.diagonal(c, -columns.start) for c in (c_data, c_drawn)]
+        above = np.arange(n)[:, None] < np.arange(columns.start, columns.stop)  # every pair once
+        differences = np.where(above, c_drawn - c_data, 0.0)
+        errors = error_data + error_drawn
+        squares += [np.vdot(differences, differences), errors[above].sum(), (c_data[above] ** 2).sum()]
+        i, j = np.unravel_index(np.argmax(np.abs(differences)), differences.shape)
+        if n > 1 and abs(differences[i, j]) >= abs(largest):
+            largest, where = float(differences[i, j]), (int(i), columns.start + int(j))
+    spread, spread_drawn = variances
     difference = means[1] - means[0]
     widest = int(np.argmax(np.abs(difference)))
     units = Difference(
@@ -203,41 +203,13 @@ def _compare_moments(data: Rows, drawn: Rows) -> tuple[Difference, Difference]:
         largest=float(difference[widest]),
         where=(widest,),
     )
-    return units, pairs.difference()
+    n_pairs = max(n * (n - 1) // 2, 1)
+    rms, noise, size = np.sqrt(squares / n_pairs).tolist()
+    return units, Difference(rms, noise, size, largest, where)
 
 
 def _root_mean(squares: F64) -> float:
     return math.sqrt(float(squares.mean()))
-
-
-class _Pairs:
-    """Sums over all pairs of different units, some columns of a matrix of pairs after others."""
-
-    def __init__(self) -> None:
-        self._n = 0
-        self._sums = np.zeros(3)
-        self._largest, self._where = 0.0, (0, 0)
-
-    def add(self, covariances: F64, differences: F64, variances: F64, first: int) -> None:
-        """Take in the columns from `first` on; `variances` are those that chance gives to the differences."""
-        above = np.arange(len(covariances))[:, None] < first + np.arange(covariances.shape[1])
-        if not above.any():
-            return
-        differences = np.where(above, differences, 0.0)
-        self._n += int(above.sum())
-        self._sums += [
-            np.vdot(differences, differences),
-            variances[above].sum(),
-            (covariances[above] ** 2).sum(),
-        ]
-        i, j = divmod(int(np.argmax(np.abs(differences))), differences.shape[1])
-        if abs(differences[i, j]) >= abs(self._largest):
-            self._largest, self._where = float(differences[i, j]), (i, first + j)
-
-    def difference(self) -> Difference:
-        """What has been added up; all zero if there are no pairs."""
-        rms, noise, size = (math.sqrt(total / max(self._n, 1)) for total in self._sums)
-        return Difference(rms, noise, size, self._largest, self._where if self._n else ())
 
 
 def means_of(rows: Rows) -> F64:
@@ -250,8 +222,7 @@ def means_of(rows: Rows) -> F64:
 
 def _covariances(rows: Rows, mean: F64, columns: slice) -> tuple[F64, F64]:
     """Covariances of all units with some, (n_features, columns); and the variances of these estimates."""
-    n_columns = len(range(*columns.indices(rows.n_features)))
-    products, squares = (np.zeros((rows.n_features, n_columns)) for _ in range(2))
+    products, squares = (np.zeros((rows.n_features, columns.stop - columns.start)) for _ in range(2))
     middle = mean.astype(np.float32)
     for block in blocks_of(rows):
         d = block - middle

@@ -91,31 +91,6 @@ class Layer:
         """The same, of states that send total inputs `x` and have energies of their own."""
         return self.other.log_normalizer_float64(x, self.other_bias) - energy
 
-    def states(self, units: slice, numbers: NDArray[np.int64]) -> States:
-        """Joint states of some of the units, by their numbers; no units have one state."""
-        if units.start == units.stop:
-            return np.zeros((len(numbers), 0), self.unit.dtype)
-        return self.part(units).states(units.stop - units.start, numbers)
-
-    def inputs_and_energies(self, units: slice, numbers: NDArray[np.int64]) -> tuple[F64, F64]:
-        """What these states send to the other layer, (n_states, other units); and their own energies."""
-        if units.start == units.stop:
-            return np.zeros((len(numbers), len(self.other_bias))), np.zeros(len(numbers))
-        states = self.states(units, numbers)
-        return states @ self.W[units], self.part(units).energy(states, self.bias[units])
-
-    def part(self, units: slice) -> Unit:
-        """The type of some of the units."""
-        unit = self.unit.part(units.start, units.stop)
-        assert unit is not None, "units that hang together cannot be parted"
-        return unit
-
-    def last(self, n_units: int) -> int | None:
-        """Joint states of the last units; None where the layer cannot be cut before them."""
-        n = len(self.bias)
-        unit = self.unit.part(n - n_units, n)
-        return None if unit is None else unit.count_states(n_units)
-
 
 def visible_layer(rbm: RBM) -> Layer:
     """The visible layer, with the hidden one summed out."""
@@ -192,25 +167,40 @@ class Blocks:
     ----------
     n_blocks, size : int
         Blocks, and states in each.
+    low : (size, some units)
+        The last units' states, which every block runs through.
     """
 
     def __init__(self, layer: Layer) -> None:
         n, n_other = layer.W.shape
-        counts = ((k, layer.last(k)) for k in range(n, 0, -1))
-        n_low, self.size = next(((k, m) for k, m in counts if m and m * n_other <= BLOCK_NUMBERS), (0, 1))
+        parts = ((k, layer.unit.part(n - k, n)) for k in range(n, 0, -1))
+        counts = ((k, part.count_states(k) or 0) for k, part in parts if part is not None)
+        n_low, self.size = next(((k, m) for k, m in counts if 0 < m * n_other <= BLOCK_NUMBERS), (0, 1))
         self.layer = layer
         self.n_blocks = (layer.n_states or 0) // self.size
-        self._high, self._low = slice(0, n - n_low), slice(n - n_low, n)
-        self._x_low, self._energy_low = layer.inputs_and_energies(self._low, np.arange(self.size))
+        self._n_high = n - n_low
+        self.low, self._x_low, self._energy_low = self._part(slice(self._n_high, n), np.arange(self.size))
         self._x_low += layer.other_bias
 
-    def low_states(self) -> States:
-        """The last units' states, which every block runs through: (size, some units)."""
-        return self.layer.states(self._low, np.arange(self.size))
+    def _part(self, units: slice, numbers: NDArray[np.int64]) -> tuple[States, F64, F64]:
+        """Joint states of some of the units, by their numbers; what they send; their own energies."""
+        n_units = units.stop - units.start
+        states = np.zeros((len(numbers), n_units), self.layer.unit.dtype)
+        energies = np.zeros(len(numbers))
+        if n_units > 0:  # none have one state
+            unit = self.layer.unit.part(units.start, units.stop)
+            assert unit is not None, "units that hang together cannot be parted"
+            states = unit.states(n_units, numbers)
+            energies = unit.energy(states, self.layer.bias[units])
+        return states, states @ self.layer.W[units], energies
+
+    def _high(self, numbers: NDArray[np.int64]) -> tuple[States, F64, F64]:
+        """The same of the first units, throughout each of some blocks."""
+        return self._part(slice(0, self._n_high), numbers)
 
     def high_state(self, number: int) -> States:
         """The first units' state throughout one block: (the other units,)."""
-        state: States = self.layer.states(self._high, np.array([number]))[0]
+        state: States = self._high(np.array([number]))[0][0]
         return state
 
     def inputs(self, numbers: Iterable[int] | None = None) -> Iterator[tuple[F64, F64]]:
@@ -223,7 +213,7 @@ class Blocks:
             start = number - number % HIGH_AT_ONCE
             if start != table:
                 table, stop = start, min(start + HIGH_AT_ONCE, self.n_blocks)
-                x, energy = self.layer.inputs_and_energies(self._high, np.arange(start, stop))
+                _, x, energy = self._high(np.arange(start, stop))
             yield self._x_low + x[number - start], self._energy_low + energy[number - start]
 
     def log_weights(self, numbers: Iterable[int] | None = None) -> Iterator[F64]:

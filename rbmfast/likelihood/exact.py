@@ -202,7 +202,7 @@ def _model_sums(blocks: Blocks) -> F64:
     The first row and the first column belong to 1: (1 + units, 1 + other units).
     """
     n, n_other = blocks.layer.W.shape
-    low = _with_one(blocks.low_states())
+    low = _with_one(blocks.low)
     sums, scale = np.zeros((1 + n, 1 + n_other)), -math.inf
     for number, (x, energy) in enumerate(blocks.inputs()):
         log_weights = blocks.layer.sum_out(x, energy)

@@ -98,18 +98,6 @@ def in_figures(value: float, stderr: float, interval: tuple[float, float], exact
     return f"{value:.{decimals}f} ± {stderr:.{decimals}f} [{low}, {high}]"
 
 
-def as_log_partition(log_z: object) -> LogPartition:
-    """Log Z as it was given: an estimate, or a number that counts as exact."""
-    numbers = (int, float, np.floating, np.integer)
-    if isinstance(log_z, (bool, np.bool_)) or not isinstance(log_z, (LogPartition, *numbers)):
-        raise TypeError(f"log_z must be a LogPartition or a number, got {log_z!r}")
-    if not isinstance(log_z, LogPartition):
-        log_z = LogPartition(float(log_z), 0.0, float(log_z), float(log_z), "given")
-    if not math.isfinite(log_z.value):
-        raise ValueError(f"log_z must be finite, got {log_z.value}")
-    return log_z
-
-
 def stderr_of_mean(each: F64) -> float:
     """Of the mean of independent numbers."""
     return float(each.std(ddof=1)) / math.sqrt(len(each)) if len(each) > 1 else math.inf

@@ -15,9 +15,6 @@ from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import MAX_ROW, Purpose, Stream
 from rbmfast.units.base import F64
 
-# Half-steps of the random numbers.
-ENUMERATED, OTHER = 0, 1
-
 
 @overload
 def exact_samples(
@@ -101,18 +98,21 @@ def exact_samples(
     size = rbm.visible.dtype.itemsize * rbm.n_visible + rbm.hidden.dtype.itemsize * rbm.n_hidden
     check_fits_memory(n * size, f"a sample of n={n} states")
 
-    drawn = _draw_states(Blocks(layer), _uniform(n, key, row))
-    if layer.name == "hidden":
-        v, h = _draw_other(rbm, drawn, key, row, up=False), drawn
-        return rbm._shown(v, h) if return_hidden else rbm.visible.shown(v)
-    if not return_hidden:
+    stream = Stream(key, Purpose.EXACT, rows=row)
+    drawn = _draw_states(Blocks(layer), _uniform(n, stream))
+    if layer.name == "visible" and not return_hidden:
         return rbm.visible.shown(drawn)
-    return rbm._shown(drawn, _draw_other(rbm, drawn, key, row, up=True))
+    way = rbm._up if layer.name == "visible" else rbm._down
+    other = np.empty((n, len(way.bias)), way.target.dtype)
+    for first, end in rbm._spans(n):
+        other[first:end] = way.sample(drawn[first:end], stream.after(1).from_row(first))
+    v, h = (drawn, other) if way.up else (other, drawn)
+    return rbm._shown(v, h) if return_hidden else rbm.visible.shown(v)
 
 
-def _uniform(n: int, key: int, row: int) -> F64:
+def _uniform(n: int, stream: Stream) -> F64:
     """Numbers from 0 up to, and without, 1, in multiples of 2**-53: (n,)."""
-    words = Stream(key, Purpose.EXACT, 0, ENUMERATED, row).uniform(n, 2).astype(np.uint64)
+    words = stream.uniform(n, 2).astype(np.uint64)
     bits = (words[:, 0] << np.uint64(32) | words[:, 1]) >> np.uint64(11)
     numbers: F64 = bits.astype(np.float64) * 2.0**-53
     return numbers
@@ -125,14 +125,14 @@ def _draw_states(blocks: Blocks, uniform: F64) -> States:
     needed, starts = np.unique(numbers[order], return_index=True)
     groups = np.split(order, starts[1:])
 
-    low, n_units = blocks.low_states(), len(blocks.layer.bias)
-    n_high = n_units - low.shape[1]
-    states = np.empty((len(uniform), n_units), low.dtype)
+    n_units = len(blocks.layer.bias)
+    n_high = n_units - blocks.low.shape[1]
+    states = np.empty((len(uniform), n_units), blocks.low.dtype)
     expanded = blocks.log_weights(needed.tolist())
     for number, log_weights, rows in zip(needed, expanded, groups, strict=True):
         ends = np.cumsum(np.exp(log_weights - log_weights.max()))
         states[rows, :n_high] = blocks.high_state(number)
-        states[rows, n_high:] = low[_find(ends, within[rows] * ends[-1])]
+        states[rows, n_high:] = blocks.low[_find(ends, within[rows] * ends[-1])]
     return states
 
 
@@ -152,13 +152,3 @@ def _find(ends: F64, targets: F64) -> NDArray[np.intp]:
     found = np.searchsorted(ends, np.maximum(targets, 0.0), side="right")
     inside: NDArray[np.intp] = np.minimum(found, last)
     return inside
-
-
-def _draw_other(rbm: RBM, drawn: States, key: int, row: int, up: bool) -> States:
-    """States of the other layer, given those of the enumerated one."""
-    way = rbm._up if up else rbm._down
-    other = np.empty((len(drawn), len(way.bias)), way.target.dtype)
-    stream = Stream(key, Purpose.EXACT, 0, OTHER, row)
-    for first, end in rbm._spans(len(drawn)):
-        other[first:end] = way.sample(drawn[first:end], stream.from_row(first))
-    return other

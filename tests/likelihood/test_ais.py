@@ -305,7 +305,7 @@ def test_conservative_log_likelihood_in_blocks(monkeypatch: pytest.MonkeyPatch) 
     rbm = model()
     V = np.asarray(exact_samples(rbm, 20, seed=3))
     whole = rf.conservative_log_likelihood(rbm, V, n_chains=3, n_temperatures=10, seed=1)
-    monkeypatch.setattr("rbmfast.likelihood.conservative.BLOCK_BYTES", 3 * 4 * 20 * 7)
+    monkeypatch.setattr("rbmfast.likelihood.data.BLOCK_BYTES", 3 * 4 * 20 * 7)
     parts = rf.conservative_log_likelihood(rbm, V, n_chains=3, n_temperatures=10, seed=1)
     assert_array_equal(whole, parts)
 

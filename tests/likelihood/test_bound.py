@@ -134,7 +134,7 @@ def test_uncertainty_of_log_z_is_carried_through() -> None:
 def test_rows_may_come_in_any_container_and_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     dbn = network([6, 4, 3])
     whole = rf.log_likelihood_bound(dbn, V, n_samples=3, seed=1)
-    monkeypatch.setattr("rbmfast.likelihood.bound.BLOCK_BYTES", 1)
+    monkeypatch.setattr("rbmfast.likelihood.data.BLOCK_BYTES", 1)
     for data in (V.astype(np.float64), rf.Packed(np.packbits(V, axis=1), 6)):
         assert_array_equal(rf.log_likelihood_bound(dbn, data, n_samples=3, seed=1).each, whole.each)
 

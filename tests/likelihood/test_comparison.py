@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 import rbmfast as rf
 from rbmfast.likelihood import comparison
-from rbmfast.likelihood.comparison import compare_samples, ks_distance
+from rbmfast.likelihood.comparison import compare_samples
 
 RNG = np.random.default_rng(0)
 N = 7
@@ -68,14 +68,9 @@ def test_noise_is_what_chance_gives() -> None:
 def test_distance_noise_of_continuous_numbers() -> None:
     """Kolmogorov's distribution has the standard deviation 0.26; finite samples are some percent below."""
     rng = np.random.default_rng(3)
-    distances = [ks_distance(rng.normal(size=500), rng.normal(size=300)) for _ in range(300)]
-    assert_allclose(np.mean(distances), 0.8687 * math.sqrt(1 / 500 + 1 / 300), rtol=0.1)
-
-
-@given(*[st.lists(st.integers(-3, 3), min_size=1, max_size=20)] * 2)
-def test_ks_distance(x: list[int], y: list[int]) -> None:
-    expected = max(abs(np.less_equal(x, t).mean() - np.less_equal(y, t).mean()) for t in range(-3, 4))
-    assert_allclose(ks_distance(np.array(x, float), np.array(y, float)), expected, atol=1e-12)
+    pairs = (compare_samples(GAUSSIAN, *(rng.normal(size=(n, N)) for n in (500, 300))) for _ in range(300))
+    ratios = [found.distance / found.distance_noise for found in pairs]
+    assert_allclose(np.mean(ratios), 1, rtol=0.1)
 
 
 def test_free_energies() -> None:
@@ -83,7 +78,9 @@ def test_free_energies() -> None:
     found = compare_samples(RBM, X, S)
     assert_allclose(found.data_free_energy, RBM.free_energy(X))
     assert_allclose(found.sample_free_energy, RBM.free_energy(S))
-    assert found.distance == ks_distance(found.data_free_energy, found.sample_free_energy)
+    at = np.concatenate([found.data_free_energy, found.sample_free_energy])[:, None]
+    below = [(energies <= at).mean(axis=1) for energies in (found.data_free_energy, found.sample_free_energy)]
+    assert_allclose(found.distance, np.abs(below[0] - below[1]).max())
 
 
 def test_alarms() -> None:

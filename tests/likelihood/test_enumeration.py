@@ -36,8 +36,7 @@ def test_blocks_hold_every_state_once(monkeypatch: pytest.MonkeyPatch, numbers: 
     monkeypatch.setattr("rbmfast.likelihood.enumeration.HIGH_AT_ONCE", 4)
     blocks = Blocks(hidden_layer(model(7, 5)))
     assert blocks.size * 7 <= max(numbers, 7)
-    low = blocks.low_states()
-    states = [np.append(blocks.high_state(i), row) for i in range(blocks.n_blocks) for row in low]
+    states = [np.append(blocks.high_state(i), row) for i in range(blocks.n_blocks) for row in blocks.low]
     assert_array_equal(states, all_states(5))
 
 

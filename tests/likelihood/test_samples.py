@@ -16,7 +16,7 @@ import rbmfast as rf
 from rbmfast import reference
 from rbmfast.likelihood import exact_moments, exact_samples
 from rbmfast.likelihood.samples import _find, _uniform
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Bernoulli
 
 FALSE_ALARM = 1e-6
@@ -140,7 +140,8 @@ def test_seeds() -> None:
 def test_uniform_numbers_are_53_bits_of_two_units() -> None:
     words = reference.uniform_u32(6, 2, 2**63 + 5, Purpose.EXACT, 0, 0, 2**39)
     expected = [int(high) * 2**32 + int(low) for high, low in words]
-    assert_array_equal(_uniform(6, 2**63 + 5, 2**39), [(word >> 11) / 2**53 for word in expected])
+    stream = Stream(2**63 + 5, Purpose.EXACT, rows=2**39)
+    assert_array_equal(_uniform(6, stream), [(word >> 11) / 2**53 for word in expected])
 
 
 # --- Refusals ----------------------------------------------------------------------------------------------
