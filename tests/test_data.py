@@ -351,7 +351,7 @@ def test_the_data_is_held_not_copied():
     for csr in [sp.csr_matrix(GREY), csr_unsorted(GREY), csr_with_zeros(GREY)]:
         source = as_rows(csr)._source
         assert np.shares_memory(source._values, csr.data)
-        assert np.shares_memory(source._columns, csr.indices)
+        assert np.shares_memory(source._matrix.indices, csr.indices)
     packed = np.packbits(BINARY, axis=1)
     assert np.shares_memory(as_rows(Packed(packed, D))._source._array, packed)
 

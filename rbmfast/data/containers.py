@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rbmfast.data import memory
-from rbmfast.data.memory import Array
+from rbmfast.data.memory import Array, rows_per_chunk, spans
 from rbmfast.data.scales import GREY8, NUMBERS
 from rbmfast.data.sources import Bits, Csr, Dense, Source
 
@@ -133,26 +132,22 @@ def _as_csr(X: Any, name: str) -> Any:
         except ValueError as error:
             raise ValueError(f"{name} is not a valid sparse matrix: {error}") from error
     matrix = X.tocsr()
-    if _has_repeats(matrix.indptr, matrix.indices, matrix.shape[1]):
+    if _has_repeats(matrix):
         matrix = sp.csr_array((matrix.data, matrix.indices, matrix.indptr), shape=matrix.shape, copy=True)
         matrix.sum_duplicates()
     return matrix
 
 
-def _has_repeats(starts: Array, columns: Array, n_columns: int) -> bool:
-    """Whether a row of a CSR matrix stores a column twice. SciPy's own flag may be stale, so look."""
-    first, n_rows = 0, len(starts) - 1
-    while first < n_rows:
-        # As many rows as have a chunk of entries between them, but at least one.
-        end = starts.dtype.type(min(int(starts[first]) + memory.CHUNK, int(starts[-1])))
-        last = max(first + 1, int(np.searchsorted(starts, end, side="right")) - 1)
-        rows = np.repeat(np.arange(last - first), np.diff(starts[first : last + 1]))
-        places = rows * n_columns + columns[starts[first] : starts[last]]
-        if not (places[1:] > places[:-1]).all():  # else sorted, the common case
-            places.sort()
-            if (places[1:] == places[:-1]).any():
+def _has_repeats(matrix: sp.csr_matrix) -> bool:
+    """Whether a row stores a column twice. SciPy's own flag may be stale; new matrices have new ones."""
+    stored = matrix.nnz // matrix.shape[0] + 1  # in a row, on average
+    for rows in spans(matrix.shape[0], rows_per_chunk(stored)):
+        some = matrix[rows]
+        if not some.has_canonical_format:  # sorted and without repeats, the common case
+            alone = some.copy()
+            alone.sum_duplicates()
+            if alone.nnz < some.nnz:
                 return True
-        first = last
     return False
 
 

@@ -120,43 +120,28 @@ class Dense(Source):
 
 
 class Csr(Source):
-    """The three arrays of a CSR matrix: unsorted indices and explicit zeros are fine, repeats are not."""
+    """A CSR matrix: unsorted indices and explicit zeros are fine, repeats are not."""
 
-    def __init__(self, matrix: Any) -> None:
-        self._starts: Array = read_only(np.asarray(matrix.indptr))
-        self._columns: Array = read_only(np.asarray(matrix.indices))
-        self._values: Array = read_only(np.asarray(matrix.data))
-        self._pages = Pages(self._columns), Pages(self._values)
+    def __init__(self, matrix: sp.csr_matrix) -> None:
+        self._matrix = matrix
+        self._values: Array = read_only(matrix.data)
+        self._pages = Pages(matrix.indices), Pages(matrix.data)
         self.shape = (int(matrix.shape[0]), int(matrix.shape[1]))
         self.mapped = any(pages.mapped for pages in self._pages)
 
     def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
-        n_columns = self.shape[1]
-        if isinstance(rows, slice):
-            rows = np.arange(*rows.indices(self.shape[0]))
-        starts = self._starts[rows].astype(np.intp)
-        counts = self._starts[rows + 1] - starts
-        ends = np.cumsum(counts)
-        taken = np.repeat(starts - (ends - counts), counts) + np.arange(ends[-1] if ends.size else 0)
-        dense = np.zeros((len(rows), n_columns), dtype)
-        places = np.repeat(np.arange(len(rows)) * n_columns, counts) + self._columns[taken]
-        dense.reshape(-1)[places] = scale.encode(self._values[taken], dtype)
-        return dense
+        return self.sparse(rows, scale, dtype).toarray()
 
     @property
     def n_stored(self) -> int:
         """How many numbers are stored."""
-        return int(self._starts[-1])
+        return int(self._matrix.nnz)
 
-    def sparse(self, rows: slice, scale: Scale, dtype: np.dtype[Any]) -> sp.csr_matrix:
-        """Neighbouring rows of `dtype`, still sparse."""
-        import scipy.sparse as sp
-
-        starts = self._starts[rows.start : rows.stop + 1]
-        taken = slice(starts[0], starts[-1])
-        values = scale.encode(self._values[taken], dtype)
-        shape = (len(starts) - 1, self.shape[1])
-        return sp.csr_matrix((values, self._columns[taken], starts - starts[0]), shape=shape)
+    def sparse(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> sp.csr_matrix:
+        """Rows of `dtype`, still sparse."""
+        some = self._matrix[rows]
+        some.data = scale.encode(some.data, dtype)
+        return some
 
     def scan(self) -> Iterator[tuple[int, Array]]:
         for taken in spans(self.n_stored, memory.CHUNK):
@@ -164,11 +149,12 @@ class Csr(Source):
             self._pages[1].give_back(self._values[taken])
 
     def locate(self, position: int) -> tuple[int, int]:
-        return int(np.searchsorted(self._starts, position, side="right")) - 1, int(self._columns[position])
+        starts, columns = self._matrix.indptr, self._matrix.indices
+        return int(np.searchsorted(starts, position, side="right")) - 1, int(columns[position])
 
     def give_back(self, rows: slice) -> None:
-        taken = slice(self._starts[rows.start], self._starts[rows.stop])
-        self._pages[0].give_back(self._columns[taken])
+        taken = slice(self._matrix.indptr[rows.start], self._matrix.indptr[rows.stop])
+        self._pages[0].give_back(self._matrix.indices[taken])
         self._pages[1].give_back(self._values[taken])
 
 
