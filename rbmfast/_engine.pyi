@@ -18,8 +18,8 @@ RowIds = int | NDArray[np.int64]
 
 class Config(TypedDict):
     isa: str
-    isa_built: list[str]
-    isa_available: list[str]
+    isa_built: tuple[str, ...]
+    isa_available: tuple[str, ...]
     openmp: bool
     compiler: str
     threads: int

@@ -69,8 +69,8 @@ def config():
     names = _isa_names()
     return {
         "isa": names[rbmk_isa_current()],
-        "isa_built": [n for i, n in enumerate(names) if rbmk_isa_built(i)],
-        "isa_available": [n for i, n in enumerate(names) if rbmk_isa_available(i)],
+        "isa_built": tuple([n for i, n in enumerate(names) if rbmk_isa_built(i)]),
+        "isa_available": tuple([n for i, n in enumerate(names) if rbmk_isa_available(i)]),
         "openmp": bool(rbmk_has_openmp()),
         "compiler": rbmk_compiler().decode(),
         "threads": rbmk_get_num_threads(),

@@ -216,18 +216,7 @@ def show_config() -> Config:
     >>> rf.show_config().stream_version
     1
     """
-    facts = engine.config()
-    return Config(
-        version=VERSION,
-        stream_version=STREAM_VERSION,
-        compiler=facts["compiler"],
-        openmp=facts["openmp"],
-        cpu=_cpu_name(),
-        isa_built=tuple(facts["isa_built"]),
-        isa_available=tuple(facts["isa_available"]),
-        isa=facts["isa"],
-        threads=facts["threads"],
-    )
+    return Config(version=VERSION, stream_version=STREAM_VERSION, cpu=_cpu_name(), **engine.config())
 
 
 def get_include() -> str:

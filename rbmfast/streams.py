@@ -110,6 +110,11 @@ class Stream(NamedTuple):
         return engine.uniform_u32(n_rows, n_units, *self)
 
 
+def shuffled(n: int, seed: int, number: int = 0, purpose: Purpose = Purpose.MONITOR) -> NDArray[np.intp]:
+    """The numbers from 0 to n - 1 in random order: int64 (n,). With another `number` in another one."""
+    return np.argsort(engine.shuffle_keys(n, seed, number, purpose), kind="stable")
+
+
 def check_first_row(first_row: int, n_rows: int) -> int:
     """The number of the first of `n_rows` rows in a larger whole; an error if there are not as many."""
     return check_integer(first_row, "first_row", low=0, high=MAX_ROW + 1 - n_rows)

@@ -691,8 +691,8 @@ def test_bad_grey8(make, error, message):
         (None, 24, TypeError, r"NoneType"),
         (np.zeros(3, "u1"), 24, ValueError, r"^bits must be 2-D"),
         (np.zeros((0, 3), "u1"), 24, ValueError, r"^bits must have at least one row"),
-        (np.zeros((2, 3), "u1"), 24.0, TypeError, r"^n_features must be an integer, got 24\.0$"),
-        (np.zeros((2, 3), "u1"), 0, ValueError, r"^n_features must be at least 1, got 0$"),
+        (np.zeros((2, 3), "u1"), 24.0, TypeError, r"^n_features must be an integer .*, got 24\.0$"),
+        (np.zeros((2, 3), "u1"), 0, ValueError, r"^n_features must be an integer .*, got 0$"),
     ],
 )
 def test_bad_packed(bits, n_features, error, message):

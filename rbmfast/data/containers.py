@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-import operator
 import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rbmfast.checks import check_integer
 from rbmfast.data.memory import Array, rows_per_chunk, spans
 from rbmfast.data.scales import GREY8, NUMBERS
 from rbmfast.data.sources import Bits, Csr, Dense, Source
@@ -87,13 +87,14 @@ class Packed:
         if array.dtype != np.uint8:
             raise TypeError(f"bits must be uint8, as from numpy.packbits(X, axis=1), got dtype {array.dtype}")
         _check_shape(array.shape, "bits")
-        width = _packed_width(n_features)
+        n_features = check_integer(n_features, "n_features", low=1)
+        width = -(-n_features // 8)
         if array.shape[1] != width:
             raise ValueError(
                 f"bits must have {width} columns, ceil(n_features / 8) for n_features={n_features}, "
                 f"got {array.shape[1]}"
             )
-        self._source = Bits(array, operator.index(n_features))
+        self._source = Bits(array, n_features)
         self._scale = NUMBERS
 
     def __repr__(self) -> str:
@@ -178,13 +179,3 @@ def _check_shape(shape: tuple[int, ...], name: str) -> None:
         raise ValueError(f"{name} must be 2-D (n_rows, n_features), got shape {shape}{hint}")
     if 0 in shape:
         raise ValueError(f"{name} must have at least one row and one column, got shape {shape}")
-
-
-def _packed_width(n_features: int) -> int:
-    try:
-        n_features = operator.index(n_features)
-    except TypeError:
-        raise TypeError(f"n_features must be an integer, got {n_features!r}") from None
-    if n_features < 1:
-        raise ValueError(f"n_features must be at least 1, got {n_features}")
-    return (n_features + 7) // 8

@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import fft
 
-from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
 from rbmfast.models import RBM
 from rbmfast.reference import States
 from rbmfast.runtime import check_fits_memory
-from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream
+from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, shuffled
 from rbmfast.units.base import F64
 
 WINDOW = 5.0  # autocorrelations are summed up to so many autocorrelation times (Sokal's c)
@@ -334,8 +333,7 @@ def _starts(rbm: RBM, start: Any, n_chains: int, seed: int) -> list[States]:
     groups: list[States] = []
     if start is not None:
         rows = rbm.visible.rows(start, rbm.n_visible, "start")
-        keys = engine.shuffle_keys(rows.n_rows, seed, 0, Purpose.MONITOR)
-        chosen = np.resize(np.argsort(keys, kind="stable"), n_chains // 2)
+        chosen = np.resize(shuffled(rows.n_rows, seed), n_chains // 2)
         groups.append(rbm.visible.shown(rows.block(chosen)))
         n_random -= len(chosen)
     stream = Stream(seed, Purpose.SAMPLE_VISIBLE, rows=n_chains - n_random)

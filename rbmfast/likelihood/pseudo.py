@@ -13,7 +13,7 @@ from rbmfast.likelihood.exact import rows_at_once
 from rbmfast.models import RBM
 from rbmfast.reference import States
 from rbmfast.states import as_float
-from rbmfast.streams import Purpose
+from rbmfast.streams import shuffled
 from rbmfast.units.base import F64
 
 
@@ -99,8 +99,7 @@ def _choose(units: int | ArrayLike | None, n_visible: int, seed: SeedLike) -> ND
     index = np.asarray(units)
     if index.ndim == 0:
         n = check_integer(units, "units", low=1, high=n_visible)
-        keys = engine.shuffle_keys(n_visible, check_seed(seed), 0, Purpose.MONITOR)
-        return np.sort(np.argsort(keys, kind="stable")[:n])
+        return np.sort(shuffled(n_visible, check_seed(seed))[:n])
     if index.ndim != 1 or index.size == 0 or index.dtype.kind not in "iu":
         raise TypeError(f"units must be an integer or a 1-D array of unit numbers, got {units!r}")
     if index.min() < 0 or index.max() >= n_visible:

@@ -121,7 +121,7 @@ class DBN(DeepSampling):
         stack, way = self._stack, self._recognition[layer - 1]._up
 
         def answer(v: Any, first: int) -> F32:
-            states = stack.mean_up(v, layer - 1)
+            states = stack.go_up(v, layer - 1)
             return way.mean(self._beside_expected_labels(states) if self._sees_labels(layer) else states)
 
         rows = self._rows(V)
@@ -169,7 +169,7 @@ class DBN(DeepSampling):
 
         def answer(v: States, first: int) -> States:
             stream = Stream(key, Purpose.DBN_UP, rows=row + first)
-            states = stack.sample_up(v, layer - 1, stream)
+            states = stack.go_up(v, layer - 1, stream)
             if self._sees_labels(layer):
                 states = self._beside_drawn_labels(states, stream)
             return way.sample(states, stream.on(layer))
@@ -205,7 +205,7 @@ class DBN(DeepSampling):
         """
         layer, stack = self._check_layer(layer), self._stack
         rows = self._rows(H, "H", layer)
-        means = self._by_blocks(rows, lambda h, _: stack.visible_means(stack.mean_down(h, layer, to=1)))
+        means = self._by_blocks(rows, lambda h, _: stack.visible_means(stack.go_down(h, layer, to=1)))
         return self.visible.shown(means)
 
     def sample_visible(self, H: Any, layer: int = -1, seed: SeedLike = None, *, first_row: int = 0) -> States:
@@ -241,7 +241,7 @@ class DBN(DeepSampling):
         row = check_first_row(first_row, rows.n_rows)
 
         def answer(h: States, first: int) -> States:
-            return stack.sample_down(h, layer, 0, Stream(key, Purpose.DBN_DOWN, rows=row + first))
+            return stack.go_down(h, layer, 0, Stream(key, Purpose.DBN_DOWN, rows=row + first))
 
         return self.visible.shown(self._by_blocks(rows, answer))
 
@@ -274,10 +274,10 @@ class DBN(DeepSampling):
         stack, n = self._stack, len(self)
 
         def answer(v: States, first: int) -> F32:
-            states = stack.mean_up(v, n - 1)
+            states = stack.go_up(v, n - 1)
             if self._sees_labels(n):
                 states = self._beside_expected_labels(states)
-            return stack.visible_means(stack.mean_down(stack.up[-1].expectation(states), n, to=1))
+            return stack.visible_means(stack.go_down(stack.up[-1].expectation(states), n, to=1))
 
         return self._by_blocks(rows, answer)
 

@@ -12,7 +12,7 @@ from rbmfast.data import Rows, computed_rows
 from rbmfast.models.base import known_as
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.labels import check_labels
-from rbmfast.models.stack import MEAN, Stack
+from rbmfast.models.stack import Stack
 from rbmfast.models.stacked import Stacked
 from rbmfast.reference import F32, States
 from rbmfast.runtime import check_fits_memory
@@ -148,7 +148,7 @@ class DeepSampling(Stacked):
             v = top.down.sample_alone(len(ids), top.stream)
         else:
             stream = Stream(top.stream.seed, Purpose.DBN_UP, 0, 1, ids)
-            v = self._stack.sample_up(visible, len(self) - 1, stream)
+            v = self._stack.go_up(visible, len(self) - 1, stream)
             if self.n_classes is not None and classes is None:
                 v = self._beside_drawn_labels(v, stream)
         if self.n_classes is None or classes is None:
@@ -171,8 +171,8 @@ class DeepSampling(Stacked):
             return stack.visible_means(h) if last == "mean" else stack.units(v, 0)
         v = stack.units(v, n - 1)
         if last == "mean":
-            return stack.visible_means(stack.sample_down(v, n - 1, 1, stream))
-        return stack.sample_down(v, n - 1, 0, stream)
+            return stack.visible_means(stack.go_down(v, n - 1, 1, stream))
+        return stack.go_down(v, n - 1, 0, stream)
 
     # --- Filling in --------------------------------------------------------------------------------------
 
@@ -203,14 +203,14 @@ class DeepSampling(Stacked):
     ) -> tuple[States, States]:
         """From visible states to the top layer and back to layer 1; that layer's states, and the labels'."""
         n = len(self)
-        states = stack.sample_up(v, n - 1, up)
+        states = stack.go_up(v, n - 1, up)
         h = stack.up[-1].sample(states if self.n_classes is None else join(states, labels), up.on(n))
         if n == 1:
             both = stack.down[0].sample(h, down)
             return h, both[:, stack.sizes[0] :]
         both = stack.down[-1].sample(h, down.on(n - 1))
         labels = both[:, stack.sizes[-2] :]
-        return stack.sample_down(stack.units(both, n - 1), n - 1, 1, down), labels
+        return stack.go_down(stack.units(both, n - 1), n - 1, 1, down), labels
 
     # --- Labels ------------------------------------------------------------------------------------------
 
@@ -274,7 +274,7 @@ class DeepSampling(Stacked):
 
     def _penultimate(self, rows: Rows) -> Rows:
         """Expectations of the layer below the top."""
-        return self._stack.rows_at(len(self) - 1, rows, MEAN, seed=0, step=0)
+        return self._stack.rows_at(len(self) - 1, rows)
 
     def _class_log_probabilities(self, states: Rows) -> F64:
         answer: F64 = self.top.class_log_probabilities(states)  # type: ignore[attr-defined]

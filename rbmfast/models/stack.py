@@ -16,9 +16,6 @@ from rbmfast.streams import Purpose, Stream
 
 MAX_LAYERS = 63  # the random numbers have 6 bits for a layer
 
-MEAN = "probabilities"
-SAMPLE = "samples"
-
 
 @dataclass(frozen=True)
 class Stack:
@@ -42,29 +39,22 @@ class Stack:
     down: tuple[Conditional, ...]
     sizes: tuple[int, ...]
 
-    def mean_up(self, states: Any, to: int, start: int = 0) -> States:
-        """Expectations of layer `to`, given states of layer `start` (CSR matrices of levels, too)."""
-        for way in self.up[start:to]:
-            states = way.expectation(states)
+    def go_up(self, states: Any, to: int, stream: Stream | None = None, start: int = 0) -> States:
+        """Layer `to` given states of layer `start`: drawn layer by layer, or expectations without a stream.
+
+        Expectations of CSR matrices of levels, too.
+        """
+        for i, way in enumerate(self.up[start:to], start + 1):
+            states = way.expectation(states) if stream is None else way.sample(states, stream.on(i))
         result: States = states
         return result
 
-    def sample_up(self, states: States, to: int, stream: Stream, start: int = 0) -> States:
-        """States of layer `to` drawn layer by layer, given states of layer `start`."""
-        for i in range(start, to):
-            states = self.up[i].sample(states, stream.on(i + 1))
-        return states
-
-    def mean_down(self, states: States, layer: int, to: int) -> States:
-        """Expectations of layer `to`, given states of a `layer` above."""
+    def go_down(self, states: States, layer: int, to: int, stream: Stream | None = None) -> States:
+        """Layer `to` given states of a `layer` above, in the same way."""
         for i in reversed(range(to, layer)):
-            states = self.units(self.down[i].expectation(states), i)
-        return states
-
-    def sample_down(self, states: States, layer: int, to: int, stream: Stream) -> States:
-        """States of layer `to` drawn layer by layer, given states of a `layer` above."""
-        for i in reversed(range(to, layer)):
-            states = self.units(self.down[i].sample(states, stream.on(i)), i)
+            way = self.down[i]
+            states = way.expectation(states) if stream is None else way.sample(states, stream.on(i))
+            states = self.units(states, i)
         return states
 
     def visible_means(self, states: States) -> States:
@@ -75,37 +65,23 @@ class Stack:
         """The states of a layer's own units, without the labels beside them."""
         return np.ascontiguousarray(states[:, : self.sizes[layer]])
 
-    def rows_at(self, layer: int, rows: Rows, activations: str, seed: int, step: int, start: int = 0) -> Rows:
-        """What `layer` does for rows of states of layer `start`, computed whenever it is asked for.
+    def rows_at(self, layer: int, rows: Rows, stream: Stream | None = None, start: int = 0) -> Rows:
+        """`go_up` for rows of states of layer `start`, computed whenever it is asked for.
 
         Row i draws with the random numbers of row i, so that a row is the same in whatever company.
-
-        Parameters
-        ----------
-        layer : int
-            `start` gives `rows` themselves.
-        rows : Rows
-            States of layer `start`.
-        activations : {"samples", "probabilities"}
-            States drawn layer by layer, by random numbers of the purpose GREEDY; or expectations.
-        seed, step : int
-            Of these random numbers.
-        start : int
-            A layer below.
         """
         if layer == start:
             return rows
 
         def compute(index: slice | NDArray[np.intp]) -> States:
-            states = rows.block(index)
-            if activations == MEAN:
-                return self.mean_up(states, layer, start)
-            numbers = np.arange(*index.indices(rows.n_rows)) if isinstance(index, slice) else index
-            ids = numbers.astype(np.int64, copy=False)
-            return self.sample_up(states, layer, Stream(seed, Purpose.GREEDY, 0, step, ids), start)
+            here = stream
+            if stream is not None:
+                numbers = np.arange(*index.indices(rows.n_rows)) if isinstance(index, slice) else index
+                here = stream._replace(rows=numbers.astype(np.int64, copy=False))
+            return self.go_up(rows.block(index), layer, here, start)
 
         unit = self.up[layer - 1].target
-        dtype = unit.expectation_dtype if activations == MEAN else unit.dtype
+        dtype = unit.expectation_dtype if stream is None else unit.dtype
         return computed_rows((rows.n_rows, self.sizes[layer]), dtype, compute)
 
 

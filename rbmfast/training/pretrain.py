@@ -20,11 +20,11 @@ from rbmfast.data import Packed, Rows, as_rows, computed_rows
 from rbmfast.files import JSON, FilePath, entry
 from rbmfast.models import DBN
 from rbmfast.models.labels import check_labels
-from rbmfast.models.stack import MEAN, SAMPLE, layer_seed
+from rbmfast.models.stack import layer_seed
 from rbmfast.reference import STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory, uninterrupted
 from rbmfast.saved import SavedRun
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.training.batches import I64
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.checkpoint import Checkpoint
@@ -40,6 +40,7 @@ from rbmfast.training.train import make_run, train
 KIND = "pretraining"
 
 TRAINING, VALIDATION, SEEDS = 0, 1, 2  # steps of the random numbers
+MEAN, SAMPLE = "probabilities", "samples"
 CACHES = ("auto", "memory", "stream")
 MEMORY_SHARE = 4  # a cache of "auto" may take one part in so many of the memory
 PACKED_BYTES = 1 << 30  # a cache of 0/1 states above this is kept in bits
@@ -270,7 +271,8 @@ class Pretraining:
         if below is None or start == i:
             return below
         stack = self.dbn._stack
-        rows = stack.rows_at(i, below.rows, self.activations, self.settings.seed, below.step, start)
+        stream = Stream(self.settings.seed, Purpose.GREEDY, 0, below.step)
+        rows = stack.rows_at(i, below.rows, None if self.activations == MEAN else stream, start)
         return replace(below, rows=cached(rows) if self._keeps(rows) else rows)
 
     def _keeps(self, rows: Rows) -> bool:

@@ -17,7 +17,7 @@ from rbmfast import _engine as engine
 from rbmfast.data import as_rows
 from rbmfast.likelihood import log_probabilities
 from rbmfast.models import DBN
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.training.pretrain import cached
 
 PRETRAIN = importlib.import_module("rbmfast.training.pretrain")  # the name there is the function
@@ -244,7 +244,8 @@ def test_caches_do_not_show(activations: str, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("activations", ["samples", "probabilities"])
 def test_cached_rows_are_the_streamed_ones(activations: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = trained()._stack.rows_at(2, as_rows(X), activations, seed=5, step=0)
+    numbers = Stream(5, Purpose.GREEDY) if activations == "samples" else None
+    stream = trained()._stack.rows_at(2, as_rows(X), numbers)
     memory = cached(stream)
     monkeypatch.setattr(PRETRAIN, "PACKED_BYTES", 1)
     packed = cached(stream)
