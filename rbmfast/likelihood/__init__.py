@@ -17,13 +17,13 @@ from rbmfast.likelihood.diagnostics import (
     effective_sample_size,
     split_r_hat,
 )
-from rbmfast.likelihood.divergence import kl_divergence
 from rbmfast.likelihood.enumeration import all_states
 from rbmfast.likelihood.exact import (
     ExactGradient,
     Moments,
     exact_gradient,
     exact_moments,
+    kl_divergence,
     log_probabilities,
 )
 from rbmfast.likelihood.partition import log_partition

@@ -8,16 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast.likelihood.normal import is_normal, normal_log_z
 from rbmfast.models import RBM
+from rbmfast.models.conditionals import Conditional
 from rbmfast.reference import States
 from rbmfast.runtime import get_num_threads
-from rbmfast.units import Bernoulli, Unit
+from rbmfast.units import Bernoulli
 from rbmfast.units.base import F64
 
 MAX_UNITS = 25  # of the enumerated layer
@@ -63,16 +63,26 @@ def exact_log_z(rbm: RBM) -> float:
 # --- Layers ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class Layer:
-    """A layer to enumerate, and the other layer, which is summed out. Parameters in float64."""
+    """A layer to enumerate: the source of one of a model's conditionals, whose target is summed out.
 
-    name: str
-    unit: Unit
-    bias: NDArray[np.float32]
-    other: Unit
-    other_bias: F64
-    W: F64  # (units, other units)
+    Attributes
+    ----------
+    name : str
+        "visible" or "hidden".
+    unit, bias
+        Type of its units, and their float32 biases.
+    other, other_bias
+        Those of the other layer, in float64.
+    W : float64 array (n_units, n_other)
+        The weights between them.
+    """
+
+    def __init__(self, way: Conditional, back: Conditional) -> None:
+        self.name = "visible" if way.up else "hidden"
+        self.unit, self.bias = way.source, back.bias
+        self.other, self.other_bias = way.target, way.bias.astype(np.float64)
+        self.W: F64 = (way.W if way.up else way.W.T).astype(np.float64)
 
     @property
     def n_states(self) -> int | None:
@@ -94,14 +104,12 @@ class Layer:
 
 def visible_layer(rbm: RBM) -> Layer:
     """The visible layer, with the hidden one summed out."""
-    p = rbm._parameters
-    return Layer("visible", rbm.visible, p.a, rbm.hidden, p.b.astype(np.float64), p.W.astype(np.float64))
+    return Layer(rbm._up, rbm._down)
 
 
 def hidden_layer(rbm: RBM) -> Layer:
     """The hidden layer, with the visible one summed out."""
-    p = rbm._parameters
-    return Layer("hidden", rbm.hidden, p.b, rbm.visible, p.a.astype(np.float64), p.W.astype(np.float64).T)
+    return Layer(rbm._down, rbm._up)
 
 
 def layer_to_enumerate(rbm: RBM, what: str, instead: str = "") -> Layer:
