@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rbmfast.checks import SeedLike, check_integer, check_model
+from rbmfast.checks import SeedLike, check_choice, check_integer, check_model
 from rbmfast.files import FilePath, check_destination
 from rbmfast.likelihood import ais
 from rbmfast.likelihood.annealing import KIND, Annealing, Saved, make_schedule
@@ -121,8 +122,7 @@ def log_partition(
     (29.9, True)
     """
     check_model(rbm, RBM, "rbm")
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(map(repr, METHODS))}; got {method!r}")
+    check_choice(method, "method", METHODS)
     check_finite_log_z(rbm)
     if method == "exact":
         _refuse(method, base=base, samples=samples, checkpoint=checkpoint, resume=resume)
@@ -140,23 +140,21 @@ def log_partition(
     betas = make_schedule(schedule, n_temperatures, path, key)
     given = None if samples is None else _check_samples(rbm, samples, n_chains)
 
-    def there(checkpoint: str | None, resume: Saved | None) -> Annealing:
-        return Annealing(path, betas, n_chains, Stream(key, Purpose.AIS), None, checkpoint, resume)
+    draw = partial(_samples, rbm, n_chains, base, key)
 
-    def back(checkpoint: str | None, resume: Saved | None) -> Annealing:
-        down, stream = np.ascontiguousarray(betas[::-1]), Stream(key, Purpose.REVERSE_AIS)
-        return Annealing(path, down, n_chains, stream, given, checkpoint, resume)
-
-    def draw() -> States:
-        return rbm.visible.rows(_samples(rbm, n_chains, base, key), rbm.n_visible).all()
+    def chains(purpose: Purpose, checkpoint: str | None, resume: Saved | None) -> Annealing:
+        forward, stream = purpose == Purpose.AIS, Stream(key, purpose)
+        order, start = (betas, None) if forward else (np.ascontiguousarray(betas[::-1]), given)
+        return Annealing(path, order, n_chains, stream, start, checkpoint, resume)
 
     if method == "ais":
-        z = ais.forward(there(file, former))
+        z = ais.forward(chains(Purpose.AIS, file, former))
     elif method == "reverse_ais":
-        z = ais.reverse(back(file, former), draw)
+        z = ais.reverse(chains(Purpose.REVERSE_AIS, file, former), draw)
     else:
-        both = there(file, former), back(*_files_of_the_way_back(file, former))  # wrong files are refused
-        z = ais.bracket(ais.forward(both[0]), ais.reverse(both[1], draw))
+        there = chains(Purpose.AIS, file, former)
+        back = chains(Purpose.REVERSE_AIS, *_files_of_the_way_back(file, former))  # wrong files are refused
+        z = ais.bracket(ais.forward(there), ais.reverse(back, draw))
     if z.warning:
         warnings.warn(f"{method}: {z.warning}", UserWarning, stacklevel=2)
     return _shown(z, rbm)
@@ -207,5 +205,7 @@ def _check_samples(rbm: RBM, samples: Any, n_chains: int) -> States:
 def _samples(rbm: RBM, n: int, base: ArrayLike | str | None, seed: int) -> States:
     """Independent samples of the model: exact where that can be, else by parallel tempering."""
     if can_enumerate(rbm):
-        return np.asarray(exact_samples(rbm, n, seed))
-    return rbm.sample(n, SAMPLE_STEPS, seed, method="tempering", base=base)
+        shown = exact_samples(rbm, n, seed)
+    else:
+        shown = rbm.sample(n, SAMPLE_STEPS, seed, method="tempering", base=base)
+    return rbm.visible.rows(shown, rbm.n_visible).all()
