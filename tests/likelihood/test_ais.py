@@ -286,30 +286,6 @@ def test_errors(changes: dict[str, Any], message: str) -> None:
         rf.log_partition(model(), **settings)
 
 
-# --- A likelihood from below -------------------------------------------------------------------------------
-
-
-def test_conservative_log_likelihood() -> None:
-    """Close to the exact one with many temperatures, below it with few: by 5 standard errors of the mean."""
-    rbm = model(10, 8, 1.2)
-    V = np.asarray(exact_samples(rbm, 200, seed=3))
-    truth = rf.log_likelihood(rbm, V)
-    many = rf.conservative_log_likelihood(rbm, V, n_chains=20, n_temperatures=200, seed=1)
-    few = rf.conservative_log_likelihood(rbm, V, n_chains=2, n_temperatures=3, seed=1)
-    assert_allclose(many.mean(), truth.mean(), atol=0.05)
-    error = few - truth
-    assert error.mean() < -5 * error.std() / np.sqrt(len(error))
-
-
-def test_conservative_log_likelihood_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    rbm = model()
-    V = np.asarray(exact_samples(rbm, 20, seed=3))
-    whole = rf.conservative_log_likelihood(rbm, V, n_chains=3, n_temperatures=10, seed=1)
-    monkeypatch.setattr("rbmfast.likelihood.data.BLOCK_BYTES", 3 * 4 * 20 * 7)
-    parts = rf.conservative_log_likelihood(rbm, V, n_chains=3, n_temperatures=10, seed=1)
-    assert_array_equal(whole, parts)
-
-
 # --- A published model -------------------------------------------------------------------------------------
 
 
