@@ -252,19 +252,9 @@ def _cpu_name() -> str:
 
 
 def check_fits_memory(n_bytes: int, what: str) -> None:
-    """Refuse at once what could never fit.
+    """Refuse at once, with a MemoryError that begins with `what`, what this machine could never hold.
 
-    Parameters
-    ----------
-    n_bytes : int
-        Memory that is going to be needed.
-    what : str
-        What for: the start of the sentence.
-
-    Raises
-    ------
-    MemoryError
-        That is more than this machine has. (Asking the system is no test: most promise more than they have.)
+    (Asking the system for it is no test: most promise more than they have.)
     """
     memory = min(_physical_memory(), _memory_limit())
     if n_bytes > memory:

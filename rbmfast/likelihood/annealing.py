@@ -40,22 +40,9 @@ class Saved(SavedRun):
 class Annealing:
     """Chains that are led along a path of models, or back.
 
-    Parameters
-    ----------
-    path : Path
-        The models.
-    betas : float32 array (n,)
-        The schedule, in the order in which the chains go through it.
-    n_chains : int
-        How many chains.
-    stream : Stream
-        Their random numbers.
-    samples : (n_chains, n_visible), optional
-        Visible states to start from. Otherwise they are drawn.
-    checkpoint : str, optional
-        The file to save the chains in.
-    resume : Saved, optional
-        Where to go on: a ValueError if that is another run.
+    `betas` float32 (n,) come in the order in which the chains go through them. The chains start from visible
+    `samples` (n_chains, n_visible), if there are any; else from states that are drawn. They are saved in the
+    file `checkpoint`, and go on from where `resume` is: a ValueError if that is another run.
     """
 
     def __init__(

@@ -220,8 +220,7 @@ def conservative_log_likelihood(
 
     References
     ----------
-    Burda, Grosse & Salakhutdinov, "Accurate and conservative estimates of MRF log-likelihood using reverse
-    annealing", AISTATS 2015, algorithm 1.
+    Burda, Grosse & Salakhutdinov 2015 (see `rbmfast.log_partition`), algorithm 1.
 
     Examples
     --------

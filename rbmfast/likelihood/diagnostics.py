@@ -290,10 +290,8 @@ def chain_diagnostics(
 
     Raises
     ------
-    TypeError, ValueError
-        Bad arguments, or fewer than 8 recorded free energies after the warm-up.
-    MemoryError
-        More free energies than the machine could hold.
+    TypeError, ValueError, MemoryError
+        Bad arguments, fewer than 8 recorded free energies after the warm-up, or more than fit in memory.
 
     Notes
     -----

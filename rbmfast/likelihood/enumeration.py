@@ -66,16 +66,7 @@ def exact_log_z(rbm: RBM) -> float:
 class Layer:
     """A layer to enumerate: the source of one of a model's conditionals, whose target is summed out.
 
-    Attributes
-    ----------
-    name : str
-        "visible" or "hidden".
-    unit, bias
-        Type of its units, and their float32 biases.
-    other, other_bias
-        Those of the other layer, in float64.
-    W : float64 array (n_units, n_other)
-        The weights between them.
+    `W` (units, other units) and the other layer's biases are in float64.
     """
 
     def __init__(self, way: Conditional, back: Conditional) -> None:
@@ -115,19 +106,8 @@ def hidden_layer(rbm: RBM) -> Layer:
 def layer_to_enumerate(rbm: RBM, what: str, instead: str = "") -> Layer:
     """The smaller layer with countable states, the hidden one of two equals.
 
-    Parameters
-    ----------
-    rbm : RBM
-        The model.
-    what : str
-        What for: the start of the sentence that refuses.
-    instead : str
-        What to do instead: its end.
-
-    Raises
-    ------
-    ValueError
-        There is none, or it is too large; the message says what enumerating it would take.
+    A ValueError if there is none, or it is too large: what enumerating it would take. `what` it is for begins
+    that sentence, and what to do `instead` ends it.
     """
     layers = [layer for layer in (hidden_layer(rbm), visible_layer(rbm)) if layer.n_states is not None]
     if not layers:

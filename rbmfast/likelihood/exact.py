@@ -114,8 +114,7 @@ class ExactGradient:
 def exact_moments(rbm: RBM) -> Moments:
     """Means of v_i, h_j and v_i h_j under the model.
 
-    Every state of the smaller layer is visited; given it, the other layer's means are known. Weights and sums
-    are float64: the fixed-point weights of the sampler play no part.
+    Every state of the smaller layer is visited, in float64; given it, the other layer's means are known.
 
     Parameters
     ----------
@@ -129,10 +128,8 @@ def exact_moments(rbm: RBM) -> Moments:
 
     Raises
     ------
-    TypeError
-        `rbm` is not an RBM.
-    ValueError
-        Other units, or no layer that is small enough; the message says what enumerating would take.
+    TypeError, ValueError
+        Other units, or no layer that is small enough: the message says what enumerating would take.
 
     Examples
     --------
@@ -168,8 +165,7 @@ def exact_gradient(rbm: RBM, X: Any) -> ExactGradient:
     Returns
     -------
     ExactGradient
-        Good to about 12 digits (of the moments that are subtracted), the last of which may differ between
-        machines.
+        As good as the moments that are subtracted.
 
     Raises
     ------

@@ -52,8 +52,8 @@ def log_partition(
     method : {"exact", "ais", "reverse_ais", "bracket"}
         - "exact" visits every state of one layer, of at most 25 units with 0/1 states; given it, the other
           layer sums (or integrates) analytically. Gaussian units in both layers are one normal distribution,
-          of any size. The weights are taken as they are, in float64: the
-          fixed-point weights of the sampler play no part.
+          of any size. In float64, from the weights as they are: those of the sampler, in fixed point, play
+          no part.
         - "ais", annealed importance sampling, leads chains from independent units to the model. Any model.
           Too low on average, and by more the worse the chains mix.
         - "reverse_ais" leads samples of the model back to independent units. Too high on average, provided
@@ -90,9 +90,7 @@ def log_partition(
 
     Raises
     ------
-    TypeError
-        `rbm` is not an RBM, or an argument has a wrong type.
-    ValueError
+    TypeError, ValueError
         An argument that is not allowed, or for "exact" no layer that is small enough; the message says what
         enumerating would take. A model without log Z: weights between Gaussian units with a singular value of
         1 or more.

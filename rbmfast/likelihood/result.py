@@ -74,12 +74,7 @@ class LogPartition(Estimate):
 def in_figures(value: float, stderr: float, interval: tuple[float, float], exactly: str = "exact") -> str:
     """A number in text: its decimals end with the first digit of the standard error (second, after a 1).
 
-    Parameters
-    ----------
-    value, stderr, interval
-        What was found.
-    exactly : str
-        What to say of a number without an error.
+    `exactly` says how a number without an error was found.
 
     Examples
     --------

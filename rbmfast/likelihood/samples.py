@@ -60,10 +60,8 @@ def exact_samples(
 
     Raises
     ------
-    TypeError, ValueError
-        Bad arguments, or no layer that is small enough; the message says what enumerating would take.
-    MemoryError
-        More samples than the machine could hold.
+    TypeError, ValueError, MemoryError
+        Bad arguments, no layer that is small enough, or more samples than the machine could hold.
 
     Notes
     -----
