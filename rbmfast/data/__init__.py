@@ -1,6 +1,6 @@
 """One way in for data: every container becomes `Rows`, validated once and read by rows.
 
-Two questions are kept apart. A *source* knows where the rows are (a dense array, CSR, packed bits); a
+Two questions are kept apart. A *source* knows where the rows are (a dense array, CSR, packed bits); its
 *scale* knows what the stored numbers mean (themselves, or 0-255 grey levels). Any source works with any
 scale, and what comes out depends on the values alone: **the same bits from every container**.
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from rbmfast.checks import check_integer
 from rbmfast.data.memory import Array, rows_per_chunk, spans
-from rbmfast.data.scales import GREY8, NUMBERS
+from rbmfast.data.scales import GREY8, NUMBERS, Scale
 from rbmfast.data.sources import Bits, Csr, Dense, Source
 
 if TYPE_CHECKING:
@@ -48,9 +48,8 @@ class Grey8:
     """
 
     def __init__(self, X: Any) -> None:
-        self._source = open_plain(X, "X", levels=True)
-        self._scale = GREY8
-        self._source.find_kind(GREY8, "binary", "X")
+        self._source = open_plain(X, "X", GREY8)
+        self._source.find_kind("binary", "X")
 
     def __repr__(self) -> str:
         return "Grey8({} x {})".format(*self._source.shape)
@@ -95,19 +94,18 @@ class Packed:
                 f"got {array.shape[1]}"
             )
         self._source = Bits(array, n_features)
-        self._scale = NUMBERS
 
     def __repr__(self) -> str:
         return "Packed({} x {})".format(*self._source.shape)
 
 
-def open_plain(X: Any, name: str, levels: bool = False) -> Source:
+def open_plain(X: Any, name: str, scale: Scale = NUMBERS) -> Source:
     """An array or a sparse matrix, of numbers or of integer levels."""
     sparse = is_sparse(X)
     array = X if sparse else _as_array(X, name)
-    _check_dtype(array.dtype, name, levels)
+    _check_dtype(array.dtype, name, levels=scale is GREY8)
     _check_shape(array.shape, name)
-    return Csr(_as_csr(array, name)) if sparse else Dense(array)
+    return Csr(_as_csr(array, name), scale) if sparse else Dense(array, scale)
 
 
 def is_sparse(X: Any) -> TypeIs[sp.csr_matrix]:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from rbmfast.data.containers import Grey8, Packed, open_plain
 from rbmfast.data.memory import Array, RowIndex, rows_per_chunk, spans
-from rbmfast.data.scales import GREY16, NUMBERS, Scale
+from rbmfast.data.scales import NUMBERS
 from rbmfast.data.sources import Columns, Computed, Csr, Dense, Labelled, Source
 from rbmfast.reference import GREY
-from rbmfast.states import FORMS, LEVELS
+from rbmfast.states import FORMS
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -61,15 +61,14 @@ class Rows:
     mapped: bool
     stored: int | None
 
-    def __init__(self, source: Source, scale: Scale, domain: str, name: str) -> None:
+    def __init__(self, source: Source, domain: str, name: str, given: Source | None = None) -> None:
         self._source = source
-        self._scale = scale
-        self._given = source, scale  # before they were made compact, for a reader of another domain
+        self._given = source if given is None else given  # before it was made compact, for other domains
         self._domain = domain
         self.n_rows, self.n_features = source.shape
-        self.kind = source.find_kind(scale, domain, name)
+        self.kind = source.find_kind(domain, name)
         self.dtype = _DTYPES[self.kind]
-        self.direct = source.direct if self.kind == "binary" and scale is NUMBERS else None
+        self.direct = source.direct if self.kind == "binary" and source.scale is NUMBERS else None
         self.mapped = source.mapped
         self.stored = source.n_stored if isinstance(source, Csr) and self.kind != "real" else None
 
@@ -101,7 +100,7 @@ class Rows:
             `rows` is neither a slice nor a 1-D integer array.
         """
         index = _row_index(rows, self.n_rows)
-        return np.ascontiguousarray(self._source.gather(index, self._scale, self.dtype))
+        return np.ascontiguousarray(self._source.gather(index, self.dtype))
 
     def blocks(self, size: int = 4096) -> Iterator[tuple[int, Array]]:
         """All rows in order, as pairs (first row, block of at most `size` rows).
@@ -138,7 +137,7 @@ class Rows:
         if not isinstance(self._source, Csr):
             raise TypeError("only CSR matrices have sparse blocks")
         for rows in spans(self.n_rows, size):
-            block = self._source.sparse(rows, self._scale, self.dtype).astype(np.float64)
+            block = self._source.sparse(rows, self.dtype).astype(np.float64)
             if self.kind == "binary":
                 block.data *= GREY
             yield rows.start, block
@@ -163,8 +162,7 @@ class Rows:
         array([[0, 1],
                [1, 1]], dtype=uint8)
         """
-        part = Columns(self._source, self._scale, self.dtype, columns)
-        return Rows(part, _scale_of(self.dtype), domain, "the data")
+        return Rows(Columns(self._source, self.dtype, columns), domain, "the data")
 
     def with_one_hot(self, labels: NDArray[np.int64], n_labels: int) -> Rows:
         """The same rows with `n_labels` columns on their right, of which a row's label says which one is 1.
@@ -185,8 +183,8 @@ class Rows:
                [1, 1, 0, 0, 0]], dtype=uint8)
         """
         whole = copy.copy(self)
-        whole._source = Labelled(self._source, self._scale, labels, n_labels)
-        whole._given = Labelled(*self._given, labels, n_labels), NUMBERS
+        whole._source = Labelled(self._source, labels, n_labels)
+        whole._given = Labelled(self._given, labels, n_labels)
         whole.n_features += n_labels
         whole.direct = whole.stored = None
         return whole
@@ -280,17 +278,14 @@ def as_rows(
     """
     if domain not in ("binary", "real"):
         raise ValueError(f"domain must be 'binary' or 'real', got {domain!r}")
-    source, scale = _open(X, name)
+    source = _open(X, name)
     if n_features is not None and source.shape[1] != n_features:
         raise ValueError(f"{name} must have {n_features} features (columns), got {source.shape[1]}")
     if isinstance(X, Rows) and X._domain == domain:
         return X
-    given = source, scale
-    if compact and domain == "binary" and scale is NUMBERS and isinstance(source, Dense):
-        source, scale = source.compact() or given
-    rows = Rows(source, scale, domain, name)
-    rows._given = given
-    return rows
+    if compact and domain == "binary" and isinstance(source, Dense):
+        return Rows(source.compact(), domain, name, given=source)
+    return Rows(source, domain, name)
 
 
 def computed_rows(shape: tuple[int, int], dtype: np.dtype[Any], compute: Callable[[RowIndex], Array]) -> Rows:
@@ -316,20 +311,13 @@ def computed_rows(shape: tuple[int, int], dtype: np.dtype[Any], compute: Callabl
     Rows(2 x 2, grey)
     """
     domain = "real" if dtype == np.float32 else "binary"
-    return Rows(Computed(shape, dtype, compute), _scale_of(dtype), domain, "X")
+    return Rows(Computed(shape, dtype, compute), domain, "X")
 
 
-def _scale_of(dtype: np.dtype[Any]) -> Scale:
-    """What states of this form mean."""
-    return GREY16 if dtype == LEVELS else NUMBERS
-
-
-def _open(X: Any, name: str) -> tuple[Source, Scale]:
+def _open(X: Any, name: str) -> Source:
     if isinstance(X, Rows):
         return X._given
-    if isinstance(X, (Grey8, Packed)):
-        return X._source, X._scale
-    return open_plain(X, name), NUMBERS
+    return X._source if isinstance(X, (Grey8, Packed)) else open_plain(X, name)
 
 
 def _row_index(rows: RowIndex, n_rows: int) -> RowIndex:

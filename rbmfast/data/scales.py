@@ -91,7 +91,17 @@ class _Numbers(Scale):
         return raw if raw.dtype == np.uint8 else np.not_equal(raw, 0).view(np.uint8)
 
 
-class _Grey8(Scale):
+class _Levels(Scale):
+    """uint16 grey levels, which mean themselves; among real numbers, these in units of 1/65535."""
+
+    def has_grey(self, raw: Array) -> bool:
+        return True
+
+    def encode(self, raw: Array, dtype: np.dtype[Any]) -> Array:
+        return raw if dtype == LEVELS else as_float(raw)
+
+
+class _Grey8(_Levels):
     """Integers v from 0 to 255 that mean v / 255."""
 
     def has_grey(self, raw: Array) -> bool:
@@ -108,24 +118,17 @@ class _Grey8(Scale):
     def encode(self, raw: Array, dtype: np.dtype[Any]) -> Array:
         if dtype == np.uint8:
             return np.not_equal(raw, 0).view(np.uint8)
-        if dtype == np.float32:
-            return np.divide(raw, 255.0, dtype=np.float64).astype(np.float32)
-        return np.multiply(raw.astype(np.uint16), np.uint16(257))
-
-
-class _Levels(Scale):
-    """uint16 grey levels, which mean themselves; among real numbers, these in units of 1/65535."""
-
-    def has_grey(self, raw: Array) -> bool:
-        return True
-
-    def encode(self, raw: Array, dtype: np.dtype[Any]) -> Array:
-        return raw if dtype == LEVELS else as_float(raw)
+        return super().encode(np.multiply(raw.astype(np.uint16), np.uint16(257)), dtype)
 
 
 NUMBERS = _Numbers()
 GREY8 = _Grey8()
 GREY16 = _Levels()
+
+
+def scale_of(dtype: np.dtype[Any]) -> Scale:
+    """What states of this form mean."""
+    return GREY16 if dtype == LEVELS else NUMBERS
 
 
 def as_engine(raw: Array) -> Array:

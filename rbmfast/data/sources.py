@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.data import memory
 from rbmfast.data.memory import Array, Pages, RowIndex, native, read_only, rows_per_chunk, spans
-from rbmfast.data.scales import GREY16, NUMBERS, Scale, as_engine
-from rbmfast.states import one_hot
+from rbmfast.data.scales import NUMBERS, Scale, as_engine, scale_of
+from rbmfast.states import FORMS, LEVELS, one_hot
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -21,13 +21,14 @@ _COMPACTED = 1 << 28  # floats up to so many are converted as they are checked, 
 
 
 class Source:
-    """Rows of stored numbers, somewhere."""
+    """Rows of stored numbers, somewhere, and the scale that says what these mean."""
 
+    scale: Scale
     shape: tuple[int, int]
     mapped: bool
     direct: NDArray[np.uint8] | None = None  # all numbers, C-contiguous and read-only, if they lie like that
 
-    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
+    def gather(self, rows: RowIndex, dtype: np.dtype[Any]) -> Array:
         """Rows as a 2-D array of `dtype`, in any memory layout; row numbers are within range."""
         raise NotImplementedError
 
@@ -42,16 +43,17 @@ class Source:
     def give_back(self, rows: slice) -> None:
         """Tell the system that the pages under these rows are not needed for now."""
 
-    def find_kind(self, scale: Scale, domain: str, name: str) -> str:
+    def find_kind(self, domain: str, name: str) -> str:
         """Read every value once: raise at the first that is not allowed, else say what kind of data it is."""
         kind = domain
         for position, chunk in self.scan():
-            found = scale.kind(chunk, domain)
+            found = self.scale.kind(chunk, domain)
             if found is None:
-                bad = scale.first_bad(chunk, domain) or 0
+                bad = self.scale.first_bad(chunk, domain) or 0
                 row, column = self.locate(position + bad)
                 value = chunk.reshape(-1)[bad]
-                raise ValueError(f"{name}[{row}, {column}] is {value!s}, but {scale.allowed(value, domain)}")
+                allowed = self.scale.allowed(value, domain)
+                raise ValueError(f"{name}[{row}, {column}] is {value!s}, but {allowed}")
             if found == "grey":
                 kind = "grey"
         return kind
@@ -60,7 +62,8 @@ class Source:
 class Dense(Source):
     """An array, of any memory layout."""
 
-    def __init__(self, array: Array) -> None:
+    def __init__(self, array: Array, scale: Scale) -> None:
+        self.scale = scale
         self._array = read_only(array)
         self._pages = Pages(array)
         self.shape = (array.shape[0], array.shape[1])
@@ -68,17 +71,17 @@ class Dense(Source):
         if self._array.dtype == np.uint8 and self._array.flags.c_contiguous:
             self.direct = self._array
 
-    def compact(self) -> tuple[Dense, Scale] | None:
-        """The same numbers, if they lie in memory as floats in [0, 1], as bytes or 16-bit levels."""
+    def compact(self) -> Dense:
+        """Numbers that lie in memory as floats in [0, 1] as bytes or 16-bit levels; others as they are."""
         if self._array.dtype.kind != "f" or self.mapped or self._array.size > _COMPACTED:
-            return None
-        states = self._converted(engine.states_u8, np.uint8)
-        if states is not None:
-            return Dense(states), NUMBERS
-        levels = self._converted(engine.states_u16, np.uint16)
-        return None if levels is None else (Dense(levels), GREY16)
+            return self
+        for convert, form in ((engine.states_u8, FORMS[0]), (engine.states_u16, LEVELS)):
+            states = self._converted(convert, form)
+            if states is not None:
+                return Dense(states, scale_of(form))
+        return self
 
-    def _converted(self, convert: Callable[[Array], Array | None], dtype: type) -> Array | None:
+    def _converted(self, convert: Callable[[Array], Array | None], dtype: np.dtype[Any]) -> Array | None:
         """All values, unless one cannot be converted; piece by piece where they have to be moved first."""
         array = self._array
         if array.flags.c_contiguous and array.dtype in (np.float32, np.float64):
@@ -91,8 +94,8 @@ class Dense(Source):
             result[rows] = part
         return result
 
-    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
-        return scale.encode(self._array[rows], dtype)
+    def gather(self, rows: RowIndex, dtype: np.dtype[Any]) -> Array:
+        return self.scale.encode(self._array[rows], dtype)
 
     def scan(self) -> Iterator[tuple[int, Array]]:
         array = self._array.T if self._by_columns else self._array  # the way it lies in memory
@@ -122,25 +125,26 @@ class Dense(Source):
 class Csr(Source):
     """A CSR matrix: unsorted indices and explicit zeros are fine, repeats are not."""
 
-    def __init__(self, matrix: sp.csr_matrix) -> None:
+    def __init__(self, matrix: sp.csr_matrix, scale: Scale) -> None:
+        self.scale = scale
         self._matrix = matrix
         self._values: Array = read_only(matrix.data)
         self._pages = Pages(matrix.indices), Pages(matrix.data)
         self.shape = (int(matrix.shape[0]), int(matrix.shape[1]))
         self.mapped = any(pages.mapped for pages in self._pages)
 
-    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
-        return self.sparse(rows, scale, dtype).toarray()
+    def gather(self, rows: RowIndex, dtype: np.dtype[Any]) -> Array:
+        return self.sparse(rows, dtype).toarray()
 
     @property
     def n_stored(self) -> int:
         """How many numbers are stored."""
         return int(self._matrix.nnz)
 
-    def sparse(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> sp.csr_matrix:
+    def sparse(self, rows: RowIndex, dtype: np.dtype[Any]) -> sp.csr_matrix:
         """Rows of `dtype`, still sparse."""
         some = self._matrix[rows]
-        some.data = scale.encode(some.data, dtype)
+        some.data = self.scale.encode(some.data, dtype)
         return some
 
     def scan(self) -> Iterator[tuple[int, Array]]:
@@ -162,12 +166,12 @@ class Bits(Dense):
     """An array of bytes that hold eight values each, the first in the top bit."""
 
     def __init__(self, bits: NDArray[np.uint8], n_features: int) -> None:
-        super().__init__(bits)
+        super().__init__(bits, NUMBERS)
         self.shape = (bits.shape[0], n_features)
         self.direct = None
 
-    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
-        return scale.encode(np.unpackbits(self._array[rows], axis=1, count=self.shape[1]), dtype)
+    def gather(self, rows: RowIndex, dtype: np.dtype[Any]) -> Array:
+        return self.scale.encode(np.unpackbits(self._array[rows], axis=1, count=self.shape[1]), dtype)
 
     def scan(self) -> Iterator[tuple[int, Array]]:
         return iter(())  # a bit cannot be wrong
@@ -181,25 +185,24 @@ class Computed(Source):
     def __init__(
         self, shape: tuple[int, int], dtype: np.dtype[Any], compute: Callable[[RowIndex], Array]
     ) -> None:
-        self.shape = shape
+        self.scale, self.shape = scale_of(dtype), shape
         self._dtype = dtype
         self._compute = compute
 
-    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
+    def gather(self, rows: RowIndex, dtype: np.dtype[Any]) -> Array:
         states = self._compute(rows)
-        return states if states.dtype == dtype else scale.encode(states, dtype)
+        return states if states.dtype == dtype else self.scale.encode(states, dtype)
 
     def scan(self) -> Iterator[tuple[int, Array]]:
         yield 0, np.zeros((1, 1), self._dtype)  # tells what kind they are; they are valid by their making
 
 
 class _View(Source):
-    """Rows made from those of another source, which has been looked at, in its own scale."""
+    """Rows made from those of another source, which has been looked at."""
 
     def __init__(self, source: Source, scale: Scale, n_columns: int) -> None:
+        self.scale, self.shape = scale, (source.shape[0], n_columns)
         self._source = source
-        self._scale = scale
-        self.shape = (source.shape[0], n_columns)
         self.mapped = source.mapped
 
     def scan(self) -> Iterator[tuple[int, Array]]:
@@ -218,29 +221,29 @@ class _View(Source):
 class Columns(_View):
     """Some columns of another source, as the states, levels or numbers that these are."""
 
-    def __init__(self, source: Source, scale: Scale, dtype: np.dtype[Any], columns: slice) -> None:
-        super().__init__(source, scale, len(range(*columns.indices(source.shape[1]))))
+    def __init__(self, source: Source, dtype: np.dtype[Any], columns: slice) -> None:
+        super().__init__(source, scale_of(dtype), len(range(*columns.indices(source.shape[1]))))
         self._dtype = dtype
         self._columns = columns
 
-    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
-        return scale.encode(self._stored(rows), dtype)
+    def gather(self, rows: RowIndex, dtype: np.dtype[Any]) -> Array:
+        return self.scale.encode(self._stored(rows), dtype)
 
     def _stored(self, rows: RowIndex) -> Array:
-        return self._source.gather(rows, self._scale, self._dtype)[:, self._columns]
+        return self._source.gather(rows, self._dtype)[:, self._columns]
 
 
 class Labelled(_View):
     """Another source and one-hot columns on its right."""
 
-    def __init__(self, source: Source, scale: Scale, labels: NDArray[np.int64], n_labels: int) -> None:
-        super().__init__(source, scale, source.shape[1] + n_labels)
+    def __init__(self, source: Source, labels: NDArray[np.int64], n_labels: int) -> None:
+        super().__init__(source, NUMBERS, source.shape[1] + n_labels)
         self._labels = labels
         self._n_labels = n_labels
 
-    def gather(self, rows: RowIndex, scale: Scale, dtype: np.dtype[Any]) -> Array:
+    def gather(self, rows: RowIndex, dtype: np.dtype[Any]) -> Array:
         labels = one_hot(self._labels[rows], self._n_labels + 1, dtype)[:, :-1]  # -1 is the column left out
-        return np.hstack([self._source.gather(rows, self._scale, dtype), labels])
+        return np.hstack([self._source.gather(rows, dtype), labels])
 
     def _stored(self, rows: RowIndex) -> Array:
-        return self.gather(rows, NUMBERS, np.dtype(np.float32))
+        return self.gather(rows, np.dtype(np.float32))
