@@ -42,8 +42,6 @@ def assert_same_chains(one: rf.LogPartition, other: rf.LogPartition) -> None:
 def test_the_value(method: str, units: dict[str, str]) -> None:
     # Six standard errors of one run: false alarms of 1e-8 if they are right.
     rbm = model(7, 5, 0.3 if units else 0.7, **units)
-    if "visible" in units and method != "ais":
-        pytest.importorskip("rbmfast.models.tempering")
     truth = rf.log_partition(rbm).value
     z = quick(rbm, method)
     assert 0 < z.stderr < 0.1
@@ -90,7 +88,7 @@ def test_the_mean_is_of_the_weights_not_of_their_logarithms() -> None:
 # --- The same bits -----------------------------------------------------------------------------------------
 
 
-def test_threads_and_parts_do_not_matter() -> None:
+def test_threads_and_parts_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     rbm = model(30, 20)
     path = make_path(rbm, None)
     betas = np.linspace(0, 1, 40).astype(np.float32)
@@ -106,6 +104,8 @@ def test_threads_and_parts_do_not_matter() -> None:
     v, log_weights = path.anneal(v, log_weights, betas[10:], Stream(3, Purpose.AIS, 0, 22, 20))
     assert_array_equal(v, whole[0][20:])
     assert_array_equal(log_weights, whole[1][20:])
+    monkeypatch.setattr("rbmfast.models.path.WORK", 2 * rbm.W.size * 30)
+    assert_same_chains(results[0], quick(rbm, "ais"))
 
 
 def test_any_units_take_the_same_way_as_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,13 +177,6 @@ def test_bracket_refuses_a_wrong_file_of_the_way_back_at_once(
     monkeypatch.setattr("rbmfast.models.path.Path.anneal", None)
     with pytest.raises(ValueError, match="resume: seed is 5, but was 1"):
         quick(rbm, "bracket", resume=file, **{**settings, "seed": 5})
-
-
-def test_rows_go_on_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    rbm = model()
-    whole = quick(rbm, "ais", n_temperatures=5)
-    monkeypatch.setattr("rbmfast.models.path.WORK", 2 * rbm.W.size * 30)
-    assert_same_chains(whole, quick(rbm, "ais", n_temperatures=5))
 
 
 # --- Where to start, where to stop -------------------------------------------------------------------------

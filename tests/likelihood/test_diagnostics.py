@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from likelihood import helpers
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import lfilter
 
@@ -22,6 +23,7 @@ from rbmfast.likelihood import (
 # Of a statistical test another seed would fail one in 15 000 times: four standard deviations.
 SIGMAS = 4.0
 STUCK = rf.RBM.from_arrays([[30.0], [30.0]], [-14.0, -14.0], [-30.0])  # 00 and 11, which it never leaves
+MODEL = helpers.model(6, 4)
 FROZEN = rf.RBM.from_arrays([[0.0], [0.0]], [-100.0, -100.0], [0.0])
 
 
@@ -30,11 +32,6 @@ def ar1(phi: float, n: int, n_chains: int, seed: int = 0) -> np.ndarray:
     noise = np.random.default_rng(seed).normal(size=(n, n_chains))
     noise[0] /= math.sqrt(1 - phi**2)
     return lfilter([1.0], [1.0, -phi], noise, axis=0)
-
-
-def model(seed: int = 1, n: int = 6) -> rf.RBM:
-    rng = np.random.default_rng(seed)
-    return rf.RBM.from_arrays(rng.normal(size=(n, 4)), rng.normal(size=n), rng.normal(size=4))
 
 
 # --- Traces ------------------------------------------------------------------------------------------------
@@ -155,7 +152,7 @@ def test_any_trace(x: np.ndarray) -> None:
 
 
 def test_chains_that_mix() -> None:
-    found = chain_diagnostics(model(), np.eye(3, 6), n_chains=16, steps=800, seed=1)
+    found = chain_diagnostics(MODEL, np.eye(3, 6), n_chains=16, steps=800, seed=1)
     assert found.alarms == ()
     assert (found.every, found.n_warm_up, found.n_from_data) == (1, 400, 8)
     assert found.free_energy.shape == (800, 16)
@@ -167,7 +164,7 @@ def test_chains_that_mix() -> None:
 
 
 def test_the_chains_are_those_of_gibbs() -> None:
-    rbm, start = model(), np.eye(1, 6, dtype=np.uint8)
+    rbm, start = MODEL, np.eye(1, 6, dtype=np.uint8)
     found = chain_diagnostics(rbm, start, n_chains=6, steps=40, every=2, seed=3)
     assert found.free_energy.shape == (20, 6)
     for steps in (2, 40):
@@ -209,12 +206,12 @@ def test_false_alarms() -> None:
 
 @pytest.mark.parametrize("start", [np.full((3, 6), 0.5), np.ones((1, 6)), np.eye(40, 6)])
 def test_any_start(start: np.ndarray) -> None:
-    found = chain_diagnostics(model(), start, n_chains=5, steps=30, seed=1)
+    found = chain_diagnostics(MODEL, start, n_chains=5, steps=30, seed=1)
     assert (found.n_from_data, found.free_energy.shape) == (2, (30, 5))
 
 
 def test_equal_seeds_give_equal_bits() -> None:
-    a, b, c = (chain_diagnostics(model(), np.eye(6), n_chains=4, steps=30, seed=s) for s in (1, 1, 2))
+    a, b, c = (chain_diagnostics(MODEL, np.eye(6), n_chains=4, steps=30, seed=s) for s in (1, 1, 2))
     assert_array_equal(a.free_energy, b.free_energy)
     assert not np.array_equal(a.free_energy, c.free_energy)
 
@@ -234,4 +231,4 @@ def test_equal_seeds_give_equal_bits() -> None:
 )
 def test_refusals(arguments: dict, error: type, message: str) -> None:
     with pytest.raises(error, match=message):
-        chain_diagnostics(model(), **arguments)
+        chain_diagnostics(MODEL, **arguments)

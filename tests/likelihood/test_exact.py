@@ -77,15 +77,6 @@ def test_moments_against_the_sum_over_both_layers(
         assert_same_moments(exact_moments(rbm), brute_force_moments(rbm), rtol=1e-12 * (1 + 10 * scale))
 
 
-def test_moments_of_unconnected_units() -> None:
-    rng = np.random.default_rng(0)
-    a, b = rng.normal(size=300).astype(np.float32), rng.normal(size=4).astype(np.float32)
-    v, h = (1 / (1 + np.exp(-x.astype(np.float64))) for x in (a, b))
-    assert_same_moments(
-        exact_moments(rf.RBM.from_arrays(np.zeros((300, 4)), a, b)), Moments(v, h, np.outer(v, h))
-    )
-
-
 @pytest.mark.slow
 def test_moments_are_slopes_of_log_z_for_the_published_model() -> None:
     rbm, step = published_model(), np.float32(2**-8)

@@ -21,14 +21,8 @@ def data(n: int = 300) -> Any:
 
 
 def settings(**changes: Any) -> dict[str, Any]:
-    return {
-        "epochs": 12,
-        "batch_size": 10,
-        "optimizer": rf.SGD(0.2),
-        "method": rf.PCD(1),
-        "seed": 1,
-        **changes,
-    }
+    own = {"epochs": 12, "batch_size": 10, "optimizer": rf.SGD(0.2), "method": rf.PCD(1), "seed": 1}
+    return own | changes
 
 
 def trained(**changes: Any) -> tuple[rf.RBM, rf.History]:
