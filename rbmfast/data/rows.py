@@ -53,14 +53,6 @@ class Rows:
     array([[    0, 32768]], dtype=uint16)
     """
 
-    n_rows: int
-    n_features: int
-    kind: str
-    dtype: np.dtype[Any]
-    direct: NDArray[np.uint8] | None
-    mapped: bool
-    stored: int | None
-
     def __init__(self, source: Source, domain: str, name: str, given: Source | None = None) -> None:
         self._source = source
         self._given = source if given is None else given  # before it was made compact, for other domains

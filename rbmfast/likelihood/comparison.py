@@ -168,23 +168,19 @@ def _alarms(distance: float, noise: float, means: Difference, covariances: Diffe
 def covariances_of(rows: Rows, units: NDArray[np.int64]) -> tuple[F64, F64]:
     """Means of all units (n_features,), and covariances of some of them (n_units, n_units)."""
     mean = means_of(rows)
-    products = np.zeros((len(units), len(units)))
-    for block in blocks_of(rows):
-        d = (block - mean.astype(np.float32))[:, units]
-        products += d.T @ d
-    return mean, products / (rows.n_rows - 1)
+    return mean, _covariances(rows, mean, units, units)[0]
 
 
 def _compare_moments(data: Rows, drawn: Rows) -> tuple[Difference, Difference]:
-    both, n = (data, drawn), data.n_features
-    means = [means_of(rows) for rows in both]
+    n = data.n_features
+    means = means_of(data), means_of(drawn)
     variances = np.empty((2, n))
     squares = np.zeros(3)  # of the differences, their noise and the covariances, summed over pairs
     largest = 0.0
     where: tuple[int, ...] = ()
     for columns in spans(n, max(1, PAIRS_AT_ONCE // n)):
-        found = [_covariances(rows, mean, columns) for rows, mean in zip(both, means, strict=True)]
-        (c_data, error_data), (c_drawn, error_drawn) = found
+        c_data, error_data = _covariances(data, means[0], slice(None), columns)
+        c_drawn, error_drawn = _covariances(drawn, means[1], slice(None), columns)
         variances[:, columns] = [np.diagonal(c, -columns.start) for c in (c_data, c_drawn)]
         above = np.arange(n)[:, None] < np.arange(columns.start, columns.stop)  # every pair once
         differences = np.where(above, c_drawn - c_data, 0.0)
@@ -220,15 +216,15 @@ def means_of(rows: Rows) -> F64:
     return total / rows.n_rows
 
 
-def _covariances(rows: Rows, mean: F64, columns: slice) -> tuple[F64, F64]:
-    """Covariances of all units with some, (n_features, columns); and the variances of these estimates."""
-    products, squares = (np.zeros((rows.n_features, columns.stop - columns.start)) for _ in range(2))
+def _covariances(rows: Rows, mean: F64, units: Any, others: Any) -> tuple[F64, F64]:
+    """Covariances of some units with others, (n_units, n_others); and the variances of these estimates."""
+    products, squares = (np.zeros((len(mean[units]), len(mean[others]))) for _ in range(2))
     middle = mean.astype(np.float32)
     for block in blocks_of(rows):
         d = block - middle
-        products += d.T @ d[:, columns]
+        products += d[:, units].T @ d[:, others]
         d *= d
-        squares += d.T @ d[:, columns]
+        squares += d[:, units].T @ d[:, others]
     n = rows.n_rows
     covariances = products / (n - 1)
     return covariances, np.maximum(squares / n - covariances**2, 0.0) / n

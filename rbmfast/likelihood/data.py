@@ -15,7 +15,7 @@ from scipy.special import logsumexp
 from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
 from rbmfast.data import Rows, computed_rows
 from rbmfast.likelihood.annealing import make_schedule
-from rbmfast.likelihood.normal import check_finite_log_z
+from rbmfast.likelihood.enumeration import check_finite_log_z
 from rbmfast.likelihood.partition import log_partition
 from rbmfast.likelihood.result import Z95, Estimate, LogPartition, log_mean_exp, stderr_of_mean
 from rbmfast.models import DBN, RBM
@@ -306,10 +306,9 @@ def log_likelihood_bound(
 
     References
     ----------
-    Hinton, Osindero & Teh, "A fast learning algorithm for deep belief nets", Neural Computation 18 (2006),
-    section 4; Salakhutdinov & Murray, "On the quantitative analysis of deep belief networks", ICML 2008,
-    section 4.2; weighted samples: Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders", ICLR
-    2016, equation 8.
+    Hinton, Osindero & Teh 2006 (see `rbmfast.DBN`), section 4; Salakhutdinov & Murray 2008 (see
+    `rbmfast.log_partition`), section 4.2; weighted samples: Burda, Grosse & Salakhutdinov, "Importance
+    weighted autoencoders", ICLR 2016, equation 8.
 
     Examples
     --------

@@ -15,8 +15,7 @@ from rbmfast.checks import SeedLike, check_choice, check_integer, check_model
 from rbmfast.files import FilePath, check_destination
 from rbmfast.likelihood import ais
 from rbmfast.likelihood.annealing import KIND, Annealing, Saved, make_schedule
-from rbmfast.likelihood.enumeration import can_enumerate, exact_log_z
-from rbmfast.likelihood.normal import check_finite_log_z
+from rbmfast.likelihood.enumeration import can_enumerate, check_finite_log_z, exact_log_z
 from rbmfast.likelihood.result import LogPartition
 from rbmfast.likelihood.samples import exact_samples
 from rbmfast.models import RBM

@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 
 import rbmfast as rf
 from rbmfast.likelihood import all_states, log_probabilities
-from rbmfast.likelihood.normal import check_finite_log_z
+from rbmfast.likelihood.enumeration import check_finite_log_z
 
 
 def unconnected() -> tuple[rf.RBM, float]:
