@@ -15,10 +15,9 @@ from rbmfast.archive import write_file
 from rbmfast.checks import check_integer
 from rbmfast.files import JSON, entry
 from rbmfast.models.path import Path
-from rbmfast.reference import F32, STREAM_VERSION, States
+from rbmfast.reference import F32, F64, STREAM_VERSION, States
 from rbmfast.saved import SavedRun
 from rbmfast.streams import Purpose, Stream
-from rbmfast.units.base import F64
 
 KIND = "annealing"
 MODEL, SAMPLES = "the model, base or schedule", "the samples"  # known by their digests only

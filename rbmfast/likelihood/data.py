@@ -22,10 +22,9 @@ from rbmfast.models import DBN, RBM
 from rbmfast.models.base import BLOCK_BYTES
 from rbmfast.models.base_rates import make_path
 from rbmfast.models.conditionals import Conditional, row_dot
-from rbmfast.reference import States
+from rbmfast.reference import F64, States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import MAX_ROW, Purpose, Stream
-from rbmfast.units.base import F64
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from numpy.typing import ArrayLike
 from scipy import fft
 
 from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
+from rbmfast.data.memory import spans
 from rbmfast.models import RBM
-from rbmfast.reference import States
+from rbmfast.reference import F64, States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, shuffled
-from rbmfast.units.base import F64
 
 WINDOW = 5.0  # autocorrelations are summed up to so many autocorrelation times (Sokal's c)
 LEAST_TIMES = 10.0  # autocorrelation times that a chain must last for its own to be told
@@ -142,7 +142,7 @@ def effective_sample_size(x: ArrayLike) -> float:
     >>> bool(900 < effective_sample_size(np.repeat(x, 10)[:10_000]) < 1100)
     True
     """
-    return _check_trace(x).size / autocorrelation_time(x)
+    return np.size(x) / autocorrelation_time(x)
 
 
 def split_r_hat(x: ArrayLike) -> float:
@@ -345,15 +345,12 @@ def _record(rbm: RBM, groups: list[States], n: int, every: int, seed: int) -> F6
     moved = [rbm.gibbs(v, every, seed, first_row=i) for v, i in zip(groups, firsts, strict=False)]
     v = np.concatenate(moved)
     trace = np.empty((n, len(v)))
-    waiting: list[States] = []
-    for t in range(n):
-        if t > 0:
-            v = rbm.gibbs(v, every, seed, first_step=2 * t * every)
-        waiting.append(v)
-        if len(waiting) * len(v) >= ROWS_AT_ONCE or t == n - 1:
-            energies = rbm.free_energy(np.concatenate(waiting))
-            trace[t + 1 - len(waiting) : t + 1] = energies.reshape(len(waiting), -1)
-            waiting = []
+    for here in spans(n, -(-ROWS_AT_ONCE // len(v))):
+        states: list[States] = []
+        for t in range(here.start, here.stop):
+            v = v if t == 0 else rbm.gibbs(v, every, seed, first_step=2 * t * every)
+            states.append(v)
+        trace[here] = rbm.free_energy(np.concatenate(states)).reshape(len(states), -1)
     return trace
 
 

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditional
-from rbmfast.reference import States
+from rbmfast.reference import F64, States
 from rbmfast.runtime import get_num_threads
 from rbmfast.units import Bernoulli
-from rbmfast.units.base import F64
 from rbmfast.units.gaussian import HALF_LOG_2_PI
 
 MAX_UNITS = 25  # of the enumerated layer

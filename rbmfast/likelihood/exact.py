@@ -22,8 +22,7 @@ from rbmfast.likelihood.enumeration import (
     visible_layer,
 )
 from rbmfast.models import RBM
-from rbmfast.reference import U8, States
-from rbmfast.units.base import F64
+from rbmfast.reference import F64, U8, States
 
 MAX_LISTED_UNITS = 20  # where every state gets a number of its own
 TOLERANCE = 1e-6  # of a sum of probabilities: some come in float32

@@ -11,10 +11,9 @@ from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
 from rbmfast.likelihood.exact import rows_at_once
 from rbmfast.models import RBM
-from rbmfast.reference import States
+from rbmfast.reference import F64, States
 from rbmfast.states import as_float
 from rbmfast.streams import shuffled
-from rbmfast.units.base import F64
 
 
 def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, seed: SeedLike = None) -> F64:

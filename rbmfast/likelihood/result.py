@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.special import expit
 
-from rbmfast.reference import States
-from rbmfast.units.base import F64
+from rbmfast.reference import F64, States
 
 Z95 = 1.959964  # standard errors on either side of a 95 % interval of a normal distribution
 

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
 from rbmfast.likelihood.enumeration import Blocks, layer_to_enumerate
 from rbmfast.models import RBM
-from rbmfast.reference import States
+from rbmfast.reference import F64, States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import MAX_ROW, Purpose, Stream
-from rbmfast.units.base import F64
 
 
 @overload

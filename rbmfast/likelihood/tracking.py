@@ -16,9 +16,8 @@ from rbmfast.likelihood.result import acceptance_ratio
 from rbmfast.models import RBM
 from rbmfast.models.base_rates import make_path
 from rbmfast.models.tempering import Ladder, check_betas
-from rbmfast.reference import States
+from rbmfast.reference import F64, States
 from rbmfast.streams import Purpose, Stream
-from rbmfast.units.base import F64
 
 EXACT_UNITS = 15  # of the smaller layer, up to which log Z is enumerated: a fraction of a second
 FIRST_STEPS = 10  # times as many at the first look, when the chains know nothing of the model

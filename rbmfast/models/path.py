@@ -9,9 +9,8 @@ import numpy as np
 
 from rbmfast import _engine as engine
 from rbmfast.models.conditionals import WORK, Conditional
-from rbmfast.reference import F32, States
+from rbmfast.reference import F32, F64, States
 from rbmfast.streams import Stream
-from rbmfast.units.base import F64
 
 
 @dataclass(frozen=True)
