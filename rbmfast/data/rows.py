@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast.checks import check_choice
 from rbmfast.data.containers import Grey8, Packed, open_plain
 from rbmfast.data.memory import Array, RowIndex, rows_per_chunk, spans
 from rbmfast.data.scales import NUMBERS
@@ -268,8 +269,7 @@ def as_rows(
     ...
     ValueError: X[1, 1] is 2, but integers must be 0 or 1 (images of levels 0-255: rf.Grey8(X); ...
     """
-    if domain not in ("binary", "real"):
-        raise ValueError(f"domain must be 'binary' or 'real', got {domain!r}")
+    check_choice(domain, "domain", ("binary", "real"))
     source = _open(X, name)
     if n_features is not None and source.shape[1] != n_features:
         raise ValueError(f"{name} must have {n_features} features (columns), got {source.shape[1]}")

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast.checks import check_integer
 from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditional
 from rbmfast.reference import F64, States
@@ -37,8 +38,7 @@ def all_states(n_units: int) -> NDArray[np.uint8]:
            [1, 0],
            [1, 1]], dtype=uint8)
     """
-    if not 1 <= n_units <= MAX_UNITS:
-        raise ValueError(f"n_units must be from 1 to {MAX_UNITS}, got {n_units}")
+    n_units = check_integer(n_units, "n_units", low=1, high=MAX_UNITS)
     return Bernoulli().states(n_units, np.arange(2**n_units))
 
 

@@ -101,7 +101,7 @@ def test_only_models_are_taken() -> None:
 
 def test_lists_of_states_stay_short() -> None:
     for n in (0, 26):
-        with pytest.raises(ValueError, match=f"^n_units must be from 1 to 25, got {n}$"):
+        with pytest.raises(ValueError, match=f"^n_units must be an integer from 1 to 25, got {n}$"):
             all_states(n)
 
 
