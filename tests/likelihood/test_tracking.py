@@ -54,6 +54,14 @@ def test_the_claimed_error_is_that_of_chains_that_remember() -> None:
     assert abs(error.mean()) < 4 * error.std() / 40**0.5
 
 
+def test_chains_of_older_checkpoints_go_on() -> None:
+    """They were kept in an array (n_replicas, n_chains, n_hidden)."""
+    rbm, tracker, memory = rf.RBM(18, 17, seed=0), LogZTracker(n_chains=3, n_replicas=4, steps=5), {}
+    tracker.look(rbm, memory, 1, 0)
+    older = {"h": memory["h"].reshape(4, 3, 17)}
+    assert tracker.look(rbm, older, 1, 1) == tracker.look(rbm, memory, 1, 1)
+
+
 def test_the_acceptance_ratio() -> None:
     """Two normal distributions, whose log-ratio is linear: within 5 errors (false alarms: 1e-6)."""
     rng = np.random.default_rng(0)
