@@ -10,7 +10,7 @@ from __future__ import annotations
 from peers import PEERS
 from scripts import parser_of
 
-from rbmfast.bench import cd, environment, installed, run, table
+from rbmfast.bench import cd, environment, run, table
 
 WORKLOADS = [
     *(cd(784, 500, n_rows=4000, batch_size=size, epochs=2) for size in (10, 100, 1000)),
@@ -22,11 +22,11 @@ WORKLOADS = [
 
 def main() -> None:
     arguments = parser_of(__doc__, [1]).parse_args()
-    facts = environment(PEERS)
+    facts = environment()
     print(f"{facts['cpu']}; rbmfast uses {facts['isa']}; NumPy uses {facts['blas']}; rows per second\n")
     for i, workload in enumerate(WORKLOADS):
         found = [m for n in arguments.threads for m in run(workload, n, arguments.repeats, PEERS)]
-        print(table(found, [peer.name for peer in installed(PEERS)], header=i == 0), flush=True)
+        print(table(found, [peer.name for peer in PEERS], header=i == 0), flush=True)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def main() -> None:
     parser.set_defaults(repeats=3)
     arguments = parser.parse_args()
     X = images(arguments.data, arguments.rows)
-    facts = environment([DropIn, ScikitLearn])
+    facts = environment()
     print(f"{facts['cpu']}; rbmfast uses {facts['isa']}; {len(X)} rows, {arguments.epochs} epochs a layer\n")
     print("threads  scikit-learn, s: float32  float64  rbmfast, s: probabilities           samples")
     for n in arguments.threads:

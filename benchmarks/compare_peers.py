@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 
-from peers import PEERS, WORKLOADS
+from peers import NOTES, PACKAGES, PEERS, WORKLOADS
 
 from rbmfast.cli import bench
 from rbmfast.cli.options import CommandError
@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     bench.add_arguments(parser)
     try:
-        bench.compare(parser.parse_args(), PEERS, WORKLOADS)
+        bench.compare(parser.parse_args(), PEERS, WORKLOADS, PACKAGES, NOTES)
     except CommandError as error:
         parser.error(str(error))
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from drop_in import CLASSES, DROP_IN, SPARSE, sparse
+from peers import PACKAGES
 from scripts import MEGABYTE, in_a_process, one_and_all, parser_of, peak_memory
 
 from rbmfast.bench import Workload, environment, run, table
@@ -32,7 +33,7 @@ def main() -> None:
     if arguments.memory_of:
         print(json.dumps(grown(arguments.memory_of, IN_MEMORY.scaled(factor))))
         return
-    facts = environment(CLASSES)
+    facts = environment(PACKAGES)
     print(f"{facts['cpu']}; rbmfast uses {facts['isa']}; scikit-learn {facts['packages']['scikit-learn']}\n")
     print_table(DROP_IN, factor, arguments)
     print("\nSparse data\n")
@@ -70,7 +71,6 @@ def grown(place: str, workload: Workload) -> int:
     """By how much a fit raises this process's largest resident memory."""
     with limited_threads(1, CLASSES):
         task = workload.task_of(PLACES[place])
-        assert task is not None
         PLACES[place](np.zeros((8, 4)), np.zeros(8), np.zeros(4)).rbm.fit(np.eye(8, dtype=np.float32))
         before = peak_memory()
         task(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -14,12 +15,21 @@ from rbmfast import bench
 from rbmfast.bench import BlasFloor, NumpyRBM, Peer, Rbmfast, Workload
 
 
+def version(package: str) -> str | None:
+    """Of an installed package; None if it is not there."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+PACKAGES = {package: version(package) for package in ("scikit-learn", "torch")}
+
+
 class ScikitLearn(Peer):
     """`sklearn.neural_network.BernoulliRBM`."""
 
     name = "scikit-learn"
-    package = "scikit-learn"
-    note = "scikit-learn has no CD-1: its row is PCD-1, which takes as much arithmetic"
     place: ClassVar[str] = "sklearn.neural_network"  # where the class is imported from
 
     def __init__(self, W: Any, a: Any, b: Any) -> None:
@@ -54,7 +64,6 @@ class DropIn(ScikitLearn):
     """`rbmfast.sklearn.BernoulliRBM`: nothing but the import is changed."""
 
     name = "rbmfast"
-    note = ""
     place = "rbmfast.sklearn"
 
     @classmethod
@@ -66,7 +75,6 @@ class Torch(Peer):
     """PyTorch on the CPU, in inference mode."""
 
     name = "PyTorch"
-    package = "torch"
     dtype: ClassVar[str] = "float32"
 
     def __init__(self, W: Any, a: Any, b: Any) -> None:
@@ -171,11 +179,11 @@ class Ours(Rbmfast):
 
     def __init__(self, W: Any, a: Any, b: Any) -> None:
         super().__init__(W, a, b)
-        self.drop_in = DropIn(W, a, b) if DropIn.version() else None
+        self.drop_in = DropIn(W, a, b) if PACKAGES["scikit-learn"] else None
 
     @classmethod
     def knows(cls, task: str) -> bool:
-        return super().knows(task) and (task != "one_flip_scores" or DropIn.version() is not None)
+        return super().knows(task) and (task != "one_flip_scores" or PACKAGES["scikit-learn"] is not None)
 
     def one_flip_scores(self, data: Any) -> object:
         return self.drop_in.one_flip_scores(data)
@@ -200,7 +208,10 @@ def one_flip_scores(
 
 
 # The columns of tables, everybody compared with the first, and the rows.
-PEERS: tuple[type[Peer], ...] = (Ours, Numpy, BlasFloor, ScikitLearn, Torch, TorchBfloat16)
+SKLEARN: tuple[type[Peer], ...] = (ScikitLearn,) if PACKAGES["scikit-learn"] else ()
+TORCH: tuple[type[Peer], ...] = (Torch, TorchBfloat16) if PACKAGES["torch"] else ()
+PEERS: tuple[type[Peer], ...] = (Ours, Numpy, BlasFloor, *SKLEARN, *TORCH)
+NOTES = ["scikit-learn has no CD-1: its row is PCD-1, which takes as much arithmetic"] if SKLEARN else []
 WORKLOADS = (
     *bench.WORKLOADS,
     Workload("one-flip scores (score_samples), {size}", "one_flip_scores", 784, 500, 10_000),

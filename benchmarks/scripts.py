@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import rbmfast as rf
-from rbmfast.cli.bench import threads
-from rbmfast.cli.options import integer
+from rbmfast.cli.options import integer, listed
 
 MEGABYTE = 1_000_000
 
@@ -24,7 +23,7 @@ def parser_of(doc: str, default_threads: list[int]) -> argparse.ArgumentParser:
     shown = ",".join(map(str, default_threads))
     parser.add_argument(
         "--threads",
-        type=threads,
+        type=listed(integer(1)),
         default=default_threads,
         metavar="N,N,...",
         help=f"numbers of threads, of everybody, one after the other (default: {shown})",

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from peers import PEERS, WORKLOADS
 
-from rbmfast.bench import Peer, Workload, installed
+from rbmfast.bench import Peer, Workload
 
-CALLS = [(workload, peer) for workload in WORKLOADS for peer in installed(PEERS) if peer.knows(workload.task)]
+CALLS = [(workload, peer) for workload in WORKLOADS for peer in PEERS if peer.knows(workload.task)]
 
 
 def words(call: tuple[Workload, type[Peer]]) -> str:

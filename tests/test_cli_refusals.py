@@ -20,7 +20,7 @@ REFUSED = {  # how commands begin, how they go on, and what is said
         "trian": "no command 'trian'; did you mean train?",
         "zzzzzz": "no command 'zzzzzz'; choose from demo, train",
         "train": "required: FILE, -o/--output",
-        "bench --threads 1,x": "must be numbers from 1 to 4096",
+        "bench --threads 1,x": "--threads: must be a whole number of at least 1, got 'x'",
         "info nothing.rbm": "nothing.rbm: No such file or directory",
         "info .": ".: Is a directory",
         "train bits.npy -o bits.npy": "named twice",

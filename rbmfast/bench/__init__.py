@@ -6,7 +6,7 @@ for them; they take turns, so that a change in the machine's speed meets all ali
 libraries.
 """
 
-from rbmfast.bench.measure import Measurement, environment, installed, run, table
+from rbmfast.bench.measure import Measurement, environment, run, table
 from rbmfast.bench.numpy_rbm import NumpyRBM
 from rbmfast.bench.peers import BlasFloor, Peer, Rbmfast
 from rbmfast.bench.workloads import WORKLOADS, Workload, cd
@@ -25,7 +25,6 @@ __all__ = [
     "Workload",
     "cd",
     "environment",
-    "installed",
     "run",
     "table",
 ]

@@ -9,7 +9,7 @@ import math
 import os
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ def run(
     peers: Sequence[type[Peer]],
     turn: float = TURN,
 ) -> list[Measurement]:
-    """Time every installed peer that knows the task, in turn.
+    """Time every peer that knows the task, in turn.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def run(
     repeats : int
         Turns of each, after some work that does not count. Slow workloads get fewer, but at least 3.
     peers : sequence of Peer classes
-        Those that are not installed are left out.
+        Those that do not know the task are left out.
     turn : float
         Seconds of a turn, at least: short work is done several times, in one call where that can be (more
         epochs, more steps), as a user would.
@@ -95,48 +95,34 @@ def run(
     ['rbmfast', 'NumPy', 'BLAS floor']
     """
     with limited_threads(threads, peers):
-        tasks = {peer.name: workload.task_of(peer) for peer in installed(peers)}
-        turns = [Turn(name, task, turn) for name, task in tasks.items() if task is not None]
+        tasks = {peer.name: workload.task_of(peer) for peer in peers if peer.knows(workload.task)}
+        times = {name: _enough_times(task, turn) for name, task in tasks.items()}
+        seconds: dict[str, list[float]] = {name: [] for name in tasks}
         end = time.perf_counter() + BUDGET
         for i in range(repeats):
             if i >= FEWEST and time.perf_counter() > end:
                 break
-            for one in turns:
-                one.take()
-    return [Measurement(workload.name, t.name, threads, workload.samples, t.seconds) for t in turns]
+            for name, task in tasks.items():
+                time.sleep(REST)
+                seconds[name].append(_seconds(task, times[name]) / times[name])
+    return [Measurement(workload.name, name, threads, workload.samples, seconds[name]) for name in tasks]
 
 
-class Turn:
-    """What a peer does when it is its turn: the same work so many times that it takes long enough."""
-
-    def __init__(self, name: str, task: Task, at_least: float) -> None:
-        self.name, self.task = name, task
-        self.seconds: list[float] = []
-        self.times = self._enough_times(at_least)
-
-    def take(self) -> None:
-        """Rest, work, and write down the seconds of doing it once."""
-        time.sleep(REST)
-        self.seconds.append(self._time(self.times) / self.times)
-
-    def _enough_times(self, at_least: float) -> int:
-        times, seconds = 1, self._time(1)
-        if seconds < SLOW:
-            seconds = self._time(1)  # now that it is warm
-        while seconds < 0.8 * at_least:
-            times = math.ceil(times * at_least / seconds)
-            seconds = self._time(times)
-        return times
-
-    def _time(self, times: int) -> float:
-        start = time.perf_counter()
-        self.task(times)
-        return time.perf_counter() - start
+def _enough_times(task: Task, at_least: float) -> int:
+    """How often to do the work in a turn, so that it takes long enough."""
+    times, seconds = 1, _seconds(task, 1)
+    if seconds < SLOW:
+        seconds = _seconds(task, 1)  # now that it is warm
+    while seconds < 0.8 * at_least:
+        times = math.ceil(times * at_least / seconds)
+        seconds = _seconds(task, times)
+    return times
 
 
-def installed(peers: Sequence[type[Peer]]) -> list[type[Peer]]:
-    """Those peers whose package is installed."""
-    return [peer for peer in peers if peer.version() is not None]
+def _seconds(task: Task, times: int) -> float:
+    start = time.perf_counter()
+    task(times)
+    return time.perf_counter() - start
 
 
 @contextlib.contextmanager
@@ -145,7 +131,7 @@ def limited_threads(n: int, peers: Sequence[type[Peer]]) -> Iterator[None]:
     before = rf.get_num_threads()
     with contextlib.ExitStack() as stack:
         stack.callback(rf.set_num_threads, before)
-        for peer in installed(peers):
+        for peer in peers:
             peer.set_threads(n)
         if can_limit_blas():
             control = importlib.import_module("threadpoolctl")
@@ -158,18 +144,16 @@ def can_limit_blas() -> bool:
     return importlib.util.find_spec("threadpoolctl") is not None
 
 
-def environment(peers: Sequence[type[Peer]]) -> dict[str, Any]:
-    """What the numbers depend on, for JSON."""
+def environment(others: Mapping[str, str | None] | None = None) -> dict[str, Any]:
+    """What the numbers depend on, for JSON; `others` are versions of further packages, None if missing."""
     config = rf.show_config()
+    own = {"rbmfast": config.version, "numpy": np.__version__, "scipy": scipy.__version__}
     return {
         "cpu": config.cpu,
-        "rbmfast": config.version,
         "isa": config.isa,
         "compiler": config.compiler,
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
         "blas": _blas_name(),
-        "packages": {peer.package: peer.version() for peer in peers},
+        "packages": {**own, **(others or {})},
         "blas_threads_limited": can_limit_blas(),
         "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,
     }

@@ -37,7 +37,6 @@ class NumpyRBM(Peer):
     """
 
     name = "NumPy"
-    package = "numpy"
 
     def __init__(self, W: Any, a: Any, b: Any, seed: int = 0) -> None:
         self.W, self.a, self.b = (np.array(x, np.float32, order="C") for x in (W, a, b))
@@ -114,21 +113,17 @@ class NumpyRBM(Peer):
 
     # --- Learning ----------------------------------------------------------------------------------------
 
-    def cd(self, data: F32, batch_size: int, epochs: int, rate: float) -> None:
-        """Some epochs of CD-1."""
+    def cd(
+        self, data: F32, batch_size: int, epochs: int, rate: float, k: int = 1, chains: F32 | None = None
+    ) -> None:
+        """Some epochs of CD-k, or of PCD-k that moves the hidden states `chains` on in place."""
         for _ in range(epochs):
-            self.learn(data, batch_size, rate)
+            for start in range(0, len(data), batch_size):
+                self.update(data[start : start + batch_size], rate, k, chains)
 
     def pcd(self, data: F32, batch_size: int, epochs: int, rate: float, k: int, n_chains: int) -> None:
         """Some epochs of PCD-k, with chains that it keeps."""
-        chains = self._array("chains", n_chains, len(self.b))
-        for _ in range(epochs):
-            self.learn(data, batch_size, rate, k, chains)
-
-    def learn(self, X: F32, batch_size: int, rate: float, k: int = 1, chains: F32 | None = None) -> None:
-        """One epoch of CD-k, or of PCD-k that moves the hidden states `chains` on in place."""
-        for start in range(0, len(X), batch_size):
-            self.update(X[start : start + batch_size], rate, k, chains)
+        self.cd(data, batch_size, epochs, rate, k, self._array("chains", n_chains, len(self.b)))
 
     def update(
         self, data: F32, rate: float, k: int = 1, chains: F32 | None = None, momentum: float = 0.0

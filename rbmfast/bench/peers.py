@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -23,10 +22,6 @@ class Peer(ABC):
     ----------
     name : str
         What tables say.
-    package : str
-        What must be installed.
-    note : str
-        What is to be known of its numbers.
 
     Examples
     --------
@@ -36,19 +31,9 @@ class Peer(ABC):
     """
 
     name: ClassVar[str]
-    package: ClassVar[str]
-    note: ClassVar[str] = ""
 
     @abstractmethod
     def __init__(self, W: Any, a: Any, b: Any) -> None: ...
-
-    @classmethod
-    def version(cls) -> str | None:
-        """Version of the package, or None if it is not installed."""
-        try:
-            return importlib.metadata.version(cls.package)
-        except importlib.metadata.PackageNotFoundError:
-            return None
 
     @classmethod
     def knows(cls, task: str) -> bool:
@@ -69,15 +54,9 @@ class Rbmfast(Peer):
     """rbmfast through its public functions, with its defaults: checks, copies and shuffling included."""
 
     name = "rbmfast"
-    package = "rbmfast"
 
     def __init__(self, W: Any, a: Any, b: Any) -> None:
         self.rbm = rf.RBM.from_arrays(W, a, b)
-
-    @classmethod
-    def version(cls) -> str:
-        """See `Peer.version`."""
-        return rf.__version__
 
     @classmethod
     def set_threads(cls, n: int) -> None:
@@ -126,7 +105,6 @@ class BlasFloor(Peer):
     """
 
     name = "BLAS floor"
-    package = "numpy"
 
     def __init__(self, W: Any, a: Any, b: Any) -> None:
         self.W = np.array(W, np.float32, order="C")
@@ -141,11 +119,8 @@ class BlasFloor(Peer):
             for start in range(0, len(data), batch_size):
                 v = data[start : start + batch_size]
                 n = len(v)
-                self._products(v, h_data[:n], v_model[:n], h_model[:n])
-
-    def _products(self, v: Any, h_data: Any, v_model: Any, h_model: Any) -> None:
-        np.matmul(v, self.W, out=h_data)
-        np.matmul(h_data, self.W.T, out=v_model)
-        np.matmul(v_model, self.W, out=h_model)
-        np.matmul(v.T, h_data, out=self.gradient)
-        np.matmul(v_model.T, h_model, out=self.gradient)
+                np.matmul(v, self.W, out=h_data[:n])
+                np.matmul(h_data[:n], self.W.T, out=v_model[:n])
+                np.matmul(v_model[:n], self.W, out=h_model[:n])
+                np.matmul(v.T, h_data[:n], out=self.gradient)
+                np.matmul(v_model[:n].T, h_model[:n], out=self.gradient)

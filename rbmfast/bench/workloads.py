@@ -98,21 +98,17 @@ class Workload:
         n_rows = max(self.settings.get("batch_size", 1), round(self.n_rows * factor))
         return dataclasses.replace(self, n_rows=n_rows)
 
-    def task_of(self, peer: type[Peer]) -> Task | None:
-        """What to time, all set up: ``task(times)``; None if this peer does not know it."""
-        if not peer.knows(self.task):
-            return None
+    def task_of(self, peer: type[Peer]) -> Task:
+        """What to time, all set up: ``task(times)``, by a peer that knows it."""
         model = peer(*self.parameters())
         method, data = getattr(model, self.task), model.prepare(self.data())
-        longer = next((name for name in LONGER if name in self.settings), "")
+        longer = self.settings.keys() & LONGER
 
         def task(times: int) -> None:
             """Do the work so many times: in one call, if more epochs or steps can be asked for."""
-            if longer:
-                method(data, **{**self.settings, longer: times * self.settings[longer]})
-            else:
-                for _ in range(times):
-                    method(data, **self.settings)
+            settings = {**self.settings, **{name: times * self.settings[name] for name in longer}}
+            for _ in range(1 if longer else times):
+                method(data, **settings)
 
         return task
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import rbmfast as rf
-from rbmfast.bench import PEERS, WORKLOADS, Measurement, Peer, Workload, environment, installed, table
+from rbmfast.bench import PEERS, WORKLOADS, Measurement, Peer, Workload, environment, table
 from rbmfast.bench import run as measure
 from rbmfast.bench.measure import QUICK_TURN, TURN
 from rbmfast.cli import options, output
-from rbmfast.cli.options import CommandError
+from rbmfast.cli.options import CommandError, integer, listed
 
 DESCRIPTION = """\
 Time this library, a fast NumPy implementation, and the bare float32 matrix products of learning
@@ -39,7 +39,7 @@ BUSY = 0.7  # load from which other programs disturb
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
     add = parser.add_argument
-    add("--threads", type=threads, metavar="N,N,...",
+    add("--threads", type=listed(integer(1)), metavar="N,N,...",
         help="numbers of threads to try (default: 1, 2, 4, ... up to all CPUs)")  # fmt: skip
     add("--quick", action="store_true", help="a tenth of the work, about a minute: rough")
     add("--only", metavar="TEXT", help="only the workloads whose names contain this")
@@ -53,9 +53,13 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def compare(
-    arguments: argparse.Namespace, peers: Sequence[type[Peer]], workloads: Sequence[Workload]
+    arguments: argparse.Namespace,
+    peers: Sequence[type[Peer]],
+    workloads: Sequence[Workload],
+    packages: Mapping[str, str | None] | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
-    """`run` with other columns and rows."""
+    """`run` with other columns and rows, of other packages; notes on their numbers."""
     if arguments.json:
         output.check(arguments.json)
     if arguments.png:
@@ -63,8 +67,8 @@ def compare(
         output.check_picture(arguments.png)
     share, repeats, turn = QUICK if arguments.quick else FULL
     chosen = _chosen(workloads, arguments.only or "", share)
-    facts = environment(peers)
-    print(_words(facts, [peer.note for peer in installed(peers) if peer.note]))
+    facts = environment(packages)
+    print(_words(facts, notes))
     measurements: list[Measurement] = []
     for workload in chosen:
         if sys.stderr.isatty():
@@ -74,7 +78,7 @@ def compare(
             for n_threads in arguments.threads or _sweep()
             for m in measure(workload, n_threads, repeats, peers, turn)
         ]
-        print(table(found, [peer.name for peer in installed(peers)], header=not measurements), flush=True)
+        print(table(found, [peer.name for peer in peers], header=not measurements), flush=True)
         measurements += found
     if arguments.json:
         output.write_json(
@@ -107,11 +111,10 @@ def _chosen(workloads: Sequence[Workload], text: str, share: float) -> list[Work
 
 
 def _words(facts: dict[str, Any], notes: Sequence[str]) -> str:
-    others = [f"{name} {version}" for name, version in facts["packages"].items() if version is not None]
-    missing = [name for name, version in facts["packages"].items() if version is None]
+    versions = [f"{name} {version or 'is not installed'}" for name, version in facts["packages"].items()]
     lines = [
         f"{facts['cpu']}; rbmfast uses {facts['isa']}; NumPy uses {facts['blas']}",
-        f"{', '.join(others)}" + (f"; not installed: {', '.join(missing)}" if missing else ""),
+        ", ".join(versions),
         "samples per second (of a single one: its microseconds), medians",
         "in brackets how many times as fast rbmfast is; scaling: rbmfast beside itself with one thread",
         *(f"({note})" for note in notes),
@@ -129,11 +132,3 @@ def _sweep() -> list[int]:
     """1, 2, 4, ... and all CPUs."""
     most = rf.get_num_threads()
     return [*(n for n in (2**i for i in range(13)) if n < most), most]
-
-
-def threads(text: str) -> list[int]:
-    """Type of an argument such as 1,2: numbers of threads."""
-    numbers = [int(word) if word.strip().isdecimal() else 0 for word in text.split(",")]
-    if not all(1 <= n <= 4096 for n in numbers):
-        raise argparse.ArgumentTypeError(f"must be numbers from 1 to 4096, such as 1,2, got {text!r}")
-    return numbers

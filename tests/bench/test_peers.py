@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rbmfast as rf
-from rbmfast.bench import BlasFloor, NumpyRBM, Peer, installed
+from rbmfast.bench import BlasFloor, NumpyRBM, Peer
 from rbmfast.bench.measure import limited_threads
 
 peers = pytest.importorskip("peers", reason="benchmarks/ is not here")
@@ -27,7 +27,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def those_who_know(task: str) -> pytest.MarkDecorator:
-    known = [peer for peer in installed(peers.PEERS) if peer.knows(task) and peer is not BlasFloor]  # no RBM
+    known = [peer for peer in peers.PEERS if peer.knows(task) and peer is not BlasFloor]  # no RBM
     return pytest.mark.parametrize("peer", known, ids=lambda peer: peer.name)
 
 

@@ -80,6 +80,5 @@ class Recorder(Rbmfast):
 def test_doing_it_twice(workload: Workload, twice: list[dict[str, float]]) -> None:
     Recorder.asked.clear()
     task = workload.task_of(Recorder)
-    assert task is not None
     task(2)
     assert Recorder.asked == twice
