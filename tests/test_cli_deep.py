@@ -18,7 +18,7 @@ from commands import default_signal, evaluated, fails, run, sketches, start
 
 import rbmfast as rf
 from rbmfast.cli.datafiles import read_data
-from rbmfast.cli.evaluate_labels import proportion_interval
+from rbmfast.cli.findings import proportion_interval
 from rbmfast.likelihood.enumeration import can_enumerate
 
 __all__ = ["sketches"]

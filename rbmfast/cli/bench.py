@@ -38,13 +38,12 @@ BUSY = 0.7  # load from which other programs disturb
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
-    add = parser.add_argument
-    add("--threads", type=listed(integer(1)), metavar="N,N,...",
-        help="numbers of threads to try (default: 1, 2, 4, ... up to all CPUs)")  # fmt: skip
-    add("--quick", action="store_true", help="a tenth of the work, about a minute: rough")
-    add("--only", metavar="TEXT", help="only the workloads whose names contain this")
-    add("--json", metavar="FILE", help="write every measured time, too")
-    add("--png", metavar="FILE", help="draw the ratios with the most threads, too")
+    group = options.Group(parser)
+    group.add("--threads", listed(integer(1)), "numbers of threads to try (default: 1, 2, 4, ... all CPUs)")
+    group.flag("--quick", "a tenth of the work, about a minute: rough")
+    group.add("--only", "TEXT", "only the workloads whose names contain this")
+    group.add("--json", "FILE", "write every measured time, too")
+    group.add("--png", "FILE", "draw the ratios with the most threads, too")
 
 
 def run(arguments: argparse.Namespace) -> None:

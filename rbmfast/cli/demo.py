@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import sys
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 import rbmfast as rf
 from rbmfast.cli import options, output
 from rbmfast.cli.options import integer
-from rbmfast.training.callbacks import Progress
+from rbmfast.cli.progress import display
 
 DESCRIPTION = """\
 Train an RBM on the UCI digits that come with scikit-learn: 1797 images of 8 x 8 pixels, made
@@ -29,11 +28,10 @@ examples:
 HIDDEN, BATCH_SIZE, CHAINS = 128, 20, 100
 SHAPE = (8, 8)
 INK = 7  # pixels go from 0 to 16
-WIDTH = 36  # of the progress bar
-METRICS = {  # name in metrics.json: column of the history, what is printed, unit
-    "reconstruction_error": ("validation_", "reconstruction error", "mean square per pixel"),
-    "free_energy_gap": ("", "free-energy gap, test - training", "nats per image"),
-    "pseudo_likelihood": ("validation_", "log pseudo-likelihood", "nats per image"),
+METRICS = {  # column of the history: what is printed, unit
+    "validation_reconstruction_error": ("reconstruction error", "mean square per pixel"),
+    "free_energy_gap": ("free-energy gap, test - training", "nats per image"),
+    "validation_pseudo_likelihood": ("log pseudo-likelihood", "nats per image"),
 }
 
 Images = NDArray[np.uint8]  # (n, 64), 0 and 1
@@ -41,12 +39,11 @@ Images = NDArray[np.uint8]  # (n, 64), 0 and 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
-    add = parser.add_argument
-    add("--output", default="rbmfast-demo", metavar="DIR",
-        help="folder to write to (default: ./rbmfast-demo)")  # fmt: skip
-    add("--epochs", type=integer(1), default=200, metavar="N", help="passes over the data (default: 200)")
-    options.add_seed(parser)
-    options.add_threads(parser, 1, why=", as much as so small a model can use")
+    group = options.Group(parser)
+    group.add("--output", "DIR", "folder to write to", "rbmfast-demo")
+    group.add("--epochs", integer(1), "passes over the data", 200)
+    group.add_seed()
+    group.add_threads(", of which so small a model can use no more than one", 1)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -55,7 +52,9 @@ def run(arguments: argparse.Namespace) -> None:
     folder = arguments.output
     os.makedirs(folder, exist_ok=True)
     pixels = importlib.import_module("sklearn.datasets").load_digits().data
-    train, test = _every_fifth((pixels > INK).astype(np.uint8))
+    X = (pixels > INK).astype(np.uint8)
+    is_test = np.arange(len(X)) % 5 == 4
+    train, test = X[~is_test], X[is_test]
     with options.threads(arguments.threads):
         words = options.engine_words()
         print(
@@ -78,22 +77,14 @@ def run(arguments: argparse.Namespace) -> None:
         }
     rbm.save(os.path.join(folder, "digits.rbm"))
     output.write_json(os.path.join(folder, "metrics.json"), metrics)
-    columns = {name: column.tolist() for name, column in history.to_dict().items()}
+    columns = {name: column.tolist() for name, column in history.items()}
     output.write_json(os.path.join(folder, "history.json"), columns)
-    for name, figure in figures.items():
-        output.write_picture(os.path.join(folder, f"{name}.png"), figure)
-    pictures = ", ".join(f"{name}.png" for name in figures)
-    print(f"wrote {os.path.abspath(folder)}: digits.rbm, metrics.json, history.json, {pictures}")
-
-
-def _every_fifth(X: Images) -> tuple[Images, Images]:
-    """The others, to learn from, and every fifth image, to test on."""
-    is_test = np.arange(len(X)) % 5 == 4
-    return X[~is_test], X[is_test]
+    print(f"wrote digits.rbm, metrics.json and history.json in {os.path.abspath(folder)}")
+    output.write_pictures(folder, figures)
 
 
 def learn(train: Images, test: Images, epochs: int, seed: int) -> tuple[rf.RBM, rf.History]:
-    """Train a model on the digits, with a progress bar."""
+    """Train a model on the digits, and show how far it is."""
     rbm, n = rf.RBM(train.shape[1], HIDDEN, seed=seed), len(train)
     history = rf.train(
         rbm,
@@ -106,51 +97,28 @@ def learn(train: Images, test: Images, epochs: int, seed: int) -> tuple[rf.RBM, 
         seed=seed,
         validation=test,
         monitors=[rf.ReconstructionError(n), rf.FreeEnergyGap(n), rf.PseudoLikelihood(max_rows=len(test))],
-        callbacks=[Bar()],
+        **display(every=max(1, epochs // 10)),
     )
     return rbm, history
 
 
-class Bar(rf.Callback):
-    """A progress bar on stderr that fits a narrow window; where nothing can move, a line for every tenth."""
-
-    def on_epoch_end(self, progress: Progress) -> None:
-        """See `rbmfast.Callback`."""
-        done, tenth = progress.epoch / progress.epochs, progress.epochs / 10
-        moving = sys.stderr.isatty()
-        if not moving and progress.epoch // tenth == (progress.epoch - 1) // tenth:
-            return
-        error = progress.history["validation_reconstruction_error"][-1]
-        bar = f"[{'#' * round(WIDTH * done):.<{WIDTH}}] {done:4.0%}"
-        text = f"{bar}  epoch {progress.epoch}/{progress.epochs}  test error {error:.4f}"
-        end = "\n" if not moving or progress.epoch == progress.epochs else ""
-        print(f"\r{text}" if moving else text, end=end, file=sys.stderr, flush=True)
-
-
 def measure(history: rf.History, n_train: int) -> dict[str, Any]:
     """The numbers before the first and after the last epoch, and the speed in between."""
-
-    def numbers(epoch: int) -> dict[str, float]:
-        found = {name: float(history[part + name][epoch]) for name, (part, _, _) in METRICS.items()}
-        return {**found, "pseudo_likelihood_per_pixel": found["pseudo_likelihood"] / 64}
-
     epochs, seconds = len(history) - 1, float(history["seconds"].sum())
-    return {
-        "before": numbers(0),
-        "after": numbers(-1),
-        "epochs": epochs,
-        "training_seconds": seconds,
-        "samples_per_second": epochs * n_train / seconds,
-    }
+    found: dict[str, Any] = {}
+    for when, epoch in (("before", 0), ("after", -1)):
+        numbers = {name.removeprefix("validation_"): float(history[name][epoch]) for name in METRICS}
+        found[when] = {**numbers, "pseudo_likelihood_per_pixel": numbers["pseudo_likelihood"] / 64}
+    speed = {"training_seconds": seconds, "samples_per_second": epochs * n_train / seconds}
+    return {**found, "epochs": epochs, **speed}
 
 
 def summary(metrics: dict[str, Any], engine: str) -> str:
     """The same for people."""
-    labels = {name: (label, unit) for name, (_, label, unit) in METRICS.items()}
-    labels["pseudo_likelihood_per_pixel"] = ("", "nats per pixel")
     lines = [f"{'on the test images':34}{'before':>10}{'after':>10}"]
-    for name, (label, unit) in labels.items():
-        before, after = metrics["before"][name], metrics["after"][name]
+    pairs = zip(metrics["before"].values(), metrics["after"].values(), strict=True)
+    words = [*METRICS.values(), ("", "nats per pixel")]
+    for (label, unit), (before, after) in zip(words, pairs, strict=True):
         lines.append(f"  {label:32}{before:10.4f}{after:10.4f}  {unit}")
     lines.append("  (before: random weights, but biases that know how often each pixel is black)")
     lines.append(

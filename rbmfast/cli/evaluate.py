@@ -10,11 +10,9 @@ from typing import Any
 import rbmfast as rf
 from rbmfast.cli import options, output
 from rbmfast.cli.datafiles import Examples, read_data
-from rbmfast.cli.evaluate_labels import evaluate_labels
-from rbmfast.cli.evaluate_rbm import evaluate_rbm
+from rbmfast.cli.findings import CHAINS, METHODS, SMALL, TEMPERATURES, check_method, evaluate
 from rbmfast.cli.models import inputs, n_classes
-from rbmfast.cli.options import CommandError, choice, integer, refuse
-from rbmfast.cli.report import CHAINS, METHODS, SMALL, TEMPERATURES, check_method
+from rbmfast.cli.options import CommandError, Group, choice, integer, refuse
 
 DESCRIPTION = """\
 Measure a model on the rows of a file, best ones that it has not learned from. Whatever speaks
@@ -47,39 +45,36 @@ OF_RBMS = (*LOG_Z, "base_data", "conservative", "samples", "steps", "plots")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
-    add = parser.add_argument
-    add("model", metavar="MODEL", help="a file that `rbmfast train` or save wrote")
-    add("data", metavar="DATA", help="rows to evaluate it on, in any file that `rbmfast train` reads")
+    add = Group(parser).add
+    add("model", "MODEL", "a file that `rbmfast train` or save wrote")
+    add("data", "DATA", "rows to evaluate it on, in any file that `rbmfast train` reads")
 
-    data = parser.add_argument_group("data")
-    options.add_data(data, grey=": they have no likelihood")
-    data.add_argument("--labels", metavar="FILE|NAME", help="classes of the rows: in another file, or a "
-        "column or another array of DATA")  # fmt: skip
+    data = Group(parser, "data")
+    data.add_data(grey=": they have no likelihood")
+    data.add("--labels", "FILE|NAME", "classes of the rows: in another file, or a column or another array of "
+        "DATA")  # fmt: skip
 
-    add = parser.add_argument_group("log Z").add_argument
-    add("--method", type=choice(*METHODS), metavar="HOW",
-        help=f"exact (default, if a layer has at most {SMALL} 0/1 units), "
-        "ais (default otherwise), or bracket: AIS both ways")  # fmt: skip
-    add("--chains", type=integer(2), metavar="N", help=f"chains of AIS (default: {CHAINS})")
-    add("--temperatures", type=integer(1), metavar="N",
-        help=f"Gibbs steps of each, and of the conservative estimate (default: {TEMPERATURES}, and a "
-        "tenth of that)")  # fmt: skip
-    add("--base-data", metavar="FILE", help="training data, whose means AIS starts from (default: the "
-        "means that the model keeps)")  # fmt: skip
-    add("--conservative", type=integer(0), metavar="N",
-        help="rows of the conservative estimate, chosen by the seed; 0 for none (default: 100)")  # fmt: skip
+    add = Group(parser, "log Z").add
+    add("--method", choice(*METHODS), f"exact: default if a layer has at most {SMALL} 0/1 units; ais: "
+        "default otherwise; or bracket: AIS both ways")  # fmt: skip
+    add("--chains", integer(2), f"chains of AIS (default: {CHAINS})")
+    add("--temperatures", integer(1), "Gibbs steps of each, and of the conservative estimate (default: "
+        f"{TEMPERATURES}, and a tenth of that)")  # fmt: skip
+    add("--base-data", "FILE", "training data, whose means AIS starts from (default: the means that the "
+        "model keeps)")  # fmt: skip
+    add("--conservative", integer(0), "rows of the conservative estimate, chosen by the seed; 0 for none "
+        "(default: 100)")  # fmt: skip
 
-    add = parser.add_argument_group("samples").add_argument
-    add("--samples", type=integer(2), metavar="N", help="samples to compare (default: 1000); of a deep "
-        "network, of its hidden layers for each row (default: 10)")  # fmt: skip
-    add("--steps", type=integer(16), metavar="N", help="Gibbs steps of each (default: 1000)")
+    add = Group(parser, "samples").add
+    add("--samples", integer(2), "samples to compare (default: 1000); of a deep network, of its hidden "
+        "layers for each row (default: 10)")  # fmt: skip
+    add("--steps", integer(16), "Gibbs steps of each (default: 1000)")
 
-    running = parser.add_argument_group("run")
-    add = running.add_argument
-    add("--plots", metavar="DIR", help="draw free energies, chains, moments and AIS weights")
-    add("--json", metavar="FILE", help="write all numbers, too")
-    options.add_seed(running)
-    options.add_threads(running)
+    running = Group(parser, "run")
+    running.add("--plots", "DIR", "draw free energies, chains, moments and AIS weights")
+    running.add("--json", "FILE", "write all numbers, too")
+    running.add_seed()
+    running.add_threads()
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -101,7 +96,6 @@ def run(arguments: argparse.Namespace) -> None:
         os.makedirs(arguments.plots, exist_ok=True)
     with options.threads(arguments.threads):
         print(f"model: {arguments.model}: {model}; {options.engine_words()}", flush=True)
-        evaluate: Any = evaluate_rbm if type(model) is rf.RBM else evaluate_labels
         report = evaluate(model, data, base, arguments)
     print(report)
     for alarm in report.alarms:

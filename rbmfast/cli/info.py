@@ -11,6 +11,7 @@ import numpy as np
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.archive import read_file
+from rbmfast.cli.options import Group
 from rbmfast.files import blaming, entry
 from rbmfast.models.parameters import step_in_words
 
@@ -37,7 +38,7 @@ DONE = {"epoch": "epochs", "updates": "updates", "at": "temperatures"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
-    parser.add_argument("file", nargs="?", metavar="FILE", help="a model or a checkpoint")
+    Group(parser).add("file", "FILE", "a model or a checkpoint", nargs="?")
 
 
 def run(arguments: argparse.Namespace) -> None:

@@ -8,28 +8,101 @@ import math
 import os
 import zlib
 from collections.abc import Callable, Iterator
+from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 import rbmfast as rf
-from rbmfast.cli import output, settings
+from rbmfast.cli import output
 from rbmfast.cli.datafiles import Examples
-from rbmfast.cli.options import CommandError, refuse
+from rbmfast.cli.options import CommandError, Kind, number, refuse
 from rbmfast.cli.progress import announce, display
-from rbmfast.cli.settings import FINE_TUNING_RATE, UP_DOWN_RATE, checked, each, one
 from rbmfast.data import Rows
-from rbmfast.training import Method
+from rbmfast.training import Method, Schedule
+from rbmfast.training.methods import WORDS as METHODS
+from rbmfast.training.settings import FineTuneSettings, UpDownSettings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from rbmfast.reference import F32, States
 
+# What the words of options mean, and the library's defaults.
+SCHEDULES: dict[str, Callable[[float, float], Schedule]] = {
+    "constant": lambda rate, decay: rf.Constant(rate),
+    "linear": lambda rate, decay: rf.Linear(rate),
+    "exponential": rf.Exponential,
+}
+METHOD_OPTIONS = {"k": "k", "chains": "n_chains", "replicas": "n_replicas"}  # and what they set
+ORDERS = {"rows": True, "blocks": "blocks", "none": False}
+UP_DOWN_RATE, FINE_TUNING_RATE, FINE_TUNING_MOMENTUM = (
+    schedule.bounds()[0]
+    for schedule in (*UpDownSettings.optimizer.schedules[:1], *FineTuneSettings.optimizer.schedules)
+)
+
 SHOWN = 30  # rows that are drawn beside their reconstructions
 PER_LABEL = 10  # samples of each
 MAX_LABELS = 30  # that are drawn
 MANY = 100  # samples of a deep network, where there are no labels
+
+
+# --- From options to settings ------------------------------------------------------------------------------
+
+
+def check_options(given: argparse.Namespace) -> None:
+    """Refuse options that do not go together."""
+    for option in dict.fromkeys(option for kind in LEARNERS.values() for option in kind.options):
+        _check_choice(given, option, "model", [w for w, kind in LEARNERS.items() if option in kind.options])
+    for option, name in METHOD_OPTIONS.items():
+        able = [word for word, method in METHODS.items() if name in signature(method).parameters]
+        _check_choice(given, option, "method", able)
+    if given.threshold is not None and given.grey:
+        raise CommandError("--threshold and --grey exclude each other")
+    if given.validation_labels is not None and (given.validation is None or given.labels is None):
+        raise CommandError("--validation-labels go with --labels and --validation")
+
+
+def _check_choice(given: argparse.Namespace, option: str, of: str, able: list[str]) -> None:
+    """Refuse an option that only some models or methods have, if another is chosen."""
+    if (getattr(given, of) or "cd") not in able:
+        which = " and ".join(filter(None, [", ".join(able[:-1]), able[-1]]))
+        refuse(given, [option], f"is an option of --{of} {which}")
+
+
+def penalty(kind: Callable[[float], Any]) -> Kind:
+    """A penalty of this strength; None of 0."""
+    return number(lambda strength: kind(strength) if strength else None)
+
+
+def method_of(given: argparse.Namespace) -> Method:
+    """Where samples of the negative phase come from."""
+    asked = {name: getattr(given, option) for option, name in METHOD_OPTIONS.items()}
+    return METHODS[given.method or "cd"](**{k: value for k, value in asked.items() if value is not None})
+
+
+def sgd(given: argparse.Namespace, rate: float, momentum: float | None = None) -> rf.SGD:
+    """A rate under the schedule that was asked for, and a momentum."""
+    schedule = SCHEDULES[given.rate_schedule](rate, given.rate_decay)
+    return rf.SGD(schedule, given.momentum if momentum is None else momentum)
+
+
+def common(given: argparse.Namespace) -> dict[str, Any]:
+    """What every way to learn takes."""
+    return {"batch_size": given.batch_size, "shuffle": ORDERS[given.shuffle], "seed": given.seed}
+
+
+def each(given: argparse.Namespace, name: str, n_layers: int = 1) -> list[Any]:
+    """The values of an option for every layer: one for all, or one for each."""
+    values: list[Any] = getattr(given, name)
+    if len(values) not in (1, n_layers):
+        for_one = f"one number for --model {given.model}, got {len(values)}; --model dbn has layers"
+        for_each = f"one number, or one for each of {n_layers} layers, got {len(values)} numbers"
+        raise CommandError(f"--{name}: {for_one if n_layers == 1 else for_each}")
+    return values if len(values) == n_layers else values * n_layers
+
+
+# --- Kinds of models ---------------------------------------------------------------------------------------
 
 
 class Learner:
@@ -56,12 +129,12 @@ class Learner:
         self.data: Examples
         self.validation: Examples | None = None
         self.settings = {
-            "penalties": settings.penalties(given),
+            "penalties": [*filter(None, (given.l1, given.l2, given.max_norm, given.sparsity))],
             "centered": given.centered,
             "monitors": [rf.ReconstructionError()],
             "checkpoint": given.checkpoint,
             "resume": given.resume,
-            **settings.common(given),
+            **common(given),
             **self._settings(),
         }
 
@@ -69,15 +142,12 @@ class Learner:
 
     def _settings(self) -> dict[str, Any]:
         """What only this kind asks of `rbmfast.train` or `rbmfast.pretrain`, if its options are fine."""
-        one(self.given, "hidden")
-        return {
-            "method": self._method(),
-            "optimizer": settings.sgd(self.given, "--rate", one(self.given, "rate")),
-            "epochs": one(self.given, "epochs"),
-        }
+        given = self.given
+        (_,), (epochs,), (rate,) = (each(given, name) for name in ("hidden", "epochs", "rate"))
+        return {"method": self._method(), "optimizer": sgd(given, rate), "epochs": epochs}
 
     def _method(self) -> Method:
-        return settings.method(self.given)
+        return method_of(self.given)
 
     def _new_model(self, n_features: int, n_classes: int) -> Any:
         given = self.given
@@ -165,19 +235,12 @@ class ClassLearner(Learner):
             for name in ("unlabelled", "dropout"):
                 if getattr(given, name):
                     raise CommandError(f"--{name} needs a finite --generative")
-            return settings.method(given)
+            return method_of(given)
         if generative == 0 and not unlabelled:
-            why = "is about samples, which --generative 0 does without"
-            refuse(given, ["method", "k", "chains", "replicas"], why)
-            return checked("--dropout", rf.Discriminative, dropout)
-        return checked(
-            "--generative, --unlabelled, --dropout",
-            rf.Hybrid,
-            **({} if generative is None else {"generative": generative}),
-            unlabelled=unlabelled,
-            negative=settings.method(given),
-            dropout=dropout,
-        )
+            refuse(given, ["method", *METHOD_OPTIONS], "is about samples, which --generative 0 does without")
+            return rf.Discriminative(dropout)
+        asked = {} if generative is None else {"generative": generative}
+        return rf.Hybrid(**asked, unlabelled=unlabelled, negative=method_of(given), dropout=dropout)
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.ClassRBM:
         given = self.given
@@ -212,7 +275,7 @@ class DeepLearner(Learner):
         given, n = self.given, len(self.given.hidden)
         self._check_stages()
         layers: list[dict[str, Any]] = [
-            {"epochs": epochs, "optimizer": settings.sgd(given, "--rate", rate)}
+            {"epochs": epochs, "optimizer": sgd(given, rate)}
             for epochs, rate in zip(each(given, "epochs", n), each(given, "rate", n), strict=True)
         ]
         if given.labels is not None:
@@ -229,15 +292,11 @@ class DeepLearner(Learner):
             refuse(given, ["network", "fine_tune_rate", "dropout"], "goes with --fine-tune")
         elif given.network is None:
             raise CommandError("--fine-tune needs --network FILE, where to write the network that it makes")
-        if given.dropout is not None and not 0 <= given.dropout < 1:
-            raise CommandError(f"--dropout: must be at least 0 and below 1, got {given.dropout:g}")
         if given.network is not None:
             output.check(given.network, given.output, given.checkpoint, *self.inputs)
         self.optimizers = {
-            "up-down": settings.sgd(given, "--up-down-rate", _or(given.up_down_rate, UP_DOWN_RATE)),
-            "fine-tuning": settings.sgd(
-                given, "--fine-tune-rate", _or(given.fine_tune_rate, FINE_TUNING_RATE), 0.9
-            ),
+            "up-down": sgd(given, _or(given.up_down_rate, UP_DOWN_RATE)),
+            "fine-tuning": sgd(given, _or(given.fine_tune_rate, FINE_TUNING_RATE), FINE_TUNING_MOMENTUM),
         }
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.DBN:
@@ -257,7 +316,7 @@ class DeepLearner(Learner):
         if given.up_down is not None:
             announce("up-down")
             asked = given.method is not None or given.k is not None
-            method = self._method() if asked else settings.UP_DOWN_METHOD
+            method = self._method() if asked else UpDownSettings.method
             own: Any = {"method": method, "penalties": self.settings["penalties"], "epochs": given.up_down}
             yield "up-down", rf.up_down(dbn, rows, labels, **own, **watched, **self._stage("up-down"))
         if given.fine_tune is not None:
@@ -292,7 +351,7 @@ class DeepLearner(Learner):
             "optimizer": self.optimizers[stage],
             "checkpoint": checkpoint,
             "resume": resume if resume and os.path.exists(resume) else None,
-            **settings.common(given),
+            **common(given),
             **display(),
         }
 

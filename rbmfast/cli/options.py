@@ -1,4 +1,4 @@
-"""Options and surroundings that the subcommands share."""
+"""How options are written, read and refused, those that several subcommands have, and their surroundings."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import importlib.util
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NoReturn, TypeAlias
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import rbmfast as rf
-
-Options: TypeAlias = "argparse.ArgumentParser | argparse._ArgumentGroup"
+from rbmfast.checks import check_number
 
 
 class CommandError(ValueError):
@@ -30,7 +30,7 @@ def one_line(error: BaseException) -> str:
     return text or type(error).__name__
 
 
-# --- Arguments ---------------------------------------------------------------------------------------------
+# --- The parser --------------------------------------------------------------------------------------------
 
 
 FORMATTER = functools.partial(argparse.RawDescriptionHelpFormatter, max_help_position=30, width=100)
@@ -52,54 +52,140 @@ class Parser(argparse.ArgumentParser):
         return [name for action in self._actions for name in action.option_strings]
 
 
+class Group:
+    """Adds options to a part of a command's help.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        Of the command.
+    title : str
+        What stands above them, if anything.
+    """
+
+    def __init__(self, parser: argparse.ArgumentParser, title: str = "") -> None:
+        self._place = parser.add_argument_group(title) if title else parser
+
+    def add(self, names: str, kind: Kind | str, about: str, default: Any = None, **more: Any) -> None:
+        """An option, or an argument: its names, its kind or what its words are called, what it is for."""
+        if default not in (None, []):
+            shown = ",".join(map(str, default)) if isinstance(default, list) else default
+            about = f"{about} (default: {shown})"
+        kind = Kind(kind, str) if isinstance(kind, str) else kind
+        self._place.add_argument(
+            *names.split(), type=kind, metavar=kind.name, help=about, default=default, **more
+        )
+
+    def flag(self, name: str, about: str) -> None:
+        """An option that is there or not."""
+        self._place.add_argument(name, action="store_true", help=about)
+
+    # --- What several commands have -------------------------------------------------------------------------
+
+    def add_data(self, grey: str = "") -> None:
+        """How a file is read; `grey` is what else there is to say of --grey."""
+        self.add("--key", "NAME", "which array of an .npz or .mat file, if it is not called X")
+        for option, what in (("--columns", "columns of a table to take"), ("--drop", "those to leave out")):
+            about = f"{what}: names from its first line, or numbers from 0"
+            self.add(option, listed(Kind("NAME", str)), about, [])
+        self.add("--threshold", NUMBER, "values above X are 1, others 0")
+        self.flag("--grey", f"values 0-255 are grey levels 0-1{grey}")
+
+    def add_seed(self) -> None:
+        """The option --seed."""
+        self.add("--seed", integer(0), "fixes every bit", 0)
+
+    def add_threads(self, why: str = ", by default all CPUs", default: int | None = None) -> None:
+        """The option --threads; `why` is what there is to say of its default."""
+        self.add("--threads", integer(1), f"threads to use{why}; results do not depend on it", default)
+
+    def add_shape(self, default: str) -> None:
+        """The option --shape."""
+        self.add("--shape", Kind("HxW", _image_size), f"size of an image (default: {default})")
+
+
+# --- Kinds of options --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the words of an option are read, and what help calls them; a ValueError says what is allowed."""
+
+    name: str
+    read: Callable[[str], Any]
+
+    def __call__(self, text: str) -> Any:
+        """What the words mean."""
+        try:
+            return self.read(text)
+        except (TypeError, ValueError) as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def choice(*known: str, name: str = "") -> Kind:
+    """One of a few words."""
+
+    def read(text: str) -> str:
+        if text in known:
+            return text
+        raise ValueError(f"{text!r} is not known{did_you_mean(text, known)}")
+
+    return Kind(name or "|".join(known), read)
+
+
+def integer(low: int) -> Kind:
+    """A whole number of at least `low`."""
+
+    def read(text: str) -> int:
+        with contextlib.suppress(ValueError):
+            if (number := int(text)) >= low:
+                return number
+        raise ValueError(f"must be a whole number of at least {low}, got {text!r}")
+
+    return Kind("N", read)
+
+
+def listed(kind: Kind) -> Kind:
+    """One value, or several with commas between them."""
+    return Kind(f"{kind.name}[,{kind.name}...]", lambda text: [kind.read(word) for word in text.split(",")])
+
+
+def number(make: Callable[[float], Any]) -> Kind:
+    """What is made of a number, such as itself after a check."""
+
+    def read(text: str) -> Any:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if math.isnan(value):
+            raise ValueError(f"must be a number, got {text!r}")
+        return make(value)
+
+    return Kind("X", read)
+
+
+NUMBER = number(float)
+RATE = number(functools.partial(check_number, name="value"))
+CHANCE = number(functools.partial(check_number, name="value", below=1.0))
+
+
+def _image_size(text: str) -> tuple[int, int]:
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise ValueError(f"must be height x width, such as 28x28, got {text!r}")
+    return int(sides[0]), int(sides[1])
+
+
+# --- What does not go --------------------------------------------------------------------------------------
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a message about a word that is not known."""
     known = list(known)
     alike = [one for one in known if one.startswith("--") == word.startswith("--")]
     close = difflib.get_close_matches(word, alike, n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else f"; choose from {', '.join(known)}"
-
-
-def choice(*known: str) -> Callable[[str], str]:
-    """Type of an argument that is one of a few words."""
-
-    def convert(text: str) -> str:
-        if text in known:
-            return text
-        raise argparse.ArgumentTypeError(f"{text!r} is not known{did_you_mean(text, known)}")
-
-    return convert
-
-
-def integer(low: int) -> Callable[[str], int]:
-    """Type of an argument that is a whole number of at least `low`."""
-
-    def convert(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = low - 1
-        if number < low:
-            raise argparse.ArgumentTypeError(f"must be a whole number of at least {low}, got {text!r}")
-        return number
-
-    return convert
-
-
-def listed(convert: Callable[[str], Any]) -> Callable[[str], list[Any]]:
-    """Type of an argument that is one value, or several with commas between them."""
-    return lambda text: [convert(word) for word in text.split(",")]
-
-
-def number(text: str) -> float:
-    """Type of an argument that is a number."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if math.isnan(value):
-        raise argparse.ArgumentTypeError(f"must be a number, got {text!r}")
-    return value
 
 
 def option_name(name: str) -> str:
@@ -113,44 +199,6 @@ def refuse(given: argparse.Namespace, options: Iterable[str], why: str) -> None:
         value = getattr(given, name)
         if value is not None and value is not False:  # 0 was given
             raise CommandError(f"{option_name(name)} {why}")
-
-
-def image_size(text: str) -> tuple[int, int]:
-    """Type of an argument such as 28x28: height and width."""
-    sides = text.lower().split("x")
-    if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
-        raise argparse.ArgumentTypeError(f"must be height x width, such as 28x28, got {text!r}")
-    return int(sides[0]), int(sides[1])
-
-
-def add_threads(parser: Options, default: int | None = None, why: str = "") -> None:
-    """Add the option --threads."""
-    shown = f"default: {default}{why}" if default else "default: all CPUs"
-    parser.add_argument(
-        "--threads",
-        type=integer(1),
-        default=default,
-        metavar="N",
-        help=f"threads to use ({shown}); results do not depend on it",
-    )
-
-
-def add_data(parser: Options, grey: str = "") -> None:
-    """Add the options that say how a file is read; `grey` is what else there is to say of --grey."""
-    add = parser.add_argument
-    add("--key", metavar="NAME", help="which array of an .npz or .mat file, if it is not called X")
-    for option, what in (("--columns", "columns of a table to take"), ("--drop", "those to leave out")):
-        which = "names from its first line, or numbers from 0"
-        add(option, type=listed(str), default=[], metavar="NAME[,NAME...]", help=f"{what}: {which}")
-    add("--threshold", type=number, metavar="T", help="values above T are 1, others 0")
-    add("--grey", action="store_true", help=f"values 0-255 are grey levels 0-1{grey}")
-
-
-def add_seed(parser: Options) -> None:
-    """Add the option --seed."""
-    parser.add_argument(
-        "--seed", type=integer(0), default=0, metavar="N", help="fixes every bit (default: 0)"
-    )
 
 
 # --- Surroundings ------------------------------------------------------------------------------------------

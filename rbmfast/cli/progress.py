@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -11,10 +12,10 @@ from rbmfast.training.callbacks import Progress
 from rbmfast.training.history import BASIC
 
 
-def display(*headings: str) -> dict[str, Any]:
-    """Settings of a run that shows its progress: a bar, or a line for each epoch where nothing can move."""
-    bar = sys.stderr.isatty()
-    return {"callbacks": [] if bar else [Lines(headings)], "progress": bar}
+def display(*headings: str, every: int = 1) -> dict[str, Any]:
+    """Settings of a run that shows its progress: a bar, or a line for some epochs where there can be none."""
+    bar = _has_bar()
+    return {"callbacks": [] if bar else [Lines(headings, every)], "progress": bar}
 
 
 def show_step(what: str) -> None:
@@ -25,14 +26,19 @@ def show_step(what: str) -> None:
 
 def announce(what: str) -> None:
     """Say what begins, where its progress will be."""
-    print(what, file=sys.stderr if sys.stderr.isatty() else sys.stdout, flush=True)
+    print(what, file=sys.stderr if _has_bar() else sys.stdout, flush=True)
+
+
+def _has_bar() -> bool:
+    return sys.stderr.isatty() and importlib.util.find_spec("tqdm") is not None
 
 
 class Lines(rf.Callback):
-    """A line for each epoch, and a heading above those of each run."""
+    """A line for every so many epochs and the last, and a heading above those of each run."""
 
-    def __init__(self, headings: Sequence[str] = ()) -> None:
+    def __init__(self, headings: Sequence[str], every: int) -> None:
         self._headings = iter(headings)
+        self._every = every
 
     def on_train_begin(self, progress: Progress) -> None:
         """See `rbmfast.Callback`."""
@@ -41,7 +47,8 @@ class Lines(rf.Callback):
 
     def on_epoch_end(self, progress: Progress) -> None:
         """See `rbmfast.Callback`."""
-        print(f"epoch {progress.epoch}/{progress.epochs}: {in_words(progress.history)}", flush=True)
+        if progress.epoch % self._every == 0 or progress.epoch == progress.epochs:
+            print(f"epoch {progress.epoch}/{progress.epochs}: {in_words(progress.history)}", flush=True)
 
 
 def in_words(history: rf.History) -> str:

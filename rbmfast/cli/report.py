@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,23 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import rbmfast as rf
-from rbmfast.cli.options import CommandError
 from rbmfast.data import Rows
-from rbmfast.likelihood import LogPartition
+from rbmfast.likelihood import LogLikelihoodBound, LogPartition, MeanLogLikelihood
 from rbmfast.likelihood.comparison import blocks_of
-from rbmfast.likelihood.enumeration import has_exact_log_z
-from rbmfast.likelihood.result import Z95
+from rbmfast.likelihood.result import Z95, stderr_of_mean
 from rbmfast.reference import F32
 from rbmfast.units.base import F64
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-METHODS = ("exact", "ais", "bracket")
-SMALL = 20  # units of a layer that are enumerated unasked
-CHAINS, TEMPERATURES = 512, 10_000
-NO_STATES = "grey levels are no states: say --threshold T"
 
 Interval = tuple[float, float]
 
@@ -63,10 +54,26 @@ class Report:
             found, ends = "none", []
         self.lines.append((name, found, *(ends or ("", "")), note))
 
-    def add_mean(self, name: str, values: F64, note: str) -> None:
+    def add_mean(self, name: str, values: F64, note: str, key: str = "") -> None:
         """A mean over rows, with its 95 % interval."""
-        mean, error = mean_and_error(values)
+        numbers = in_numbers(values)
+        mean, error = numbers["mean"], numbers["stderr"]
         self.add(name, mean, note, (mean - Z95 * error, mean + Z95 * error))
+        if key:
+            self.numbers[key] = numbers
+
+    def add_likelihood(
+        self, name: str, key: str, found: MeanLogLikelihood | LogLikelihoodBound | None
+    ) -> None:
+        """A mean log-likelihood or a bound; None of grey levels."""
+        if found is None:
+            self.add(name, math.nan, "grey levels are no states: say --threshold T")
+            self.numbers[key] = None
+            return
+        note = f"nats per row; standard error {found.data_stderr:.2g} from the choice of rows"
+        interval = found.lower, found.upper
+        self.add(name, found.value, note, None if found.lower == found.upper else interval)
+        self.numbers[key] = {name: value for name, value in vars(found).items() if name != "each"}
 
     def add_rows(self, rows: Rows) -> None:
         """What was looked at."""
@@ -84,12 +91,11 @@ class Report:
         self.add("reconstruction error", error, "mean square per unit")
         self.numbers["reconstruction_error"] = error
 
-    def add_log_z(self, z: LogPartition, given: argparse.Namespace) -> None:
+    def add_log_z(self, z: LogPartition, steps: int) -> None:
         """The number, and how it was found."""
         if z.method == "exact":
             self.add("log Z", z.value, "nats, exact")
         else:
-            steps = given.temperatures or TEMPERATURES
             note = f"nats, {z.method}, {n_chains(z):,} chains of {steps:,} steps"
             self.add("log Z", z.value, note, (z.lower, z.upper))
         names = ("value", "stderr", "lower", "upper", "method", "ess")
@@ -115,18 +121,9 @@ class Report:
         return "\n".join([*table, *filter(None, [self.text])])
 
 
-def mean_and_error(values: F64) -> tuple[float, float]:
-    """A mean and its standard error, NaN of a single value."""
-    n = len(values)
-    return float(values.mean()), float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
-
-
-def summary(values: F64 | None) -> dict[str, float] | None:
-    """The same for a JSON file."""
-    if values is None:
-        return None
-    value, error = mean_and_error(values)
-    return {"mean": value, "stderr": error, "n_rows": len(values)}
+def in_numbers(values: F64) -> dict[str, float]:
+    """A mean and its standard error, for a JSON file."""
+    return {"mean": float(values.mean()), "stderr": stderr_of_mean(values), "n_rows": len(values)}
 
 
 def n_chains(z: LogPartition) -> int:
@@ -134,27 +131,3 @@ def n_chains(z: LogPartition) -> int:
     weights = (z.parts or (z,))[0].log_weights
     assert weights is not None
     return len(weights)
-
-
-# --- log Z, as the options ask for it ----------------------------------------------------------------------
-
-
-def check_method(rbm: rf.RBM, given: argparse.Namespace) -> str:
-    """How log Z is to be found."""
-    method: str = given.method or ("exact" if has_exact_log_z(rbm, SMALL) else "ais")
-    if method == "exact" and not has_exact_log_z(rbm):
-        raise CommandError(f"log Z of {rbm} is too large to enumerate: choose --method ais or bracket")
-    if method == "exact" and given.chains:
-        raise CommandError(f"--chains is an option of --method ais and bracket; log Z of {rbm} is exact")
-    return method
-
-
-def find_log_z(rbm: rf.RBM, given: argparse.Namespace, base: F64 | None = None) -> LogPartition:
-    """Find log Z of a model; `base` are the rates that AIS starts from."""
-    method = check_method(rbm, given)
-    if method == "exact":
-        return rf.log_partition(rbm, method)
-    chains, temperatures = given.chains or CHAINS, given.temperatures or TEMPERATURES
-    return rf.log_partition(
-        rbm, method, n_chains=chains, n_temperatures=temperatures, base=base, seed=given.seed
-    )

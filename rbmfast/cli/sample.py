@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import rbmfast as rf
 from rbmfast.cli import options, output
 from rbmfast.cli.models import inputs, n_classes
-from rbmfast.cli.options import CommandError, image_size, integer, listed
+from rbmfast.cli.options import CommandError, Group, Kind, integer, listed
 from rbmfast.files import complete_file
 from rbmfast.reference import States
 
@@ -32,27 +32,26 @@ examples:
 """
 
 SAMPLES, PER_LABEL = 64, 10
+NUMBERS = listed(integer(0))
+LABELS = Kind(f"{NUMBERS.name}|all", lambda text: [] if text == "all" else NUMBERS.read(text))
 SUFFIXES = (".npy", ".npz", ".csv")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
-    add = parser.add_argument
-    add("model", metavar="MODEL", help="a file that `rbmfast train` or save wrote")
-    add("-n", type=integer(1), metavar="N",
-        help=f"samples, and chains (default: {SAMPLES}); of each label, if there are several (default: "
-        f"{PER_LABEL})")  # fmt: skip
-    add("--label", type=_labels, metavar="N[,N...]|all",
-        help="only samples of this label, or of these; for models that know labels")  # fmt: skip
-    add("--mean", action="store_true",
-        help="at last, not states but their probabilities: smoother pictures")  # fmt: skip
-    add("--steps", type=integer(1), default=1000, metavar="N", help="Gibbs steps of each (default: 1000)")
-    options.add_seed(parser)
-    add("-o", "--output", default="samples.npy", metavar="FILE",
-        help="default: samples.npy; an .npz or .csv file holds labels beside them")  # fmt: skip
-    add("--png", metavar="FILE", help="draw them as pictures, too")
-    add("--shape", type=image_size, metavar="HxW", help="size of a picture (default: square)")
-    options.add_threads(parser)
+    group = Group(parser)
+    add = group.add
+    add("model", "MODEL", "a file that `rbmfast train` or save wrote")
+    add("-n", integer(1), f"samples, and chains (default: {SAMPLES}); of each label, if there are several "
+        f"(default: {PER_LABEL})")  # fmt: skip
+    add("--label", LABELS, "only samples of this label, or of these; for models that know labels")
+    group.flag("--mean", "at last, not states but their probabilities: smoother pictures")
+    add("--steps", integer(1), "Gibbs steps of each", 1000)
+    group.add_seed()
+    add("-o --output", "FILE", "an .npz or .csv file holds labels beside the samples", "samples.npy")
+    add("--png", "FILE", "draw them as pictures, too")
+    group.add_shape("square")
+    group.add_threads()
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -83,11 +82,6 @@ def run(arguments: argparse.Namespace) -> None:
             figure = rf.plots.samples_by_label(v, y, arguments.shape, n, title=title)  # type: ignore[arg-type]
         output.write_picture(arguments.png, figure)
         print(f"wrote {arguments.png}")
-
-
-def _labels(text: str) -> list[int] | None:
-    """Type of an argument such as 0,1,2; the empty list stands for all."""
-    return [] if text == "all" else listed(integer(0))(text)
 
 
 def _chosen(given: argparse.Namespace, model: Any) -> list[int] | None:

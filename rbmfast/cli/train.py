@@ -5,18 +5,31 @@ from __future__ import annotations
 import argparse
 import os
 import warnings
+from dataclasses import fields
 
 import numpy as np
 
 import rbmfast as rf
-from rbmfast.cli import options, output, settings
+from rbmfast.cli import options, output
 from rbmfast.cli.datafiles import DataFile, read_data
-from rbmfast.cli.learner import LEARNERS, Learner
-from rbmfast.cli.options import CommandError, choice, image_size, integer, listed, number, refuse
+from rbmfast.cli.learner import (
+    FINE_TUNING_RATE,
+    LEARNERS,
+    ORDERS,
+    SCHEDULES,
+    UP_DOWN_RATE,
+    Learner,
+    check_options,
+    penalty,
+)
+from rbmfast.cli.options import CHANCE, NUMBER, RATE, CommandError, Group, choice, integer, listed
 from rbmfast.cli.progress import in_words
-from rbmfast.cli.settings import ABOUT
 from rbmfast.training.methods import WORDS as METHODS
+from rbmfast.training.settings import TrainSettings
 from rbmfast.units import PLAIN, get_unit
+
+ABOUT = {one.name: one.metadata["about"] for one in fields(TrainSettings)}  # as the library says
+EPOCHS, BATCH_SIZE = TrainSettings.epochs, TrainSettings.batch_size
 
 DESCRIPTION = """\
 Learn a model from the rows of a file: .npy, .npz (also SciPy's sparse matrices), IDX, .mat, libsvm,
@@ -41,101 +54,79 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Define the command's arguments."""
-    add = parser.add_argument
-    add("file", metavar="FILE", help="the data")
-    add("-o", "--output", required=True, metavar="MODEL", help="where to write the model")
+    add = Group(parser).add
+    add("file", "FILE", "the data")
+    add("-o --output", "MODEL", "where to write the model", required=True)
 
-    data = parser.add_argument_group("data")
-    add = data.add_argument
-    options.add_data(data)
-    add("--validation", metavar="FILE|KEY|SHARE", help="rows to watch and not to learn from: another file, "
-        "or another array of FILE, or the share of FILE's rows to set aside, chosen by the "
-        "seed")  # fmt: skip
-    add("--labels", metavar="FILE|NAME", help="classes of the rows, for class-rbm and dbn: in another file, "
-        "or a column or another array of FILE")  # fmt: skip
-    add("--validation-labels", metavar="FILE|NAME", help="the same for --validation, unless that is a share "
+    data = Group(parser, "data")
+    data.add_data()
+    data.add("--validation", "FILE|KEY|SHARE", "rows to watch and not to learn from: another file, or "
+        "another array of FILE, or the share of FILE's rows to set aside, chosen by the seed")  # fmt: skip
+    data.add("--labels", "FILE|NAME", "classes of the rows, for class-rbm and dbn: in another file, or a "
+        "column or another array of FILE")  # fmt: skip
+    data.add("--validation-labels", "FILE|NAME", "the same for --validation, unless that is a share "
         "(default: the column of this name)")  # fmt: skip
 
-    add = parser.add_argument_group("model").add_argument
-    add("--model", type=choice(*LEARNERS), default="rbm", metavar="|".join(LEARNERS),
-        help="a restricted Boltzmann machine (default); one of data and labels; or a deep belief network, "
-        "with labels or without")  # fmt: skip
-    add("--hidden", type=listed(integer(1)), default=[128], metavar="N[,N...]",
-        help="hidden units (default: 128); of a dbn, of each layer from the lowest up")  # fmt: skip
-    add("--visible", type=choice(*PLAIN), default="bernoulli", metavar="UNITS",
-        help="bernoulli (default), or gaussian: real values, scaled to mean 0 and variance 1")  # fmt: skip
+    add = Group(parser, "model").add
+    add("--model", choice(*LEARNERS), "a restricted Boltzmann machine; one of data and labels; or a deep "
+        "belief network, with labels or without", "rbm")  # fmt: skip
+    add("--hidden", listed(integer(1)), "hidden units; of a dbn, of each layer from the lowest up", [128])
+    add("--visible", choice(*PLAIN, name="UNITS"), "such as gaussian: real values, scaled to mean 0 and "
+        "variance 1", "bernoulli")  # fmt: skip
 
-    learning = parser.add_argument_group("learning")
-    add = learning.add_argument
-    add("--method", type=choice(*METHODS), metavar="|".join(METHODS),
-        help="contrastive divergence (default); persistent CD: better samples; parallel tempering: "
-        "slow, for data with modes far apart; persistent CD with fast weights; or CD by pairs of "
-        "chains that meet: right on average")  # fmt: skip
-    add("-k", type=integer(1), metavar="N",
-        help="Gibbs steps per update (default: 1; of unbiasedcd 100, at most)")  # fmt: skip
-    add("--chains", type=integer(1), metavar="N", help="chains of pcd, pt and fpcd (default: the batch size)")
-    add("--replicas", type=integer(2), metavar="N", help="temperatures of pt (default: 10)")
-    add("--epochs", type=listed(integer(0)), default=[settings.EPOCHS], metavar="N[,N...]",
-        help=f"{ABOUT['epochs']} (default: {settings.EPOCHS}); of a dbn, of all layers or of "
-        "each")  # fmt: skip
-    add("--batch-size", type=integer(1), default=settings.BATCH_SIZE, metavar="N",
-        help=f"{ABOUT['batch_size']} (default: {settings.BATCH_SIZE})")  # fmt: skip
-    add("--rate", type=listed(number), default=[0.05], metavar="X[,X...]",
-        help="learning rate (default: 0.05, which with momentum 0.5 goes as far as 0.1 without); of a dbn, "
-        "of all layers or of each")  # fmt: skip
-    add("--rate-schedule", type=choice(*settings.SCHEDULES), default="constant", metavar="HOW",
-        help="constant (default), linear (to 0), or exponential")  # fmt: skip
-    add("--rate-decay", type=number, default=0.95, metavar="X",
-        help="what exponential multiplies the rate by after each epoch (default: 0.95)")  # fmt: skip
-    add("--momentum", type=number, default=0.5, metavar="X", help="default: 0.5")
-    add("--l1", type=number, metavar="COST", help="cost of absolute weights")
-    add("--l2", type=number, metavar="COST", help="cost of squared weights; 1e-4 is usual")
-    add("--max-norm", type=number, metavar="X", help="longest weight vector of a hidden unit")
-    add("--sparsity", type=number, metavar="X", help="wanted mean activity of a hidden unit, such as 0.1")
-    add("--centered", action="store_true", help=ABOUT["centered"])
-    add("--dropout", type=number, metavar="X",
-        help="of a class-rbm: chance of a hidden unit to be dropped where log p(label | row) is learned; of "
-        "a dbn with --fine-tune: of an input of its layers there (default: 0)")  # fmt: skip
-    add("--shuffle", type=choice(*settings.ORDERS), default="rows", metavar="HOW",
-        help="rows (default), blocks (kind to files larger than memory), or none")  # fmt: skip
-    options.add_seed(learning)
+    learning = Group(parser, "learning")
+    add = learning.add
+    add("--method", choice(*METHODS), "contrastive divergence (default); persistent CD: better samples; "
+        "parallel tempering: slow, for data with modes far apart; persistent CD with fast weights; or CD by "
+        "pairs of chains that meet: right on average")  # fmt: skip
+    add("-k", integer(1), "Gibbs steps per update (default: 1; of unbiasedcd 100, at most)")
+    add("--chains", integer(1), "chains of pcd, pt and fpcd (default: the batch size)")
+    add("--replicas", integer(2), "temperatures of pt (default: 10)")
+    add("--epochs", listed(integer(0)), f"{ABOUT['epochs']}; of a dbn, of all layers or of each", [EPOCHS])
+    add("--batch-size", integer(1), ABOUT["batch_size"], BATCH_SIZE)
+    add("--rate", listed(RATE), "learning rate, which with momentum 0.5 goes as far as twice as much "
+        "without; of a dbn, of all layers or of each", [0.05])  # fmt: skip
+    add("--rate-schedule", choice(*SCHEDULES), "linear: to 0", "constant")
+    add("--rate-decay", NUMBER, "what exponential multiplies the rate by after each epoch", 0.95)
+    add("--momentum", CHANCE, "share of each step that the next one repeats", 0.5)
+    add("--l1", penalty(rf.L1), "cost of absolute weights")
+    add("--l2", penalty(rf.L2), "cost of squared weights; 1e-4 is usual")
+    add("--max-norm", penalty(rf.MaxNorm), "longest weight vector of a hidden unit")
+    add("--sparsity", penalty(rf.SparsityTarget), "wanted mean activity of a hidden unit, such as 0.1")
+    learning.flag("--centered", ABOUT["centered"])
+    add("--dropout", CHANCE, "of a class-rbm: chance of a hidden unit to be dropped where log "
+        "p(label | row) is learned; of a dbn with --fine-tune: of an input of its layers there "
+        "(default: 0)")  # fmt: skip
+    add("--shuffle", choice(*ORDERS), "a new order in every epoch; of blocks: kind to files larger than "
+        "memory", "rows")  # fmt: skip
+    learning.add_seed()
 
-    add = parser.add_argument_group("class-rbm").add_argument
-    add("--generative", type=number, metavar="X",
-        help="learn log p(label | row) + X log p(label, row) (default: 0.01). 0: the first alone; inf: the "
-        "second alone, for good samples")  # fmt: skip
-    add("--unlabelled", type=number, metavar="X",
-        help="and X log p(row) of rows with the label -1 (default: there are none)")  # fmt: skip
+    add = Group(parser, "class-rbm").add
+    add("--generative", NUMBER, "learn log p(label | row) + X log p(label, row) (default: 0.01). 0: the "
+        "first alone; inf: the second alone, for good samples")  # fmt: skip
+    add("--unlabelled", NUMBER, "and X log p(row) of rows with the label -1 (default: there are none)")
 
-    add = parser.add_argument_group("dbn").add_argument
-    add("--up-down", type=integer(0), metavar="EPOCHS",
-        help="after its layers have learned one by one, train them together: by --method and -k "
-        "(default: cd, 3)")  # fmt: skip
-    add(
-        "--up-down-rate",
-        type=number,
-        metavar="X",
-        help=f"its learning rate (default: {settings.UP_DOWN_RATE})",
-    )
-    add("--fine-tune", type=integer(0), metavar="EPOCHS",
-        help="at last, unroll it to a feed-forward network and train that by backpropagation: with labels "
-        "a classifier, without an autoencoder")  # fmt: skip
-    add("--network", metavar="FILE", help="where to write this network")
-    add("--fine-tune-rate", type=number, metavar="X",
-        help=f"its learning rate (default: {settings.FINE_TUNING_RATE}, with momentum 0.9)")  # fmt: skip
+    add = Group(parser, "dbn").add
+    add("--up-down", integer(0), "epochs of training its layers together, after they have learned one by "
+        "one: by --method and -k (default: cd, 3)")  # fmt: skip
+    add("--up-down-rate", RATE, f"its learning rate (default: {UP_DOWN_RATE})")
+    add("--fine-tune", integer(0), "epochs of training it at last, unrolled to a feed-forward network, by "
+        "backpropagation: with labels a classifier, without an autoencoder")  # fmt: skip
+    add("--network", "FILE", "where to write this network")
+    add("--fine-tune-rate", RATE, f"its learning rate (default: {FINE_TUNING_RATE}, with momentum 0.9)")
 
-    running = parser.add_argument_group("run")
-    add = running.add_argument
-    add("--checkpoint", metavar="FILE", help="save the run here after every epoch")
-    add("--resume", metavar="FILE", help="go on from a checkpoint as if the run had never stopped")
-    add("--plots", metavar="DIR", help="draw learning curves and, of images, filters and samples")
-    add("--shape", type=image_size, metavar="HxW", help="size of an image (default: from FILE, or square)")
-    options.add_threads(running)
+    running = Group(parser, "run")
+    running.add("--checkpoint", "FILE", "save the run here after every epoch")
+    running.add("--resume", "FILE", "go on from a checkpoint as if the run had never stopped")
+    running.add("--plots", "DIR", "draw learning curves and, of images, filters and samples")
+    running.add_shape("from FILE, or square")
+    running.add_threads()
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, learn, write."""
-    learner = _learner(arguments)
+    check_options(arguments)
+    learner = LEARNERS[arguments.model](arguments)
     output.check(arguments.output, *learner.inputs)
     if arguments.checkpoint:
         output.check(arguments.checkpoint, arguments.output, *learner.inputs[:-1])  # it may be resumed from
@@ -155,17 +146,6 @@ def run(arguments: argparse.Namespace) -> None:
         histories = _learn(learner)
     if arguments.plots:
         _draw(learner, histories, shape)
-
-
-def _learner(arguments: argparse.Namespace) -> Learner:
-    """What learns this kind of model, if all options go together."""
-    kind = LEARNERS[arguments.model]
-    for option in dict.fromkeys(option for other in LEARNERS.values() for option in other.options):
-        if option not in kind.options:
-            having = " and ".join(name for name, other in LEARNERS.items() if option in other.options)
-            refuse(arguments, [option], f"is an option of --model {having}")
-    settings.check_options(arguments)
-    return kind(arguments)
 
 
 # --- Data --------------------------------------------------------------------------------------------------
