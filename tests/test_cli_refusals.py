@@ -58,7 +58,6 @@ REFUSED = {  # how commands begin, how they go on, and what is said
         "words.txt": "words.txt: column '0' holds 'hello', which is no number",
         "bits.npy --base-data narrow.npy": "narrow.npy: has 3 columns",
         "bits.npy --chains 9": "an option of --method ais and bracket; log Z of RBM(16, 4)",
-        "bits.npy --threshold 1 --grey": "--threshold and --grey exclude each other",
         "bits.npy --json no/e.json": "must lie in an existing folder, got 'no/e.json'",
         "two.npz --key pixel": "two.npz: has no array 'pixel', only pixels, labels",
         "d.npz --key X --labels y": "--labels says nothing about m.rbm, which holds RBM(16, 4)",
@@ -121,7 +120,7 @@ REFUSED = {  # how commands begin, how they go on, and what is said
     "train -o n bits.npy": {
         "--threshold 127": "--threshold 127: all of bits.npy is on one side, from 0 to 1",
         "--grey": "--grey: bits.npy holds values from 0 to 1, not to 255",
-        "--threshold 1 --grey": "--threshold and --grey exclude each other",
+        "--threshold 1 --grey": "--grey: not allowed with argument --threshold",
         "--rate -1": "--rate: value must be a finite number at least 0, got -1",
         "--rate nan": "argument --rate: must be a number",
         "--rate-schedule exponential --rate-decay 2": "decay must be at most 1",

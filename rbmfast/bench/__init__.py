@@ -7,8 +7,7 @@ libraries.
 """
 
 from rbmfast.bench.measure import Measurement, environment, run, table
-from rbmfast.bench.numpy_rbm import NumpyRBM
-from rbmfast.bench.peers import BlasFloor, Peer, Rbmfast
+from rbmfast.bench.peers import BlasFloor, NumpyRBM, Peer, Rbmfast
 from rbmfast.bench.workloads import WORKLOADS, Workload, cd
 
 # Everybody is compared with the first.

@@ -83,8 +83,6 @@ def run(arguments: argparse.Namespace) -> None:
         output.check(arguments.json, arguments.model, arguments.data, arguments.base_data, arguments.labels)
     if arguments.plots:
         options.need_matplotlib("--plots")
-    if arguments.threshold is not None and arguments.grey:
-        raise CommandError("--threshold and --grey exclude each other")
     model = rf.load(arguments.model)
     _check(arguments, model)
     data = _read(arguments, arguments.data, model, arguments.labels)

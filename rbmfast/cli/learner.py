@@ -57,8 +57,6 @@ def check_options(given: argparse.Namespace) -> None:
     for option, name in METHOD_OPTIONS.items():
         able = [word for word, method in METHODS.items() if name in signature(method).parameters]
         _check_choice(given, option, "method", able)
-    if given.threshold is not None and given.grey:
-        raise CommandError("--threshold and --grey exclude each other")
     if given.validation_labels is not None and (given.validation is None or given.labels is None):
         raise CommandError("--validation-labels go with --labels and --validation")
 

@@ -88,8 +88,9 @@ class Group:
         for option, what in (("--columns", "columns of a table to take"), ("--drop", "those to leave out")):
             about = f"{what}: names from its first line, or numbers from 0"
             self.add(option, listed(Kind("NAME", str)), about, [])
-        self.add("--threshold", NUMBER, "values above X are 1, others 0")
-        self.flag("--grey", f"values 0-255 are grey levels 0-1{grey}")
+        either = self._place.add_mutually_exclusive_group().add_argument
+        either("--threshold", type=NUMBER, metavar="X", help="values above X are 1, others 0")
+        either("--grey", action="store_true", help=f"values 0-255 are grey levels 0-1{grey}")
 
     def add_seed(self) -> None:
         """The option --seed."""
@@ -122,7 +123,7 @@ class Kind:
             raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def choice(*known: str, name: str = "") -> Kind:
+def choice(*known: str) -> Kind:
     """One of a few words."""
 
     def read(text: str) -> str:
@@ -130,7 +131,7 @@ def choice(*known: str, name: str = "") -> Kind:
             return text
         raise ValueError(f"{text!r} is not known{did_you_mean(text, known)}")
 
-    return Kind(name or "|".join(known), read)
+    return Kind("|".join(known), read)
 
 
 def integer(low: int) -> Kind:

@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", choice(*LEARNERS), "a restricted Boltzmann machine; one of data and labels; or a deep "
         "belief network, with labels or without", "rbm")  # fmt: skip
     add("--hidden", listed(integer(1)), "hidden units; of a dbn, of each layer from the lowest up", [128])
-    add("--visible", choice(*PLAIN, name="UNITS"), "such as gaussian: real values, scaled to mean 0 and "
+    add("--visible", choice(*PLAIN), "such as gaussian: real values, scaled to mean 0 and "
         "variance 1", "bernoulli")  # fmt: skip
 
     learning = Group(parser, "learning")
