@@ -94,7 +94,7 @@ def measure_row(benchmark: Any) -> Any:
         benchmark.group = row.name
         benchmark.extra_info["samples"] = row.samples
         time.sleep(REST)
-        benchmark(task, 1)
+        benchmark(task)
         if benchmark.stats is not None:  # None under --benchmark-disable
             benchmark.extra_info["samples_per_second"] = row.samples / benchmark.stats.stats.median
 

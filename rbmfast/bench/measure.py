@@ -9,6 +9,7 @@ import math
 import os
 import statistics
 import time
+import timeit
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,7 +19,7 @@ import scipy
 
 import rbmfast as rf
 from rbmfast.bench.peers import Peer
-from rbmfast.bench.workloads import Task, Workload
+from rbmfast.bench.workloads import Workload
 
 REST = 0.05  # seconds before each turn: OpenBLAS's threads spin for 2**26 cycles after their work
 TURN, QUICK_TURN = 0.2, 0.02  # seconds of a turn, at least about
@@ -79,8 +80,7 @@ def run(
     peers : sequence of Peer classes
         Those that do not know the task are left out.
     turn : float
-        Seconds of a turn, at least: short work is done several times, in one call where that can be (more
-        epochs, more steps), as a user would.
+        Seconds of a turn, at least: short work is done several times.
 
     Returns
     -------
@@ -96,33 +96,28 @@ def run(
     """
     with limited_threads(threads, peers):
         tasks = {peer.name: workload.task_of(peer) for peer in peers if peer.knows(workload.task)}
-        times = {name: _enough_times(task, turn) for name, task in tasks.items()}
+        timers = {name: timeit.Timer(task, timer=time.perf_counter) for name, task in tasks.items()}
+        times = {name: _enough_times(timer, turn) for name, timer in timers.items()}
         seconds: dict[str, list[float]] = {name: [] for name in tasks}
         end = time.perf_counter() + BUDGET
         for i in range(repeats):
             if i >= FEWEST and time.perf_counter() > end:
                 break
-            for name, task in tasks.items():
+            for name, timer in timers.items():
                 time.sleep(REST)
-                seconds[name].append(_seconds(task, times[name]) / times[name])
+                seconds[name].append(timer.timeit(times[name]) / times[name])
     return [Measurement(workload.name, name, threads, workload.samples, seconds[name]) for name in tasks]
 
 
-def _enough_times(task: Task, at_least: float) -> int:
+def _enough_times(timer: timeit.Timer, at_least: float) -> int:
     """How often to do the work in a turn, so that it takes long enough."""
-    times, seconds = 1, _seconds(task, 1)
+    times, seconds = 1, timer.timeit(1)
     if seconds < SLOW:
-        seconds = _seconds(task, 1)  # now that it is warm
+        seconds = timer.timeit(1)  # now that it is warm
     while seconds < 0.8 * at_least:
         times = math.ceil(times * at_least / seconds)
-        seconds = _seconds(task, times)
+        seconds = timer.timeit(times)
     return times
-
-
-def _seconds(task: Task, times: int) -> float:
-    start = time.perf_counter()
-    task(times)
-    return time.perf_counter() - start
 
 
 @contextlib.contextmanager

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast.bench.peers import Peer
 
-Task: TypeAlias = Callable[[int], None]
-
 DENSITY = 0.13  # of ones in the data: that of MNIST
 GREY_DENSITY = 0.19  # of pixels of MNIST that are not white
 HIDDEN_DENSITY = 0.35  # of hidden units that are on: that of 500 of them after ten epochs of CD-1 on MNIST
 RATE = 0.001  # so low that the densities stay, however often a call is repeated
-LONGER = ("epochs", "steps")  # settings that let one call do more work
-PASSES = (*LONGER, "n_iter")  # settings that say how often a call goes through its rows
+PASSES = ("epochs", "steps", "n_iter")  # settings that say how often a call goes through its rows
 
 
 def logit(p: float) -> float:
@@ -98,19 +96,10 @@ class Workload:
         n_rows = max(self.settings.get("batch_size", 1), round(self.n_rows * factor))
         return dataclasses.replace(self, n_rows=n_rows)
 
-    def task_of(self, peer: type[Peer]) -> Task:
-        """What to time, all set up: ``task(times)``, by a peer that knows it."""
+    def task_of(self, peer: type[Peer]) -> Callable[[], object]:
+        """What to time, all set up, by a peer that knows it."""
         model = peer(*self.parameters())
-        method, data = getattr(model, self.task), model.prepare(self.data())
-        longer = self.settings.keys() & LONGER
-
-        def task(times: int) -> None:
-            """Do the work so many times: in one call, if more epochs or steps can be asked for."""
-            settings = {**self.settings, **{name: times * self.settings[name] for name in longer}}
-            for _ in range(1 if longer else times):
-                method(data, **settings)
-
-        return task
+        return functools.partial(getattr(model, self.task), model.prepare(self.data()), **self.settings)
 
     def parameters(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """(W, a, b) of a model in which the wanted shares of units are on."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 import numpy as np
 import pytest
 
-from rbmfast.bench import PEERS, WORKLOADS, NumpyRBM, Rbmfast, Workload, cd
+from rbmfast.bench import PEERS, WORKLOADS, NumpyRBM, Workload, cd
 
 ROWS = (
     "CD-1, 784 x 500, batch 100",
@@ -55,30 +53,3 @@ def test_samples() -> None:
     assert cd(8, 4, n_rows=30, batch_size=10, epochs=2).samples == 60
     assert GIBBS.samples == 100 * 100
     assert MEANS.samples == 1
-
-
-class Recorder(Rbmfast):
-    """Notes what it is asked for, and does nothing."""
-
-    asked: ClassVar[list[dict[str, float]]] = []
-
-    def gibbs(self, data: Any, **settings: float) -> None:
-        self.asked.append(settings)
-
-    hidden_probabilities = cd = pcd = gibbs
-
-
-@pytest.mark.parametrize(
-    ("workload", "twice"),
-    [
-        (cd(8, 4, n_rows=30, batch_size=10, epochs=3), [{"batch_size": 10, "epochs": 6, "rate": 0.001}]),
-        (PCD, [{"batch_size": 2000, "epochs": 4, "rate": 0.001, "k": 10, "n_chains": 2000}]),
-        (GIBBS, [{"steps": 200}]),
-        (MEANS, [{}, {}]),
-    ],
-)
-def test_doing_it_twice(workload: Workload, twice: list[dict[str, float]]) -> None:
-    Recorder.asked.clear()
-    task = workload.task_of(Recorder)
-    task(2)
-    assert Recorder.asked == twice
