@@ -236,6 +236,24 @@ def test_gaussian_units(capsys: pytest.CaptureFixture[str]) -> None:
     assert np.load("s.npy").dtype == np.float32
 
 
+def test_spins(capsys: pytest.CaptureFixture[str]) -> None:
+    """-1 and +1, or what is thresholded, as the library has it; and the numbers are about spins."""
+    spins = np.where(X, 1, -1).astype(np.int8)
+    np.save("spins.npy", spins)
+    learn = [*FAST, "--visible", "spin", "--seed", "2"]
+    run("train", "levels.npy", "--threshold", "127", "-o", "same.rbm", *learn)
+    run("train", "spins.npy", "-o", "m.rbm", *learn)
+    assert bits("m.rbm") == bits("same.rbm")
+    rbm = rf.load("m.rbm")
+    chains = ["--method", "ais", "--chains", "20", "--base-data", "spins.npy"]
+    found = evaluated("m.rbm", "spins.npy", *SHORT, *chains)
+    error = ((spins - rbm.reconstruct(spins)) ** 2).mean()
+    assert found["reconstruction_error"] == pytest.approx(error, rel=1e-5)
+    z = rf.log_partition(rbm, "ais", n_chains=20, n_temperatures=200, base=spins.mean(axis=0), seed=0)
+    assert found["log_z"]["value"] == pytest.approx(z.value)
+    assert "say --threshold X" in fails(capsys, "train", "levels.npy", "-o", "n", *learn)
+
+
 def test_validation(capsys: pytest.CaptureFixture[str]) -> None:
     run(*TRAIN)
     run(*TRAIN, "-o", "watched.rbm", "--validation", "bits.npy")
@@ -440,7 +458,7 @@ def test_base_data() -> None:
 
 def test_evaluate_grey_levels_and_real_values(capsys: pytest.CaptureFixture[str]) -> None:
     write_model()
-    assert "say --threshold T" in fails(capsys, "evaluate", "m.rbm", "levels.npy")
+    assert "say --threshold X" in fails(capsys, "evaluate", "m.rbm", "levels.npy")
     found = evaluated("m.rbm", "levels.npy", *SHORT, "--grey")
     table = lines_of(capsys.readouterr().out)
     assert table["mean log-likelihood"][0] == "none"

@@ -81,7 +81,7 @@ REFUSED = {  # how commands begin, how they go on, and what is said
     },
     "train -o n": {
         "nothing.npy": "nothing.npy: No such file or directory",
-        "levels.npy": "levels.npy holds values up to 255: say --threshold T",
+        "levels.npy": "levels.npy holds values up to 255: say --threshold X",
         "two.npz": "two.npz: holds 2 arrays; choose one with --key: pixels, labels",
         "two.npz --key pixel": "two.npz: has no array 'pixel', only pixels, labels",
         "two.npz --drop labels": "two.npz: --columns and --drop choose among the columns",

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group.flag("--quick", "a tenth of the work, about a minute: rough")
     group.add("--only", "TEXT", "only the workloads whose names contain this")
     group.add("--json", "FILE", "write every measured time, too")
-    group.add("--png", "FILE", "draw the ratios with the most threads, too")
+    group.add("--png", options.PICTURE, "draw the ratios with the most threads, too")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -59,11 +59,8 @@ def compare(
     notes: Sequence[str] = (),
 ) -> None:
     """`run` with other columns and rows, of other packages; notes on their numbers."""
-    if arguments.json:
-        output.check(arguments.json)
-    if arguments.png:
-        options.need_matplotlib("--png")
-        output.check_picture(arguments.png)
+    for path in filter(None, (arguments.json, arguments.png)):
+        output.check(path)
     share, repeats, turn = QUICK if arguments.quick else FULL
     chosen = _chosen(workloads, arguments.only or "", share)
     facts = environment(packages)

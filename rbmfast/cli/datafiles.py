@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.cli.options import CommandError, did_you_mean
 from rbmfast.cli.tables import is_table, numbers, read_text
-from rbmfast.data import Grey8, Packed, Rows, as_rows, is_sparse
+from rbmfast.data import Grey8, Packed, Rows, is_sparse
 from rbmfast.reference import States
-from rbmfast.states import without_levels
 from rbmfast.streams import Purpose
+from rbmfast.units import Unit
 
 I64 = NDArray[np.int64]
 
@@ -77,19 +77,21 @@ class DataFile:
         held[np.argsort(keys, kind="stable")[:n_held]] = True
         return self.take(np.flatnonzero(~held)), self.take(np.flatnonzero(held))
 
-    def examples(self, domain: str, threshold: float | None, grey: bool) -> Examples:
-        """The data as the library wants it: thresholded, scaled, or as it is; and its labels."""
+    def examples(self, unit: Unit, threshold: float | None, grey: bool) -> Examples:
+        """The data for these units: thresholded, scaled, or as it is; and its labels."""
         values: Any = self.values
         if threshold is not None:
             values = _thresholded(self, threshold)
         elif grey:
             values = _grey(self)
         try:
-            return Examples(self.name, as_rows(values, domain=domain, name=self.name), self.labels)
+            rows = unit.rows(values, self.values.shape[1], self.name)
+            return Examples(self.name, rows, unit, self.labels)
         except ValueError as error:
-            if domain == "binary" and threshold is None and not grey and (most := _largest(values)) > 1:
+            low, high = (0.0, 0.0) if threshold is not None or grey else _range(values)
+            if unit.domain == "binary" and low >= 0 and high > 1:
                 raise CommandError(
-                    f"{self.name} holds values up to {most:g}: say --threshold T (values above T become 1, "
+                    f"{self.name} holds values up to {high:g}: say --threshold X (values above X become 1, "
                     "others 0) or --grey (0-255 become grey levels 0-1)"
                 ) from error
             raise
@@ -101,6 +103,7 @@ class Examples:
 
     name: str
     rows: Rows
+    unit: Unit
     labels: I64 | None
 
     def __str__(self) -> str:
@@ -110,7 +113,7 @@ class Examples:
 
     def some(self, n: int) -> States:
         """The first rows, as numbers."""
-        return without_levels(self.rows.block(slice(0, n)))
+        return self.unit.shown(self.rows.block(slice(0, n)))
 
 
 # --- Reading -----------------------------------------------------------------------------------------------
@@ -308,7 +311,7 @@ def _thresholded(data: DataFile, threshold: float) -> Any:
     if is_sparse(values):
         return (values > threshold).tocsr()
     if values.size <= PACKED_FROM:
-        return np.asarray(values > threshold).view(np.uint8)
+        return np.asarray(values > threshold)
     packed = [np.packbits(chunk > threshold, axis=1) for chunk in _chunks(values)]
     return Packed(np.concatenate(packed), values.shape[1])
 
@@ -336,8 +339,3 @@ def _range(values: Any) -> tuple[float, float]:
         return float(values.min()), float(values.max())
     lows, highs = zip(*((chunk.min(), chunk.max()) for chunk in _chunks(values)), strict=True)
     return float(np.min(lows)), float(np.max(highs))
-
-
-def _largest(values: Any) -> float:
-    low, high = _range(values)
-    return high if low >= 0 else float("nan")

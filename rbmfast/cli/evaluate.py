@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--steps", integer(16), "Gibbs steps of each (default: 1000)")
 
     running = Group(parser, "run")
-    running.add("--plots", "DIR", "draw free energies, chains, moments and AIS weights")
+    running.add("--plots", options.PICTURES, "draw free energies, chains, moments and AIS weights")
     running.add("--json", "FILE", "write all numbers, too")
     running.add_seed()
     running.add_threads()
@@ -81,8 +81,6 @@ def run(arguments: argparse.Namespace) -> None:
     """Read, measure, print, write."""
     if arguments.json:
         output.check(arguments.json, arguments.model, arguments.data, arguments.base_data, arguments.labels)
-    if arguments.plots:
-        options.need_matplotlib("--plots")
     model = rf.load(arguments.model)
     _check(arguments, model)
     data = _read(arguments, arguments.data, model, arguments.labels)
@@ -134,10 +132,10 @@ def _check(given: argparse.Namespace, model: Any) -> None:
 def _read(given: argparse.Namespace, path: str, model: Any, labels: str | None = None) -> Examples:
     """Rows for the model, and their labels."""
     data = read_data(path, given.key, labels=labels, columns=given.columns, drop=given.drop)
-    n_features, domain = inputs(model)
+    n_features, unit = inputs(model)
     n_columns, known = data.values.shape[1], n_classes(model)
     if n_columns != n_features:
         raise CommandError(f"{path}: has {n_columns} columns, {given.model} has {n_features} visible units")
     if data.labels is not None and (largest := data.labels.max()) >= known:
         raise CommandError(f"{labels}: holds the label {largest}, {given.model} knows 0 to {known - 1}")
-    return data.examples(domain, given.threshold, given.grey)
+    return data.examples(unit, given.threshold, given.grey)

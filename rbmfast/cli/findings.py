@@ -16,13 +16,14 @@ from rbmfast.cli.options import CommandError
 from rbmfast.cli.progress import show_step
 from rbmfast.data import Rows
 from rbmfast.likelihood import LogLikelihoodBound, LogPartition, MeanLogLikelihood
-from rbmfast.likelihood.comparison import blocks_of, means_of
+from rbmfast.likelihood.comparison import means_of
 from rbmfast.likelihood.enumeration import has_exact_log_z
 from rbmfast.likelihood.pseudo import has_pseudo_likelihood
 from rbmfast.likelihood.result import Z95, stderr_of_mean
-from rbmfast.reference import F32
+from rbmfast.reference import F32, States
 from rbmfast.training.monitors import Watched
-from rbmfast.units.base import F64
+from rbmfast.units import Unit
+from rbmfast.units.base import F64, rows_in_a_scan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,16 +49,16 @@ def evaluate(model: Any, data: Examples, base: Rows | None, given: argparse.Name
     elif isinstance(model, rf.ClassRBM):
         assert labels is not None
         joined, n = model.join(rows, labels), model.n_features
-        report.add_reconstructions(joined, lambda v: model.reconstruct(v)[:, :n])
+        report.add_reconstructions(joined, model.visible, lambda v: model.reconstruct(v)[:, :n])
         _add_errors(report, model.class_log_probabilities(rows), labels)
     elif isinstance(model, rf.DBN):
-        report.add_reconstructions(rows, model.reconstruct)
+        report.add_reconstructions(rows, model.visible, model.reconstruct)
         if labels is not None:
             _add_errors(report, model.predict_log_proba(rows), labels)
         if labels is None or given.method is not None:
             _add_bound(report, model, rows, given)
     elif labels is None:
-        report.add_reconstructions(rows, model.forward)
+        report.add_reconstructions(rows, data.unit, model.forward)
     else:
         p = np.maximum(model.forward(rows), np.finfo(np.float32).tiny)
         _add_errors(report, np.log(p, dtype=np.float64), labels)
@@ -115,7 +116,7 @@ class Report:
     ) -> None:
         """A mean log-likelihood or a bound; None of grey levels."""
         if found is None:
-            self.add(name, math.nan, "grey levels are no states: say --threshold T")
+            self.add(name, math.nan, "grey levels are no states: say --threshold X")
             self.numbers[key] = None
             return
         note = f"nats per row; standard error {found.data_stderr:.2g} from the choice of rows"
@@ -127,10 +128,11 @@ class Report:
         """What was looked at."""
         self.lines.append(("rows", f"{rows.n_rows:,}", "", "", f"of {rows.n_features} {rows.kind} values"))
 
-    def add_reconstructions(self, rows: Rows, reconstruct: Callable[[F32], F32]) -> None:
+    def add_reconstructions(self, rows: Rows, unit: Unit, reconstruct: Callable[[Any], F32]) -> None:
         """Mean square error of what is reconstructed: of the first columns, if that is not all of them."""
         total, width = 0.0, 1
-        for v in blocks_of(rows):
+        for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
+            v = unit.shown(block)
             again = reconstruct(v)
             width = again.shape[1]
             difference = v[:, :width] - again
@@ -198,8 +200,8 @@ def _evaluate_rbm(
         share = f", of {len(pseudo):,} rows" if len(pseudo) < rows.n_rows else ""
         report.add_mean("log pseudo-likelihood", pseudo, f"nats per row{share}", "pseudo_likelihood")
         report.add_mean("", pseudo / rbm.n_visible, "nats per unit")
-    report.add_reconstructions(rows, rbm.reconstruct)
-    start = None if base is None else means_of(base)
+    report.add_reconstructions(rows, rbm.visible, rbm.reconstruct)
+    start = None if base is None else rbm.visible.shown(means_of(base)[np.newaxis])[0]
     z = _add_log_z(report, rbm, given, start)
     mean = None if rows.kind == "grey" else rf.mean_log_likelihood(rbm, rows, z)
     report.add_likelihood("mean log-likelihood", "log_likelihood", mean)
@@ -269,7 +271,7 @@ def check_method(rbm: rf.RBM, given: argparse.Namespace) -> str:
 
 
 def _add_log_z(
-    report: Report, rbm: rf.RBM, given: argparse.Namespace, base: F64 | None = None
+    report: Report, rbm: rf.RBM, given: argparse.Namespace, base: States | None = None
 ) -> LogPartition:
     """Find log Z of a model; `base` are the rates that AIS starts from."""
     show_step("log Z")

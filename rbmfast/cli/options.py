@@ -171,6 +171,20 @@ RATE = number(functools.partial(check_number, name="value"))
 CHANCE = number(functools.partial(check_number, name="value", below=1.0))
 
 
+def _drawn(name: str) -> str:
+    need({"matplotlib": "matplotlib"}, "plots", "drawing")
+    return name
+
+
+def _picture(name: str) -> str:
+    if not name.lower().endswith(".png"):
+        raise ValueError(f"the name of a picture must end in .png, got {name!r}")
+    return _drawn(name)
+
+
+PICTURE, PICTURES = Kind("FILE", _picture), Kind("DIR", _drawn)
+
+
 def _image_size(text: str) -> tuple[int, int]:
     sides = text.lower().split("x")
     if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
@@ -222,11 +236,6 @@ def need(modules: dict[str, str], extra: str, what: str) -> None:
     missing = [project for module, project in modules.items() if importlib.util.find_spec(module) is None]
     if missing:
         raise CommandError(f"{what} needs {' and '.join(missing)}: pip install 'rbmfast[{extra}]'")
-
-
-def need_matplotlib(what: str) -> None:
-    """The same for pictures."""
-    need({"matplotlib": "matplotlib"}, "plots", what)
 
 
 def engine_words() -> str:

@@ -26,13 +26,6 @@ def check(path: str, *others: str | None) -> str:
     return path
 
 
-def check_picture(path: str) -> str:
-    """The same for a .png file."""
-    if not path.lower().endswith(".png"):
-        raise CommandError(f"{path}: the name of a picture must end in .png")
-    return check(path)
-
-
 def write_all(files: Mapping[str, Callable[[str], object]], otherwise: str = "") -> None:
     """Write files, each by a call with its name; what took hours must not be lost to a full disk.
 

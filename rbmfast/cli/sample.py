@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import rbmfast as rf
 from rbmfast.cli import options, output
 from rbmfast.cli.models import inputs, n_classes
-from rbmfast.cli.options import CommandError, Group, Kind, integer, listed
+from rbmfast.cli.options import PICTURE, CommandError, Group, Kind, integer, listed
 from rbmfast.files import complete_file
 from rbmfast.reference import States
 
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--steps", integer(1), "Gibbs steps of each", 1000)
     group.add_seed()
     add("-o --output", "FILE", "an .npz or .csv file holds labels beside the samples", "samples.npy")
-    add("--png", "FILE", "draw them as pictures, too")
+    add("--png", PICTURE, "draw them as pictures, too")
     group.add_shape("square")
     group.add_threads()
 
@@ -64,8 +64,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise CommandError(f"{arguments.model}: holds {model}, which has no samples")
     labels = _chosen(arguments, model)
     if arguments.png:
-        options.need_matplotlib("--png")
-        output.check_picture(arguments.png)
+        output.check(arguments.png)
         rf.plots.image_shape(inputs(model)[0], arguments.shape)
     n = arguments.n or (SAMPLES if labels is None or len(labels) == 1 else PER_LABEL)
     wanted = None if labels is None else np.repeat(labels, n)

@@ -118,7 +118,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     running = Group(parser, "run")
     running.add("--checkpoint", "FILE", "save the run here after every epoch")
     running.add("--resume", "FILE", "go on from a checkpoint as if the run had never stopped")
-    running.add("--plots", "DIR", "draw learning curves and, of images, filters and samples")
+    running.add("--plots", options.PICTURES, "draw learning curves and, of images, filters and samples")
     running.add_shape("from FILE, or square")
     running.add_threads()
 
@@ -131,12 +131,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.checkpoint:
         output.check(arguments.checkpoint, arguments.output, *learner.inputs[:-1])  # it may be resumed from
     if arguments.plots:
-        options.need_matplotlib("--plots")
         os.makedirs(arguments.plots, exist_ok=True)
     data, validation = _read(arguments)
     shape = _image_shape(arguments, data) if arguments.plots else None
     with options.threads(arguments.threads):
-        how = get_unit(arguments.visible).domain, arguments.threshold, arguments.grey
+        how = get_unit(arguments.visible), arguments.threshold, arguments.grey
         watched = None if validation is None else validation.examples(*how)
         learner.begin(data.examples(*how), watched)
         print(f"data: {learner.data}")
@@ -197,12 +196,11 @@ def _with_labels_only(validation: DataFile, share: str) -> DataFile:
 
 def _image_shape(arguments: argparse.Namespace, data: DataFile) -> tuple[int, int] | None:
     """Size of the images that rows are; None if they seem to be none."""
-    n_pixels = int(data.values.shape[1])
-    if arguments.shape is not None:
-        return rf.plots.image_shape(n_pixels, arguments.shape)
     try:
-        return rf.plots.image_shape(n_pixels, data.image_size)
+        return rf.plots.image_shape(data.values.shape[1], arguments.shape or data.image_size)
     except ValueError:
+        if arguments.shape is not None:
+            raise
         return None
 
 
