@@ -16,6 +16,7 @@ import numpy as np
 import rbmfast as rf
 from rbmfast.cli import output
 from rbmfast.cli.datafiles import Examples
+from rbmfast.cli.models import draw, n_classes
 from rbmfast.cli.options import CommandError, Kind, number, refuse
 from rbmfast.cli.progress import announce, display
 from rbmfast.data import Rows
@@ -44,7 +45,7 @@ UP_DOWN_RATE, FINE_TUNING_RATE, FINE_TUNING_MOMENTUM = (
 SHOWN = 30  # rows that are drawn beside their reconstructions
 PER_LABEL = 10  # samples of each
 MAX_LABELS = 30  # that are drawn
-MANY = 100  # samples of a deep network, where there are no labels
+MANY = 100  # samples, where there are no labels
 
 
 # --- From options to settings ------------------------------------------------------------------------------
@@ -165,15 +166,6 @@ class Learner:
         """What writes what there is, by the names of the files."""
         return {self.given.output: self.model.save}
 
-    @property
-    def _lowest(self) -> rf.RBM:
-        """The RBM that rows go into, which learns first."""
-        rbm: rf.RBM = self.model
-        return rbm
-
-    def _samples(self, shape: tuple[int, int]) -> Figure:
-        return rf.plots.samples(self.model, shape, seed=self.given.seed)
-
     def _reconstructions(self, V: States) -> F32:
         again: F32 = self.model.reconstruct(V)
         return again
@@ -197,23 +189,30 @@ class Learner:
         self._new = zlib.crc32(self._lowest.W.data)
 
     @property
+    def _lowest(self) -> rf.RBM:
+        """The RBM that rows go into, which learns first."""
+        rbm: rf.RBM = self.model.generative[0] if isinstance(self.model, rf.DBN) else self.model
+        return rbm
+
+    @property
     def has_begun(self) -> bool:
         """Whether anything was learned."""
         return zlib.crc32(self._lowest.W.data) != self._new
 
     def figures(self, shape: tuple[int, int]) -> dict[str, Figure]:
         """Pictures of what was learned."""
-        V = self.data.some(SHOWN)
+        V, n = self.data.some(SHOWN), min(n_classes(self.model), MAX_LABELS)
+        labels = np.repeat(np.arange(n), PER_LABEL) if n else None
+        drawn, _ = draw(self.model, n * PER_LABEL or MANY, labels, mean=True, seed=self.given.seed)
+        if labels is None:
+            samples = rf.plots.images(drawn, shape, MANY, title="Samples of the model")
+        else:
+            samples = rf.plots.samples_by_label(drawn, labels, shape, PER_LABEL)
         return {
             "filters": rf.plots.filters(self._lowest, shape),
-            "samples": self._samples(shape),
+            "samples": samples,
             "reconstructions": rf.plots.reconstructions(V, self._reconstructions(V), shape),
         }
-
-    def _samples_by_label(self, shape: tuple[int, int], draw: Callable[..., States]) -> Figure:
-        labels = np.repeat(np.arange(min(self.model.n_classes, MAX_LABELS)), PER_LABEL)
-        samples = draw(len(labels), seed=self.given.seed, labels=labels)
-        return rf.plots.samples_by_label(samples, labels, shape, PER_LABEL)
 
 
 class ClassLearner(Learner):
@@ -247,14 +246,6 @@ class ClassLearner(Learner):
     def _rows(self, part: Examples) -> Rows:
         rows: Rows = self.model.join(part.rows, part.labels)
         return rows
-
-    def _samples(self, shape: tuple[int, int]) -> Figure:
-        def draw(n: int, **settings: Any) -> F32:
-            _, h = self.model.sample(n, return_hidden=True, **settings)
-            means: F32 = self.model.visible_probabilities(h)[:, : self.model.n_features]
-            return means
-
-        return self._samples_by_label(shape, draw)
 
     def _reconstructions(self, V: States) -> F32:
         return super()._reconstructions(self.model.join(V, self.model.predict(V)))[:, : self.model.n_features]
@@ -327,17 +318,6 @@ class DeepLearner(Learner):
         """See `Learner.files`."""
         network = {} if self.network is None else {self.given.network: self.network.save}
         return {**super().files(), **network}
-
-    @property
-    def _lowest(self) -> rf.RBM:
-        rbm: rf.RBM = self.model.generative[0]
-        return rbm
-
-    def _samples(self, shape: tuple[int, int]) -> Figure:
-        if self.model.n_classes is not None:
-            return self._samples_by_label(shape, lambda n, **how: self.model.sample(n, last="mean", **how))
-        drawn = self.model.sample(MANY, seed=self.given.seed, last="mean")
-        return rf.plots.images(drawn, shape, title="Samples of the model")
 
     # --- Checkpoints of the later stages lie beside that of pre-training ------------------------------------
 

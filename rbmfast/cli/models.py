@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import rbmfast as rf
+from rbmfast.reference import States
 from rbmfast.units import Unit, get_unit
+
+I64 = NDArray[np.int64]
 
 
 def inputs(model: Any) -> tuple[int, Unit]:
@@ -22,3 +28,17 @@ def n_classes(model: Any) -> int:
     if isinstance(model, rf.Network):
         return model.n_outputs if model.head == "softmax" else 0
     return model.n_classes or 0
+
+
+def draw(model: Any, n: int, labels: I64 | None, mean: bool, **settings: Any) -> tuple[States, I64 | None]:
+    """Visible states or means; and their labels, if there are any."""
+    wanted: dict[str, Any] = {"labels": labels} if n_classes(model) else {}
+    if isinstance(model, rf.DBN):
+        settings["last"] = "mean" if mean else "sample"
+        if wanted:
+            return model.sample(n, **settings, labels=labels, return_labels=True)
+        return model.sample(n, **settings), None
+    v, h = model.sample(n, return_hidden=True, **wanted, **settings)
+    shown = model.visible_probabilities(h) if mean else v
+    n_features = model.n_features
+    return shown[:, :n_features], v[:, n_features:].argmax(axis=1) if wanted else None

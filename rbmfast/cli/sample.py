@@ -7,16 +7,13 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import rbmfast as rf
 from rbmfast.cli import options, output
-from rbmfast.cli.models import inputs, n_classes
+from rbmfast.cli.models import I64, draw, inputs, n_classes
 from rbmfast.cli.options import PICTURE, CommandError, Group, Kind, integer, listed
 from rbmfast.files import complete_file
 from rbmfast.reference import States
-
-I64 = NDArray[np.int64]
 
 DESCRIPTION = """\
 Draw samples: the last visible states of independent Gibbs chains, as a .npy file of shape
@@ -70,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     wanted = None if labels is None else np.repeat(labels, n)
     total = n if wanted is None else len(wanted)
     with options.threads(arguments.threads):
-        v, y = _draw(model, total, wanted, arguments.mean, steps=arguments.steps, seed=arguments.seed)
+        v, y = draw(model, total, wanted, arguments.mean, steps=arguments.steps, seed=arguments.seed)
     output.write_all({arguments.output: lambda path: _write(path, v, y)}, "; they are lost")
     print(f"wrote {arguments.output}: {v.shape[0]} x {v.shape[1]}, {v.dtype}, mean {v.mean():.4f}")
     if arguments.png:
@@ -93,20 +90,6 @@ def _chosen(given: argparse.Namespace, model: Any) -> list[int] | None:
     if max(given.label, default=0) >= n:
         raise CommandError(f"--label: {given.model} knows 0 to {n - 1}, got {max(given.label)}")
     return [*dict.fromkeys(given.label)] or [*range(n)]
-
-
-def _draw(model: Any, n: int, labels: I64 | None, mean: bool, **settings: Any) -> tuple[States, I64 | None]:
-    """Visible states or means; and their labels, if there are any."""
-    wanted: dict[str, Any] = {"labels": labels} if n_classes(model) else {}
-    if isinstance(model, rf.DBN):
-        settings["last"] = "mean" if mean else "sample"
-        if wanted:
-            return model.sample(n, **settings, labels=labels, return_labels=True)
-        return model.sample(n, **settings), None
-    v, h = model.sample(n, return_hidden=True, **wanted, **settings)
-    shown = model.visible_probabilities(h) if mean else v
-    n_features = model.n_features
-    return shown[:, :n_features], v[:, n_features:].argmax(axis=1) if wanted else None
 
 
 def _write(path: str, v: States, y: I64 | None) -> None:
