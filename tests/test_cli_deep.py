@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
-import signal
 import struct
-import subprocess
-import time
 from pathlib import Path
 from statistics import NormalDist
 
 import numpy as np
 import pytest
-from commands import default_signal, evaluated, fails, run, sketches, start
+from commands import evaluated, fails, run, sketches
 
 import rbmfast as rf
 from rbmfast.cli.datafiles import read_data
@@ -200,21 +196,6 @@ def test_resume_equals_never_stopping(capsys: pytest.CaptureFixture[str]) -> Non
     assert "resume: penalties of RBM 0" in fails(capsys, *again, "--l2", "1")
     train(*DEEP, "--labels", "y", "--checkpoint", "run.ckpt")  # a new run forgets the stages of an old one
     assert sorted(path.name for path in Path().glob("run.ckpt*")) == ["run.ckpt", "run.ckpt.0", "run.ckpt.1"]
-
-
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_ctrl_c_in_the_second_layer() -> None:
-    argv = ["train", "X.npy", "-o", "m.dbn", "--model", "dbn", "--hidden", "6,5", "--epochs", "1,10000000"]
-    process = start(
-        *argv, "--checkpoint", "run.ckpt", stdout=subprocess.DEVNULL, preexec_fn=default_signal(signal.SIGINT)
-    )
-    while process.poll() is None and not Path("run.ckpt.1").exists():
-        time.sleep(0.01)
-    process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert error == "rbmfast: interrupted: wrote m.dbn as learned so far; go on with --resume run.ckpt\n"
-    assert not rf.load("m.dbn").generative[0].is_untouched
 
 
 def test_pictures_of_learning(sketches: None) -> None:
