@@ -21,6 +21,7 @@ from rbmfast import _engine as engine
 from rbmfast.cli.options import CommandError, did_you_mean
 from rbmfast.cli.tables import is_table, numbers, read_text
 from rbmfast.data import Grey8, Packed, Rows, is_sparse
+from rbmfast.models.labels import check_labels
 from rbmfast.reference import States
 from rbmfast.streams import Purpose
 from rbmfast.units import Unit
@@ -183,24 +184,16 @@ def _with_labels(data: DataFile, path: str, where: str, found: Any, lowest: int)
             raise CommandError(f"{where}: is neither a file nor a column or an array of {path}{hint}")
         with _open(where) as stored:
             found = _pick(stored, None, "labels want a file of their own")
-    if found.ndim == 2 and 1 in found.shape and not is_sparse(found):  # as text and .mat files have them
-        found = np.asarray(found).reshape(-1)
-    if found.ndim != 1:
-        raise CommandError(f"{where}: must hold one label for each row, has the shape {found.shape}")
-    if len(found) != (n_rows := int(data.values.shape[0])):
-        raise CommandError(f"{where}: holds {len(found):,} labels, {data.name} has {n_rows:,} rows")
-    return replace(data, labels=_as_labels(where, np.asarray(found), lowest))
-
-
-def _as_labels(where: str, stored: Any, lowest: int) -> I64:
-    allowed = f"{where}: labels must be whole numbers from {lowest} to {MAX_LABEL}"
-    if stored.dtype.kind not in "biuf":
-        raise CommandError(f"{allowed}, holds {str(stored.flat[0])!r}")
-    values = np.asarray(stored, np.float64)
-    fine = (values >= lowest) & (values <= MAX_LABEL) & (values == np.floor(values))  # false of NaN
-    if not fine.all():
-        raise CommandError(f"{allowed}, holds {values[~fine][0]:g}")
-    return values.astype(np.int64)
+    found = np.asarray(found)
+    if found.ndim == 2 and 1 in found.shape:  # as text and .mat files have them
+        found = found.reshape(-1)
+    if found.dtype.kind in "bf":
+        broken = found != np.floor(found)  # true of NaN
+        if broken.any():
+            raise CommandError(f"{where}: labels must be whole numbers, holds {found[broken][0]:g}")
+        found = found.astype(np.int64)
+    checked = check_labels(found, data.values.shape[0], MAX_LABEL + 1, where, lowest=lowest)
+    return replace(data, labels=checked)
 
 
 @contextlib.contextmanager
