@@ -62,6 +62,8 @@ def compare(
     for path in filter(None, (arguments.json, arguments.png)):
         output.check(path)
     share, repeats, turn = QUICK if arguments.quick else FULL
+    most = rf.get_num_threads()
+    sweep = arguments.threads or [*(n for n in (2**i for i in range(13)) if n < most), most]
     chosen = _chosen(workloads, arguments.only or "", share)
     facts = environment(packages)
     print(_words(facts, notes))
@@ -69,11 +71,7 @@ def compare(
     for workload in chosen:
         if sys.stderr.isatty():
             print(f"timing {workload.name} ...", end="\r", file=sys.stderr, flush=True)
-        found = [
-            m
-            for n_threads in arguments.threads or _sweep()
-            for m in measure(workload, n_threads, repeats, peers, turn)
-        ]
+        found = [m for n_threads in sweep for m in measure(workload, n_threads, repeats, peers, turn)]
         print(table(found, [peer.name for peer in peers], header=not measurements), flush=True)
         measurements += found
     if arguments.json:
@@ -122,9 +120,3 @@ def _words(facts: dict[str, Any], notes: Sequence[str]) -> str:
             f"(other programs are running: the load is {facts['load']:.1f}. Figures may be far too low)"
         )
     return "\n".join([*lines, ""])
-
-
-def _sweep() -> list[int]:
-    """1, 2, 4, ... and all CPUs."""
-    most = rf.get_num_threads()
-    return [*(n for n in (2**i for i in range(13)) if n < most), most]

@@ -73,11 +73,9 @@ def _checkpoint(what: str, meta: dict[str, Any]) -> dict[str, Any]:
 
 
 def _model(model: Any) -> dict[str, Any]:
-    if isinstance(model, rf.RBM):
-        facts = _rbm(model)
-    else:
-        facts = _dbn(model) if isinstance(model, rf.DBN) else _network(model)
-    return {"model": model, **facts}
+    kinds: dict[type, Any] = {rf.RBM: _rbm, rf.DBN: _dbn, rf.Network: _network}
+    facts = next(describe for kind, describe in kinds.items() if isinstance(model, kind))
+    return {"model": model, **facts(model)}
 
 
 def _rbm(rbm: rf.RBM) -> dict[str, Any]:

@@ -80,9 +80,11 @@ def method_of(given: argparse.Namespace) -> Method:
     return METHODS[given.method or "cd"](**{k: value for k, value in asked.items() if value is not None})
 
 
-def sgd(given: argparse.Namespace, rate: float, momentum: float | None = None) -> rf.SGD:
+def sgd(
+    given: argparse.Namespace, rate: float | None, default: float = 0.0, momentum: float | None = None
+) -> rf.SGD:
     """A rate under the schedule that was asked for, and a momentum."""
-    schedule = SCHEDULES[given.rate_schedule](rate, given.rate_decay)
+    schedule = SCHEDULES[given.rate_schedule](default if rate is None else rate, given.rate_decay)
     return rf.SGD(schedule, given.momentum if momentum is None else momentum)
 
 
@@ -284,8 +286,8 @@ class DeepLearner(Learner):
         if given.network is not None:
             output.check(given.network, given.output, given.checkpoint, *self.inputs)
         self.optimizers = {
-            "up-down": sgd(given, _or(given.up_down_rate, UP_DOWN_RATE)),
-            "fine-tuning": sgd(given, _or(given.fine_tune_rate, FINE_TUNING_RATE), FINE_TUNING_MOMENTUM),
+            "up-down": sgd(given, given.up_down_rate, UP_DOWN_RATE),
+            "fine-tuning": sgd(given, given.fine_tune_rate, FINE_TUNING_RATE, FINE_TUNING_MOMENTUM),
         }
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.DBN:
@@ -341,10 +343,6 @@ class DeepLearner(Learner):
         for stage in self.optimizers:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{checkpoint}.{stage}")
-
-
-def _or(value: float | None, default: float) -> float:
-    return default if value is None else value
 
 
 LEARNERS: dict[str, type[Learner]] = {"rbm": Learner, "class-rbm": ClassLearner, "dbn": DeepLearner}

@@ -203,17 +203,13 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else f"; choose from {', '.join(known)}"
 
 
-def option_name(name: str) -> str:
-    """What an attribute of the parsed options is called on the command line."""
-    return f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
-
-
 def refuse(given: argparse.Namespace, options: Iterable[str], why: str) -> None:
     """Raise an error that says why, if one of these options (names of attributes) was given."""
     for name in options:
         value = getattr(given, name)
         if value is not None and value is not False:  # 0 was given
-            raise CommandError(f"{option_name(name)} {why}")
+            option = f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
+            raise CommandError(f"{option} {why}")
 
 
 # --- Surroundings ------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import warnings
 from dataclasses import fields
 
@@ -215,15 +216,12 @@ def _learn(learner: Learner) -> dict[str, rf.History]:
             histories[stage] = history
             _report(stage, history, learner.data.rows.n_rows)
             _save(learner)
-    except KeyboardInterrupt as stop:
-        stop.args = (_saved_so_far(learner),)
-        raise
-    except BrokenPipeError:  # `| head`: it is over, without a word
-        _saved_so_far(learner)
-        raise
-    except OSError:  # no room for the checkpoint, or for what is printed
-        if learner.has_begun:
-            warnings.warn(_saved_so_far(learner), UserWarning, stacklevel=1)
+    except (KeyboardInterrupt, OSError) as stop:  # or no room for the checkpoint, or for what is printed
+        saved = _saved_so_far(learner)
+        if isinstance(stop, KeyboardInterrupt):
+            stop.args = (saved,)
+        elif learner.has_begun and not isinstance(stop, BrokenPipeError):  # `| head`: over without a word
+            warnings.warn(saved, UserWarning, stacklevel=1)
         raise
     print(f"wrote {' and '.join(learner.files())}")
     return histories
@@ -259,15 +257,11 @@ def _report(stage: str, history: rf.History, n_rows: int) -> None:
 
 
 def _draw(learner: Learner, histories: dict[str, rf.History], shape: tuple[int, int] | None) -> None:
-    folder = learner.given.plots
-    figures = {_picture(stage): rf.plots.learning_curves(history) for stage, history in histories.items()}
+    names = (re.sub("[ -]", "_", f"learning_curves_{stage}").rstrip("_") for stage in histories)
+    figures = dict(zip(names, map(rf.plots.learning_curves, histories.values()), strict=True))
     if shape is not None:
         figures |= learner.figures(shape)
-    output.write_pictures(folder, figures)
+    output.write_pictures(learner.given.plots, figures)
     if shape is None:
         n = learner.data.rows.n_features
         print(f"({n} values are no square image: say --shape HxW for pictures of filters)")
-
-
-def _picture(stage: str) -> str:
-    return f"learning_curves_{stage}".rstrip("_").replace(" ", "_").replace("-", "_")
