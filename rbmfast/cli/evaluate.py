@@ -8,9 +8,8 @@ import warnings
 from typing import Any
 
 import rbmfast as rf
-from rbmfast.cli import options, output
+from rbmfast.cli import findings, options, output
 from rbmfast.cli.datafiles import Examples, read_data
-from rbmfast.cli.findings import CHAINS, METHODS, SMALL, TEMPERATURES, check_method, evaluate
 from rbmfast.cli.models import inputs, n_classes
 from rbmfast.cli.options import CommandError, Group, choice, integer, refuse
 
@@ -55,20 +54,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "DATA")  # fmt: skip
 
     add = Group(parser, "log Z").add
-    add("--method", choice(*METHODS), f"exact: default if a layer has at most {SMALL} 0/1 units; ais: "
-        "default otherwise; or bracket: AIS both ways")  # fmt: skip
-    add("--chains", integer(2), f"chains of AIS (default: {CHAINS})")
+    add("--method", choice(*findings.METHODS), f"exact: default if a layer has at most {findings.SMALL} 0/1 "
+        "units; ais: default otherwise; or bracket: AIS both ways")  # fmt: skip
+    add("--chains", integer(2), f"chains of AIS (default: {findings.CHAINS})")
     add("--temperatures", integer(1), "Gibbs steps of each, and of the conservative estimate (default: "
-        f"{TEMPERATURES}, and a tenth of that)")  # fmt: skip
+        f"{findings.TEMPERATURES}, and a tenth of that)")  # fmt: skip
     add("--base-data", "FILE", "training data, whose means AIS starts from (default: the means that the "
         "model keeps)")  # fmt: skip
     add("--conservative", integer(0), "rows of the conservative estimate, chosen by the seed; 0 for none "
-        "(default: 100)")  # fmt: skip
+        f"(default: {findings.CONSERVATIVE})")  # fmt: skip
 
     add = Group(parser, "samples").add
-    add("--samples", integer(2), "samples to compare (default: 1000); of a deep network, of its hidden "
-        "layers for each row (default: 10)")  # fmt: skip
-    add("--steps", integer(16), "Gibbs steps of each (default: 1000)")
+    add("--samples", integer(2), f"samples to compare (default: {findings.SAMPLES}); of a deep network, "
+        f"of its hidden layers for each row (default: {findings.BOUND_SAMPLES})")  # fmt: skip
+    add("--steps", integer(16), f"Gibbs steps of each (default: {findings.STEPS})")
 
     running = Group(parser, "run")
     running.add("--plots", options.PICTURES, "draw free energies, chains, moments and AIS weights")
@@ -92,7 +91,7 @@ def run(arguments: argparse.Namespace) -> None:
         os.makedirs(arguments.plots, exist_ok=True)
     with options.threads(arguments.threads):
         print(f"model: {arguments.model}: {model}; {options.engine_words()}", flush=True)
-        report = evaluate(model, data, base, arguments)
+        report = findings.evaluate(model, data, base, arguments)
     print(report)
     for alarm in report.alarms:
         warnings.warn(alarm, UserWarning, stacklevel=1)
@@ -117,12 +116,12 @@ def _check(given: argparse.Namespace, model: Any) -> None:
             refuse(given, [option], f"says nothing about {given.model}, which holds {model}")
 
     if is_rbm:
-        check_method(model, given)
+        findings.check_method(model, given)
     elif is_deep and given.labels is not None and given.method is None:
         why = "is about the likelihood: with --labels, say --method, too"
         refuse(given, ["chains", "temperatures", "samples"], why)
     elif is_deep:
-        check_method(model.top, given)
+        findings.check_method(model.top, given)
     elif n_classes(model) and given.labels is None:
         raise CommandError(f"{model} needs --labels to be compared with")
     elif not n_classes(model) and model.n_outputs != model.n_inputs:

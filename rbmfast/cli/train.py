@@ -11,22 +11,13 @@ from dataclasses import fields
 import numpy as np
 
 import rbmfast as rf
-from rbmfast.cli import options, output
+from rbmfast.cli import learners, options, output
 from rbmfast.cli.datafiles import DataFile, read_data
-from rbmfast.cli.learner import (
-    FINE_TUNING_RATE,
-    LEARNERS,
-    ORDERS,
-    SCHEDULES,
-    UP_DOWN_RATE,
-    Learner,
-    check_options,
-    penalty,
-)
+from rbmfast.cli.learners import LEARNERS, Learner, listing, methods_with, penalty
 from rbmfast.cli.options import CHANCE, NUMBER, RATE, CommandError, Group, choice, integer, listed
 from rbmfast.cli.progress import in_words
 from rbmfast.training.methods import WORDS as METHODS
-from rbmfast.training.settings import TrainSettings
+from rbmfast.training.settings import TrainSettings, UpDownSettings
 from rbmfast.units import PLAIN, get_unit
 
 ABOUT = {one.name: one.metadata["about"] for one in fields(TrainSettings)}  # as the library says
@@ -77,17 +68,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     learning = Group(parser, "learning")
     add = learning.add
-    add("--method", choice(*METHODS), "contrastive divergence (default); persistent CD: better samples; "
-        "parallel tempering: slow, for data with modes far apart; persistent CD with fast weights; or CD by "
-        "pairs of chains that meet: right on average")  # fmt: skip
-    add("-k", integer(1), "Gibbs steps per update (default: 1; of unbiasedcd 100, at most)")
-    add("--chains", integer(1), "chains of pcd, pt and fpcd (default: the batch size)")
+    add("--method", choice(*METHODS), f"{'; '.join(map(_first_line, METHODS))} (default: cd)")
+    add("-k", integer(1), f"Gibbs steps per update (default: {rf.CD.k}; of unbiasedcd {rf.UnbiasedCD.k}, at "
+        "most)")  # fmt: skip
+    add("--chains", integer(1), f"chains of {listing(methods_with('n_chains'))} (default: the batch size)")
     add("--replicas", integer(2), "temperatures of pt (default: 10)")
     add("--epochs", listed(integer(0)), f"{ABOUT['epochs']}; of a dbn, of all layers or of each", [EPOCHS])
     add("--batch-size", integer(1), ABOUT["batch_size"], BATCH_SIZE)
     add("--rate", listed(RATE), "learning rate, which with momentum 0.5 goes as far as twice as much "
         "without; of a dbn, of all layers or of each", [0.05])  # fmt: skip
-    add("--rate-schedule", choice(*SCHEDULES), "linear: to 0", "constant")
+    add("--rate-schedule", choice(*learners.SCHEDULES), "linear: to 0", "constant")
     add("--rate-decay", NUMBER, "what exponential multiplies the rate by after each epoch", 0.95)
     add("--momentum", CHANCE, "share of each step that the next one repeats", 0.5)
     add("--l1", penalty(rf.L1), "cost of absolute weights")
@@ -98,23 +88,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dropout", CHANCE, "of a class-rbm: chance of a hidden unit to be dropped where log "
         "p(label | row) is learned; of a dbn with --fine-tune: of an input of its layers there "
         "(default: 0)")  # fmt: skip
-    add("--shuffle", choice(*ORDERS), "a new order in every epoch; of blocks: kind to files larger than "
-        "memory", "rows")  # fmt: skip
+    add("--shuffle", choice(*learners.ORDERS), "a new order in every epoch; of blocks: kind to files larger "
+        "than memory", "rows")  # fmt: skip
     learning.add_seed()
 
     add = Group(parser, "class-rbm").add
-    add("--generative", NUMBER, "learn log p(label | row) + X log p(label, row) (default: 0.01). 0: the "
-        "first alone; inf: the second alone, for good samples")  # fmt: skip
+    add("--generative", NUMBER, "learn log p(label | row) + X log p(label, row) (default: "
+        f"{rf.Hybrid.generative}). 0: the first alone; inf: the second alone, for good samples")  # fmt: skip
     add("--unlabelled", NUMBER, "and X log p(row) of rows with the label -1 (default: there are none)")
 
     add = Group(parser, "dbn").add
     add("--up-down", integer(0), "epochs of training its layers together, after they have learned one by "
-        "one: by --method and -k (default: cd, 3)")  # fmt: skip
-    add("--up-down-rate", RATE, f"its learning rate (default: {UP_DOWN_RATE})")
+        f"one: by --method and -k (default: {UpDownSettings.method})")  # fmt: skip
+    add("--up-down-rate", RATE, f"its learning rate (default: {learners.UP_DOWN_RATE})")
     add("--fine-tune", integer(0), "epochs of training it at last, unrolled to a feed-forward network, by "
         "backpropagation: with labels a classifier, without an autoencoder")  # fmt: skip
     add("--network", "FILE", "where to write this network")
-    add("--fine-tune-rate", RATE, f"its learning rate (default: {FINE_TUNING_RATE}, with momentum 0.9)")
+    add("--fine-tune-rate", RATE, f"its learning rate (default: {learners.FINE_TUNING_RATE}, with momentum "
+        f"{learners.FINE_TUNING_MOMENTUM})")  # fmt: skip
 
     running = Group(parser, "run")
     running.add("--checkpoint", "FILE", "save the run here after every epoch")
@@ -124,9 +115,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     running.add_threads()
 
 
+def _first_line(word: str) -> str:
+    """What a method is, as its class says."""
+    line = (METHODS[word].__doc__ or "").split(".\n")[0]
+    return f"{word}: {line[:1].lower()}{line[1:]}"
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Read, learn, write."""
-    check_options(arguments)
+    learners.check_options(arguments)
     learner = LEARNERS[arguments.model](arguments)
     output.check(arguments.output, *learner.inputs)
     if arguments.checkpoint:

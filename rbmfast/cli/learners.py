@@ -56,8 +56,7 @@ def check_options(given: argparse.Namespace) -> None:
     for option in dict.fromkeys(option for kind in LEARNERS.values() for option in kind.options):
         _check_choice(given, option, "model", [w for w, kind in LEARNERS.items() if option in kind.options])
     for option, name in METHOD_OPTIONS.items():
-        able = [word for word, method in METHODS.items() if name in signature(method).parameters]
-        _check_choice(given, option, "method", able)
+        _check_choice(given, option, "method", methods_with(name))
     if given.validation_labels is not None and (given.validation is None or given.labels is None):
         raise CommandError("--validation-labels go with --labels and --validation")
 
@@ -65,8 +64,17 @@ def check_options(given: argparse.Namespace) -> None:
 def _check_choice(given: argparse.Namespace, option: str, of: str, able: list[str]) -> None:
     """Refuse an option that only some models or methods have, if another is chosen."""
     if (getattr(given, of) or "cd") not in able:
-        which = " and ".join(filter(None, [", ".join(able[:-1]), able[-1]]))
-        refuse(given, [option], f"is an option of --{of} {which}")
+        refuse(given, [option], f"is an option of --{of} {listing(able)}")
+
+
+def methods_with(setting: str) -> list[str]:
+    """What those methods are called that have such a setting."""
+    return [word for word, method in METHODS.items() if setting in signature(method).parameters]
+
+
+def listing(words: list[str]) -> str:
+    """One, two and three."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def penalty(kind: Callable[[float], Any]) -> Kind:
