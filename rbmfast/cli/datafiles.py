@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import math
 import os
 import struct
 import warnings
@@ -90,7 +91,7 @@ class DataFile:
             return Examples(self.name, rows, unit, self.labels)
         except ValueError as error:
             low, high = (0.0, 0.0) if threshold is not None or grey else _range(values)
-            if unit.domain == "binary" and low >= 0 and high > 1:
+            if low >= 0 and 1 < high < math.inf:
                 raise CommandError(
                     f"{self.name} holds values up to {high:g}: say --threshold X (values above X become 1, "
                     "others 0) or --grey (0-255 become grey levels 0-1)"

@@ -13,11 +13,13 @@ from rbmfast.units import Unit, get_unit
 
 I64 = NDArray[np.int64]
 
+LIKE = {"binary": "bernoulli", "real": "gaussian"}  # units, by what a network's inputs are
+
 
 def inputs(model: Any) -> tuple[int, Unit]:
     """Width and units of the rows that a model is for, without their labels."""
     if isinstance(model, rf.Network):
-        return model.n_inputs, get_unit("gaussian" if model.domain == "real" else "bernoulli")
+        return model.n_inputs, get_unit(LIKE[model.domain])
     if isinstance(model, rf.ClassRBM):
         return model.n_features, model.features
     return model.n_visible, model.visible
