@@ -133,27 +133,20 @@ def test_the_method_asked_for_trains_the_whole_network_too() -> None:
         (["--generative", "0", "--dropout", "0.5"], rf.Discriminative(dropout=0.5)),
         (["--generative", "0.1", "--dropout", "0.2"], rf.Hybrid(0.1, dropout=0.2)),
         (["--generative", "inf", "-k", "2"], rf.CD(k=2)),
+        (["--labels", "few.npy", "--unlabelled", "0.2"], rf.Hybrid(unlabelled=0.2)),
     ],
 )
 def test_class_rbms(options: list[str], method: object, capsys: pytest.CaptureFixture[str]) -> None:
+    few = np.where(np.arange(90) % 3 == 0, Y, -1)
+    np.save("few.npy", few)
     train(*CLASSES, *options, to="m.crbm")
     rbm = rf.ClassRBM(16, 6, 3, seed=4)
-    rf.train(rbm, rbm.join(X, Y), method=method, **ONCE)
+    rf.train(rbm, rbm.join(X, few if "few.npy" in options else Y), method=method, **ONCE)
     assert same("m.crbm", rbm)
+    train(*CLASSES, *options, "--validation", "0.5", to="n")  # of rows without a label, those that have one
     text = capsys.readouterr().out
     assert "model: ClassRBM(16, 6, 3); " in text
     assert "classification error 0." in text
-
-
-def test_rows_without_a_label() -> None:
-    few = np.where(np.arange(90) % 3 == 0, Y, -1)
-    np.save("few.npy", few)
-    argv = ["--labels", "few.npy", "--unlabelled", "0.2"]
-    train(*CLASSES, *argv, to="m.crbm")
-    rbm = rf.ClassRBM(16, 6, 3, seed=4)
-    rf.train(rbm, rbm.join(X, few), method=rf.Hybrid(unlabelled=0.2), **ONCE)
-    assert same("m.crbm", rbm)
-    train(*CLASSES, *argv, "--validation", "0.5", to="m.crbm")  # the labelled ones of these are watched
 
 
 def test_held_out_rows_take_their_labels_with_them() -> None:
@@ -287,10 +280,11 @@ def test_proportion_interval() -> None:
 SHORT = ["--steps", "20", "--seed", "3"]
 
 
-def test_samples_of_some_labels() -> None:
+def test_samples_of_some_labels(sketches: None) -> None:
     _, rbm, _, dbn = save_new_models()
     labels = np.repeat([2, 0], 10)
-    run("sample", "m.dbn", "--label", "2,0", *SHORT, "-o", "s.npz")
+    run("sample", "m.dbn", "--label", "2,0", *SHORT, "-o", "s.npz", "--png", "s.png")
+    assert Path("s.png").read_bytes().startswith(b"\x89PNG")
     with np.load("s.npz") as found:
         assert np.array_equal(found["labels"], labels)
         assert np.array_equal(found["samples"], dbn.sample(20, steps=20, seed=3, labels=labels))
@@ -298,7 +292,8 @@ def test_samples_of_some_labels() -> None:
     expected = dbn.sample(6, steps=20, seed=3, labels=np.repeat([0, 1, 2], 2), last="mean")
     assert np.array_equal(np.load("samples.npy"), expected)
 
-    run("sample", "m.crbm", "--label", "1", "-n", "5", *SHORT)
+    run("sample", "m.crbm", "--label", "1", "-n", "5", *SHORT, "--png", "one.png")
+    assert Path("one.png").exists()
     v, h = rbm.sample(5, steps=20, seed=3, labels=1, return_hidden=True)
     assert np.array_equal(np.load("samples.npy"), v[:, :16])
     run("sample", "m.crbm", "--label", "1", "-n", "5", "--mean", *SHORT)
@@ -338,13 +333,6 @@ def test_samples_are_data_to_learn_from() -> None:
     rf.RBM(2, 1, seed=0).save("m")
     run("sample", "m", "-n", "3", *SHORT, "-o", "s.csv")
     assert Path("s.csv").read_text().startswith("v0,v1\n")
-
-
-def test_pictures_of_samples(sketches: None) -> None:
-    save_new_models()
-    for label in ("1", "0,2", "all"):
-        run("sample", "m.dbn", "--label", label, "-n", "4", *SHORT, "--png", "s.png")
-        assert Path("s.png").read_bytes().startswith(b"\x89PNG")
 
 
 # --- info --------------------------------------------------------------------------------------------------

@@ -237,7 +237,6 @@ def write_labels() -> None:
         "nan": nan,
         "text": y.astype(str),
         "zero": 0 * y,
-        "half": y / 2,
     }.items():
         np.save(name, labels)
     np.save("four.npy", y + 1)
