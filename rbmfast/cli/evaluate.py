@@ -48,10 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("model", "MODEL", "a file that `rbmfast train` or save wrote")
     add("data", "DATA", "rows to evaluate it on, in any file that `rbmfast train` reads")
 
-    data = Group(parser, "data")
-    data.add_data(grey=": they have no likelihood")
-    data.add("--labels", "FILE|NAME", "classes of the rows: in another file, or a column or another array of "
-        "DATA")  # fmt: skip
+    Group(parser, "data").add_data(grey=": they have no likelihood")
 
     add = Group(parser, "log Z").add
     add("--method", choice(*findings.METHODS), f"exact: default if a layer has at most {findings.SMALL} 0/1 "

@@ -91,6 +91,8 @@ class Group:
         either = self._place.add_mutually_exclusive_group().add_argument
         either("--threshold", type=NUMBER, metavar="X", help="values above X are 1, others 0")
         either("--grey", action="store_true", help=f"values 0-255 are grey levels 0-1{grey}")
+        about = "classes of the rows, if the model knows any: another file, or a column or array of this one"
+        self.add("--labels", "FILE|NAME", about)
 
     def add_seed(self) -> None:
         """The option --seed."""

@@ -54,8 +54,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     data.add_data()
     data.add("--validation", "FILE|KEY|SHARE", "rows to watch and not to learn from: another file, or "
         "another array of FILE, or the share of FILE's rows to set aside, chosen by the seed")  # fmt: skip
-    data.add("--labels", "FILE|NAME", "classes of the rows, for class-rbm and dbn: in another file, or a "
-        "column or another array of FILE")  # fmt: skip
     data.add("--validation-labels", "FILE|NAME", "the same for --validation, unless that is a share "
         "(default: the column of this name)")  # fmt: skip
 
