@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -31,7 +31,6 @@ except ImportError:
     _validate_data = None
 
 Array = NDArray[Any]
-Constraints = dict[str, list[Any]]
 
 ABOVE_0 = Interval(Real, 0, None, closed="neither")
 AT_LEAST_0 = Interval(Real, 0, None, closed="left")
@@ -39,6 +38,11 @@ BELOW_1 = Interval(Real, 0, 1, closed="left")
 COUNT = Interval(Integral, 0, None, closed="left")
 AT_LEAST_1 = Interval(Integral, 1, None, closed="left")
 UP_TO_A_BATCH = Interval(Integral, 1, MAX_BATCH, closed="both")
+
+
+def parameter(default: Any, *allowed: Any) -> Any:
+    """A field for a parameter: its default, and what scikit-learn shall allow, one of these."""
+    return field(default=default, metadata={"allowed": list(allowed)})
 
 
 def validate_data(estimator: Any, X: Any, *, reset: bool) -> Any:
@@ -74,11 +78,17 @@ def of_mean_1(weights: F64 | None) -> F64 | None:
     return None if weights is None else weights / weights.mean()
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class Estimator(BaseEstimator):  # type: ignore[misc]
     """An estimator that takes sparse data, and draws its seeds from one `random_state`."""
 
-    n_jobs: int | None = None
-    random_state: int | np.random.RandomState | None
+    random_state: int | np.random.RandomState | None = parameter(None, "random_state")
+    verbose: int = parameter(0, "verbose")
+
+    @property
+    def _parameter_constraints(self) -> dict[str, list[Any]]:
+        """What scikit-learn checks parameters by."""
+        return {one.name: one.metadata["allowed"] for one in fields(self)}
 
     def _random_numbers(self, anew: bool = False) -> np.random.RandomState:
         """Where seeds come from: one source for a fit and what comes after it."""
@@ -104,8 +114,9 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _threads(self) -> contextlib.AbstractContextManager[None]:
         """As many threads as `n_jobs` says; None: one where joblib already runs this in a thread of its."""
-        if self.n_jobs is not None:
-            return thread_limit(max(1, effective_n_jobs(self.n_jobs)))
+        n_jobs = getattr(self, "n_jobs", None)  # which not all have
+        if n_jobs is not None:
+            return thread_limit(max(1, effective_n_jobs(n_jobs)))
         in_joblib = threading.current_thread() is not threading.main_thread() and (
             get_active_backend()[0].nesting_level or 0
         )
@@ -145,23 +156,11 @@ class UnitNames(StrOptions):  # type: ignore[misc]
 class Learner(Estimator):
     """An estimator with a visible layer that fits its data. Its parameters: see `rbmfast.sklearn`."""
 
-    visible: str = "auto"
-    learning_rate: float = 0.05
-    momentum: float = 0.9
-    batch_size: int = 20
-    n_iter: int = 20
-    random_state: int | np.random.RandomState | None = None
-    verbose: int = 0
-
-    _parameter_constraints: ClassVar[Constraints] = {
-        "visible": [UnitNames()],
-        "learning_rate": [ABOVE_0],
-        "momentum": [BELOW_1],
-        "batch_size": [UP_TO_A_BATCH],
-        "n_iter": [COUNT],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-    }
+    visible: str = parameter("auto", UnitNames())
+    learning_rate: float = parameter(0.05, ABOVE_0)
+    momentum: float = parameter(0.9, BELOW_1)
+    batch_size: int = parameter(20, UP_TO_A_BATCH)
+    n_iter: int = parameter(20, COUNT)
 
     @property
     def _layer(self) -> VisibleLayer:

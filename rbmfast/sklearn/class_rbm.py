@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 import rbmfast as rf
 from rbmfast.data import Rows
-from rbmfast.sklearn.base import AT_LEAST_0, AT_LEAST_1, BELOW_1, Array, Constraints, draw_seed
+from rbmfast.sklearn.base import AT_LEAST_0, AT_LEAST_1, BELOW_1, COUNT, Array, draw_seed, parameter
 from rbmfast.sklearn.classifier import I64, UNLABELLED, Classifier
 from rbmfast.sklearn.models import unbounded
 from rbmfast.units.base import F64
@@ -77,20 +77,12 @@ class ClassRBM(Classifier):
     ClassRBM(64, 100, 10)
     """
 
-    n_components: int = 100
+    n_components: int = parameter(100, AT_LEAST_1)
     _: KW_ONLY
-    generative: float = 0.01
-    unlabelled: float = 0.0
-    dropout: float = 0.0
-    n_iter: int = 50
-
-    _parameter_constraints: ClassVar[Constraints] = {
-        **Classifier._parameter_constraints,
-        "n_components": [AT_LEAST_1],
-        "generative": [AT_LEAST_0],
-        "unlabelled": [AT_LEAST_0],
-        "dropout": [BELOW_1],
-    }
+    generative: float = parameter(0.01, AT_LEAST_0)
+    unlabelled: float = parameter(0.0, AT_LEAST_0)
+    dropout: float = parameter(0.0, BELOW_1)
+    n_iter: int = parameter(50, COUNT)
 
     def _begin(self, rows: Rows, labels: I64, weights: F64 | None, rng: np.random.RandomState) -> None:
         self.rbm_ = rf.ClassRBM(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from rbmfast.checks import check_weights
 from rbmfast.data import Rows
-from rbmfast.sklearn.base import Array, Constraints, Learner, of_mean_1, validate_data
+from rbmfast.sklearn.base import Array, Learner, of_mean_1, parameter, validate_data
 from rbmfast.units.base import F64
 
 I64 = NDArray[np.int64]
@@ -30,12 +30,7 @@ UNLABELLED = -1
 class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
     """A learner of classes."""
 
-    class_weight: Mapping[Any, float] | str | None = None
-
-    _parameter_constraints: ClassVar[Constraints] = {
-        **Learner._parameter_constraints,
-        "class_weight": [StrOptions({"balanced"}), dict, None],
-    }
+    class_weight: Mapping[Any, float] | str | None = parameter(None, StrOptions({"balanced"}), dict, None)
 
     # --- Learning ----------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,12 +22,12 @@ from rbmfast.sklearn.base import (
     BELOW_1,
     COUNT,
     Array,
-    Constraints,
     Learner,
     Transformer,
     draw_seed,
     float_dtype,
     of_mean_1,
+    parameter,
     validate_data,
 )
 from rbmfast.sklearn.classifier import I64, Classifier
@@ -43,12 +43,7 @@ PASSES, UPDATES = 50, 2000  # of fine-tuning, at least
 class Pretrained(Learner):
     """An estimator with a deep belief network."""
 
-    hidden_layer_sizes: Any = (200, 200)
-
-    _parameter_constraints: ClassVar[Constraints] = {
-        **Learner._parameter_constraints,
-        "hidden_layer_sizes": ["array-like", AT_LEAST_1],
-    }
+    hidden_layer_sizes: Any = parameter((200, 200), "array-like", AT_LEAST_1)
 
     def _pretrain(
         self,
@@ -166,21 +161,11 @@ class DBNClassifier(Classifier, Pretrained):
     """
 
     _: KW_ONLY
-    fine_tuning: str | None = "backprop"
-    fine_tuning_learning_rate: float | None = None
-    fine_tuning_n_iter: int | str = "auto"
-    alpha: float = 0.0
-    dropout: float = 0.0
-
-    _parameter_constraints: ClassVar[Constraints] = {
-        **Classifier._parameter_constraints,
-        **Pretrained._parameter_constraints,
-        "fine_tuning": [StrOptions({"backprop", "up_down"}), None],
-        "fine_tuning_learning_rate": [ABOVE_0, None],
-        "fine_tuning_n_iter": [COUNT, StrOptions({"auto"})],
-        "alpha": [AT_LEAST_0],
-        "dropout": [BELOW_1],
-    }
+    fine_tuning: str | None = parameter("backprop", StrOptions({"backprop", "up_down"}), None)
+    fine_tuning_learning_rate: float | None = parameter(None, ABOVE_0, None)
+    fine_tuning_n_iter: int | str = parameter("auto", COUNT, StrOptions({"auto"}))
+    alpha: float = parameter(0.0, AT_LEAST_0)
+    dropout: float = parameter(0.0, BELOW_1)
 
     @available_if(lambda self: self.fine_tuning is not None)  # type: ignore[untyped-decorator]
     def partial_fit(

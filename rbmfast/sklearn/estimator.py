@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import KW_ONLY, dataclass
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,9 +22,9 @@ from rbmfast.sklearn.base import (
     BELOW_1,
     COUNT,
     UP_TO_A_BATCH,
-    Constraints,
     draw_seed,
     float_dtype,
+    parameter,
     validate_data,
 )
 from rbmfast.sklearn.models import read_rows, unit
@@ -140,52 +140,26 @@ class BernoulliRBM(Answers):
     True
     """
 
-    n_components: int = 256
+    n_components: int = parameter(256, AT_LEAST_1)
     _: KW_ONLY
-    learning_rate: float | Schedule = 0.1
-    batch_size: int = 10
-    n_iter: int = 10
-    verbose: int = 0
-    random_state: int | np.random.RandomState | None = None
-    method: str = "pcd"
-    k: int = 1
-    n_chains: int | None = None
-    momentum: float | Schedule = 0.0
-    l1: float = 0.0
-    l2: float = 0.0
-    sparsity_target: float | None = None
-    centered: bool = False
-    shuffle: bool | str = False
-    early_stopping: bool = False
-    validation_fraction: float = 0.1
-    n_iter_no_change: int = 5
-    warm_start: bool = False
-    callbacks: list[rf.Callback] | None = None
-    n_jobs: int | None = None
-
-    _parameter_constraints: ClassVar[Constraints] = {
-        "n_components": [AT_LEAST_1],
-        "learning_rate": [ABOVE_0, Schedule],
-        "batch_size": [UP_TO_A_BATCH],
-        "n_iter": [COUNT],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-        "method": [StrOptions({"pcd", "cd"})],
-        "k": [AT_LEAST_1],
-        "n_chains": [UP_TO_A_BATCH, None],
-        "momentum": [BELOW_1, Schedule],
-        "l1": [AT_LEAST_0],
-        "l2": [AT_LEAST_0],
-        "sparsity_target": [Interval(Real, 0, 1, closed="both"), None],
-        "centered": ["boolean"],
-        "shuffle": ["boolean", StrOptions({"blocks"})],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [AT_LEAST_1],
-        "warm_start": ["boolean"],
-        "callbacks": [list, tuple, None],
-        "n_jobs": [Integral, None],
-    }
+    learning_rate: float | Schedule = parameter(0.1, ABOVE_0, Schedule)
+    batch_size: int = parameter(10, UP_TO_A_BATCH)
+    n_iter: int = parameter(10, COUNT)
+    method: str = parameter("pcd", StrOptions({"pcd", "cd"}))
+    k: int = parameter(1, AT_LEAST_1)
+    n_chains: int | None = parameter(None, UP_TO_A_BATCH, None)
+    momentum: float | Schedule = parameter(0.0, BELOW_1, Schedule)
+    l1: float = parameter(0.0, AT_LEAST_0)
+    l2: float = parameter(0.0, AT_LEAST_0)
+    sparsity_target: float | None = parameter(None, Interval(Real, 0, 1, closed="both"), None)
+    centered: bool = parameter(False, "boolean")
+    shuffle: bool | str = parameter(False, "boolean", StrOptions({"blocks"}))
+    early_stopping: bool = parameter(False, "boolean")
+    validation_fraction: float = parameter(0.1, Interval(Real, 0, 1, closed="neither"))
+    n_iter_no_change: int = parameter(5, AT_LEAST_1)
+    warm_start: bool = parameter(False, "boolean")
+    callbacks: list[rf.Callback] | None = parameter(None, list, tuple, None)
+    n_jobs: int | None = parameter(None, Integral, None)
 
     def fit(self, X: Any, y: object = None, *, sample_weight: ArrayLike | None = None) -> BernoulliRBM:
         """Learn from data, afresh unless `warm_start`.
