@@ -104,7 +104,7 @@ MAY_ASK = {
     "training/rbm_run.py": {"fused"},  # its epochs and updates
     "training/methods/base.py": {"fused"},  # methods that it knows
     "models/network.py": {"domain"},  # of a network's inputs
-    "sklearn/models.py": {"domain", "gaussian"},  # units that fit data, which Gaussian ones see scaled
+    "sklearn/base.py": {"domain", "gaussian"},  # units that fit data, which Gaussian ones see scaled
 }
 
 

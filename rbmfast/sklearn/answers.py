@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,9 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 import rbmfast as rf
 from rbmfast.data import Rows
 from rbmfast.sklearn.base import Array, Transformer, draw_seed, float_dtype, validate_data
-from rbmfast.sklearn.models import Models, read_rows, warn_of_unscaled
+from rbmfast.sklearn.models import Models
 from rbmfast.sklearn.scores import all_blocks, choose_flips, exact_scores, flip_scores
 from rbmfast.units.base import F64
+
+Number = TypeVar("Number", bound=np.generic)
 
 
 class Answers(Transformer):
@@ -25,7 +28,7 @@ class Answers(Transformer):
     components_: Array
     intercept_hidden_: Array
     intercept_visible_: Array
-    _is_real: bool = False  # fitted on values outside [0, 1]
+    _takes_reals: bool = False  # whether fitted on values outside [0, 1]
 
     def _adopt(self, rbm: rf.RBM, state: rf.TrainingState, dtype: np.dtype[Any]) -> None:
         """Show what a run has learned."""
@@ -33,10 +36,9 @@ class Answers(Transformer):
         self.intercept_visible_ = rbm.a.astype(dtype)
         self.intercept_hidden_ = rbm.b.astype(dtype)
         self._n_features_out = rbm.n_hidden
-        self._visible_means = None if self._is_real else rbm.visible_means
+        self._visible_means = None if self._takes_reals else rbm.visible_means
         self._state = state
-        self._models = Models()
-        self._models.remember(rbm, self._arrays, self._is_real)
+        self._models.remember(rbm, self._arrays, self._takes_reals)
 
     # --- What the model says about data ------------------------------------------------------------------
 
@@ -86,13 +88,11 @@ class Answers(Transformer):
         """
         X = self._checked(X)
         flips = choose_flips(check_random_state(self.random_state), *X.shape)
-        scores: F64 = self._ask(X, lambda rbm, rows: flip_scores(rbm, all_blocks(rbm, rows), flips))
-        return scores
+        return self._ask(X, lambda rbm, rows: flip_scores(rbm, all_blocks(rbm, rows), flips))
 
     def pseudo_likelihood(self, X: Any) -> F64:
         """The same as `score_samples`, but exact: sums over all units of log p(unit | all others)."""
-        scores: F64 = self._ask(self._checked(X), exact_scores)
-        return scores
+        return self._ask(self._checked(X), exact_scores)
 
     def score(self, X: Any, y: object = None) -> float:
         """Mean log-likelihood, the mean of -F(v) - log Z: higher is better.
@@ -114,7 +114,7 @@ class Answers(Transformer):
         """
         energies = self.free_energy(X)
         with self._threads():
-            log_z = self._fitted_models().log_z(self._arrays, self.__dict__.get("_visible_means"))
+            log_z = self._models.log_z(self._arrays, self.__dict__.get("_visible_means"))
         return -float(np.mean(energies)) - log_z
 
     def free_energy(self, X: Any) -> F64:
@@ -129,8 +129,7 @@ class Answers(Transformer):
         float64 array (n_samples,)
             Nats.
         """
-        energies: F64 = self._free_energy(self._checked(X))
-        return energies
+        return self._ask(self._checked(X), rf.RBM.free_energy)
 
     # --- Sampling ----------------------------------------------------------------------------------------
 
@@ -149,8 +148,7 @@ class Answers(Transformer):
         """
         check_is_fitted(self)
         seed = draw_seed(self._random_numbers())
-        states: Array = self._ask(v, lambda rbm, rows: rbm.gibbs(rows, seed=seed))
-        return states.view(np.bool_)
+        return self._ask(v, lambda rbm, rows: rbm.gibbs(rows, seed=seed)).view(np.bool_)
 
     def sample(self, n_samples: int = 1, *, n_steps: int = 1000) -> NDArray[np.bool_]:
         """Samples of the model itself: the last states of independent chains.
@@ -188,7 +186,9 @@ class Answers(Transformer):
         array (n_samples, n_features)
             A completed copy.
         """
-        X = self._checked(X, accept_sparse=False)
+        if sp.issparse(X):
+            raise TypeError("X must not be sparse here: a missing entry is no zero")
+        X = self._checked(X)
         seed = draw_seed(self._random_numbers())
         with self._threads():
             return self._cast(self._model(real=False).impute(X, None, n_steps, seed, average=average), X)
@@ -202,8 +202,7 @@ class Answers(Transformer):
     def _sample_hiddens(self, v: Any, rng: np.random.RandomState) -> NDArray[np.bool_]:
         """Draw from P(h | v), for rows or a single one."""
         seed = draw_seed(rng)
-        states: Array = self._ask(v, lambda rbm, rows: rbm.sample_hidden(rows, seed))
-        return states.view(np.bool_)
+        return self._ask(v, lambda rbm, rows: rbm.sample_hidden(rows, seed)).view(np.bool_)
 
     def _sample_visibles(self, h: Any, rng: np.random.RandomState) -> NDArray[np.bool_]:
         """Draw from P(v | h), for rows or a single one."""
@@ -219,18 +218,14 @@ class Answers(Transformer):
 
     # --- Details -----------------------------------------------------------------------------------------
 
-    def _checked(self, X: Any, accept_sparse: bool = True) -> Any:
+    def _checked(self, X: Any) -> Any:
         check_is_fitted(self)
-        if not accept_sparse and sp.issparse(X):
-            raise TypeError("X must not be sparse here: a missing entry is no zero")
         return validate_data(self, X, reset=False)
 
-    def _ask(self, v: Any, question: Callable[[rf.RBM, Rows], Array]) -> Any:
+    def _ask(self, v: Any, question: Callable[[rf.RBM, Rows], NDArray[Number]]) -> NDArray[Number]:
         """What is answered about rows; about a single row, without the leading axis."""
         single, V = _as_rows_of(v)
-        rows = read_rows(V, self, self._is_real)
-        if rows.kind == "real" and not self._is_real:
-            warn_of_unscaled(rows)
+        rows = self._read_to_answer(V)
         with self._threads():
             answer = question(self._model(rows.kind == "real"), rows)
         return answer[0] if single else answer
@@ -239,13 +234,12 @@ class Answers(Transformer):
     def _arrays(self) -> tuple[Array, Array, Array]:
         return self.components_, self.intercept_visible_, self.intercept_hidden_
 
-    def _model(self, real: bool) -> rf.RBM:
-        return self._fitted_models().get(self._arrays, real)
+    @functools.cached_property
+    def _models(self) -> Models:
+        return Models()
 
-    def _fitted_models(self) -> Models:
-        if "_models" not in self.__dict__:  # the arrays were assigned, never fitted
-            self._models = Models()
-        return self._models
+    def _model(self, real: bool) -> rf.RBM:
+        return self._models.get(self._arrays, real)
 
     def _cast(self, answer: Array, X: Any) -> Array:
         """float32 if both the data and the model are float32, else float64."""

@@ -18,12 +18,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from rbmfast.data import Rows
-from rbmfast.reference import MAX_BATCH
+from rbmfast.data import Rows, computed_rows
+from rbmfast.reference import F32, MAX_BATCH
 from rbmfast.runtime import thread_limit
-from rbmfast.sklearn.models import VisibleLayer, warn_of_unscaled
-from rbmfast.units import PLAIN
-from rbmfast.units.base import F64
+from rbmfast.sklearn.models import read_rows, warn_of_unscaled
+from rbmfast.units import PLAIN, get_unit
+from rbmfast.units.base import F64, moments
 
 try:
     from sklearn.utils.validation import validate_data as _validate_data  # since 1.6
@@ -31,6 +31,8 @@ except ImportError:
     _validate_data = None
 
 Array = NDArray[Any]
+
+ROUNDING = 10 * float(np.finfo(np.float32).eps)  # of a mean: a deviation below is none
 
 ABOVE_0 = Interval(Real, 0, None, closed="neither")
 AT_LEAST_0 = Interval(Real, 0, None, closed="left")
@@ -95,6 +97,26 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
         if anew or not hasattr(self, "random_state_"):
             self.random_state_: np.random.RandomState = check_random_state(self.random_state)
         return self.random_state_
+
+    @property
+    def _takes_reals(self) -> bool:
+        """Whether the visible units have states outside [0, 1]."""
+        raise NotImplementedError
+
+    def _read(self, X: Any) -> Rows:
+        """Data for the visible units: real numbers if theirs are, or if a value lies outside [0, 1]."""
+        return read_rows(X, self, self._takes_reals)
+
+    def _cannot_have(self, rows: Rows) -> bool:
+        """Whether these are no states of the visible units, nor expectations."""
+        return rows.kind == "real" and not self._takes_reals
+
+    def _read_to_answer(self, X: Any) -> Rows:
+        """The same, with a warning if nobody has scaled them."""
+        rows = self._read(X)
+        if self._cannot_have(rows):
+            warn_of_unscaled(rows)
+        return rows
 
     @contextlib.contextmanager
     def _learning(self, anew: bool) -> Iterator[np.random.RandomState]:
@@ -162,20 +184,29 @@ class Learner(Estimator):
     batch_size: int = parameter(20, UP_TO_A_BATCH)
     n_iter: int = parameter(20, COUNT)
 
-    @property
-    def _layer(self) -> VisibleLayer:
-        return VisibleLayer(self.visible_, self.mean_, self.scale_)
-
     def _see(self, X: Any, weights: F64 | None = None) -> Rows:
-        """Choose the visible layer for the first data; what it sees of them."""
-        layer, rows = VisibleLayer.of(X, self.visible, self, weights)
-        self.visible_, self.mean_, self.scale_ = layer.unit, layer.mean, layer.scale
-        return rows
+        """Choose the visible layer for the first data, perhaps weighted; what it sees of them."""
+        self.visible_ = "bernoulli" if self.visible == "auto" else self.visible
+        self.mean_: F32 | None = None
+        self.scale_: F32 | None = None
+        rows = self._read(X)
+        if self._cannot_have(rows) and self.visible != "auto":
+            raise ValueError(
+                f"visible={self.visible!r} needs values in [0, 1], and X has others: scale X, or take "
+                "'gaussian'"
+            )
+        if self.visible not in ("auto", "gaussian") or rows.kind != "real":
+            return rows
+        mean, deviation = moments(rows, weights)
+        varies = deviation > ROUNDING * np.abs(mean)
+        self.visible_, self.mean_ = "gaussian", mean.astype(np.float32)
+        self.scale_ = np.where(varies, deviation, 1.0).astype(np.float32)
+        return self._standardized(rows)
 
     def _see_more(self, X: Any) -> Rows:
         """What the visible layer sees of more data to learn from."""
-        rows = self._layer.rows(X, self)
-        if self._layer.cannot_have(rows):
+        rows = self._standardized(self._read(X))
+        if self._cannot_have(rows):
             raise ValueError(
                 "X has values outside [0, 1], and the visible units are Bernoulli units, chosen when "
                 "learning began"
@@ -183,9 +214,21 @@ class Learner(Estimator):
         return rows
 
     def _rows(self, X: Any) -> Rows:
-        """What the visible layer sees of data to answer about; with a warning if nobody has scaled them."""
+        """What the visible layer sees of data to answer about."""
         check_is_fitted(self)
-        rows = self._layer.rows(validate_data(self, X, reset=False), self)
-        if self._layer.cannot_have(rows):
-            warn_of_unscaled(rows)
-        return rows
+        return self._standardized(self._read_to_answer(validate_data(self, X, reset=False)))
+
+    @property
+    def _takes_reals(self) -> bool:
+        return get_unit(self.visible_, "visible").domain == "real"
+
+    def _standardized(self, rows: Rows) -> Rows:
+        """What Gaussian units see, made block by block, so that no container is copied."""
+        if self.mean_ is None or self.scale_ is None:
+            return rows
+        mean, scale = self.mean_, self.scale_
+
+        def compute(index: slice | NDArray[np.intp]) -> F32:
+            return np.divide(rows.block(index) - mean, scale, dtype=np.float32)
+
+        return computed_rows((rows.n_rows, rows.n_features), np.dtype(np.float32), compute)

@@ -121,6 +121,6 @@ class ClassRBM(Classifier):
         return y != UNLABELLED
 
     def _class_scores(self, rows: Rows) -> Array:
-        rbm: Any = unbounded(self.rbm_) if self._layer.cannot_have(rows) else self.rbm_
+        rbm: Any = unbounded(self.rbm_) if self._cannot_have(rows) else self.rbm_
         scores: Array = rbm.class_log_probabilities(rows)
         return scores

@@ -75,7 +75,7 @@ class Pretrained(Learner):
 
     def _recognition(self, rows: Rows) -> rf.DBN:
         """The network, to be asked upwards about these rows."""
-        if not self._layer.cannot_have(rows):
+        if not self._cannot_have(rows):
             return self.dbn_
         lowest, *others = self.dbn_.recognition
         return rf.DBN.from_rbms([unbounded(lowest), *others])
@@ -247,7 +247,7 @@ class DBNClassifier(Classifier, Pretrained):
         if not hasattr(self, "network_"):
             return self._recognition(rows).predict_log_proba(rows)
         *below, head = self.network_.layers
-        domain = "real" if self._layer.cannot_have(rows) else self.network_.domain
+        domain = "real" if self._cannot_have(rows) else self.network_.domain
         features = rf.Network(below, domain).forward(rows).astype(np.float64)
         scores: Array = features @ head.W.astype(np.float64) + head.b
         return scores
@@ -353,7 +353,9 @@ class DBNTransformer(Transformer, Pretrained):
         check_is_fitted(self)
         X = check_array(X, accept_sparse="csr", dtype=(np.float64, np.float32))
         with self._threads():
-            data: Array = self._layer.restored(self.dbn_.visible_probabilities(X))
+            data: Array = self.dbn_.visible_probabilities(X)
+        if self.mean_ is not None:
+            data = data * self.scale_ + self.mean_
         return data.astype(float_dtype(X), copy=False)
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 
 import rbmfast as rf
+from rbmfast.checks import check_weights
 from rbmfast.data import Rows
 from rbmfast.runtime import warn
 from rbmfast.sklearn.answers import Answers
@@ -27,11 +28,11 @@ from rbmfast.sklearn.base import (
     parameter,
     validate_data,
 )
-from rbmfast.sklearn.models import read_rows, unit
+from rbmfast.sklearn.models import unit
 from rbmfast.sklearn.scores import FlipScore, Report
 from rbmfast.training import Schedule
+from rbmfast.units.base import F64
 
-MONITORED_ROWS = 10_000  # looked at for the verbose line, and for early stopping
 SPARSITY_COST = 0.1
 
 
@@ -191,18 +192,18 @@ class BernoulliRBM(Answers):
                 f"the last fit had {len(self.components_)}"
             )
         with self._learning(anew=not goes_on) as rng:
-            X = validate_data(self, X, reset=not goes_on)
-            rows, held_out = self._read(X, goes_on and self._is_real), None
+            X, rows, dtype = self._read_to_learn(X, goes_on)
+            held_out = None
             if self.early_stopping:
-                rows, held_out, sample_weight = self._hold_out(X, rows.kind == "real", sample_weight, rng)
-            rbm, state = self._former_run(rows) if goes_on else self._new_run(rows, rng)
+                rows, held_out, sample_weight = self._hold_out(X, sample_weight, rng)
+            rbm, state = self._former_run() if goes_on else self._new_run(rows, rng)
             state.epochs, state.optimizer = 0, None  # schedules begin anew
             monitors, callbacks = self._watchers(rows, held_out, state.seed or 0)
             return self._learn(
                 rbm,
                 rows,
                 state,
-                dtype=self.components_.dtype if goes_on else float_dtype(X),
+                dtype,
                 epochs=self.n_iter,
                 validation=held_out,
                 sample_weight=sample_weight,
@@ -232,24 +233,25 @@ class BernoulliRBM(Answers):
             raise ValueError(f"partial_fit cannot follow {self.learning_rate!r}: it does not know the end")
         goes_on = hasattr(self, "components_")
         with self._learning(anew=False) as rng:
-            X = validate_data(self, X, reset=not goes_on)
-            rows = self._read(X, goes_on and self._is_real)
-            rbm, state = self._former_run(rows) if goes_on else self._new_run(rows, rng)
-            dtype = self.components_.dtype if goes_on else float_dtype(X)
+            _, rows, dtype = self._read_to_learn(X, goes_on)
+            rbm, state = self._former_run() if goes_on else self._new_run(rows, rng)
             return self._learn(rbm, rows, state, dtype, epochs=1, sample_weight=sample_weight)
 
     def _keeps_what_was_learned_since(self, before: dict[str, Any]) -> bool:
         return self.__dict__.get("_state") is not before.get("_state")
 
-    def _read(self, X: Any, real: bool) -> Rows:
-        """Data to learn from; if it is not known yet to lie outside [0, 1], with a warning."""
-        rows = read_rows(X, self, real)
-        if rows.kind == "real" and not real:
+    def _read_to_learn(self, X: Any, goes_on: bool) -> tuple[Any, Rows, np.dtype[Any]]:
+        """Data as an array, and as rows, with a warning if they now lie outside [0, 1]; our arrays' dtype."""
+        X = validate_data(self, X, reset=not goes_on)
+        self._takes_reals = goes_on and self._takes_reals
+        rows = self._read(X)
+        if self._cannot_have(rows):
             warn(
                 "X has values outside [0, 1], which binary units cannot have: they are used as they are, "
                 "on a slow path. Scale X to [0, 1], or binarize it"
             )
-        return rows
+            self._takes_reals = True
+        return X, rows, self.components_.dtype if goes_on else float_dtype(X)
 
     def _new_run(self, rows: Rows, rng: np.random.RandomState) -> tuple[rf.RBM, rf.TrainingState]:
         """A model with small random weights, and chains that start from zeros."""
@@ -258,11 +260,11 @@ class BernoulliRBM(Answers):
         a, b = np.zeros(rows.n_features), np.zeros(self.n_components)
         state = rf.TrainingState(np.zeros((self._chains_wanted, self.n_components), np.uint8))
         state.seed = seed
-        return rf.RBM.from_arrays(W, a, b, visible=unit(rows.kind == "real")), state
+        return rf.RBM.from_arrays(W, a, b, visible=unit(self._takes_reals)), state
 
-    def _former_run(self, rows: Rows) -> tuple[rf.RBM, rf.TrainingState]:
+    def _former_run(self) -> tuple[rf.RBM, rf.TrainingState]:
         """The public arrays as they stand, which users may have changed, and what else the last call left."""
-        rbm = copy.copy(self._model(rows.kind == "real"))
+        rbm = copy.copy(self._model(self._takes_reals))
         state = copy.copy(self.__dict__.get("_state")) or rf.TrainingState()
         if state.seed is None:
             state.seed = draw_seed(self.random_state_)
@@ -293,7 +295,6 @@ class BernoulliRBM(Answers):
             )
         finally:
             if state.has_begun:  # else a ValueError: nothing has changed
-                self._is_real = rows.kind == "real"
                 self.h_samples_ = np.asarray(chains if state.chains is None else state.chains, dtype)
                 self._adopt(rbm, state, dtype)
         self.history_ = history
@@ -312,23 +313,19 @@ class BernoulliRBM(Answers):
     ) -> tuple[list[FlipScore], list[rf.Callback]]:
         monitors, callbacks = [], list(self.callbacks or ())
         if self.verbose:
-            monitors.append(FlipScore("train", rows, seed, MONITORED_ROWS))
+            monitors.append(FlipScore("train", rows, seed))
             callbacks.append(Report(type(self).__name__))
         if held_out is not None:
-            monitors.append(FlipScore("validation", held_out, seed, MONITORED_ROWS))
-            name = monitors[-1].names(True)[0]
-            callbacks.append(rf.EarlyStopping(name, patience=self.n_iter_no_change))
+            monitors.append(FlipScore("validation", held_out, seed))
+            callbacks.append(rf.EarlyStopping("validation_pseudo_likelihood", patience=self.n_iter_no_change))
         return monitors, callbacks
 
     def _hold_out(
-        self, X: Any, real: bool, sample_weight: ArrayLike | None, rng: np.random.RandomState
-    ) -> tuple[Rows, Rows, Any]:
+        self, X: Any, sample_weight: ArrayLike | None, rng: np.random.RandomState
+    ) -> tuple[Rows, Rows, F64 | None]:
         """Rows to learn from, rows to look at, and the weights of the first."""
         n_rows = X.shape[0]
-        if sample_weight is not None:
-            sample_weight = np.asarray(sample_weight)
-            if sample_weight.shape != (n_rows,):
-                raise ValueError(f"sample_weight must have shape ({n_rows},), got {sample_weight.shape}")
+        weights = check_weights(sample_weight, n_rows)
         n_held = int(np.ceil(self.validation_fraction * n_rows))
         if n_held >= n_rows:
             raise ValueError(
@@ -336,5 +333,4 @@ class BernoulliRBM(Answers):
             )
         order = rng.permutation(n_rows)
         held, kept = np.sort(order[:n_held]), np.sort(order[n_held:])
-        weights = None if sample_weight is None else sample_weight[kept]
-        return read_rows(X[kept], self, real), read_rows(X[held], self, real), weights
+        return self._read(X[kept]), self._read(X[held]), None if weights is None else weights[kept]

@@ -12,20 +12,18 @@ from sklearn.utils import assert_all_finite
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.data import Rows, as_rows, computed_rows
+from rbmfast.data import Rows, as_rows
 from rbmfast.likelihood.enumeration import can_enumerate
 from rbmfast.likelihood.tracking import EXACT_UNITS
 from rbmfast.models.conditionals import row_dot
 from rbmfast.reference import F32
 from rbmfast.runtime import warn
-from rbmfast.units import get_unit
-from rbmfast.units.base import F64, moments, rows_in_a_scan
+from rbmfast.units.base import F64, rows_in_a_scan
 
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]
 
 FAR_SHARE = 0.05  # of values below -1 or above 2: scaled like older data, new rows have far fewer
-ROUNDING = 10 * float(np.finfo(np.float32).eps)  # of a mean: a deviation below is none
 CHAINS, TEMPERATURES = 100, 1000  # of annealing beyond: about a second for 784 x 500
 
 
@@ -74,80 +72,6 @@ def warn_of_unscaled(rows: Rows) -> None:
         )
 
 
-@dataclass(frozen=True)
-class VisibleLayer:
-    """A layer of units, chosen for some data.
-
-    Attributes
-    ----------
-    unit : str
-        Their type.
-    mean, scale : float32 array (n_features,) or None
-        Gaussian units, whose variance is 1, see (x - mean) / scale.
-    """
-
-    unit: str
-    mean: F32 | None = None
-    scale: F32 | None = None
-
-    @classmethod
-    def of(cls, X: Any, wanted: str, estimator: Any, weights: F64 | None = None) -> tuple[VisibleLayer, Rows]:
-        """The layer for the data that an estimator learns from, perhaps weighted; what it sees of them.
-
-        Raises
-        ------
-        ValueError
-            Units with 0/1 states are wanted, and a value lies outside [0, 1].
-        """
-        layer = cls("bernoulli" if wanted == "auto" else wanted)
-        rows = layer._read(X, estimator)
-        if layer.cannot_have(rows) and wanted != "auto":
-            raise ValueError(
-                f"visible={wanted!r} needs values in [0, 1], and X has others: scale X, or take 'gaussian'"
-            )
-        if wanted not in ("auto", "gaussian") or rows.kind != "real":
-            return layer, rows
-        mean, deviation = moments(rows, weights)
-        scale = np.where(
-            deviation > ROUNDING * np.abs(mean), deviation, 1.0
-        )  # 1 where all values are the same
-        layer = cls("gaussian", mean.astype(np.float32), scale.astype(np.float32))
-        return layer, layer._standardized(rows)
-
-    def rows(self, X: Any, estimator: Any) -> Rows:
-        """What the layer sees of data; real numbers for Bernoulli units if a value lies outside [0, 1]."""
-        rows = self._read(X, estimator)
-        return rows if self.mean is None else self._standardized(rows)
-
-    def cannot_have(self, rows: Rows) -> bool:
-        """Whether these are no states of its units, nor expectations."""
-        return not self._is_real and rows.kind == "real"
-
-    def restored(self, V: F32) -> F32:
-        """Visible states as the data they stand for."""
-        if self.mean is None or self.scale is None:
-            return V
-        data: F32 = V * self.scale + self.mean
-        return data
-
-    @property
-    def _is_real(self) -> bool:
-        return get_unit(self.unit, "visible").domain == "real"
-
-    def _read(self, X: Any, estimator: Any) -> Rows:
-        return read_rows(X, estimator, real=self._is_real)
-
-    def _standardized(self, rows: Rows) -> Rows:
-        """Made block by block, so that no container is copied."""
-        assert self.mean is not None and self.scale is not None
-        mean, scale = self.mean, self.scale
-
-        def compute(index: slice | NDArray[np.intp]) -> F32:
-            return np.divide(rows.block(index) - mean, scale, dtype=np.float32)
-
-        return computed_rows((rows.n_rows, rows.n_features), np.dtype(np.float32), compute)
-
-
 class Models:
     """The RBMs of an estimator's arrays, made anew when those have changed.
 
@@ -176,12 +100,10 @@ class Models:
             components, visible, hidden = arrays
             rbm = rf.RBM.from_arrays(np.transpose(components), visible, hidden, visible=unit(real))
             self.remember(rbm, arrays, real)
-            return rbm
-        models = self._made
-        if real not in models:
-            other = models[not real]
-            models[real] = rf.RBM.from_arrays(other.W, other.a, other.b, visible=unit(real))
-        return models[real]
+        if real not in self._made:
+            other = self._made[not real]
+            self._made[real] = rf.RBM.from_arrays(other.W, other.a, other.b, visible=unit(real))
+        return self._made[real]
 
     def remember(self, rbm: rf.RBM, arrays: Arrays, real: bool) -> None:
         """Take `rbm` for the model of `arrays` while they stay as they are."""

@@ -21,6 +21,7 @@ from rbmfast.training.batches import pieces
 from rbmfast.units.base import F64
 
 PIECE_NUMBERS = 1 << 20  # worked on at once
+MONITORED_ROWS = 10_000  # looked at for the verbose line, and for early stopping
 Flips = NDArray[np.intp]
 
 
@@ -86,7 +87,6 @@ class FlipScore(Monitor):
     which: str
     rows: Rows
     seed: int
-    max_rows: int
     better: ClassVar[Mapping[str, str]] = {"pseudo_likelihood": "max"}
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class FlipScore(Monitor):
 
     def __call__(self, watched: Watched) -> dict[str, float]:
         """See `Monitor.__call__`."""
-        chosen = watched.choose(self.rows.n_rows, self.max_rows, number=0)
+        chosen = watched.choose(self.rows.n_rows, MONITORED_ROWS, number=0)
         flips = choose_flips(np.random.RandomState(self.seed % 2**32), len(chosen), self.rows.n_features)
         blocks = (self.rows.block(chosen[part]) for part in pieces(len(chosen), _piece_size(watched.rbm)))
         scores = flip_scores(watched.rbm, blocks, flips)
@@ -107,18 +107,10 @@ class Report(rf.Callback):
 
     def __init__(self, title: str) -> None:
         self.title = title
-        self.before = 0
-
-    def on_train_begin(self, progress: Any) -> None:
-        """See `Callback.on_train_begin`."""
-        self.before = progress.epoch
 
     def on_epoch_end(self, progress: Any) -> None:
         """See `Callback.on_epoch_end`."""
         history = progress.history
         score, seconds = history["train_pseudo_likelihood"][-1], history["seconds"][-1]
-        iteration = progress.epoch - self.before
-        print(
-            f"[{self.title}] Iteration {iteration}, pseudo-likelihood = {score:.2f}, time = {seconds:.2f}s",
-            flush=True,
-        )
+        line = f"Iteration {progress.epoch}, pseudo-likelihood = {score:.2f}, time = {seconds:.2f}s"
+        print(f"[{self.title}] {line}", flush=True)
