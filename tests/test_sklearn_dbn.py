@@ -294,7 +294,7 @@ def test_parts_go_on(classifier: Any) -> None:
         assert_same(copied.partial_fit(X, y), fitted.partial_fit(X, y))
         losses.append(-fitted.predict_log_proba(X)[np.arange(len(X)), y].mean())
     assert losses[-1] < losses[0] - 0.05
-    for bad, words in ((y + 1, "class 3, which"), (y[:-1], "a class for each row")):
+    for bad, words in ((y + 1, "class 3, which"), (y[:-1], "inconsistent numbers of samples")):
         with pytest.raises(ValueError, match=words):
             fitted.partial_fit(X, bad)
     with pytest.raises(ValueError, match="classes must stay"):

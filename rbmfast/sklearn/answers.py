@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 import rbmfast as rf
 from rbmfast.data import Rows
-from rbmfast.sklearn.base import Array, Transformer, draw_seed, float_dtype, validate_data
+from rbmfast.sklearn.base import Array, Transformer, draw_seed, validate_data
 from rbmfast.sklearn.models import Models
 from rbmfast.sklearn.scores import all_blocks, choose_flips, exact_scores, flip_scores
 from rbmfast.units.base import F64
@@ -55,22 +55,6 @@ class Answers(Transformer):
             float32 if both `X` and the model are, else float64.
         """
         return self._mean_hiddens(self._checked(X))
-
-    def inverse_transform(self, X: Any) -> Array:
-        """Probabilities that the visible units are on, given hidden states or probabilities.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n_components)
-
-        Returns
-        -------
-        array (n_samples, n_features)
-        """
-        check_is_fitted(self)
-        X = check_array(X, accept_sparse="csr", dtype=(np.float64, np.float32))
-        with self._threads():
-            return self._cast(self._model(real=False).visible_probabilities(X), X)
 
     def score_samples(self, X: Any) -> F64:
         """Log pseudo-likelihoods of rows, each estimated by flipping one unit chosen at random.
@@ -222,6 +206,9 @@ class Answers(Transformer):
         check_is_fitted(self)
         return validate_data(self, X, reset=False)
 
+    def _expected(self, H: Any) -> Array:
+        return self._model(real=False).visible_probabilities(H)
+
     def _ask(self, v: Any, question: Callable[[rf.RBM, Rows], NDArray[Number]]) -> NDArray[Number]:
         """What is answered about rows; about a single row, without the leading axis."""
         single, V = _as_rows_of(v)
@@ -240,10 +227,6 @@ class Answers(Transformer):
 
     def _model(self, real: bool) -> rf.RBM:
         return self._models.get(self._arrays, real)
-
-    def _cast(self, answer: Array, X: Any) -> Array:
-        """float32 if both the data and the model are float32, else float64."""
-        return answer.astype(float_dtype(X, self.components_), copy=False)
 
 
 def _as_rows_of(states: Any) -> tuple[bool, Any]:

@@ -14,7 +14,7 @@ from joblib import effective_n_jobs
 from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -32,6 +32,8 @@ except ImportError:
 
 Array = NDArray[Any]
 
+FLOATS = (np.float64, np.float32)
+
 ROUNDING = 10 * float(np.finfo(np.float32).eps)  # of a mean: a deviation below is none
 
 ABOVE_0 = Interval(Real, 0, None, closed="neither")
@@ -47,16 +49,17 @@ def parameter(default: Any, *allowed: Any) -> Any:
     return field(default=default, metadata={"allowed": list(allowed)})
 
 
-def validate_data(estimator: Any, X: Any, *, reset: bool) -> Any:
-    """`X` as an array or a CSR matrix of numbers, its width and feature names checked against the fit's.
+def validate_data(estimator: Any, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
+    """`X` as an array or a CSR matrix of numbers, with the width and feature names of the fit; and perhaps `y`.
 
     float32, float64, integers and bools stay what they are, so that the last two need not be copied; NaN and
     infinity are left to whoever reads the values.
     """
     kind = getattr(getattr(X, "dtype", None), "kind", "O")
     settings = {
+        "y": y,
         "accept_sparse": "csr",
-        "dtype": None if kind in "biu" else (np.float64, np.float32),
+        "dtype": None if kind in "biu" else FLOATS,
         "reset": reset,
     }
     if _validate_data is None:
@@ -152,6 +155,32 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
 class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):  # type: ignore[misc]
     """An estimator of features, named after it, which are float32 if the data are."""
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Means of the data given features: the way down.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} (n_samples, n features)
+            States of the hidden units that `transform` tells of, or probabilities.
+
+        Returns
+        -------
+        array (n_samples, n_features)
+            Of the dtype that `transform` answers with.
+        """
+        check_is_fitted(self)
+        X = check_array(X, accept_sparse="csr", dtype=FLOATS)
+        with self._threads():
+            return self._cast(self._expected(X), X)
+
+    def _expected(self, H: Any) -> Array:
+        """Means of the data given hidden states."""
+        raise NotImplementedError
+
+    def _cast(self, answer: Array, X: Any) -> Array:
+        """float32 if the data are, and the public arrays, else float64."""
+        return answer.astype(float_dtype(X, getattr(self, "components_", X)), copy=False)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

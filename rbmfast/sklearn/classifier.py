@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
-from sklearn.utils import assert_all_finite, column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 
 from rbmfast.checks import check_weights
@@ -73,6 +73,7 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
             )
         return self
 
+    @available_if(lambda self: self._learns_in_parts)  # type: ignore[untyped-decorator]
     def partial_fit(
         self: Self, X: Any, y: Any, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -95,7 +96,7 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
         Raises
         ------
         ValueError, FloatingPointError
-            As `fit`; or a new class.
+            As `fit`; or a new class, or another `fine_tuning` than that of the first fit.
 
         Notes
         -----
@@ -118,6 +119,10 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
                 self._begin(rows, labels, weights, rng)
             self._train(rows, labels, self._class_weighted(labels, weights), 1, rng)
         return self
+
+    @property
+    def _learns_in_parts(self) -> bool:
+        return True
 
     def _n_passes(self, rows: Rows) -> int:
         """Passes over these rows of a fit."""
@@ -183,12 +188,8 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
         self, X: Any, y: Any, sample_weight: ArrayLike | None, reset: bool
     ) -> tuple[Any, Array, F64 | None]:
         """The rows that count, their classes and their weights: one of weight 0 is as good as absent."""
-        if y is None:
-            raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the target y is None"
-            )
-        X = validate_data(self, X, reset=reset)
-        y = _check_classes(y, X.shape[0])
+        X, y = validate_data(self, X, y, reset=reset)
+        check_classification_targets(y)
         weights = check_weights(sample_weight, len(y))
         if weights is None or weights.all():
             return X, y, weights
@@ -242,14 +243,3 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
             name = y[unknown].tolist()[0]
             raise ValueError(f"y has the class {name!r}, which is not among {self.classes_.tolist()}")
         return numbers
-
-
-def _check_classes(y: Any, n_rows: int) -> Array:
-    """Classes of `n_rows` rows, names or numbers, as an array; scikit-learn's own errors otherwise."""
-    classes: Array = column_or_1d(y, warn=True)
-    if classes.dtype.kind == "f":
-        assert_all_finite(classes, input_name="y")
-    check_classification_targets(classes)
-    if len(classes) != n_rows:
-        raise ValueError(f"y must have a class for each row of X, {n_rows}, got {len(classes)}")
-    return classes

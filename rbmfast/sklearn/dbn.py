@@ -7,11 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
-from sklearn.utils import check_array
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
 import rbmfast as rf
 from rbmfast.data import Rows
@@ -25,7 +21,6 @@ from rbmfast.sklearn.base import (
     Learner,
     Transformer,
     draw_seed,
-    float_dtype,
     of_mean_1,
     parameter,
     validate_data,
@@ -140,6 +135,11 @@ class DBNClassifier(Classifier, Pretrained):
     -----
     Backpropagation goes through floating-point matrix products, whose rounding may differ on another machine.
 
+    `partial_fit` goes on with fine-tuning, as of the first fit, by one pass; without fine-tuning there is no
+    such method. If nothing has been fitted yet, the layers are pre-trained on its rows first, `n_iter` passes
+    each: let them be many. Weights count in fine-tuning alone, and running means of gradients begin anew in
+    each call.
+
     References
     ----------
     Hinton, Osindero & Teh, "A fast learning algorithm for deep belief nets", Neural Computation 18, 2006.
@@ -167,34 +167,9 @@ class DBNClassifier(Classifier, Pretrained):
     alpha: float = parameter(0.0, AT_LEAST_0)
     dropout: float = parameter(0.0, BELOW_1)
 
-    @available_if(lambda self: self.fine_tuning is not None)  # type: ignore[untyped-decorator]
-    def partial_fit(
-        self, X: Any, y: Any, classes: ArrayLike | None = None, sample_weight: ArrayLike | None = None
-    ) -> DBNClassifier:
-        """Go on with fine-tuning: one pass over some more rows. There is no such method without fine-tuning.
-
-        Parameters
-        ----------
-        X, y
-            As for `fit`. If nothing has been fitted yet, the layers are pre-trained on these rows first,
-            `n_iter` passes each: let them be many.
-        classes, sample_weight
-            As for `ClassRBM.partial_fit`; the weights are taken as they are by fine-tuning alone.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError, FloatingPointError
-            As `fit`; or a new class, or another `fine_tuning` than that of the first fit.
-
-        Notes
-        -----
-        Running means of gradients begin anew in each call.
-        """
-        return super().partial_fit(X, y, classes, sample_weight)
+    @property
+    def _learns_in_parts(self) -> bool:
+        return self.fine_tuning is not None
 
     def _n_passes(self, rows: Rows) -> int:
         if self.fine_tuning_n_iter != "auto":
@@ -335,28 +310,11 @@ class DBNTransformer(Transformer, Pretrained):
         rows = self._rows(X)
         with self._threads():
             features = self._recognition(rows).transform(rows)
-        return features.astype(float_dtype(X), copy=False)
+        return self._cast(features, X)
 
-    def inverse_transform(self, X: Any) -> Array:
-        """Means of the data given features: the way down.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n top units)
-            States of the top layer, or probabilities.
-
-        Returns
-        -------
-        array (n_samples, n_features)
-            float32 if `X` is, else float64.
-        """
-        check_is_fitted(self)
-        X = check_array(X, accept_sparse="csr", dtype=(np.float64, np.float32))
-        with self._threads():
-            data: Array = self.dbn_.visible_probabilities(X)
-        if self.mean_ is not None:
-            data = data * self.scale_ + self.mean_
-        return data.astype(float_dtype(X), copy=False)
+    def _expected(self, H: Any) -> Array:
+        data: Array = self.dbn_.visible_probabilities(H)
+        return data if self.mean_ is None else data * self.scale_ + self.mean_
 
 
 def _check_sizes(sizes: Any) -> list[int]:
