@@ -54,7 +54,7 @@ def test_images_are_black_where_units_are_on() -> None:
 
 def test_images_of_real_numbers_are_scaled() -> None:
     figure = drawn(plots.images(np.array([[-3.0, 5.0, 1.0, 1.0]])), 1)
-    assert {(1.0,) * 3, (0.0,) * 3, (0.5,) * 3} <= inks(figure)
+    assert {(1.0,) * 3, (0.0,) * 3, (round(127 / 255, 6),) * 3} <= inks(figure)
     drawn(plots.images(np.full((2, 4), 7.0)), 1)
 
 

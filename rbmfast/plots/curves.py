@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from rbmfast.checks import check_integer
 from rbmfast.models import PatternCounts
-from rbmfast.plots.figure import BLUE, GREEN, RED, YELLOW, finish, subplots
+from rbmfast.plots.figure import BLUE, GREEN, RED, YELLOW, finish, matplotlib, subplots
 from rbmfast.training import History
 
 if TYPE_CHECKING:
@@ -138,7 +136,7 @@ def pattern_counts(counts: PatternCounts, n: int = 32, *, ax: Ax = None, figsize
     n = min(check_integer(n, "n", low=1), len(counts.counts))
     expected = counts.probabilities[:n]
     spread = 2 * np.sqrt(expected * (1 - expected) / counts.n_samples)
-    figure, (axes,) = subplots(1, ax, figsize, (max(4.0, 0.28 * n + 1.5), 3.6))
+    figure, (axes,) = subplots(1, ax, figsize, (max(6.0, 0.28 * n + 3.2), 3.6))
     place = np.arange(n)
     axes.bar(place, counts.counts[:n] / counts.n_samples, color=BLUE, width=0.8, label="sampled")
     axes.errorbar(
@@ -150,7 +148,7 @@ def pattern_counts(counts: PatternCounts, n: int = 32, *, ax: Ax = None, figsize
     shown = "" if n == len(counts.counts) else f", the {n} most frequent patterns of {len(counts.counts)}"
     title = f"{counts.n_samples:,} samples{shown}"
     finish(axes, title, xlabel="pattern", ylabel="share of the samples", ylim=(0, None))
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     axes.margins(x=0.02)
     return figure
 
@@ -186,40 +184,24 @@ def bars(
     >>> len(plots.bars(["CD-1"], {"ours": [90e3], "theirs": [20e3]}, "theirs", unit="samples/s").axes)
     1
     """
-    bars = [
-        [
-            (name, number, number / base)
-            for name, numbers in values.items()
-            if (number := numbers[i]) is not None
-        ]
-        for i, base in enumerate(values[baseline])
-        if base is not None
-    ]
-    fitting = (10.0, 1.0 + 0.2 * sum(len(group) + 1 for group in bars))
-    figure, (axes,) = subplots(1, ax, figsize, fitting)
-    colours = dict(zip(values, itertools.cycle(SERIES)))
-    y, middles = 0, []
-    for group in bars:
-        middles.append(y + (len(group) - 1) / 2)
-        for name, number, ratio in group:
-            axes.barh(y, ratio, 0.88, color=colours[name])
-            text = f"  {ratio:.1f} \u00d7  ({_short(number)} {unit})"
-            axes.annotate(text, (ratio, y), verticalalignment="center_baseline", fontsize=8)
-            y += 1
-        y += 1  # room between groups
+    numbers = np.array(list(values.values()), np.float64)
+    ratios = numbers / np.array(values[baseline], np.float64)
+    there = ~np.isnan(numbers)
+    sizes = there.sum(axis=0)
+    ends = np.cumsum(sizes + 1)  # with room for a bar between groups
+    places = ends - sizes - 1 + np.cumsum(there, axis=0) - 1
+    figure, (axes,) = subplots(1, ax, figsize, (10.0, 1.0 + 0.2 * ends[-1]))
+    axes.set_prop_cycle(color=SERIES)
+    short = matplotlib().ticker.EngFormatter(sep="")
+    for i, name in enumerate(values):
+        shown = there[i]
+        drawn = axes.barh(places[i, shown], ratios[i, shown], 0.88, label=name)
+        pairs = zip(ratios[i, shown], numbers[i, shown], strict=True)
+        texts = [f"  {ratio:.1f} \u00d7  ({short(float(f'{number:.3g}'))} {unit})" for ratio, number in pairs]
+        axes.bar_label(drawn, texts, fontsize=8)
     axes.set_xlim(0, axes.get_xlim()[1] * 1.3)  # room for the texts
-    axes.set_yticks(middles, list(groups))
-    finish(axes, title, xlabel=f"times as fast as {baseline}", ylim=(y - 1.4, -0.6))  # downwards
-    patches = importlib.import_module("matplotlib.patches")
-    handles = [patches.Patch(color=colours[name], label=name) for name in values]
-    axes.legend(handles=handles, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    axes.set_yticks(ends - (sizes + 3) / 2, list(groups))
+    finish(axes, title, xlabel=f"times as fast as {baseline}", ylim=(ends[-1] - 1.4, -0.6))  # downwards
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     axes.grid(axis="y", visible=False)
     return figure
-
-
-def _short(number: float) -> str:
-    """Three digits: 94.3k."""
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= size:
-            return f"{number / size:.3g}{letter}"
-    return f"{number:.3g}"

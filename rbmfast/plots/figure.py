@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -24,9 +23,9 @@ DPI = 120
 def matplotlib() -> Any:
     """Matplotlib, only when it is needed."""
     try:
-        mpl = importlib.import_module("matplotlib")
-        for part in ("cm", "colors", "figure"):
-            importlib.import_module(f"matplotlib.{part}")
+        import matplotlib as mpl
+        import matplotlib.figure
+        import matplotlib.ticker
     except ImportError as error:
         raise ImportError("pictures need matplotlib: pip install 'rbmfast[plots]'") from error
     return mpl

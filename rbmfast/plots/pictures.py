@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -102,15 +102,15 @@ def filters(
     >>> len(plots.filters(rf.RBM(16, 8, seed=0)).axes)
     1
     """
-    mpl = matplotlib()
     seen = rbm.W[: rbm.n_features]
     shape = image_shape(len(seen), shape)
     strength = np.linalg.norm(seen, axis=0)
     chosen = np.argsort(-strength, kind="stable")[: check_integer(n, "n", low=1)]
     W = seen.T[chosen]
     limit = float(np.quantile(np.abs(W), 0.998)) or 1.0  # a single huge weight must not bleach the rest
-    scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(-limit, limit), mpl.colormaps[cmap])
-    pictures = scale.to_rgba(W, alpha=1.0)[..., :3].reshape(-1, *shape, 3)
+    mpl = matplotlib()
+    scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(-limit, limit), cmap)
+    pictures = scale.to_rgba(W)[..., :3].reshape(-1, *shape, 3)
     shown = "" if len(W) == rbm.n_hidden else f"the {len(W)} strongest of "
     title = f"Weights of {shown}{rbm.n_hidden} hidden units"
     figure, axes = _picture_grid(pictures, _columns(len(W), shape), title, ax, figsize, beside=BESIDE)
@@ -206,16 +206,12 @@ def samples_by_label(
     numbers = np.asarray(labels)
     if numbers.shape != V.shape[:1]:
         raise ValueError(f"labels must have the shape {V.shape[:1]}, one a row of V, got {numbers.shape}")
-    n = check_integer(n, "n", low=1)
-    lines = {label: np.flatnonzero(numbers == label)[:n] for label in np.unique(numbers)}
-    columns = max(map(len, lines.values()))
-    pictures = np.ones((len(lines), columns, *shape, 3))  # white where a label has fewer rows
-    ink = _ink(V, cmap).reshape(-1, *shape, 3)
-    for line, rows in zip(pictures, lines.values(), strict=True):
-        line[: len(rows)] = ink[rows]
-    figure, axes = _picture_grid(pictures.reshape(-1, *shape, 3), columns, title, ax, figsize)
-    _name_lines(axes, lines)
-    return figure
+    n, ink = check_integer(n, "n", low=1), _ink(V, cmap)
+    lines = {str(label): ink[numbers == label][:n] for label in np.unique(numbers)}
+    n = max(map(len, lines.values()))
+    for label, line in lines.items():  # white where a label has fewer rows
+        lines[label] = np.pad(line, ((0, n - len(line)), (0, 0), (0, 0)), constant_values=1.0)
+    return _bands(lines, shape, n, n, title, ax, figsize)
 
 
 def reconstructions(
@@ -363,13 +359,11 @@ def _states(values: ArrayLike, name: str, like: Colours | None = None) -> Colour
 
 def _ink(values: Colours, cmap: str | None) -> Colours:
     """Colours of numbers: from 0, white, to 1, black, or along a colour map; others are scaled to that."""
-    low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 1:
-        values = (values - low) / (high - low if high > low else 1.0)
-    if cmap is not None:
-        colours: Colours = matplotlib().colormaps[cmap](values)[..., :3]
-        return colours
-    return np.repeat(1.0 - values[..., None], 3, axis=-1)
+    mpl = matplotlib()
+    limits = (0, 1) if values.min() >= 0 and values.max() <= 1 else (values.min(), values.max())
+    scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(*limits), cmap or "gray_r")
+    colours: Colours = scale.to_rgba(values)[..., :3]
+    return colours
 
 
 def _columns(n: int, shape: tuple[int, int], columns: int | None = None) -> int:
@@ -435,7 +429,10 @@ def _bands(
         stop = min(start + columns, total)
         lines = [colours[start:stop].reshape(-1, *shape, 3) for colours in layers.values()]
         _draw(axes, np.concatenate(lines), stop - start)
-        _name_lines(axes, layers)
+        line = (axes.get_images()[0].get_size()[0] - GAP) / len(layers)
+        middles = (np.arange(len(layers)) + 0.5) * line + (GAP - 1) / 2
+        axes.set_yticks(middles, list(layers), fontsize=9)
+        axes.tick_params(length=0)
         axes.set_anchor("W")
     if ax is None:
         figure.suptitle(title, fontsize=11)
@@ -445,14 +442,6 @@ def _bands(
 
 
 def _draw(axes: Axes, pictures: Colours, columns: int) -> None:
-    axes.imshow(np.clip(_mosaic(pictures, columns), 0.0, 1.0), interpolation="nearest")
+    axes.imshow(_mosaic(pictures, columns), interpolation="nearest")
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
-
-
-def _name_lines(axes: Axes, names: Collection[object]) -> None:
-    """A name for each line of pictures, at its middle."""
-    line = (axes.get_images()[0].get_size()[0] - GAP) / len(names)
-    middles = (np.arange(len(names)) + 0.5) * line + (GAP - 1) / 2
-    axes.set_yticks(middles, [str(name) for name in names], fontsize=9)
-    axes.tick_params(length=0)
