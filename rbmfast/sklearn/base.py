@@ -50,7 +50,7 @@ def parameter(default: Any, *allowed: Any) -> Any:
 
 
 def validate_data(estimator: Any, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
-    """`X` as an array or a CSR matrix of numbers, with the width and feature names of the fit; and perhaps `y`.
+    """`X` as an array or a CSR matrix of numbers, of the width and with the names of the fit; perhaps `y`.
 
     float32, float64, integers and bools stay what they are, so that the last two need not be copied; NaN and
     infinity are left to whoever reads the values.
@@ -231,6 +231,15 @@ class Learner(Estimator):
         self.visible_, self.mean_ = "gaussian", mean.astype(np.float32)
         self.scale_ = np.where(varies, deviation, 1.0).astype(np.float32)
         return self._standardized(rows)
+
+    def _asked(self, weights: F64 | None, epochs: int) -> dict[str, Any]:
+        """What every run of the library is asked for."""
+        return {
+            "sample_weight": weights,
+            "epochs": epochs,
+            "batch_size": self.batch_size,
+            "progress": bool(self.verbose),
+        }
 
     def _see_more(self, X: Any) -> Rows:
         """What the visible layer sees of more data to learn from."""

@@ -98,13 +98,10 @@ class ClassRBM(Classifier):
         self.history_ = rf.train(
             rbm,
             rbm.join(rows, labels),
-            sample_weight=weights,
             method=self._method,
             optimizer=rf.SGD(self.learning_rate, self.momentum),
-            epochs=n_iter,
-            batch_size=self.batch_size,
             state=state,
-            progress=bool(self.verbose),
+            **self._asked(weights, n_iter),
         )
         self.rbm_, self._state = rbm, state
 

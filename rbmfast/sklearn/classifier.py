@@ -13,7 +13,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
 from rbmfast.checks import check_weights
 from rbmfast.data import Rows
@@ -65,7 +65,8 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
         self._validate_params()
         with self._learning(anew=True) as rng:
             X, y, weights = self._checked(X, y, sample_weight, reset=True)
-            self._learn_names(y[self._has_class(y)])
+            self.classes_: Array = np.unique(y[self._has_class(y)])
+            self._check_n_classes()
             rows, labels = self._see(X, weights), self._labels(y)
             self._begin(rows, labels, weights, rng)
             self._train(
@@ -111,8 +112,9 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
             )
         first = not hasattr(self, "classes_")
         with self._learning(anew=False) as rng:
+            _check_partial_fit_first_call(self, classes)
+            self._check_n_classes()
             X, y, weights = self._checked(X, y, sample_weight, reset=first)
-            self._check_names(classes, first)
             labels = self._labels(y)
             rows = self._see(X, weights) if first else self._see_more(X)
             if first:
@@ -151,8 +153,7 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
         -------
         array (n_samples,)
         """
-        best = self.predict_log_proba(X).argmax(axis=1)
-        names: Array = self.classes_[best]
+        names: Array = self.classes_[self.predict_log_proba(X).argmax(axis=1)]
         return names
 
     def predict_proba(self, X: Any) -> F64:
@@ -167,8 +168,7 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
         float64 array (n_samples, n_classes)
             In the order of `classes_`.
         """
-        probabilities: F64 = np.exp(self.predict_log_proba(X))
-        return probabilities
+        return np.exp(self.predict_log_proba(X))
 
     def predict_log_proba(self, X: Any) -> F64:
         """Logarithms of what `predict_proba` answers, in nats, which do not underflow."""
@@ -214,22 +214,11 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
         weighted: F64 = weights * np.append(factors, 1.0)[labels]
         return weighted
 
-    def _learn_names(self, names: Array) -> None:
-        """Take these classes, each once, for all there are."""
-        self.classes_ = np.unique(names)
+    def _check_n_classes(self) -> None:
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs samples of 2 classes or more, got {len(self.classes_)} class"
             )
-
-    def _check_names(self, classes: ArrayLike | None, first: bool) -> None:
-        """The classes that a call of `partial_fit` is given."""
-        if first and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit")
-        if first:
-            self._learn_names(np.asarray(classes))
-        elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(f"classes must stay {self.classes_.tolist()}, got {classes!r}")
 
     def _has_class(self, y: Array) -> Any:
         return np.ones(len(y), np.bool_)

@@ -59,12 +59,9 @@ class Pretrained(Learner):
             rows,
             labels,
             layers=layers,
-            sample_weight=of_mean_1(weights),
             optimizer=rf.SGD(self.learning_rate, self.momentum),
-            epochs=self.n_iter,
-            batch_size=self.batch_size,
             seed=draw_seed(rng),
-            progress=bool(self.verbose),
+            **self._asked(of_mean_1(weights), self.n_iter),
         )
         self.dbn_ = dbn
 
@@ -198,13 +195,7 @@ class DBNClassifier(Classifier, Pretrained):
             return
         if (self.fine_tuning == "backprop") != hasattr(self, "network_"):
             raise ValueError(f"partial_fit cannot go on with fine_tuning={self.fine_tuning!r}: call fit")
-        common: dict[str, Any] = {
-            "sample_weight": weights,
-            "epochs": n_iter,
-            "batch_size": self.batch_size,
-            "seed": draw_seed(rng),
-            "progress": bool(self.verbose),
-        }
+        common = {"seed": draw_seed(rng), **self._asked(weights, n_iter)}
         rate = self.fine_tuning_learning_rate or RATES[self.fine_tuning]
         if self.fine_tuning == "backprop":
             net = rf.Network(self.network_.layers, self.network_.domain)

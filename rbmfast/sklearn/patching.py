@@ -13,21 +13,22 @@ from rbmfast.sklearn.estimator import BernoulliRBM
 _PLACES = (sklearn.neural_network, home)
 _ORIGINAL = home.BernoulliRBM
 _lock = threading.Lock()
-_active = 0
+_active: set[Patch] = set()
 
 
 class Patch(contextlib.AbstractContextManager["Patch"]):
     """A replacement that lasts until `undo`, or to the end of a ``with`` block. Made by `patch`."""
 
     def __init__(self) -> None:
-        self._is_active = True
-        _count(+1)
+        with _lock:
+            _active.add(self)
+            _choose()
 
     def undo(self) -> None:
         """Give scikit-learn its class back, once every patch is undone; a second call does nothing."""
-        if self._is_active:
-            self._is_active = False
-            _count(-1)
+        with _lock:
+            _active.discard(self)
+            _choose()
 
     def __exit__(self, *error: object) -> None:
         self.undo()
@@ -57,9 +58,6 @@ def patch() -> Patch:
     return Patch()
 
 
-def _count(change: int) -> None:
-    global _active
-    with _lock:
-        _active += change
-        for place in _PLACES:
-            place.BernoulliRBM = BernoulliRBM if _active else _ORIGINAL
+def _choose() -> None:
+    for place in _PLACES:
+        place.BernoulliRBM = BernoulliRBM if _active else _ORIGINAL
