@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 import rbmfast as rf
 from rbmfast.data import Rows
-from rbmfast.sklearn.base import Array, Transformer, draw_seed, validate_data
+from rbmfast.sklearn.base import Array, Transformer, draw_seed
 from rbmfast.sklearn.models import Models
 from rbmfast.sklearn.scores import all_blocks, choose_flips, exact_scores, flip_scores
 from rbmfast.units.base import F64
@@ -41,20 +41,6 @@ class Answers(Transformer):
         self._models.remember(rbm, self._arrays, self._takes_reals)
 
     # --- What the model says about data ------------------------------------------------------------------
-
-    def transform(self, X: Any) -> Array:
-        """Probabilities that the hidden units are on, given visible states.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n_features)
-
-        Returns
-        -------
-        array (n_samples, n_components)
-            float32 if both `X` and the model are, else float64.
-        """
-        return self._mean_hiddens(self._checked(X))
 
     def score_samples(self, X: Any) -> F64:
         """Log pseudo-likelihoods of rows, each estimated by flipping one unit chosen at random.
@@ -131,7 +117,7 @@ class Answers(Transformer):
             New visible states; other ones in each call.
         """
         check_is_fitted(self)
-        seed = draw_seed(self._random_numbers())
+        seed = self._seed()
         return self._ask(v, lambda rbm, rows: rbm.gibbs(rows, seed=seed)).view(np.bool_)
 
     def sample(self, n_samples: int = 1, *, n_steps: int = 1000) -> NDArray[np.bool_]:
@@ -149,7 +135,7 @@ class Answers(Transformer):
         bool array (n_samples, n_features)
         """
         check_is_fitted(self)
-        seed = draw_seed(self._random_numbers())
+        seed = self._seed()
         with self._threads():
             return self._model(real=False).sample(n_samples, n_steps, seed).view(np.bool_)
 
@@ -173,7 +159,7 @@ class Answers(Transformer):
         if sp.issparse(X):
             raise TypeError("X must not be sparse here: a missing entry is no zero")
         X = self._checked(X)
-        seed = draw_seed(self._random_numbers())
+        seed = self._seed()
         with self._threads():
             return self._cast(self._model(real=False).impute(X, None, n_steps, seed, average=average), X)
 
@@ -181,7 +167,7 @@ class Answers(Transformer):
 
     def _mean_hiddens(self, v: Any) -> Array:
         """P(h = 1 | v), for rows or a single one."""
-        return self._cast(self._ask(v, rf.RBM.hidden_probabilities), v)
+        return self._cast(self._features(v), v)
 
     def _sample_hiddens(self, v: Any, rng: np.random.RandomState) -> NDArray[np.bool_]:
         """Draw from P(h | v), for rows or a single one."""
@@ -202,9 +188,8 @@ class Answers(Transformer):
 
     # --- Details -----------------------------------------------------------------------------------------
 
-    def _checked(self, X: Any) -> Any:
-        check_is_fitted(self)
-        return validate_data(self, X, reset=False)
+    def _features(self, X: Any) -> Array:
+        return self._ask(X, rf.RBM.hidden_probabilities)
 
     def _expected(self, H: Any) -> Array:
         return self._model(real=False).visible_probabilities(H)

@@ -101,6 +101,10 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             self.random_state_: np.random.RandomState = check_random_state(self.random_state)
         return self.random_state_
 
+    def _seed(self) -> int:
+        """The next seed for the library."""
+        return draw_seed(self._random_numbers())
+
     @property
     def _takes_reals(self) -> bool:
         """Whether the visible units have states outside [0, 1]."""
@@ -121,13 +125,19 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             warn_of_unscaled(rows)
         return rows
 
+    def _checked(self, X: Any) -> Any:
+        """Data to answer about."""
+        check_is_fitted(self)
+        return validate_data(self, X, reset=False)
+
     @contextlib.contextmanager
-    def _learning(self, anew: bool) -> Iterator[np.random.RandomState]:
-        """Where seeds come from; if anything fails, all attributes are put back."""
+    def _learning(self, anew: bool) -> Iterator[None]:
+        """If anything fails, all attributes are put back; `anew`: random numbers begin where they began."""
         before = dict(self.__dict__)
         try:
             with self._threads():
-                yield self._random_numbers(anew)
+                self._random_numbers(anew)
+                yield
         except BaseException:
             if not self._keeps_what_was_learned_since(before):
                 self.__dict__.clear()
@@ -156,6 +166,21 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):  # type: ignore[misc]
     """An estimator of features, named after it, which are float32 if the data are."""
 
+    def transform(self, X: Any) -> Array:
+        """Features: probabilities that the hidden units, of the top layer, are on, given visible states.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} (n_samples, n_features)
+
+        Returns
+        -------
+        array (n_samples, n features)
+            float32 if `X` and, of a `BernoulliRBM`, its arrays are, else float64.
+        """
+        X = self._checked(X)
+        return self._cast(self._features(X), X)
+
     def inverse_transform(self, X: Any) -> Array:
         """Means of the data given features: the way down.
 
@@ -174,12 +199,15 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         with self._threads():
             return self._cast(self._expected(X), X)
 
+    def _features(self, X: Any) -> Array:
+        raise NotImplementedError
+
     def _expected(self, H: Any) -> Array:
         """Means of the data given hidden states."""
         raise NotImplementedError
 
     def _cast(self, answer: Array, X: Any) -> Array:
-        """float32 if the data are, and the public arrays, else float64."""
+        """float32 if the data are, and the public arrays that there may be, else float64."""
         return answer.astype(float_dtype(X, getattr(self, "components_", X)), copy=False)
 
     def __sklearn_tags__(self) -> Any:
@@ -253,8 +281,7 @@ class Learner(Estimator):
 
     def _rows(self, X: Any) -> Rows:
         """What the visible layer sees of data to answer about."""
-        check_is_fitted(self)
-        return self._standardized(self._read_to_answer(validate_data(self, X, reset=False)))
+        return self._standardized(self._read_to_answer(X))
 
     @property
     def _takes_reals(self) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 import rbmfast as rf
 from rbmfast.data import Rows
-from rbmfast.sklearn.base import AT_LEAST_0, AT_LEAST_1, BELOW_1, COUNT, Array, draw_seed, parameter
+from rbmfast.sklearn.base import AT_LEAST_0, AT_LEAST_1, BELOW_1, COUNT, Array, parameter
 from rbmfast.sklearn.classifier import I64, UNLABELLED, Classifier
 from rbmfast.sklearn.models import unbounded
 from rbmfast.units.base import F64
@@ -84,16 +84,14 @@ class ClassRBM(Classifier):
     dropout: float = parameter(0.0, BELOW_1)
     n_iter: int = parameter(50, COUNT)
 
-    def _begin(self, rows: Rows, labels: I64, weights: F64 | None, rng: np.random.RandomState) -> None:
+    def _begin(self, rows: Rows, labels: I64, weights: F64 | None) -> None:
         self.rbm_ = rf.ClassRBM(
-            rows.n_features, self.n_components, len(self.classes_), visible=self.visible_, seed=draw_seed(rng)
+            rows.n_features, self.n_components, len(self.classes_), visible=self.visible_, seed=self._seed()
         )
         self._state = rf.TrainingState()
-        self._state.seed = draw_seed(rng)
+        self._state.seed = self._seed()
 
-    def _train(
-        self, rows: Rows, labels: I64, weights: F64 | None, n_iter: int, rng: np.random.RandomState
-    ) -> None:
+    def _train(self, rows: Rows, labels: I64, weights: F64 | None, n_iter: int) -> None:
         rbm, state = copy.deepcopy(self.rbm_), copy.deepcopy(self._state)
         self.history_ = rf.train(
             rbm,

@@ -63,15 +63,14 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
         If anything fails, or is interrupted, the estimator stays as it was before.
         """
         self._validate_params()
-        with self._learning(anew=True) as rng:
-            X, y, weights = self._checked(X, y, sample_weight, reset=True)
+        with self._learning(anew=True):
+            X, y, weights = self._check(X, y, sample_weight, reset=True)
             self.classes_: Array = np.unique(y[self._has_class(y)])
             self._check_n_classes()
             rows, labels = self._see(X, weights), self._labels(y)
-            self._begin(rows, labels, weights, rng)
-            self._train(
-                rows, labels, of_mean_1(self._class_weighted(labels, weights)), self._n_passes(rows), rng
-            )
+            self._begin(rows, labels, weights)
+            weights = of_mean_1(self._class_weighted(labels, weights))
+            self._train(rows, labels, weights, self._n_passes(rows))
         return self
 
     @available_if(lambda self: self._learns_in_parts)  # type: ignore[untyped-decorator]
@@ -110,16 +109,15 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
                 "class_weight must be a dict or None for partial_fit, got 'balanced': how many rows of each "
                 "class there will be is not known"
             )
-        first = not hasattr(self, "classes_")
-        with self._learning(anew=False) as rng:
-            _check_partial_fit_first_call(self, classes)
+        with self._learning(anew=False):
+            first = _check_partial_fit_first_call(self, classes)
             self._check_n_classes()
-            X, y, weights = self._checked(X, y, sample_weight, reset=first)
+            X, y, weights = self._check(X, y, sample_weight, reset=first)
             labels = self._labels(y)
             rows = self._see(X, weights) if first else self._see_more(X)
             if first:
-                self._begin(rows, labels, weights, rng)
-            self._train(rows, labels, self._class_weighted(labels, weights), 1, rng)
+                self._begin(rows, labels, weights)
+            self._train(rows, labels, self._class_weighted(labels, weights), 1)
         return self
 
     @property
@@ -130,13 +128,11 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
         """Passes over these rows of a fit."""
         return self.n_iter
 
-    def _begin(self, rows: Rows, labels: I64, weights: F64 | None, rng: np.random.RandomState) -> None:
+    def _begin(self, rows: Rows, labels: I64, weights: F64 | None) -> None:
         """Make a model for these rows."""
         raise NotImplementedError
 
-    def _train(
-        self, rows: Rows, labels: I64, weights: F64 | None, n_iter: int, rng: np.random.RandomState
-    ) -> None:
+    def _train(self, rows: Rows, labels: I64, weights: F64 | None, n_iter: int) -> None:
         """Let the model learn; one that fails stays as it is."""
         raise NotImplementedError
 
@@ -153,7 +149,8 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
         -------
         array (n_samples,)
         """
-        names: Array = self.classes_[self.predict_log_proba(X).argmax(axis=1)]
+        best = self.predict_log_proba(X).argmax(axis=1)
+        names: Array = self.classes_[best]
         return names
 
     def predict_proba(self, X: Any) -> F64:
@@ -172,7 +169,7 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
 
     def predict_log_proba(self, X: Any) -> F64:
         """Logarithms of what `predict_proba` answers, in nats, which do not underflow."""
-        rows = self._rows(X)
+        rows = self._rows(self._checked(X))
         with self._threads():
             scores = self._class_scores(rows)
         log_proba: F64 = log_softmax(scores.astype(np.float64), axis=1)
@@ -184,7 +181,7 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
 
     # --- Classes and weights -----------------------------------------------------------------------------
 
-    def _checked(
+    def _check(
         self, X: Any, y: Any, sample_weight: ArrayLike | None, reset: bool
     ) -> tuple[Any, Array, F64 | None]:
         """The rows that count, their classes and their weights: one of weight 0 is as good as absent."""

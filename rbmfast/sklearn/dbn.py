@@ -20,7 +20,6 @@ from rbmfast.sklearn.base import (
     Array,
     Learner,
     Transformer,
-    draw_seed,
     of_mean_1,
     parameter,
     validate_data,
@@ -40,17 +39,11 @@ class Pretrained(Learner):
 
     hidden_layer_sizes: Any = parameter((200, 200), "array-like", AT_LEAST_1)
 
-    def _pretrain(
-        self,
-        rows: Rows,
-        rng: np.random.RandomState,
-        weights: F64 | None = None,
-        labels: I64 | None = None,
-        n_classes: int | None = None,
-    ) -> None:
+    def _pretrain(self, rows: Rows, weights: F64 | None = None, labels: I64 | None = None) -> None:
         """Make a network, and let its layers learn one after the other."""
+        n_classes = None if labels is None else len(self.classes_)
         sizes = [rows.n_features, *_check_sizes(self.hidden_layer_sizes)]
-        dbn = rf.DBN(sizes, n_classes=n_classes, visible=self.visible_, seed=draw_seed(rng))
+        dbn = rf.DBN(sizes, n_classes=n_classes, visible=self.visible_, seed=self._seed())
         layers: list[dict[str, Any]] = [{} for _ in dbn.generative]
         if self.mean_ is not None:  # standardised data, of any size
             layers[0]["optimizer"] = rf.SGD(self.learning_rate * GAUSSIAN_SHARE, self.momentum)
@@ -60,7 +53,7 @@ class Pretrained(Learner):
             labels,
             layers=layers,
             optimizer=rf.SGD(self.learning_rate, self.momentum),
-            seed=draw_seed(rng),
+            seed=self._seed(),
             **self._asked(of_mean_1(weights), self.n_iter),
         )
         self.dbn_ = dbn
@@ -174,28 +167,25 @@ class DBNClassifier(Classifier, Pretrained):
         updates_per_pass = -(-rows.n_rows // self.batch_size)
         return max(PASSES, -(-UPDATES // updates_per_pass))
 
-    def _begin(self, rows: Rows, labels: I64, weights: F64 | None, rng: np.random.RandomState) -> None:
+    def _begin(self, rows: Rows, labels: I64, weights: F64 | None) -> None:
         if self.fine_tuning == "up_down" and len(_check_sizes(self.hidden_layer_sizes)) < 2:
             raise ValueError(
                 f"fine_tuning='up_down' needs two hidden layers or more, got {self.hidden_layer_sizes!r}"
             )
-        n_classes = len(self.classes_)
         self.__dict__.pop("network_", None)
         if self.fine_tuning == "backprop":
-            self._pretrain(rows, rng, weights)
-            self.network_ = self.dbn_.to_network(n_classes, seed=draw_seed(rng))
+            self._pretrain(rows, weights)
+            self.network_ = self.dbn_.to_network(len(self.classes_), seed=self._seed())
         else:
-            self._pretrain(rows, rng, self._class_weighted(labels, weights), labels, n_classes)
+            self._pretrain(rows, self._class_weighted(labels, weights), labels)
 
-    def _train(
-        self, rows: Rows, labels: I64, weights: F64 | None, n_iter: int, rng: np.random.RandomState
-    ) -> None:
+    def _train(self, rows: Rows, labels: I64, weights: F64 | None, n_iter: int) -> None:
         if self.fine_tuning is None:
             self.history_: rf.History | None = None
             return
         if (self.fine_tuning == "backprop") != hasattr(self, "network_"):
             raise ValueError(f"partial_fit cannot go on with fine_tuning={self.fine_tuning!r}: call fit")
-        common = {"seed": draw_seed(rng), **self._asked(weights, n_iter)}
+        common = {"seed": self._seed(), **self._asked(weights, n_iter)}
         rate = self.fine_tuning_learning_rate or RATES[self.fine_tuning]
         if self.fine_tuning == "backprop":
             net = rf.Network(self.network_.layers, self.network_.domain)
@@ -280,28 +270,16 @@ class DBNTransformer(Transformer, Pretrained):
             As `DBNClassifier.fit`, which leaves the estimator as it was, too.
         """
         self._validate_params()
-        with self._learning(anew=True) as rng:
+        with self._learning(anew=True):
             X = validate_data(self, X, reset=True)
-            self._pretrain(self._see(X), rng)
+            self._pretrain(self._see(X))
             self._n_features_out = self.dbn_.sizes[-1]
         return self
 
-    def transform(self, X: Any) -> Array:
-        """Probabilities that the units of the top layer are on, given visible states.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} (n_samples, n_features)
-
-        Returns
-        -------
-        array (n_samples, n top units)
-            float32 if `X` is, else float64.
-        """
+    def _features(self, X: Any) -> Array:
         rows = self._rows(X)
         with self._threads():
-            features = self._recognition(rows).transform(rows)
-        return self._cast(features, X)
+            return self._recognition(rows).transform(rows)
 
     def _expected(self, H: Any) -> Array:
         data: Array = self.dbn_.visible_probabilities(H)

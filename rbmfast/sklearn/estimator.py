@@ -23,7 +23,6 @@ from rbmfast.sklearn.base import (
     BELOW_1,
     COUNT,
     UP_TO_A_BATCH,
-    draw_seed,
     float_dtype,
     parameter,
     validate_data,
@@ -191,12 +190,12 @@ class BernoulliRBM(Answers):
                 f"warm_start=True cannot go on with n_components={self.n_components}: "
                 f"the last fit had {len(self.components_)}"
             )
-        with self._learning(anew=not goes_on) as rng:
+        with self._learning(anew=not goes_on):
             X, rows, dtype = self._read_to_learn(X, goes_on)
             held_out = None
             if self.early_stopping:
-                rows, held_out, sample_weight = self._hold_out(X, sample_weight, rng)
-            rbm, state = self._former_run() if goes_on else self._new_run(rows, rng)
+                rows, held_out, sample_weight = self._hold_out(X, sample_weight)
+            rbm, state = self._former_run() if goes_on else self._new_run(rows)
             state.epochs, state.optimizer = 0, None  # schedules begin anew
             monitors, callbacks = self._watchers(rows, held_out, state.seed or 0)
             return self._learn(
@@ -232,9 +231,9 @@ class BernoulliRBM(Answers):
         if isinstance(self.learning_rate, Schedule) and self.learning_rate.needs_length:
             raise ValueError(f"partial_fit cannot follow {self.learning_rate!r}: it does not know the end")
         goes_on = hasattr(self, "components_")
-        with self._learning(anew=False) as rng:
+        with self._learning(anew=False):
             _, rows, dtype = self._read_to_learn(X, goes_on)
-            rbm, state = self._former_run() if goes_on else self._new_run(rows, rng)
+            rbm, state = self._former_run() if goes_on else self._new_run(rows)
             return self._learn(rbm, rows, state, dtype, epochs=1, sample_weight=sample_weight)
 
     def _keeps_what_was_learned_since(self, before: dict[str, Any]) -> bool:
@@ -253,9 +252,9 @@ class BernoulliRBM(Answers):
             self._takes_reals = True
         return X, rows, self.components_.dtype if goes_on else float_dtype(X)
 
-    def _new_run(self, rows: Rows, rng: np.random.RandomState) -> tuple[rf.RBM, rf.TrainingState]:
+    def _new_run(self, rows: Rows) -> tuple[rf.RBM, rf.TrainingState]:
         """A model with small random weights, and chains that start from zeros."""
-        seed = draw_seed(rng)
+        seed = self._seed()
         W = rf.RBM(rows.n_features, self.n_components, seed=seed).W
         a, b = np.zeros(rows.n_features), np.zeros(self.n_components)
         state = rf.TrainingState(np.zeros((self._chains_wanted, self.n_components), np.uint8))
@@ -267,7 +266,7 @@ class BernoulliRBM(Answers):
         rbm = copy.copy(self._model(self._takes_reals))
         state = copy.copy(self.__dict__.get("_state")) or rf.TrainingState()
         if state.seed is None:
-            state.seed = draw_seed(self.random_state_)
+            state.seed = self._seed()
         chains = getattr(self, "h_samples_", np.zeros((self._chains_wanted, rbm.n_hidden)))
         state.chains = np.greater(chains, 0.5).view(np.uint8)
         return rbm, state
@@ -320,9 +319,7 @@ class BernoulliRBM(Answers):
             callbacks.append(rf.EarlyStopping("validation_pseudo_likelihood", patience=self.n_iter_no_change))
         return monitors, callbacks
 
-    def _hold_out(
-        self, X: Any, sample_weight: ArrayLike | None, rng: np.random.RandomState
-    ) -> tuple[Rows, Rows, F64 | None]:
+    def _hold_out(self, X: Any, sample_weight: ArrayLike | None) -> tuple[Rows, Rows, F64 | None]:
         """Rows to learn from, rows to look at, and the weights of the first."""
         n_rows = X.shape[0]
         weights = check_weights(sample_weight, n_rows)
@@ -331,6 +328,6 @@ class BernoulliRBM(Answers):
             raise ValueError(
                 f"validation_fraction={self.validation_fraction} leaves no row of {n_rows} to learn from"
             )
-        order = rng.permutation(n_rows)
+        order = self.random_state_.permutation(n_rows)
         held, kept = np.sort(order[:n_held]), np.sort(order[n_held:])
         return self._read(X[kept]), self._read(X[held]), None if weights is None else weights[kept]
