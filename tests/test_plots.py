@@ -43,42 +43,37 @@ def lines(figure) -> list[str]:
     return [label.get_text() for label in figure.axes[0].get_yticklabels()]
 
 
-def test_images_are_black_where_units_are_on() -> None:
+def test_images() -> None:
     figure = drawn(plots.images(V, SHAPE, title="some"), 1)
     assert figure.axes[0].get_title() == "some"
     assert inks(figure) == {(0.0, 0.0, 0.0), (1.0, 1.0, 1.0), plots.GAP_COLOUR}
-    black = (picture(figure) == 0).all(axis=-1).sum()
+    black = (picture(figure) == 0).all(axis=-1).sum()  # where units are on
     zoom = black / V.sum()  # every pixel of every picture is there, and equally large
     assert zoom == int(zoom) > 1
-
-
-def test_images_of_real_numbers_are_scaled() -> None:
-    figure = drawn(plots.images(np.array([[-3.0, 5.0, 1.0, 1.0]])), 1)
-    assert {(1.0,) * 3, (0.0,) * 3, (round(127 / 255, 6),) * 3} <= inks(figure)
-    drawn(plots.images(np.full((2, 4), 7.0)), 1)
-
-
-def test_columns_and_numbers_of_images() -> None:
     for columns in (1, 100, None):
         drawn(plots.images(V, SHAPE, columns=columns), 1)
     few, all_of_them = (picture(plots.images(V, SHAPE, n=n, columns=1)) for n in (2, 100))
     assert len(few) < len(all_of_them)
+    real = drawn(plots.images(np.array([[-3.0, 5.0, 1.0, 1.0]])), 1)
+    assert {(1.0,) * 3, (0.0,) * 3, (round(127 / 255, 6),) * 3} <= inks(real)  # scaled
+    drawn(plots.images(np.full((2, 4), 7.0)), 1)
 
 
 def test_filters() -> None:
+    """The strongest come first; of a class RBM, without the weights of its labels."""
     figure = drawn(plots.filters(RBM, SHAPE), 1)
     assert figure.axes[0].get_title() == "Weights of 5 hidden units"
     (bar,) = figure.axes[0].child_axes
     assert bar.get_ylabel() == "weight"
-
-
-def test_the_strongest_filters_come_first() -> None:
     W = np.zeros((4, 3))
     W[:, 1] = 2.0
     figure = plots.filters(rf.RBM.from_arrays(W, np.zeros(4), np.zeros(3)), n=1)
     assert figure.axes[0].get_title() == "Weights of the 1 strongest of 3 hidden units"
     assert len(inks(figure)) == 2  # one colour, and the gaps
     drawn(plots.filters(rf.RBM.from_arrays(np.zeros((4, 3)), np.zeros(4), np.zeros(3))), 1)
+    rbm = rf.ClassRBM(12, 5, n_classes=3, seed=0)
+    features = rf.RBM.from_arrays(rbm.W[:12], rbm.a[:12], rbm.b)
+    assert np.array_equal(picture(plots.filters(rbm, SHAPE)), picture(plots.filters(features, SHAPE)))
 
 
 @pytest.mark.parametrize("states", [False, True])
@@ -104,19 +99,11 @@ def test_samples_by_label() -> None:
         plots.samples_by_label(V, labels[:6], SHAPE)
 
 
-def test_filters_of_a_class_rbm_leave_the_labels_out() -> None:
-    rbm = rf.ClassRBM(12, 5, n_classes=3, seed=0)
-    features = rf.RBM.from_arrays(rbm.W[:12], rbm.a[:12], rbm.b)
-    assert np.array_equal(picture(plots.filters(rbm, SHAPE)), picture(plots.filters(features, SHAPE)))
-
-
-@pytest.mark.parametrize(("columns", "bands"), [(3, 3), (7, 1), (50, 1)])
-def test_reconstructions(columns: int, bands: int) -> None:
-    figure = drawn(plots.reconstructions(V, RBM.reconstruct(V), SHAPE, columns=columns), bands)
-    assert lines(figure) == ["data", "reconstruction"]
-
-
-def test_completions() -> None:
+def test_bands() -> None:
+    R = RBM.reconstruct(V)
+    for columns, bands in ((3, 3), (7, 1), (50, 1)):
+        figure = drawn(plots.reconstructions(V, R, SHAPE, columns=columns), bands)
+        assert lines(figure) == ["data", "reconstruction"]
     missing = np.arange(12) >= 6
     figure = drawn(plots.completions(V, missing, V, SHAPE), 1)
     assert lines(figure) == ["original", "erased", "completed"]
@@ -131,9 +118,6 @@ def test_learning_curves() -> None:
         figure = drawn(plots.learning_curves(source), 5)
         assert [len(axes.lines) for axes in figure.axes] == [2, 1, 2, 1, 1]
         assert all(axes.get_xlabel() == "epoch" and axes.get_ylabel() for axes in figure.axes)
-
-
-def test_learning_curves_of_chosen_columns() -> None:
     history = train()
     assert drawn(plots.learning_curves(history), 1).axes[0].get_title() == "Speed"
     drawn(plots.learning_curves(history, ["seconds", "rate"]), 2)
@@ -183,9 +167,6 @@ def test_chains(start, n_chains: int) -> None:
     assert len(legend(figure)) == n + 1
     assert right.get_title().endswith(f"effective of {100 * n_chains:,} free energies")
     assert legend(figure, 1)[1].startswith("time ")
-
-
-def test_chains_that_tell_little() -> None:
     frozen = rf.RBM.from_arrays(np.zeros((2, 1)), np.full(2, -100.0), [0.0])
     figure = drawn(plots.chains(rf.chain_diagnostics(frozen, n_chains=2, steps=20, seed=1)), 2)
     assert "Too short" in figure.axes[1].get_title()

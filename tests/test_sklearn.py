@@ -1,5 +1,6 @@
 """The estimator: what it learns, answers and draws, from any data, and how it gets on with scikit-learn."""
 
+import copy
 import pickle
 import re
 import tracemalloc
@@ -14,17 +15,14 @@ from engine.helpers import run_python
 
 pytest.importorskip("sklearn")
 
+import estimators
 from estimators import ARRAYS, assert_same, rbm
 from joblib import Parallel, delayed
 from scipy.special import expit
 from scipy.stats import mannwhitneyu
 from sklearn.base import clone
-from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_digits
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neural_network import BernoulliRBM as Original
-from sklearn.pipeline import make_pipeline
 
 import rbmfast as rf
 from rbmfast.runtime import thread_limit
@@ -34,11 +32,8 @@ from rbmfast.sklearn.scores import flip_scores
 OUTSIDE = "X has values outside"
 
 
-def rows(n: int = 120, n_features: int = 12, seed: int = 0) -> np.ndarray:
-    """Correlated rows of 0.0 and 1.0."""
-    rng = np.random.default_rng(seed)
-    prototypes = rng.random((3, n_features)) < 0.4
-    return (prototypes[rng.integers(0, 3, n)] ^ (rng.random((n, n_features)) < 0.1)).astype(np.float64)
+def rows(n: int = 120, n_features: int = 12) -> np.ndarray:
+    return estimators.rows(n, n_features)[0]
 
 
 # --- Learning ----------------------------------------------------------------------------------------------
@@ -94,49 +89,35 @@ SETTINGS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
 def test_parts_teach_what_the_whole_teaches(settings: dict[str, Any], container: Any) -> None:
+    """Through pickles, too; without them, of several sweeps."""
     X = rows(125)
     whole, parts = rbm(n_iter=1, **settings).fit(container(X)), rbm(**settings)
     for part in (X[:50], X[50:60], X[60:125]):
         parts = pickle.loads(pickle.dumps(parts.partial_fit(container(part))))
     assert_same(parts, whole)
+    if not settings:
+        assert_same(parts.partial_fit(X[:60]).partial_fit(X[60:]), rbm(n_iter=2).fit(X))
 
 
-def test_several_sweeps_in_parts_teach_what_the_whole_teaches() -> None:
-    X = rows(60)
-    parts = rbm()
-    for _ in range(3):
-        parts.partial_fit(X[:20]).partial_fit(X[20:])
-    assert_same(parts, rbm(n_iter=3).fit(X))
-
-
-def test_a_chunk_of_at_most_a_batch_is_one_update() -> None:
-    m = rbm(n_components=3).partial_fit(rows(4))
+def test_partial_fit() -> None:
+    """A chunk of at most a batch is one update; it goes on from what users assign; schedules need the end."""
+    X = rows()
+    m = rbm(n_components=3).partial_fit(X[:4])
     weights = rf.RBM(12, 3, seed=m._state.seed).W.T
     assert m._state.half_steps == 2
     assert 0 < np.abs(m.components_ - weights).max() < 0.2
-
-
-def test_partial_fit_goes_on_from_what_users_assign() -> None:
-    X = rows()
     m = rbm().fit(X)
     m.components_ = np.zeros_like(m.components_)
     m.h_samples_[:] = 1
-    m.partial_fit(X[:10])
-    assert np.abs(m.components_).max() < 0.2
+    assert np.abs(m.partial_fit(X[:10]).components_).max() < 0.2
     bare = rbm()
-    bare.components_, bare.intercept_hidden_, bare.intercept_visible_ = (
-        np.ones((7, 12)),
-        np.zeros(7),
-        np.ones(12),
-    )
+    arrays = np.ones((7, 12)), np.zeros(7), np.ones(12)
+    bare.components_, bare.intercept_hidden_, bare.intercept_visible_ = arrays
     bare.n_features_in_ = 12
     assert np.abs(bare.partial_fit(X[:10]).components_ - 1).max() < 0.2
-
-
-def test_partial_fit_refuses_schedules_that_need_the_end() -> None:
     with pytest.raises(ValueError, match="does not know the end"):
-        rbm(learning_rate=rf.Linear(0.1)).partial_fit(rows())
-    assert rbm(learning_rate=rf.Linear(0.1)).fit(rows()).history_["rate"][-1] < 0.1
+        rbm(learning_rate=rf.Linear(0.1)).partial_fit(X)
+    assert rbm(learning_rate=rf.Linear(0.1)).fit(X).history_["rate"][-1] < 0.1
 
 
 def test_warm_start_goes_on() -> None:
@@ -182,19 +163,6 @@ def test_early_stopping_holds_rows_out() -> None:
         rbm(early_stopping=True).fit(X[:1])
 
 
-def test_callbacks_and_shuffling() -> None:
-    class Count(rf.Callback):
-        calls = 0
-
-        def on_epoch_end(self, progress: Any) -> None:
-            self.calls += 1
-
-    count = Count()
-    m = rbm(callbacks=[count], shuffle=True).fit(rows())
-    assert count.calls == 3
-    assert not np.array_equal(m.components_, rbm().fit(rows()).components_)
-
-
 def test_an_interrupted_fit_leaves_the_last_complete_iteration() -> None:
     class Interrupt(rf.Callback):
         def on_epoch_end(self, progress: Any) -> None:
@@ -207,37 +175,29 @@ def test_an_interrupted_fit_leaves_the_last_complete_iteration() -> None:
         m.fit(X)
     assert_same(m, rbm(n_iter=2).fit(X))
     assert_same(m.set_params(callbacks=None).partial_fit(X), rbm(n_iter=3).fit(X))
+    assert not np.array_equal(rbm(shuffle=True).fit(X).components_, m.components_)
 
 
-def test_bad_data_changes_nothing() -> None:
-    for bad in (np.nan, np.inf):
-        X = rows()
-        X[3, 4] = bad
-        for data in (X, sp.csr_matrix(X)):
-            m = rbm()
-            with pytest.raises(ValueError, match=r"NaN|infinity"):
-                m.fit(data)
-            assert not hasattr(m, "components_")
-    m = rbm(batch_size=10**5)
-    with pytest.raises(ValueError, match="32768"):
-        m.fit(np.zeros((40_000, 2), np.uint8))
-    assert not hasattr(m, "components_")
-
-
-def test_bad_data_changes_nothing_of_a_fitted_estimator() -> None:
-    m = rbm().fit(rows())
-    before = m.transform(rows())
-    expected = clone(m).fit(rows()).gibbs(rows())
-    holes = rows(n_features=5)
-    holes[0, 0] = np.nan
-    with pytest.raises(ValueError, match="NaN"):
-        m.fit(holes)
-    with pytest.raises(ValueError, match="sample_weight"):
-        m.set_params(random_state=1).fit(rows(n_features=5), sample_weight=[1])
-    with pytest.raises(ValueError, match=r"shape \(120,\), got \(2,\)"):
-        m.set_params(early_stopping=True).fit(rows(), sample_weight=[1, 2])
-    np.testing.assert_array_equal(m.transform(rows()), before)
-    np.testing.assert_array_equal(m.gibbs(rows()), expected)
+@pytest.mark.parametrize("first", [rbm(), rbm().fit(rows())], ids=["new", "fitted"])
+def test_bad_data_changes_nothing(first: BernoulliRBM) -> None:
+    X, holes, large = rows(), rows(n_features=5), rows()
+    holes[3, 4], large[3, 4] = np.nan, np.inf
+    for settings, data, weights, words in (
+        ({}, holes, None, "NaN"),
+        ({}, sp.csr_matrix(holes), None, "NaN"),
+        ({}, large, None, "infinity"),
+        ({}, sp.csr_matrix(large), None, "infinity"),
+        ({"batch_size": 10**5}, np.zeros((40_000, 2), np.uint8), None, "32768"),
+        ({}, X[:, 1:], [1], "sample_weight"),
+        ({"early_stopping": True}, X, [1, 2], r"shape \(120,\), got \(2,\)"),
+    ):
+        m, same = copy.deepcopy(first).set_params(**settings), copy.deepcopy(first)
+        with pytest.raises(ValueError, match=words):
+            m.fit(data, sample_weight=weights)
+        assert vars(m).keys() == vars(first).keys()
+        if hasattr(first, "components_"):
+            np.testing.assert_array_equal(m.transform(X), first.transform(X))
+            np.testing.assert_array_equal(m.gibbs(X), same.gibbs(X))
 
 
 def test_verbose_prints_the_line_and_changes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -277,7 +237,13 @@ def test_the_random_state_fixes_every_draw() -> None:
 
     def results(random_state: Any) -> list[np.ndarray]:
         m = rbm(random_state=random_state).fit(X)
-        return [m.components_, m.gibbs(X), m.gibbs(X), m.sample(5, n_steps=3), m.score_samples(X)]
+        draws = [m.gibbs(X), m.gibbs(X)]  # other states in each call, the same after a new fit
+        assert draws[0].dtype == bool
+        assert not np.array_equal(*draws)
+        if not isinstance(random_state, np.random.RandomState) and random_state is not None:
+            np.testing.assert_array_equal(m.fit(X).gibbs(X), draws[0])
+            m.gibbs(X)
+        return [m.components_, *draws, m.sample(5, n_steps=3), m.score_samples(X)]
 
     for one, other in zip(results(3), results(3), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -286,22 +252,9 @@ def test_the_random_state_fixes_every_draw() -> None:
         np.testing.assert_array_equal(one, other)
     assert not np.array_equal(results(shared)[0], results(3)[0])
     assert not np.array_equal(results(None)[0], results(None)[0])
-
-
-def test_gibbs_gives_other_states_each_time_and_the_same_after_a_new_fit() -> None:
-    X = rows()
-    m = rbm().fit(X)
-    first, second = m.gibbs(X), m.gibbs(X)
-    assert first.dtype == bool
-    assert not np.array_equal(first, second)
-    np.testing.assert_array_equal(m.fit(X).gibbs(X), first)
-
-
-def test_private_sampling_follows_its_generator() -> None:
-    X = rows()
     m = rbm().fit(X)
     for sample, states in ((m._sample_hiddens, X), (m._sample_visibles, m.transform(X) > 0.5)):
-        rng = np.random.RandomState(1)
+        rng = np.random.RandomState(1)  # and those of the private methods follow theirs
         first, second = sample(states, rng), sample(states, rng)
         assert not np.array_equal(first, second)
         np.testing.assert_array_equal(sample(states, np.random.RandomState(1)), first)
@@ -481,27 +434,12 @@ def test_wide_sparse_rows_do_not_saturate() -> None:
 # --- Getting on with others --------------------------------------------------------------------------------
 
 
-def test_in_pipelines_and_searches() -> None:
-    X, y = load_digits(return_X_y=True)
-    X, y = X[:300] / 16, y[:300]
-    model = make_pipeline(BernoulliRBM(30, random_state=0), LogisticRegression(C=100, max_iter=1000))
-    assert cross_val_score(model, X, y, cv=3).mean() > 0.6
-    search = GridSearchCV(model, {"bernoullirbm__n_components": [5, 30]}, cv=2).fit(X, y)
-    assert search.best_params_ == {"bernoullirbm__n_components": 30}
-    alone = GridSearchCV(BernoulliRBM(20, random_state=0), {"n_iter": [0, 10]}, cv=2).fit(X)
-    assert alone.best_params_ == {"n_iter": 10}
-    columns = ColumnTransformer(
-        [("rbm", BernoulliRBM(3, random_state=0), slice(0, 20))], remainder="passthrough"
-    )
-    assert columns.fit_transform(X).shape == (300, 3 + 44)
-
-
 @pytest.mark.parametrize("library", ["pandas", "polars"])
 def test_data_frames(library: str) -> None:
     frames = pytest.importorskip(library)
     if library == "polars":
         pytest.importorskip("sklearn", minversion="1.4")
-    X = rows()
+    X = rows().astype(np.float32)
     frame = frames.DataFrame({f"f{i}": column for i, column in enumerate(X.T)})
     m = rbm().set_output(transform=library)
     out = m.fit(frame).transform(frame)
@@ -512,6 +450,7 @@ def test_data_frames(library: str) -> None:
     )  # old versions miss polars' names
     np.testing.assert_array_equal(getattr(m, "feature_names_in_", None), names)
     np.testing.assert_array_equal(np.asarray(out), rbm().fit(X).transform(X))
+    assert estimators.transformer().fit(frame).transform(frame).dtype == np.asarray(out).dtype
 
 
 @pytest.mark.parametrize("backend", [pytest.param("loky", marks=pytest.mark.slow), "threading"])
@@ -552,19 +491,14 @@ def test_thread_limits_belong_to_a_thread() -> None:
     assert rf.get_num_threads() == 4
 
 
-def test_threads_do_not_change_results() -> None:
-    X = rows(500, 60)
-    assert_same(rbm(n_jobs=1).fit(X), rbm(n_jobs=2).fit(X))
-
-
 def test_copies_and_pickles() -> None:
     cloudpickle = pytest.importorskip("cloudpickle")
     X = rows()
     m = rbm().fit(X)
-    for copy in (pickle.loads(pickle.dumps(m)), pickle.loads(cloudpickle.dumps(m))):
-        np.testing.assert_array_equal(copy.transform(X), m.transform(X))
-        np.testing.assert_array_equal(copy.gibbs(X), pickle.loads(pickle.dumps(m)).gibbs(X))
-        assert_same(copy.partial_fit(X), pickle.loads(pickle.dumps(m)).partial_fit(X))
+    for twin in (pickle.loads(pickle.dumps(m)), pickle.loads(cloudpickle.dumps(m))):
+        np.testing.assert_array_equal(twin.transform(X), m.transform(X))
+        np.testing.assert_array_equal(twin.gibbs(X), copy.deepcopy(m).gibbs(X))
+        assert_same(twin.partial_fit(X), copy.deepcopy(m).partial_fit(X))
     assert not hasattr(clone(m), "components_")
 
 

@@ -19,7 +19,13 @@ pytest.importorskip("sklearn")
 
 from estimators import ALL, LEARNERS, answer, assert_same, learned, rows
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import BernoulliRBM as Original
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from rbmfast.sklearn import BernoulliRBM, ClassRBM, DBNClassifier, DBNTransformer, patch
@@ -124,6 +130,41 @@ def test_random_state_fixes_everything(estimator: Any) -> None:
     assert_same(pickle.loads(pickle.dumps(one)).fit(X, y), one)
     other = clone(estimator).set_params(random_state=1).fit(X, y)
     assert not np.array_equal(learned(one)[0], learned(other)[0])
+
+
+@pytest.mark.filterwarnings("error:X has:UserWarning")  # test rows a step beyond training rows are no news
+@pytest.mark.parametrize(
+    ("estimator", "grid", "least"),
+    [
+        (BernoulliRBM(learning_rate=0.2, random_state=0), {"n_components": [5, 30]}, 0.7),
+        (DBNTransformer(n_iter=10, random_state=0), {"hidden_layer_sizes": [(5,), 60]}, 0.7),
+        (ClassRBM(50, learning_rate=0.2, random_state=0), {"n_iter": [1, 20]}, 0.8),
+        (
+            DBNClassifier((40, 40), n_iter=3, fine_tuning_learning_rate=0.01, random_state=0),
+            {"fine_tuning_n_iter": [1, 10]},
+            0.7,
+        ),
+    ],
+)
+def test_pipelines_and_searches(estimator: Any, grid: dict[str, list[Any]], least: float) -> None:
+    X, y = (part[:400] for part in load_digits(return_X_y=True))
+    steps = [MinMaxScaler(), estimator]
+    if hasattr(estimator, "transform"):
+        steps.append(LogisticRegression(C=100, max_iter=1000))
+    name = type(estimator).__name__.lower()
+    grid = {f"{name}__{parameter}": values for parameter, values in grid.items()}
+    search = GridSearchCV(make_pipeline(*steps), grid, cv=2, error_score="raise").fit(X, y)
+    assert search.best_score_ > least
+    assert search.best_params_ == {parameter: values[1] for parameter, values in grid.items()}
+
+
+def test_searches_without_classes() -> None:
+    """By the likelihood; and beside other columns."""
+    X = load_digits().data[:300] / 16
+    search = GridSearchCV(BernoulliRBM(20, random_state=0), {"n_iter": [0, 10]}, cv=2).fit(X)
+    assert search.best_params_ == {"n_iter": 10}
+    some = [("rbm", BernoulliRBM(3, n_iter=1, random_state=0), slice(0, 20))]
+    assert ColumnTransformer(some, remainder="passthrough").fit_transform(X).shape == (300, 3 + 44)
 
 
 @pytest.mark.parametrize("estimator", ALL)

@@ -13,10 +13,7 @@ pytest.importorskip("sklearn")
 from estimators import CLASSIFIERS, LEARNERS, answer, assert_same, class_rbm, dbn, learned, rows, transformer
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler
+from sklearn.model_selection import cross_val_score, train_test_split
 
 import rbmfast as rf
 from rbmfast.sklearn import ClassRBM, DBNClassifier, DBNTransformer
@@ -388,29 +385,6 @@ def test_gaussian_units_see_standardised_features(estimator: Any) -> None:
 
 
 # --- With the rest of scikit-learn -------------------------------------------------------------------------
-
-
-@pytest.mark.filterwarnings("error:X has:UserWarning")  # test rows a step beyond training rows are no news
-def test_pipelines_and_searches() -> None:
-    X, y = load_digits(return_X_y=True)
-    X, y = X[:400], y[:400]
-    search = GridSearchCV(
-        make_pipeline(MinMaxScaler(), dbn(fine_tuning_learning_rate=0.01)),
-        {
-            "dbnclassifier__hidden_layer_sizes": [(10,), (40, 40)],
-            "dbnclassifier__fine_tuning_n_iter": [1, 10],
-        },
-        cv=2,
-        error_score="raise",
-    ).fit(X, y)
-    assert search.best_score_ > 0.7
-    assert search.best_params_["dbnclassifier__fine_tuning_n_iter"] == 10
-    features = make_pipeline(
-        MinMaxScaler(), transformer(hidden_layer_sizes=60, n_iter=10), LogisticRegression()
-    )
-    assert features.fit(X, y).score(X, y) > 0.8
-    scaled = make_pipeline(MinMaxScaler(), class_rbm(learning_rate=0.2, n_iter=20))
-    assert cross_val_score(scaled, X, y, cv=2).mean() > 0.8
 
 
 def test_verbose(capfd: pytest.CaptureFixture[str]) -> None:
