@@ -219,27 +219,20 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         return {"preserves_dtype": [np.float64, np.float32]}
 
 
-class UnitNames(StrOptions):  # type: ignore[misc]
-    """Names of unit types, as a constraint: of those that are registered later, too."""
-
-    def __init__(self) -> None:
-        super().__init__({"auto", *PLAIN})
-
-    def is_satisfied_by(self, val: object) -> bool:
-        """Look at the names as they are now."""
-        self.options = {"auto", *PLAIN}
-        return isinstance(val, str) and val in self.options
-
-
 @dataclass(eq=False, repr=False, kw_only=True)
 class Learner(Estimator):
     """An estimator with a visible layer that fits its data. Its parameters: see `rbmfast.sklearn`."""
 
-    visible: str = parameter("auto", UnitNames())
+    visible: str = parameter("auto")
     learning_rate: float = parameter(0.05, ABOVE_0)
     momentum: float = parameter(0.9, BELOW_1)
     batch_size: int = parameter(20, UP_TO_A_BATCH)
     n_iter: int = parameter(20, COUNT)
+
+    @property
+    def _parameter_constraints(self) -> dict[str, list[Any]]:
+        registered = StrOptions({"auto", *PLAIN})  # by now
+        return {**super()._parameter_constraints, "visible": [registered]}
 
     def _see(self, X: Any, weights: F64 | None = None) -> Rows:
         """Choose the visible layer for the first data, perhaps weighted; what it sees of them."""

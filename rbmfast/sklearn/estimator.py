@@ -101,14 +101,12 @@ class BernoulliRBM(Answers):
         Biases of the visible units.
     h_samples_ : array (n_chains, n_components)
         Hidden states of the chains.
-    n_features_in_ : int
-        Features seen by `fit`.
-    feature_names_in_ : array (n_features_in_,)
-        Their names, if all are strings.
     n_iter_ : int
         Iterations of the last `fit`, or 1 after `partial_fit`.
     history_ : rbmfast.History
         What was recorded meanwhile.
+    n_features_in_, feature_names_in_
+        See `rbmfast.sklearn`.
 
     See Also
     --------

@@ -56,8 +56,7 @@ def read_rows(X: Any, estimator: Any, real: bool) -> Rows:
     try:
         return as_rows(X, domain="real")
     except ValueError:  # scikit-learn's own error if there is a NaN or an infinity: its users know it
-        values = X.data if hasattr(X, "tocsr") else np.asarray(X)
-        assert_all_finite(values, estimator_name=type(estimator).__name__, input_name="X")
+        assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
         raise
 
 
