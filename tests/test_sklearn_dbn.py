@@ -152,11 +152,7 @@ def test_class_rbm_is_what_the_library_does(settings: dict[str, float], method: 
 def test_any_names_of_classes(classifier: Any) -> None:
     X, y = rows()
     numbers = clone(classifier).fit(X, y)
-    for names in (
-        np.array(["ant", "bee", "cow"]),
-        np.array(["ant", "b", "c"], object),
-        np.array([-2.0, 0, 7]),
-    ):
+    for names in (np.array(["ant", "b", "c"], object), np.array([-2.0, 0, 7])):
         named = clone(classifier).fit(X, names[y])
         assert_same(named, numbers)
         assert list(named.classes_) == list(names)
