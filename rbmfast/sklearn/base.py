@@ -14,16 +14,15 @@ from joblib import effective_n_jobs
 from joblib.parallel import get_active_backend
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import assert_all_finite, check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from rbmfast.data import Rows, computed_rows
+from rbmfast.data import Rows, as_rows, computed_rows
 from rbmfast.reference import F32, MAX_BATCH
-from rbmfast.runtime import thread_limit
-from rbmfast.sklearn.models import read_rows, warn_of_unscaled
+from rbmfast.runtime import thread_limit, warn
 from rbmfast.units import PLAIN, get_unit
-from rbmfast.units.base import F64, moments
+from rbmfast.units.base import F64, moments, rows_in_a_scan
 
 try:
     from sklearn.utils.validation import validate_data as _validate_data  # since 1.6
@@ -34,6 +33,7 @@ Array = NDArray[Any]
 
 FLOATS = (np.float64, np.float32)
 
+FAR_SHARE = 0.05  # of values below -1 or above 2: scaled like older data, new rows have far fewer
 ROUNDING = 10 * float(np.finfo(np.float32).eps)  # of a mean: a deviation below is none
 
 ABOVE_0 = Interval(Real, 0, None, closed="neither")
@@ -112,17 +112,31 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
 
     def _read(self, X: Any) -> Rows:
         """Data for the visible units: real numbers if theirs are, or if a value lies outside [0, 1]."""
-        return read_rows(X, self, self._takes_reals)
+        if not self._takes_reals:
+            with contextlib.suppress(ValueError):
+                return as_rows(X, compact=True)
+        try:
+            return as_rows(X, domain="real")
+        except ValueError:  # scikit-learn's own error if there is a NaN or an infinity: its users know it
+            assert_all_finite(X, estimator_name=type(self).__name__, input_name="X")
+            raise
 
     def _cannot_have(self, rows: Rows) -> bool:
         """Whether these are no states of the visible units, nor expectations."""
         return rows.kind == "real" and not self._takes_reals
 
     def _read_to_answer(self, X: Any) -> Rows:
-        """The same, with a warning if nobody has scaled them."""
+        """The same, with a warning if so many values lie far outside that surely nobody has scaled them."""
         rows = self._read(X)
         if self._cannot_have(rows):
-            warn_of_unscaled(rows)
+            blocks = rows.blocks(rows_in_a_scan(rows.n_features))
+            far = sum(np.count_nonzero(np.abs(block - 0.5) > 1.5) for _, block in blocks)
+            if far > FAR_SHARE * rows.n_rows * rows.n_features:
+                warn(
+                    "X has many values far outside [0, 1], which binary units cannot have: they are used as "
+                    "they are. Scale X as the data of fit were scaled; MinMaxScaler(clip=True) keeps new data "
+                    "in [0, 1]"
+                )
         return rows
 
     def _checked(self, X: Any) -> Any:
@@ -253,15 +267,6 @@ class Learner(Estimator):
         self.scale_ = np.where(varies, deviation, 1.0).astype(np.float32)
         return self._standardized(rows)
 
-    def _asked(self, weights: F64 | None, epochs: int) -> dict[str, Any]:
-        """What every run of the library is asked for."""
-        return {
-            "sample_weight": weights,
-            "epochs": epochs,
-            "batch_size": self.batch_size,
-            "progress": bool(self.verbose),
-        }
-
     def _see_more(self, X: Any) -> Rows:
         """What the visible layer sees of more data to learn from."""
         rows = self._standardized(self._read(X))
@@ -290,3 +295,12 @@ class Learner(Estimator):
             return np.divide(rows.block(index) - mean, scale, dtype=np.float32)
 
         return computed_rows((rows.n_rows, rows.n_features), np.dtype(np.float32), compute)
+
+    def _asked(self, weights: F64 | None, epochs: int) -> dict[str, Any]:
+        """What every run of the library is asked for."""
+        return {
+            "sample_weight": weights,
+            "epochs": epochs,
+            "batch_size": self.batch_size,
+            "progress": bool(self.verbose),
+        }

@@ -1,29 +1,25 @@
-"""From an estimator's data to rows, and from its public arrays to the `rbmfast.RBM` that works for it."""
+"""From public arrays of an estimator to the `rbmfast.RBM` that works for it."""
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils import assert_all_finite
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.data import Rows, as_rows
+from rbmfast.data import Rows
 from rbmfast.likelihood.enumeration import can_enumerate
 from rbmfast.likelihood.tracking import EXACT_UNITS
 from rbmfast.models.conditionals import row_dot
 from rbmfast.reference import F32
-from rbmfast.runtime import warn
-from rbmfast.units.base import F64, rows_in_a_scan
+from rbmfast.units.base import F64, moments
 
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]
 
-FAR_SHARE = 0.05  # of values below -1 or above 2: scaled like older data, new rows have far fewer
 CHAINS, TEMPERATURES = 100, 1000  # of annealing beyond: about a second for 784 x 500
 
 
@@ -42,33 +38,7 @@ class Unbounded(rf.Bernoulli):
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """Zeros, since data of any size says nothing about odds; and the means."""
-        total = np.zeros(rows.n_features)
-        for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
-            total += block.sum(axis=0, dtype=np.float64)
-        return np.zeros(rows.n_features, np.float32), (total / rows.n_rows).astype(np.float32)
-
-
-def read_rows(X: Any, estimator: Any, real: bool) -> Rows:
-    """Data for an `Unbounded` layer if `real` or if a value lies outside [0, 1], else for binary units."""
-    if not real:
-        with contextlib.suppress(ValueError):
-            return as_rows(X, compact=True)
-    try:
-        return as_rows(X, domain="real")
-    except ValueError:  # scikit-learn's own error if there is a NaN or an infinity: its users know it
-        assert_all_finite(X, estimator_name=type(estimator).__name__, input_name="X")
-        raise
-
-
-def warn_of_unscaled(rows: Rows) -> None:
-    """Warn if so many values lie far outside [0, 1] that these rows were surely not scaled to it."""
-    blocks = rows.blocks(rows_in_a_scan(rows.n_features))
-    far = sum(np.count_nonzero(np.abs(block - 0.5) > 1.5) for _, block in blocks)
-    if far > FAR_SHARE * rows.n_rows * rows.n_features:
-        warn(
-            "X has many values far outside [0, 1], which binary units cannot have: they are used as they "
-            "are. Scale X as the data of fit were scaled; MinMaxScaler(clip=True) keeps new data in [0, 1]"
-        )
+        return np.zeros(rows.n_features, np.float32), moments(rows)[0].astype(np.float32)
 
 
 class Models:
