@@ -57,10 +57,9 @@ def free_energies(
     figure, (axes,) = subplots(1, ax, figsize, (6.0, 3.6))
     for colour, (name, values) in zip((BLUE, RED), groups.items(), strict=True):
         label = f"{name}: {len(values):,}, mean {values.mean():.1f}"
-        weights = np.full(len(values), 1 / len(values))
-        style: dict[str, Any] = {"bins": edges, "weights": weights, "color": colour}
-        axes.hist(values, **style, alpha=0.25)
-        axes.hist(values, **style, histtype="step", linewidth=1.6, label=label)
+        shares = np.histogram(values, edges)[0] / len(values)
+        axes.stairs(shares, edges, color=colour, alpha=0.25, fill=True)
+        axes.stairs(shares, edges, color=colour, linewidth=1.6, label=label)
     title = title or "Free energies of data and of samples"
     finish(axes, title, xlabel="free energy (nats)", ylabel="share of the rows")
     legend_below(axes)

@@ -195,18 +195,8 @@ class BernoulliRBM(Answers):
                 rows, held_out, sample_weight = self._hold_out(X, sample_weight)
             rbm, state = self._former_run() if goes_on else self._new_run(rows)
             state.epochs, state.optimizer = 0, None  # schedules begin anew
-            monitors, callbacks = self._watchers(rows, held_out, state.seed or 0)
-            return self._learn(
-                rbm,
-                rows,
-                state,
-                dtype,
-                epochs=self.n_iter,
-                validation=held_out,
-                sample_weight=sample_weight,
-                monitors=monitors,
-                callbacks=callbacks,
-            )
+            settings = {"epochs": self.n_iter, "sample_weight": sample_weight}
+            return self._learn(rbm, rows, state, dtype, **settings, **self._watchers(rows, held_out, state))
 
     def partial_fit(
         self, X: Any, y: object = None, *, sample_weight: ArrayLike | None = None
@@ -305,17 +295,15 @@ class BernoulliRBM(Answers):
             penalties.append(rf.SparsityTarget(self.sparsity_target, SPARSITY_COST))
         return penalties
 
-    def _watchers(
-        self, rows: Rows, held_out: Rows | None, seed: int
-    ) -> tuple[list[FlipScore], list[rf.Callback]]:
-        monitors, callbacks = [], list(self.callbacks or ())
+    def _watchers(self, rows: Rows, held_out: Rows | None, state: rf.TrainingState) -> dict[str, Any]:
+        monitors, callbacks, seed = [], list(self.callbacks or ()), state.seed or 0
         if self.verbose:
             monitors.append(FlipScore("train", rows, seed))
             callbacks.append(Report(type(self).__name__))
         if held_out is not None:
             monitors.append(FlipScore("validation", held_out, seed))
             callbacks.append(rf.EarlyStopping("validation_pseudo_likelihood", patience=self.n_iter_no_change))
-        return monitors, callbacks
+        return {"validation": held_out, "monitors": monitors, "callbacks": callbacks}
 
     def _hold_out(self, X: Any, sample_weight: ArrayLike | None) -> tuple[Rows, Rows, F64 | None]:
         """Rows to learn from, rows to look at, and the weights of the first."""
