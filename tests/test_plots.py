@@ -57,6 +57,7 @@ def test_images() -> None:
     real = drawn(plots.images(np.array([[-3.0, 5.0, 1.0, 1.0]])), 1)
     assert {(1.0,) * 3, (0.0,) * 3, (round(127 / 255, 6),) * 3} <= inks(real)  # scaled
     drawn(plots.images(np.full((2, 4), 7.0)), 1)
+    assert (1.0, 1.0, 1.0) not in inks(plots.images(V, SHAPE, columns=7, cmap="viridis"))
 
 
 def test_filters() -> None:
@@ -65,6 +66,8 @@ def test_filters() -> None:
     assert figure.axes[0].get_title() == "Weights of 5 hidden units"
     (bar,) = figure.axes[0].child_axes
     assert bar.get_ylabel() == "weight"
+    red, green = (inks(plots.filters(RBM, SHAPE, cmap=name)) for name in ("RdBu_r", "viridis"))
+    assert red & green == {plots.GAP_COLOUR, (1.0, 1.0, 1.0)}  # between and after the pictures
     W = np.zeros((4, 3))
     W[:, 1] = 2.0
     figure = plots.filters(rf.RBM.from_arrays(W, np.zeros(4), np.zeros(3)), n=1)
@@ -172,17 +175,14 @@ def test_chains(start, n_chains: int) -> None:
     assert "Too short" in figure.axes[1].get_title()
 
 
-@pytest.mark.parametrize(("n", "width", "axes"), [(1, 1, 2), (12, 12, 2), (5, 12, 2), (1000, 120, 3)])
-def test_moments(n: int, width: int, axes: int) -> None:
-    X = np.tile(V, (2, 10))[:, :width]
-    figure = drawn(plots.moments(X, X[::2], n), axes)
-    units = min(n, width)
-    assert figure.axes[0].get_title() == f"Means of {width} units"
-    assert figure.axes[1].get_title() == f"Covariances of {units * (units - 1) // 2:,} pairs of units"
-    assert len(figure.axes[0].lines[0].get_xdata()) == width
-
-
-def test_moments_are_those_of_the_data() -> None:
+def test_moments() -> None:
+    for n, width, n_axes in ((1, 1, 2), (12, 12, 2), (5, 12, 2), (1000, 120, 3)):
+        X = np.tile(V, (2, 10))[:, :width]
+        axes = drawn(plots.moments(X, X[::2], n), n_axes).axes
+        units = min(n, width)
+        assert axes[0].get_title() == f"Means of {width} units"
+        assert axes[1].get_title() == f"Covariances of {units * (units - 1) // 2:,} pairs of units"
+        assert len(axes[0].lines[0].get_xdata()) == width
     other = 1 - V[:5]
     dots = [axes.lines[0] for axes in drawn(plots.moments(V, other), 2).axes]
     upper = np.triu_indices(12, 1)
@@ -192,22 +192,12 @@ def test_moments_are_those_of_the_data() -> None:
     np.testing.assert_allclose(dots[1].get_ydata(), np.cov(other.T)[upper], atol=1e-6)
 
 
-@pytest.mark.parametrize("log_weights", [[3.0], [0.0, -900.0], 450 + np.linspace(-1, 1, 99)])
-def test_ais_weights(log_weights) -> None:
-    figure = drawn(plots.ais_weights(log_weights), 1)
-    assert figure.axes[0].get_title().startswith(f"{len(log_weights)} chains, ")
-    estimate = np.logaddexp.reduce(log_weights) - np.log(len(log_weights))
-    assert legend(figure) == [f"log of the mean weight: {estimate:.2f}"]
-
-
-@pytest.mark.parametrize("order", [1, -1])
-def test_swap_rates(order: int) -> None:
-    figure = drawn(plots.swap_rates([0.0, 0.25, 1.0][::order], [0.9, 0.2][::order]), 1)
-    assert [bar.get_height() for bar in figure.axes[0].patches] == [0.9, 0.2]
-    assert legend(figure) == ["least: 0.20, between 0.25 and 1"]
-
-
-def test_both_directions_of_a_bracket() -> None:
+def test_ais_weights() -> None:
+    for log_weights in ([3.0], [0.0, -900.0], 450 + np.linspace(-1, 1, 99)):
+        figure = drawn(plots.ais_weights(log_weights), 1)
+        assert figure.axes[0].get_title().startswith(f"{len(log_weights)} chains, ")
+        estimate = np.logaddexp.reduce(log_weights) - np.log(len(log_weights))
+        assert legend(figure) == [f"log of the mean weight: {estimate:.2f}"]
     small = rf.RBM.from_arrays(V.T[:, :5] - 0.4, np.zeros(12), np.zeros(5))
     z = rf.log_partition(small, "bracket", n_chains=50, n_temperatures=20, seed=1)
     figure = drawn(plots.ais_weights(z), 1)
@@ -217,6 +207,13 @@ def test_both_directions_of_a_bracket() -> None:
     assert legend(plots.ais_weights(reverse)) == [f"log of the mean weight: {reverse.value:.2f}"]
     with pytest.raises(ValueError, match="exact log Z"):
         plots.ais_weights(rf.log_partition(small))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_swap_rates(order: int) -> None:
+    figure = drawn(plots.swap_rates([0.0, 0.25, 1.0][::order], [0.9, 0.2][::order]), 1)
+    assert [bar.get_height() for bar in figure.axes[0].patches] == [0.9, 0.2]
+    assert legend(figure) == ["least: 0.20, between 0.25 and 1"]
 
 
 # --- Where and how -----------------------------------------------------------------------------------------
@@ -275,12 +272,6 @@ def test_where_and_how_large(draw) -> None:
         draw(*what, ax=[*axes, 1])
     with pytest.raises(ValueError, match="figsize must not be given with ax"):
         draw(*what, ax=axes, figsize=(2, 2))
-
-
-def test_colour_maps() -> None:
-    assert (1.0, 1.0, 1.0) not in inks(plots.images(V, SHAPE, columns=7, cmap="viridis"))
-    red, green = (inks(plots.filters(RBM, SHAPE, cmap=name)) for name in ("RdBu_r", "viridis"))
-    assert red & green == {plots.GAP_COLOUR, (1.0, 1.0, 1.0)}  # between and after the pictures
 
 
 # --- What is refused ---------------------------------------------------------------------------------------
