@@ -187,10 +187,10 @@ def bars(
     numbers = np.array(list(values.values()), np.float64)
     ratios = numbers / np.array(values[baseline], np.float64)
     there = ~np.isnan(numbers)
-    sizes = there.sum(axis=0)
-    ends = np.cumsum(sizes + 1)  # with room for a bar between groups
-    places = ends - sizes - 1 + np.cumsum(there, axis=0) - 1
-    figure, (axes,) = subplots(1, ax, figsize, (10.0, 1.0 + 0.2 * ends[-1]))
+    sizes = there.sum(axis=0)  # of the groups, between which there is room for a bar
+    tops, total = np.cumsum(sizes + 1) - (sizes + 1), np.sum(sizes + 1)
+    places = tops + np.cumsum(there, axis=0) - 1
+    figure, (axes,) = subplots(1, ax, figsize, (10.0, 1.0 + 0.2 * total))
     axes.set_prop_cycle(color=SERIES)
     short = matplotlib().ticker.EngFormatter(sep="")
     for i, name in enumerate(values):
@@ -200,8 +200,8 @@ def bars(
         texts = [f"  {ratio:.1f} \u00d7  ({short(float(f'{number:.3g}'))} {unit})" for ratio, number in pairs]
         axes.bar_label(drawn, texts, fontsize=8)
     axes.set_xlim(0, axes.get_xlim()[1] * 1.3)  # room for the texts
-    axes.set_yticks(ends - (sizes + 3) / 2, list(groups))
-    finish(axes, title, xlabel=f"times as fast as {baseline}", ylim=(ends[-1] - 1.4, -0.6))  # downwards
+    axes.set_yticks(tops + (sizes - 1) / 2, list(groups))
+    finish(axes, title, xlabel=f"times as fast as {baseline}", ylim=(total - 1.4, -0.6))  # downwards
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
     axes.grid(axis="y", visible=False)
     return figure

@@ -100,8 +100,8 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
 
         Notes
         -----
-        Velocities go on from call to call. The means from which biases start are those of the first call's
-        rows.
+        Of a `ClassRBM` velocities go on from call to call, and the means from which biases start are those of
+        the first call's rows. A `DBNClassifier` goes on with fine-tuning: see there.
         """
         self._validate_params()
         if self.class_weight == "balanced":
