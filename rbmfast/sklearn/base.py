@@ -134,8 +134,8 @@ class Estimator(BaseEstimator):  # type: ignore[misc]
             if far > FAR_SHARE * rows.n_rows * rows.n_features:
                 warn(
                     "X has many values far outside [0, 1], which binary units cannot have: they are used as "
-                    "they are. Scale X as the data of fit were scaled; MinMaxScaler(clip=True) keeps new data "
-                    "in [0, 1]"
+                    "they are. Scale X as the data of fit were scaled; MinMaxScaler(clip=True) keeps new "
+                    "data in [0, 1]"
                 )
         return rows
 
