@@ -415,3 +415,15 @@ def test_a_failed_fit_changes_nothing(
             call(data, y)
         assert vars(fitted) == before
     assert_same(fitted, same)
+
+
+def test_spins() -> None:
+    X = 2 * np.random.default_rng(0).integers(0, 2, (60, 8)) - 1
+    classes, features = (
+        kind(n_iter=2, random_state=0, visible="spin") for kind in (ClassRBM, DBNTransformer)
+    )
+    probabilities = classes.fit(X, X[:, 0] > 0).predict_proba(X)
+    np.testing.assert_allclose(probabilities, np.exp(classes.rbm_.class_log_probabilities(X)), rtol=1e-6)
+    np.testing.assert_array_equal(features.fit_transform(X), features.dbn_.transform(X))
+    with pytest.raises(ValueError, match="these units have states -1 and 1"):
+        classes.fit((X + 1) // 2, X[:, 0] > 0)

@@ -145,7 +145,9 @@ class Csr(Source):
         """Rows of `dtype`, still sparse."""
         some = self._matrix[rows]
         if some.nnz and not 0 <= some.indices.min() <= some.indices.max() < self.shape[1]:
-            raise IndexError("the data changed while it was in use: a column is out of range")  # SciPy trusts it
+            raise IndexError(
+                "the data changed while it was in use: a column is out of range"
+            )  # SciPy trusts it
         some.data = self.scale.encode(some.data, dtype)
         return some
 

@@ -285,6 +285,11 @@ class Learner(Estimator):
     def _takes_reals(self) -> bool:
         return get_unit(self.visible_, "visible").domain == "real"
 
+    def _read(self, X: Any) -> Rows:
+        unit, n_features = get_unit(self.visible_, "visible"), X.shape[1]
+        shown_as_they_are = unit.affine(n_features) is None
+        return super()._read(X) if shown_as_they_are else unit.rows(X, n_features, compact=True)
+
     def _standardized(self, rows: Rows) -> Rows:
         """What Gaussian units see, made block by block, so that no container is copied."""
         if self.mean_ is None or self.scale_ is None:
