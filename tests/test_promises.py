@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
+from containers import binary_containers, grey_containers
 from engine.helpers import (
     FLUSH,
     PACKAGE,
@@ -214,68 +214,15 @@ def test_a_neighbour_that_flushes_before_the_threads_start() -> None:
 # --- Containers --------------------------------------------------------------------------------------------
 
 
-def mapped(array: Any, path: Path) -> Any:
-    np.save(path, array)
-    return np.load(path, mmap_mode="r")
-
-
-def binary_containers(folder: Path) -> dict[str, Any]:
-    X = binary_rows()
-    frozen = X.copy()
-    frozen.flags.writeable = False
-    return {
-        "uint8": X,
-        "bool": X.astype(bool),
-        "int64": X.astype(np.int64),
-        "float16": X.astype(np.float16),
-        "float32": X.astype(np.float32),
-        "float64": X.astype(np.float64),
-        "other byte order": X.astype(np.float32).astype(">f4"),
-        "negative zeros": np.where(X, 1.0, -0.0),
-        "columns first": np.asfortranarray(X),
-        "strided": np.repeat(X, 2, axis=1)[:, ::2],
-        "read-only": frozen,
-        "lists": X.tolist(),
-        "CSR": sp.csr_array(X),
-        "CSR of floats": sp.csr_array(X.astype(np.float64)),
-        "CSC": sp.csc_array(X),
-        "COO": sp.coo_array(X),
-        "packed": rf.Packed(np.packbits(X, axis=1), X.shape[1]),
-        "images of 0 and 255": rf.Grey8(X * np.uint8(255)),
-        "mapped": mapped(X, folder / "uint8.npy"),
-        "mapped bool": mapped(X.astype(bool), folder / "bool.npy"),
-        "mapped float32": mapped(X.astype(np.float32), folder / "float32.npy"),
-        "mapped packed": rf.Packed(mapped(np.packbits(X, axis=1), folder / "packed.npy"), X.shape[1]),
-    }
-
-
-def grey_containers(folder: Path) -> dict[str, Any]:
-    levels = grey_levels()
-    X = levels / 255
-    return {
-        "images": rf.Grey8(levels),
-        "images of int64": rf.Grey8(levels.astype(np.int64)),
-        "sparse images": rf.Grey8(sp.csr_array(levels)),
-        "float64": X,
-        "float32": X.astype(np.float32),
-        "float32, columns first": np.asfortranarray(X.astype(np.float32)),
-        "with denormals": np.where(X == 0, 1e-310, X),
-        "with denormals, float32": np.where(X == 0, 1e-42, X).astype(np.float32),
-        "CSR": sp.csr_array(X),
-        "CSR of float32": sp.csr_array(X.astype(np.float32)),
-        "mapped": mapped(X, folder / "float64.npy"),
-        "mapped float32": mapped(X.astype(np.float32), folder / "float32.npy"),
-        "mapped images": rf.Grey8(mapped(levels, folder / "uint8.npy")),
-    }
-
-
 @pytest.mark.parametrize("flushing", [False, pytest.param(True, marks=needs_x86_glibc)])
 @pytest.mark.parametrize(
     "name", ["CD, everything", "PCD, everything", "grey CD, everything", "grey PCD, everything"]
 )
 def test_containers(name: str, flushing: bool, tmp_path: Path) -> None:
     case = CASES[name]
-    containers = (grey_containers if case.grey else binary_containers)(tmp_path)
+    containers = (
+        grey_containers(grey_levels(), tmp_path) if case.grey else binary_containers(binary_rows(), tmp_path)
+    )
     if flushing:
         set_float_mode(FLUSH)
     try:
@@ -286,60 +233,7 @@ def test_containers(name: str, flushing: bool, tmp_path: Path) -> None:
     assert {kind for kind in found if found[kind] != expected(case)} == set()
 
 
-def test_containers_of_states(tmp_path: Path) -> None:
-    """A trained model answers alike, whatever its states come in."""
-    rbm = runs.train(CASES["CD, everything"])
-    for make_containers in (binary_containers, grey_containers):
-        (folder := tmp_path / make_containers.__name__).mkdir()
-        containers = make_containers(folder)
-        found = {
-            kind: runs.digest(
-                rbm.hidden_probabilities(V),
-                rbm.free_energy(V),
-                rbm.sample_hidden(V, seed=2),
-                rbm.gibbs(V, steps=2, seed=2),
-                rbm.reconstruct(V),
-                rf.pseudo_likelihood(rbm, V, units=7, seed=2),
-            )
-            for kind, V in containers.items()
-        }
-        assert len(set(found.values())) == 1, found
-
-
 # --- Rows split over calls ---------------------------------------------------------------------------------
-
-CUTS = (0, 1, 37, 100, 150)
-PARTS = [slice(first, last) for first, last in itertools.pairwise(CUTS)]
-
-
-def test_sampling_in_parts() -> None:
-    rbm, V = runs.train(CASES["CD, everything"]), binary_rows()
-    H = rbm.sample_hidden(V, seed=2)
-    holes = np.where(V[::-1] == 1, np.nan, V)
-    questions = {
-        "hidden_probabilities": lambda part: rbm.hidden_probabilities(V[part]),
-        "free_energy": lambda part: rbm.free_energy(V[part]),
-        "energy": lambda part: rbm.energy(V[part], H[part]),
-        "pseudo_likelihood": lambda part: rf.pseudo_likelihood(rbm, V[part]),
-        "sample_hidden": lambda part: rbm.sample_hidden(V[part], seed=2, first_row=part.start),
-        "sample_visible": lambda part: rbm.sample_visible(H[part], seed=2, first_row=part.start),
-        "gibbs": lambda part: rbm.gibbs(V[part], steps=3, seed=2, first_row=part.start),
-        "sample": lambda part: rbm.sample(part.stop - part.start, steps=3, seed=2, first_row=part.start),
-        "impute": lambda part: rbm.impute(holes[part], steps=3, seed=2, first_row=part.start),
-        "impute, averaged": lambda part: rbm.impute(
-            holes[part], steps=3, seed=2, first_row=part.start, average=True
-        ),
-    }
-    for name, answer in questions.items():
-        whole = answer(slice(0, len(V)))
-        assert runs.digest(np.concatenate([answer(part) for part in PARTS])) == runs.digest(whole), name
-
-
-def test_gibbs_in_parts_of_steps() -> None:
-    rbm, V = runs.train(CASES["CD, everything"]), binary_rows()
-    at_once = rbm.gibbs(V, steps=5, seed=2)
-    V = rbm.gibbs(V, steps=2, seed=2)
-    assert np.array_equal(rbm.gibbs(V, steps=3, seed=2, first_step=4), at_once)
 
 
 @pytest.mark.parametrize("name", ["CD-3", "PCD-2, more chains", "grey CD", "CD, everything"])

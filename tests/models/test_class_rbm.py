@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax
 
 import rbmfast as rf
-from rbmfast import _engine as engine
-from rbmfast.archive import read_file, write_file
-from rbmfast.files import FileFormatError
 from rbmfast.models.class_rbm import softmax as class_softmax
 
 N, K, H = 6, 4, 5
@@ -90,37 +85,6 @@ def test_equal_classes_give_the_first() -> None:
     rbm = rf.ClassRBM.from_arrays(np.zeros((5, 2)), np.zeros(5), np.zeros(2), n_classes=3)
     assert_array_equal(rbm.predict([[0, 1], [1, 1]]), [0, 0])
     assert_allclose(rbm.class_log_probabilities([[0, 1]]), -np.log(3), atol=1e-6)
-
-
-def answers(rbm: rf.ClassRBM, data: Any) -> list[bytes]:
-    return [rbm.class_log_probabilities(data).tobytes(), rbm.predict(data).tobytes()]
-
-
-def test_same_bits_from_every_container_thread_and_instruction_set() -> None:
-    big = np.random.default_rng(3)
-    rbm = rf.ClassRBM.from_arrays(
-        big.normal(size=(83, 70)) * 0.3, big.normal(size=83), big.normal(size=70), n_classes=7
-    )
-    data = big.integers(0, 2, (150, 76), dtype=np.uint8)
-    expected = answers(rbm, data)
-    packed = rf.Packed(np.packbits(data, axis=1), 76)
-    for same in (data.astype(np.float64), data != 0, sp.csr_array(data), packed, rf.Grey8(data * 255)):
-        assert answers(rbm, same) == expected
-    parts = np.concatenate([rbm.class_log_probabilities(data[i : i + 40]) for i in range(0, 150, 40)])
-    assert parts.tobytes() == expected[0]
-    for n in (2, 3):
-        rf.set_num_threads(n)
-        assert answers(rbm, data) == expected
-    for name in engine.config()["isa_available"]:
-        engine.select_isa(name)
-        assert answers(rbm, data) == expected
-
-
-def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    rbm = model()
-    expected = answers(rbm, X)
-    monkeypatch.setattr("rbmfast.models.base.BLOCK_BYTES", 8 * (N + K + H) * 3)
-    assert answers(rbm, X) == expected
 
 
 @pytest.mark.parametrize("units", UNITS[:3], ids=str)
@@ -263,45 +227,6 @@ def test_a_new_model_and_its_words() -> None:
     assert repr(rbm) == "ClassRBM(6, 5, 4)"
     rbm = rf.ClassRBM(N, H, K, visible="gaussian", hidden=rf.Categorical(5))
     assert repr(rbm) == "ClassRBM(6, 5, 4, visible='gaussian', hidden=Categorical(n_states=5))"
-
-
-@pytest.mark.parametrize("units", UNITS, ids=str)
-def test_files_and_copies_are_the_same_model(units: dict[str, Any], tmp_path: Path) -> None:
-    rbm = model(**units)
-    rbm.save(tmp_path / "a.rbm")
-    assert read_file(tmp_path / "a.rbm")[0] == "class_rbm"
-    for twin in (
-        rf.load(tmp_path / "a.rbm"),
-        rf.ClassRBM.from_state(*rbm.to_state()),
-        pickle.loads(pickle.dumps(rbm)),
-        copy.deepcopy(rbm),
-    ):
-        assert type(twin) is rf.ClassRBM and repr(twin) == repr(rbm)
-        assert (twin.visible, twin.hidden, twin.n_classes) == (rbm.visible, rbm.hidden, K)
-        assert all(getattr(twin, name).tobytes() == getattr(rbm, name).tobytes() for name in "WabUd")
-        assert_array_equal(twin.sample(5, 3, seed=1, labels=1), rbm.sample(5, 3, seed=1, labels=1))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"n_classes": 3},
-        {"n_classes": 10},
-        {"n_classes": "4"},
-        {"n_classes": None},
-        {"features": "gaussian"},
-        {"features": None},
-        {"features": "potts"},
-        {"visible": "bernoulli"},
-    ],
-    ids=str,
-)
-def test_files_that_contradict_themselves_are_refused(change: dict[str, Any], tmp_path: Path) -> None:
-    meta, arrays = model().to_state()
-    meta = {name: value for name, value in (meta | change).items() if value is not None or name == "seed"}
-    write_file(tmp_path / "a.rbm", "class_rbm", meta, arrays)
-    with pytest.raises(FileFormatError, match=next(iter(change))):
-        rf.load(tmp_path / "a.rbm")
 
 
 # --- Bad arguments -----------------------------------------------------------------------------------------

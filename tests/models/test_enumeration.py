@@ -1,9 +1,10 @@
-"""Energies and conditional distributions, against sums over all states of small models."""
+"""Energies and conditionals of single models; `test_groups.py` sums over all states of every shape."""
 
 import itertools
 
 import numpy as np
 import pytest
+from models.helpers import joint, small
 from numpy.testing import assert_allclose
 from scipy.special import expit, logsumexp
 
@@ -11,20 +12,6 @@ import rbmfast as rf
 from rbmfast.likelihood import all_states
 
 WORKED = rf.RBM.from_arrays(W=[[0.5, 0.3], [-0.2, 0.4]], a=[0.1, -0.1], b=[0.2, 0.3])
-
-
-def small(visible: str = "bernoulli", hidden: str = "bernoulli", n: int = 5, m: int = 4) -> rf.RBM:
-    rng = np.random.default_rng(3)
-    # Multiples of 2**-10 are exact in fixed point.
-    W, a, b = (np.rint(rng.normal(size=size) * 1024) / 1024 for size in ((n, m), n, m))
-    return rf.RBM.from_arrays(W, a, b, visible=visible, hidden=hidden)
-
-
-def joint(rbm: rf.RBM) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All visible states, all hidden states, and E[v, h] by the formula of the books."""
-    V, H = all_states(rbm.n_visible), all_states(rbm.n_hidden)
-    W, a, b = (p.astype(np.float64) for p in (rbm.W, rbm.a, rbm.b))
-    return V, H, -(V @ W @ H.T) - (V @ a)[:, None] - H @ b
 
 
 # --- The worked example ------------------------------------------------------------------------------------
@@ -48,30 +35,8 @@ def test_worked_example_partition_function() -> None:
 # --- Bernoulli units ---------------------------------------------------------------------------------------
 
 
-def test_energy_of_every_state() -> None:
-    rbm = small()
-    V, H, E = joint(rbm)
-    pairs = np.array(list(itertools.product(range(len(V)), range(len(H)))))
-    assert_allclose(rbm.energy(V[pairs[:, 0]], H[pairs[:, 1]]).reshape(E.shape), E, rtol=1e-6, atol=1e-6)
-
-
-def test_free_energy_of_every_state() -> None:
-    rbm = small()
-    V, _, E = joint(rbm)
-    assert_allclose(rbm.free_energy(V), -logsumexp(-E, axis=1), rtol=1e-6, atol=1e-6)
-
-
-def test_conditionals_of_every_state() -> None:
-    rbm = small()
-    V, H, E = joint(rbm)
-    given_v = np.exp(-E - logsumexp(-E, axis=1, keepdims=True))
-    given_h = np.exp(-E - logsumexp(-E, axis=0, keepdims=True))
-    assert_allclose(rbm.hidden_probabilities(V), given_v @ H, atol=1e-6)
-    assert_allclose(rbm.visible_probabilities(H), given_h.T @ V, atol=1e-6)
-
-
 def test_grey_levels_count_as_expectations() -> None:
-    rbm = small()
+    rbm = small(5, 4)
     rng = np.random.default_rng(0)
     V, H = rng.random((7, rbm.n_visible)), rng.random((7, rbm.n_hidden))
     x = V @ rbm.W + rbm.b
@@ -82,7 +47,7 @@ def test_grey_levels_count_as_expectations() -> None:
 
 
 def test_reconstruct_goes_through_probabilities() -> None:
-    rbm = small()
+    rbm = small(5, 4)
     V = all_states(rbm.n_visible)
     p = expit(V @ rbm.W + rbm.b)
     assert_allclose(rbm.reconstruct(V), expit(p @ rbm.W.T + rbm.a), atol=2e-5)
@@ -112,7 +77,7 @@ def grid(n: int) -> tuple[np.ndarray, float]:
 
 @pytest.mark.parametrize("n", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_gaussian_visible_units_by_integration(n: int) -> None:
-    rbm = small("gaussian", n=n, m=3)
+    rbm = small(n, 3, visible="gaussian")
     V, volume = grid(n)
     H = all_states(3)
     E = np.stack([rbm.energy(V, np.tile(h, (len(V), 1))) for h in H], axis=1)
@@ -134,21 +99,21 @@ def test_gaussian_visible_units_by_integration(n: int) -> None:
 def test_gaussian_energy_formula() -> None:
     rng = np.random.default_rng(0)
     V, H = rng.normal(size=(9, 5)), rng.integers(0, 2, (9, 4))
-    rbm = small("gaussian")
+    rbm = small(5, 4, visible="gaussian")
     energy = ((V - rbm.a) ** 2).sum(axis=1) / 2 - H @ rbm.b - ((V @ rbm.W) * H).sum(axis=1)
     assert_allclose(rbm.energy(V, H), energy, rtol=1e-5, atol=1e-5)
 
     flipped = rf.RBM.from_arrays(rbm.W.T, rbm.b, rbm.a, hidden="gaussian")
     assert_allclose(flipped.energy(H, V), energy, rtol=1e-5, atol=1e-5)
 
-    both = small("gaussian", "gaussian")
+    both = small(5, 4, visible="gaussian", hidden="gaussian")
     G = rng.normal(size=(9, 4))
     energy = ((V - both.a) ** 2).sum(axis=1) / 2 + ((G - both.b) ** 2).sum(axis=1) / 2
     assert_allclose(both.energy(V, G), energy - ((V @ both.W) * G).sum(axis=1), rtol=1e-5, atol=1e-5)
 
 
 def test_gaussian_hidden_units_by_completing_the_square() -> None:
-    rbm = small(hidden="gaussian")
+    rbm = small(5, 4, hidden="gaussian")
     V = all_states(5)
     x = V @ rbm.W + rbm.b
     expected = -(V @ rbm.a) - (x**2 - rbm.b**2).sum(axis=1) / 2 - rbm.n_hidden * np.log(2 * np.pi) / 2
@@ -158,6 +123,6 @@ def test_gaussian_hidden_units_by_completing_the_square() -> None:
 
 
 def test_overflowing_real_states_are_refused() -> None:
-    rbm = small("gaussian")
+    rbm = small(5, 4, visible="gaussian")
     with pytest.raises(ValueError, match="overflow float32"):
         rbm.hidden_probabilities(np.full((2, 5), 3e38, np.float32) * np.sign(rbm.W[:, 0]))

@@ -1,24 +1,21 @@
-"""Models with groups of units and layers of several types, against sums over all their states.
-
-Statistical tests have fixed seeds; ALARM is the rate at which a correct sampler would have failed each.
-"""
+"""Models with Bernoulli units, groups and layers of several types, against sums over all their states."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from models.helpers import agrees, joint, small, states_of
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
-from scipy.stats import chisquare
 from training.helpers import phase_sums
 
 import rbmfast as rf
 from rbmfast.likelihood import exact_samples, kl_divergence
 
-ALARM = 1e-6
 MIXED = rf.Mixed([(rf.Bernoulli(), 4), (rf.Categorical(3), 6)])
 SHAPES: dict[str, tuple[Any, int, Any, int]] = {
+    "bernoulli": (rf.Bernoulli(), 5, rf.Bernoulli(), 4),
     "pixels and labels": (MIXED, 10, rf.Bernoulli(), 3),
     "hidden groups": (rf.Bernoulli(), 5, rf.Categorical(3), 6),
     "groups in both layers": (
@@ -35,31 +32,7 @@ COUNTABLE = [name for name in SHAPES if name != "a table"]
 
 def model(name: str = "pixels and labels") -> rf.RBM:
     visible, n, hidden, m = SHAPES[name]
-    rng = np.random.default_rng(3)
-    # Multiples of 2**-10 are exact in fixed point.
-    W, a, b = (np.rint(rng.normal(size=size) * 1024) / 1024 for size in ((n, m), n, m))
-    return rf.RBM.from_arrays(W, a, b, visible=visible, hidden=hidden)
-
-
-def all_states(unit: Any, n: int) -> np.ndarray:
-    return unit.states(n, np.arange(unit.count_states(n)))
-
-
-def joint(rbm: rf.RBM) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All visible states, all hidden states, and E[v, h] by the formula of the books."""
-    V, H = all_states(rbm.visible, rbm.n_visible), all_states(rbm.hidden, rbm.n_hidden)
-    W, a, b = (p.astype(np.float64) for p in (rbm.W, rbm.a, rbm.b))
-    return V, H, -(V @ W @ H.T) - (V @ a)[:, None] - H @ b
-
-
-def agrees(counts: np.ndarray, probabilities: np.ndarray) -> bool:
-    """Chi-square, rare states (expected fewer than 10 times) taken together."""
-    expected = probabilities * counts.sum()
-    rare = expected < 10
-    if rare.any():
-        counts = np.append(counts[~rare], counts[rare].sum())
-        expected = np.append(expected[~rare], expected[rare].sum())
-    return chisquare(counts, expected).pvalue > ALARM
+    return small(n, m, seed=3, visible=visible, hidden=hidden)
 
 
 def count(rbm: rf.RBM, V: np.ndarray) -> np.ndarray:
@@ -102,7 +75,7 @@ def test_partition_function_in_any_blocks(
 
 def test_partition_function_of_a_table() -> None:
     rbm = model("a table")
-    H = all_states(rbm.hidden, 6)
+    H = states_of(rbm.hidden, 6)
     x = H @ rbm.W.T.astype(float) + rbm.a
     gaussian = ((x**2 - rbm.a.astype(float) ** 2)[:, :2] / 2).sum(axis=1) + np.log(2 * np.pi)
     expected = logsumexp(H @ rbm.b.astype(float) + gaussian + logsumexp(x[:, 2:], axis=1))
@@ -157,7 +130,7 @@ def test_gibbs_in_parts(name: str) -> None:
     rbm.hidden.rows(h, rbm.n_hidden)
 
 
-@pytest.mark.parametrize("name", ["pixels and labels", "hidden groups", "groups in both layers"])
+@pytest.mark.parametrize("name", ["bernoulli", "pixels and labels", "hidden groups", "groups in both layers"])
 def test_pattern_counts(name: str) -> None:
     rbm = model(name)
     V, H, E = joint(rbm)

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from containers import binary_containers, grey_containers
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.archive import write_file
-from rbmfast.files import FileFormatError
 from rbmfast.streams import Purpose
 
 RNG = np.random.default_rng(0)
@@ -72,23 +71,12 @@ def test_blocks_of_rows() -> None:
 
 
 def test_containers_are_equal(tmp_path: Path) -> None:
-    net = network()
-    np.save(tmp_path / "x.npy", BINARY)
-    expected = net.forward(BINARY).tobytes()
-    for X in (
-        BINARY.astype(bool),
-        BINARY.astype(np.float64),
-        np.asfortranarray(BINARY),
-        sp.csr_matrix(BINARY),
-        rf.Packed(np.packbits(BINARY, axis=1), 9),
-        rf.Grey8(BINARY * 255),
-        np.load(tmp_path / "x.npy", mmap_mode="r"),
-    ):
+    net, real = network(), network(domain="real")
+    expected, grey = net.forward(BINARY).tobytes(), net.forward(GREY / 255).tobytes()
+    for X in binary_containers(BINARY, tmp_path).values():
         assert net.forward(X).tobytes() == expected
-    grey = net.forward(GREY / 255).tobytes()
-    for X in (rf.Grey8(GREY), rf.Grey8(sp.csr_matrix(GREY)), (GREY / 255).astype(np.float32)):
+    for X in grey_containers(GREY, tmp_path).values():
         assert net.forward(X).tobytes() == grey
-    real = network(domain="real")
     assert real.forward(REAL).tobytes() == real.forward(sp.csr_matrix(REAL)).tobytes()
 
 
@@ -114,33 +102,6 @@ def test_layers_never_change() -> None:
     for twin in (copy.deepcopy(dense), pickle.loads(pickle.dumps(dense))):
         assert twin.W.tobytes() == dense.W.tobytes()
         assert not twin.W.flags.writeable
-
-
-@pytest.mark.parametrize("head, domain", [("softmax", "binary"), ("linear", "real")])
-def test_save_and_load(tmp_path: Path, head: str, domain: str) -> None:
-    net = network(head, domain=domain)
-    net.save(tmp_path / "net")
-    twin = rf.load(tmp_path / "net")
-    assert isinstance(twin, rf.Network)
-    assert repr(twin) == repr(net)
-    for one, other in zip(net.layers, twin.layers, strict=True):
-        assert one.W.tobytes() == other.W.tobytes()
-        assert one.b.tobytes() == other.b.tobytes()
-
-
-def test_files_that_are_no_network(tmp_path: Path) -> None:
-    meta, arrays = network().to_state()
-    for wrong_meta, wrong_arrays in (
-        ({**meta, "activations": ["sigmoid", "sigmoid", "tanh"]}, arrays),
-        ({**meta, "activations": 3}, arrays),
-        ({"activations": meta["activations"]}, arrays),
-        ({**meta, "domain": "complex"}, arrays),
-        (meta, {name: array for name, array in arrays.items() if name != "b1"}),
-        (meta, {**arrays, "W1": arrays["W0"]}),
-    ):
-        write_file(tmp_path / "net", "network", wrong_meta, wrong_arrays)
-        with pytest.raises(FileFormatError, match="no valid model"):
-            rf.load(tmp_path / "net")
 
 
 # --- Other libraries ---------------------------------------------------------------------------------------

@@ -1,8 +1,5 @@
 """A model's parameters: how they start, how they are read and set, and that copies are whole."""
 
-import copy
-import pickle
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -177,22 +174,6 @@ def test_set_parameters_takes_all_at_once() -> None:
     W[:] = a[:] = b[:] = 7
     for array in (rbm.W, rbm.a, rbm.b, rbm.visible_means * 2):
         assert_array_equal(array, 1)
-
-
-@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda rbm: pickle.loads(pickle.dumps(rbm))])
-def test_copies_are_whole_and_apart(duplicate: object) -> None:
-    rbm = rf.RBM(5, 4, visible="gaussian", seed=3)
-    rbm.initialize(np.random.default_rng(0).normal(size=(9, 5)))
-    rbm._weights()
-    twin = duplicate(rbm)
-    assert (twin.seed, twin.visible, twin.hidden, twin.is_untouched) == (3, rbm.visible, rbm.hidden, False)
-    for name in ("W", "a", "b", "visible_means"):
-        assert_array_equal(getattr(twin, name), getattr(rbm, name))
-        with pytest.raises(ValueError, match="read-only"):
-            getattr(twin, name)[0] = 1
-    before = rbm.W.copy()
-    twin.W = np.zeros((5, 4))
-    assert_array_equal(rbm.W, before)
 
 
 def test_repr_is_one_line() -> None:

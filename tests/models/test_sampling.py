@@ -1,85 +1,61 @@
 """Samplers against exact probabilities, and the rules of their random numbers.
 
-Statistical tests have fixed seeds; ALARM is the rate at which a correct sampler would have failed each.
+Samples of every shape of model are in `test_groups.py`, those of deep networks in `test_dbn.py`.
 """
+
+from typing import Any
 
 import numpy as np
 import pytest
+from models.helpers import (
+    ALARM,
+    agrees,
+    assert_moments_of_normals,
+    counts,
+    mixture_of_normals,
+    network,
+    numbers,
+    small,
+)
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.stats import chisquare, kstest
+from scipy.stats import kstest
 
 import rbmfast as rf
 from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.models import PatternCounts
 from rbmfast.streams import MAX_ROW, MAX_STEP
 
-ALARM = 1e-6
-
-
-def model(n: int = 4, m: int = 3, **units: str) -> rf.RBM:
-    rng = np.random.default_rng(11)
-    return rf.RBM.from_arrays(rng.normal(size=(n, m)), rng.normal(size=n), rng.normal(size=m), **units)
-
-
-def numbers(states: np.ndarray) -> np.ndarray:
-    return states @ (1 << np.arange(states.shape[1])[::-1])
-
-
-def agrees(counts: np.ndarray, probabilities: np.ndarray) -> bool:
-    """Chi-square, rare patterns (expected fewer than 10 times) taken together."""
-    expected = probabilities / probabilities.sum() * counts.sum()
-    rare = expected < 10
-    if rare.any():
-        counts = np.append(counts[~rare], counts[rare].sum())
-        expected = np.append(expected[~rare], expected[rare].sum())
-    return chisquare(counts, expected).pvalue > ALARM
-
-
 # --- Are the samples right? --------------------------------------------------------------------------------
-
-
-def test_sample_follows_the_distribution_of_the_model() -> None:
-    rbm = model()
-    v = rbm.sample(20_000, steps=30, seed=1)
-    assert agrees(np.bincount(numbers(v), minlength=16), np.exp(log_probabilities(rbm)))
 
 
 def test_hidden_states_of_sample_belong_to_the_chain() -> None:
     # The returned pair is (h, v given h): v must follow P(v | h), and h the marginal of the model.
-    rbm = model()
+    rbm = small()
     v, h = rbm.sample(40_000, steps=30, seed=1, return_hidden=True)
     mirrored = rf.RBM.from_arrays(rbm.W.T, rbm.b, rbm.a)
-    assert agrees(np.bincount(numbers(h), minlength=8), np.exp(log_probabilities(mirrored)))
+    assert agrees(counts(h), np.exp(log_probabilities(mirrored)))
     here = v[numbers(h) == 5]
     p = np.exp(-rbm.energy(all_states(4), np.tile(all_states(3)[5], (16, 1))))
-    assert agrees(np.bincount(numbers(here), minlength=16), p)
+    assert agrees(counts(here), p)
 
 
 def test_gibbs_keeps_the_distribution_of_the_model() -> None:
-    rbm = model()
+    rbm = small()
     p = np.exp(log_probabilities(rbm))
     start = np.repeat(all_states(4), np.rint(200_000 * p).astype(int), axis=0)
     v = rbm.gibbs(start, steps=1, seed=1)
-    assert agrees(np.bincount(numbers(v), minlength=16), p)
+    assert agrees(counts(v), p)
 
 
-def test_gaussian_visible_sample_has_the_right_moments() -> None:
-    # p(v) is a mixture of 2**m unit normals at a + W h. Means within 5.5 standard errors: alarm 4e-8 each.
-    rbm = model(3, 2, visible="gaussian")
-    v, _ = rbm.sample(20_000, steps=30, seed=1, return_hidden=True)
-    assert v.dtype == np.float32
-    H = all_states(2)
-    centres = H @ rbm.W.T.astype(float) + rbm.a
-    weights = np.exp(H @ rbm.b.astype(float) + (centres**2 - rbm.a.astype(float) ** 2).sum(axis=1) / 2)
-    weights /= weights.sum()
-    mean = weights @ centres
-    variance = 1 + weights @ (centres - mean) ** 2
-    assert (np.abs(v.mean(axis=0) - mean) < 5.5 * np.sqrt(variance / len(v))).all()
-    assert_allclose(v.var(axis=0), variance, rtol=0.05)
+@pytest.mark.parametrize("settings", [{}, {"method": "tempering", "n_replicas": 4}], ids=str)
+def test_gaussian_visible_sample_has_the_right_moments(settings: dict[str, Any]) -> None:
+    rbm = small(3, 2, visible="gaussian")
+    v = rbm.sample(20_000, steps=20, seed=1, **settings)
+    assert_moments_of_normals(v, *mixture_of_normals(rbm))
 
 
 def test_sample_visible_of_gaussian_units_is_normal_around_the_mean() -> None:
-    rbm = model(3, 2, visible="gaussian")
+    rbm = small(3, 2, visible="gaussian")
     H = np.tile([[1, 0]], (20_000, 1))
     noise = rbm.sample_visible(H, seed=3) - rbm.visible_probabilities(H)
     assert kstest(noise.ravel(), "norm").pvalue > ALARM
@@ -110,7 +86,7 @@ def test_pattern_counts_agree_with_their_probabilities() -> None:
 
 
 def test_pattern_counts_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    rbm = model()
+    rbm = small()
     whole = rbm.pattern_counts([1, 0, 1, 0], n_samples=1000, seed=3)
     monkeypatch.setattr("rbmfast.models.base.BLOCK_BYTES", 8 * 7 * 13)
     parts = rbm.pattern_counts([[1, 0, 1, 0]], n_samples=1000, seed=3)
@@ -119,16 +95,16 @@ def test_pattern_counts_do_not_depend_on_blocks(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_pattern_counts_print_as_a_table() -> None:
-    text = str(model(12, 3).pattern_counts(h=[0, 1, 0], n_samples=500, seed=3))
+    text = str(small(12, 3).pattern_counts(h=[0, 1, 0], n_samples=500, seed=3))
     assert text.splitlines()[0].split() == ["pattern", "count", "frequency", "probability"]
     assert len(text.splitlines()) == 22
     assert "of 4096 patterns in all" in text
-    small = PatternCounts(np.array([[1], [0]], np.uint8), np.array([3, 1]), np.array([0.7, 0.3]), 4)
-    assert str(small).splitlines()[1].split() == ["1", "3", "0.7500", "0.7000"]
+    few = PatternCounts(np.array([[1], [0]], np.uint8), np.array([3, 1]), np.array([0.7, 0.3]), 4)
+    assert str(few).splitlines()[1].split() == ["1", "3", "0.7500", "0.7000"]
 
 
 def test_pattern_counts_refuses_what_it_cannot_count() -> None:
-    rbm = model()
+    rbm = small()
     for wrong in ({}, {"v": [1, 0, 1, 0], "h": [1, 0, 1]}):
         with pytest.raises(ValueError, match="exactly one of v and h"):
             rbm.pattern_counts(**wrong)
@@ -137,72 +113,52 @@ def test_pattern_counts_refuses_what_it_cannot_count() -> None:
     with pytest.raises(ValueError, match="v must have 4 features"):
         rbm.pattern_counts([1, 0])
     with pytest.raises(ValueError, match="up to 20 units with 0/1 states; the hidden layer has 21"):
-        model(2, 21).pattern_counts([1, 0])
+        small(2, 21).pattern_counts([1, 0])
     with pytest.raises(ValueError, match="n_samples"):
         rbm.pattern_counts([1, 0, 1, 0], n_samples=0)
 
 
 def test_pattern_counts_given_real_states() -> None:
-    table = model(visible="gaussian").pattern_counts([0.5, -1.0, 0.25, 2.0], n_samples=20_000, seed=1)
+    table = small(visible="gaussian").pattern_counts([0.5, -1.0, 0.25, 2.0], n_samples=20_000, seed=1)
     assert agrees(table.counts, table.probabilities)
 
 
 # --- Imputation --------------------------------------------------------------------------------------------
 
 
-def test_impute_samples_what_is_missing_given_what_is_known() -> None:
-    rbm = model()
-    known = np.tile([1.0, np.nan, 0.0, np.nan], (50_000, 1))
-    full = rbm.impute(known, steps=40, seed=1)
-    assert full.dtype == np.float32
-    assert_array_equal(full[:, [0, 2]], known[:, [0, 2]])
-    p = np.exp(log_probabilities(rbm)).reshape(2, 2, 2, 2)[1, :, 0, :].ravel()
-    assert agrees(np.bincount(numbers(full[:, [1, 3]].astype(int)), minlength=4), p)
-
-
-def test_impute_averages_to_the_expectation() -> None:
-    # The average of 4000 chains; 0.02 is 6 standard errors and more.
-    rbm = model()
-    full = rbm.impute(np.tile([1.0, np.nan, 0.0, np.nan], (4000, 1)), steps=40, seed=1, average=True)
-    p = np.exp(log_probabilities(rbm)).reshape(2, 2, 2, 2)[1, :, 0, :]
-    p /= p.sum()
-    assert_allclose(full.mean(axis=0), [1, p[1].sum(), 0, p[:, 1].sum()], atol=0.02)
-    assert ((full[:, 1] > 0) & (full[:, 1] < 1)).all()
-
-
-def test_impute_of_gaussian_units() -> None:
-    rbm = model(visible="gaussian")
-    rng = np.random.default_rng(0)
-    V = rng.normal(size=(200, 4)).astype(np.float32)
-    holes = V.copy()
-    holes[rng.random(V.shape) < 0.4] = np.nan
-    for average in (False, True):
-        full = rbm.impute(holes, steps=20, seed=1, average=average)
-        assert full.dtype == np.float32 and np.isfinite(full).all()
-        assert_array_equal(full[~np.isnan(holes)], V[~np.isnan(holes)])
+MODELS = {
+    "rbm": small(),
+    "gaussian": small(visible="gaussian"),
+    "dbn": network((4, 3, 3)),
+    "gaussian dbn": network((4, 3, 3), visible="gaussian"),
+    "labels": network((4, 3, 3), n_classes=2),
+}
 
 
 @pytest.mark.parametrize("average", [False, True])
-def test_impute_keeps_every_known_entry(average: bool) -> None:
-    rng = np.random.default_rng(0)
-    rbm = model()
+@pytest.mark.parametrize("name", MODELS)
+def test_impute_keeps_every_known_entry(name: str, average: bool) -> None:
+    rng, model = np.random.default_rng(0), MODELS[name]
+    settings = {"steps": 3, "seed": 1, "average": average}
     for V in (rng.random((50, 4)), rng.integers(0, 2, (50, 4), dtype=np.uint8), rng.random((50, 4)) < 0.5):
         mask = rng.random(V.shape) < 0.5
         mask[:5] = False
         mask[5:10] = True
         before = V.copy()
-        full = rbm.impute(V, mask, steps=3, seed=1, average=average)
+        full = model.impute(V, mask, **settings)
+        assert full.dtype == np.float32 and np.isfinite(full).all()
         assert_array_equal(V, before)
         assert_array_equal(full[~mask], V[~mask].astype(np.float32))
-        if not average:
+        if not average and "gaussian" not in name:
             assert np.isin(full[mask], (0, 1)).all()
-    images = rf.Grey8(rng.integers(0, 256, (50, 4)))
-    full = rbm.impute(images, mask, steps=3, seed=1, average=average)
-    assert_array_equal(full[~mask], rbm.impute(images, steps=3, seed=1)[~mask])
+        assert_array_equal(model.impute(np.where(mask, np.nan, V), **settings), full)
+    if "gaussian" not in name:
+        images = rf.Grey8(rng.integers(0, 256, (50, 4)))
+        assert_array_equal(model.impute(images, mask, **settings)[~mask], model.impute(images, seed=1)[~mask])
 
 
 def test_impute_mask_and_nan_together_and_nonsense_below_the_mask() -> None:
-    rbm = model()
+    rbm = small()
     mask = np.array([[False, True, False, False]])
     both = rbm.impute(np.array([[1.0, 99.0, np.nan, 0.0]]), mask, steps=3, seed=1)
     alone = rbm.impute(np.array([[1.0, np.nan, np.nan, 0.0]]), steps=3, seed=1)
@@ -212,11 +168,11 @@ def test_impute_mask_and_nan_together_and_nonsense_below_the_mask() -> None:
 
 def test_impute_without_gaps_returns_the_data() -> None:
     V = np.array([[1.0, 0.25, 0.5, 0.0]])
-    assert_array_equal(model().impute(V, seed=1), V.astype(np.float32))
+    assert_array_equal(small().impute(V, seed=1), V.astype(np.float32))
 
 
 def test_impute_rows_do_not_depend_on_other_rows() -> None:
-    rbm = model()
+    rbm = small()
     V = np.tile([1.0, np.nan, 0.0, np.nan], (30, 1))
     whole = rbm.impute(V, steps=3, seed=1)
     V[::2] = 0.0
@@ -224,7 +180,7 @@ def test_impute_rows_do_not_depend_on_other_rows() -> None:
 
 
 def test_impute_refuses() -> None:
-    rbm = model()
+    rbm = small()
     with pytest.raises(TypeError, match="mask must be a bool array"):
         rbm.impute(np.zeros((2, 4)), np.zeros((2, 4)))
     for shape in ((2, 3), (4,), (3, 4)):
@@ -245,7 +201,7 @@ def test_impute_refuses() -> None:
 
 @pytest.mark.parametrize("units", [{}, {"visible": "gaussian"}, {"hidden": "gaussian"}])
 def test_gibbs_steps_add_up(units: dict[str, str]) -> None:
-    rbm = model(**units)
+    rbm = small(**units)
     start = all_states(4).astype(float)
     at_once = rbm.gibbs(start, steps=2, seed=5, return_hidden=True)
     half = rbm.gibbs(start, steps=1, seed=5)
@@ -256,7 +212,7 @@ def test_gibbs_steps_add_up(units: dict[str, str]) -> None:
 
 
 def test_long_runs_are_cut_into_short_engine_calls(monkeypatch: pytest.MonkeyPatch) -> None:
-    rbm = model()
+    rbm = small()
     whole = rbm.gibbs(all_states(4), steps=50, seed=5, return_hidden=True)
     monkeypatch.setattr("rbmfast.models.conditionals.WORK", 7 * 2 * 16 * 12)
     for x, y in zip(rbm.gibbs(all_states(4), steps=50, seed=5, return_hidden=True), whole, strict=True):
@@ -264,18 +220,18 @@ def test_long_runs_are_cut_into_short_engine_calls(monkeypatch: pytest.MonkeyPat
 
 
 def test_gibbs_with_one_seed_in_a_loop_is_one_fixed_map() -> None:
-    rbm, v = model(), all_states(4)
+    rbm, v = small(), all_states(4)
     assert_array_equal(rbm.gibbs(v, seed=5), rbm.gibbs(v, seed=5))
 
 
 def test_gibbs_first_half_step_is_sample_hidden_in_law_but_shares_no_numbers() -> None:
-    rbm, v = model(), np.ones((1000, 4), np.uint8)
+    rbm, v = small(), np.ones((1000, 4), np.uint8)
     _, h = rbm.gibbs(v, seed=5, return_hidden=True)
     assert not np.array_equal(h, rbm.sample_hidden(v, seed=5))
 
 
 def test_grey_start_is_an_expectation() -> None:
-    rbm = model()
+    rbm = small()
     grey = np.full((100_000, 4), 0.3)
     _, h = rbm.gibbs(grey, seed=5, return_hidden=True)
     p = rbm.hidden_probabilities(grey[:1])[0]
@@ -285,7 +241,7 @@ def test_grey_start_is_an_expectation() -> None:
 
 
 def test_seeds() -> None:
-    rbm = model(30, 20)
+    rbm = small(30, 20)
     assert_array_equal(rbm.sample(5, 5, seed=1), rbm.sample(5, 5, seed=1))
     assert not np.array_equal(rbm.sample(5, 5, seed=1), rbm.sample(5, 5, seed=2))
     assert not np.array_equal(rbm.sample(5, 5), rbm.sample(5, 5))
@@ -297,7 +253,7 @@ def test_seeds() -> None:
 
 
 def test_sample_from_given_states() -> None:
-    rbm = model(30, 20)
+    rbm = small(30, 20)
     start = np.random.default_rng(0).integers(0, 2, (6, 30))
     v = rbm.sample(6, steps=3, seed=1, start=start)
     assert v.dtype == np.uint8
@@ -305,7 +261,7 @@ def test_sample_from_given_states() -> None:
 
 
 def test_counters_reach_their_ends() -> None:
-    rbm, v = model(), np.ones((2, 4), np.uint8)
+    rbm, v = small(), np.ones((2, 4), np.uint8)
     rbm.gibbs(v, seed=1, first_row=MAX_ROW - 1, first_step=MAX_STEP - 1)
     rbm.sample_hidden(v, seed=1, first_row=MAX_ROW - 1, first_step=MAX_STEP)
     with pytest.raises(ValueError, match="first_row"):

@@ -1,7 +1,4 @@
-"""Parallel tempering against exact probabilities, and the rules of its random numbers.
-
-Statistical tests have fixed seeds; ALARM is the rate at which a correct sampler would have failed each.
-"""
+"""Parallel tempering against exact probabilities, and the rules of its random numbers."""
 
 from __future__ import annotations
 
@@ -10,45 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from models.helpers import agrees, counts, numbers, small
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, logsumexp
-from scipy.stats import chisquare
 
 import rbmfast as rf
-from rbmfast import _engine as engine
 from rbmfast import reference
 from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.models.base_rates import base_bias, make_path
 from rbmfast.models.tempering import Ladder, check_betas
 from rbmfast.streams import MAX_ROW, Purpose, Stream
 
-ALARM = 1e-6
-
-
-def model(n: int = 4, m: int = 3, scale: float = 1.0, **units: str) -> rf.RBM:
-    rng = np.random.default_rng(11)
-    W, a, b = (np.rint(scale * rng.normal(size=size) * 1024) / 1024 for size in ((n, m), n, m))
-    return rf.RBM.from_arrays(W, a, b, **units)
-
 
 def two_modes(n: int = 8, depth: float = 4.0) -> rf.RBM:
     """Nearly all of the probability at all off and all on, the deeper the more; Gibbs chains stay there."""
     tilt = np.linspace(-0.1, 0.2, n)
     return rf.RBM.from_arrays(np.full((n, 2), depth), tilt - depth, np.full(2, -depth * n / 2))
-
-
-def numbers(states: np.ndarray) -> np.ndarray:
-    return states @ (1 << np.arange(states.shape[1])[::-1])
-
-
-def agrees(counts: np.ndarray, probabilities: np.ndarray) -> bool:
-    """Chi-square, rare patterns (expected fewer than 10 times) taken together."""
-    expected = probabilities / probabilities.sum() * counts.sum()
-    rare = expected < 10
-    if rare.any():
-        counts = np.append(counts[~rare], counts[rare].sum())
-        expected = np.append(expected[~rare], expected[rare].sum())
-    return chisquare(counts, expected).pvalue > ALARM
 
 
 # --- The swap rule, by enumeration -------------------------------------------------------------------------
@@ -75,7 +49,7 @@ def gibbs_matrix(rbm: rf.RBM, base: np.ndarray, beta: float) -> np.ndarray:
 @pytest.mark.parametrize("betas", [[0, 1], [0, 0.3, 1]])
 def test_swap_acceptance_by_enumeration(betas: list[float]) -> None:
     """The bound that `Ladder` compares log u with, for every pair of joint states."""
-    rbm, base = model(3, 2), np.array([0.5, -1.0, 0.25], np.float32)
+    rbm, base = small(3, 2), np.array([0.5, -1.0, 0.25], np.float32)
     ladder = Ladder(make_path(rbm, expit(base)), check_betas(None, betas), Purpose.SWAP)
     low = len(betas) - 2
     V = all_states(3)
@@ -88,7 +62,7 @@ def test_swap_acceptance_by_enumeration(betas: list[float]) -> None:
 
 def test_a_step_leaves_the_product_distribution_alone() -> None:
     """Gibbs steps and swaps of two replicas as one exact transition matrix, with the library's gains."""
-    rbm, base = model(3, 2), np.array([0.5, -1.0, 0.25])
+    rbm, base = small(3, 2), np.array([0.5, -1.0, 0.25])
     under, over = (exact_log_weights(rbm, base, beta) for beta in (0.0, 1.0))
     pi = np.exp(np.add.outer(under - logsumexp(under), over - logsumexp(over))).ravel()
     gibbs = np.kron(gibbs_matrix(rbm, base, 0.0), gibbs_matrix(rbm, base, 1.0))
@@ -113,7 +87,7 @@ def test_a_step_leaves_the_product_distribution_alone() -> None:
 
 def test_swaps_are_accepted_as_often_as_they_should() -> None:
     """One joint state, many chains: the accepted swaps are binomial."""
-    rbm = model(3, 2)
+    rbm = small(3, 2)
     ladder = Ladder(make_path(rbm, [0.5] * 3), check_betas(2), Purpose.SWAP)
     n, seen = 10_000, 0
     for i, j in itertools.permutations(range(8), 2):
@@ -129,7 +103,7 @@ def test_swaps_are_accepted_as_often_as_they_should() -> None:
 
 def test_swaps_follow_the_specification() -> None:
     """By `rbmfast.reference`: addresses of the random numbers, and every comparison."""
-    rbm, n = model(5, 4), 7
+    rbm, n = small(5, 4), 7
     ladder = Ladder(make_path(rbm, [0.4] * 5), check_betas(5), Purpose.SWAP)
     v = np.random.default_rng(0).integers(0, 2, (5 * n, 5), dtype=np.uint8)
     sent = ladder.path.up.send(v)
@@ -150,7 +124,7 @@ def test_swaps_follow_the_specification() -> None:
 
 
 def test_samples_follow_the_distribution_of_the_model() -> None:
-    rbm = model()
+    rbm = small()
     v, h = rbm.sample(10_000, 30, seed=1, method="tempering", n_replicas=4, return_hidden=True)
     joint = numbers(np.hstack([v, h]))
     states = all_states(7)
@@ -160,13 +134,13 @@ def test_samples_follow_the_distribution_of_the_model() -> None:
 
 @pytest.mark.slow
 def test_every_replica_follows_its_model() -> None:
-    rbm = model()
+    rbm = small()
     sampler = rf.ParallelTempering(rbm, 10_000, betas=[0, 0.2, 0.7, 1], base=[0.3, 0.5, 0.6, 0.8], seed=4)
     sampler.run(30)
     base = sampler._ladder.path.base.astype(float)
     for beta, v in zip(sampler.betas, np.split(sampler._v, 4), strict=True):
         p = np.exp(exact_log_weights(rbm, base, float(beta)))
-        assert agrees(np.bincount(numbers(v), minlength=16), p), beta
+        assert agrees(counts(v), p), beta
 
 
 @pytest.mark.slow
@@ -180,9 +154,9 @@ def test_two_modes_get_their_weights_where_gibbs_chains_stay() -> None:
     assert correlation(sampler, 3 * thin, thin) < 0.05
     v = np.concatenate([sampler.run(thin) for _ in range(8)])
     assert (sampler.round_trips > 10).all()
-    assert agrees(np.bincount(numbers(v), minlength=256), p)
+    assert agrees(counts(v), p)
     stuck = rbm.sample(500, 880, seed=1, start=np.zeros((500, 8)))
-    assert not agrees(np.bincount(numbers(stuck), minlength=256), p)
+    assert not agrees(counts(stuck), p)
 
 
 def correlation(sampler: rf.ParallelTempering, steps: int, lag: int) -> float:
@@ -192,24 +166,9 @@ def correlation(sampler: rf.ParallelTempering, steps: int, lag: int) -> float:
     return float((on[lag:] * on[:-lag]).mean() / (on**2).mean())
 
 
-def test_gaussian_visible_units_have_the_right_moments() -> None:
-    # p(v) is a mixture of 2**m unit normals at a + W h. Means within 5.5 standard errors: alarm 4e-8 each.
-    rbm = model(3, 2, visible="gaussian")
-    v = rbm.sample(8_000, 20, seed=1, method="tempering", n_replicas=4)
-    assert v.dtype == np.float32
-    H = all_states(2)
-    centres = H @ rbm.W.T.astype(float) + rbm.a
-    weights = np.exp(H @ rbm.b.astype(float) + (centres**2 - rbm.a.astype(float) ** 2).sum(axis=1) / 2)
-    weights /= weights.sum()
-    mean = weights @ centres
-    variance = 1 + weights @ (centres - mean) ** 2
-    assert (np.abs(v.mean(axis=0) - mean) < 5.5 * np.sqrt(variance / len(v))).all()
-    assert_allclose(v.var(axis=0), variance, rtol=0.1)
-
-
 def test_gaussian_swaps_by_the_formula() -> None:
     """log-weights of the whole path, with every bias of beta, against integrals done by hand."""
-    rbm = model(3, 2, visible="gaussian")
+    rbm = small(3, 2, visible="gaussian")
     path = make_path(rbm, [0.5, -0.5, 1.0])
     v = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
     here, there = np.full((6, 1), 0.25, np.float32), np.full((6, 1), 0.75, np.float32)
@@ -231,33 +190,8 @@ def everything(sampler: rf.ParallelTempering) -> list[Any]:
     return [x.tobytes() for x in (*results, sampler.round_trips, sampler.free_energies)]
 
 
-def test_threads_do_not_matter() -> None:
-    rbm = model(33, 70, 0.3)
-    results = []
-    for threads in (1, 2, 3):
-        rf.set_num_threads(threads)
-        sampler = rf.ParallelTempering(rbm, 50, 7, seed=5, record=True)
-        sampler.run(20)
-        results.append(everything(sampler))
-    assert results[0] == results[1] == results[2]
-
-
-def test_instruction_sets_do_not_matter() -> None:
-    rbm = model(33, 70, 0.3)
-    config, results = engine.config(), []
-    try:
-        for isa in config["isa_available"]:
-            engine.select_isa(isa)
-            sampler = rf.ParallelTempering(rbm, 20, 5, seed=5, base=np.linspace(0, 1, 33), record=True)
-            sampler.run(10)
-            results.append(everything(sampler))
-    finally:
-        engine.select_isa(config["isa"])
-    assert all(result == results[0] for result in results)
-
-
 def test_a_run_may_be_cut_anywhere() -> None:
-    rbm = model(9, 5, 2.0)
+    rbm = small(9, 5, 2.0)
     whole, parts = (rf.ParallelTempering(rbm, 6, 5, seed=5, record=True) for _ in range(2))
     last = whole.run(30)
     for steps in (1, 4, 11, 13, 1):
@@ -267,56 +201,27 @@ def test_a_run_may_be_cut_anywhere() -> None:
     assert parts.steps == 30 and parts.free_energies.shape == (30, 6)
 
 
-def test_chains_may_be_cut_anywhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    rbm = model(9, 5, 2.0)
-    settings: dict[str, Any] = {"seed": 5, "method": "tempering", "n_replicas": 4}
-    start = np.random.default_rng(0).integers(0, 2, (10, 9))
-    for begin in (None, start):
-        v, h = rbm.sample(10, 20, start=begin, return_hidden=True, **settings)
-        parts = [
-            rbm.sample(part.stop - part.start, 20, first_row=part.start, **settings)
-            if begin is None
-            else rbm.sample(part.stop - part.start, 20, first_row=part.start, start=begin[part], **settings)
-            for part in (slice(0, 3), slice(3, 10))
-        ]
-        assert_array_equal(np.vstack(parts), v)
-        with monkeypatch.context() as patch:
-            patch.setattr("rbmfast.models.base.BLOCK_BYTES", 8 * 14 * 8)
-            blocks = rbm.sample(10, 20, start=begin, return_hidden=True, **settings)
-        assert_array_equal(blocks[0], v)
-        assert_array_equal(blocks[1], h)
-
-
-def test_grey_levels_may_be_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
-    rbm, start = model(9, 5), np.random.default_rng(0).random((10, 9))
-    sampler = rf.ParallelTempering(rbm, 10, 3, seed=5, start=start)
-    v = sampler.run(3)
+@pytest.mark.parametrize("start", [None, np.random.default_rng(0).random((10, 9))], ids=["", "from grey"])
+def test_sample_is_the_sampler(start: Any) -> None:
+    rbm = small(9, 5, 2.0)
+    settings: dict[str, Any] = {"betas": [0, 0.4, 1], "seed": 7, "base": [0.5] * 9, "start": start}
+    sampler = rf.ParallelTempering(rbm, 10, **settings)
+    v, h = rbm.sample(10, 25, method="tempering", return_hidden=True, **settings)
     assert v.dtype == np.uint8
-    monkeypatch.setattr("rbmfast.models.base.BLOCK_BYTES", 8 * 14 * 8)
-    same = rbm.sample(10, 3, seed=5, start=start, method="tempering", n_replicas=3)
-    assert_array_equal(same, v)
-
-
-def test_sample_is_the_sampler() -> None:
-    rbm = model(9, 5, 2.0)
-    sampler = rf.ParallelTempering(rbm, 10, betas=[0, 0.4, 1], seed=7, base=[0.5] * 9)
-    v, h = rbm.sample(
-        10, 25, seed=7, method="tempering", betas=[0, 0.4, 1], base=[0.5] * 9, return_hidden=True
-    )
     assert_array_equal(sampler.run(25), v)
     assert_array_equal(sampler.h, h)
 
 
 def test_the_model_is_taken_as_it_was() -> None:
-    rbm = model(9, 5)
+    rbm = small(9, 5)
     sampler, same = (rf.ParallelTempering(rbm, 4, seed=7) for _ in range(2))
     rbm.W = np.zeros((9, 5))
     assert_array_equal(same.run(5), sampler.run(5))
-    assert_array_equal(rf.ParallelTempering(model(9, 5), 4, seed=7).run(5), sampler.v)
+    assert_array_equal(rf.ParallelTempering(small(9, 5), 4, seed=7).run(5), sampler.v)
 
 
 def test_the_coldest_replica_is_the_model_and_the_hottest_independent() -> None:
-    rbm = model(9, 5)
+    rbm = small(9, 5)
     path = make_path(rbm, [0.25] * 9)
     v = np.random.default_rng(0).integers(0, 2, (6, 9), dtype=np.uint8)
     sent = path.up.send(v)
@@ -331,7 +236,7 @@ def test_the_coldest_replica_is_the_model_and_the_hottest_independent() -> None:
 
 
 def test_swap_rates_are_counted() -> None:
-    sampler = rf.ParallelTempering(model(), 100, 5, seed=1)
+    sampler = rf.ParallelTempering(small(), 100, 5, seed=1)
     assert np.isnan(sampler.swap_rates).all() and len(sampler.swap_rates) == 4
     sampler.run(1)
     assert np.isnan(sampler.swap_rates).sum() == 2
@@ -353,7 +258,7 @@ def test_round_trips_are_counted() -> None:
 
 
 def test_free_energies_are_those_of_the_model() -> None:
-    rbm = model()
+    rbm = small()
     sampler = rf.ParallelTempering(rbm, 8, 3, seed=1, record=True)
     for t in range(5):
         v = sampler.run(1)
@@ -365,7 +270,7 @@ def test_free_energies_are_those_of_the_model() -> None:
 
 
 def test_the_base_by_default() -> None:
-    rbm = model()
+    rbm = small()
     assert_array_equal(base_bias(rbm), rbm.a)  # nothing known: as if nothing were connected
     data = [[0, 1, 1, 0], [0, 1, 0, 0], [0, 1, 1, 1], [0, 1, 0, 0]]
     trained = rf.RBM(4, 3, seed=0)
@@ -374,7 +279,7 @@ def test_the_base_by_default() -> None:
 
 
 def test_the_base_as_asked() -> None:
-    rbm = model()
+    rbm = small()
     rates = [0.0, 1.0, 0.5, 0.25]
     assert_allclose(expit(base_bias(rbm, rates)), [0.001, 0.999, 0.5, 0.25], rtol=1e-5)
     data = np.array([[0, 1, 1, 0], [0, 1, 0, 0]])
@@ -390,7 +295,7 @@ def test_the_base_as_asked() -> None:
         assert caught[0].filename == __file__  # it is the caller's
     with pytest.warns(UserWarning):
         assert_array_equal(base_bias(rbm, "uniform"), np.zeros(4))
-    gaussian = model(visible="gaussian")
+    gaussian = small(visible="gaussian")
     assert_array_equal(base_bias(gaussian, [-3.0, 0, 1, 2]), np.array([-3.0, 0, 1, 2], np.float32))
 
 
@@ -408,7 +313,7 @@ def test_the_base_as_asked() -> None:
 )
 def test_bad_bases(base: Any, error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
-        base_bias(model(), base)
+        base_bias(small(), base)
 
 
 # --- Arguments ---------------------------------------------------------------------------------------------
@@ -437,13 +342,13 @@ def test_bad_bases(base: Any, error: type[Exception], words: str) -> None:
 )
 def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], words: str) -> None:
     with pytest.raises(error, match=words):
-        rf.ParallelTempering(**{"rbm": model(), "n_chains": 2, **arguments})
+        rf.ParallelTempering(**{"rbm": small(), "n_chains": 2, **arguments})
 
 
 @pytest.mark.parametrize("steps", [0, -1, 1.5, 2**43])
 def test_bad_steps(steps: Any) -> None:
     with pytest.raises((TypeError, ValueError), match="steps must be an integer"):
-        rf.ParallelTempering(model(), 2, seed=1).run(steps)
+        rf.ParallelTempering(small(), 2, seed=1).run(steps)
 
 
 @pytest.mark.parametrize(
@@ -460,9 +365,9 @@ def test_bad_steps(steps: Any) -> None:
 )
 def test_bad_arguments_of_sample(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        model().sample(3, 2, seed=1, **arguments)
+        small().sample(3, 2, seed=1, **arguments)
 
 
 def test_too_many_chains_for_the_memory() -> None:
     with pytest.raises(MemoryError, match="n_chains=1000000000 of 10 replicas needs"):
-        rf.ParallelTempering(model(), 10**9)
+        rf.ParallelTempering(small(), 10**9)
