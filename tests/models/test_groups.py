@@ -1,6 +1,5 @@
 """Models with Bernoulli units, groups and layers of several types, against sums over all their states."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -252,23 +251,6 @@ def test_likelihood_of_a_table_grows(hidden: Any) -> None:
     table = np.hstack([noise + 2 * X[:, :1] - 1, X])
     rbm = rf.RBM(11, 6, visible=rf.Mixed([(rf.Gaussian(), 1), (MIXED, 10)]), hidden=hidden, seed=0)
     assert gain(rbm, table, optimizer=rf.SGD(rf.Linear(0.2))) > 0.5
-
-
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
-def test_resumed_training(method: Any, tmp_path: Path) -> None:
-    X = labelled(60)
-
-    def learn(epochs: int, **settings: Any) -> rf.RBM:
-        rbm = rf.RBM(10, 6, visible=MIXED, hidden=rf.Categorical(3), seed=0)
-        rf.train(rbm, X, method=method, epochs=epochs, batch_size=20, centered=True, seed=1, **settings)
-        return rbm
-
-    whole = learn(5)
-    learn(2, checkpoint=tmp_path / "run.ckpt")
-    resumed = learn(5, resume=tmp_path / "run.ckpt")
-    assert resumed.W.tobytes() == whole.W.tobytes()
-    assert resumed.a.tobytes() == whole.a.tobytes()
-    assert resumed.sample(20, steps=3, seed=1).tobytes() == whole.sample(20, steps=3, seed=1).tobytes()
 
 
 def test_one_update_is_the_difference_of_means() -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from training.helpers import assert_same_bits, bits, everything
+from training.helpers import bits
 
 import rbmfast as rf
 from rbmfast import _engine as engine
@@ -325,86 +322,6 @@ def test_samples_of_a_class_look_like_it() -> None:
 # --- The same bits -----------------------------------------------------------------------------------------
 
 ROWS, LABELS = clusters(47, seed=3)
-SOME_LABELS = np.where(np.arange(47) % 3 == 0, LABELS, -1)
-RUNS: dict[str, tuple[Any, dict[str, Any]]] = {
-    "discriminative": (LABELS, {"method": rf.Discriminative()}),
-    "hybrid, everything": (
-        LABELS,
-        {
-            "method": rf.Hybrid(0.1, negative=rf.PCD(2, 13), dropout=0.3),
-            "optimizer": rf.SGD(rf.Exponential(0.3, 0.7), momentum=0.5),
-            "penalties": [rf.L2(0.01), rf.SparsityTarget(0.2)],
-            "centered": True,
-            "sample_weight": np.linspace(0, 2, 47),
-            "monitors": [rf.ClassificationError(), rf.ReconstructionError()],
-        },
-    ),
-    "unlabelled": (
-        SOME_LABELS,
-        {
-            "method": rf.Hybrid(0.1, 0.2, negative=rf.CD(2), dropout=0.5),
-            "centered": True,
-            "monitors": [rf.ClassificationError(10), rf.ReconstructionError()],
-        },
-    ),
-    "unlabelled fpcd": (SOME_LABELS, {"method": rf.Hybrid(0.1, 0.2, negative=rf.FPCD(1, 7, fast_rate=0.2))}),
-    "unlabelled pt": (SOME_LABELS, {"method": rf.Hybrid(0.1, 0.2, negative=rf.PT(3, n_chains=4))}),
-}
-
-
-def run(name: str, tmp_path: Path, data: Any = ROWS, epochs: int = 4, **more: Any) -> dict[str, Any]:
-    y, settings = RUNS[name]
-    rbm = rf.ClassRBM(24, 6, n_classes=3, seed=3)
-    path = tmp_path / "run.ckpt"
-    settings = {"batch_size": 10, "seed": 5, "checkpoint": path, "epochs": epochs, **settings, **more}
-    rf.train(rbm, rbm.join(data, y), **settings)
-    return everything(path)
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_same_bits_from_every_container_thread_and_instruction_set(name: str, tmp_path: Path) -> None:
-    expected = run(name, tmp_path)
-    packed = rf.Packed(np.packbits(ROWS, axis=1), 24)
-    for same in (ROWS.astype(np.float32), sp.csr_array(ROWS), packed, rf.Grey8(ROWS * 255)):
-        assert_same_bits(run(name, tmp_path, same), expected)
-    rf.set_num_threads(2)
-    assert_same_bits(run(name, tmp_path), expected)
-    for other in engine.config()["isa_available"]:
-        engine.select_isa(other)
-        assert_same_bits(run(name, tmp_path), expected)
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_resuming_equals_never_having_stopped(name: str, tmp_path: Path) -> None:
-    expected = run(name, tmp_path)
-    run(name, tmp_path, epochs=2)
-    assert_same_bits(run(name, tmp_path, resume=tmp_path / "run.ckpt"), expected)
-
-
-def test_settings_are_compared_before_a_run_is_resumed(tmp_path: Path) -> None:
-    run("unlabelled", tmp_path, epochs=1)
-    for method in (rf.Hybrid(0.1, 0.3, negative=rf.CD(2)), rf.Hybrid(0.1, 0.2)):
-        with pytest.raises(ValueError, match="method"):
-            run("unlabelled", tmp_path, method=method, resume=tmp_path / "run.ckpt")
-
-
-def test_data_in_parts_teaches_what_it_teaches_at_once() -> None:
-    y, _ = RUNS["unlabelled"]
-    models = [rf.ClassRBM(24, 6, n_classes=3, seed=3) for _ in range(2)]
-    settings: dict[str, Any] = {
-        "method": rf.Hybrid(0.1, 0.2),
-        "epochs": 1,
-        "batch_size": 10,
-        "shuffle": False,
-        "seed": 1,
-    }
-    for rbm in models:
-        rbm.b = np.zeros(6)  # touched: the biases do not begin with the data
-    rf.train(models[0], models[0].join(ROWS[:40], y[:40]), **settings)
-    state = rf.TrainingState()
-    for part in (slice(0, 20), slice(20, 40)):
-        rf.train(models[1], models[1].join(ROWS[part], y[part]), state=state, **settings)
-    assert bits(models[0]) == bits(models[1])
 
 
 def test_weights_of_one_change_nothing_and_weight_counts_rows() -> None:
@@ -432,24 +349,6 @@ def test_monitors_see_rows_with_a_class_only() -> None:
     watched = Watched(MODEL, MODEL.join(X, SOME), None, seed=1, labelled=known)
     assert_array_equal(watched.train(100), MODEL.join(X, SOME).all()[known])
     assert len(watched.train(2)) == 2 and watched.train(2)[:, N:].any(axis=1).all()
-
-
-def test_early_stopping_on_the_classification_error() -> None:
-    rbm = rf.ClassRBM(24, 6, n_classes=3, seed=3)
-    rows = rbm.join(ROWS, LABELS)
-    stop = rf.EarlyStopping("validation_classification_error", patience=2)
-    monitors = [rf.ClassificationError()]
-    history = rf.train(
-        rbm,
-        rows,
-        method=rf.Discriminative(),
-        epochs=50,
-        validation=rows,
-        monitors=monitors,
-        callbacks=[stop],
-        seed=1,
-    )
-    assert len(history) < 51
 
 
 # --- Bad arguments -----------------------------------------------------------------------------------------
@@ -540,35 +439,4 @@ def test_these_gradients_are_not_differences_of_two_statistics() -> None:
         rf.Discriminative().negative_phase(None, None, None, None)
 
 
-def test_divergence_leaves_the_last_epoch() -> None:
-    rbm = rf.ClassRBM(24, 6, n_classes=3, seed=3)
-    with pytest.raises(FloatingPointError, match="diverged"):
-        rf.train(rbm, rbm.join(ROWS, LABELS), method=rf.Discriminative(), optimizer=rf.SGD(1e30), seed=1)
-    assert all(np.isfinite(array).all() for array in (rbm.W, rbm.a, rbm.b))
-
-
 # --- Handwritten digits, where there are any ---------------------------------------------------------------
-
-FILE = Path(os.environ.get("RBMFAST_TEST_DATA", "no such folder"), "mnist", "mnist.npz")
-
-
-@pytest.mark.slow
-def test_digits_are_told_apart() -> None:
-    """2000 digits and 400 updates: not one in five of others is taken for another."""
-    if not FILE.exists():
-        pytest.skip(f"RBMFAST_TEST_DATA does not name a folder with {FILE.parent.name}/{FILE.name}")
-    with np.load(FILE) as data:
-        train, test = (
-            (rf.Grey8(data[f"{name}_x"][:2000]), data[f"{name}_y"][:2000]) for name in ("train", "test")
-        )
-    rbm = rf.ClassRBM(784, 100, n_classes=10, seed=0)
-    rf.train(
-        rbm,
-        rbm.join(*train),
-        method=rf.Hybrid(0.01),
-        optimizer=rf.SGD(0.5, momentum=0.5),
-        epochs=10,
-        batch_size=50,
-        seed=1,
-    )
-    assert (rbm.predict(test[0]) != test[1]).mean() < 0.2

@@ -268,17 +268,14 @@ def test_decay_shrinks_weights_and_no_biases() -> None:
 # --- Containers, stopping, going on ------------------------------------------------------------------------
 
 
-def test_early_stopping_restores_the_best() -> None:
-    settings: dict[str, Any] = {"optimizer": rf.SGD(1.0, 0.9), "batch_size": 5, "seed": 2}
-    net = network()
-    history = rf.fine_tune(
-        net, X, CLASSES, epochs=200, validation=(X_VAL, CLASSES_VAL), patience=3, **settings
-    )
+def test_patience_is_early_stopping() -> None:
+    settings: dict[str, Any] = {"optimizer": rf.SGD(1.0, 0.9), "batch_size": 5, "seed": 2, "epochs": 200}
+    settings["validation"] = (X_VAL, CLASSES_VAL)
+    net, twin = network(), network()
+    history = rf.fine_tune(net, X, CLASSES, patience=3, **settings)
     best = 1 + int(np.argmin(history["validation_loss"][1:]))
-    assert len(history) - 1 == best + 3 < 200
-    assert history.stopped is not None
-    twin = network()
-    rf.fine_tune(twin, X, CLASSES, epochs=best, **settings)
+    assert len(history) - 1 == best + 3 < 200 and history.stopped is not None
+    rf.fine_tune(twin, X, CLASSES, callbacks=[rf.EarlyStopping("validation_loss", patience=3)], **settings)
     assert bits(twin) == bits(net)
     values = mean_loss(net, as_rows(X_VAL), as_targets(net, X_VAL, CLASSES_VAL, 20, "y"))
     assert values["loss"] == history["validation_loss"][best]

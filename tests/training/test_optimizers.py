@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training.helpers import StepCD, bits, random_rows
+from training.helpers import random_rows
 
 import rbmfast as rf
 from rbmfast.training.optimizers import norm_of
@@ -19,11 +19,6 @@ from rbmfast.training.settings import FineTuneSettings, Settings, TrainSettings,
 
 X = random_rows(47, 9)
 PENALTIES = [rf.L2(0.01), rf.L1(1e-3), rf.MaxNorm(0.5), rf.SparsityTarget(0.2)]
-OPTIMIZERS: dict[str, Any] = {
-    "adam": rf.Adam(0.02),
-    "adam, clip": rf.Adam(rf.Exponential(0.02, 0.7), 0.8, 0.95, 1e-3, clip=0.05),
-    "sgd, clip": rf.SGD(rf.Steps({0: 0.3, 2: 0.1}), momentum=0.5, clip=0.05),
-}
 
 
 def model(seed: int = 3) -> rf.RBM:
@@ -138,48 +133,6 @@ def test_learning_of_deep_networks() -> None:
         assert np.isnan(history["momentum"]).all()
     history = rf.up_down(dbn, Patterns.ROWS, **settings)
     assert history["reconstruction_error"][-1] < history["reconstruction_error"][1]
-
-
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_parts_are_the_whole(name: str) -> None:
-    """And a state may meet another optimizer: its moments begin anew."""
-    settings: dict[str, Any] = {"optimizer": OPTIMIZERS[name], "method": rf.PCD(1, 13), "batch_size": 10}
-    settings["penalties"] = PENALTIES
-    whole, parts, state = model(), model(), rf.TrainingState()
-    rf.train(whole, X, epochs=4, seed=1, **settings)
-    for epochs in (1, 3):
-        rf.train(parts, X, epochs=epochs, seed=1, state=state, **settings)
-    assert bits(parts) == bits(whole)
-    for other in (rf.SGD(0.1), rf.Adam(), rf.SGD(0.1, 0.5)):
-        rf.train(parts, X, epochs=1, seed=1, state=state, method=rf.PCD(), optimizer=other)
-
-
-def test_ctrl_c_leaves_a_whole_update() -> None:
-    class Interrupt(StepCD):
-        left = 4
-
-        def gradient(self, *arguments: Any, **more: Any) -> Any:
-            object.__setattr__(self, "left", self.left - 1)
-            if self.left == 0:
-                raise KeyboardInterrupt
-            return super().gradient(*arguments, **more)
-
-    rbm, expected = model(), model()
-    for one in (rbm, expected):
-        one.initialize(X)
-    settings: dict[str, Any] = {"optimizer": rf.Adam(0.02), "shuffle": False, "batch_size": 10, "seed": 1}
-    rf.train(expected, X[:30], epochs=1, **settings)
-    with pytest.raises(KeyboardInterrupt):
-        rf.train(rbm, X, epochs=1, method=Interrupt(), **settings)
-    assert bits(rbm) == bits(expected)
-
-
-def test_divergence_keeps_the_last_epoch() -> None:
-    rbm, expected = model(), model()
-    rf.train(expected, X, epochs=1, seed=1, optimizer=rf.Adam(0.01))
-    with pytest.raises(FloatingPointError, match="learning diverged in epoch 2; the model keeps epoch 1"):
-        rf.train(rbm, X, epochs=2, seed=1, optimizer=rf.Adam(rf.Steps({0: 0.01, 1: 1e30})))
-    assert bits(rbm) == bits(expected)
 
 
 # --- Settings and calls -------------------------------------------------------------------------------------

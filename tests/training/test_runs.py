@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import signal
 import subprocess
@@ -15,11 +16,13 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from containers import binary_containers
 from training.helpers import (
     StepCD,
     Stop,
     StopAfter,
     assert_same_bits,
+    bits,
     everything,
     history_without_times,
     random_rows,
@@ -35,15 +38,24 @@ X_VAL = random_rows(20, 9, seed=1)
 REAL = np.random.default_rng(2).normal(size=(47, 9)).astype(np.float32)
 GREY = (np.random.default_rng(5).random((47, 9)) ** 2).astype(np.float32)
 Y = np.random.default_rng(4).integers(0, 3, 47)
+SOME = np.where(np.arange(47) % 3 == 0, Y, -1)  # rows without a class among the others
 FLIPPED = X.copy()
 FLIPPED[-1, -1] ^= 1
+GROUPS = np.hstack([X[:, :3], np.eye(3, dtype=np.uint8)[Y], np.eye(3, dtype=np.uint8)[Y - X[:, 0]]])
 
 
 # --- Kinds of runs -----------------------------------------------------------------------------------------
 
 
 def an_rbm(case: dict[str, Any], seed: int = 3) -> rf.RBM:
+    if case.get("X") is GROUPS:
+        visible = rf.Mixed([(rf.Bernoulli(), 3), (rf.Categorical(3), 6)])
+        return rf.RBM(9, 6, visible=visible, hidden=rf.Categorical(3), seed=seed)
     return rf.RBM(9, 5, visible="gaussian" if case.get("X") is REAL else "bernoulli", seed=seed)
+
+
+def a_class_rbm(case: dict[str, Any], seed: int = 3) -> rf.ClassRBM:
+    return rf.ClassRBM(9, 5, n_classes=3, seed=seed)
 
 
 def a_dbn(case: dict[str, Any], seed: int = 3) -> rf.DBN:
@@ -80,9 +92,14 @@ class Kind:
     stopping: tuple[str, str] = ("", "auto")
 
     def run(self, model: Any, case: dict[str, Any], **more: Any) -> list[rf.History]:
-        histories = self.learn(
-            model, **{"X": X, "batch_size": 10, "seed": 5, **self.settings, **case, **more}
-        )
+        settings = {"X": X, "batch_size": 10, "seed": 5, **self.settings, **case, **more}
+        if isinstance(model, rf.ClassRBM):
+            settings["X"] = model.join(settings["X"], settings["y"])
+            if isinstance(settings.get("validation"), tuple):
+                settings["validation"] = model.join(*settings["validation"])
+        if self.learn is rf.train:
+            settings.pop("y", None)
+        histories = self.learn(model, **settings)
         return histories if isinstance(histories, list) else [histories]
 
     def bits(self, model: Any) -> dict[str, bytes]:
@@ -101,6 +118,15 @@ KINDS = {
         *(rf.train, an_rbm, "checkpoint", {"epochs": 6}, (1, 3, 6)),
         overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **ERROR},
         stopping=("validation_reconstruction_error", "auto"),
+    ),
+    "classes": Kind(
+        *(rf.train, a_class_rbm, "checkpoint", {"epochs": 4, "y": Y, "method": rf.Hybrid(0.1)}, (1, 3)),
+        overfits={
+            "optimizer": rf.SGD(1.0),
+            "validation": (X_VAL, Y[:20]),
+            "monitors": [rf.ClassificationError()],
+        },
+        stopping=("validation_classification_error", "auto"),
     ),
     "pretrain": Kind(
         *(rf.pretrain, a_dbn, "pretraining", {"epochs": 3}, (1, 3, 4, 6, 7)),
@@ -155,9 +181,38 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
             "optimizer": rf.SGD(rf.Steps({0: 8.0, 1: 1.0})),
             "penalties": [rf.L2(0.5)],
         },
+        "adam pcd": {
+            "optimizer": rf.Adam(rf.Exponential(0.02, 0.7), 0.8, 0.95, 1e-3, clip=0.05),
+            "method": rf.PCD(1, 13),
+            "penalties": PENALTIES,
+        },
         "step by step": {"method": StepCD(1), "centered": True},
         "unbiased cd": {"method": rf.UnbiasedCD(k=20), "batch_size": 20},
         "gaussian pt": {"X": REAL, "optimizer": rf.SGD(0.01), "method": rf.PT(3)},
+        **{
+            f"groups, {type(method).__name__}": {"X": GROUPS, "method": method, "centered": True}
+            for method in (rf.CD(1), rf.PCD(1), rf.PT(n_replicas=3), rf.FPCD())
+        },
+    },
+    "classes": {
+        "discriminative": {"method": rf.Discriminative()},
+        "hybrid, everything": {
+            "method": rf.Hybrid(0.1, negative=rf.PCD(2, 13), dropout=0.3),
+            "optimizer": SCHEDULED,
+            "penalties": [rf.L2(0.01), rf.SparsityTarget(0.2)],
+            "centered": True,
+            "sample_weight": np.linspace(0, 2, 47),
+            "monitors": [rf.ClassificationError(), rf.ReconstructionError()],
+        },
+        "unlabelled": {
+            "y": SOME,
+            "method": rf.Hybrid(0.1, 0.2, negative=rf.CD(2), dropout=0.5),
+            "centered": True,
+            "monitors": [rf.ClassificationError(10), rf.ReconstructionError()],
+        },
+        "unlabelled fpcd": {"y": SOME, "method": rf.Hybrid(0.1, 0.2, negative=rf.FPCD(1, 7, fast_rate=0.2))},
+        "unlabelled pt": {"y": SOME, "method": rf.Hybrid(0.1, 0.2, negative=rf.PT(3, n_chains=4))},
+        "adam": {"optimizer": rf.Adam(0.02, clip=0.5)},
     },
     "up_down": {**METHODS, "labels": {"y": Y, "validation": (X_VAL, Y[:20])}},
     "pretrain": {
@@ -285,6 +340,23 @@ def test_early_stopping_gives_back_the_best(kind: Kind, tmp_path: Path) -> None:
         assert_same_histories(second, histories)
 
 
+PERSISTENT = [name for name, case in CASES["train"].items() if hasattr(case.get("method"), "n_chains")]
+
+
+@pytest.mark.parametrize("name", PERSISTENT)
+def test_epochs_in_two_calls(name: str) -> None:
+    """With a state that is handed on: those of one call. Rows count on, and so CD would see others."""
+    kind, case = KINDS["train"], CASES["train"][name]
+    once, twice = kind.model(case), kind.model(case)
+    kind.run(once, case, epochs=5, state=rf.TrainingState())
+    state = rf.TrainingState()
+    kind.run(twice, case, epochs=2, state=state)
+    state = pickle.loads(pickle.dumps(state))
+    (history,) = kind.run(twice, case, epochs=3, state=state, seed=99)
+    assert bits(twice) == bits(once)
+    assert [*history["epoch"]] == [2, 3, 4, 5]
+
+
 class Failing(rf.Callback):
     def on_epoch_end(self, progress: Any) -> None:
         raise RuntimeError("on purpose")
@@ -300,6 +372,67 @@ def test_a_failure_leaves_the_last_completed_epoch(kind: Kind) -> None:
     else:
         kind.run(expected, {}, epochs=1)
     assert_same_bits(kind.bits(model), kind.bits(expected))
+
+
+GROWING = rf.Steps({0: 0.01, 2: 3e38})
+DIVERGING = [(of, {"optimizer": rf.SGD(GROWING, momentum=0.9)}) for of in KINDS]
+DIVERGING += [("train", {"optimizer": rf.Adam(rf.Steps({0: 0.01, 2: 1e30}))})]
+DIVERGING += [
+    (of, {"X": REAL * 1e4, "optimizer": rf.SGD(rf.Steps({0: 1e-9, 2: 3e38}), momentum=0.9)})
+    for of in ("train", "up_down")
+]
+
+
+@pytest.mark.filterwarnings("ignore:the weights have become large", "ignore:X. 9 of 9 columns")
+@pytest.mark.parametrize("of, case", DIVERGING, ids=str)
+def test_divergence_keeps_the_last_completed_epoch(of: str, case: dict[str, Any]) -> None:
+    kind, units = KINDS[of], {"X": REAL} if "X" in case else {}
+    model, expected = kind.model(units), kind.model(units)
+    message = "diverged in epoch 3" if of == "fine_tune" else "the model keeps epoch 2"
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=message):
+        kind.run(model, case, epochs=9)
+    kind.run(expected, case, epochs=2)
+    if of != "pretrain":  # whose other layers have not begun
+        assert_same_bits(kind.bits(model), kind.bits(expected))
+
+
+@pytest.mark.parametrize("of", ["train", "up_down"])
+def test_large_weights_warn_once(of: str) -> None:
+    kind = KINDS[of]
+    with pytest.warns(UserWarning, match="weights have become large") as caught:
+        kind.run(kind.model({}), {}, epochs=5, optimizer=rf.SGD(10_000.0))
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+
+
+class Interrupt:
+    """A penalty: Ctrl-C in the middle of an update."""
+
+    def __init__(self, calls: int) -> None:
+        self.left = calls
+
+    def gradient(self, W: Any) -> Any:
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return np.zeros_like(W)
+
+
+@pytest.mark.parametrize("of", ["train", "classes", "up_down"])
+@pytest.mark.parametrize("optimizer", [rf.SGD(0.1, 0.5), rf.Adam(0.02)], ids=["sgd", "adam"])
+def test_ctrl_c_keeps_what_was_learned_since(of: str, optimizer: Any) -> None:
+    """Interrupted within the fourth update: the model has three whole ones."""
+    kind = KINDS[of]
+    penalty = Interrupt(5 + 3 * 5 + 3 if of == "up_down" else 1 + 3 + 1)  # checks, updates of all layers
+    model, expected = kind.model({}), kind.model({})
+    for one in (model, expected) if of != "up_down" else ():
+        one.initialize(np.hstack([X, np.eye(3)[Y]]) if of == "classes" else X)
+    settings: dict[str, Any] = {"epochs": 1, "shuffle": False, "optimizer": optimizer}
+    kind.run(expected, settings, X=X[:30], **({"y": Y[:30]} if of == "classes" else {}))
+    with pytest.raises(KeyboardInterrupt):
+        kind.run(model, settings, penalties=[penalty])
+    ours, theirs = kind.bits(model), kind.bits(expected)
+    assert [name for name in ours if ours[name] != theirs[name] and "means" not in name] == []
 
 
 SCRIPT = """
@@ -327,7 +460,8 @@ trained.save(model)
 
 
 @pytest.mark.parametrize(
-    "what", [kind if kind == "train" else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+    "what",
+    ["train", *(pytest.param(name, marks=pytest.mark.slow) for name in ("pretrain", "up_down", "fine_tune"))],
 )
 def test_killed_at_a_random_point(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SIGKILL, twice: whatever is on the disk is complete, and the result is the same."""
@@ -396,18 +530,9 @@ def test_threads_and_instruction_sets(of: str, name: str) -> None:
 @pytest.mark.parametrize("of", KINDS)
 @pytest.mark.parametrize("shuffle", [True, False, "blocks"])
 def test_containers(of: str, shuffle: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mapped = np.memmap(tmp_path / "rows.bin", np.uint8, "w+", shape=X.shape)
-    mapped[:] = X
-    wide = np.zeros((47, 18), np.float32)
-    wide[:, ::2] = X
-    fixed = X.copy()
-    fixed.flags.writeable = False
-    packed, images = rf.Packed(np.packbits(X, axis=1), 9), rf.Grey8(X * np.uint8(255))
-    containers: list[Any] = [X.astype(bool), fixed, X.astype(np.int64), X.astype(np.float32), X.astype(float)]
-    containers += [X.tolist(), np.asfortranarray(X), wide[:, ::2], sp.csr_array(X), packed, mapped, images]
     case: dict[str, Any] = {"batch_size": 2, "epochs": 2, "shuffle": shuffle}
     expected = learned(of, case)
-    for data in containers:
+    for data in [*binary_containers(X, tmp_path).values()][:: 1 if shuffle == "blocks" else 3]:
         assert_same_bits(learned(of, {**case, "X": data}), expected)
     monkeypatch.setattr("rbmfast.training.run.CHUNK_BYTES", 9 * 7)
     assert_same_bits(learned(of, {**case, "X": sp.csr_array(X)}), expected)
@@ -427,6 +552,7 @@ def test_the_cases_differ(of: str) -> None:
 # --- Refusals ----------------------------------------------------------------------------------------------
 
 SAVED: dict[str, dict[str, Any]] = {
+    "classes": {"y": SOME, "method": rf.Hybrid(0.1, 0.2, negative=rf.CD(2))},
     "train": {"method": rf.PCD(1), "validation": X_VAL, **ERROR},
     "pretrain": {"y": Y, "validation": (X_VAL, Y[:20]), **ERROR},
     "up_down": {"y": Y, "method": rf.PCD(1), "validation": (X_VAL, Y[:20])},
@@ -455,6 +581,11 @@ LABELS: Changes = {
     "other classes": ({"y": 2 - Y}, "y is other data than in"),
 }
 DIFFERENT: dict[str, Changes] = {
+    "classes": {
+        "other classes": ({"y": 2 - Y}, "X is other data than in"),
+        "share": ({"method": rf.Hybrid(0.1, 0.3, negative=rf.CD(2))}, "method is"),
+        "negative phase": ({"method": rf.Hybrid(0.1, 0.2)}, "method is"),
+    },
     "train": {
         **COMMON,
         **OTHER_METHODS,
@@ -554,7 +685,7 @@ def test_damaged_files(of: str, damage: str, tmp_path: Path) -> None:
     data, (_, meta, arrays) = path.read_bytes(), read_file(path)
     if damage == "cut":
         path.write_bytes(data[: len(data) // 2])
-    elif damage == "other run" and of == "train":
+    elif damage == "other run" and kind.learn is rf.train:
         KINDS["fine_tune"].run(a_network({}), {}, checkpoint=path)
     elif damage == "other run":
         KINDS["train"].run(an_rbm({}), {}, checkpoint=path)

@@ -23,6 +23,9 @@ def train(rbm: rf.RBM, X: Any, **settings: Any) -> rf.History:
     return rf.train(rbm, X, **{**defaults, **settings})
 
 
+SOME = np.where(np.arange(95) % 3 == 0, np.arange(95) % 4 % 3, -1)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -33,12 +36,18 @@ def train(rbm: rf.RBM, X: Any, **settings: Any) -> rf.History:
         {"method": rf.PT(n_replicas=4, k=2, n_chains=5)},
         {"method": rf.FPCD(k=2, fast_rate=0.2)},
         {"optimizer": rf.SGD(0.2, momentum=0.5), "penalties": [rf.L2(1e-3), rf.SparsityTarget(0.2)]},
+        {"method": rf.Hybrid(0.1, 0.2)},
     ],
     ids=str,
 )
 def test_parts_are_the_whole(settings: dict[str, Any]) -> None:
-    X = random_rows(95, N_VISIBLE)
+    """`test_runs.py` has whole epochs in several calls."""
+    X: Any = random_rows(95, N_VISIBLE)
     whole, parts = model(), model()
+    if isinstance(settings.get("method"), rf.Hybrid):
+        X = rf.ClassRBM(N_VISIBLE, 1, n_classes=3).join(X, SOME).all()
+        whole, parts = (rf.ClassRBM(N_VISIBLE, N_HIDDEN, n_classes=3, seed=3) for _ in range(2))
+        whole.b = parts.b = np.zeros(N_HIDDEN)  # touched: the biases do not begin with the data
     # the same chains to start from: they are drawn with the model as it is at first, either way
     train(whole, X, state=rf.TrainingState(), **settings)
     state = rf.TrainingState()
@@ -55,18 +64,6 @@ def test_a_state_changes_nothing_in_the_first_call() -> None:
     train(with_state, X, epochs=3, shuffle=True, state=rf.TrainingState())
     train(without, X, epochs=3, shuffle=True)
     assert bits(with_state) == bits(without)
-
-
-def test_epochs_in_two_calls_are_those_of_one() -> None:
-    X = random_rows(50, N_VISIBLE)
-    once, twice, state = model(), model(), rf.TrainingState()
-    optimizer = rf.SGD(rf.Exponential(0.3, 0.5), momentum=rf.Steps({0: 0.5, 3: 0.9}))
-    train(once, X, epochs=5, optimizer=optimizer, shuffle=True)
-    train(twice, X, epochs=2, optimizer=optimizer, shuffle=True, state=state)
-    history = train(twice, X, epochs=3, optimizer=optimizer, shuffle=True, state=state, seed=99)
-    assert bits(once)[1:] == bits(twice)[1:]
-    assert bits(once) == bits(twice)
-    assert [*history["epoch"]] == [2, 3, 4, 5]
 
 
 def test_given_chains_are_where_it_starts() -> None:
@@ -149,17 +146,6 @@ def test_weights_of_one_are_none() -> None:
     train(weighted, X, sample_weight=[1] * 30)
     train(plain, X)
     assert bits(weighted) == bits(plain)
-
-
-def test_weighted_runs_resume(tmp_path: Any) -> None:
-    X, weights, path = random_rows(30, N_VISIBLE), np.linspace(0, 2, 30), tmp_path / "run.ckpt"
-    whole, rest = model(), model()
-    train(whole, X, sample_weight=weights, epochs=2)
-    train(model(), X, sample_weight=weights, epochs=1, checkpoint=path)
-    train(rest, X, sample_weight=weights, epochs=2, resume=path)
-    assert bits(whole) == bits(rest)
-    with pytest.raises(ValueError, match="sample_weight"):
-        train(model(), X, sample_weight=weights * 2, epochs=2, resume=path)
 
 
 @pytest.mark.parametrize("bad", [[1.0] * 29, [[1.0]] * 30, [-1.0] * 30, [np.nan] * 30, [0.0] * 30])

@@ -82,15 +82,6 @@ def test_divergence(case: str) -> None:
     assert np.isfinite(rbm.hidden_probabilities(X)).all()
 
 
-def test_divergence_keeps_the_last_completed_epoch(tmp_path: Path) -> None:
-    optimizer = rf.SGD(rf.Steps({0: 0.1, 2: 3e38}), momentum=0.9)
-    rbm, expected = new_model(), new_model()
-    rf.train(expected, X, epochs=2, seed=1, batch_size=10, optimizer=rf.SGD(0.1, momentum=0.9))
-    with pytest.raises(FloatingPointError, match="the model keeps epoch 2"):
-        rf.train(rbm, X, epochs=9, seed=1, batch_size=10, optimizer=optimizer)
-    assert bits(rbm) == bits(expected)
-
-
 @pytest.mark.filterwarnings("ignore:the weights have become large")
 @pytest.mark.parametrize("method", [rf.CD(1), StepCD(1)], ids=["fused", "step by step"])
 def test_numbers_that_no_model_may_have_are_a_divergence(method: Any) -> None:
@@ -100,13 +91,6 @@ def test_numbers_that_no_model_may_have_are_a_divergence(method: Any) -> None:
     with pytest.raises(FloatingPointError, match="learning diverged in epoch 1"):
         rf.train(rbm, X, epochs=1, batch_size=47, seed=1, method=method, optimizer=rf.SGD(1e14))
     assert bits(rbm) == bits(initialized)
-
-
-def test_large_weights_warn_once() -> None:
-    with pytest.warns(UserWarning, match="weights have become large") as caught:
-        rf.train(new_model(), X, epochs=5, batch_size=10, seed=1, optimizer=rf.SGD(10_000.0))
-    assert len(caught) == 1
-    assert caught[0].filename == __file__
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------------
@@ -135,28 +119,6 @@ def test_ctrl_c(method: Any) -> None:
     assert np.isfinite(rbm.W).all()
     copy = rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b)
     rf.train(copy, data, epochs=1, **settings)
-
-
-def test_ctrl_c_keeps_what_was_learned_since() -> None:
-    """Interrupted within the first epoch, by the step that would need the eleventh batch."""
-
-    class Interrupt:
-        calls = 0
-
-        def gradient(self, W: Any) -> Any:
-            self.calls += 1
-            if self.calls == 5:  # the first call is a check before anything changes
-                raise KeyboardInterrupt
-            return np.zeros_like(W)
-
-    rbm, expected = new_model(), new_model()
-    expected.initialize(X)
-    rbm.initialize(X)
-    settings: dict[str, Any] = {**SETTINGS, "shuffle": False, "epochs": 1}
-    rf.train(expected, X[:30], **settings)
-    with pytest.raises(KeyboardInterrupt):
-        rf.train(rbm, X, penalties=[Interrupt()], **settings)
-    assert bits(rbm) == bits(expected)  # three whole updates
 
 
 # --- Early stopping and other callbacks -----------------------------------------------------------------
@@ -313,15 +275,3 @@ def test_where_the_running_means_start(visible: str, tmp_path: Path) -> None:
     assert np.allclose(arrays["hidden_offset"], rbm.hidden_probabilities(means)[0], atol=1e-6)
     assert np.array_equal(arrays["activity"], np.full(5, 0.2, np.float32))
     assert history["exponent"][0] == meta["exponent"] == engine.exponent(rbm.W) < 20
-
-
-def test_two_threads_train_two_models() -> None:
-    expected, results = new_model(), [new_model(), new_model()]
-    settings: dict[str, Any] = {**SETTINGS, "epochs": 20, "method": rf.PCD(2)}
-    rf.train(expected, X, **settings)
-    threads = [threading.Thread(target=rf.train, args=(rbm, X), kwargs=settings) for rbm in results]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [bits(rbm) for rbm in results] == [bits(expected)] * 2

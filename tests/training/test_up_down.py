@@ -355,29 +355,7 @@ def test_no_number_is_drawn_twice(monkeypatch: pytest.MonkeyPatch) -> None:
         assert all(layer > 0 for purpose, layer, _, _ in drawn if purpose != Purpose.SLEEP)  # 0 is `train`'s
 
 
-# --- Stopping and going on -------------------------------------------------------------------------------
-
-
 # --- Never half done -------------------------------------------------------------------------------------
-
-
-def test_ctrl_c_keeps_what_was_learned_since() -> None:
-    class Interrupt:
-        calls = 0
-
-        def gradient(self, W: Any) -> Any:
-            self.calls += 1
-            if self.calls == 5 + 3 * 5 + 3:  # checks, three updates of five layers, within the fourth
-                raise KeyboardInterrupt
-            return np.zeros_like(W)
-
-    dbn, expected = network(), network()
-    settings: dict[str, Any] = {"epochs": 1, "batch_size": 10, "seed": 5, "shuffle": False}
-    rf.up_down(expected, X[:30], **settings)
-    with pytest.raises(KeyboardInterrupt):
-        rf.up_down(dbn, X, penalties=[Interrupt()], **settings)
-    ours, theirs = bits(dbn), bits(expected)
-    assert [name for name in ours if ours[name] != theirs[name] and "means" not in name] == []
 
 
 def test_ctrl_c_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -413,28 +391,6 @@ def test_ctrl_c_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
             assert [n for n in now if now[n] != whole[n] and "means" not in n] == []
             compared += 1
     assert compared > 0
-
-
-@pytest.mark.filterwarnings("ignore:the weights have become large")
-@pytest.mark.parametrize("data", [X, REAL * 1e4], ids=["binary", "gaussian"])
-def test_divergence_keeps_the_last_completed_epoch(data: Any) -> None:
-    visible = "gaussian" if data.dtype == np.float32 else "bernoulli"
-    dbn, expected = network(visible=visible), network(visible=visible)
-    first = 1e-9 if visible == "gaussian" else 0.1
-    optimizer = rf.SGD(rf.Steps({0: first, 2: 3e38}), momentum=0.9)
-    rf.up_down(expected, data, epochs=2, seed=1, batch_size=10, optimizer=rf.SGD(first, momentum=0.9))
-    with pytest.raises(FloatingPointError, match="the model keeps epoch 2"):
-        rf.up_down(dbn, data, epochs=9, seed=1, batch_size=10, optimizer=optimizer)
-    assert bits(dbn) == bits(expected)
-    for rbm in (*dbn.generative, *dbn.recognition):
-        assert np.isfinite(rbm.W).all()
-
-
-def test_large_weights_warn_once() -> None:
-    with pytest.warns(UserWarning, match="weights have become large") as caught:
-        rf.up_down(network(), X, epochs=5, batch_size=10, seed=1, optimizer=rf.SGD(10_000.0))
-    assert len(caught) == 1
-    assert caught[0].filename == __file__
 
 
 # --- Bad arguments ---------------------------------------------------------------------------------------
