@@ -36,25 +36,24 @@ def weights() -> engine.Weights:
     return engine.Weights(f(4, 3))
 
 
+GIBBS = {"a": f(4), "b": f(3), "visible": u(5, 4)}
+ANNEAL = {**GIBBS, "base": f(4), "log_weights": np.zeros(5), "betas": f(3)}
+GRADIENT = {"W": f(4, 3), "a": f(4), "b": f(3), "visible_mean": f(4), "hidden_mean": f(3)}
+EPOCH = {"X": u(5, 4), "order": np.arange(5), "row_ids": np.arange(5), "rates": f(3), "momenta": f(3)}
+DROP = {"x": f(5, 3), "rows": i(5), "sent": f(5, 3), "factor": f(5, 3)}
+
+
 def gibbs(**changes: Any) -> Any:
-    good = {"weights": weights(), "a": f(4), "b": f(3), "visible": u(5, 4), "steps": 1, "rows": 0}
-    return engine.gibbs(**{**good, **changes}, seed=0, purpose=0)
+    return engine.gibbs(**{"weights": weights(), "steps": 1, **GIBBS, **changes}, seed=0, purpose=0)
 
 
 def anneal(**changes: Any) -> Any:
-    good = {"weights": weights(), "a": f(4), "b": f(3), "base": f(4), "visible": u(5, 4)}
-    path = {"log_weights": np.zeros(5), "betas": f(3), "rows": 0}
-    return engine.anneal(**{**good, **path, **changes}, seed=0, purpose=0)
+    return engine.anneal(**{"weights": weights(), **ANNEAL, **changes}, seed=0, purpose=0)
 
 
 def contrast(**changes: Any) -> Gradient:
     good = {"data": (u(5, 4), grey(5, 3)), "samples": (u(6, 4), grey(6, 3))}
     return engine.contrast(**{**good, **changes})
-
-
-def update(gradient: dict[str, Any] | None = None, **changes: Any) -> None:
-    good = {"W": f(4, 3), "a": f(4), "b": f(3), "visible_mean": f(4), "hidden_mean": f(3)}
-    engine.update(state(**changes), Gradient(**{**good, **(gradient or {})}), UpdateSettings(), 0.1, 0.0)
 
 
 def state(**changes: Any) -> LearningState:
@@ -64,38 +63,143 @@ def state(**changes: Any) -> LearningState:
     return result
 
 
-def epoch(state: LearningState | None = None, **changes: Any) -> int:
-    good: dict[str, Any] = {
-        "state": state or LearningState.start(f(4, 3), f(4), f(3)),
-        "settings": UpdateSettings(),
-        "X": u(5, 4),
-        "order": np.arange(5),
-        "row_ids": np.arange(5),
-        "batch_size": 2,
-        "k": 1,
-        "chains": None,
-        "rates": f(3),
-        "momenta": f(3),
-        "seed": 0,
-        "purpose": 3,
-        "layer": 0,
-        "first_step": 0,
-    }
-    return engine.epoch(**{**good, **changes})
+def update(gradient: dict[str, Any] | None = None, **changes: Any) -> None:
+    engine.update(state(**changes), Gradient(**{**GRADIENT, **(gradient or {})}), UpdateSettings(), 0.1, 0.0)
+
+
+def epoch(of: LearningState | None = None, **changes: Any) -> int:
+    good: dict[str, Any] = {"state": of or state(), "settings": UpdateSettings(), **EPOCH}
+    good |= {"batch_size": 2, "k": 1, "chains": None}
+    return engine.epoch(**{**good, **changes}, seed=0, purpose=3, layer=0, first_step=0)
 
 
 def drop(**changes: Any) -> None:
-    good = {"x": f(2, 3), "rate": 0.5, "seed": 0, "purpose": 25, "layer": 0, "step": 0, "rows": 0}
-    engine.drop(**{**good, "sent": f(2, 3), "factor": f(2, 3), **changes})
+    engine.drop(**{"rate": 0.5, **DROP, **changes}, seed=0, purpose=25, layer=0, step=0)
 
+
+# --- What is wrong with every array ------------------------------------------------------------------------
+
+OTHER = {np.float32: np.float64, np.float64: np.float32, np.uint8: np.int8, np.uint16: np.int32}
+OTHER |= {np.int64: np.int32, np.uint32: np.int64}
+ROWS = {"fewer rows", "more rows"}
+SHAPE = ROWS | {"wider", "narrower"}
+ANY_SHAPE = SHAPE | {"fewer dimensions", "more dimensions"}
+
+
+def wrongs(value: Any) -> dict[str, Any]:
+    """In place of an array: none, and others of all kinds."""
+    if isinstance(value, engine.Weights):
+        return {"none": None}
+    if not isinstance(value, np.ndarray):
+        return {}
+    found = {
+        "none": None,
+        "dtype": value.astype(OTHER[value.dtype.type]),
+        "more dimensions": value[None],
+        "wider": np.repeat(value, 2, axis=-1),
+        "narrower": value[..., :-1].copy(),
+        "strided": np.repeat(value, 2, axis=-1)[..., ::2],
+    }
+    if value.dtype.itemsize > 1:
+        found["byte order"] = value.astype(value.dtype.newbyteorder())
+    if value.ndim == 2:
+        found |= {"columns first": np.asfortranarray(value), "fewer dimensions": value[0]}
+        found |= {"fewer rows": value[:-1], "more rows": np.repeat(value, 2, axis=0)}
+    return found
+
+
+def parts(of: Any) -> dict[str, Any]:
+    return {name: value for name, value in vars(of).items() if isinstance(value, np.ndarray)}
+
+
+Right = dict[str | int, Any]
+RIGHT: dict[str, tuple[Callable[..., Any], Right]] = {
+    "Weights": (engine.Weights, {0: f(4, 3)}),
+    "exponent": (engine.exponent, {0: f(4, 3)}),
+    "affine": (engine.affine, {0: weights(), 1: u(5, 4), 2: f(3)}),
+    "affine down": (engine.affine, {0: weights(), 1: grey(5, 3), 2: f(4), 3: False}),
+    "affine_sigmoid": (engine.affine_sigmoid, {0: weights(), 1: u(5, 4), 2: f(3)}),
+    "affine_sigmoid_bernoulli": (
+        engine.affine_sigmoid_bernoulli,
+        {0: weights(), 1: u(5, 4), 2: f(3), "seed": 0, "purpose": 0, "layer": 0, "step": 0, "rows": i(5)},
+    ),
+    "affine_softplus_sum": (engine.affine_softplus_sum, {0: weights(), 1: u(5, 4), 2: f(3)}),
+    "sigmoid": (engine.sigmoid, {0: f(5, 3)}),
+    "sigmoid_u16": (engine.sigmoid_u16, {0: f(5, 3)}),
+    "softplus": (engine.softplus, {0: f(5, 3)}),
+    "log": (engine.log, {0: f(5, 3) + 1}),
+    "softplus_sum": (engine.softplus_sum, {0: f(5, 3)}),
+    "weighted_sum": (engine.weighted_sum, {0: u(5, 4), 1: f(4)}),
+    "bernoulli": (engine.bernoulli, {0: f(5, 3), 1: 0, 2: 0, 3: 0, 4: 0, 5: i(5)}),
+    "philox4x32": (engine.philox4x32, {0: np.zeros((5, 4), np.uint32), 1: np.zeros((5, 2), np.uint32)}),
+    "gibbs": (gibbs, {"weights": weights(), "rows": i(5), **GIBBS, "clamp": u(5, 4)}),
+    "anneal": (anneal, {"weights": weights(), "rows": i(5), **ANNEAL}),
+    "class_log_weights": (engine.class_log_weights, {0: f(5, 3), 1: f(2, 3), 2: f(2)}),
+    "class_expectations": (engine.class_expectations, {0: f(5, 3), 1: f(2, 3), 2: f(5, 2)}),
+    "contrast: data": (lambda v, p: contrast(data=(v, p)), {0: u(5, 4), 1: grey(5, 3)}),
+    "contrast: samples": (lambda v, p: contrast(samples=(v, p)), {0: grey(5, 4), 1: grey(5, 3)}),
+    "update: gradient": (lambda **changes: update(changes), GRADIENT),
+    "update: state": (update, parts(LearningState.start(f(4, 3), f(4), f(3)))),
+    "epoch": (epoch, {**EPOCH, "chains": u(2, 3)}),
+    "epoch: state": (lambda **changes: epoch(state(**changes)), parts(state())),
+    "add_bias_sigmoid": (engine.add_bias_sigmoid, {0: f(5, 3), 1: f(3)}),
+    "softmax": (engine.softmax, {0: f(5, 3), 1: f(3)}),
+    "drop": (drop, DROP),
+    "backward": (engine.backward, {0: f(5, 3), 1: f(5, 3), 2: f(5, 3)}),
+    "softmax_cross_entropy": (engine.softmax_cross_entropy, {0: f(5, 3), 1: f(3), 2: i(5)}),
+    "sigmoid_cross_entropy": (engine.sigmoid_cross_entropy, {0: f(5, 3), 1: f(3), 2: f(5, 3)}),
+    "squared_error": (engine.squared_error, {0: f(5, 3), 1: f(3), 2: f(5, 3)}),
+    "momentum_step": (engine.momentum_step, {**dict(enumerate([f(5, 3)] * 3 + [1] * 4))}),
+    "adam_step": (
+        engine.adam_step,
+        {**dict(enumerate([f(5, 3)] * 4 + [1, 1, 0.9, 0.9, 1, 0, 0.9, 0.9]))},
+    ),
+}
+ALLOWED: dict[str, dict[str | int, set[str]]] = {  # what is not wrong
+    **{name: {0: SHAPE} for name in ("Weights", "exponent", "softplus_sum")},
+    **{name: {1: ROWS} for name in ("affine", "affine down", "affine_sigmoid", "affine_softplus_sum")},
+    **{name: {0: ANY_SHAPE} for name in ("sigmoid", "sigmoid_u16", "softplus", "log")},
+    **{name: {0: ROWS} for name in ("weighted_sum", "class_log_weights", "add_bias_sigmoid", "softmax")},
+    "bernoulli": {0: {"wider", "narrower"}},
+    "backward": {1: {"none"}, 2: {"none"}},
+    "gibbs": {"clamp": {"none"}},
+    "anneal": {"log_weights": {"dtype", "byte order", "strided"}, "betas": {"wider", "narrower"}},
+    "momentum_step": {place: {"more dimensions"} for place in range(3)},
+    "adam_step": {place: {"more dimensions"} for place in range(4)},
+    "epoch": {
+        "X": {"more rows"},
+        "chains": {"none", *ROWS},
+        "rates": {"wider"},
+        "momenta": {"wider"},
+    },
+}
+
+
+def call(function: Callable[..., Any], arguments: Right) -> Any:
+    return function(
+        *(value for name, value in arguments.items() if isinstance(name, int)),
+        **{name: value for name, value in arguments.items() if isinstance(name, str)},
+    )
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_every_array_is_checked(name: str) -> None:
+    function, right = RIGHT[name]
+    call(function, right)
+    for argument, value in right.items():
+        taken = set()
+        for kind, wrong in wrongs(value).items():
+            with contextlib.suppress(TypeError, ValueError, IndexError, AttributeError):
+                call(function, {**right, argument: wrong})
+                taken.add(kind)
+        assert taken == ALLOWED.get(name, {}).get(argument, set()), argument
+
+
+# --- Other wrong arguments ---------------------------------------------------------------------------------
 
 WRONG: dict[str, Callable[[], Any]] = {
-    "weights: dtype": lambda: engine.Weights(np.zeros((4, 3))),
-    "weights: 1-D": lambda: engine.Weights(f(4)),
     "weights: no rows": lambda: engine.Weights(f(0, 3)),
     "weights: no columns": lambda: engine.Weights(f(3, 0)),
-    "weights: columns first": lambda: engine.Weights(f(4, 3).T),
-    "weights: none": lambda: engine.Weights(None),
     "stream: purpose": lambda: engine.bernoulli(f(2, 3), 0, 64, 0, 0),
     "stream: layer": lambda: engine.bernoulli(f(2, 3), 0, 0, 64, 0),
     "stream: step": lambda: engine.bernoulli(f(2, 3), 0, 0, 0, 2**44),
@@ -104,147 +208,45 @@ WRONG: dict[str, Callable[[], Any]] = {
     "stream: row ids": lambda: engine.bernoulli(f(2, 3), 0, 0, 0, 0, np.array([0, 2**40])),
     "gibbs: negative steps": lambda: gibbs(steps=-1),
     "exponent: empty": lambda: engine.exponent(f(0, 3)),
-    "exponent: dtype": lambda: engine.exponent(np.zeros((4, 3))),
-    "affine: width": lambda: engine.affine(weights(), u(5, 3), f(3)),
-    "affine: width down": lambda: engine.affine(weights(), u(5, 4), f(4), False),
     "affine: bool": lambda: engine.affine(weights(), u(5, 4).astype(bool), f(3)),
-    "affine: float": lambda: engine.affine(weights(), f(5, 4), f(3)),
-    "affine: other byte order": lambda: engine.affine(weights(), grey(5, 4).astype(">u2"), f(3)),
-    "affine: 1-D": lambda: engine.affine(weights(), u(4), f(3)),
-    "affine: 3-D": lambda: engine.affine(weights(), u(1, 5, 4), f(3)),
-    "affine: columns first": lambda: engine.affine(weights(), u(4, 5).T, f(3)),
-    "affine: strided": lambda: engine.affine(weights(), u(5, 8)[:, ::2], f(3)),
-    "affine: bias too short": lambda: engine.affine(weights(), u(5, 4), f(2)),
-    "affine: bias too long": lambda: engine.affine(weights(), u(5, 4), f(4)),
-    "affine: bias dtype": lambda: engine.affine(weights(), u(5, 4), np.zeros(3)),
-    "affine: bias strided": lambda: engine.affine(weights(), u(5, 4), f(6)[::2]),
-    "affine: no weights": lambda: engine.affine(None, u(5, 4), f(3)),
-    "affine: no states": lambda: engine.affine(weights(), None, f(3)),
-    "affine: no bias": lambda: engine.affine(weights(), u(5, 4), None),
-    "sigmoid: float64": lambda: engine.sigmoid(np.zeros(3)),
-    "sigmoid: strided": lambda: engine.sigmoid(f(6)[::2]),
-    "softplus: columns first": lambda: engine.softplus(f(2, 3).T),
     "log: integers": lambda: engine.log(i(3)),
-    "softplus_sum: 1-D": lambda: engine.softplus_sum(f(3)),
-    "weighted_sum: width": lambda: engine.weighted_sum(u(5, 4), f(3)),
-    "weighted_sum: no weights": lambda: engine.weighted_sum(u(5, 4), None),
-    "bernoulli: 1-D": lambda: engine.bernoulli(f(3), 0, 0, 0, 0),
     "bernoulli: negative seed": lambda: engine.bernoulli(f(2, 3), -1, 0, 0, 0),
     "bernoulli: seed of 65 bits": lambda: engine.bernoulli(f(2, 3), 2**64, 0, 0, 0),
     "bernoulli: negative step": lambda: engine.bernoulli(f(2, 3), 0, 0, 0, -1),
-    "bernoulli: too few rows": lambda: engine.bernoulli(f(2, 3), 0, 0, 0, 0, i(1)),
-    "bernoulli: too many rows": lambda: engine.bernoulli(f(2, 3), 0, 0, 0, 0, i(3)),
-    "bernoulli: rows in 32 bits": lambda: engine.bernoulli(f(2, 3), 0, 0, 0, 0, np.zeros(2, np.int32)),
-    "bernoulli: 2-D rows": lambda: engine.bernoulli(f(2, 3), 0, 0, 0, 0, i(2, 1)),
     "bernoulli: float rows": lambda: engine.bernoulli(f(2, 3), 0, 0, 0, 0, 1.5),
-    "bernoulli: no rows": lambda: engine.bernoulli(f(2, 3), 0, 0, 0, 0, None),
     "uniform_u32: negative": lambda: engine.uniform_u32(-1, 3, 0, 0, 0, 0),
     "shuffle_keys: negative": lambda: engine.shuffle_keys(-1, 0, 0, 0),
     "normal_weights: negative": lambda: engine.normal_weights(3, -1, 1.0, 0, 0, 0),
-    "philox4x32: width": lambda: engine.philox4x32(np.zeros((2, 3), np.uint32), np.zeros((2, 2), np.uint32)),
-    "philox4x32: keys": lambda: engine.philox4x32(np.zeros((2, 4), np.uint32), np.zeros((1, 2), np.uint32)),
     "gibbs: grey": lambda: gibbs(visible=grey(5, 4)),
-    "gibbs: width": lambda: gibbs(visible=u(5, 3)),
-    "gibbs: a": lambda: gibbs(a=f(3)),
-    "gibbs: b": lambda: gibbs(b=f(4)),
-    "gibbs: clamp": lambda: gibbs(clamp=u(5, 3)),
-    "gibbs: rows of clamp": lambda: gibbs(clamp=u(4, 4)),
-    "gibbs: dtype of clamp": lambda: gibbs(clamp=f(5, 4)),
-    "gibbs: rows": lambda: gibbs(rows=i(4)),
     "anneal: grey": lambda: anneal(visible=grey(5, 4)),
-    "anneal: width": lambda: anneal(visible=u(5, 3)),
-    "anneal: a": lambda: anneal(a=f(3)),
-    "anneal: b": lambda: anneal(b=f(4)),
-    "anneal: base": lambda: anneal(base=f(3)),
-    "anneal: log-weights": lambda: anneal(log_weights=np.zeros(4)),
-    "anneal: betas in 64 bits": lambda: anneal(betas=np.zeros(3)),
-    "anneal: 2-D betas": lambda: anneal(betas=f(3, 1)),
-    "anneal: no betas": lambda: anneal(betas=None),
-    "anneal: rows": lambda: anneal(rows=i(4)),
-    "class_log_weights: width": lambda: engine.class_log_weights(f(5, 3), f(2, 4), f(2)),
-    "class_log_weights: bias": lambda: engine.class_log_weights(f(5, 3), f(2, 3), f(3)),
-    "class_log_weights: no bias": lambda: engine.class_log_weights(f(5, 3), f(2, 3), None),
     "class_log_weights: no classes": lambda: engine.class_log_weights(f(5, 3), f(0, 3), f(0)),
     "class_log_weights: no units": lambda: engine.class_log_weights(f(5, 0), f(2, 0), f(2)),
-    "class_log_weights: float64": lambda: engine.class_log_weights(np.zeros((5, 3)), f(2, 3), f(2)),
-    "class_log_weights: columns first": lambda: engine.class_log_weights(f(3, 5).T, f(2, 3), f(2)),
-    "class_expectations: width": lambda: engine.class_expectations(f(5, 3), f(2, 4), f(5, 2)),
-    "class_expectations: rows": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(4, 2)),
-    "class_expectations: classes": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(5, 3)),
     "class_expectations: negative": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(5, 2) - 0.1),
     "class_expectations: above 1": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(5, 2) + 1.1),
     "class_expectations: NaN": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(5, 2) + np.nan),
-    "class_expectations: no p": lambda: engine.class_expectations(f(5, 3), f(2, 3), None),
     "class_expectations: no units": lambda: engine.class_expectations(f(5, 0), f(2, 0), f(5, 2)),
-    "contrast: width": lambda: contrast(samples=(u(6, 3), grey(6, 3))),
-    "contrast: hidden units": lambda: contrast(samples=(u(6, 4), grey(6, 2))),
-    "contrast: rows of the data": lambda: contrast(data=(u(5, 4), grey(4, 3))),
-    "contrast: rows of the samples": lambda: contrast(samples=(u(5, 4), grey(6, 3))),
     "contrast: no data": lambda: contrast(data=(u(0, 4), grey(0, 3))),
     "contrast: no samples": lambda: contrast(samples=(u(0, 4), grey(0, 3))),
     "contrast: no visible units": lambda: contrast(data=(u(5, 0), grey(5, 3)), samples=(u(5, 0), grey(5, 3))),
     "contrast: no hidden units": lambda: contrast(data=(u(5, 4), grey(5, 0)), samples=(u(5, 4), grey(5, 0))),
     "contrast: too much data": lambda: contrast(data=(u(32_769, 4), grey(32_769, 3))),
     "contrast: too many samples": lambda: contrast(samples=(u(32_769, 4), grey(32_769, 3))),
-    "contrast: states": lambda: contrast(data=(f(5, 4), grey(5, 3))),
-    "contrast: states of the samples": lambda: contrast(samples=(f(6, 4), grey(6, 3))),
-    "contrast: probabilities": lambda: contrast(data=(u(5, 4), f(5, 3))),
-    "contrast: no probabilities": lambda: contrast(samples=(u(6, 4), None)),
-    "contrast: strided": lambda: contrast(data=(u(10, 4)[::2], grey(5, 3))),
-    "update: gradient": lambda: update({"W": f(3, 4)}),
-    "update: no gradient": lambda: update({"W": None}),
-    "update: gradient of a": lambda: update({"a": f(3)}),
-    "update: hidden means": lambda: update({"hidden_mean": f(4)}),
-    "update: velocity": lambda: update(W_velocity=f(4, 2)),
     "update: read-only": lambda: update(W=np.broadcast_to(np.float32(0), (4, 3)).copy(order="F")),
-    "epoch: width": lambda: epoch(X=u(5, 3)),
     "epoch: no data": lambda: epoch(X=u(0, 4)),
     "epoch: float data": lambda: epoch(X=f(5, 4)),
     "epoch: order too large": lambda: epoch(order=np.array([0, 1, 5, 2, 3])),
     "epoch: negative order": lambda: epoch(order=np.array([0, 1, -1, 2, 3])),
-    "epoch: order in 32 bits": lambda: epoch(order=np.arange(5, dtype=np.int32)),
-    "epoch: row ids": lambda: epoch(row_ids=i(4)),
-    "epoch: no row ids": lambda: epoch(row_ids=None),
     "epoch: batches of none": lambda: epoch(batch_size=0),
     "epoch: batch too large": lambda: epoch(order=i(40_000), row_ids=i(40_000), batch_size=32_769),
     "epoch: no steps": lambda: epoch(k=0),
-    "epoch: too few rates": lambda: epoch(rates=f(2)),
-    "epoch: too few momenta": lambda: epoch(momenta=f(2)),
-    "epoch: float64 rates": lambda: epoch(rates=np.zeros(3)),
-    "epoch: width of chains": lambda: epoch(chains=u(2, 4)),
     "epoch: no chains": lambda: epoch(chains=u(0, 3)),
     "epoch: too many chains": lambda: epoch(chains=u(32_769, 3)),
-    "epoch: float chains": lambda: epoch(chains=f(2, 3)),
     "epoch: read-only chains": lambda: epoch(chains=np.broadcast_to(np.uint8(0), (2, 3))),
-    "epoch: shape of a": lambda: epoch(state(a=f(3))),
-    "epoch: shape of b": lambda: epoch(state(b=f(4))),
-    "epoch: shape of the velocity": lambda: epoch(state(W_velocity=f(3, 4))),
-    "epoch: no offset": lambda: epoch(state(visible_offset=None)),
-    "epoch: float64 activity": lambda: epoch(state(activity=np.zeros(3))),
-    "add_bias_sigmoid: bias": lambda: engine.add_bias_sigmoid(f(2, 3), f(2)),
-    "add_bias_sigmoid: float64": lambda: engine.add_bias_sigmoid(np.zeros((2, 3)), f(3)),
     "add_bias_sigmoid: read-only": lambda: engine.add_bias_sigmoid(np.broadcast_to(f(3), (2, 3)), f(3)),
-    "softmax: columns first": lambda: engine.softmax(f(3, 2).T, f(3)),
     "drop: rate": lambda: drop(rate=1.0),
     "drop: no rate": lambda: drop(rate=np.nan),
-    "drop: sent": lambda: drop(sent=f(2, 2)),
-    "drop: factor": lambda: drop(factor=f(3, 2)),
-    "drop: rows": lambda: drop(rows=i(3)),
-    "backward: h": lambda: engine.backward(f(2, 3), f(3, 2)),
-    "backward: factor": lambda: engine.backward(f(2, 3), None, f(2, 2)),
-    "backward: dtype": lambda: engine.backward(f(2, 3), u(2, 3)),
     "softmax_cross_entropy: too large a label": lambda: engine.softmax_cross_entropy(f(2, 3), f(3), i(2) + 3),
     "softmax_cross_entropy: negative label": lambda: engine.softmax_cross_entropy(f(2, 3), f(3), i(2) - 1),
-    "softmax_cross_entropy: few labels": lambda: engine.softmax_cross_entropy(f(2, 3), f(3), i(1)),
-    "sigmoid_cross_entropy: targets": lambda: engine.sigmoid_cross_entropy(f(2, 3), f(3), f(2, 2)),
-    "sigmoid_cross_entropy: none": lambda: engine.sigmoid_cross_entropy(f(2, 3), f(3), None),
-    "squared_error: bias": lambda: engine.squared_error(f(2, 3), f(4), f(2, 3)),
-    "squared_error: targets": lambda: engine.squared_error(f(2, 3), f(3), u(2, 3)),
-    "momentum_step: velocity": lambda: engine.momentum_step(f(2, 3), f(5), f(2, 3), 1, 1, 1, 1),
-    "momentum_step: strided": lambda: engine.momentum_step(f(6)[::2], f(3), f(3), 1, 1, 1, 1),
-    "momentum_step: float64": lambda: engine.momentum_step(np.zeros(3), f(3), f(3), 1, 1, 1, 1),
-    "adam_step: square": lambda: engine.adam_step(f(3), f(3), f(2), f(3), 1, 1, 0.9, 0.9, 1, 0, 0.9, 0.9),
-    "adam_step: gradient": lambda: engine.adam_step(f(3), f(3), f(3), f(4), 1, 1, 0.9, 0.9, 1, 0, 0.9, 0.9),
     "set_num_threads: a word": lambda: engine.set_num_threads("two"),
     "select_isa: unknown": lambda: engine.select_isa("mmx"),
     "select_isa: none": lambda: engine.select_isa(None),
@@ -253,45 +255,18 @@ WRONG: dict[str, Callable[[], Any]] = {
 
 def test_wrong_arguments_raise() -> None:
     taken = []
-    for name, call in WRONG.items():
+    for name, ask in WRONG.items():
         with contextlib.suppress(TypeError, ValueError, IndexError, OverflowError):
-            call()
+            ask()
             taken.append(name)
     assert taken == []
-
-
-def test_the_right_arguments_do_not() -> None:
-    """What the wrong ones above differ from."""
-    engine.affine(weights(), u(5, 4), f(3))
-    engine.affine(weights(), u(5, 3), f(4), False)
-    drop()
-    engine.backward(f(2, 3), f(2, 3), f(2, 3))
-    engine.softmax_cross_entropy(f(2, 3), f(3), i(2))
-    engine.sigmoid_cross_entropy(f(2, 3), f(3), f(2, 3))
-    engine.squared_error(f(2, 3), f(3), f(2, 3))
-    engine.momentum_step(f(2, 3), f(6), f(6), 1, 1, 1, 1)
-    engine.adam_step(f(3), f(3), f(3), f(3), 1, 1, 0.9, 0.9, 1, 0, 0.9, 0.9)
-    gibbs()
-    gibbs(clamp=u(5, 4), rows=i(5))
-    anneal()
-    contrast()
-    contrast(data=(grey(5, 4), grey(5, 3)))
-    engine.class_log_weights(f(5, 3), f(2, 3), f(2))
-    engine.class_expectations(f(5, 3), f(2, 3), f(5, 2))
-    update()
-    assert epoch() == 3
-    assert epoch(chains=u(2, 3)) == 3
 
 
 HOSTILE = """
 engine.affine(engine.Weights.__new__(engine.Weights), u(5, 0), f(0))
 engine.gibbs(engine.Weights.__new__(engine.Weights), f(0), f(0), u(2, 0), 1, 0, 0)
-engine.affine(None, u(5, 0), f(0))
-engine.affine(weights(), u(), f(3))
 engine.gibbs(None, f(0), f(0), u(2, 0), 1, 0, 0)
-engine.exponent(None)
 engine.exponent(f(0, 3))
-contrast(data=None)
 contrast(data=(u(5), grey(5)))
 contrast(data=(u(2, 3, 4), grey(2, 3)))
 contrast(samples=(None, None))
@@ -300,18 +275,11 @@ contrast(data=(u(0, 0), grey(0, 0)), samples=(u(0, 0), grey(0, 0)))
 engine.class_log_weights(None, None, None)
 engine.class_log_weights(f(0, 0), f(0, 0), f(0))
 engine.class_expectations(f(5, 3), f(2, 3), np.full((5, 2), np.inf, np.float32))
-engine.softplus_sum(None)
-engine.bernoulli(None, 0, 0, 0, 0)
 engine.bernoulli(f(2, 3), 2**63, 2**31, 2**31, 2**63, -(2**62))
-engine.philox4x32(None, None)
 engine.uniform_u32(10**12, 10**6, 0, 0, 0, 0)
 engine.Weights(f(4, 3) + 1, 10**6)
 engine.Weights(f(4, 3) + 1, -(10**6))
 gibbs(steps=-1)
-anneal(betas=None)
-anneal(weights=None)
-anneal(log_weights=None)
-epoch(order=None)
 epoch(state=None, settings=None)
 epoch(state(W=None, W_velocity=None, a=None, b=None))
 epoch(state(exponent=10**6, W=f(4, 3) + 1))
@@ -322,9 +290,7 @@ engine.softmax_cross_entropy(f(0, 0), f(0), i(0))
 engine.softmax_cross_entropy(f(2, 0), f(0), i(2))
 engine.squared_error(f(2, 0), f(0), f(2, 0))
 engine.backward(f(0, 3), f(0, 3), f(0, 3))
-engine.add_bias_sigmoid(None, None)
-drop(x=f(2, 0), sent=f(2, 0), factor=f(2, 0))
-engine.momentum_step(None, f(3), f(3), 1, 1, 1, 1)
+drop(x=f(2, 0), rows=0, sent=f(2, 0), factor=f(2, 0))
 engine.adam_step(f(0), f(0), f(0), f(0), 1, 1, 1, 1, 1, 0, 1, 1)
 engine.set_num_threads(-5)
 """.strip().splitlines()
@@ -347,9 +313,8 @@ def test_nothing_crashes() -> None:
     assert result.returncode == 0
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
+def test_no_rows_is_no_error() -> None:
+    asks: list[Callable[[int], Any]] = [
         lambda rows: engine.affine(weights(), u(rows, 4), f(3)),
         lambda rows: engine.affine_sigmoid(weights(), u(rows, 4), f(3)),
         lambda rows: engine.affine_sigmoid_bernoulli(weights(), u(rows, 4), f(3), 0, 0, 0, 0),
@@ -364,11 +329,8 @@ def test_nothing_crashes() -> None:
         lambda rows: anneal(visible=u(rows, 4), log_weights=np.zeros(rows))[1],
         lambda rows: engine.sigmoid(f(rows, 3)),
         lambda rows: engine.shuffle_keys(rows, 0, 0, 0),
-    ],
-)
-def test_no_rows_is_no_error(call: Callable[[int], Any]) -> None:
-    assert len(call(0)) == 0
-    assert len(call(2)) == 2
+    ]
+    assert [len(ask(rows)) for ask in asks for rows in (0, 2)] == [0, 2] * len(asks)
 
 
 # --- What epoch leaves behind ------------------------------------------------------------------------------
