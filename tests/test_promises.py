@@ -161,16 +161,6 @@ print(json.dumps(runs.digests()))
 """
 
 
-ISAS = engine.config()["isa_available"]
-SLOW = [pytest.param(isa, n, marks=pytest.mark.slow) for isa, n in zip(ISAS[1:], itertools.cycle("31"))]
-
-
-@pytest.mark.parametrize("isa, threads", [(ISAS[0], "1"), *SLOW])
-def test_environment_of_the_engine(isa: str, threads: str) -> None:
-    result = run_python(PRINT_DIGESTS, RBMFAST_ISA=isa, RBMFAST_NUM_THREADS=threads)
-    assert_golden(json.loads(result.stdout or result.stderr))
-
-
 def numpy_cpu_features() -> list[str]:
     """What NumPy looks for on this CPU, finds, and can be told not to use."""
     core = getattr(np, "_core", None) or np.core
@@ -202,13 +192,6 @@ def test_a_neighbour_that_flushes_denormals(threads: int) -> None:
     finally:
         set_float_mode(0)
     assert_golden(found)
-
-
-@needs_x86_glibc
-def test_a_neighbour_that_flushes_before_the_threads_start() -> None:
-    program = "from engine.helpers import *\nset_float_mode(FLUSH)\nassert flushes()"
-    result = run_python(program + PRINT_DIGESTS, RBMFAST_NUM_THREADS="7")
-    assert_golden(json.loads(result.stdout or result.stderr))
 
 
 # --- Containers --------------------------------------------------------------------------------------------
@@ -364,7 +347,9 @@ def test_interrupt_within_an_update(method: str, threads: str) -> None:
     assert out == "interrupted True\n", err
 
 
-def test_two_threads_with_two_models() -> None:
+@pytest.mark.parametrize("threads", [1, 7])
+def test_two_threads_with_two_models(threads: int) -> None:
+    rf.set_num_threads(threads)
     names = ("CD, everything", "grey PCD, everything")
     found: dict[str, list[str]] = {name: [] for name in names}
 
@@ -372,49 +357,9 @@ def test_two_threads_with_two_models() -> None:
         for _ in range(5):
             found[name].append(runs.parameters(runs.train(CASES[name])))
 
-    threads = [threading.Thread(target=work, args=(name,)) for name in names]
-    for thread in threads:
+    workers = [threading.Thread(target=work, args=(name,)) for name in names]
+    for thread in workers:
         thread.start()
-    for thread in threads:
+    for thread in workers:
         thread.join(timeout=120)
     assert found == {name: [expected(CASES[name])] * 5 for name in names}
-
-
-FORKS = """
-import multiprocessing, sys
-import rbmfast as rf
-from rbmfast import _engine
-from golden import runs
-
-def train(pipe):
-    rbm = runs.train(runs.CASES["PCD, everything"])
-    pipe.send((rf.get_num_threads(), runs.parameters(rbm), runs.digest(rbm.sample(40, steps=20, seed=3))))
-
-def here():
-    ours, theirs = context.Pipe(duplex=False)
-    train(theirs)
-    return ours.recv()[1:]
-
-context = multiprocessing.get_context("fork")
-_engine.set_least_thread_time(0)
-rf.set_num_threads(2)
-expected = here()  # the library has been used, with threads
-for _ in range(10):
-    ours, theirs = context.Pipe(duplex=False)
-    child = context.Process(target=train, args=(theirs,))
-    child.start()
-    if not ours.poll(30):
-        child.kill()
-        sys.exit("a forked child hangs")
-    assert ours.recv() == (1, *expected)
-    child.join(30)
-    assert child.exitcode == 0
-assert here() == expected
-print("fine")
-"""
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_forked_children_finish() -> None:
-    result = run_python(FORKS)
-    assert result.stdout == "fine\n", result.stderr

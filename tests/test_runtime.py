@@ -71,15 +71,6 @@ def test_nonsense_in_the_environment(clean: pytest.MonkeyPatch, value: str) -> N
         runtime.threads_from_environment()
 
 
-def test_the_environment_is_read_at_import() -> None:
-    code = "import rbmfast as rf; print(rf.get_num_threads())"
-    environment = {**os.environ, "RBMFAST_NUM_THREADS": "3", "PYTHONPATH": str(Path(rf.__file__).parents[1])}
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == ("3" if OPENMP else "1")
-
-
 @pytest.mark.parametrize(
     ("command", "variable", "value"),
     [("module", "RBMFAST_NUM_THREADS", "-1"), ("script", "RBMFAST_ISA", "avx9")],

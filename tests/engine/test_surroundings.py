@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -121,26 +120,6 @@ assert flushes()
 
 
 # --- Threads and forks -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("threads", [1, 2, 7])
-def test_two_python_threads_at_once(threads: int) -> None:
-    engine.set_num_threads(threads)
-    work = [("PCD, everything", (65, 100, 33, "spread")), ("grey CD-3", (100, 65, 32, "ordinary"))]
-    results: list[Any] = [[], []]
-
-    def learn(i: int) -> None:
-        name, sizes = work[i]
-        for _ in range(10):
-            results[i].append(harness.bits(harness.learn(engine, RECIPES[name], harness.problem(*sizes))))
-
-    both = [threading.Thread(target=learn, args=(i,)) for i in range(2)]
-    for thread in both:
-        thread.start()
-    for thread in both:
-        thread.join(timeout=120)
-    for (name, sizes), found in zip(work, results, strict=True):
-        assert found == [harness.expected_learning(name, sizes)] * 10
 
 
 FORKS = """

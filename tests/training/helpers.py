@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,19 @@ def assert_same_bits(left: dict[str, Any], right: dict[str, Any]) -> None:
     assert left.keys() == right.keys()
     different = [name for name in left if left[name] != right[name]]
     assert not different
+
+
+def slopes(value: Callable[[], float], array: Any, step: float = 1e-5) -> Any:
+    """Central differences of a value by the entries of a float64 array, which is moved and put back."""
+    found = np.empty_like(array)
+    for place in np.ndindex(array.shape):
+        middle, ends = array[place], []
+        for sign in (1, -1):
+            array[place] = middle + sign * step
+            ends.append(value())
+        array[place] = middle
+        found[place] = (ends[0] - ends[1]) / (2 * step)
+    return found
 
 
 def history_without_times(history: rf.History) -> dict[str, bytes]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from training.helpers import slopes
 
 import rbmfast as rf
 from rbmfast import _engine as engine
@@ -54,19 +55,11 @@ def test_against_finite_differences(source: Any, name: str) -> None:
     layer = Directed(of_source, unit, W.astype(np.float32), bias.astype(np.float32))
     gradient = prediction_gradient(source, target, layer.way().expectation(source))
 
-    def differences(parameter: F64) -> F64:
-        slopes, step = np.empty_like(parameter), 1e-4
-        for i in np.ndindex(*parameter.shape):
-            ends = []
-            for sign in (1, -1):
-                parameter[i] += sign * step
-                ends.append(mean_log_probability(unit, numbers(source), numbers(target), W, bias))
-                parameter[i] -= sign * step
-            slopes[i] = (ends[0] - ends[1]) / (2 * step)
-        return slopes
+    def value() -> float:
+        return mean_log_probability(unit, numbers(source), numbers(target), W, bias)
 
-    assert np.allclose(gradient.W, differences(W), atol=3e-5)
-    assert np.allclose(gradient.b, differences(bias), atol=3e-5)
+    assert np.allclose(gradient.W, slopes(value, W, 1e-4), atol=3e-5)
+    assert np.allclose(gradient.b, slopes(value, bias, 1e-4), atol=3e-5)
     assert not gradient.a.any()  # the source's bias has no part in it
     assert np.allclose(gradient.hidden_mean, numbers(target).mean(axis=0), atol=1e-6)
 

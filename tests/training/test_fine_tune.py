@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training.helpers import random_rows
+from training.helpers import random_rows, slopes
 
 import rbmfast as rf
 from rbmfast.data import as_rows
@@ -59,16 +59,7 @@ def losses(net: rf.Network, parameters: list[Any], x: Any, y: Any) -> Any:
 def differences(net: rf.Network, x: Any, y: Any) -> list[Any]:
     """Gradients of the summed losses by central differences, in float64."""
     parameters = as_float64([array for layer in net.layers for array in (layer.W, layer.b)])
-    gradients = [np.zeros_like(array) for array in parameters]
-    for array, gradient in zip(parameters, gradients, strict=True):
-        for place in np.ndindex(array.shape):
-            middle, sums = array[place], []
-            for shift in (1e-5, -1e-5):
-                array[place] = middle + shift
-                sums.append(losses(net, parameters, x, y).sum())
-            array[place] = middle
-            gradient[place] = (sums[0] - sums[1]) / 2e-5
-    return gradients
+    return [slopes(lambda: losses(net, parameters, x, y).sum(), array) for array in parameters]
 
 
 # --- Losses and gradients ----------------------------------------------------------------------------------
@@ -313,12 +304,6 @@ def test_divergence_keeps_the_last_epoch(rate: float, batch_size: int) -> None:
 @pytest.mark.parametrize(
     "arguments, error, word",
     [
-        ({"y": None}, TypeError, "y"),
-        ({"y": CLASSES[1:]}, ValueError, "y"),
-        ({"y": CLASSES[:, None]}, ValueError, "y"),
-        ({"y": CLASSES + 1}, ValueError, "y"),
-        ({"y": CLASSES - 1}, ValueError, "y"),
-        ({"y": CLASSES * 1.0}, TypeError, "y"),
         ({"net": network("sigmoid"), "y": NUMBERS}, ValueError, "y"),
         ({"net": network("sigmoid"), "y": UNITS[1:]}, ValueError, "y"),
         ({"net": network("linear"), "y": NUMBERS[:, 1:]}, ValueError, "y"),
@@ -334,7 +319,6 @@ def test_divergence_keeps_the_last_epoch(rate: float, batch_size: int) -> None:
         ({"l2": -0.1}, ValueError, "l2"),
         ({"validation": X}, TypeError, "validation"),
         ({"validation": (X[:, 1:], CLASSES)}, ValueError, "validation[0]"),
-        ({"validation": (X, CLASSES + 9)}, ValueError, "validation[1]"),
         ({"patience": 3}, ValueError, "validation"),
         ({"patience": 0, "validation": (X, CLASSES)}, ValueError, "patience"),
         ({"callbacks": [rf.EarlyStopping("validation_loss")]}, ValueError, "validation_loss"),

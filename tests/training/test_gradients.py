@@ -7,49 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from models.helpers import small
 from numpy.typing import NDArray
-from training.helpers import StepCD, StepPCD, phase_sums, random_rows
+from training.helpers import StepCD, StepPCD, phase_sums, random_rows, slopes
 
 import rbmfast as rf
 from rbmfast import _engine as engine
-from rbmfast.likelihood import all_states
+from rbmfast.likelihood import all_states, exact_gradient, exact_moments
 from rbmfast.reference import GREY, gradient
 from rbmfast.state import Gradient, LearningState, Statistics, UpdateSettings
 
 F64 = NDArray[np.float64]
 
 
-def small_rbm(n_visible: int, n_hidden: int, scale: float = 1.0, seed: int = 0) -> rf.RBM:
-    rng = np.random.default_rng(seed)
-    return rf.RBM.from_arrays(
-        scale * rng.normal(size=(n_visible, n_hidden)), rng.normal(size=n_visible), rng.normal(size=n_hidden)
-    )
-
-
 def sigmoid(x: F64) -> F64:
     return 1 / (1 + np.exp(-x))
-
-
-def model_means(W: F64, a: F64, b: F64) -> tuple[F64, F64, F64]:
-    """Exact means of v h, v and h under the model."""
-    V = all_states(len(a)).astype(np.float64)
-    log_p = V @ a + np.logaddexp(0, V @ W + b).sum(axis=1)
-    p = np.exp(log_p - np.logaddexp.reduce(log_p))
-    H = sigmoid(V @ W + b)
-    return (V * p[:, None]).T @ H, p @ V, p @ H
-
-
-def data_means(W: F64, b: F64, X: F64) -> tuple[F64, F64, F64]:
-    H = sigmoid(X @ W + b)
-    return X.T @ H / len(X), X.mean(axis=0), H.mean(axis=0)
-
-
-def mean_log_likelihood(W: F64, a: F64, b: F64, X: F64) -> float:
-    def log_p(V: F64) -> F64:
-        result: F64 = V @ a + np.logaddexp(0, V @ W + b).sum(axis=1)
-        return result
-
-    return float(log_p(X).mean() - np.logaddexp.reduce(log_p(all_states(len(a)).astype(np.float64))))
 
 
 # --- Splitting ------------------------------------------------------------------------------------------
@@ -65,7 +37,7 @@ def assert_equal(left: Statistics, right: Statistics) -> None:
 @pytest.mark.parametrize("grey", [False, True])
 @pytest.mark.parametrize("method", [rf.CD(1), rf.CD(3)], ids=str)
 def test_parts_add_up_to_the_whole(method: rf.CD, grey: bool) -> None:
-    rbm = small_rbm(9, 5)
+    rbm = small(9, 5)
     V: Any = np.random.default_rng(1).random((50, 9)) if grey else random_rows(50, 9)
     whole = phase_sums(rbm, V, method, seed=4, first_row=1000, first_step=12)
     for cut in (1, 17, 49):
@@ -78,7 +50,7 @@ def test_parts_add_up_to_the_whole(method: rf.CD, grey: bool) -> None:
 
 
 def test_chains_can_be_split_too() -> None:
-    rbm, V, method = small_rbm(9, 5), random_rows(50, 9), rf.PCD(2)
+    rbm, V, method = small(9, 5), random_rows(50, 9), rf.PCD(2)
     chains = random_rows(20, 5, seed=2)
     parts = [chains[:6].copy(), chains[6:].copy()]
     positive, negative = phase_sums(rbm, V, method, seed=4, first_step=8, chains=chains)
@@ -94,7 +66,7 @@ def test_chains_can_be_split_too() -> None:
 def test_an_epoch_is_made_of_them(persistent: bool) -> None:
     """Training in batches without shuffling, redone by hand from the public pieces."""
     X = random_rows(23, 6)
-    rbm = small_rbm(6, 4, scale=0.5)
+    rbm = small(6, 4, scale=0.5)
     mine = rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b)
     method: Any = rf.PCD(2, 5) if persistent else rf.CD(2)
     rf.train(rbm, X, method=method, optimizer=rf.SGD(0.3), epochs=1, batch_size=10, shuffle=False, seed=6)
@@ -144,7 +116,7 @@ def test_cd1_agrees_with_enumeration() -> None:
     same on every machine, so it either always fails or never.) Rounding probabilities to 16 bits moves a mean
     by at most 1e-5, 1/100 of a standard error.
     """
-    rbm = small_rbm(4, 3)
+    rbm = small(4, 3)
     patterns = random_rows(5, 4, seed=3)
     X = np.repeat(patterns, 100, axis=0)
     expected, variance = cd1_expectation(rbm, patterns.astype(np.float64))
@@ -159,10 +131,10 @@ def test_cd1_agrees_with_enumeration() -> None:
 
 
 def test_positive_phase_agrees_with_enumeration() -> None:
-    rbm, X = small_rbm(4, 3), random_rows(40, 4)
+    rbm, X = small(4, 3), random_rows(40, 4)
     positive, _ = phase_sums(rbm, X, rf.CD(1), seed=0)
-    W, b = rbm.W.astype(np.float64), rbm.b.astype(np.float64)
-    pairs, visible, hidden = data_means(W, b, X.astype(np.float64))
+    H = sigmoid(X @ rbm.W.astype(np.float64) + rbm.b)
+    pairs, visible, hidden = X.T @ H / len(X), X.mean(axis=0), H.mean(axis=0)
     assert np.allclose(positive.pairs / GREY**2 / 40, pairs, atol=1e-5)
     assert np.allclose(positive.visible / GREY / 40, visible, atol=1e-12)
     assert np.allclose(positive.hidden / GREY / 40, hidden, atol=1e-5)
@@ -170,64 +142,45 @@ def test_positive_phase_agrees_with_enumeration() -> None:
 
 def test_long_chains_agree_with_the_model() -> None:
     """CD-60 forgets the data: 6 standard errors again, with at most 12 * 2e-9 of false alarms."""
-    rbm = small_rbm(4, 3, scale=0.5)
+    rbm = small(4, 3, scale=0.5)
     X = np.repeat(random_rows(2, 4, seed=3), 10_000, axis=0)
     _, negative = phase_sums(rbm, X, rf.CD(60), seed=1)
-    exact, _, _ = model_means(*(array.astype(np.float64) for array in (rbm.W, rbm.a, rbm.b)))
+    exact = exact_moments(rbm).pairs
     assert np.abs(negative.pairs / GREY**2 / len(X) - exact).max() < 6 * 0.5 / np.sqrt(len(X))
 
 
-def exact_gradient(rbm: rf.RBM, X: NDArray[np.uint8]) -> Gradient:
-    W, a, b = (array.astype(np.float64) for array in (rbm.W, rbm.a, rbm.b))
-    data, model = data_means(W, b, X.astype(np.float64)), model_means(W, a, b)
-    return Gradient(
-        *((d - m).astype(np.float32) for d, m in zip(data, model, strict=True)),
-        data[1].astype(np.float32),
-        data[2].astype(np.float32),
-    )
-
-
-def test_centred_gradient_is_the_slope_in_centred_parameters() -> None:
-    """Finite differences of the exact likelihood.
+@pytest.mark.parametrize("centered", [False, True])
+def test_an_update_goes_along_the_slope(centered: bool) -> None:
+    """Finite differences of the exact likelihood, in the parameters themselves or in centred ones.
 
     With offsets m and c the energy is -(v - m) W (h - c) - a' v - b' h, so a = a' - W c and b = b' - m W. The
     centred gradient is the slope in W, a' and b', told in terms of a and b.
     """
-    rbm, X = small_rbm(4, 3, scale=0.7), random_rows(30, 4)
+    rbm, X = small(4, 3, scale=0.7), random_rows(30, 4)
     rng = np.random.default_rng(8)
-    m, c = rng.random(4), rng.random(3)
-    W, a, b = (array.astype(np.float64) for array in (rbm.W, rbm.a, rbm.b))
-    a_centred, b_centred = a + W @ c, b + m @ W
+    m, c = (rng.random(4), rng.random(3)) if centered else (np.zeros(4), np.zeros(3))
+    W = rbm.W.astype(np.float64)
+    theta = [W, rbm.a + W @ c, rbm.b + m @ W]
 
-    def value(flat: F64) -> float:
-        W, a, b = flat[:12].reshape(4, 3), flat[12:16], flat[16:]
-        return mean_log_likelihood(W, a - W @ c, b - m @ W, X.astype(np.float64))
+    def mean_log_likelihood() -> float:
+        W, a, b = theta[0], theta[1] - theta[0] @ c, theta[2] - m @ theta[0]
+        states = all_states(4).astype(np.float64)
+        log_p, log_z = (V @ a + np.logaddexp(0, V @ W + b).sum(axis=1) for V in (X, states))
+        return float(log_p.mean() - np.logaddexp.reduce(log_z))
 
-    flat = np.concatenate([W.ravel(), a_centred, b_centred])
-    h = 1e-5
-    slope = np.array([(value(flat + h * e) - value(flat - h * e)) / (2 * h) for e in np.eye(len(flat))])
-    dW, da, db = slope[:12].reshape(4, 3), slope[12:16], slope[16:]
-
+    dW, da, db = (slopes(mean_log_likelihood, array) for array in theta)
+    exact = exact_gradient(rbm, X)
+    gradient = [getattr(exact, name).astype(np.float32) for name in "Wab"]
+    means = X.mean(axis=0), sigmoid(X @ rbm.W.astype(np.float64) + rbm.b).mean(axis=0)
     state = LearningState.start(rbm.W, rbm.a, rbm.b)
     state.visible_offset[:], state.hidden_offset[:] = m, c
-    settings = UpdateSettings(centered=True, offset_rate=0.0)
-    engine.update(state, exact_gradient(rbm, X), settings, 1.0, 0.0)
+    settings = UpdateSettings(centered=centered, offset_rate=0.0)
+    engine.update(
+        state, Gradient(*gradient, *(mean.astype(np.float32) for mean in means)), settings, 1.0, 0.0
+    )
     assert np.allclose(state.W - rbm.W, dW, atol=2e-6)
     assert np.allclose(state.a - rbm.a, da - dW @ c, atol=2e-6)
     assert np.allclose(state.b - rbm.b, db - m @ dW, atol=2e-6)
-
-
-def test_plain_gradient_is_the_slope() -> None:
-    rbm, X = small_rbm(4, 3, scale=0.7), random_rows(30, 4)
-    flat = np.concatenate([rbm.W.ravel(), rbm.a, rbm.b]).astype(np.float64)
-
-    def value(flat: F64) -> float:
-        return mean_log_likelihood(flat[:12].reshape(4, 3), flat[12:16], flat[16:], X.astype(np.float64))
-
-    h = 1e-5
-    slope = np.array([(value(flat + h * e) - value(flat - h * e)) / (2 * h) for e in np.eye(len(flat))])
-    exact = exact_gradient(rbm, X)
-    assert np.allclose(np.concatenate([exact.W.ravel(), exact.a, exact.b]), slope, atol=1e-6)
 
 
 # --- Centring, and the last batch -----------------------------------------------------------------------
@@ -241,7 +194,8 @@ def test_centring_does_not_see_a_flip(method: Any) -> None:
     """
     X = random_rows(60, 8)
     flip = np.array([1, 0, 1, 1, 0, 0, 1, 0], bool)
-    rbm = small_rbm(8, 5, scale=0.3)
+    rng = np.random.default_rng(0)  # no multiples of anything: no unit is on with probability 1/2
+    rbm = rf.RBM.from_arrays(0.3 * rng.normal(size=(8, 5)), rng.normal(size=8), rng.normal(size=5))
     W = np.where(flip[:, None], -rbm.W, rbm.W)
     a = np.where(flip, -rbm.a, rbm.a)
     flipped = rf.RBM.from_arrays(W, a, rbm.b + rbm.W[flip].sum(axis=0))

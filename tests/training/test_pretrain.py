@@ -203,27 +203,6 @@ def test_labels_beside_all_kinds_of_data(sizes: tuple[int, ...], activations: st
         assert all_bits(one) == all_bits(other)
 
 
-@pytest.mark.parametrize(
-    ("y", "error", "message"),
-    [
-        (None, ValueError, "y must be given: the network has 3 classes"),
-        (Y[:-1], ValueError, r"y must be 47 integers from 0 to 2, got shape \(46,\)"),
-        (Y[:, None], ValueError, r"y must be 47 integers from 0 to 2, got shape \(47, 1\)"),
-        (Y / 1.0, TypeError, "y must be 47 integers from 0 to 2, got dtype float64"),
-        (np.where(np.arange(47) == 8, -1, Y), ValueError, "y must be 47 integers from 0 to 2, got -1 at 8"),
-        (np.where(np.arange(47) == 8, 3, Y), ValueError, "y must be 47 integers from 0 to 2, got 3 at 8"),
-    ],
-)
-def test_bad_labels(y: Any, error: type[Exception], message: str) -> None:
-    dbn = new(n_classes=3)
-    before = all_bits(dbn)
-    with pytest.raises(error, match=message):
-        rf.pretrain(dbn, X, y, **SETTINGS)
-    assert all_bits(dbn) == before
-    with pytest.raises(error, match=message.replace("y", "y of validation", 1)):
-        rf.pretrain(dbn, X, Y, **SETTINGS, validation=(X, y))
-
-
 # --- The same bits -----------------------------------------------------------------------------------------
 
 

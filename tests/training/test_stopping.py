@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import threading
-import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -94,31 +90,6 @@ def test_numbers_that_no_model_may_have_are_a_divergence(method: Any) -> None:
 
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("method", [rf.CD(1), StepCD(1)], ids=["fused", "step by step"])
-def test_ctrl_c(method: Any) -> None:
-    """SIGINT in the middle of an epoch answers soon, and leaves the parameters after some whole update."""
-    data = np.random.default_rng(0).integers(0, 2, (2000, 40), dtype=np.uint8)
-    settings: dict[str, Any] = {"batch_size": 1, "shuffle": False, "seed": 1, "method": method}
-    rbm = rf.RBM(40, 30, seed=3)
-    rbm.initialize(data)
-    start = rbm.W.copy()
-
-    def interrupt() -> None:
-        while np.array_equal(rbm.W, start):  # until the first epoch has ended
-            time.sleep(0.001)
-        time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        rf.train(rbm, data, epochs=10**6, **settings)
-    thread.join()
-    assert np.isfinite(rbm.W).all()
-    copy = rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b)
-    rf.train(copy, data, epochs=1, **settings)
 
 
 # --- Early stopping and other callbacks -----------------------------------------------------------------

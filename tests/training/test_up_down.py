@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from models.helpers import network as random_network
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp, xlogy
-from training.helpers import Stop, random_rows
+from training.helpers import Stop, random_rows, slopes
 
 import rbmfast as rf
 from rbmfast.likelihood import all_states
@@ -32,14 +33,8 @@ GREY = (np.random.default_rng(5).random((47, 9)) ** 2).astype(np.float32)
 REAL = np.random.default_rng(2).normal(size=(47, 9)).astype(np.float32)
 
 
-def network(sizes: Any = (9, 6, 5, 7), scale: float = 0.5, seed: int = 3, **units: Any) -> rf.DBN:
-    """With random parameters."""
-    rng = np.random.default_rng(seed)
-    dbn = rf.DBN(sizes, seed=seed, **units)
-    for rbm in dbn.generative:
-        for name in "Wab":
-            setattr(rbm, name, scale * rng.normal(size=getattr(rbm, name).shape))
-    return dbn
+def network(sizes: Any = (9, 6, 5, 7), scale: float = 0.5, **units: Any) -> rf.DBN:
+    return random_network(sizes, 3, scale, **units)
 
 
 def bits(dbn: rf.DBN) -> dict[str, bytes]:
@@ -147,19 +142,17 @@ def test_the_wake_phase_ascends_the_bound() -> None:
     dbn = network((4, 3, 4), scale=1.0)
     dbn.untie()
     expected = Exact(dbn).expected_update(SHARES)
-    step = 2.0**-7
     for i, rbm in enumerate(dbn.generative):
         for name in "Wab" if i else "Wa":
-            gradient, old = expected[f"generative/{i}/{name}"], getattr(rbm, name).copy()
-            for at in np.ndindex(*old.shape):
-                ends = []
-                for sign in (1, -1):
-                    moved = old.copy()
-                    moved[at] += sign * step
-                    setattr(rbm, name, moved)
-                    ends.append(Exact(dbn).bound(SHARES))
-                setattr(rbm, name, old)
-                assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(gradient[at], abs=2e-5)
+            moved = getattr(rbm, name).copy()
+
+            def bound(rbm: rf.RBM = rbm, name: str = name, moved: Any = moved) -> float:
+                setattr(rbm, name, moved)
+                return Exact(dbn).bound(SHARES)
+
+            found = slopes(bound, moved, 2.0**-7)
+            setattr(rbm, name, moved)
+            np.testing.assert_allclose(found, expected[f"generative/{i}/{name}"], atol=2e-5)
 
 
 @pytest.mark.slow
@@ -418,13 +411,7 @@ class WrongShape:
         ({"epochs": 2**31 - 1, "method": rf.CD(10**6)}, ValueError, "epochs"),
         ({"validation": X[:, :-1]}, ValueError, "validation"),
         ({"callbacks": [rf.EarlyStopping("validation_error")]}, ValueError, "callbacks"),
-        ({"n_classes": 3}, ValueError, "y"),
-        ({"n_classes": 3, "y": Y[:-1]}, ValueError, "y"),
-        ({"n_classes": 3, "y": Y + 1}, ValueError, "y"),
-        ({"n_classes": 3, "y": Y - 1}, ValueError, "y"),
-        ({"n_classes": 3, "y": Y * 1.0}, TypeError, "y"),
         ({"n_classes": 3, "y": Y, "validation": X}, TypeError, "validation"),
-        ({"n_classes": 3, "y": Y, "validation": (X, Y[1:])}, ValueError, "y of validation"),
     ],
 )
 def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], word: str) -> None:
