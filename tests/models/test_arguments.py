@@ -54,13 +54,27 @@ TAKES_V = {
     "log_likelihood": lambda rbm, v: rf.log_likelihood(rbm, v, log_z=1.0),
     "pseudo_likelihood": lambda rbm, v: rf.pseudo_likelihood(rbm, v),
 }
+DEEP, LABELLED = rf.DBN([N, M, 2], seed=0), rf.DBN([N, M, 2], n_classes=2, seed=0)
+CLASSES = rf.ClassRBM(N, M, 2, seed=0)
+TAKES_V |= {
+    "DBN.hidden_probabilities": lambda rbm, v: DEEP.hidden_probabilities(v),
+    "DBN.transform": lambda rbm, v: DEEP.transform(v),
+    "DBN.sample_hidden": lambda rbm, v: DEEP.sample_hidden(v),
+    "DBN.reconstruct": lambda rbm, v: DEEP.reconstruct(v),
+    "DBN.sample": lambda rbm, v: DEEP.sample(2, 1, start=v),
+    "DBN.predict": lambda rbm, v: LABELLED.predict(v),
+    "DBN.predict_log_proba": lambda rbm, v: LABELLED.predict_log_proba(v),
+    "ClassRBM.predict": lambda rbm, v: CLASSES.predict(v),
+    "ClassRBM.class_log_probabilities": lambda rbm, v: CLASSES.class_log_probabilities(v),
+}
 NAMES = {"initialize": "X", "log_likelihood": "X", "pseudo_likelihood": "X", "sample": "start"}
+NAMES |= {"DBN.sample": "start", "ClassRBM.predict": "X", "ClassRBM.class_log_probabilities": "X"}
 
 
 @pytest.mark.parametrize("function", sorted(TAKES_V))
 def test_bad_visible_states(rbm: rf.RBM, function: str) -> None:
     for bad, (states, error) in BAD_STATES.items():
-        if (function, bad) != ("sample", "None"):  # start=None is the default
+        if bad != "None" or NAMES.get(function) != "start":  # start=None is the default
             with pytest.raises(error, match=rf"^{NAMES.get(function, 'V')}\b"):
                 TAKES_V[function](rbm, states)
             assert rbm.is_untouched and not rbm.a.any(), bad
@@ -70,7 +84,11 @@ def test_bad_visible_states(rbm: rf.RBM, function: str) -> None:
 def test_bad_hidden_states(rbm: rf.RBM, bad: str) -> None:
     states, error = BAD_STATES[bad]
     narrow = states[..., :-1] if isinstance(states, np.ndarray) and states.ndim else states
-    for call in (rbm.visible_probabilities, rbm.sample_visible, lambda h: rbm.energy(GOOD, h)):
+    deep = rf.DBN([N, M], seed=0)
+    for call in (
+        *(rbm.visible_probabilities, rbm.sample_visible, deep.visible_probabilities, deep.sample_visible),
+        lambda h: rbm.energy(GOOD, h),
+    ):
         with pytest.raises(error, match=r"^H\b"):
             call(narrow)
 

@@ -256,8 +256,6 @@ NEW = {"n_features": 4, "n_hidden": 3, "n_classes": 2}
         (lambda: model().join(X, np.r_[-2, Y[1:]]), ValueError, "got -2 at 0"),
         (lambda: model().join(X[:, 1:], Y), ValueError, "X must have 6 features"),
         (lambda: model().predict(np.hstack([X, X])), ValueError, "X must have 6 features"),
-        (lambda: model().predict(X + 2), ValueError, "X[0, 0]"),
-        (lambda: model().class_log_probabilities(None), TypeError, "X"),
         (lambda: model().sample(3, 2, labels=4), ValueError, "labels must be 3 integers from 0 to 3"),
         (lambda: model().sample(3, 2, labels=-1), ValueError, "labels"),
         (lambda: model().sample(3, 2, labels=[0, 1]), ValueError, "labels"),

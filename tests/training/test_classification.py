@@ -339,29 +339,6 @@ def test_monitors_see_rows_with_a_class_only() -> None:
 # --- Bad arguments -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("make", "error", "word"),
-    [
-        (lambda: rf.Hybrid(generative=-0.1), ValueError, "generative"),
-        (lambda: rf.Hybrid(generative="0.1"), TypeError, "generative"),
-        (lambda: rf.Hybrid(generative=float("nan")), ValueError, "generative"),
-        (lambda: rf.Hybrid(unlabelled=-1), ValueError, "unlabelled"),
-        (lambda: rf.Hybrid(unlabelled=float("inf")), ValueError, "unlabelled"),
-        (lambda: rf.Hybrid(unlabelled=True), TypeError, "unlabelled"),
-        (lambda: rf.Hybrid(dropout=1.0), ValueError, "dropout"),
-        (lambda: rf.Discriminative(dropout=-0.1), ValueError, "dropout"),
-        (lambda: rf.Hybrid(negative="cd"), TypeError, "negative"),
-        (lambda: rf.Hybrid(negative=rf.CD), TypeError, "negative"),
-        (lambda: rf.Hybrid(negative=rf.Discriminative()), ValueError, "negative"),
-        (lambda: rf.Hybrid(negative=rf.Hybrid()), ValueError, "negative"),
-        (lambda: rf.ClassificationError(max_rows=0), ValueError, "max_rows"),
-    ],
-)
-def test_settings(make: Any, error: type[Exception], word: str) -> None:
-    with pytest.raises(error, match=word):
-        make()
-
-
 def with_block(value: float) -> NDArray[np.float64]:
     rows = np.hstack([ROWS, np.eye(3)[LABELS]])
     rows[4, 24:] = value

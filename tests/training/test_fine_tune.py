@@ -154,24 +154,6 @@ def test_one_update_of_sgd_is_that_of_numpy() -> None:
             np.testing.assert_allclose(ours, value, rtol=1e-5, atol=1e-6)
 
 
-def test_one_update_of_adam_is_that_of_numpy() -> None:
-    net, l2, adam = network(), 0.01, rf.Adam(0.02, 0.8, 0.95, 1e-3)
-    backprop = Backprop(net, 47)
-    steps = steps_of(backprop, adam, l2)
-    values = as_float64(backprop.parameters)
-    means, squares = ([np.zeros_like(value) for value in values] for _ in range(2))
-    for t in range(1, 5):
-        backprop.learn(X, CLASSES, np.arange(47), t)
-        for value, m, s, gradient in zip(values, means, squares, backprop.gradients, strict=True):
-            g = gradient / 47 + (l2 if value.ndim == 2 else 0.0) * value
-            m += 0.2 * (g - m)
-            s += 0.05 * (g * g - s)
-            value -= 0.02 * (m / (1 - 0.8**t)) / (np.sqrt(s / (1 - 0.95**t)) + 1e-3)
-        steps.take(backprop.parameters, backprop.gradients, 1 / 47, (0.02,))
-        for value, ours in zip(values, backprop.parameters, strict=True):
-            np.testing.assert_allclose(ours, value, rtol=1e-4, atol=1e-5)
-
-
 def test_a_run_is_its_updates() -> None:
     """`fine_tune` makes the updates of its batches in order, with the means of each, however short."""
     net, twin = network(), network()
@@ -345,17 +327,3 @@ def test_what_is_plainly_meant() -> None:
 
 def one_output() -> rf.Network:
     return rf.Network([rf.Dense.new(X.shape[1], 1, "linear", seed=0)])
-
-
-@pytest.mark.parametrize(
-    "make, word",
-    [
-        (lambda: rf.Adam(-0.1), "rate"),
-        (lambda: rf.Adam(beta1=1.0), "beta1"),
-        (lambda: rf.Adam(beta2=-0.1), "beta2"),
-        (lambda: rf.Adam(epsilon=0.0), "epsilon"),
-    ],
-)
-def test_bad_optimizers(make: Any, word: str) -> None:
-    with pytest.raises(ValueError, match=word):
-        make()

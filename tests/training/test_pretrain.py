@@ -255,19 +255,6 @@ def test_auto_streams_what_takes_too_much_memory(monkeypatch: pytest.MonkeyPatch
 # --- Stopping and going on ---------------------------------------------------------------------------------
 
 
-def test_with_labels_and_lower_layers_that_stay(tmp_path: Path) -> None:
-    path = tmp_path / "run.ckpt"
-    start = trained(X, Y, {"n_classes": 3})
-    start.save(tmp_path / "start.dbn")
-    rf.pretrain(start, X, Y, **SETTINGS, first_layer=1)
-    stopped = rf.load(tmp_path / "start.dbn")
-    with pytest.raises(Stop):
-        rf.pretrain(stopped, X, Y, **SETTINGS, first_layer=1, checkpoint=path, callbacks=[StopAfter(4)])
-    resumed = new(seed=77, n_classes=3)
-    rf.pretrain(resumed, X, Y, **{**SETTINGS, "seed": None}, first_layer=1, resume=path)
-    assert all_bits(resumed) == all_bits(start)
-
-
 def test_ctrl_c_leaves_the_layers_below_trained() -> None:
     dbn, twin = new(), trained()
     untouched = new()

@@ -215,33 +215,6 @@ def test_chains_of_a_state_must_fit_the_replicas() -> None:
         train(model(), rf.PT(n_replicas=4), state=state)
 
 
-@pytest.mark.parametrize(
-    "kind, arguments, error, words",
-    [
-        (rf.PT, {"n_replicas": 1}, ValueError, "n_replicas must be an integer from 2 to 65536, got 1"),
-        (rf.PT, {"n_replicas": "ten"}, TypeError, "n_replicas must be an integer"),
-        (rf.PT, {"k": 0}, ValueError, "k must be an integer from 1"),
-        (rf.PT, {"n_chains": 0}, ValueError, "n_chains must be an integer from 1 to 3276, got 0"),
-        (
-            rf.PT,
-            {"n_replicas": 4, "n_chains": 8193},
-            ValueError,
-            "n_chains must be an integer from 1 to 8192",
-        ),
-        (rf.PT, {"betas": (0.0, 0.5)}, ValueError, "betas must rise from 0 to 1"),
-        (rf.PT, {"betas": (0.0, 1.0), "n_replicas": 3}, ValueError, "n_replicas must be 2, as many as betas"),
-        (rf.FPCD, {"k": 0}, ValueError, "k must be"),
-        (rf.FPCD, {"n_chains": 0}, ValueError, "n_chains must be"),
-        (rf.FPCD, {"fast_rate": -0.1}, ValueError, "fast_rate must be a finite number at least 0, got -0.1"),
-        (rf.FPCD, {"fast_rate": "fast"}, TypeError, "fast_rate must be a finite number"),
-        (rf.FPCD, {"fast_decay": 1.1}, ValueError, "fast_decay must be a number from 0 to 1, got 1.1"),
-    ],
-)
-def test_bad_settings(kind: Any, arguments: dict[str, Any], error: type[Exception], words: str) -> None:
-    with pytest.raises(error, match=words):
-        kind(**arguments)
-
-
 def test_settings_are_told_apart() -> None:
     assert repr(rf.PT()) == repr(rf.PT(10)) != repr(rf.PT(betas=np.linspace(0, 1, 10)))
     assert rf.PT(betas=[0, 0.5, 1]) == rf.PT(3, betas=(0.0, 0.5, 1.0))

@@ -55,17 +55,9 @@ def test_a_group_draws_by_the_number_of_its_first_unit() -> None:
 
 
 def test_two_states_are_a_bernoulli_unit() -> None:
-    x = RNG.normal(0, 3, (100, 8)).astype(np.float32)
-    difference = x[:, 1::2] - x[:, ::2]
-    pairs, bernoulli = Categorical(2), Bernoulli()
-    assert_allclose(pairs.mean(x)[:, 1::2], bernoulli.mean(difference), rtol=1e-6, atol=1e-7)
-    assert_array_equal(pairs.mode(x)[:, ::2], difference <= 0)
-    zero = np.zeros(8, np.float32)
-    expected = bernoulli.log_normalizer(difference, zero[:4]) + x[:, ::2].sum(axis=1, dtype=float)
-    assert_allclose(pairs.log_normalizer(x, zero), expected, rtol=1e-6, atol=1e-6)
-    for d in difference[0]:
-        on = np.float64(bernoulli.mean(d.reshape(1, 1))[0, 0])
-        assert_allclose(shares(pairs, [0.0, d])[1], 2**32 * on, rtol=1e-6, atol=2)
+    for d in RNG.normal(0, 3, 4).astype(np.float32):
+        on = np.float64(Bernoulli().mean(d.reshape(1, 1))[0, 0])
+        assert_allclose(shares(Categorical(2), [0.0, d])[1], 2**32 * on, rtol=1e-6, atol=2)
 
 
 def test_initial_biases_are_centred_logarithms_of_shares() -> None:

@@ -8,7 +8,6 @@ from scipy.special import ndtri
 from scipy.stats import kstest
 
 import rbmfast as rf
-from rbmfast import _engine as engine
 from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Gaussian
 from rbmfast.units.gaussian import standard_normal
@@ -77,9 +76,3 @@ def test_columns_that_are_not_standardised_are_told() -> None:
         assert told(fine, visible="gaussian") == []
     assert told(np.hstack([pixels, good]), visible=mixed) == []
     assert told(pixels, hidden="gaussian") == []
-
-
-def test_the_numbers_come_from_the_engine_stream() -> None:
-    stream = Stream(3, Purpose.GIBBS, 0, 1, 10)
-    noise = Gaussian().sample(np.zeros((4, 200), np.float32), stream)
-    assert_array_equal(noise, standard_normal(engine.uniform_u32(4, 200, *stream)))

@@ -17,18 +17,8 @@ def test_a_layer_is_as_exact_as_its_least_exact_block() -> None:
     assert (TABLE.exact, TABLE.domain, TABLE.dtype) == (False, "real", np.float32)
     assert not exact.fused and not TABLE.fused
     assert TABLE.columns == [slice(0, 2), slice(2, 5), slice(5, 6)]
-
-
-def test_blocks_answer_for_themselves() -> None:
-    x = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
-    bias = np.linspace(-1, 1, 6, dtype=np.float32)
-    blocks = list(zip((unit for unit, _ in TABLE.parts), TABLE.columns, strict=True))
-    for ask in ("mean", "mode"):
-        parts = [getattr(unit, ask)(x[:, here].copy()) for unit, here in blocks]
-        assert_array_equal(getattr(TABLE, ask)(x), np.hstack(parts))
+    x = np.zeros((1, 6), np.float32)
     assert_array_equal(TABLE.expectation(x), TABLE.mean(x))  # grey levels have no place beside real numbers
-    total = sum(unit.log_normalizer(x[:, here].copy(), bias[here]) for unit, here in blocks)
-    assert_array_equal(TABLE.log_normalizer(x, bias), total)
 
 
 def test_0_1_blocks_beside_real_ones_are_checked() -> None:
@@ -46,16 +36,6 @@ def test_0_1_blocks_beside_real_ones_are_checked() -> None:
         bad[0, column] = value
         with pytest.raises(ValueError, match=message):
             TABLE.rows(bad, 6)
-
-
-def test_initial_biases_of_a_table() -> None:
-    bias, means = TABLE.initial_bias(TABLE.rows(ROWS, 6))
-    assert_array_equal(means[:2], np.float32([-1, 3]))
-    assert_array_equal(bias[:2], means[:2])
-    for unit, here in ((Categorical(3), slice(2, 5)), (Bernoulli(), slice(5, 6))):
-        part = unit.rows(ROWS[:, here], here.stop - here.start)
-        for found, alone in zip((bias, means), unit.initial_bias(part), strict=True):
-            assert_array_equal(found[here], alone)
 
 
 def test_data_of_a_table_is_not_loaded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
