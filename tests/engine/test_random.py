@@ -228,13 +228,6 @@ def test_states_of_neighbours_are_independent(axis: int) -> None:
     _assert_plausible(products.sum() / np.sqrt(products.size), scipy.stats.norm)
 
 
-def test_no_two_contexts_share_numbers() -> None:
-    """Equal pairs of 32-bit numbers at the same place would mean a field of the counter that is not used."""
-    base = _numbers()
-    for name, context in NEIGHBOURS.items():
-        assert (base == _numbers(**context)).mean() < 1e-4, name
-
-
 # --- Shuffles and initial weights --------------------------------------------------------------------------
 
 

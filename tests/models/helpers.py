@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import chisquare
 
 import rbmfast as rf
+from rbmfast.streams import Stream
 
 ALARM = 1e-6
 
@@ -31,6 +32,29 @@ def network(sizes: Any = (5, 4, 3), seed: int = 11, scale: float = 1.0, **units:
         for name in "Wab":
             setattr(rbm, name, scale * rng.normal(size=getattr(rbm, name).shape))
     return dbn
+
+
+def watch_draws(monkeypatch: Any) -> list[tuple[int, int, int, int]]:
+    """A list that every draw of Bernoulli units is noted in: purpose, layer, step and row."""
+    drawn: list[tuple[int, int, int, int]] = []
+    unit = rf.Bernoulli
+    sample, sample_from = unit.sample, unit.sample_from
+
+    def note(n: int, stream: Stream) -> None:
+        rows = range(stream.rows, stream.rows + n) if isinstance(stream.rows, int) else stream.rows.tolist()
+        drawn.extend((int(stream.purpose), stream.layer, stream.step, row) for row in rows)
+
+    def noting(self: Any, x: Any, stream: Stream) -> Any:
+        note(len(x), stream)
+        return sample(self, x, stream)
+
+    def noting_from(self: Any, weights: Any, states: Any, bias: Any, stream: Stream, up: bool) -> Any:
+        note(len(states), stream)
+        return sample_from(self, weights, states, bias, stream, up)
+
+    monkeypatch.setattr(unit, "sample", noting)
+    monkeypatch.setattr(unit, "sample_from", noting_from)
+    return drawn
 
 
 def states_of(unit: Any, n: int) -> Any:

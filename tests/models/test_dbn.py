@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.helpers import agrees, assert_moments_of_normals, counts, network, numbers, small
+from models.helpers import agrees, assert_moments_of_normals, counts, network, numbers, small, watch_draws
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, log_softmax
 
 import rbmfast as rf
 from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.models import DBN
-from rbmfast.streams import MAX_ROW, Stream
+from rbmfast.streams import MAX_ROW
 
 N_SAMPLES = 20_000
 FEWER = 15_000
@@ -389,38 +389,21 @@ N, ROWS = 83, 45
 
 def test_no_two_methods_and_no_two_layers_share_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every draw of one seed and row has an address of its own: purpose, layer, step."""
-    seen: dict[str, set[tuple[int, int, int]]] = {}
-    name = ""
-
-    def note(unit: Any, x: Any, stream: Stream) -> Any:
-        address = (int(stream.purpose), stream.layer, stream.step)
-        assert address not in seen[name], address
-        seen[name].add(address)
-        return np.zeros(x.shape, np.uint8)
-
-    monkeypatch.setattr(rf.Bernoulli, "sample", note)
-    monkeypatch.setattr(rf.Bernoulli, "fused", False)
-    monkeypatch.setattr(
-        rf.Bernoulli,
-        "sample_from",
-        lambda unit, weights, states, bias, stream, up: note(
-            unit, np.zeros((len(states), len(bias))), stream
-        ),
-    )
-    dbn, one = rf.DBN([4, 4, 4, 4], seed=0), all_states(4)[:1]
-    calls: dict[str, Callable[[], object]] = {
-        "sample_hidden": lambda: dbn.sample_hidden(one, seed=1),
-        "sample_visible": lambda: dbn.sample_visible(one, seed=1),
-        "sample": lambda: dbn.sample(1, steps=3, seed=1),
-        "start": lambda: dbn.sample(1, steps=3, seed=1, start=one),
-        "impute": lambda: dbn.impute(one, one == 0, steps=3, seed=1),
-    }
-    for name, call in calls.items():
-        seen[name] = set()
+    drawn, dbn, one = watch_draws(monkeypatch), rf.DBN([4, 4, 4, 4], seed=0), all_states(4)[:1]
+    monkeypatch.setattr(rf.Bernoulli, "fused", False)  # no draws that the engine makes alone
+    seen = []
+    for call in (
+        lambda: dbn.sample_hidden(one, seed=1),
+        lambda: dbn.sample_visible(one, seed=1),
+        lambda: dbn.sample(1, steps=3, seed=1),
+        lambda: dbn.impute(one, one == 0, steps=3, seed=1),
+        lambda: dbn.sample(1, steps=3, seed=1, start=one),
+    ):
+        drawn.clear()
         call()
-        assert seen[name]
-    seen.pop("start")  # the same method as "sample"
-    for one_set, other in itertools.combinations(seen.values(), 2):
+        assert drawn and len({*drawn}) == len(drawn)
+        seen.append({*drawn})
+    for one_set, other in itertools.combinations(seen[:-1], 2):  # the last is the same method as "sample"
         assert not one_set & other
 
 

@@ -1,4 +1,4 @@
-"""The gradient: against exact enumeration, and split over workers."""
+"""The gradient, against exact enumeration. `test_promises.py` splits it over workers."""
 
 from __future__ import annotations
 
@@ -14,79 +14,14 @@ from training.helpers import StepCD, StepPCD, phase_sums, random_rows, slopes
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.likelihood import all_states, exact_gradient, exact_moments
-from rbmfast.reference import GREY, gradient
-from rbmfast.state import Gradient, LearningState, Statistics, UpdateSettings
+from rbmfast.reference import GREY
+from rbmfast.state import Gradient, LearningState, UpdateSettings
 
 F64 = NDArray[np.float64]
 
 
 def sigmoid(x: F64) -> F64:
     return 1 / (1 + np.exp(-x))
-
-
-# --- Splitting ------------------------------------------------------------------------------------------
-
-
-def assert_equal(left: Statistics, right: Statistics) -> None:
-    assert left.n_rows == right.n_rows
-    for name in ("pairs", "visible", "hidden"):
-        assert getattr(left, name).dtype == np.int64
-        assert np.array_equal(getattr(left, name), getattr(right, name)), name
-
-
-@pytest.mark.parametrize("grey", [False, True])
-@pytest.mark.parametrize("method", [rf.CD(1), rf.CD(3)], ids=str)
-def test_parts_add_up_to_the_whole(method: rf.CD, grey: bool) -> None:
-    rbm = small(9, 5)
-    V: Any = np.random.default_rng(1).random((50, 9)) if grey else random_rows(50, 9)
-    whole = phase_sums(rbm, V, method, seed=4, first_row=1000, first_step=12)
-    for cut in (1, 17, 49):
-        top = phase_sums(rbm, V[:cut], method, seed=4, first_row=1000, first_step=12)
-        rest = phase_sums(rbm, V[cut:], method, seed=4, first_row=1000 + cut, first_step=12)
-        for total, part, other in zip(whole, top, rest, strict=True):
-            assert_equal(part + other, total)
-    shifted = phase_sums(rbm, V, method, seed=4, first_row=1001, first_step=12)
-    assert not np.array_equal(shifted[1].pairs, whole[1].pairs)  # first_row matters
-
-
-def test_chains_can_be_split_too() -> None:
-    rbm, V, method = small(9, 5), random_rows(50, 9), rf.PCD(2)
-    chains = random_rows(20, 5, seed=2)
-    parts = [chains[:6].copy(), chains[6:].copy()]
-    positive, negative = phase_sums(rbm, V, method, seed=4, first_step=8, chains=chains)
-    first = phase_sums(rbm, V[:30], method, seed=4, first_step=8, chains=parts[0])
-    second = phase_sums(rbm, V[30:], method, seed=4, first_step=8, chains=parts[1], first_row=6)
-    assert_equal(first[0] + second[0], positive)
-    assert_equal(first[1] + second[1], negative)
-    assert np.array_equal(np.concatenate(parts), chains)
-    assert negative.n_rows == 20
-
-
-@pytest.mark.parametrize("persistent", [False, True])
-def test_an_epoch_is_made_of_them(persistent: bool) -> None:
-    """Training in batches without shuffling, redone by hand from the public pieces."""
-    X = random_rows(23, 6)
-    rbm = small(6, 4, scale=0.5)
-    mine = rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b)
-    method: Any = rf.PCD(2, 5) if persistent else rf.CD(2)
-    rf.train(rbm, X, method=method, optimizer=rf.SGD(0.3), epochs=1, batch_size=10, shuffle=False, seed=6)
-
-    chains = None
-    if persistent:
-        from rbmfast.streams import Purpose
-
-        v = engine.bernoulli(np.tile(mine.a, (5, 1)), 6, Purpose.CHAIN_START, 0, 0)
-        x = engine.affine(engine.Weights(mine.W), v, mine.b)
-        chains = engine.bernoulli(x, 6, Purpose.CHAIN_START, 0, 1)
-    state = LearningState.start(mine.W, mine.a, mine.b)
-    for t, start in enumerate((0, 10, 20)):
-        where: Any = {"chains": chains} if persistent else {"first_row": start}
-        model = rf.RBM.from_arrays(state.W, state.a, state.b)
-        sums = phase_sums(model, X[start : start + 10], method, 6, first_step=4 * t, **where)
-        engine.update(state, gradient(*sums), UpdateSettings(), 0.3, 0.0)
-    assert np.array_equal(state.W, rbm.W)
-    assert np.array_equal(state.a, rbm.a)
-    assert np.array_equal(state.b, rbm.b)
 
 
 # --- Against enumeration --------------------------------------------------------------------------------
