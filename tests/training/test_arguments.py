@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training.helpers import bits, random_rows
+from training.helpers import bits
+from training.kinds import KINDS, X, Y
 
 import rbmfast as rf
 from rbmfast.training.methods import as_method
 
-X = random_rows(47, 9)
 REAL = rf.RBM(9, 5, hidden=rf.Mixed([(rf.Bernoulli(), 2), (rf.Gaussian(), 3)]), seed=3)
 
 
@@ -21,15 +21,58 @@ class WrongShape:
         return W[0]
 
 
+class OfAnotherLayer:
+    def gradient(self, W: Any) -> Any:
+        return np.zeros((6, 5))  # of the top RBM's
+
+
 class TooManyChains(rf.PCD):
     def chains_for(self, batch_size: int) -> int:
         return 40_000
 
 
-@pytest.mark.parametrize(
-    "arguments, error, word",
-    [
-        ({"rbm": rf.RBM}, TypeError, "rbm"),
+def head(activation: str) -> rf.Network:
+    return rf.Network([rf.Dense.new(9, 3, activation, seed=0)])
+
+
+NUMBERS = np.random.default_rng(0).normal(size=(47, 3))
+LATE = [{}, {"monitors": [rf.FreeEnergyGap()]}, {}]
+BAD: dict[str, list[tuple[dict[str, Any], type[Exception], str]]] = {
+    "every": [
+        ({"model": "model"}, TypeError, " must be an rf."),
+        ({"model": rf.Bernoulli()}, TypeError, " must be an rf."),
+        ({"X": X[:, :-1]}, ValueError, "X must have 9 features"),
+        ({"X": X * 0.5 - 0.1}, ValueError, "X"),
+        ({"X": np.full((5, 9), np.nan)}, ValueError, "X"),
+        ({"X": X[:0]}, ValueError, "X"),
+        ({"sample_weight": [1.0]}, ValueError, "sample_weight must have shape"),
+        ({"optimizer": rf.Adam}, TypeError, "optimizer must be an rf.SGD, its rate, or an rf.Adam"),
+        ({"optimizer": "fast"}, TypeError, "optimizer"),
+        ({"optimizer": -0.1}, ValueError, "rate"),
+        ({"epochs": -1}, ValueError, "epochs"),
+        ({"epochs": 2**31}, ValueError, "epochs"),
+        ({"batch_size": 0}, ValueError, "batch_size"),
+        ({"shuffle": "rows"}, ValueError, "shuffle"),
+        ({"shuffle": 1}, TypeError, "shuffle"),
+        ({"seed": -1}, ValueError, "seed"),
+        ({"validation": 0.1}, TypeError, "with validation="),
+        ({"callbacks": [print]}, TypeError, "callbacks[0] must be"),
+        ({"callbacks": rf.EarlyStopping("x")}, ValueError, "callbacks"),
+        ({"progress": 1}, TypeError, "progress"),
+        ({"checkpoint": 1}, TypeError, "checkpoint"),
+        (
+            {"checkpoint": "no/such/folder/run.ckpt"},
+            FileNotFoundError,
+            "checkpoint must lie in an existing folder",
+        ),
+        ({"checkpoint_every": 0}, ValueError, "checkpoint_every"),
+        ({"resume": 1}, TypeError, "resume must be a file name"),
+        ({"resume": "none.ckpt"}, FileNotFoundError, "none.ckpt"),
+        ({"lr": 0.01}, TypeError, "has no argument 'lr': say optimizer=rf.SGD(0.01)"),
+        ({"n_epochs": 3}, TypeError, "'n_epochs': say epochs=3"),
+    ],
+    "train": [
+        ({"model": rf.RBM}, TypeError, "rbm"),
         ({"X": X[0]}, ValueError, "X"),
         ({"X": None}, TypeError, "X"),
         ({"method": "pdc"}, ValueError, "one of 'cd', 'pcd', 'pt', 'fpcd', 'unbiasedcd', got 'pdc'"),
@@ -59,9 +102,13 @@ class TooManyChains(rf.PCD):
         ({"validation": 0.1}, TypeError, "n = int(0.9 * len(X)) learn from X[:n] with validation=X[n:]"),
         ({"X": np.zeros((5, 3, 3))}, ValueError, "pass X.reshape(5, -1)"),
         ({"X": X + 1}, ValueError, "counts and other numbers: scaled, for visible='gaussian'"),
-        ({"rbm": REAL, "monitors": [rf.DeadUnits()]}, ValueError, "DeadUnits in monitors needs hidden units"),
-        ({"rbm": REAL, "monitors": rf.SaturatedUnits()}, ValueError, "SaturatedUnits in monitors"),
-        ({"rbm": REAL, "penalties": rf.SparsityTarget(0.1)}, ValueError, "SparsityTarget in penalties"),
+        (
+            {"model": REAL, "monitors": [rf.DeadUnits()]},
+            ValueError,
+            "DeadUnits in monitors needs hidden units",
+        ),
+        ({"model": REAL, "monitors": rf.SaturatedUnits()}, ValueError, "SaturatedUnits in monitors"),
+        ({"model": REAL, "penalties": rf.SparsityTarget(0.1)}, ValueError, "SparsityTarget in penalties"),
         ({"monitors": rf.WeightNorm}, TypeError, "monitors"),
         ({"monitors": [rf.WeightNorm]}, TypeError, "monitors[0]"),
         ({"monitors": [rf.WeightNorm(), rf.WeightNorm()]}, ValueError, "monitors"),
@@ -73,19 +120,109 @@ class TooManyChains(rf.PCD):
         ),
         ({"penalties": [WrongShape()]}, ValueError, "penalties"),
     ],
-    ids=lambda value: ", ".join(value) if isinstance(value, dict) else None,
+    "pretrain": [
+        ({"y": Y, "model": rf.DBN((9, 7, 6, 5), seed=0)}, ValueError, "y needs a network with labels"),
+        ({"validation": X + 2}, ValueError, "validation[0, 0] is"),
+        ({"layers": {"epochs": 3}}, TypeError, "layers must be a list of dicts"),
+        ({"layers": [{}, {}]}, ValueError, "layers must have a dict for each of 3 RBMs, got 2"),
+        ({"layers": [{}, {}, 3]}, TypeError, "layers[2] must be a dict of settings, got 3"),
+        ({"layers": [{}, {}, {"k": 3}]}, ValueError, "layers[2] may have … got 'k'"),
+        ({"layers": [{"seed": 1}, {}, {}]}, ValueError, "layers[0] may have … got 'seed'"),
+        ({"layers": [{}, {}, {"epochs": -3}]}, ValueError, "epochs must be … (for RBM 2)"),
+        ({"layers": [{}, {"method": 1}, {}]}, TypeError, "method must be … (for RBM 1)"),
+        ({"layers": LATE}, ValueError, "validation must be given … (for RBM 1)"),
+        (
+            {"activations": "probabilities", "layers": [{}, {}, {"monitors": [rf.LogLikelihood()]}]},
+            ValueError,
+            "(for RBM 2)",
+        ),
+        ({"activations": "means"}, ValueError, "activations must be 'samples' or 'probabilities'"),
+        ({"cache": "disk"}, ValueError, "cache must be 'auto', 'memory' or 'stream', got 'disk'"),
+        ({"cache": True}, TypeError, "cache must be"),
+        ({"first_layer": 3}, ValueError, "first_layer must be an integer from 0 to 2"),
+    ],
+    "up_down": [
+        ({"model": rf.DBN((9, 5), seed=0)}, ValueError, "dbn"),
+        ({"model": rf.DBN((9, 5, 4), n_classes=3, seed=0), "y": None}, ValueError, "y"),
+        ({"y": Y, "model": rf.DBN((9, 5, 4), seed=0)}, ValueError, "y"),
+        ({"method": "pdc"}, ValueError, "method"),
+        ({"method": rf.Discriminative()}, ValueError, "method must learn from samples of the model alone"),
+        ({"y": Y, "method": rf.Hybrid()}, ValueError, "method must learn from samples of the model alone"),
+        ({"penalties": rf.L2}, TypeError, "penalties"),
+        ({"penalties": [OfAnotherLayer()]}, ValueError, "penalties"),
+        ({"epochs": 2**31 - 1, "method": rf.CD(10**6)}, ValueError, "epochs"),
+        ({"validation": X[:, :-1]}, ValueError, "validation"),
+        ({"callbacks": [rf.EarlyStopping("validation_error")]}, ValueError, "callbacks"),
+        ({"y": Y, "validation": X}, TypeError, "validation"),
+    ],
+    "fine_tune": [
+        ({"model": head("sigmoid"), "y": NUMBERS}, ValueError, "y"),
+        ({"model": head("sigmoid"), "y": np.ones((46, 3))}, ValueError, "y"),
+        ({"model": head("linear"), "y": NUMBERS[:, 1:]}, ValueError, "y"),
+        ({"model": head("linear"), "y": np.full((47, 3), np.nan)}, ValueError, "y"),
+        ({"model": head("linear"), "y": None}, ValueError, "y"),
+        ({"model": head("linear"), "y": NUMBERS[:, 0]}, ValueError, "y must have shape (47, 3), got (47,)"),
+        ({"weight_decay": 1e-4}, TypeError, "'weight_decay': say l2=0.0001"),
+        ({"validation": 0.1}, TypeError, "learn from X[:n], y[:n] with validation=(X[n:], y[n:])"),
+        ({"dropout": 1.0}, ValueError, "dropout"),
+        ({"dropout": [0.1, 0.2]}, ValueError, "dropout"),
+        ({"dropout": [0.1, 0.2, -1]}, ValueError, "dropout[2]"),
+        ({"dropout": "half"}, TypeError, "dropout"),
+        ({"l2": -0.1}, ValueError, "l2"),
+        ({"validation": X}, TypeError, "validation"),
+        ({"validation": (X[:, 1:], Y)}, ValueError, "validation[0]"),
+        ({"patience": 3}, ValueError, "validation"),
+        ({"patience": 0, "validation": (X, Y)}, ValueError, "patience"),
+        ({"callbacks": [rf.EarlyStopping("validation_loss")]}, ValueError, "validation_loss"),
+    ],
+}
+CALLS = [
+    (of, *case)
+    for name, cases in BAD.items()
+    for case in cases
+    for of in (KINDS if name == "every" else [name])
+]
+
+
+def contents(model: Any) -> Any:
+    meta, arrays = model.to_state()
+    return meta, {name: array.tobytes() for name, array in arrays.items()}
+
+
+@pytest.mark.parametrize(
+    "of, changed, error, words", CALLS, ids=[f"{of}: {', '.join(changed)}" for of, changed, *_ in CALLS]
 )
-def test_train(arguments: dict[str, Any], error: type[Exception], word: str) -> None:
-    rbm = rf.RBM(9, 5, seed=3)
-    before = bits(rbm)
-    settings = {"rbm": rbm, "X": X, "seed": 1, **arguments}
+def test_bad_arguments(of: str, changed: dict[str, Any], error: type[Exception], words: str) -> None:
+    """One clear sentence that names the argument, and nothing is changed."""
+    kind = KINDS[of]
+    model = changed.get("model", kind.model(changed))
+    before = contents(model) if isinstance(model, (rf.RBM, rf.DBN, rf.Network)) else None
+    settings = {"epochs": 1, **{name: value for name, value in changed.items() if name != "model"}}
     with pytest.raises(error) as caught:
-        rf.train(settings.pop("rbm"), settings.pop("X"), **settings)
-    assert word in str(caught.value)
+        kind.run(model, settings)
+    place = 0
+    for word in words.split(" … "):
+        assert word in str(caught.value)[place:]
+        place = str(caught.value).index(word, place)
     assert "\n" not in str(caught.value)
-    assert bits(rbm) == before
-    assert rbm.is_untouched
-    assert rbm.visible_means is None
+    assert before is None or contents(model) == before
+    assert not isinstance(model, rf.DBN) or model.is_tied
+
+
+@pytest.mark.parametrize("of", ["classes", "pretrain", "up_down", "fine_tune"])
+@pytest.mark.parametrize("y", [None, Y[1:], Y[:, None], Y + 1, Y - 2, Y * 1.0], ids=lambda y: str(y)[:9])
+def test_bad_labels(of: str, y: Any) -> None:
+    """Of the rows and of those for validation. What is said of each is in `models/test_labels.py`."""
+    kind = KINDS[of]
+    model = kind.model({"y": Y})
+    before = kind.bits(model)
+    for wrong in ({"y": y}, {"y": Y, "validation": (X, y)}):
+        with pytest.raises(
+            (TypeError, ValueError), match=r"^(y|y of validation|validation\[1\]) must"
+        ) as caught:
+            kind.run(model, wrong)
+        assert "\n" not in str(caught.value)
+    assert kind.bits(model) == before
 
 
 def test_what_is_plainly_meant() -> None:

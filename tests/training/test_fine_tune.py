@@ -283,40 +283,6 @@ def test_divergence_keeps_the_last_epoch(rate: float, batch_size: int) -> None:
     assert bits(net) == before
 
 
-@pytest.mark.parametrize(
-    "arguments, error, word",
-    [
-        ({"net": network("sigmoid"), "y": NUMBERS}, ValueError, "y"),
-        ({"net": network("sigmoid"), "y": UNITS[1:]}, ValueError, "y"),
-        ({"net": network("linear"), "y": NUMBERS[:, 1:]}, ValueError, "y"),
-        ({"net": network("linear"), "y": np.full((47, 3), np.nan)}, ValueError, "y"),
-        ({"net": network("linear"), "y": None}, ValueError, "y"),
-        ({"net": network("linear"), "y": NUMBERS[:, 0]}, ValueError, "y must have shape (47, 3), got (47,)"),
-        ({"weight_decay": 1e-4}, TypeError, "'weight_decay': say l2=0.0001"),
-        ({"validation": 0.1}, TypeError, "learn from X[:n], y[:n] with validation=(X[n:], y[n:])"),
-        ({"dropout": 1.0}, ValueError, "dropout"),
-        ({"dropout": [0.1, 0.2]}, ValueError, "dropout"),
-        ({"dropout": [0.1, 0.2, -1]}, ValueError, "dropout[2]"),
-        ({"dropout": "half"}, TypeError, "dropout"),
-        ({"l2": -0.1}, ValueError, "l2"),
-        ({"validation": X}, TypeError, "validation"),
-        ({"validation": (X[:, 1:], CLASSES)}, ValueError, "validation[0]"),
-        ({"patience": 3}, ValueError, "validation"),
-        ({"patience": 0, "validation": (X, CLASSES)}, ValueError, "patience"),
-        ({"callbacks": [rf.EarlyStopping("validation_loss")]}, ValueError, "validation_loss"),
-    ],
-    ids=lambda value: ", ".join(value) if isinstance(value, dict) else None,
-)
-def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], word: str) -> None:
-    settings: dict[str, Any] = {"net": network(), "X": X, "y": CLASSES, "seed": 1, **arguments}
-    before = bits(settings["net"]) if isinstance(settings["net"], rf.Network) else None
-    with pytest.raises(error) as caught:
-        rf.fine_tune(settings.pop("net"), settings.pop("X"), settings.pop("y"), **settings)
-    assert word in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert before is None or bits(arguments.get("net") or network()) == before
-
-
 def test_what_is_plainly_meant() -> None:
     """A vector is the one output of each row; a number is the rate of plain steps."""
     rf.fine_tune(plain := one_output(), X, NUMBERS[:, 0], optimizer=0.05, epochs=2, seed=1)

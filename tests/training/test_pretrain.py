@@ -270,48 +270,6 @@ def test_a_new_run_begins_anew(tmp_path: Path) -> None:
 # --- Refusals ----------------------------------------------------------------------------------------------
 
 
-BAD: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
-    "y": ({"y": Y}, ValueError, "y needs a network with labels"),
-    "validation": ({"validation": X + 2}, ValueError, r"validation\[0, 0\] is"),
-    "layers": ({"layers": {"epochs": 3}}, TypeError, "layers must be a list of dicts"),
-    "fewer": ({"layers": [{}, {}]}, ValueError, "layers must have a dict for each of 3 RBMs, got 2"),
-    "no dict": ({"layers": [{}, {}, 3]}, TypeError, r"layers\[2\] must be a dict of settings, got 3"),
-    "unknown": ({"layers": [{}, {}, {"k": 3}]}, ValueError, r"layers\[2\] may have .*, got 'k'"),
-    "seed of a layer": (
-        {"layers": [{"seed": 1}, {}, {}]},
-        ValueError,
-        r"layers\[0\] may have .*, got 'seed'",
-    ),
-    "late": ({"layers": [{}, {}, {"epochs": -3}]}, ValueError, r"epochs must be .* \(for RBM 2\)"),
-    "late type": ({"layers": [{}, {"method": 1}, {}]}, TypeError, r"method must be .* \(for RBM 1\)"),
-    "late monitor": (
-        {"layers": [{}, {"monitors": [rf.FreeEnergyGap()]}, {}]},
-        ValueError,
-        r"validation must be given.* \(for RBM 1\)",
-    ),
-    "grey": (
-        {"activations": "probabilities", "layers": [{}, {}, {"monitors": [rf.LogLikelihood()]}]},
-        ValueError,
-        r"\(for RBM 2\)",
-    ),
-    "activations": ({"activations": "means"}, ValueError, "activations must be 'samples' or 'probabilities'"),
-    "cache": ({"cache": "disk"}, ValueError, "cache must be 'auto', 'memory' or 'stream', got 'disk'"),
-    "cache type": ({"cache": True}, TypeError, "cache must be"),
-    "first_layer": ({"first_layer": 3}, ValueError, "first_layer must be an integer from 0 to 2"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_bad_arguments(name: str) -> None:
-    changed, error, message = BAD[name]
-    dbn = new()
-    before = all_bits(dbn)
-    with pytest.raises(error, match=message):
-        rf.pretrain(**{"dbn": dbn, "X": X, **SETTINGS, **changed})
-    assert all_bits(dbn) == before
-    assert all(rbm.is_untouched for rbm in dbn.generative)
-
-
 def test_untied_layers_do_not_learn_greedily() -> None:
     dbn = new()
     dbn.untie()

@@ -8,8 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,220 +16,35 @@ import pytest
 import scipy.sparse as sp
 from containers import binary_containers
 from training.helpers import (
-    StepCD,
     Stop,
     StopAfter,
     assert_same_bits,
     bits,
     everything,
     history_without_times,
-    random_rows,
+)
+from training.kinds import (
+    CASES,
+    ERROR,
+    EVERY,
+    EXACT,
+    FLIPPED,
+    KINDS,
+    REAL,
+    SOME,
+    X_VAL,
+    Kind,
+    X,
+    Y,
+    a_network,
+    an_rbm,
+    every_kind,
 )
 
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.archive import read_file, write_file
 from rbmfast.files import FileFormatError
-
-X = random_rows(47, 9)
-X_VAL = random_rows(20, 9, seed=1)
-REAL = np.random.default_rng(2).normal(size=(47, 9)).astype(np.float32)
-GREY = (np.random.default_rng(5).random((47, 9)) ** 2).astype(np.float32)
-Y = np.random.default_rng(4).integers(0, 3, 47)
-SOME = np.where(np.arange(47) % 3 == 0, Y, -1)  # rows without a class among the others
-FLIPPED = X.copy()
-FLIPPED[-1, -1] ^= 1
-GROUPS = np.hstack([X[:, :3], np.eye(3, dtype=np.uint8)[Y], np.eye(3, dtype=np.uint8)[Y - X[:, 0]]])
-
-
-# --- Kinds of runs -----------------------------------------------------------------------------------------
-
-
-def an_rbm(case: dict[str, Any], seed: int = 3) -> rf.RBM:
-    if case.get("X") is GROUPS:
-        visible = rf.Mixed([(rf.Bernoulli(), 3), (rf.Categorical(3), 6)])
-        return rf.RBM(9, 6, visible=visible, hidden=rf.Categorical(3), seed=seed)
-    return rf.RBM(9, 5, visible="gaussian" if case.get("X") is REAL else "bernoulli", seed=seed)
-
-
-def a_class_rbm(case: dict[str, Any], seed: int = 3) -> rf.ClassRBM:
-    return rf.ClassRBM(9, 5, n_classes=3, seed=seed)
-
-
-def a_dbn(case: dict[str, Any], seed: int = 3) -> rf.DBN:
-    units: dict[str, Any] = {"n_classes": 3} if "y" in case else {}
-    return rf.DBN(
-        (9, 7, 6, 5), seed=seed, visible="gaussian" if case.get("X") is REAL else "bernoulli", **units
-    )
-
-
-def a_trained_dbn(case: dict[str, Any], seed: int = 3) -> rf.DBN:
-    rng, dbn = np.random.default_rng(seed), a_dbn(case, seed)
-    for rbm in dbn.generative:
-        for name in "Wab":
-            setattr(rbm, name, 0.5 * rng.normal(size=getattr(rbm, name).shape))
-    return dbn
-
-
-def a_network(case: dict[str, Any], seed: int = 3) -> rf.Network:
-    layers = [(9, 7, "sigmoid"), (7, 5, "sigmoid"), (5, 3, "softmax")]
-    return rf.Network([rf.Dense.new(*size, seed=seed, layer=i) for i, size in enumerate(layers)])
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A public function, with what its tests need."""
-
-    learn: Callable[..., Any]
-    model: Callable[..., Any]
-    file: str
-    settings: dict[str, Any]
-    stops: tuple[int, ...]
-    useless: tuple[str, ...] = ()  # parameters that no one learns
-    overfits: dict[str, Any] = field(default_factory=dict)  # so that it stops early by `stopping`
-    stopping: tuple[str, str] = ("", "auto")
-
-    def run(self, model: Any, case: dict[str, Any], **more: Any) -> list[rf.History]:
-        settings = {"X": X, "batch_size": 10, "seed": 5, **self.settings, **case, **more}
-        if isinstance(model, rf.ClassRBM):
-            settings["X"] = model.join(settings["X"], settings["y"])
-            if isinstance(settings.get("validation"), tuple):
-                settings["validation"] = model.join(*settings["validation"])
-        if self.learn is rf.train:
-            settings.pop("y", None)
-        histories = self.learn(model, **settings)
-        return histories if isinstance(histories, list) else [histories]
-
-    def bits(self, model: Any) -> dict[str, bytes]:
-        arrays = model.to_state()[1]
-        return {name: array.tobytes() for name, array in arrays.items() if name not in self.useless}
-
-    def early(self) -> rf.EarlyStopping:
-        name, mode = self.stopping
-        return rf.EarlyStopping(name, patience=2, mode=mode)
-
-
-ERROR = {"monitors": [rf.ReconstructionError()]}
-HIDDEN = ("generative/0/b", "generative/1/b", "recognition/0/a", "recognition/1/a")
-KINDS = {
-    "train": Kind(
-        *(rf.train, an_rbm, "checkpoint", {"epochs": 6}, (1, 3, 6)),
-        overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **ERROR},
-        stopping=("validation_reconstruction_error", "auto"),
-    ),
-    "classes": Kind(
-        *(rf.train, a_class_rbm, "checkpoint", {"epochs": 4, "y": Y, "method": rf.Hybrid(0.1)}, (1, 3)),
-        overfits={
-            "optimizer": rf.SGD(1.0),
-            "validation": (X_VAL, Y[:20]),
-            "monitors": [rf.ClassificationError()],
-        },
-        stopping=("validation_classification_error", "auto"),
-    ),
-    "pretrain": Kind(
-        *(rf.pretrain, a_dbn, "pretraining", {"epochs": 3}, (1, 3, 4, 6, 7)),
-        overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **ERROR},
-        stopping=("validation_reconstruction_error", "auto"),
-    ),
-    "up_down": Kind(
-        *(rf.up_down, a_trained_dbn, "up-down", {"epochs": 4}, (1, 3, 4), HIDDEN),
-        overfits={"optimizer": rf.SGD(0.5), "validation": X_VAL},
-        stopping=("validation_reconstruction_error", "max"),
-    ),
-    "fine_tune": Kind(
-        *(rf.fine_tune, a_network, "fine-tuning", {"epochs": 7, "y": Y}, (2, 4)),
-        overfits={"optimizer": rf.SGD(1.0, 0.9), "validation": (X_VAL, Y[:20])},
-        stopping=("validation_loss", "auto"),
-    ),
-}
-
-SCHEDULED = rf.SGD(rf.Exponential(0.3, 0.7), momentum=rf.Steps({0: 0.5, 3: 0.9}))
-PENALTIES = [rf.L2(0.01), rf.L1(1e-4), rf.MaxNorm(0.5), rf.SparsityTarget(0.2)]
-METHODS: dict[str, dict[str, Any]] = {
-    "cd": {"method": rf.CD(2)},
-    "pcd, everything": {
-        "method": rf.PCD(1, 13),
-        "optimizer": SCHEDULED,
-        "penalties": PENALTIES,
-        "validation": X_VAL,
-    },
-    "pt": {"method": rf.PT(n_replicas=4, k=2, n_chains=7), "optimizer": rf.SGD(0.3, momentum=0.5)},
-    "fpcd": {"method": rf.FPCD(2, 13, fast_rate=0.2), "shuffle": "blocks"},
-    "linear rate": {"X": GREY, "optimizer": rf.SGD(rf.Linear(0.3), momentum=rf.Linear(0.1, 0.9))},
-    "exponent drops": {"optimizer": rf.SGD(100.0)},
-    "adam": {"optimizer": rf.Adam(rf.Linear(0.05), clip=0.5), "penalties": [rf.MaxNorm(0.5)]},
-    "clip": {"optimizer": rf.SGD(0.3, momentum=0.5, clip=0.2), "method": rf.PCD(1)},
-    "gaussian": {"X": REAL, "optimizer": rf.SGD(0.01, 0.5), "validation": REAL[:9]},
-    "weights": {"sample_weight": np.arange(47) / 23},
-}
-LAYERS = [
-    {"method": rf.PCD(1, 13), "centered": True},
-    {"optimizer": rf.SGD(rf.Exponential(0.3, 0.7), momentum=0.5), "penalties": [rf.SparsityTarget(0.2)]},
-    {"epochs": 4, "optimizer": rf.Adam(0.02)},
-]
-CASES: dict[str, dict[str, dict[str, Any]]] = {
-    "train": {
-        **METHODS,
-        "pcd, everything": {
-            **METHODS["pcd, everything"],
-            "centered": True,
-            "monitors": [rf.ReconstructionError(), rf.FreeEnergyGap(), rf.WeightNorm()],
-        },
-        "exponent stays down": {  # weights grow in the first epoch and decay in the others
-            "optimizer": rf.SGD(rf.Steps({0: 8.0, 1: 1.0})),
-            "penalties": [rf.L2(0.5)],
-        },
-        "adam pcd": {
-            "optimizer": rf.Adam(rf.Exponential(0.02, 0.7), 0.8, 0.95, 1e-3, clip=0.05),
-            "method": rf.PCD(1, 13),
-            "penalties": PENALTIES,
-        },
-        "step by step": {"method": StepCD(1), "centered": True},
-        "unbiased cd": {"method": rf.UnbiasedCD(k=20), "batch_size": 20},
-        "gaussian pt": {"X": REAL, "optimizer": rf.SGD(0.01), "method": rf.PT(3)},
-        **{
-            f"groups, {type(method).__name__}": {"X": GROUPS, "method": method, "centered": True}
-            for method in (rf.CD(1), rf.PCD(1), rf.PT(n_replicas=3), rf.FPCD())
-        },
-    },
-    "classes": {
-        "discriminative": {"method": rf.Discriminative()},
-        "hybrid, everything": {
-            "method": rf.Hybrid(0.1, negative=rf.PCD(2, 13), dropout=0.3),
-            "optimizer": SCHEDULED,
-            "penalties": [rf.L2(0.01), rf.SparsityTarget(0.2)],
-            "centered": True,
-            "sample_weight": np.linspace(0, 2, 47),
-            "monitors": [rf.ClassificationError(), rf.ReconstructionError()],
-        },
-        "unlabelled": {
-            "y": SOME,
-            "method": rf.Hybrid(0.1, 0.2, negative=rf.CD(2), dropout=0.5),
-            "centered": True,
-            "monitors": [rf.ClassificationError(10), rf.ReconstructionError()],
-        },
-        "unlabelled fpcd": {"y": SOME, "method": rf.Hybrid(0.1, 0.2, negative=rf.FPCD(1, 7, fast_rate=0.2))},
-        "unlabelled pt": {"y": SOME, "method": rf.Hybrid(0.1, 0.2, negative=rf.PT(3, n_chains=4))},
-        "adam": {"optimizer": rf.Adam(0.02, clip=0.5)},
-    },
-    "up_down": {**METHODS, "labels": {"y": Y, "validation": (X_VAL, Y[:20])}},
-    "pretrain": {
-        "memory": {"layers": LAYERS, **ERROR, "validation": X_VAL, "cache": "memory"},
-        "stream": {"layers": LAYERS, **ERROR, "validation": X_VAL, "cache": "stream"},
-        "labels": {"y": Y, "optimizer": rf.SGD(0.3)},
-        "upper layers": {"y": Y, "first_layer": 1, "optimizer": rf.SGD(0.3)},
-    },
-    "fine_tune": {
-        "sgd": {"optimizer": rf.SGD(rf.Exponential(0.5, 0.8), 0.9), "l2": 0.01},
-        "adam, dropout": {"optimizer": rf.Adam(rf.Linear(0.05)), "dropout": [0.1, 0.5, 0.2]},
-        "clip": {"optimizer": rf.Adam(0.02, clip=0.1), "l2": 0.01},
-        "weights": {"sample_weight": np.arange(47) / 23},
-        "patience": {"optimizer": rf.SGD(1.0, 0.9), "patience": 2, "validation": (X_VAL, Y[:20])},
-    },
-}
-EVERY = [(kind, name) for kind, cases in CASES.items() for name in cases]
-EXACT = [(of, name) for of, name in EVERY if of != "fine_tune" and CASES[of][name].get("X") is not REAL]
-every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
 def assert_same_histories(ours: list[rf.History], theirs: list[rf.History]) -> None:
@@ -403,7 +216,7 @@ def test_large_weights_warn_once(of: str) -> None:
     with pytest.warns(UserWarning, match="weights have become large") as caught:
         kind.run(kind.model({}), {}, epochs=5, optimizer=rf.SGD(10_000.0))
     assert len(caught) == 1
-    assert caught[0].filename == __file__
+    assert caught[0].filename == Kind.run.__code__.co_filename  # the caller's
 
 
 class Interrupt:
@@ -708,73 +521,6 @@ def test_a_checkpoint_is_no_model(kind: Kind, tmp_path: Path) -> None:
     kind.run(kind.model({}), {}, checkpoint=tmp_path / "run.ckpt", epochs=1)
     with pytest.raises(FileFormatError, match=rf"a checkpoint of .* pass it to rf\.{kind.learn.__name__}"):
         rf.load(tmp_path / "run.ckpt")
-
-
-# --- Bad arguments -----------------------------------------------------------------------------------------
-
-BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
-    ({"model": "model"}, TypeError, " must be an rf."),
-    ({"model": rf.Bernoulli()}, TypeError, " must be an rf."),
-    ({"X": X[:, :-1]}, ValueError, "X must have 9 features"),
-    ({"X": X * 0.5 - 0.1}, ValueError, "X"),
-    ({"X": np.full((5, 9), np.nan)}, ValueError, "X"),
-    ({"X": X[:0]}, ValueError, "X"),
-    ({"sample_weight": [1.0]}, ValueError, "sample_weight must have shape"),
-    ({"optimizer": rf.Adam}, TypeError, "optimizer must be an rf.SGD, its rate, or an rf.Adam"),
-    ({"optimizer": "fast"}, TypeError, "optimizer"),
-    ({"optimizer": -0.1}, ValueError, "rate"),
-    ({"epochs": -1}, ValueError, "epochs"),
-    ({"epochs": 2**31}, ValueError, "epochs"),
-    ({"batch_size": 0}, ValueError, "batch_size"),
-    ({"shuffle": "rows"}, ValueError, "shuffle"),
-    ({"shuffle": 1}, TypeError, "shuffle"),
-    ({"seed": -1}, ValueError, "seed"),
-    ({"validation": 0.1}, TypeError, "with validation="),
-    ({"callbacks": [print]}, TypeError, "callbacks[0] must be"),
-    ({"callbacks": rf.EarlyStopping("x")}, ValueError, "callbacks"),
-    ({"progress": 1}, TypeError, "progress"),
-    ({"checkpoint": 1}, TypeError, "checkpoint"),
-    (
-        {"checkpoint": "no/such/folder/run.ckpt"},
-        FileNotFoundError,
-        "checkpoint must lie in an existing folder",
-    ),
-    ({"checkpoint_every": 0}, ValueError, "checkpoint_every"),
-    ({"resume": 1}, TypeError, "resume must be a file name"),
-    ({"resume": "none.ckpt"}, FileNotFoundError, "none.ckpt"),
-    ({"lr": 0.01}, TypeError, "has no argument 'lr': say optimizer=rf.SGD(0.01)"),
-    ({"n_epochs": 3}, TypeError, "'n_epochs': say epochs=3"),
-]
-
-
-@every_kind
-@pytest.mark.parametrize("changed, error, word", BAD, ids=[", ".join(changed) for changed, *_ in BAD])
-def test_bad_arguments(kind: Kind, changed: dict[str, Any], error: type[Exception], word: str) -> None:
-    """One clear sentence that names the argument, and nothing is changed."""
-    model = kind.model({})
-    before = kind.bits(model)
-    settings = {"model": model, "epochs": 1, "X": X, **changed}
-    with pytest.raises(error) as caught:
-        kind.run(settings.pop("model"), settings)
-    assert word in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert kind.bits(model) == before
-
-
-@pytest.mark.parametrize("of", ["classes", "pretrain", "up_down", "fine_tune"])
-@pytest.mark.parametrize("y", [None, Y[1:], Y[:, None], Y + 1, Y - 2, Y * 1.0], ids=lambda y: str(y)[:9])
-def test_bad_labels(of: str, y: Any) -> None:
-    """Of the rows and of those for validation. What is said of each is in `models/test_labels.py`."""
-    kind = KINDS[of]
-    model = kind.model({"y": Y})
-    before = kind.bits(model)
-    for wrong in ({"y": y}, {"y": Y, "validation": (X, y)}):
-        with pytest.raises(
-            (TypeError, ValueError), match=r"^(y|y of validation|validation\[1\]) must"
-        ) as caught:
-            kind.run(model, wrong)
-        assert "\n" not in str(caught.value)
-    assert kind.bits(model) == before
 
 
 class Changing(rf.Callback, rf.training.Monitor):

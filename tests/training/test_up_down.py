@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import os
-import re
 import signal
 import threading
 from typing import Any
@@ -353,43 +351,3 @@ def test_ctrl_c_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
             assert [n for n in now if now[n] != whole[n] and "means" not in n] == []
             compared += 1
     assert compared > 0
-
-
-# --- Bad arguments ---------------------------------------------------------------------------------------
-
-
-class WrongShape:
-    def gradient(self, W: Any) -> Any:
-        return np.zeros((5, 7))  # that of the top RBM only
-
-
-@pytest.mark.parametrize(
-    "arguments, error, word",
-    [
-        ({"dbn": network((9, 5))}, ValueError, "dbn"),
-        ({"y": Y}, ValueError, "y"),
-        ({"method": "pdc"}, ValueError, "method"),
-        ({"method": rf.Discriminative()}, ValueError, "method must learn from samples of the model alone"),
-        (
-            {"n_classes": 3, "y": Y, "method": rf.Hybrid()},
-            ValueError,
-            "method must learn from samples of the model alone",
-        ),
-        ({"penalties": rf.L2}, TypeError, "penalties"),
-        ({"penalties": [WrongShape()]}, ValueError, "penalties"),
-        ({"epochs": 2**31 - 1, "method": rf.CD(10**6)}, ValueError, "epochs"),
-        ({"validation": X[:, :-1]}, ValueError, "validation"),
-        ({"callbacks": [rf.EarlyStopping("validation_error")]}, ValueError, "callbacks"),
-        ({"n_classes": 3, "y": Y, "validation": X}, TypeError, "validation"),
-    ],
-)
-def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], word: str) -> None:
-    arguments = dict(arguments)
-    dbn = network(n_classes=arguments.pop("n_classes", None))
-    dbn = arguments.pop("dbn", dbn)
-    before = copy.deepcopy(dbn)
-    with pytest.raises(error, match=re.escape(word)):
-        rf.up_down(dbn, **{"X": X, "epochs": 1, **arguments})
-    if isinstance(dbn, rf.DBN):
-        assert bits(dbn) == bits(before)
-        assert dbn.is_tied
