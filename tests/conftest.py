@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -80,3 +81,15 @@ def unit_types_as_before() -> Iterator[None]:
     UNITS.clear()
     UNITS.update(units)
     PLAIN[:] = plain
+
+
+@pytest.fixture
+def printed_by(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """What a program of `examples/` prints, called with its module and its arguments."""
+
+    def run(example: Any, *arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", [f"{example.__name__}.py", *map(str, arguments)])
+        example.main()
+        return capsys.readouterr().out
+
+    return run

@@ -5,8 +5,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 
 
@@ -18,12 +16,3 @@ def load(name: str) -> Any:
     sys.modules[name] = module  # dataclasses look there
     spec.loader.exec_module(module)
     return module
-
-
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], example: Any, *arguments: object
-) -> str:
-    """What it prints with these arguments."""
-    monkeypatch.setattr(sys, "argv", [f"{example.__name__}.py", *map(str, arguments)])
-    example.main()
-    return capsys.readouterr().out

@@ -1,7 +1,7 @@
 """The programs in examples/ run, and show what they say."""
 
 import re
-import sys
+from typing import Any
 
 import pytest
 from programs import EXAMPLES, load
@@ -17,28 +17,21 @@ if not EXAMPLES.is_dir():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_out_of_core(capsys: pytest.CaptureFixture[str]) -> None:
-    load("out_of_core").main()
-    printed = capsys.readouterr().out
+def test_out_of_core(printed_by: Any) -> None:
+    printed = printed_by(load("out_of_core"))
     assert "chunks and whole agree: True" in printed
     assert re.search("chunks and dask-ml agree: True|dask-ml is not installed", printed)
 
 
-def test_digits_prints_a_table(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_digits_prints_a_table(monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
     example = load("digits_classification")
-    monkeypatch.setattr(sys, "argv", ["digits_classification.py", "--seeds", "1"])
     monkeypatch.setattr(example, "SHIFTS", [(0, 0)])
-    example.main()
-    assert re.search(r"^rbmfast +\d\d\.\d %", capsys.readouterr().out, re.MULTILINE)
+    assert re.search(r"^rbmfast +\d\d\.\d %", printed_by(example, "--seeds", 1), re.MULTILINE)
 
 
 @pytest.mark.slow
-def test_digits_by_deep_belief_networks(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["digits_dbn.py", "--shifts", "1"])
-    load("digits_dbn").main()
-    printed = capsys.readouterr().out
+def test_digits_by_deep_belief_networks(printed_by: Any) -> None:
+    printed = printed_by(load("digits_dbn"), "--shifts", 1)
     for name in ("ClassRBM", "DBNClassifier, searched"):
         found = re.search(rf"^{name} +(\d\d\.\d) %", printed, re.MULTILINE)
         assert found is not None

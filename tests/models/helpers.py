@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose
 from scipy.stats import chisquare
 
 import rbmfast as rf
+from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.streams import Stream
 
 ALARM = 1e-6
@@ -102,3 +103,26 @@ def mixture_of_normals(rbm: rf.RBM) -> tuple[Any, Any]:
     centres = H @ rbm.W.T.astype(float) + rbm.a
     weights = np.exp(H @ rbm.b.astype(float) + (centres**2 - rbm.a.astype(float) ** 2).sum(axis=1) / 2)
     return weights / weights.sum(), centres
+
+
+def given(p: Any, states: Any) -> Any:
+    """Probabilities of states (n_states, n) of independent units with probabilities (m, n): (m, n_states)."""
+    on, p = states[None].astype(bool), p[:, None].astype(float)
+    return np.where(on, p, 1 - p).prod(axis=2)
+
+
+def down(rbm: rf.RBM, n: int) -> Any:
+    """p(v | h) of the first n visible units: (hidden states, visible states)."""
+    return given(rbm.visible_probabilities(all_states(rbm.n_hidden))[:, :n], all_states(n))
+
+
+def up(rbm: rf.RBM) -> Any:
+    return given(rbm.hidden_probabilities(all_states(rbm.n_visible)), all_states(rbm.n_hidden))
+
+
+def exact(dbn: rf.DBN) -> Any:
+    """p(v) of all visible states in counting order."""
+    p = np.exp(log_probabilities(dbn.top))
+    for rbm in dbn.generative[-2::-1]:
+        p = p @ down(rbm, rbm.n_visible)
+    return p

@@ -6,7 +6,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models.helpers import agrees, assert_moments_of_normals, counts, network, numbers, small, watch_draws
+from models.helpers import (
+    agrees,
+    assert_moments_of_normals,
+    counts,
+    down,
+    exact,
+    given,
+    network,
+    numbers,
+    small,
+    up,
+    watch_draws,
+)
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, log_softmax
 
@@ -17,29 +29,6 @@ from rbmfast.streams import MAX_ROW
 
 N_SAMPLES = 20_000
 FEWER = 15_000
-
-
-def given(p: np.ndarray, states: np.ndarray) -> np.ndarray:
-    """Probabilities of states (n_states, n) of independent units with probabilities (m, n): (m, n_states)."""
-    on, p = states[None].astype(bool), p[:, None].astype(float)
-    return np.where(on, p, 1 - p).prod(axis=2)
-
-
-def down(rbm: rf.RBM, n: int) -> np.ndarray:
-    """p(v | h) of the first n visible units: (hidden states, visible states)."""
-    return given(rbm.visible_probabilities(all_states(rbm.n_hidden))[:, :n], all_states(n))
-
-
-def up(rbm: rf.RBM) -> np.ndarray:
-    return given(rbm.hidden_probabilities(all_states(rbm.n_visible)), all_states(rbm.n_hidden))
-
-
-def exact(dbn: DBN) -> np.ndarray:
-    """p(v) of all visible states in counting order."""
-    p = np.exp(log_probabilities(dbn.top))
-    for rbm in dbn.generative[-2::-1]:
-        p = p @ down(rbm, rbm.n_visible)
-    return p
 
 
 def exact_with_labels(dbn: DBN) -> np.ndarray:

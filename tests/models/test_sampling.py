@@ -1,6 +1,6 @@
 """Samplers against exact probabilities, and the rules of their random numbers.
 
-Samples of every shape of model are in `test_groups.py`, those of deep networks in `test_dbn.py`.
+Samples of every shape of model are in `test_enumeration.py`, those of deep networks in `test_dbn.py`.
 """
 
 from typing import Any
@@ -197,18 +197,6 @@ def test_impute_refuses() -> None:
 
 
 # --- The rules of the random numbers -----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("units", [{}, {"visible": "gaussian"}, {"hidden": "gaussian"}])
-def test_gibbs_steps_add_up(units: dict[str, str]) -> None:
-    rbm = small(**units)
-    start = all_states(4).astype(float)
-    at_once = rbm.gibbs(start, steps=2, seed=5, return_hidden=True)
-    half = rbm.gibbs(start, steps=1, seed=5)
-    in_turn = rbm.gibbs(half, steps=1, seed=5, first_step=2, return_hidden=True)
-    for x, y in zip(at_once, in_turn, strict=True):
-        assert_array_equal(x, y)
-    assert not np.array_equal(half, rbm.gibbs(start, steps=1, seed=5, first_step=2))
 
 
 def test_long_runs_are_cut_into_short_engine_calls(monkeypatch: pytest.MonkeyPatch) -> None:

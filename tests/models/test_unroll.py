@@ -4,25 +4,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from models.helpers import network as random_network
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import expit, softmax
 
-import rbmfast as rf
 from rbmfast.likelihood import all_states
 from rbmfast.models import DBN
 
 
 def network(*sizes: int, **units: Any) -> DBN:
-    rng = np.random.default_rng(1)
-    dbn = rf.DBN(sizes, seed=0, **units)
-    for rbm in dbn.generative:
-        rbm.W = rng.normal(size=rbm.W.shape)
-        rbm.a = rng.normal(size=rbm.a.shape)
-        rbm.b = rng.normal(size=rbm.b.shape)
+    """With recognition weights of its own."""
+    rng, dbn = np.random.default_rng(1), random_network(sizes, **units)
     dbn.untie()
     for rbm in dbn.recognition[:-1]:
-        rbm.W = rng.normal(size=rbm.W.shape)
-        rbm.b = rng.normal(size=rbm.b.shape)
+        rbm.W, rbm.b = rng.normal(size=rbm.W.shape), rng.normal(size=rbm.b.shape)
     return dbn
 
 

@@ -213,7 +213,7 @@ def test_bad_arguments(of: str, changed: dict[str, Any], error: type[Exception],
 @pytest.mark.parametrize("of", ["classes", "pretrain", "up_down", "fine_tune"])
 @pytest.mark.parametrize("y", [None, Y[1:], Y[:, None], Y + 1, Y - 2, Y * 1.0], ids=lambda y: str(y)[:9])
 def test_bad_labels(of: str, y: Any) -> None:
-    """Of the rows and of those for validation. What is said of each is in `models/test_labels.py`."""
+    """Of the rows and of those for validation. What is said of each is in `models/test_class_rbm.py`."""
     kind = KINDS[of]
     model = kind.model({"y": Y})
     before = kind.bits(model)

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from models.helpers import exact, numbers
 from numpy.testing import assert_array_equal
 from training.helpers import Stop, StopAfter, bits, history_without_times, random_rows
 
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.data import as_rows
-from rbmfast.likelihood import log_probabilities
 from rbmfast.models import DBN
 from rbmfast.streams import Purpose, Stream
 from rbmfast.training.pretrain import cached
@@ -124,14 +124,7 @@ def test_an_unrolled_layer_does_not_make_the_network_worse() -> None:
     """Exactly: 16 visible states of four noisy patterns; the unrolled layer starts from the same p(v)."""
 
     def mean_log_p(dbn: DBN) -> float:
-        p = np.exp(log_probabilities(dbn.top))
-        for rbm in dbn.generative[-2::-1]:
-            n, m = rbm.n_visible, rbm.n_hidden
-            H = (np.arange(2**m)[:, None] >> np.arange(m)[::-1]) & 1
-            V = (np.arange(2**n)[:, None] >> np.arange(n)[::-1]) & 1
-            q = rbm.visible_probabilities(H).astype(float)[:, None]
-            p = p @ np.where(V[None], q, 1 - q).prod(axis=2)
-        return float(np.log(p[data @ (1 << np.arange(6)[::-1])]).mean())
+        return float(np.log(exact(dbn)[numbers(data)]).mean())
 
     data = random_rows(400, 6, seed=4).astype(int)
     dbn = new((6, 4))

@@ -1,0 +1,221 @@
+"""The programs in examples/ run on small synthetic data, and print what they say; some on published data."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from programs import EXAMPLES, load
+
+import rbmfast as rf
+
+if not EXAMPLES.is_dir():
+    pytest.skip("the examples are not here", allow_module_level=True)
+
+
+@pytest.fixture(autouse=True)
+def neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Python does for a program that is run: it imports what lies beside it."""
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+
+
+@pytest.fixture
+def digits(tmp_path: Path) -> Path:
+    """Ten bars that are easy to tell apart, with noise."""
+    rng, file = np.random.default_rng(0), tmp_path / "digits.npz"
+
+    def draw(n: int) -> tuple[Any, Any]:
+        y = rng.integers(0, 10, n)
+        images = rng.integers(0, 60, (n, 28, 28), dtype=np.uint8)
+        for image, digit in zip(images, y, strict=True):
+            image[2 * digit + 4 : 2 * digit + 6] = 255
+        return images, y
+
+    (x, y), (x_test, y_test) = draw(1000), draw(200)
+    np.savez(file, train_x=x, train_y=y, test_x=x_test, test_y=y_test)
+    return file
+
+
+def errors(printed: str) -> list[float]:
+    return [float(error) for error in re.findall(r"(\d+\.\d\d) %", printed)]
+
+
+def test_backprop(digits: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    example = load("mnist_backprop")
+    monkeypatch.setattr(example, "SIZES", [784, 40, 30])
+    monkeypatch.setattr(example, "QUICK", {"pre-training": 5, "fine-tuning": 40})
+    printed = printed_by(example, digits, "--quick", "--seeds", 3)
+    assert max(errors(printed)) < 10
+
+
+def test_class_rbm(digits: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    example = load("mnist_class_rbm")
+    monkeypatch.setattr(example, "N_HIDDEN", 40)
+    monkeypatch.setattr(example, "QUICK", {"features": 5, "hybrid": 20})
+    printed = printed_by(example, digits, "--quick", "--seeds", 3)
+    assert max(errors(printed)) < 10
+
+
+def test_up_down(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    pytest.importorskip("matplotlib")
+    example = load("mnist_up_down")
+    monkeypatch.setattr(example, "SIZES", [784, 40, 40, 60])
+    monkeypatch.setattr(example, "QUICK", example.Recipe(20, ((1, 3, 0.1, 0.0),)))
+    printed = printed_by(example, digits, "--quick", "--seeds", 3, "--pictures", tmp_path / "pictures")
+    greedy, fine_tuned, mean = errors(printed.replace(" ->", " % ->"))
+    assert fine_tuned == mean < 40 and greedy < 40  # by chance 90
+    assert (tmp_path / "pictures" / "digits.png").stat().st_size > 10_000
+
+
+def test_few_labels(digits: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    monkeypatch.setattr(load("mnist_backprop"), "SIZES", [784, 40, 30])
+    example = load("few_labels")
+    settings = ("--labels", 500, "--seeds", 0, "--pretraining", 2, "--fine-tuning", 40)
+    printed = printed_by(example, digits, *settings)
+    found = re.search(r"^mean +(\d+\.\d\d) +(\d+\.\d\d)$", printed, re.MULTILINE)
+    assert found is not None
+    assert float(found[2]) < 50
+
+
+def test_dbn_bound(tmp_path: Path, printed_by: Any) -> None:
+    rng = np.random.default_rng(0)
+    kinds = rng.integers(0, 2, (3, 20))
+    sets = {
+        name: (kinds[rng.integers(0, 3, n)] ^ (rng.random((n, 20)) < 0.05))
+        for name, n in (("train", 300), ("test", 100))
+    }
+    np.savez(tmp_path / "data.npz", **{name: rows.astype(np.uint8) for name, rows in sets.items()})
+    settings = ("--hidden", 8, "--first", 20, "--second", 5, "--chains", 50, "--temperatures", 200)
+    printed = printed_by(load("dbn_bound"), tmp_path / "data.npz", *settings)
+    likelihood, bound = (
+        float(re.search(rf"^{name} +(-\d+\.\d\d)", printed, re.MULTILINE)[1])  # type: ignore[index]
+        for name in ("test log-likelihood", "test bound")
+    )
+    assert abs(bound - likelihood) < 1.5
+
+
+def test_networks_from_random_weights_know_nothing() -> None:
+    network = load("few_labels").from_random_weights(0)
+    assert isinstance(network, rf.Network)
+    assert [layer.activation for layer in network.layers] == ["sigmoid"] * 3 + ["softmax"]
+
+
+DATA = Path(os.environ.get("RBMFAST_TEST_DATA", "no such folder"))
+
+
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs the published data")
+
+
+def rows(n: int) -> Any:
+    rng = np.random.default_rng(n)
+    kinds = np.random.default_rng(0).integers(0, 2, (3, 20))
+    return (kinds[rng.integers(0, 3, n)] ^ (rng.random((n, 20)) < 0.05)).astype(np.uint8)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    file = tmp_path / "data.npz"
+    packed = {name: np.packbits(rows(n), axis=1) for name, n in (("train", 300), ("test", 100))}
+    np.savez(file, **packed, n_features=20)
+    return file
+
+
+def test_known_log_z(tmp_path: Path, printed_by: Any) -> None:
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "m.npz", W=rng.normal(0, 0.5, (20, 6)), vbias=np.zeros(20), hbias=np.zeros((1, 6)))
+    settings = ("--seeds", 3, "--chains", 50, "--temperatures", 50)
+    printed = printed_by(load("known_log_z"), tmp_path / "m.npz", *settings)
+    for method in ("ais", "reverse_ais", "bracket"):
+        line = re.search(rf"^{method} +(-?\d\.\d+) +\d\.\d+ +\d\.\d+ +(\d+)%", printed, re.MULTILINE)
+        assert line is not None
+        assert abs(float(line[1])) < 0.5
+
+
+def test_mnist_likelihood(data: Path, tmp_path: Path, printed_by: Any) -> None:
+    settings = ("--hidden", 18, "--epochs", 5, "--chains", 50, "--temperatures", 100)
+    example = load("mnist_likelihood")
+    printed = printed_by(example, data, *settings, "--save", tmp_path / "m.rbm")
+    found = re.search(r"^test log-likelihood +(-\d+\.\d\d) ", printed, re.MULTILINE)
+    assert found is not None
+    exact = rf.log_likelihood(rf.load(tmp_path / "m.rbm"), rows(100)).mean()
+    assert abs(float(found[1]) - exact) < 0.2
+
+
+def test_exact_likelihood(data: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    example = load("exact_likelihood")
+    short = dataclasses.replace(example.RECIPES["mnist"], n_hidden=5, epochs=5)
+    monkeypatch.setitem(example.RECIPES, "mnist", short)
+    printed = printed_by(example, "mnist", data, "--seeds", 1)
+    for name in ("as it is", "flipped"):
+        assert re.search(rf"rbmfast, {name} +-\d+\.\d+ ", printed)
+
+
+# --- What the tables in README.md and docs/design say ------------------------------------------------------
+
+
+def reach(recipe: str, file: str, seed: int = 0, flip: int = 0, **changes: Any) -> float:
+    """The exact test log-likelihood."""
+    example = load("exact_likelihood")
+    X, X_test = example.read(DATA / file)
+    rbm = example.train(X ^ flip, dataclasses.replace(example.RECIPES[recipe], **changes), seed)
+    return rf.mean_log_likelihood(rbm, X_test ^ flip).value
+
+
+@needs_data
+def test_dna_in_a_second() -> None:
+    assert reach("dna", "debd_binary/dna.npz", epochs=60, n_hidden=14) > -99
+
+
+@pytest.mark.slow
+@needs_data
+def test_dna() -> None:
+    assert reach("dna", "debd_binary/dna.npz") > -96.74
+
+
+@pytest.mark.slow
+@needs_data
+def test_mushrooms() -> None:
+    assert reach("mushrooms", "debd_binary/mushrooms.npz") > -15.15
+
+
+@pytest.mark.slow
+@needs_data
+def test_mnist_16_hidden() -> None:
+    file = "salakhutdinov_murray_2008/binarized_mnist_sm_packed.npz"
+    plain, flipped = (reach("mnist", file, flip=flip) for flip in (0, 1))
+    assert min(plain, flipped) > -143.5
+    assert abs(plain - flipped) < 1
+    assert reach("mnist", "mnist/mnist.npz") > -140
+
+
+@pytest.fixture(scope="module")
+def example() -> Any:
+    return load("bimodal")
+
+
+def test_the_data_are_bimodal(example: Any) -> None:
+    p = example.probabilities((0.8, 0.2))
+    near = [p[distance < other].sum() for distance, other in (example.DISTANCES, example.DISTANCES[::-1])]
+    assert_allclose([p.sum(), *near], [1, 0.8, 0.2], atol=1e-5)
+    assert_allclose(np.sort(p)[-2:], 0.98**10 * np.array([0.2, 0.8]), rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_pt_weighs_both_modes_and_cd_and_pcd_do_not(example: Any) -> None:
+    table = example.results((0.5, 0.5), seeds=range(3), epochs=100)
+    kl = {name: rows[:, 0].mean() for name, rows in table.items()}
+    wrong = {name: np.abs(rows[:, 1] - 0.5).max() for name, rows in table.items()}
+    assert kl["PT-1"] < 0.05 and wrong["PT-1"] < 0.1
+    assert kl["CD-1"] > 1.5 * kl["PT-1"] and wrong["CD-1"] > 0.1
+    assert kl["PCD-1"] > 5 * kl["PT-1"] and wrong["PCD-1"] > 0.3
+
+
+def test_it_prints_a_table(example: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    example.main(["--seeds", "1", "--epochs", "2"])
+    assert len(re.findall(r"^[58]0:[52]0 +\S+ +\d\.\d{3} ", capsys.readouterr().out, re.MULTILINE)) == 8
