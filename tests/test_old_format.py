@@ -15,18 +15,6 @@ FILES = Path(__file__).parent / "old_files"
 X = np.eye(6, dtype=np.uint8)[np.arange(12) % 6]
 
 
-class Stop(rf.Callback):
-    """Raises an error at the end of the epoch of this number, counted over all RBMs."""
-
-    def __init__(self, epoch: int) -> None:
-        self.left = epoch
-
-    def on_epoch_end(self, progress: Any) -> None:
-        self.left -= 1
-        if not self.left:
-            raise InterruptedError
-
-
 def rbm() -> rf.RBM:
     rbm = rf.RBM(6, 4, visible=rf.Mixed([(rf.Bernoulli(), 2), (rf.Categorical(2), 4)]), seed=1)
     rbm.a = np.arange(6) / 4

@@ -15,7 +15,7 @@ from rbmfast import reference
 from rbmfast.archive import read_file
 from rbmfast.state import Statistics
 from rbmfast.streams import Stream
-from rbmfast.training import Conditionals, Method
+from rbmfast.training import Conditionals, Method, Monitor
 
 TIMES = ("seconds", "samples_per_second", "monitor_seconds")
 
@@ -45,6 +45,34 @@ class StopAfter(rf.Callback):
         self.left -= 1
         if self.left == 0:
             raise self.error
+
+
+class Asking(Monitor):
+    """A monitor of these names, which gives what a function says of what is watched."""
+
+    def __init__(
+        self, names: tuple[str, ...], ask: Callable[[Any], dict[str, float]], better: Any = None
+    ) -> None:
+        self._names, self.ask, self.better = names, ask, better or {}
+
+    def names(self, has_validation: bool) -> tuple[str, ...]:
+        return self._names
+
+    def __call__(self, watched: Any) -> dict[str, float]:
+        return self.ask(watched)
+
+
+class Raising:
+    """A penalty that lets so many calls pass, and raises at the next one."""
+
+    def __init__(self, calls: int, error: type[BaseException]) -> None:
+        self.left, self.error = calls, error
+
+    def gradient(self, W: Any) -> Any:
+        self.left -= 1
+        if self.left < 0:
+            raise self.error("on purpose")
+        return np.zeros_like(W)
 
 
 def random_rows(n: int, n_features: int, seed: int = 0, density: float = 0.4) -> NDArray[np.uint8]:

@@ -43,10 +43,13 @@ def as_float64(parameters: list[Any]) -> list[Any]:
     return [array.astype(np.float64) for array in parameters]
 
 
-def losses(net: rf.Network, parameters: list[Any], x: Any, y: Any) -> Any:
-    """Losses of rows in float64, from the definitions."""
+# --- Losses and gradients ----------------------------------------------------------------------------------
+
+
+def losses(net: rf.Network, parameters: list[Any], x: Any, y: Any, factors: list[Any]) -> Any:
+    """Losses of rows in float64, from the definitions; units sent on times what dropout has left of each."""
     for i, layer in enumerate(net.layers):
-        x = x @ parameters[2 * i] + parameters[2 * i + 1]
+        x = x * factors[i] @ parameters[2 * i] + parameters[2 * i + 1]
         if i < len(net.layers) - 1 and layer.activation == "sigmoid":
             x = 1 / (1 + np.exp(-x))
     if net.head == "softmax":
@@ -56,58 +59,32 @@ def losses(net: rf.Network, parameters: list[Any], x: Any, y: Any) -> Any:
     return 0.5 * ((x - y) ** 2).sum(axis=1)
 
 
-def differences(net: rf.Network, x: Any, y: Any) -> list[Any]:
-    """Gradients of the summed losses by central differences, in float64."""
-    parameters = as_float64([array for layer in net.layers for array in (layer.W, layer.b)])
-    return [slopes(lambda: losses(net, parameters, x, y).sum(), array) for array in parameters]
-
-
-# --- Losses and gradients ----------------------------------------------------------------------------------
-
-
+@pytest.mark.parametrize("dropout", [(), (0.3, 0.5, 0.2)], ids=["", "dropout"])
 @pytest.mark.parametrize("hidden", ["sigmoid", "linear"])
 @pytest.mark.parametrize("head", TARGETS)
 @pytest.mark.parametrize("domain, data", [("binary", X), ("real", REAL)])
-def test_gradients_are_differences_of_losses(head: str, hidden: str, domain: str, data: Any) -> None:
+def test_gradients_are_differences_of_losses(
+    head: str, hidden: str, domain: str, data: Any, dropout: tuple[float, ...]
+) -> None:
+    """With dropout, of the network that is left: by the very units that were dropped."""
     net, y = network(head, hidden, domain), TARGETS[head]
-    backprop = Backprop(net, 60)  # more room than rows
+    backprop = Backprop(net, 60, dropout, seed=7)  # more room than rows
     targets = as_targets(net, data, y, 47, "y")
     rows = np.arange(47)
-    found, wrong = backprop.learn(as_rows(data, domain=domain).all(), targets.block(rows), rows, 0)
+    found, wrong = backprop.learn(as_rows(data, domain=domain).all(), targets.block(rows), rows, 11)
+    factors = [factor[:47].astype(np.float64) for factor in backprop._factors[:3]] if dropout else [1.0] * 3
     y = targets.block(rows).astype(np.float64) if head != "softmax" else y
-    expected = losses(net, as_float64(backprop.parameters), data.astype(np.float64), y)
+    x, parameters = data.astype(np.float64), as_float64(backprop.parameters)
+    expected = losses(net, parameters, x, y, factors)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
-    for gradient, difference in zip(backprop.gradients, differences(net, data, y), strict=True):
+    for gradient, array in zip(backprop.gradients, parameters, strict=True):
+        difference = slopes(lambda: losses(net, parameters, x, y, factors).sum(), array)
         np.testing.assert_allclose(gradient, difference, rtol=1e-3, atol=2e-4)
-    if head == "softmax":
-        assert wrong is not None
-        assert np.array_equal(wrong, net.predict(data) != y)
-    values = mean_loss(net, as_rows(data, domain=domain), targets)
-    assert values["loss"] == pytest.approx(expected.mean(), rel=1e-5)
-
-
-def test_gradients_with_dropout_are_those_of_what_is_left() -> None:
-    """With the very units that were dropped taken out, and the others' weights scaled up."""
-    net, rows = network(), np.arange(47)
-    backprop = Backprop(net, 47, (0.3, 0.5, 0.2), seed=7)
-    found, _ = backprop.learn(X, CLASSES, rows, 11)
-    factors = [factor.astype(np.float64) for factor in backprop._factors[:3]]
-    parameters = as_float64(backprop.parameters)
-    sent, delta = [], None
-    x = X.astype(np.float64)
-    for i in range(3):
-        sent.append(x * factors[i])
-        z = sent[-1] @ parameters[2 * i] + parameters[2 * i + 1]
-        x = 1 / (1 + np.exp(-z))
-    p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(found, -np.log(p[rows, CLASSES]), rtol=1e-4)
-    delta = p - np.eye(3)[CLASSES]
-    for i in (2, 1, 0):
-        np.testing.assert_allclose(backprop.gradients[2 * i], sent[i].T @ delta, rtol=1e-3, atol=1e-4)
-        np.testing.assert_allclose(backprop.gradients[2 * i + 1], delta.sum(axis=0), rtol=1e-3, atol=1e-4)
-        if i:
-            h = np.divide(sent[i], factors[i], where=factors[i] > 0, out=np.zeros_like(sent[i]))
-            delta = (delta @ parameters[2 * i].T) * factors[i] * h * (1 - h)
+    if not dropout:
+        assert (wrong is None) == (head != "softmax")
+        assert wrong is None or np.array_equal(wrong, net.predict(data) != y)
+        values = mean_loss(net, as_rows(data, domain=domain), targets)
+        assert values["loss"] == pytest.approx(expected.mean(), rel=1e-5)
 
 
 def test_dropout_keeps_the_mean() -> None:

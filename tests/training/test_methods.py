@@ -22,7 +22,6 @@ from rbmfast.streams import Purpose, Stream
 from rbmfast.training import METHODS
 
 X = random_rows(47, 9)
-REAL = np.random.default_rng(2).normal(size=(47, 9)).astype(np.float32)
 
 
 def model(seed: int = 3) -> rf.RBM:

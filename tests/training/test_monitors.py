@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import pickle
+import time
 from typing import Any
 
 import numpy as np
 import pytest
-from training.helpers import bits, random_rows
+from training.helpers import Asking, bits, random_rows
 
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.streams import Purpose
-from rbmfast.training import Monitor, Watched
+from rbmfast.training import Watched
 
 X = random_rows(60, 9)
 X_VAL = random_rows(25, 9, seed=1)
@@ -89,18 +91,21 @@ def test_reconstruction_of_other_data(data: Any, visible: str) -> None:
 
 
 def test_rows_are_chosen_once_by_the_seed() -> None:
-    class Look(Monitor):
-        def names(self, has_validation: bool) -> tuple[str, ...]:
-            return ("rows",)
-
-        def __call__(self, watched: Watched) -> dict[str, float]:
-            taken.append((watched.train(12).tobytes(), watched.validation(5).tobytes()))
-            return {"rows": len(watched.train(12))}
+    def look(watched: Watched) -> dict[str, float]:
+        taken.append((watched.train(12).tobytes(), watched.validation(5).tobytes()))
+        return {"rows": len(watched.train(12))}
 
     taken: list[tuple[bytes, bytes]] = []
     distinct = np.eye(60, 64, dtype=np.uint8)[:, :60]
     for seed in (1, 1, 2):
-        rf.train(rf.RBM(60, 3, seed=0), distinct, epochs=2, seed=seed, validation=distinct, monitors=[Look()])
+        rf.train(
+            rf.RBM(60, 3, seed=0),
+            distinct,
+            epochs=2,
+            seed=seed,
+            validation=distinct,
+            monitors=[Asking(("rows",), look)],
+        )
     assert len(taken) == 9
     assert len(set(taken[:6])) == 1
     assert taken[6] != taken[0]
@@ -118,37 +123,22 @@ def test_pseudo_likelihood_of_some_units() -> None:
     assert math.isclose(exact, rf.pseudo_likelihood(rbm, X).mean(), rel_tol=1e-12)
     possible = [
         rf.pseudo_likelihood(rbm, X, units=np.array(units)).mean()
-        for units in __import__("itertools").combinations(range(9), 4)
+        for units in itertools.combinations(range(9), 4)
     ]
     assert min(abs(value - some) for value in possible) < 1e-12
     assert some != exact
 
 
 def test_seconds_are_recorded() -> None:
-    class Slow(Monitor):
-        def names(self, has_validation: bool) -> tuple[str, ...]:
-            return ()
-
-        def __call__(self, watched: Watched) -> dict[str, float]:
-            __import__("time").sleep(0.01)
-            return {}
-
-    _, history = trained(monitors=[Slow()])
+    _, history = trained(monitors=[Asking((), lambda _: time.sleep(0.01) or {})])
     assert (history["monitor_seconds"] >= 0.01).all()
     assert history["seconds"][0] == 0
     assert (history["seconds"][1:] > 0).all()
 
 
 def test_a_monitor_must_keep_its_word() -> None:
-    class Other(Monitor):
-        def names(self, has_validation: bool) -> tuple[str, ...]:
-            return ("promised",)
-
-        def __call__(self, watched: Watched) -> dict[str, float]:
-            return {"given": 1.0}
-
     with pytest.raises(ValueError, match="promised"):
-        trained(monitors=[Other()])
+        trained(monitors=[Asking(("promised",), lambda _: {"given": 1.0})])
 
 
 def test_infinite_numbers_are_recorded() -> None:

@@ -113,13 +113,6 @@ def test_a_layer_added_later() -> None:
     assert all_bits(dbn) == all_bits(twin)
 
 
-@pytest.mark.parametrize("activations", ["samples", "probabilities"])
-def test_real_valued_hidden_layers(activations: str) -> None:
-    hidden = ["gaussian", "bernoulli", "bernoulli"]
-    settings = {"units": {"hidden": hidden}, "activations": activations, "optimizer": rf.SGD(0.01)}
-    assert all_bits(trained(**settings)) == all_bits(trained(cache="stream", **settings))
-
-
 def test_an_unrolled_layer_does_not_make_the_network_worse() -> None:
     """Exactly: 16 visible states of four noisy patterns; the unrolled layer starts from the same p(v)."""
 
@@ -163,40 +156,38 @@ def test_the_top_sees_states_and_one_hot_labels() -> None:
     assert all_bits(dbn) == all_bits(twin)
 
 
-@pytest.mark.parametrize("activations", ["samples", "probabilities"])
-@pytest.mark.parametrize("sizes", [(9, 6), (9, 7, 6)])
-def test_labels_beside_all_kinds_of_data(sizes: tuple[int, ...], activations: str) -> None:
-    grey = np.random.default_rng(0).random(X.shape)
-    for data, visible in ((X, "bernoulli"), (grey, "bernoulli"), (REAL, "gaussian")):
-        units = {"sizes": sizes, "n_classes": 3, "visible": visible}
-        one, other = (
-            trained(
-                data,
-                Y,
-                units,
-                activations=activations,
-                cache=cache,
-                optimizer=rf.SGD(0.01),
-                validation=(data[:9], Y[:9]),
-                monitors=[rf.ReconstructionError()],
-            )
-            for cache in ("memory", "stream")
-        )
-        assert all_bits(one) == all_bits(other)
-
-
 # --- The same bits -----------------------------------------------------------------------------------------
 
 
+GREY = np.random.default_rng(0).random(X.shape)
+REAL_HIDDEN = ["gaussian", "bernoulli", "bernoulli"]
+CACHED: dict[str, tuple[Any, dict[str, Any]]] = {
+    "plain": (X, {}),
+    "real hidden layer": (X, {"hidden": REAL_HIDDEN}),
+    "labels": (X, {"n_classes": 3}),
+    "labels, grey": (GREY, {"n_classes": 3}),
+    "labels, real": (REAL, {"n_classes": 3, "visible": "gaussian"}),
+    "labels, one RBM": (X, {"n_classes": 3, "sizes": (9, 6)}),
+    "labels, grey, one RBM": (GREY, {"n_classes": 3, "sizes": (9, 6)}),
+    "labels, real, one RBM": (REAL, {"n_classes": 3, "sizes": (9, 6), "visible": "gaussian"}),
+}
+
+
 @pytest.mark.parametrize("activations", ["samples", "probabilities"])
-def test_caches_do_not_show(activations: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", CACHED)
+def test_caches_do_not_show(name: str, activations: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, units = CACHED[name]
+    y, validation = (Y, (data[:9], Y[:9])) if "n_classes" in units else (None, data[:9])
+    settings: dict[str, Any] = {"monitors": [rf.ReconstructionError()], "optimizer": rf.SGD(0.01)}
+    settings |= {"activations": activations, "validation": validation}
+    if name == "plain":
+        settings["method"] = rf.PCD(1)
+
     def learned(cache: str) -> list[Any]:
-        settings = {"monitors": [rf.ReconstructionError()], "validation": X_VAL, "method": rf.PCD(1)}
-        return all_bits(trained(activations=activations, cache=cache, **settings))
+        return all_bits(trained(data, y, units, cache=cache, **settings))
 
     whole = learned("memory")
-    assert learned("stream") == whole
-    assert learned("auto") == whole
+    assert learned("stream") == learned("auto") == whole
     monkeypatch.setattr(PRETRAIN, "PACKED_BYTES", 1)
     assert learned("memory") == whole
     monkeypatch.setattr(PRETRAIN, "BLOCK_VALUES", 70)
