@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -345,21 +344,3 @@ def test_interrupt_within_an_update(method: str, threads: str) -> None:
     """Ctrl-C does not wait for the end of an update: this one would take hours."""
     out, err = interrupt(ONE_UPDATE, method, threads)
     assert out == "interrupted True\n", err
-
-
-@pytest.mark.parametrize("threads", [1, 7])
-def test_two_threads_with_two_models(threads: int) -> None:
-    rf.set_num_threads(threads)
-    names = ("CD, everything", "grey PCD, everything")
-    found: dict[str, list[str]] = {name: [] for name in names}
-
-    def work(name: str) -> None:
-        for _ in range(5):
-            found[name].append(runs.parameters(runs.train(CASES[name])))
-
-    workers = [threading.Thread(target=work, args=(name,)) for name in names]
-    for thread in workers:
-        thread.start()
-    for thread in workers:
-        thread.join(timeout=120)
-    assert found == {name: [expected(CASES[name])] * 5 for name in names}

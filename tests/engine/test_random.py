@@ -6,13 +6,11 @@ with its fixed seed it passes always or never.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.stats
-from engine import harness
 
 from rbmfast import _engine as engine
 from rbmfast import reference
@@ -91,29 +89,6 @@ def test_ties_are_broken_by_the_low_halves(isa: str) -> None:
         rare = uniform[tied] < threshold
         assert 5 <= rare.sum() <= tied.sum() - 5  # ties of both kinds: a rule of high halves alone fails here
         assert np.array_equal(engine.bernoulli(x, SEED, 3, 0, 5)[tied], rare ^ (value >= 0))
-
-
-def test_parts_give_what_the_whole_gives(isa: str) -> None:
-    first = 2**32 - 20  # the rows' upper bits change within
-    p = harness.problem(33, 65, 100, "ordinary")
-    w = engine.Weights(p.W)
-    arguments = (SEED, 3, 0, 5)
-    calls: list[Callable[[slice, Any], Any]] = [
-        lambda part, row: engine.bernoulli(p.x[part], *arguments, row),
-        lambda part, row: engine.uniform_u32(len(p.x[part]), 65, *arguments, row),
-        lambda part, row: engine.affine_sigmoid_bernoulli(w, p.v[part], p.b, *arguments, row),
-        lambda part, row: engine.affine_sigmoid_bernoulli(w, p.h[part], p.a, *arguments, row, False),
-        lambda part, row: np.hstack(engine.gibbs(w, p.a, p.b, p.v[part], 3, SEED, 7, 0, 0, row)),
-        lambda part, row: np.column_stack(
-            engine.anneal(w, p.a, p.b, p.base, p.v[part], p.log_weights[part], p.betas, SEED, 7, 0, 0, row)
-        ),
-    ]
-    for call in calls:
-        whole = call(slice(None), first)
-        parts = [call(slice(i, i + 37), first + i) for i in range(0, 100, 37)]
-        assert np.array_equal(np.concatenate(parts), whole)
-        ids = np.random.default_rng(0).permutation(100)
-        assert np.array_equal(call(ids, first + ids), whole[ids])  # type: ignore[arg-type]
 
 
 # --- Frequencies -------------------------------------------------------------------------------------------

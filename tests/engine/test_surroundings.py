@@ -179,13 +179,6 @@ def test_a_system_that_refuses_threads(expected: list[Any]) -> None:
     assert result.stdout.split() == [digest(expected)] * 2, result.stderr
 
 
-def test_threads_of_a_build_without_openmp() -> None:
-    engine.set_num_threads(3)
-    assert engine.get_num_threads() == (3 if engine.config()["openmp"] else 1)
-    engine.set_num_threads(1)
-    assert engine.get_num_threads() == 1
-
-
 def test_weights_keep_their_kernels() -> None:
     """Weights made for one instruction set are used with its kernels, whatever is selected later."""
     p = harness.problem(*SIZES)

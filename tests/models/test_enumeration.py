@@ -55,19 +55,6 @@ def test_reconstruct_goes_through_probabilities() -> None:
     assert_allclose(rbm.reconstruct(V), expit(p @ rbm.W.T + rbm.a), atol=2e-5)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 70), (70, 1), (65, 129)])
-def test_odd_sizes(shape: tuple[int, int]) -> None:
-    rng = np.random.default_rng(1)
-    W, a, b = rng.normal(size=shape), rng.normal(size=shape[0]), rng.normal(size=shape[1])
-    rbm = rf.RBM.from_arrays(W, a, b)
-    V, H = (rng.integers(0, 2, (33, n), dtype=np.uint8) for n in shape)
-    x, y = V @ W + b, H @ W.T + a
-    assert_allclose(rbm.hidden_probabilities(V), expit(x), atol=3e-5)
-    assert_allclose(rbm.visible_probabilities(H), expit(y), atol=3e-5)
-    assert_allclose(rbm.free_energy(V), -(V @ a) - np.logaddexp(0, x).sum(axis=1), rtol=1e-4, atol=1e-3)
-    assert_allclose(rbm.energy(V, H), -(x * H).sum(axis=1) - V @ a, rtol=1e-4, atol=1e-3)
-
-
 # --- Gaussian units ----------------------------------------------------------------------------------------
 
 
@@ -385,10 +372,3 @@ def test_one_update_is_the_difference_of_means() -> None:
 
 
 # --- In words ----------------------------------------------------------------------------------------------
-
-
-def test_repr() -> None:
-    assert repr(rf.RBM(4, 3, hidden=rf.Categorical(3))) == "RBM(4, 3, hidden=Categorical(n_states=3))"
-    assert repr(rf.RBM(4, 2, visible="gaussian")) == "RBM(4, 2, visible='gaussian')"
-    expected = "visible=Mixed(parts=((Bernoulli(), 4), (Categorical(n_states=3), 6)))"
-    assert repr(rf.RBM(10, 3, visible=MIXED)) == f"RBM(10, 3, {expected})"

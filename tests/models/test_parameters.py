@@ -177,9 +177,15 @@ def test_set_parameters_takes_all_at_once() -> None:
 
 
 def test_repr_is_one_line() -> None:
-    assert repr(rf.RBM(5, 4)) == "RBM(5, 4)"
-    assert repr(rf.RBM(5, 4, visible=rf.Gaussian)) == "RBM(5, 4, visible='gaussian')"
-    assert repr(rf.RBM(5, 4, hidden=rf.Gaussian())) == "RBM(5, 4, hidden='gaussian')"
+    mixed = rf.Mixed([(rf.Bernoulli(), 2), (rf.Categorical(3), 3)])
+    for units, words in (
+        ({}, ""),
+        ({"visible": rf.Gaussian}, ", visible='gaussian'"),
+        ({"hidden": rf.Gaussian()}, ", hidden='gaussian'"),
+        ({"hidden": rf.Categorical(2)}, ", hidden=Categorical(n_states=2)"),
+        ({"visible": mixed}, ", visible=Mixed(parts=((Bernoulli(), 2), (Categorical(n_states=3), 3)))"),
+    ):
+        assert repr(rf.RBM(5, 4, **units)) == f"RBM(5, 4{words})"
 
 
 def test_layers_are_described_not_set() -> None:
@@ -187,15 +193,6 @@ def test_layers_are_described_not_set() -> None:
     for name in ("n_visible", "n_hidden", "visible", "hidden", "seed", "visible_means", "is_untouched"):
         with pytest.raises(AttributeError):
             setattr(rbm, name, 1)
-
-
-def test_total_inputs_for_the_rest_of_the_library() -> None:
-    for units in ({}, {"visible": "gaussian"}, {"hidden": "gaussian"}):
-        rbm = rf.RBM(5, 4, seed=3, **units)
-        rbm.b, rbm.a = np.arange(4.0), np.arange(5.0)
-        v, h = np.eye(5).astype(rbm.visible.dtype), np.eye(4).astype(rbm.hidden.dtype)
-        assert_allclose(rbm._up.input(v), rbm.W + rbm.b, atol=1e-6)
-        assert_allclose(rbm._down.input(h), rbm.W.T + rbm.a, atol=1e-6)
 
 
 def test_parameters_by_name() -> None:

@@ -85,22 +85,6 @@ def test_a_step_leaves_the_product_distribution_alone() -> None:
     assert np.abs(pi @ gibbs @ swap - pi).max() > 1e-3
 
 
-def test_swaps_are_accepted_as_often_as_they_should() -> None:
-    """One joint state, many chains: the accepted swaps are binomial."""
-    rbm = small(3, 2)
-    ladder = Ladder(make_path(rbm, [0.5] * 3), check_betas(2), Purpose.SWAP)
-    n, seen = 10_000, 0
-    for i, j in itertools.permutations(range(8), 2):
-        v = np.repeat(all_states(3)[[i, j]], n, axis=0)
-        sent = ladder.path.up.send(v)
-        gain = ladder._gains(v[::n].copy(), sent[::n].copy(), np.array([0])).sum()
-        accepted = int(ladder.accept(v, sent, Stream(3, Purpose.TEMPERING, 0, 2 * (8 * i + j))).sum())
-        p = np.exp(min(gain, 0.0))
-        assert abs(accepted - n * p) <= 5.6 * np.sqrt(n * p * (1 - p))  # alarm 2e-8 each
-        seen += p < 1
-    assert seen == 28  # one of both directions
-
-
 def test_swaps_follow_the_specification() -> None:
     """By `rbmfast.reference`: addresses of the random numbers, and every comparison."""
     rbm, n = small(5, 4), 7

@@ -62,6 +62,13 @@ class Asking(Monitor):
         return self.ask(watched)
 
 
+class Penalty:
+    """Of one's own: a function of the weights."""
+
+    def __init__(self, gradient: Callable[[Any], Any]) -> None:
+        self.gradient = gradient
+
+
 class Raising:
     """A penalty that lets so many calls pass, and raises at the next one."""
 

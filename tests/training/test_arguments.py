@@ -8,23 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training.helpers import bits
+from training.helpers import Penalty, bits
 from training.kinds import KINDS, X, Y
 
 import rbmfast as rf
 from rbmfast.training.methods import as_method
 
 REAL = rf.RBM(9, 5, hidden=rf.Mixed([(rf.Bernoulli(), 2), (rf.Gaussian(), 3)]), seed=3)
-
-
-class WrongShape:
-    def gradient(self, W: Any) -> Any:
-        return W[0]
-
-
-class OfAnotherLayer:
-    def gradient(self, W: Any) -> Any:
-        return np.zeros((6, 5))  # of the top RBM's
 
 
 class TooManyChains(rf.PCD):
@@ -119,7 +109,7 @@ BAD: dict[str, list[tuple[dict[str, Any], type[Exception], str]]] = {
             ValueError,
             "weight_norm",
         ),
-        ({"penalties": [WrongShape()]}, ValueError, "penalties"),
+        ({"penalties": [Penalty(lambda W: W[0])]}, ValueError, "penalties"),
     ],
     "pretrain": [
         ({"y": Y, "model": rf.DBN((9, 7, 6, 5), seed=0)}, ValueError, "y needs a network with labels"),
@@ -150,7 +140,7 @@ BAD: dict[str, list[tuple[dict[str, Any], type[Exception], str]]] = {
         ({"method": rf.Discriminative()}, ValueError, "method must learn from samples of the model alone"),
         ({"y": Y, "method": rf.Hybrid()}, ValueError, "method must learn from samples of the model alone"),
         ({"penalties": rf.L2}, TypeError, "penalties"),
-        ({"penalties": [OfAnotherLayer()]}, ValueError, "penalties"),
+        ({"penalties": [Penalty(lambda W: np.zeros((6, 5)))]}, ValueError, "penalties"),
         ({"epochs": 2**31 - 1, "method": rf.CD(10**6)}, ValueError, "epochs"),
         ({"validation": X[:, :-1]}, ValueError, "validation"),
         ({"callbacks": [rf.EarlyStopping("validation_error")]}, ValueError, "callbacks"),
@@ -321,31 +311,18 @@ def test_other_settings(make: Any, error: type[Exception], words: str) -> None:
 
 @pytest.mark.parametrize("gradient", [np.zeros((3, 3)), "zero", np.zeros((9, 5), complex)], ids=str)
 def test_a_custom_penalty_must_fit(gradient: Any) -> None:
-    class Penalty:
-        def gradient(self, W: Any) -> Any:
-            return gradient
-
     with pytest.raises(ValueError, match=r"penalties: Penalty\.gradient"):
-        rf.train(rf.RBM(9, 5, seed=3), X, penalties=[Penalty()], epochs=1, seed=1)
+        rf.train(rf.RBM(9, 5, seed=3), X, penalties=[Penalty(lambda W: gradient)], epochs=1, seed=1)
 
 
 def test_a_custom_penalty_cannot_write() -> None:
-    class Penalty:
-        def gradient(self, W: Any) -> Any:
-            W[:] = 0
-            return W
-
     with pytest.raises(ValueError, match="read-only"):
-        rf.train(rf.RBM(9, 5, seed=3), X, penalties=[Penalty()], epochs=1, seed=1)
+        rf.train(rf.RBM(9, 5, seed=3), X, penalties=[Penalty(lambda W: W.fill(0))], epochs=1, seed=1)
 
 
 def test_a_custom_penalty_is_added() -> None:
-    class Decay:
-        def gradient(self, W: Any) -> Any:
-            return -0.05 * W.astype(np.float64)
-
     own, built_in = rf.RBM(9, 5, seed=3), rf.RBM(9, 5, seed=3)
-    rf.train(own, X, penalties=[Decay()], epochs=5, seed=1)
+    rf.train(own, X, penalties=[Penalty(lambda W: -0.05 * W.astype(np.float64))], epochs=5, seed=1)
     rf.train(built_in, X, penalties=[rf.L2(0.05)], epochs=5, seed=1)
     assert np.allclose(own.W, built_in.W, atol=1e-6)
     assert not np.allclose(own.W, rf.RBM(9, 5, seed=3).W, atol=1e-3)

@@ -17,7 +17,7 @@ import rbmfast as rf
 from rbmfast import reference
 from rbmfast.archive import read_file, write_file
 from rbmfast.files import FileFormatError
-from rbmfast.likelihood import all_states, exact_gradient, log_probabilities
+from rbmfast.likelihood import exact_gradient
 from rbmfast.streams import Purpose, Stream
 from rbmfast.training import METHODS
 
@@ -86,22 +86,6 @@ def test_pt_by_the_specification() -> None:
     assert_array_equal(negative.pairs, expected.pairs)
     assert_array_equal(negative.visible, expected.visible)
     assert negative.n_rows == n
-
-
-@pytest.mark.parametrize("k", [1, 3])
-def test_long_pt_chains_agree_with_the_model(k: int) -> None:
-    """At a fixed model: the samples' statistics are the model's. Six standard errors: alarm 2e-9 each."""
-    rbm, n = model(), 4000
-    rbm.W = 40 * rbm.W
-    method = rf.PT(n_replicas=4, k=k, n_chains=n)
-    chains = np.zeros((4 * n, 5), np.uint8)
-    for t in range(30 // k):
-        _, negative = phase_sums(rbm, X, method, 5, first_step=2 * k * t, chains=chains)
-    V = all_states(9)
-    p = np.exp(log_probabilities(rbm))
-    mean = p @ V
-    deviation = negative.visible / reference.GREY / n - mean
-    assert (np.abs(deviation) < 6 * np.sqrt(mean * (1 - mean) / n)).all()
 
 
 def test_pt_chains_can_be_split() -> None:

@@ -39,8 +39,9 @@ def test_a_failure_leaves_the_last_completed_epoch(what: dict[str, Any]) -> None
 
 
 @pytest.mark.filterwarnings("ignore:the weights have become large")
-@pytest.mark.parametrize("case", ["fused", "step by step", "gaussian", "gaussian, late", "biases"])
+@pytest.mark.parametrize("case", ["step by step", "gaussian, late", "biases"])
 def test_divergence(case: str) -> None:
+    """More ways of it than in `test_runs.py`."""
     data: Any = X
     settings: dict[str, Any] = {"batch_size": 10, "seed": 5, "epochs": 20, "optimizer": rf.SGD(1e38, 0.9)}
     rbm = new_model()
@@ -48,10 +49,10 @@ def test_divergence(case: str) -> None:
         settings["method"] = StepCD(1)
     if case == "biases":  # no weight can move, but the biases overflow
         settings |= {"penalties": [rf.MaxNorm(1e-3)], "optimizer": rf.SGD(3e37, 0.999)}
-    if case.startswith("gaussian"):
+    if case == "gaussian, late":
         data = np.random.default_rng(0).normal(size=(47, 9)).astype(np.float32) * 1e4
         rbm = rf.RBM(9, 5, visible="gaussian", seed=3)
-        settings["optimizer"] = rf.SGD(1e30 if case == "gaussian" else rf.Linear(0.0, 10.0))
+        settings["optimizer"] = rf.SGD(rf.Linear(0.0, 10.0))
     with pytest.raises(FloatingPointError, match=r"learning diverged in epoch .* Lower the rate"):
         rf.train(rbm, data, **settings)
     for parameter in (rbm.W, rbm.a, rbm.b):
