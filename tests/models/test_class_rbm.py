@@ -232,49 +232,6 @@ def test_a_new_model_and_its_words() -> None:
     assert repr(rbm) == "ClassRBM(6, 5, 4, visible='gaussian', hidden=Categorical(n_states=5))"
 
 
-# --- Bad arguments -----------------------------------------------------------------------------------------
-
-NEW = {"n_features": 4, "n_hidden": 3, "n_classes": 2}
-
-
-@pytest.mark.parametrize(
-    ("call", "error", "words"),
-    [
-        (lambda: rf.ClassRBM(**{**NEW, "n_features": 0}), ValueError, "n_features"),
-        (lambda: rf.ClassRBM(**{**NEW, "n_hidden": 0}), ValueError, "n_hidden"),
-        (lambda: rf.ClassRBM(**{**NEW, "n_classes": 1}), ValueError, "n_classes"),
-        (lambda: rf.ClassRBM(**{**NEW, "n_classes": 2.0}), TypeError, "n_classes"),
-        (lambda: rf.ClassRBM(**NEW, visible=rf.Categorical(3)), ValueError, "n_features"),
-        (lambda: rf.ClassRBM(**NEW, visible="potts"), ValueError, "visible"),
-        (lambda: rf.ClassRBM(**NEW, hidden=3), TypeError, "hidden"),
-        (
-            lambda: rf.ClassRBM.from_arrays(W[:4], A[:4], B, n_classes=4),
-            ValueError,
-            "n_classes must be an integer from 2 to 3",
-        ),
-        (lambda: rf.ClassRBM.from_arrays(W, A[1:], B, n_classes=4), ValueError, "a must have shape"),
-        (lambda: rf.ClassRBM.from_arrays(W[0], A, B, n_classes=4), ValueError, "W must be 2-D"),
-        (lambda: model().join(X, Y[1:]), ValueError, "y must be 11 integers from -1 to 3"),
-        (lambda: model().join(X, np.r_[Y[:-1], 4]), ValueError, "got 4 at 10"),
-        (lambda: model().join(X, np.r_[-2, Y[1:]]), ValueError, "got -2 at 0"),
-        (lambda: model().join(X[:, 1:], Y), ValueError, "X must have 6 features"),
-        (lambda: model().predict(np.hstack([X, X])), ValueError, "X must have 6 features"),
-        (lambda: model().sample(3, 2, labels=4), ValueError, "labels must be 3 integers from 0 to 3"),
-        (lambda: model().sample(3, 2, labels=-1), ValueError, "labels"),
-        (lambda: model().sample(3, 2, labels=[0, 1]), ValueError, "labels"),
-        (lambda: model().sample(3, 2, labels=0.0), TypeError, "labels"),
-        (lambda: model().sample(3, 2, labels=0, method="tempering"), ValueError, "method"),
-        (lambda: model().sample(3, 2, labels=0, n_replicas=4), ValueError, "n_replicas"),
-        (lambda: model().sample(0, 2, labels=0), ValueError, "n must"),
-    ],
-)
-def test_bad_arguments(call: Any, error: type[Exception], words: str) -> None:
-    with pytest.raises(error) as caught:
-        call()
-    assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
 # --- Labels ------------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ from rbmfast import reference
 from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.models.base_rates import base_bias, make_path
 from rbmfast.models.tempering import Ladder, check_betas
-from rbmfast.streams import MAX_ROW, Purpose, Stream
+from rbmfast.streams import Purpose, Stream
 
 
 def two_modes(n: int = 8, depth: float = 4.0) -> rf.RBM:
@@ -281,77 +281,3 @@ def test_the_base_as_asked() -> None:
         assert_array_equal(base_bias(rbm, "uniform"), np.zeros(4))
     gaussian = small(visible="gaussian")
     assert_array_equal(base_bias(gaussian, [-3.0, 0, 1, 2]), np.array([-3.0, 0, 1, 2], np.float32))
-
-
-@pytest.mark.parametrize(
-    "base, error, words",
-    [
-        ([0.5] * 3, ValueError, r"base must have shape \(4,\), got \(3,\)"),
-        ([0.5, 0.5, 0.5, 1.5], ValueError, "base must be rates from 0 to 1, got 0.5 to 1.5"),
-        ([0.5, 0.5, 0.5, np.nan], ValueError, "base must be finite"),
-        ("means", ValueError, "base must be None, rates .*'uniform'; got 'means'"),
-        (np.zeros((2, 3)), ValueError, "base must have 4"),
-        (np.full((2, 4), 2), ValueError, "base"),
-        (object(), TypeError, "base must be an array of numbers"),
-    ],
-)
-def test_bad_bases(base: Any, error: type[Exception], words: str) -> None:
-    with pytest.raises(error, match=words):
-        base_bias(small(), base)
-
-
-# --- Arguments ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "arguments, error, words",
-    [
-        ({"rbm": None}, TypeError, "rbm must be an rf.RBM, got None"),
-        ({"n_chains": 0}, ValueError, "n_chains must be an integer from 1 to"),
-        ({"n_replicas": 1}, ValueError, "n_replicas must be an integer from 2 to 65536, got 1"),
-        ({"n_replicas": 2.5}, TypeError, "n_replicas must be an integer"),
-        ({"betas": [0, 0.5, 0.5, 1]}, ValueError, "betas must rise from 0 to 1"),
-        ({"betas": [0.1, 1]}, ValueError, "betas must rise from 0 to 1"),
-        ({"betas": [0, 0.9]}, ValueError, "betas must rise from 0 to 1"),
-        ({"betas": [0, np.nan, 1]}, ValueError, "betas must rise from 0 to 1"),
-        ({"betas": [0]}, ValueError, r"betas must be 1-D, with 2 to 65536 numbers, got shape \(1,\)"),
-        ({"betas": "many"}, TypeError, "betas must be an array of numbers"),
-        ({"betas": [0, 1], "n_replicas": 3}, ValueError, "n_replicas must be 2, as many as betas"),
-        ({"seed": -1}, ValueError, "seed"),
-        ({"first_row": -1}, ValueError, "first_row"),
-        ({"first_row": MAX_ROW // 10, "n_replicas": 10, "n_chains": 9}, ValueError, "first_row"),
-        ({"start": np.zeros((3, 4))}, ValueError, "start must have 2 rows, one for each chain, got 3"),
-        ({"start": np.zeros((2, 5))}, ValueError, "start must have 4"),
-    ],
-)
-def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], words: str) -> None:
-    with pytest.raises(error, match=words):
-        rf.ParallelTempering(**{"rbm": small(), "n_chains": 2, **arguments})
-
-
-@pytest.mark.parametrize("steps", [0, -1, 1.5, 2**43])
-def test_bad_steps(steps: Any) -> None:
-    with pytest.raises((TypeError, ValueError), match="steps must be an integer"):
-        rf.ParallelTempering(small(), 2, seed=1).run(steps)
-
-
-@pytest.mark.parametrize(
-    "arguments, words",
-    [
-        ({"method": "metropolis"}, "method must be 'gibbs' or 'tempering', got 'metropolis'"),
-        ({"n_replicas": 4}, "method must be 'tempering' where n_replicas"),
-        ({"betas": [0, 1]}, "method must be 'tempering' where n_replicas"),
-        ({"base": [0.5] * 4}, "method must be 'tempering' where n_replicas"),
-        ({"method": "tempering", "n_replicas": 0}, "n_replicas must be"),
-        ({"method": "tempering", "n_replicas": 2, "first_row": MAX_ROW // 2}, "first_row must be"),
-        ({"method": "tempering", "start": np.zeros((1, 4))}, "start must have n=3 rows, got 1"),
-    ],
-)
-def test_bad_arguments_of_sample(arguments: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        small().sample(3, 2, seed=1, **arguments)
-
-
-def test_too_many_chains_for_the_memory() -> None:
-    with pytest.raises(MemoryError, match="n_chains=1000000000 of 10 replicas needs"):
-        rf.ParallelTempering(small(), 10**9)

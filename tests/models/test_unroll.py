@@ -83,18 +83,3 @@ def test_the_labels_become_a_head(sizes: tuple[int, ...], known: bool) -> None:
     assert dbn.to_network(7, seed=1).n_outputs == 7
     net = dbn.to_autoencoder()
     assert (net.n_inputs, net.n_outputs) == (5, 5)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"head": "sigmoid"}, ValueError, "head must be 'softmax', 'linear' or None, got 'sigmoid'"),
-        ({"n_outputs": 3, "head": None}, ValueError, "n_outputs needs a head"),
-        ({"head": "linear"}, ValueError, "n_outputs must be given for head='linear'"),
-        ({"n_outputs": 0}, ValueError, "n_outputs must be an integer"),
-        ({"n_outputs": 2.5}, TypeError, "n_outputs must be an integer"),
-    ],
-)
-def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
-    with pytest.raises(error, match=message):
-        network(5, 4).to_network(**arguments)
