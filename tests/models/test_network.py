@@ -128,19 +128,6 @@ def test_to_sklearn_regressor(head: str) -> None:
     np.testing.assert_allclose(net.to_sklearn().predict(REAL), net.forward(REAL), rtol=1e-3, atol=1e-5)
 
 
-def test_to_sklearn_refuses() -> None:
-    pytest.importorskip("sklearn")
-    mixed = rf.Network([layer(9, 7, "sigmoid"), layer(7, 5, "linear"), layer(5, 3, "softmax")])
-    for net, classes, message in (
-        (mixed, None, "one activation"),
-        (network(), ["b", "a", "c"], "increasing"),
-        (network(), [0, 1], "3 different"),
-        (network("linear"), [0, 1, 2], "softmax"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            net.to_sklearn(classes)
-
-
 @pytest.mark.parametrize("head", ["softmax", "sigmoid", "linear"])
 def test_to_torch(head: str) -> None:
     torch = pytest.importorskip("torch")

@@ -18,7 +18,8 @@ from rbmfast.streams import MAX_ROW
 STATES = all_states(5)[[9, 21]]
 LOW, SQUARE = rf.RBM(5, 4, seed=0), rf.RBM(4, 4, seed=0)
 REAL = rf.RBM(4, 3, visible="gaussian", seed=0)
-DBN = network((5, 4, 3))
+RBM, DBN = small(), network((5, 4, 3))
+V, HIDDEN = np.eye(2, 4, dtype=np.uint8), np.eye(2, 3, dtype=np.uint8)
 N, K, H = 6, 4, 5
 W, A, B = (np.ones(shape) for shape in ((N + K, H), N + K, H))
 CLASSES = rf.ClassRBM.from_arrays(W, A, B, n_classes=K)
@@ -142,6 +143,34 @@ ARGUMENTS: dict[str, tuple[Callable[..., Any], list[Case]]] = {
     ),
 }
 CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (lambda: RBM.free_energy(np.zeros(4)), ValueError, "reshape(1, -1)"),
+    (lambda: RBM.energy(V, HIDDEN[:1]), ValueError, "V and H must have equally many rows, got 2 and 1"),
+    (lambda: RBM.sample(3, start=V), ValueError, "start must have n=3 rows, got 2"),
+    (lambda: RBM.sample(3, labels=1), ValueError, "labels need a model with labels, such as an"),
+    *(
+        (lambda bad=bad: rf.RBM(4, 3, visible="gaussian").free_energy([[bad] * 4]), ValueError, r"^V\[0, 0\]")
+        for bad in (np.nan, np.inf, 1e39)
+    ),
+    *(
+        (lambda W=W: rf.RBM.from_arrays(W, [0], [0]), ValueError, "W must be 2-D")
+        for W in (np.zeros(3), np.zeros((2, 2, 2)), np.zeros((0, 3)), 1.0)
+    ),
+    (lambda: rf.RBM.from_arrays([[1.0], [2.0, 3.0]], [0], [0]), ValueError, "W must be an array"),
+    (lambda: RBM.pattern_counts(), ValueError, "exactly one of v and h"),
+    (lambda: RBM.pattern_counts(V[0], HIDDEN[0]), ValueError, "exactly one of v and h"),
+    (lambda: RBM.pattern_counts(V), ValueError, "v must be one row"),
+    (lambda: RBM.pattern_counts([1, 0]), ValueError, "v must have 4 features"),
+    (lambda: small(2, 21).pattern_counts([1, 0]), ValueError, "up to 20 units .* the hidden layer has 21"),
+    (lambda: RBM.pattern_counts(V[0], n_samples=0), ValueError, "n_samples"),
+    (lambda: RBM.impute(V, np.zeros((2, 4))), TypeError, "mask must be a bool array"),
+    *(
+        (lambda X=X, n=n: RBM.impute(X, np.zeros(n, bool)), ValueError, "mask must have the shape")
+        for n in ((2, 3), (4,), (3, 4))
+        for X in (np.eye(2, 4), rf.Grey8(np.eye(2, 4, dtype=np.uint8)))
+    ),
+    (lambda: RBM.impute([1.0, np.nan, 0.0, 1.0]), ValueError, "V must be 2-D"),
+    (lambda: RBM.impute([[2.0, np.nan, 0.0, 1.0]]), ValueError, "V[0, 0] is 2"),
+    (lambda: RBM.impute(np.ma.masked_array(V, V == 0)), TypeError, "V must not be a masked array"),
     (lambda: DBN.hidden_probabilities(STATES, 0), ValueError, "layer must be a hidden layer, from 1 to 2"),
     (lambda: DBN.hidden_probabilities(STATES, 3), ValueError, "layer must be"),
     (lambda: DBN.sample_hidden(STATES, -3), ValueError, "layer must be"),
@@ -237,6 +266,18 @@ def test_arguments(name: str) -> None:
     function, cases = ARGUMENTS[name]
     for given, error, words in cases:
         assert_refused(lambda given=given: function(**given), error, words)
+
+
+def test_to_sklearn() -> None:
+    pytest.importorskip("sklearn")
+    mixed = rf.Network([dense(9, 7, "sigmoid"), dense(7, 5, "linear"), dense(5, 3, "softmax")])
+    for net, classes, words in (
+        (mixed, None, "one activation"),
+        (NET, ["b", "a", "c"], "increasing"),
+        (NET, [0, 1], "3 different"),
+        (rf.Network([dense(9, 3, "linear")]), [0, 1, 2], "softmax"),
+    ):
+        assert_refused(lambda net=net, classes=classes: net.to_sklearn(classes), ValueError, words)
 
 
 @pytest.mark.parametrize("call, error, words", CALLS)

@@ -103,21 +103,6 @@ def test_pattern_counts_print_as_a_table() -> None:
     assert str(few).splitlines()[1].split() == ["1", "3", "0.7500", "0.7000"]
 
 
-def test_pattern_counts_refuses_what_it_cannot_count() -> None:
-    rbm = small()
-    for wrong in ({}, {"v": [1, 0, 1, 0], "h": [1, 0, 1]}):
-        with pytest.raises(ValueError, match="exactly one of v and h"):
-            rbm.pattern_counts(**wrong)
-    with pytest.raises(ValueError, match="v must be one row"):
-        rbm.pattern_counts(np.zeros((2, 4)))
-    with pytest.raises(ValueError, match="v must have 4 features"):
-        rbm.pattern_counts([1, 0])
-    with pytest.raises(ValueError, match="up to 20 units with 0/1 states; the hidden layer has 21"):
-        small(2, 21).pattern_counts([1, 0])
-    with pytest.raises(ValueError, match="n_samples"):
-        rbm.pattern_counts([1, 0, 1, 0], n_samples=0)
-
-
 def test_pattern_counts_given_real_states() -> None:
     table = small(visible="gaussian").pattern_counts([0.5, -1.0, 0.25, 2.0], n_samples=20_000, seed=1)
     assert agrees(table.counts, table.probabilities)
@@ -169,23 +154,6 @@ def test_impute_mask_and_nan_together_and_nonsense_below_the_mask() -> None:
 def test_impute_without_gaps_returns_the_data() -> None:
     V = np.array([[1.0, 0.25, 0.5, 0.0]])
     assert_array_equal(small().impute(V, seed=1), V.astype(np.float32))
-
-
-def test_impute_refuses() -> None:
-    rbm = small()
-    with pytest.raises(TypeError, match="mask must be a bool array"):
-        rbm.impute(np.zeros((2, 4)), np.zeros((2, 4)))
-    for shape in ((2, 3), (4,), (3, 4)):
-        with pytest.raises(ValueError, match="mask must have the shape"):
-            rbm.impute(np.zeros((2, 4)), np.zeros(shape, bool))
-        with pytest.raises(ValueError, match="mask must have the shape"):
-            rbm.impute(rf.Grey8(np.zeros((2, 4), np.uint8)), np.zeros(shape, bool))
-    with pytest.raises(ValueError, match="V must be 2-D"):
-        rbm.impute(np.array([1.0, np.nan, 0.0, 1.0]))
-    with pytest.raises(ValueError, match=r"V\[0, 0\] is 2"):
-        rbm.impute(np.array([[2.0, np.nan, 0.0, 1.0]]))
-    with pytest.raises(TypeError, match="V must not be a masked array"):
-        rbm.impute(np.ma.masked_array(np.zeros((2, 4)), np.ones((2, 4), bool)))
 
 
 # --- The rules of the random numbers -----------------------------------------------------------------------
