@@ -109,18 +109,18 @@ def test_when_a_layer_is_unrolled() -> None:
 
 
 def test_add_layer_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
-    dbn = network()
-    with pytest.raises(ValueError, match=r"unroll needs n_hidden=4 and hidden='bernoulli' .* n_hidden=5"):
-        dbn.add_layer(5, unroll=True)
-    with pytest.raises(ValueError, match="got n_hidden=4 and hidden='gaussian'"):
-        dbn.add_layer(4, hidden="gaussian", unroll=True)
-    with pytest.raises(ValueError, match="n_hidden must be an integer"):
-        dbn.add_layer(0)
-    with pytest.raises(ValueError, match="hidden must be one of"):
-        dbn.add_layer(3, hidden="potts")
+    dbn, labelled = network(), rf.DBN([5, 4], n_classes=2, seed=0)
+    unrolled = {"unroll": True}
+    for one, arguments, words in (
+        (dbn, {"n_hidden": 5, **unrolled}, "unroll needs n_hidden=4 and hidden='bernoulli' .* n_hidden=5"),
+        (dbn, {"n_hidden": 4, "hidden": "gaussian", **unrolled}, "got n_hidden=4 and hidden='gaussian'"),
+        (dbn, {"n_hidden": 0}, "n_hidden must be an integer"),
+        (dbn, {"n_hidden": 3, "hidden": "potts"}, "hidden must be one of"),
+        (labelled, {"n_hidden": 3}, "has labels beside its top RBM"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            one.add_layer(**arguments)
     assert len(dbn) == 2
-    with pytest.raises(ValueError, match="has labels beside its top RBM"):
-        rf.DBN([5, 4], n_classes=2, seed=0).add_layer(3)
     monkeypatch.setattr("rbmfast.models.stacked.MAX_LAYERS", 2)
     with pytest.raises(ValueError, match="at most 2 hidden layers"):
         dbn.add_layer(3)

@@ -1,5 +1,7 @@
 """Layers of several types: what only they promise."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -72,30 +74,24 @@ def test_parts() -> None:
     assert TABLE.part(2, 2) is None
 
 
+NO_PAIRS: list[Any] = [3, "bernoulli", {"bernoulli": 2}, None, [Bernoulli()], [("bernoulli", 2)]]
+
+
 def test_other_parts_are_refused() -> None:
-    for wrong in (
-        3,
-        "bernoulli",
-        {"bernoulli": 2},
-        None,
-        [Bernoulli()],
-        [("bernoulli", 2)],
-        [(Bernoulli(), 2, 3)],
+    for parts, error, words in (
+        *(
+            (wrong, TypeError, "parts must be pairs of a Unit and its number .* such as")
+            for wrong in NO_PAIRS
+        ),
+        ([(Bernoulli(), 2, 3)], TypeError, "parts must be pairs of a Unit and its number .* such as"),
+        ([], ValueError, "parts must be pairs .*, got none"),
+        ([(Bernoulli(), 0)], ValueError, "the number of bernoulli units must be an .* at least 1, got 0"),
+        ([(Bernoulli(), 2.5)], TypeError, "the number of bernoulli units must be an integer"),
+        ([(Categorical(3), 4)], ValueError, "the number of categorical units must be a multiple of 3"),
+        ([(TABLE, 5)], ValueError, "the number of mixed units must be 6, the units of Mixed"),
     ):
-        with pytest.raises(TypeError, match="parts must be pairs of a Unit and its number of units, such as"):
-            Mixed(wrong)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"parts must be pairs .*, got none"):
-        Mixed([])
-    with pytest.raises(
-        ValueError, match="the number of bernoulli units must be an integer of at least 1, got 0"
-    ):
-        Mixed([(Bernoulli(), 0)])
-    with pytest.raises(TypeError, match="the number of bernoulli units must be an integer"):
-        Mixed([(Bernoulli(), 2.5)])  # type: ignore[list-item]
-    with pytest.raises(ValueError, match="the number of categorical units must be a multiple of 3"):
-        Mixed([(Categorical(3), 4)])
-    with pytest.raises(ValueError, match="the number of mixed units must be 6, the units of Mixed"):
-        Mixed([(TABLE, 5)])
+        with pytest.raises(error, match=words):
+            Mixed(parts)
     with pytest.raises(ValueError, match=r"n_hidden must be 6, the units of Mixed.*, got 5"):
         rf.RBM(4, 5, hidden=TABLE)
 
