@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from models.helpers import network
 from training.helpers import StepCD, random_rows
 
 import rbmfast as rf
@@ -37,19 +38,17 @@ def a_class_rbm(case: dict[str, Any], seed: int = 3) -> rf.ClassRBM:
     return rf.ClassRBM(9, 5, n_classes=3, seed=seed)
 
 
+def units_of(case: dict[str, Any]) -> dict[str, Any]:
+    visible = "gaussian" if case.get("X") is REAL else "bernoulli"
+    return {"visible": visible, "n_classes": 3 if "y" in case else None}
+
+
 def a_dbn(case: dict[str, Any], seed: int = 3) -> rf.DBN:
-    units: dict[str, Any] = {"n_classes": 3} if "y" in case else {}
-    return rf.DBN(
-        (9, 7, 6, 5), seed=seed, visible="gaussian" if case.get("X") is REAL else "bernoulli", **units
-    )
+    return rf.DBN((9, 7, 6, 5), seed=seed, **units_of(case))
 
 
 def a_trained_dbn(case: dict[str, Any], seed: int = 3) -> rf.DBN:
-    rng, dbn = np.random.default_rng(seed), a_dbn(case, seed)
-    for rbm in dbn.generative:
-        for name in "Wab":
-            setattr(rbm, name, 0.5 * rng.normal(size=getattr(rbm, name).shape))
-    return dbn
+    return network((9, 7, 6, 5), seed, 0.5, **units_of(case))
 
 
 def a_network(case: dict[str, Any], seed: int = 3) -> rf.Network:

@@ -346,52 +346,41 @@ def with_block(value: float) -> NDArray[np.float64]:
 
 
 PLAIN = rf.RBM(27, 6, seed=3)
+LABELLED = rf.ClassRBM(24, 6, n_classes=3, seed=3)
+REAL_HIDDEN = rf.ClassRBM(24, 2, n_classes=3, hidden="gaussian", seed=0)
+NOBODY = np.hstack([ROWS, np.zeros((47, 3))])
+ONE, FOUR = "X[4, 24:27] must have one unit on", {"validation": with_block(0)}
+ERROR = {"monitors": [rf.ClassificationError()]}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "words"),
+    ("rbm", "rows", "method", "more", "words"),
     [
-        ({"rbm": PLAIN, "X": with_block(0)}, TypeError, "rbm must be an rf.ClassRBM"),
-        ({"rbm": PLAIN, "X": with_block(0), "method": rf.Hybrid()}, TypeError, "rbm must be an rf.ClassRBM"),
+        (PLAIN, with_block(0), rf.Discriminative(), {}, "rbm must be an rf.ClassRBM"),
+        (PLAIN, with_block(0), rf.Hybrid(), {}, "rbm must be an rf.ClassRBM"),
+        (PLAIN, with_block(0), rf.CD(), ERROR, "rbm must be an rf.ClassRBM for ClassificationError"),
         (
-            {
-                "rbm": rf.ClassRBM(24, 2, 3, hidden="gaussian", seed=0),
-                "X": with_block(1),
-                "method": rf.Hybrid(0.1, 0.1, dropout=0.5),
-            },
-            ValueError,
-            "dropout needs Bernoulli hidden units, got gaussian units",
+            REAL_HIDDEN,
+            with_block(1),
+            rf.Hybrid(0.1, 0.1, dropout=0.5),
+            {},
+            "dropout needs Bernoulli hidden units",
         ),
-        (
-            {"rbm": PLAIN, "X": with_block(0), "method": rf.CD(), "monitors": [rf.ClassificationError()]},
-            TypeError,
-            "rbm must be an rf.ClassRBM for ClassificationError",
-        ),
-        ({"X": with_block(0)}, ValueError, "X[4, 24:27] must have one unit on"),
-        ({"X": with_block(1)}, ValueError, "X[4, 24:27] must have one unit on"),
-        ({"X": with_block(0), "method": rf.Hybrid(1.0)}, ValueError, "X[4, 24:27] must have one unit on"),
-        (
-            {"X": with_block(1), "method": rf.Hybrid(1.0, 0.1)},
-            ValueError,
-            "X[4, 24:27] must have one unit on",
-        ),
-        ({"X": with_block(0.5), "method": rf.Hybrid(1.0, 0.1)}, ValueError, "X[4, 24:27] must have one unit"),
-        ({"X": with_block(2), "method": rf.Hybrid(1.0, 0.1)}, ValueError, "X[4, 24]"),
-        ({"X": ROWS, "method": rf.Hybrid(1.0, 0.1)}, ValueError, "X must have 27 features"),
-        (
-            {"X": np.hstack([ROWS, np.zeros((47, 3))]), "method": rf.Hybrid(1.0, 0.1)},
-            ValueError,
-            "X must have a row with a class",
-        ),
-        ({"X": with_block(1 / 3), "validation": with_block(0)}, ValueError, "validation[4, 24:27]"),
+        (LABELLED, with_block(0), rf.Discriminative(), {}, ONE),
+        (LABELLED, with_block(1), rf.Discriminative(), {}, ONE),
+        (LABELLED, with_block(0), rf.Hybrid(1.0), {}, ONE),
+        (LABELLED, with_block(1), rf.Hybrid(1.0, 0.1), {}, ONE),
+        (LABELLED, with_block(0.5), rf.Hybrid(1.0, 0.1), {}, ONE),
+        (LABELLED, with_block(2), rf.Hybrid(1.0, 0.1), {}, "X[4, 24]"),
+        (LABELLED, ROWS, rf.Hybrid(1.0, 0.1), {}, "X must have 27 features"),
+        (LABELLED, NOBODY, rf.Hybrid(1.0, 0.1), {}, "X must have a row with a class"),
+        (LABELLED, with_block(1 / 3), rf.Discriminative(), FOUR, "validation[4, 24:27]"),
     ],
 )
-def test_bad_arguments(arguments: dict[str, Any], error: type[Exception], words: str) -> None:
-    rbm = arguments.get("rbm", rf.ClassRBM(24, 6, n_classes=3, seed=3))
+def test_bad_arguments(rbm: rf.RBM, rows: Any, method: Any, more: dict[str, Any], words: str) -> None:
     before = bits(rbm)
-    settings = {"method": rf.Discriminative(), "seed": 1, **arguments, "rbm": rbm}
-    with pytest.raises(error, match=re.escape(words)) as caught:
-        rf.train(**settings)
+    with pytest.raises(TypeError if rbm is PLAIN else ValueError, match=re.escape(words)) as caught:
+        rf.train(rbm, rows, method=method, seed=1, **more)
     assert "\n" not in str(caught.value)
     assert bits(rbm) == before and rbm.is_untouched
 
