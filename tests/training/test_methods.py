@@ -147,14 +147,6 @@ def test_fpcd_by_the_specification() -> None:
         assert_array_equal(array, half + np.float32(0.25) * getattr(gradient, name[-1]))
 
 
-def test_fast_weights_decay() -> None:
-    state = rf.TrainingState()
-    train(model(), rf.FPCD(fast_rate=0.1), state=state)
-    assert all(np.abs(array).max() > 0 for array in state.memory.values())
-    train(model(), rf.FPCD(fast_rate=0, fast_decay=0), state=state)
-    assert all((array == 0).all() for array in state.memory.values())
-
-
 def test_fast_weights_that_run_away_are_a_divergence() -> None:
     with pytest.raises(FloatingPointError, match="learning diverged in epoch 1"):
         train(model(), rf.FPCD(fast_rate=1e30, fast_decay=1))

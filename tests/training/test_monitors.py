@@ -199,17 +199,6 @@ def test_copies_are_complete() -> None:
         assert isinstance(other, rf.History) and str(other) == str(history)
 
 
-def test_plot() -> None:
-    """The learning curves of `rbmfast.plots`."""
-    pytest.importorskip("matplotlib")
-    _, history = trained(monitors=[rf.ReconstructionError(), rf.WeightNorm()], validation=X_VAL)
-    figure = history.plot()
-    assert [len(axes.lines) for axes in figure.axes] == [2, 1, 1]
-    assert history.plot(["seconds"]).axes[0].get_xlabel() == "epoch"
-    with pytest.raises(ValueError, match="no column 'nothing'"):
-        history.plot(["nothing"])
-
-
 def test_a_record_is_not_changed_through_what_it_hands_out() -> None:
     history = rf.train(rf.RBM(4, 2, seed=0), np.eye(4), epochs=2, seed=1)
     history["rate"][:] = 9  # a copy, which can be written to

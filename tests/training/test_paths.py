@@ -25,11 +25,6 @@ CASES: dict[str, dict[str, Any]] = {
     "momentum schedule": {"optimizer": rf.SGD(0.1, momentum=rf.Steps({0: 0.5, 2: 0.9}))},
     "exponential rate": {"optimizer": rf.SGD(rf.Exponential(0.2, 0.7))},
     "linear rate": {"optimizer": rf.SGD(rf.Linear(0.3, 0.01), momentum=rf.Linear(0.2, 0.6))},
-    "centred": {"centered": True},
-    "L1": {"penalties": [rf.L1(0.01)]},
-    "L2": {"penalties": [rf.L2(0.05)]},
-    "max-norm": {"penalties": [rf.MaxNorm(0.05)]},
-    "sparsity": {"penalties": [rf.SparsityTarget(0.1, cost=0.5)]},
     "all at once": {
         "centered": True,
         "penalties": [rf.L1(0.001), rf.L2(0.01), rf.MaxNorm(0.2), rf.SparsityTarget(0.2)],

@@ -142,18 +142,6 @@ def test_the_wake_phase_ascends_the_bound() -> None:
             np.testing.assert_allclose(found, expected[f"generative/{i}/{name}"], atol=2e-5)
 
 
-@pytest.mark.slow
-def test_from_tied_weights_the_bound_rises() -> None:
-    dbn = network((4, 3, 4), scale=0.7)
-    before = Exact(dbn).bound(SHARES)
-    settings: dict[str, Any] = {"method": rf.CD(50), "batch_size": N_ROWS, "epochs": 1}
-    for seed in range(5):
-        rf.up_down(dbn, ROWS, optimizer=rf.SGD(0.1), seed=seed, **settings)
-        now = Exact(dbn).bound(SHARES)
-        assert now > before + 1e-3
-        before = now
-
-
 def greedy(sizes: Any, data: Any) -> rf.DBN:
     """Two RBMs trained one after the other."""
     dbn = rf.DBN(sizes, seed=0)
