@@ -163,9 +163,3 @@ def test_constant_data_are_told() -> None:
     constant[-1, -1] = 0
     rf.train(rf.RBM(4, 2, seed=0), constant, epochs=1, seed=0)
     rf.train(rf.RBM(4, 2, seed=0), constant[:1], epochs=1, seed=0)
-
-
-def test_large_weights_are_told() -> None:
-    rbm = rf.RBM.from_arrays(np.full((4, 3), 9000.0), np.zeros(4), np.zeros(3))
-    with pytest.warns(UserWarning, match="have become large"):
-        rf.train(rbm, np.eye(4), epochs=1, seed=0)
