@@ -149,11 +149,8 @@ RIGHT: dict[str, tuple[Callable[..., Any], Right]] = {
     "softmax_cross_entropy": (engine.softmax_cross_entropy, {0: f(5, 3), 1: f(3), 2: i(5)}),
     "sigmoid_cross_entropy": (engine.sigmoid_cross_entropy, {0: f(5, 3), 1: f(3), 2: f(5, 3)}),
     "squared_error": (engine.squared_error, {0: f(5, 3), 1: f(3), 2: f(5, 3)}),
-    "momentum_step": (engine.momentum_step, {**dict(enumerate([f(5, 3)] * 3 + [1] * 4))}),
-    "adam_step": (
-        engine.adam_step,
-        {**dict(enumerate([f(5, 3)] * 4 + [1, 1, 0.9, 0.9, 1, 0, 0.9, 0.9]))},
-    ),
+    "momentum_step": (engine.momentum_step, dict(enumerate([f(5, 3)] * 3 + [1] * 4))),
+    "adam_step": (engine.adam_step, dict(enumerate([f(5, 3)] * 4 + [1, 1, 0.9, 0.9, 1, 0, 0.9, 0.9]))),
 }
 ALLOWED: dict[str, dict[str | int, set[str]]] = {  # what is not wrong
     **{name: {0: SHAPE} for name in ("Weights", "exponent", "softplus_sum")},
