@@ -47,11 +47,13 @@ def test_gibbs_keeps_the_distribution_of_the_model() -> None:
     assert agrees(counts(v), p)
 
 
-@pytest.mark.parametrize("settings", [{}, {"method": "tempering", "n_replicas": 4}], ids=str)
-def test_gaussian_visible_sample_has_the_right_moments(settings: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "n, settings", [(20_000, {}), (8_000, {"method": "tempering", "n_replicas": 4})], ids=str
+)
+def test_gaussian_visible_sample_has_the_right_moments(n: int, settings: dict[str, Any]) -> None:
     rbm = small(3, 2, visible="gaussian")
-    v = rbm.sample(20_000, steps=20, seed=1, **settings)
-    assert_moments_of_normals(v, *mixture_of_normals(rbm))
+    v = rbm.sample(n, steps=20, seed=1, **settings)
+    assert_moments_of_normals(v, *mixture_of_normals(rbm), rtol=0.05 if n == 20_000 else 0.1)
 
 
 def test_sample_visible_of_gaussian_units_is_normal_around_the_mean() -> None:
