@@ -57,7 +57,7 @@ def assert_same_histories(ours: list[rf.History], theirs: list[rf.History]) -> N
 
 
 @pytest.mark.filterwarnings("ignore:the weights have become large")
-@pytest.mark.parametrize("of, name", EVERY, ids=": ".join)
+@pytest.mark.parametrize("of, name", EVERY, ids=[*map(": ".join, EVERY)])
 def test_after_an_exception(of: str, name: str, tmp_path: Path) -> None:
     kind, case = KINDS[of], CASES[of][name]
     whole, part = tmp_path / "whole.ckpt", tmp_path / "part.ckpt"
@@ -313,7 +313,7 @@ def learned(of: str, case: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.filterwarnings("ignore:the weights have become large")
-@pytest.mark.parametrize("of, name", EXACT, ids=": ".join)
+@pytest.mark.parametrize("of, name", EXACT, ids=[*map(": ".join, EXACT)])
 def test_threads_and_instruction_sets(of: str, name: str) -> None:
     """Of units with 0/1 states."""
     case = {**CASES[of][name], "epochs": 2}
