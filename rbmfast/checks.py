@@ -5,13 +5,35 @@ from __future__ import annotations
 import numbers
 import operator
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 SeedLike = int | np.random.Generator | None
+
+
+class Checked:
+    """A dataclass that checks its fields as it is made, each as `checked_by` says in its metadata."""
+
+    def __post_init__(self) -> None:
+        for one in fields(self):  # type: ignore[arg-type]  # of the dataclass that inherits this
+            if (check := one.metadata.get("check")) is not None:
+                object.__setattr__(self, one.name, check(getattr(self, one.name), one.name))
+
+
+def checked_by(check: Callable[..., Any], *, optional: bool = False, **limits: Any) -> dict[str, Any]:
+    """The metadata of a field that ``check(value, name, **limits)`` refuses, or returns as it is kept.
+
+    None is let through if the field is optional.
+    """
+
+    def checked(value: object, name: str) -> Any:
+        return None if optional and value is None else check(value, name, **limits)
+
+    return {"check": checked}
 
 
 def check_seed(seed: SeedLike, name: str = "seed") -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.checks import check_flag, check_integer, check_number
+from rbmfast.checks import Checked, check_choice, check_flag, check_integer, check_number, checked_by
 from rbmfast.training.history import BASIC, History
 from rbmfast.training.state import Model, get_parameters, set_parameters
 
@@ -72,7 +72,7 @@ class Callback:
 
 
 @dataclass
-class EarlyStopping(Callback):
+class EarlyStopping(Checked, Callback):
     """Stop when a monitored number has not improved for a while.
 
     Parameters
@@ -112,10 +112,10 @@ class EarlyStopping(Callback):
     """
 
     monitor: str
-    patience: int = 5
-    min_delta: float = 0.0
-    mode: str = "auto"
-    restore_best: bool = True
+    patience: int = field(default=5, metadata=checked_by(check_integer, low=1))
+    min_delta: float = field(default=0.0, metadata=checked_by(check_number))
+    mode: str = field(default="auto", metadata=checked_by(check_choice, choices=("auto", "min", "max")))
+    restore_best: bool = field(default=True, metadata=checked_by(check_flag))
     _direction: str = field(default="", init=False, repr=False, compare=False)  # what `mode` came to
     _best: float = field(default=float("nan"), init=False, repr=False, compare=False)
     _best_epoch: int = field(default=0, init=False, repr=False, compare=False)
@@ -124,11 +124,7 @@ class EarlyStopping(Callback):
     def __post_init__(self) -> None:
         if not isinstance(self.monitor, str):
             raise TypeError(f"monitor must be the name of a monitor's column, got {self.monitor!r}")
-        self.patience = check_integer(self.patience, "patience", low=1)
-        self.min_delta = check_number(self.min_delta, "min_delta")
-        if self.mode not in ("auto", "min", "max"):
-            raise ValueError(f"mode must be 'auto', 'min' or 'max', got {self.mode!r}")
-        self.restore_best = check_flag(self.restore_best, "restore_best")
+        super().__post_init__()
 
     @property
     def best_epoch(self) -> int:

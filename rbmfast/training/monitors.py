@@ -11,14 +11,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.checks import check_fraction, check_integer
+from rbmfast.checks import Checked, check_fraction, check_integer, checked_by
 from rbmfast.data import Rows
 from rbmfast.models import RBM, ClassRBM
 from rbmfast.models.tempering import MAX_REPLICAS
@@ -27,6 +27,8 @@ from rbmfast.streams import Purpose
 
 I64 = NDArray[np.int64]
 States = NDArray[Any]
+
+_AT_LEAST_1 = checked_by(check_integer, low=1)
 
 
 class Watched:
@@ -142,7 +144,7 @@ def mean_of(numbers: NDArray[np.float64]) -> float:
         return float(np.sum(numbers)) / len(numbers)
 
 
-class OfRows(Monitor):
+class OfRows(Checked, Monitor):
     """A monitor of at most `max_rows` rows, whose number has a name; by default one of each set.
 
     Attributes
@@ -153,9 +155,6 @@ class OfRows(Monitor):
 
     number: ClassVar[str]
     max_rows: int
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "max_rows", check_integer(self.max_rows, "max_rows", low=1))
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
         """See `Monitor.names`."""
@@ -178,10 +177,6 @@ class UnitsOfRows(OfRows):
 
     needs_switches: ClassVar[bool] = True
     threshold: float
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "threshold", check_fraction(self.threshold, "threshold"))
-        super().__post_init__()
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
         """See `Monitor.names`."""
@@ -214,7 +209,7 @@ class ReconstructionError(OfRows):
     An alarm, no measure of the model: it may fall while the likelihood falls too (Hinton 2010, section 5).
     """
 
-    max_rows: int = 1000
+    max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
     number: ClassVar[str] = "reconstruction_error"
     better: ClassVar[Mapping[str, str]] = {"reconstruction_error": "min"}
 
@@ -241,7 +236,7 @@ class FreeEnergyGap(OfRows):
     Hinton 2010, section 6.
     """
 
-    max_rows: int = 1000
+    max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
     number: ClassVar[str] = "free_energy_gap"
     better: ClassVar[Mapping[str, str]] = {"free_energy_gap": "min"}
     needs_validation: ClassVar[bool] = True
@@ -278,15 +273,10 @@ class PseudoLikelihood(OfRows):
     `rbmfast.pseudo_likelihood`.
     """
 
-    units: int | None = None
-    max_rows: int = 1000
+    units: int | None = field(default=None, metadata=checked_by(check_integer, optional=True, low=1))
+    max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
     number: ClassVar[str] = "pseudo_likelihood"
     better: ClassVar[Mapping[str, str]] = {"pseudo_likelihood": "max"}
-
-    def __post_init__(self) -> None:
-        if self.units is not None:
-            object.__setattr__(self, "units", check_integer(self.units, "units", low=1))
-        super().__post_init__()
 
     def measure(self, watched: Watched, v: States) -> float:
         """See `OfRows.measure`."""
@@ -324,18 +314,13 @@ class LogLikelihood(OfRows):
     Courville, "On tracking the partition function", NIPS 2011, follow log Z in this spirit.
     """
 
-    n_chains: int = 20
-    n_replicas: int = 20
-    steps: int = 50
-    max_rows: int = 1000
+    n_chains: int = field(default=20, metadata=checked_by(check_integer, low=2, high=MAX_BATCH))
+    n_replicas: int = field(default=20, metadata=checked_by(check_integer, low=2, high=MAX_REPLICAS))
+    steps: int = field(default=50, metadata=checked_by(check_integer, low=2, high=10**6))
+    max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
     number: ClassVar[str] = "log_likelihood"
     better: ClassVar[Mapping[str, str]] = {"log_likelihood": "max"}  # log Z has no better
     needs_states: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        for name, high in (("n_chains", MAX_BATCH), ("n_replicas", MAX_REPLICAS), ("steps", 10**6)):
-            object.__setattr__(self, name, check_integer(getattr(self, name), name, low=2, high=high))
-        super().__post_init__()
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
         """See `Monitor.names`."""
@@ -372,7 +357,7 @@ class ClassificationError(OfRows):
         Rows looked at in each set.
     """
 
-    max_rows: int = 1000
+    max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
     number: ClassVar[str] = "classification_error"
     better: ClassVar[Mapping[str, str]] = {"classification_error": "min"}
     needs_classes: ClassVar[bool] = True
@@ -401,8 +386,8 @@ class SaturatedUnits(UnitsOfRows):
         Rows of training data looked at.
     """
 
-    threshold: float = 0.99
-    max_rows: int = 1000
+    threshold: float = field(default=0.99, metadata=checked_by(check_fraction))
+    max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
     number: ClassVar[str] = "saturated_units"
     better: ClassVar[Mapping[str, str]] = {"saturated_units": "min"}
 
@@ -426,8 +411,8 @@ class DeadUnits(UnitsOfRows):
         Rows of training data looked at.
     """
 
-    threshold: float = 0.01
-    max_rows: int = 1000
+    threshold: float = field(default=0.01, metadata=checked_by(check_fraction))
+    max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
     number: ClassVar[str] = "dead_units"
     better: ClassVar[Mapping[str, str]] = {"dead_units": "min"}
 

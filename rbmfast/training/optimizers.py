@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
 import numpy as np
 
 from rbmfast import _engine as engine
-from rbmfast.checks import check_number
+from rbmfast.checks import Checked, check_number, checked_by
 from rbmfast.reference import F32, F64, row_sums
 from rbmfast.training.schedules import Schedule, as_schedule, is_rate
 
+_CLIP = checked_by(check_number, optional=True, above=0.0)
 
-class Optimizer:
+
+class Optimizer(Checked):
     """What `SGD` and `Adam` share.
 
     Attributes
@@ -49,10 +51,6 @@ class Optimizer:
         `now`: what the schedules say, and for `Adam` the powers of beta1 and beta2.
         """
         raise NotImplementedError
-
-    def _check_clip(self) -> None:
-        if self.clip is not None:
-            object.__setattr__(self, "clip", check_number(self.clip, "clip", above=0.0))
 
     def __repr__(self) -> str:
         """Without a `clip` of None: so checkpoints of before there was one can be resumed."""
@@ -96,15 +94,10 @@ class SGD(Optimizer):
     SGD(rate=Linear(start=0.05, end=0.0), momentum=Constant(value=0.5))
     """
 
-    rate: float | Schedule = 0.1
-    momentum: float | Schedule = 0.0
-    clip: float | None = None
+    rate: float | Schedule = field(default=0.1, metadata=checked_by(as_schedule))
+    momentum: float | Schedule = field(default=0.0, metadata=checked_by(as_schedule, below=1.0))
+    clip: float | None = field(default=None, metadata=_CLIP)
     moments: ClassVar[tuple[str, ...]] = ("velocity",)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", as_schedule(self.rate, "rate"))
-        object.__setattr__(self, "momentum", as_schedule(self.momentum, "momentum", below=1.0))
-        self._check_clip()
 
     @property
     def schedules(self) -> tuple[Schedule, ...]:
@@ -168,19 +161,12 @@ class Adam(Optimizer):
     >>> optimizer = rf.Adam(rf.Linear(0.001))              # 0.001, decaying to 0
     """
 
-    rate: float | Schedule = 0.001
-    beta1: float = 0.9
-    beta2: float = 0.999
-    epsilon: float = 1e-8
-    clip: float | None = None
+    rate: float | Schedule = field(default=0.001, metadata=checked_by(as_schedule))
+    beta1: float = field(default=0.9, metadata=checked_by(check_number, below=1.0))
+    beta2: float = field(default=0.999, metadata=checked_by(check_number, below=1.0))
+    epsilon: float = field(default=1e-8, metadata=checked_by(check_number, above=0.0))
+    clip: float | None = field(default=None, metadata=_CLIP)
     moments: ClassVar[tuple[str, ...]] = ("mean", "square")
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rate", as_schedule(self.rate, "rate"))
-        for name in ("beta1", "beta2"):
-            object.__setattr__(self, name, check_number(getattr(self, name), name, below=1.0))
-        object.__setattr__(self, "epsilon", check_number(self.epsilon, "epsilon", above=0.0))
-        self._check_clip()
 
     @property
     def schedules(self) -> tuple[Schedule, ...]:

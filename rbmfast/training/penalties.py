@@ -8,13 +8,13 @@ slower, because training then takes one Python step per update.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.checks import as_list, check_fraction, check_number
+from rbmfast.checks import Checked, as_list, check_fraction, check_number, checked_by
 from rbmfast.state import UpdateSettings
 
 F32 = NDArray[np.float32]
@@ -35,7 +35,7 @@ class CustomPenalty(Protocol):
 Penalties: TypeAlias = "BuiltIn | CustomPenalty | Iterable[BuiltIn | CustomPenalty]"
 
 
-class BuiltIn:
+class BuiltIn(Checked):
     """A penalty that the engine's update knows."""
 
     replaces: ClassVar[dict[str, str]]  # coefficient of UpdateSettings: our attribute
@@ -55,11 +55,8 @@ class L1(BuiltIn):
         Strength, above 0, in nats per row and unit of weight.
     """
 
-    cost: float = 1e-4
+    cost: float = field(default=1e-4, metadata=checked_by(check_number, above=0.0))
     replaces: ClassVar[dict[str, str]] = {"l1": "cost"}
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "cost", check_number(self.cost, "cost", above=0.0))
 
 
 @dataclass(frozen=True)
@@ -72,11 +69,8 @@ class L2(BuiltIn):
         Strength, above 0. Useful values lie between 1e-5 and 1e-2 (Hinton 2010, section 10).
     """
 
-    cost: float = 1e-4
+    cost: float = field(default=1e-4, metadata=checked_by(check_number, above=0.0))
     replaces: ClassVar[dict[str, str]] = {"l2": "cost"}
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "cost", check_number(self.cost, "cost", above=0.0))
 
 
 @dataclass(frozen=True)
@@ -89,11 +83,11 @@ class MaxNorm(BuiltIn):
         Largest Euclidean norm of a column of W, at least 1e-6.
     """
 
-    limit: float
+    limit: float = field(metadata=checked_by(check_number, above=0.0))
     replaces: ClassVar[dict[str, str]] = {"max_norm": "limit"}
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "limit", check_number(self.limit, "limit", above=0.0))
+        super().__post_init__()
         if self.limit < 1e-6:  # its square must be a normal float32
             raise ValueError(f"limit must be at least 1e-06, got {self.limit:g}")
 
@@ -116,19 +110,14 @@ class SparsityTarget(BuiltIn):
         Of the running mean, from 0 up to, and without, 1.
     """
 
-    target: float
-    cost: float = 0.1
-    decay: float = 0.9
+    target: float = field(metadata=checked_by(check_fraction))
+    cost: float = field(default=0.1, metadata=checked_by(check_number, above=0.0))
+    decay: float = field(default=0.9, metadata=checked_by(check_number, below=1.0))
     replaces: ClassVar[dict[str, str]] = {
         "sparsity_target": "target",
         "sparsity_cost": "cost",
         "sparsity_decay": "decay",
     }
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "target", check_fraction(self.target, "target"))
-        object.__setattr__(self, "cost", check_number(self.cost, "cost", above=0.0))
-        object.__setattr__(self, "decay", check_number(self.decay, "decay", below=1.0))
 
 
 def as_penalties(penalties: object) -> tuple[Any, ...]:

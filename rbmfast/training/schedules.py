@@ -9,18 +9,18 @@ from __future__ import annotations
 import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.checks import check_integer, check_number
+from rbmfast.checks import Checked, check_integer, check_number, checked_by
 
 F64 = NDArray[np.float64]
 
 
-class Schedule(ABC):
+class Schedule(Checked, ABC):
     """A number that changes over a run. Schedules hold settings only.
 
     What a schedule has to remember between epochs is one number, which the run keeps and checkpoints for it.
@@ -77,10 +77,7 @@ class Constant(Schedule):
     True
     """
 
-    value: float
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "value", check_number(self.value, "value"))
+    value: float = field(metadata=checked_by(check_number))
 
     def values(self, memory: float, epoch: int, updates: NDArray[np.int64], total: int) -> F64:
         """See `Schedule.values`."""
@@ -115,13 +112,9 @@ class Linear(Schedule):
     >>> optimizer = rf.SGD(rf.Linear(0.05))            # 0.05, decaying to 0
     """
 
-    start: float
-    end: float = 0.0
+    start: float = field(metadata=checked_by(check_number))
+    end: float = field(default=0.0, metadata=checked_by(check_number))
     needs_length: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "start", check_number(self.start, "start"))
-        object.__setattr__(self, "end", check_number(self.end, "end"))
 
     def values(self, memory: float, epoch: int, updates: NDArray[np.int64], total: int) -> F64:
         """See `Schedule.values`."""
@@ -149,12 +142,11 @@ class Exponential(Schedule):
     >>> optimizer = rf.SGD(rf.Exponential(0.1, 0.5))   # 0.1, 0.05, 0.025, ...
     """
 
-    start: float
-    decay: float
+    start: float = field(metadata=checked_by(check_number))
+    decay: float = field(metadata=checked_by(check_number, above=0.0))
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "start", check_number(self.start, "start"))
-        object.__setattr__(self, "decay", check_number(self.decay, "decay", above=0.0))
+        super().__post_init__()
         if self.decay > 1:
             raise ValueError(f"decay must be at most 1, got {self.decay:g}")
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.checks import (
+    Checked,
     check_flag,
     check_integer,
     check_list,
@@ -117,7 +118,7 @@ _penalties = partial(setting, (), "what holds the weights down", check_penalties
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(Checked):
     """What every run is asked for; the fields are called as the keywords of the public functions are.
 
     Raises
@@ -142,9 +143,7 @@ class Settings:
     _in_words: ClassVar[Mapping[str, Any]]  # of each
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            checked = one.metadata["check"](getattr(self, one.name), one.name)
-            object.__setattr__(self, one.name, checked)
+        super().__post_init__()
         # Now: callbacks, monitors and penalties of the user's own may change as they are called.
         spoken = {one.name: one.metadata["words"] for one in fields(self)}
         in_words = {name: words(getattr(self, name)) for name, words in spoken.items() if words is not None}

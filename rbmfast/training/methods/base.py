@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast.checks import check_integer, checked_by
 from rbmfast.data import Rows
 from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditionals
@@ -17,6 +18,7 @@ from rbmfast.streams import Purpose
 from rbmfast.training.phases import contrast
 
 MAX_STEPS = 2**31 - 1  # Gibbs steps in an update
+STEPS = checked_by(check_integer, low=1, high=MAX_STEPS)
 
 
 class Method(ABC):

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from rbmfast.checks import check_integer
+from rbmfast.checks import Checked
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, States
 from rbmfast.streams import Purpose
-from rbmfast.training.methods.base import MAX_STEPS, Method
+from rbmfast.training.methods.base import STEPS, Method
 
 
 @dataclass(frozen=True)
-class CD(Method):
+class CD(Checked, Method):
     """Contrastive divergence: the chains start at the data and run for k steps.
 
     Parameters
@@ -36,12 +36,9 @@ class CD(Method):
     >>> history = rf.train(rbm, np.eye(6), method=rf.CD(k=3), epochs=2, seed=1)
     """
 
-    k: int = 1
+    k: int = field(default=1, metadata=STEPS)
     purpose = Purpose.CD
     fused: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "k", check_integer(self.k, "k", low=1, high=MAX_STEPS))
 
     def negative_phase(
         self, model: Conditionals, v: States, x: F32, chains: States | None

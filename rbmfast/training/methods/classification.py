@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.checks import check_number
+from rbmfast.checks import Checked, check_number, checked_by
 from rbmfast.data import Rows
 from rbmfast.models import RBM
 from rbmfast.models.class_rbm import softmax
@@ -27,11 +27,12 @@ from rbmfast.units.base import F64, rows_in_a_scan
 
 I64 = NDArray[np.int64]
 
+DROPOUT = checked_by(check_number, below=1.0)
 OFF = np.float32(-(2.0**60))  # a total input that leaves no chance of being on, whatever the label adds
 
 
 @dataclass(frozen=True)
-class Discriminative(Method):
+class Discriminative(Checked, Method):
     """Maximise log p(y | x), the class given the features, by its exact gradient: nothing is sampled.
 
     For a `rbmfast.ClassRBM` and rows from its `join`, all with a class. The features themselves are not
@@ -63,12 +64,12 @@ class Discriminative(Method):
     0.0
     """
 
-    dropout: float = 0.0
+    dropout: float = field(default=0.0, metadata=DROPOUT)
     k: int = field(init=False, repr=False, compare=False)
     purpose = Purpose.CD  # of which it uses none
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "dropout", check_number(self.dropout, "dropout", below=1.0))
+        super().__post_init__()
         object.__setattr__(self, "k", int(self.dropout > 0))  # for numbers of its own in every update
 
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, I64 | None]:
@@ -92,7 +93,7 @@ class Discriminative(Method):
 
 
 @dataclass(frozen=True)
-class Hybrid(Method):
+class Hybrid(Checked, Method):
     """Maximise log p(y | x) + generative * log p(x, y); of rows without a class, unlabelled * log p(x).
 
     The first term learns to tell the classes apart, by its exact gradient; the others, what the data look
@@ -137,18 +138,16 @@ class Hybrid(Method):
     >>> history = rf.train(rbm, rbm.join(X, y), method=method, epochs=2, seed=1)
     """
 
-    generative: float = 0.01
-    unlabelled: float = 0.0
+    generative: float = field(default=0.01, metadata=checked_by(check_number))
+    unlabelled: float = field(default=0.0, metadata=checked_by(check_number))
     negative: Method = CD(k=1)  # noqa: RUF009  # settings, immutable
-    dropout: float = 0.0
+    dropout: float = field(default=0.0, metadata=DROPOUT)
     k: int = field(init=False, repr=False, compare=False)
     purpose: Purpose = field(init=False, repr=False, compare=False)
     persistent: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("generative", "unlabelled"):
-            object.__setattr__(self, name, check_number(getattr(self, name), name))
-        object.__setattr__(self, "dropout", check_number(self.dropout, "dropout", below=1.0))
+        super().__post_init__()
         if not isinstance(self.negative, Method):
             raise TypeError(f"negative must be a method such as rf.CD(k=1), got {self.negative!r}")
         if not self.negative.learns_from_samples:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from rbmfast import _engine as engine
-from rbmfast.checks import check_fraction, check_number
+from rbmfast.checks import check_fraction, check_number, checked_by
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, States
 from rbmfast.state import Gradient
@@ -57,14 +57,9 @@ class FPCD(PCD):
     >>> history = rf.train(rbm, np.eye(6), method=method, optimizer=optimizer, epochs=2, seed=1)
     """
 
-    fast_rate: float = 0.01
-    fast_decay: float = 19 / 20
+    fast_rate: float = field(default=0.01, metadata=checked_by(check_number))
+    fast_decay: float = field(default=19 / 20, metadata=checked_by(check_fraction))
     purpose = Purpose.FPCD
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        object.__setattr__(self, "fast_rate", check_number(self.fast_rate, "fast_rate"))
-        object.__setattr__(self, "fast_decay", check_fraction(self.fast_decay, "fast_decay"))
 
     def start_memory(self, model: Conditionals, visible_means: F32 | None) -> dict[str, F32]:
         """The fast weights and biases, all 0."""

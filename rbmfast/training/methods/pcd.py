@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
-from rbmfast.checks import check_integer
+from rbmfast.checks import Checked, check_integer, checked_by
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, MAX_BATCH, States
 from rbmfast.streams import Purpose
-from rbmfast.training.methods.base import MAX_STEPS, Method
+from rbmfast.training.methods.base import STEPS, Method
 
 
 @dataclass(frozen=True)
-class PCD(Method):
+class PCD(Checked, Method):
     """Persistent contrastive divergence: chains of their own, which never restart.
 
     Parameters
@@ -38,17 +38,13 @@ class PCD(Method):
     >>> history = rf.train(rbm, np.eye(6), method=method, optimizer=rf.SGD(rf.Linear(0.05)), epochs=2, seed=1)
     """
 
-    k: int = 1
-    n_chains: int | None = None
+    k: int = field(default=1, metadata=STEPS)
+    n_chains: int | None = field(
+        default=None, metadata=checked_by(check_integer, optional=True, low=1, high=MAX_BATCH)
+    )
     purpose = Purpose.PCD
     persistent = True
     fused: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "k", check_integer(self.k, "k", low=1, high=MAX_STEPS))
-        if self.n_chains is not None:
-            n_chains = check_integer(self.n_chains, "n_chains", low=1, high=MAX_BATCH)
-            object.__setattr__(self, "n_chains", n_chains)
 
     def chains_for(self, batch_size: int) -> int:
         """See `Method.chains_for`."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from rbmfast.checks import check_integer
+from rbmfast.checks import Checked, check_integer
 from rbmfast.models.base_rates import bias_of
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.path import Path
 from rbmfast.models.tempering import Ladder, check_betas
 from rbmfast.reference import F32, MAX_BATCH, States
 from rbmfast.streams import Purpose
-from rbmfast.training.methods.base import MAX_STEPS, Method
+from rbmfast.training.methods.base import STEPS, Method
 
 
 @dataclass(frozen=True)
-class PT(Method):
+class PT(Checked, Method):
     """Persistent chains with replicas at several temperatures, which cross from mode to mode.
 
     As `PCD`, but each chain is one of `rbmfast.ParallelTempering`: what is learned from are the replicas at
@@ -57,18 +57,18 @@ class PT(Method):
     """
 
     n_replicas: int | None = None
-    k: int = 1
+    k: int = field(default=1, metadata=STEPS)
     n_chains: int | None = None
     betas: tuple[float, ...] | None = None
     purpose = Purpose.PT
     persistent = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         ladder = check_betas(self.n_replicas, self.betas)
         object.__setattr__(self, "n_replicas", len(ladder))
         if self.betas is not None:
             object.__setattr__(self, "betas", tuple(ladder.tolist()))
-        object.__setattr__(self, "k", check_integer(self.k, "k", low=1, high=MAX_STEPS))
         if self.n_chains is not None:
             n_chains = check_integer(self.n_chains, "n_chains", low=1, high=MAX_BATCH // len(ladder))
             object.__setattr__(self, "n_chains", n_chains)

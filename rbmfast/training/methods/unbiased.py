@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.checks import check_integer
+from rbmfast.checks import Checked, check_integer, checked_by
 from rbmfast.data import Rows
 from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditionals
@@ -26,7 +26,7 @@ Chains = tuple[States, F32]  # visible states, and the hidden units' total input
 
 
 @dataclass(frozen=True)
-class UnbiasedCD(Method):
+class UnbiasedCD(Checked, Method):
     """Contrastive divergence whose gradient is right on average, by pairs of chains that meet.
 
     A chain starts at each row, as in `CD`. A second one follows it, a step behind and by the same random
@@ -62,12 +62,12 @@ class UnbiasedCD(Method):
     >>> history = rf.train(rbm, np.eye(6), method=rf.UnbiasedCD(), epochs=2, seed=1)
     """
 
-    burn_in: int = 1
+    burn_in: int = field(default=1, metadata=checked_by(check_integer, low=1, high=MAX_STEPS - 1))
     k: int = 100
     purpose = Purpose.UNBIASED_CD
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "burn_in", check_integer(self.burn_in, "burn_in", low=1, high=MAX_STEPS - 1))
+        super().__post_init__()
         object.__setattr__(self, "k", check_integer(self.k, "k", low=self.burn_in + 1, high=MAX_STEPS))
 
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, NDArray[np.int64] | None]:
