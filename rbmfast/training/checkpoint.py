@@ -1,70 +1,22 @@
-"""Saving a run, and taking it up again as if it had never stopped."""
+"""A saved run, to be taken up again as if it had never stopped."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from types import NoneType
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.archive import write_file
 from rbmfast.checks import check_integer
-from rbmfast.files import JSON, FileFormatError, entry
-from rbmfast.saved import Arrays, SavedRun, under
-from rbmfast.training.callbacks import Callback
-from rbmfast.training.history import History
-from rbmfast.training.settings import Settings
+from rbmfast.files import FileFormatError, entry
+from rbmfast.saved import SavedRun
 
 DATA = ("X", "y", "sample_weight", "validation", "y of validation")  # their digests tell a reader nothing
 
 
-class Resumable(ABC):
-    """A run as its checkpoints see it; `rbmfast.training.run.Run` says what its attributes are."""
-
-    kind: ClassVar[str]  # of its files
-    settings: Settings
-    epoch: int
-    epochs: int
-    memories: list[float]
-    history: History
-
-    @abstractmethod
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        """What the rest of the run depends on, beside the attributes above, by names in a file."""
-
-    def expected(self) -> Arrays:
-        """Arrays like those that a file must have, before the run starts."""
-        return self.arrays()
-
-    def meta(self) -> dict[str, JSON]:
-        """Further numbers that the rest of the run depends on."""
-        return {}
-
-    @abstractmethod
-    def restore(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
-        """Take back what `arrays` and `meta` gave."""
-
-
-def save_checkpoint(path: str, run: Resumable, settings: dict[str, Any]) -> None:
-    """Write everything that the rest of the run depends on; `settings` is ``Run.describe()``."""
-    arrays = {**run.arrays(), **_common_arrays(run)}
-    for i, callback in enumerate(_remembering(run)):
-        for name, array in (callback.state() or {}).items():
-            arrays[f"callbacks/{i}/{name}"] = array
-    meta: dict[str, JSON] = {
-        "settings": settings,
-        "epoch": run.epoch,
-        "stopped": run.history.stopped,
-        **run.meta(),
-    }
-    write_file(path, run.kind, meta, arrays)
-
-
 class Checkpoint(SavedRun):
-    """A checkpoint of `train`, `up_down` or `fine_tune`; `kind` is the run's `Resumable.kind`.
+    """A checkpoint of `train`, `up_down` or `fine_tune`; `kind` is the run's `Run.kind`.
 
     Attributes
     ----------
@@ -80,22 +32,14 @@ class Checkpoint(SavedRun):
             self.epoch = check_integer(entry(self.meta, "epoch", int), "epoch", low=0)
             self.stopped = entry(self.meta, "stopped", str, NoneType)
 
-    def check(self, run: Resumable, settings: dict[str, Any]) -> None:
-        """Refuse to go on with other data or settings, or with arrays that are not such a run's."""
-        self.check_settings(settings)
-        epochs = run.epochs
-        if epochs < self.epoch:
-            raise ValueError(f"resume: epochs is {epochs}, but {self.epoch} are completed in {self.path!r}")
-        for name, expected in {**run.expected(), **_common_arrays(run)}.items():
-            array = self.arrays.get(name)
-            shape = (self.epoch + 1,) if name.startswith("history/") else expected.shape
-            if array is None or array.shape != shape or array.dtype != expected.dtype:
-                raise FileFormatError(f"{self.path!r} lacks a proper array {name!r}")
-            if not name.startswith("history/") and np.isnan(array).any():
-                raise FileFormatError(f"{self.path!r} holds NaN in the array {name!r}")
-        with self.blamed():
-            for name, number in run.meta().items():
-                entry(self.meta, name, type(number))
+    def array(self, name: str, like: NDArray[Any], missing: bool = False) -> NDArray[Any]:
+        """One of its arrays, which must be of the same form as another; NaN if numbers may be missing."""
+        array = self.arrays.get(name)
+        if array is None or array.shape != like.shape or array.dtype != like.dtype:
+            raise FileFormatError(f"{self.path!r} lacks a proper array {name!r}")
+        if np.isnan(array).any() and not missing:
+            raise FileFormatError(f"{self.path!r} holds NaN in the array {name!r}")
+        return array
 
     def difference(self, name: str, before: Any, value: Any) -> str:
         """See `SavedRun.difference`."""
@@ -104,30 +48,3 @@ class Checkpoint(SavedRun):
         if before is None:
             return f"{name} is given, but was not"
         return f"{name} is not given, but was" if value is None else f"{name} is other data than"
-
-    def restore(self, run: Resumable) -> None:
-        """Put the run where it was."""
-        with self.blamed():
-            run.restore(self.arrays, self.meta)
-        run.epoch = self.epoch
-        run.memories = [float(memory) for memory in self.arrays["memories"]]
-        columns = [self.arrays[f"history/{name}"].tolist() for name in run.history]
-        for values in zip(*columns, strict=True):
-            run.history.append(dict(zip(run.history, values, strict=True)))
-        run.history.stopped = self.stopped
-
-    def restore_callbacks(self, run: Resumable) -> None:
-        """Give the callbacks back what they remember."""
-        with self.blamed():
-            for i, callback in enumerate(_remembering(run)):
-                callback.restore(under(self.arrays, f"callbacks/{i}/"))
-
-
-def _common_arrays(run: Resumable) -> dict[str, NDArray[Any]]:
-    """What every run has in its files."""
-    history = {f"history/{name}": column for name, column in run.history.to_dict().items()}
-    return {"memories": np.array(run.memories, np.float64), **history}
-
-
-def _remembering(run: Resumable) -> list[Callback]:
-    return [callback for callback in run.settings.callbacks if callback.state() is not None]

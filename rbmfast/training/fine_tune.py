@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -13,9 +13,7 @@ from rbmfast.data import Rows
 from rbmfast.files import FilePath
 from rbmfast.models import Network
 from rbmfast.models.network import one_thread
-from rbmfast.models.parameters import can_be_parameters
 from rbmfast.reference import F32
-from rbmfast.saved import Arrays
 from rbmfast.streams import MAX_STEP
 from rbmfast.training.backprop import Backprop, Mean, Targets, as_targets, mean_loss
 from rbmfast.training.batches import I64
@@ -190,7 +188,7 @@ class FineTuning(Run):
         if self.epochs * self.updates_per_epoch > MAX_STEP:
             raise ValueError(f"epochs={self.epochs} takes more than {MAX_STEP} updates")
         self.backprop = Backprop(net, self.batch_size, self.dropout, settings.seed)
-        self.steps = Steps(settings.optimizer, self._parameters(), settings.l2)
+        self.steps = Steps(settings.optimizer, self.parameters(), settings.l2)
         self.updates = 0
         self._mean = Mean()
         self.found = {name: float("nan") for name in names if name.startswith("train_")}
@@ -207,9 +205,6 @@ class FineTuning(Run):
             "l2": self.settings.l2,
             **super().describe(),
         }
-
-    def start(self) -> None:
-        """See `Run.start`: all is there already."""
 
     def learn_epoch(self) -> None:
         """See `Run.learn_epoch`."""
@@ -229,13 +224,10 @@ class FineTuning(Run):
 
     def publish(self) -> None:
         """See `Run.publish`."""
-        if not can_be_parameters(self.backprop.parameters):
-            raise FloatingPointError(
-                f"the parameters diverged in epoch {self.epoch}; a lower learning rate may help"
-            )
-        self.model._set_parameters(**self._parameters())
+        self.model._set_parameters(**self.parameters())
 
-    def _parameters(self) -> dict[str, F32]:
+    def parameters(self) -> dict[str, F32]:
+        """See `Run.parameters`."""
         return dict(zip(self.model.parameters(), self.backprop.parameters, strict=True))
 
     def monitored(self) -> dict[str, float]:
@@ -247,18 +239,13 @@ class FineTuning(Run):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """See `Run.arrays`."""
-        parameters = self._parameters()
+        parameters = self.parameters()
         moments = {
             f"{moment}/{i}": self.steps.moments[f"{name}_{moment}"]
             for moment in self.settings.optimizer.moments
             for i, name in enumerate(parameters)
         }
         return {**parameters, **moments, "powers": self.steps.powers}
-
-    def restore(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
-        """See `Run.restore`."""
-        for name, array in self.arrays().items():
-            array[:] = arrays[name]
 
 
 def _names(net: Network, validation: bool) -> tuple[str, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from itertools import repeat
+from operator import setitem
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.checks import check_integer
 from rbmfast.data import Rows, as_rows
-from rbmfast.files import JSON
+from rbmfast.files import JSON, entry
 from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.parameters import (
@@ -25,10 +27,11 @@ from rbmfast.models.parameters import (
 )
 from rbmfast.reference import F32, MAX_BATCH, MAX_EXPONENT, States, limit_columns, slope
 from rbmfast.runtime import uninterrupted, warn
-from rbmfast.saved import Arrays, under
+from rbmfast.saved import under
 from rbmfast.state import Gradient, LearningState, UpdateSettings
 from rbmfast.streams import MAX_STEP, Purpose, RowIds, Stream
 from rbmfast.training.batches import I64, FirstLook
+from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.monitors import Watched
 from rbmfast.training.optimizers import SGD, Steps
 from rbmfast.training.penalties import penalty_gradient, split_penalties
@@ -250,7 +253,7 @@ class RBMRun(Run):
 
     def interrupted(self) -> None:
         """The model gets the parameters after the last complete update."""
-        if self._can_be_published():
+        if can_be_parameters(self.parameters().values()):
             self.publish()
 
     def _lowest_exponent(self) -> int:
@@ -288,10 +291,11 @@ class RBMRun(Run):
 
     def parameters(self) -> dict[str, F32]:
         """All that is learned, by name."""
-        more = ((prefix, state.more) for prefix, state in self.states.items())
-        return self._of_states(PARAMETERS) | {
-            p + name: array for p, own in more for name, array in own.items()
-        }
+        learned: dict[str, F32] = {}
+        for prefix, state in self.states.items():
+            own = {"W": state.W, "a": state.a, "b": state.b, **state.more}
+            learned |= {prefix + name: array for name, array in own.items()}
+        return learned
 
     def _units(self) -> tuple[Unit, Unit]:
         """Of the RBM, with what they have learned."""
@@ -317,41 +321,27 @@ class RBMRun(Run):
         own = {**self.parameters(), **self._remembered(), "visible_means": self.visible_means}
         return {**own, **chains, **memory, **kept}
 
-    def expected(self) -> Arrays:
-        """See `Run.expected`."""
-        shape = self.n_chains, self.rbm.n_hidden
-        chains = {"chains": np.empty(shape, self.rbm.hidden.dtype)} if self.n_chains else {}
-        memory = {f"memory/{name}": array for name, array in self._new_memory().items()}
-        return {**self.arrays(), **chains, **memory}
-
     def meta(self) -> dict[str, JSON]:
         """See `Run.meta`."""
         exponents = {f"{prefix}exponent": state.exponent for prefix, state in self.states.items()}
         return {"updates": self.updates, **exponents}
 
-    def restore(self, arrays: Arrays, meta: Mapping[str, Any]) -> None:
-        """See `Run.restore`."""
-        for name, array in {**self.parameters(), **self._remembered()}.items():
-            array[...] = arrays[name]
-        for prefix, state in self.states.items():
-            state.exponent = meta[f"{prefix}exponent"]
-        self.exponent = self._lowest_exponent()
-        self.chains = arrays.get("chains")
-        self.memory = under(arrays, "memory/")
-        self._watched.memory.update(under(arrays, KEPT))
-        self.visible_means = arrays["visible_means"]
-        self.updates = meta["updates"]
-        self._check_restored(meta["epoch"])
-
-    def _check_restored(self, epoch: int) -> None:
-        """Raise an error if these are no numbers of a run: a file can hold anything."""
-        self.check_parameters()
-        for state in self.states.values():
-            engine.Weights(state.W, state.exponent)
+    def restore(self, saved: Checkpoint) -> None:
+        """See `Run.restore`. A file can hold anything: an error says what are no numbers of a run."""
+        self.memory = self._new_memory()
+        if self.n_chains:
+            self.chains = np.empty((self.n_chains, self.rbm.n_hidden), self.rbm.hidden.dtype)
+        super().restore(saved)
         self.steps.check()
+        for prefix, state in self.states.items():
+            state.exponent = entry(saved.meta, f"{prefix}exponent", int)
+            engine.Weights(state.W, state.exponent)
+        self.exponent = self._lowest_exponent()
         if self.chains is not None:
             as_rows(self.chains, self.rbm.n_hidden, domain=self.rbm.hidden.domain, name="chains")
-        if self.updates != epoch * self.updates_per_epoch:
+        self._watched.memory |= under(saved.arrays, KEPT)
+        self.updates = entry(saved.meta, "updates", int)
+        if self.updates != saved.epoch * self.updates_per_epoch:
             raise ValueError(f"updates must be {self.updates_per_epoch} an epoch, got {self.updates}")
 
     def describe(self) -> dict[str, Any]:
@@ -437,8 +427,9 @@ class RBMRun(Run):
         """The same by an optimizer that is not the engine's update: the arithmetic of the reference."""
         new = {name: array.copy() for name, array in self.parameters().items()}
         with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
-            slopes = [x for of_layer in map(slope, states, gradients, terms) for x in of_layer]
-            for state, gradient in zip(states, gradients, strict=True):
+            slopes: list[F32] = []
+            for state, gradient, term in zip(states, gradients, terms, strict=True):
+                slopes += slope(state, gradient, term)
                 slopes += [gradient.more.get(name, np.zeros_like(x)) for name, x in state.more.items()]
             self.steps.take([*new.values()], slopes, -1.0, now)
             for prefix, term in zip(self.states, terms, strict=True):
@@ -446,9 +437,7 @@ class RBMRun(Run):
         exponents = [
             engine.exponent(new[f"{prefix}W"], state.exponent) for prefix, state in self.states.items()
         ]
-        owners = [(vars(state), name) for state in states for name in PARAMETERS]
-        owners += [(state.more, name) for state in states for name in state.more]
-        uninterrupted(_put, owners, new.values())
+        uninterrupted(setitem, self.parameters().values(), repeat(slice(None)), new.values())
         for state, exponent in zip(states, exponents, strict=True):
             state.exponent = exponent
 
@@ -459,20 +448,6 @@ class RBMRun(Run):
         stream = Stream(self.settings.seed, purpose, 0, self._next_step if step is None else step, rows)
         model = {"stream": stream, "memory": self.memory, "n_classes": rbm.n_classes}
         return Conditionals.of(self._units(), weights, state.W, state.a, state.b, **model)
-
-    def _can_be_published(self) -> bool:
-        states = self.states.values()
-        return can_be_parameters([x for s in states for x in (s.W, s.a, s.b, *s.more.values())])
-
-    def check_parameters(self) -> None:
-        """See `Run.check_parameters`."""
-        if not self._can_be_published():
-            raise FloatingPointError("a parameter is no longer finite and below 2**40 in size")
-
-
-def _put(owner: tuple[dict[str, F32], str], array: F32) -> None:
-    arrays, name = owner
-    arrays[name] = array
 
 
 # --- Arguments -------------------------------------------------------------------------------------------

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rbmfast.archive import write_file
 from rbmfast.checks import check_weights
 from rbmfast.data import Rows
-from rbmfast.reference import STREAM_VERSION
+from rbmfast.files import JSON
+from rbmfast.models.parameters import can_be_parameters
+from rbmfast.reference import F32, STREAM_VERSION
+from rbmfast.saved import under
 from rbmfast.training.batches import I64, epoch_order, pieces
-from rbmfast.training.callbacks import Display, Progress
-from rbmfast.training.checkpoint import Checkpoint, Resumable, save_checkpoint
+from rbmfast.training.callbacks import Callback, Display, Progress
+from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import BASIC, History
 from rbmfast.training.schedules import F64
 from rbmfast.training.settings import Settings, digest
@@ -25,7 +30,7 @@ CHUNK_BYTES = 1 << 24  # of converted rows that are learned from at a time
 LIVE_ROWS = 1 << 14  # between two movements of a progress bar
 
 
-class Run(Resumable):
+class Run(ABC):
     """A run in progress: everything that learning changes, and how one epoch of learning changes it.
 
     Made from what was asked for, checked; nothing outside it is changed before `go`.
@@ -52,6 +57,7 @@ class Run(Resumable):
         What has been recorded.
     """
 
+    kind: ClassVar[str]  # of its files
     columns: ClassVar[tuple[str, ...]] = BASIC  # of its history; its own attributes, but for epochs and times
 
     def __init__(
@@ -72,9 +78,9 @@ class Run(Resumable):
 
     # --- What each kind of run has of its own ---------------------------------------------------------------
 
-    @abstractmethod
     def start(self) -> None:
-        """Begin afresh."""
+        """Begin afresh, with more than is there once the run is made."""
+        return
 
     @abstractmethod
     def update(self, rows: I64, now: tuple[float, ...]) -> None:
@@ -86,12 +92,34 @@ class Run(Resumable):
 
     def note(self) -> None:
         """Tell whom it concerns how far the run has come, once the model has the parameters."""
+        return
 
-    def check_parameters(self) -> None:
-        """Raise FloatingPointError if they are none that a model can have: learning has diverged."""
+    @abstractmethod
+    def parameters(self) -> dict[str, F32]:
+        """All that is learned, by name."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What the rest of the run depends on beside the attributes above, by names in a file."""
+
+    def meta(self) -> dict[str, JSON]:
+        """Further numbers that the rest of the run depends on."""
+        return {}
+
+    def restore(self, saved: Checkpoint) -> None:
+        """Take back what `arrays` and `meta` gave."""
+        for name, array in self.arrays().items():
+            array[...] = saved.array(name, array)
+        self.check_parameters()
 
     def interrupted(self) -> None:
         """Leave the model in order when Ctrl-C has ended an epoch."""
+        return
+
+    def check_parameters(self) -> None:
+        """Raise FloatingPointError if they are none that a model can have: learning has diverged."""
+        if not can_be_parameters(self.parameters().values()):
+            raise FloatingPointError("a parameter is no longer finite and below 2**40 in size")
 
     @abstractmethod
     def monitored(self) -> dict[str, float]:
@@ -112,9 +140,8 @@ class Run(Resumable):
     def go(self, saved: Checkpoint | None = None) -> History:
         """Start the run, or put it back where a checkpoint was, and learn all epochs."""
         if saved is not None:
-            saved.check(self, self.described)
-        done = self.epoch if saved is None else saved.epoch
-        self.display = Display(self.settings.progress, self.epochs, self.rows.n_rows, done)
+            self._restore(saved)
+        self.display = Display(self.settings.progress, self.epochs, self.rows.n_rows, self.epoch)
         try:
             self._begin(saved)
             while self._goes_on():
@@ -131,18 +158,18 @@ class Run(Resumable):
     def _begin(self, saved: Checkpoint | None) -> None:
         if saved is None:
             self.start()
-        else:
-            saved.restore(self)
         self.publish()
         self.note()
         if saved is None:
             self._record(seconds=0.0)
         for callback in self.settings.callbacks:
             callback.on_train_begin(self._progress())
-        if saved is not None:
-            saved.restore_callbacks(self)
-        else:
+        if saved is None:
             self._save()
+            return
+        with saved.blamed():
+            for i, callback in enumerate(self._remembering()):
+                callback.restore(under(saved.arrays, f"callbacks/{i}/"))
 
     def _learn_epoch(self) -> None:
         """Learn from every row once; then look, tell, and save."""
@@ -157,15 +184,6 @@ class Run(Resumable):
             callback.on_epoch_end(self._progress())
         if self.epoch % settings.checkpoint_every == 0 or not self._goes_on():
             self._save()
-
-    def _save(self) -> None:
-        if self.settings.checkpoint is not None:
-            save_checkpoint(self.settings.checkpoint, self, self.described)
-
-    @cached_property
-    def described(self) -> dict[str, Any]:
-        """`describe`, once: it may have to read all data."""
-        return self.describe()
 
     def _progress(self) -> Progress:
         return Progress(self.model, self.history, self.epoch, self.epochs)
@@ -184,6 +202,46 @@ class Run(Resumable):
         row |= {name: getattr(self, name) for name in self.columns if name not in row}  # such as the rate
         self.history.append(row)
         return row
+
+    # --- Checkpoints ----------------------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        """Write everything that the rest of the run depends on."""
+        if self.settings.checkpoint is None:
+            return
+        arrays = {**self.arrays(), "memories": np.array(self.memories, np.float64)}
+        arrays |= {f"history/{name}": column for name, column in self.history.to_dict().items()}
+        for i, callback in enumerate(self._remembering()):
+            arrays |= {f"callbacks/{i}/{name}": array for name, array in (callback.state() or {}).items()}
+        meta: dict[str, JSON] = {"epoch": self.epoch, "stopped": self.history.stopped, **self.meta()}
+        write_file(self.settings.checkpoint, self.kind, {"settings": self.described, **meta}, arrays)
+
+    def _restore(self, saved: Checkpoint) -> None:
+        """Put the run where it was, if its data and settings are the same; callbacks follow in `_begin`."""
+        saved.check_settings(self.described)
+        if self.epochs < saved.epoch:
+            raise ValueError(
+                f"resume: epochs is {self.epochs}, but {saved.epoch} are completed in {saved.path!r}"
+            )
+        with saved.blamed():
+            self.restore(saved)
+        self.epoch = saved.epoch
+        self.memories = saved.array("memories", np.array(self.memories, np.float64)).tolist()
+        columns = [
+            saved.array(f"history/{name}", np.empty(self.epoch + 1, column.dtype), missing=True).tolist()
+            for name, column in self.history.items()
+        ]
+        for values in zip(*columns, strict=True):
+            self.history.append(dict(zip(self.history, values, strict=True)))
+        self.history.stopped = saved.stopped
+
+    def _remembering(self) -> list[Callback]:
+        return [callback for callback in self.settings.callbacks if callback.state() is not None]
+
+    @cached_property
+    def described(self) -> dict[str, Any]:
+        """`describe`, once: it may have to read all data."""
+        return self.describe()
 
     # --- An epoch -------------------------------------------------------------------------------------------
 
