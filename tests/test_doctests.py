@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 import re
 from collections.abc import Iterator
@@ -32,6 +33,16 @@ def _unit_types_as_they_were() -> Iterator[None]:
     rbmfast.units.UNITS.clear()  # examples may register some
     rbmfast.units.UNITS.update(before[0])
     rbmfast.units.PLAIN[:] = before[1]
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("rbmfast.training.")])
+def test_methods_are_explained(name: str) -> None:
+    """Each by itself, or where it is first defined: `help` shows that."""
+    module = importlib.import_module(name)
+    for cls in vars(module).values():
+        if inspect.isclass(cls) and cls.__module__ == name:
+            methods = [own for own in vars(cls) if own[0] != "_" and callable(getattr(cls, own))]
+            assert not [own for own in methods if not inspect.getdoc(getattr(cls, own))]
 
 
 @pytest.mark.parametrize("name", MODULES)

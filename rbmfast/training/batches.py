@@ -71,7 +71,6 @@ class FirstLook(Rows):
         self._seen, self._equal = 0, self.n_rows > 1
 
     def blocks(self, size: int = 4096) -> Iterator[tuple[int, States]]:
-        """See `Rows.blocks`."""
         if self._seen == self.n_rows:
             yield from self._rows.blocks(size)
             return

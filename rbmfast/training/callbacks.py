@@ -132,7 +132,6 @@ class EarlyStopping(Checked, Callback):
         return self._best_epoch
 
     def check(self, names: Mapping[str, str | None]) -> None:
-        """See `Callback.check`."""
         if self.monitor not in names:
             known = ", ".join(names) or "none (pass monitors=)"
             raise ValueError(
@@ -147,11 +146,9 @@ class EarlyStopping(Checked, Callback):
         self._direction = direction
 
     def on_train_begin(self, progress: Progress) -> None:
-        """See `Callback.on_train_begin`."""
         self._best, self._best_epoch, self._best_parameters = float("nan"), 0, {}
 
     def on_epoch_end(self, progress: Progress) -> None:
-        """See `Callback.on_epoch_end`."""
         value = float(progress.history[self.monitor][-1])
         if self._improves(value):
             self._best, self._best_epoch = value, progress.epoch
@@ -161,12 +158,10 @@ class EarlyStopping(Checked, Callback):
             progress.stop(f"no better {self.monitor} since epoch {self._best_epoch}")
 
     def on_train_end(self, progress: Progress) -> None:
-        """See `Callback.on_train_end`."""
         if self._best_parameters:
             set_parameters(progress.rbm, self._best_parameters)
 
     def state(self) -> CallbackState:
-        """See `Callback.state`."""
         return {
             "best": np.array(self._best),
             "best_epoch": np.array(self._best_epoch),
@@ -174,7 +169,6 @@ class EarlyStopping(Checked, Callback):
         }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """See `Callback.restore`."""
         self._best, self._best_epoch = float(state["best"]), int(state["best_epoch"])
         self._best_parameters = {
             name: array for name, array in state.items() if name not in ("best", "best_epoch")

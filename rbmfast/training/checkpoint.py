@@ -42,7 +42,6 @@ class Checkpoint(SavedRun):
         return array
 
     def difference(self, name: str, before: Any, value: Any) -> str:
-        """See `SavedRun.difference`."""
         if name not in DATA:
             return super().difference(name, before, value)
         if before is None:

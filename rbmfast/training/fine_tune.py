@@ -65,8 +65,7 @@ def fine_tune(
         Classes from 0 for a softmax head; numbers in [0, 1] for a sigmoid head, any for a linear one. None
         means the inputs themselves, for an autoencoder.
     sample_weight : array_like (n_rows,), optional
-        At least 0 each, by default 1: multiplies a row's share of the gradient. Weights of mean 1 leave the
-        learning rate its meaning. Recorded numbers count every row alike.
+        As for `rbmfast.train`. Recorded numbers count every row alike.
     optimizer : SGD or Adam or float, default SGD(0.1, momentum=0.9)
         How gradients, means over the rows of a batch, become steps. A number is the rate of plain steps,
         without momentum.
@@ -75,12 +74,8 @@ def fine_tune(
         each. The first is about the data. Inputs that stay are divided by their chance to.
     l2 : float, default 0.0
         The loss gains ``l2 |W|^2 / 2`` for every layer (not for biases; not in the numbers recorded).
-    epochs : int, default 10
-        Passes over the data, at least 0.
-    batch_size : int, default 100
-        Rows per update. The last batch of an epoch may be short, and counts as what it is.
-    shuffle : bool or "blocks", default True
-        A new order in every epoch, as in `rbmfast.train`.
+    epochs, batch_size, shuffle, progress, checkpoint, checkpoint_every, resume
+        As for `rbmfast.train`; a batch may have any number of rows.
     seed : int, numpy Generator or None
         Fixes the orders and what dropout drops. None draws a new one.
     validation : tuple (X, y), optional
@@ -91,15 +86,6 @@ def fine_tune(
         ``EarlyStopping("validation_loss", patience)``.
     callbacks : list of Callback
         What to do after each epoch. They find the network as ``progress.rbm``.
-    progress : bool, default False
-        Show a progress bar (``pip install rbmfast[progress]``) or else a line per epoch.
-    checkpoint : path, optional
-        Save the run here before its first epoch, every `checkpoint_every` epochs and at its end.
-    checkpoint_every : int, default 1
-        Epochs between checkpoints.
-    resume : path, optional
-        Go on from this checkpoint as if the run had never stopped. Everything that decides the result must be
-        the same; `epochs` may be larger unless a schedule depends on it.
 
     Returns
     -------
@@ -112,12 +98,8 @@ def fine_tune(
 
     Raises
     ------
-    TypeError, ValueError
-        An argument that is not allowed; the message names it, and nothing has been changed.
-    FileFormatError
-        `resume` is no checkpoint of fine-tuning, or is damaged.
-    FloatingPointError
-        Learning diverged; the network keeps the last completed epoch.
+    TypeError, ValueError, FileFormatError, FloatingPointError
+        As from `rbmfast.train`.
     KeyboardInterrupt
         Ctrl-C; the network keeps the last completed epoch.
 
@@ -194,7 +176,6 @@ class FineTuning(Run):
         self.found = {name: float("nan") for name in names if name.startswith("train_")}
 
     def describe(self) -> dict[str, Any]:
-        """See `Run.describe`."""
         validation = self.validation
         return {
             "net": repr(self.model),
@@ -207,14 +188,12 @@ class FineTuning(Run):
         }
 
     def learn_epoch(self) -> None:
-        """See `Run.learn_epoch`."""
         self.updates, self._mean = self.epoch * self.updates_per_epoch, Mean()
         with one_thread():
             super().learn_epoch()
         self.found = {f"train_{name}": value for name, value in self._mean.values().items()}
 
     def update(self, rows: I64, now: tuple[float, ...]) -> None:
-        """See `Run.update`."""
         backprop = self.backprop
         weights = None if self.sample_weight is None else self.sample_weight[rows]
         batch = self.rows.block(rows), self.targets.block(rows)
@@ -223,22 +202,18 @@ class FineTuning(Run):
         self.updates += 1
 
     def publish(self) -> None:
-        """See `Run.publish`."""
         self.model._set_parameters(**self.parameters())
 
     def parameters(self) -> dict[str, F32]:
-        """See `Run.parameters`."""
         return dict(zip(self.model.parameters(), self.backprop.parameters, strict=True))
 
     def monitored(self) -> dict[str, float]:
-        """See `Run.monitored`."""
         if self.validation is None:
             return self.found
         values = mean_loss(self.model, *self.validation)
         return self.found | {f"validation_{name}": value for name, value in values.items()}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """See `Run.arrays`."""
         parameters = self.parameters()
         moments = {
             f"{moment}/{i}": self.steps.moments[f"{name}_{moment}"]

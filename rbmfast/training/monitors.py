@@ -157,11 +157,9 @@ class OfRows(Checked, Monitor):
     max_rows: int
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
-        """See `Monitor.names`."""
         return (f"train_{self.number}", f"validation_{self.number}")[: 1 + has_validation]
 
     def __call__(self, watched: Watched) -> dict[str, float]:
-        """See `Monitor.__call__`."""
         sets = ("train", "validation")[: 1 + watched.has_validation]
         return {
             f"{name}_{self.number}": self.measure(watched, watched.rows(name, self.max_rows)) for name in sets
@@ -179,11 +177,9 @@ class UnitsOfRows(OfRows):
     threshold: float
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
-        """See `Monitor.names`."""
         return (self.number,)
 
     def __call__(self, watched: Watched) -> dict[str, float]:
-        """See `Monitor.__call__`."""
         means = watched.rbm.hidden_probabilities(watched.train(self.max_rows))
         chosen = self.choose(watched.rbm.hidden.unshown(means))
         return {self.number: int(chosen.sum()) / len(chosen)}
@@ -214,7 +210,6 @@ class ReconstructionError(OfRows):
     better: ClassVar[Mapping[str, str]] = {"reconstruction_error": "min"}
 
     def measure(self, watched: Watched, v: States) -> float:
-        """See `OfRows.measure`."""
         error = v.astype(np.float64) - watched.rbm.reconstruct(v)
         return mean_of(row_sums(error * error)) / int(v.shape[1])
 
@@ -242,11 +237,9 @@ class FreeEnergyGap(OfRows):
     needs_validation: ClassVar[bool] = True
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
-        """See `Monitor.names`."""
         return (self.number,)
 
     def __call__(self, watched: Watched) -> dict[str, float]:
-        """See `Monitor.__call__`."""
         rbm = watched.rbm
         train = mean_of(rbm.free_energy(watched.train(self.max_rows)))
         return {self.number: mean_of(rbm.free_energy(watched.validation(self.max_rows))) - train}
@@ -279,7 +272,6 @@ class PseudoLikelihood(OfRows):
     better: ClassVar[Mapping[str, str]] = {"pseudo_likelihood": "max"}
 
     def measure(self, watched: Watched, v: States) -> float:
-        """See `OfRows.measure`."""
         from rbmfast.likelihood import pseudo_likelihood
 
         units = None
@@ -323,11 +315,9 @@ class LogLikelihood(OfRows):
     needs_states: ClassVar[bool] = True
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
-        """See `Monitor.names`."""
         return (*super().names(has_validation), "log_z", "log_z_stderr")
 
     def __call__(self, watched: Watched) -> dict[str, float]:
-        """See `Monitor.__call__`."""
         from rbmfast.likelihood.tracking import LogZTracker
 
         tracker = LogZTracker(self.n_chains, self.n_replicas, self.steps)
@@ -363,7 +353,6 @@ class ClassificationError(OfRows):
     needs_classes: ClassVar[bool] = True
 
     def measure(self, watched: Watched, v: States) -> float:
-        """See `OfRows.measure`."""
         rbm = watched.rbm
         assert isinstance(rbm, ClassRBM)  # the run has looked
         features, label = np.split(v, [rbm.n_features], axis=1)
@@ -392,7 +381,6 @@ class SaturatedUnits(UnitsOfRows):
     better: ClassVar[Mapping[str, str]] = {"saturated_units": "min"}
 
     def choose(self, probabilities: F32) -> NDArray[np.bool_]:
-        """See `UnitsOfRows.choose`."""
         chosen: NDArray[np.bool_] = probabilities.min(axis=0) >= self.threshold
         return chosen
 
@@ -417,7 +405,6 @@ class DeadUnits(UnitsOfRows):
     better: ClassVar[Mapping[str, str]] = {"dead_units": "min"}
 
     def choose(self, probabilities: F32) -> NDArray[np.bool_]:
-        """See `UnitsOfRows.choose`."""
         chosen: NDArray[np.bool_] = probabilities.max(axis=0) <= self.threshold
         return chosen
 
@@ -430,11 +417,9 @@ class WeightNorm(Monitor):
     """
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
-        """See `Monitor.names`."""
         return ("weight_norm", "weight_max")
 
     def __call__(self, watched: Watched) -> dict[str, float]:
-        """See `Monitor.__call__`."""
         W = watched.rbm.W.astype(np.float64)
         return {
             "weight_norm": math.sqrt(math.fsum(row_sums(W * W))),

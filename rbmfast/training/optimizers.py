@@ -106,13 +106,11 @@ class SGD(Optimizer):
 
     @property
     def fused(self) -> bool:
-        """See `Optimizer.fused`."""
         return self.clip is None
 
     def step(
         self, value: F32, moments: Sequence[F32], slope: F32, scale: float, decay: float, *now: float
     ) -> None:
-        """See `Optimizer.step`."""
         (velocity,), (rate, momentum, *_) = moments, now
         engine.momentum_step(value, velocity, slope, scale, rate, momentum, decay)
 
@@ -176,7 +174,6 @@ class Adam(Optimizer):
     def step(
         self, value: F32, moments: Sequence[F32], slope: F32, scale: float, decay: float, *now: float
     ) -> None:
-        """See `Optimizer.step`."""
         (mean, square), (rate, *powers) = moments, now
         settings = rate, self.beta1, self.beta2, self.epsilon, decay
         engine.adam_step(value, mean, square, slope, scale, *settings, *powers)

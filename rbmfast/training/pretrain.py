@@ -107,7 +107,7 @@ def pretrain(
         what takes up to a quarter of the memory. The results are the same.
     first_layer : int, default 0
         Number of the first RBM to train, 0 being the lowest: those below stay as they are.
-    sample_weight, method, optimizer, penalties, centered, epochs, batch_size, shuffle, monitors
+    sample_weight, method, optimizer, penalties, centered, epochs, batch_size, shuffle, monitors, callbacks
         As for `rbmfast.train`, for every RBM.
     seed : int, numpy Generator or None
         Fixes every random number. The lowest RBM takes it for itself, so that it learns what
@@ -115,18 +115,9 @@ def pretrain(
         from it. None draws a new one.
     validation : like X, optional
         Data for monitors, sent up as the data are; for a network with labels a pair (X, y).
-    callbacks : list of Callback
-        What to do after each epoch of every RBM.
-    progress : bool, default False
-        Announce every RBM, and show how far it is.
-    checkpoint : path, optional
-        Save the run here: what it starts from in this file, and the run of RBM i in a file of its own beside
-        it, named ``<checkpoint>.<i>``.
-    checkpoint_every : int, default 1
-        Epochs between checkpoints.
-    resume : path, optional
-        Go on from this checkpoint, whichever RBM it was at: the result equals, bit for bit, that of a run
-        that never stopped. Everything that decides it must be the same.
+    progress, checkpoint, checkpoint_every, resume
+        As for `rbmfast.train`. What the run starts from is saved in this file, and the run of RBM i in a file
+        of its own beside it, named ``<checkpoint>.<i>``.
 
     Returns
     -------
@@ -135,12 +126,10 @@ def pretrain(
 
     Raises
     ------
-    TypeError, ValueError
-        An argument that is not allowed; the message names it, and nothing has been changed.
+    TypeError, ValueError, FileFormatError
+        As from `rbmfast.train`.
     MemoryError
         ``cache="memory"``, and it cannot fit.
-    FileFormatError
-        `resume` is no checkpoint of a pre-training, or is damaged.
     FloatingPointError
         Learning diverged; that RBM keeps its last completed epoch, those below it all that they learned.
     KeyboardInterrupt
@@ -362,7 +351,6 @@ class Saved(SavedRun):
         return file if os.path.exists(file) else None
 
     def difference(self, name: str, before: Any, value: Any) -> str:
-        """See `SavedRun.difference`."""
         if name == "data":
             return ("y is" if before and before[0] == value[0] else "X is") + " other data than"
         if name == "validation" and before is not None and value is not None:

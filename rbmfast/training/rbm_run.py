@@ -237,7 +237,6 @@ class RBMRun(Run):
             self.visible_means = (share * self.visible_means + (1 - share) * seen).astype(np.float32)
 
     def publish(self) -> None:
-        """See `Run.publish`."""
         state = self.state
         self.rbm._set_parameters(state.W, state.a, state.b, self.visible_means, self._units())
 
@@ -282,7 +281,6 @@ class RBMRun(Run):
     # --- What is recorded and saved -------------------------------------------------------------------------
 
     def monitored(self) -> dict[str, float]:
-        """See `Run.monitored`."""
         self._watched.epoch = self.epoch
         numbers: dict[str, float] = {}
         for monitor in self.settings.monitors:
@@ -314,7 +312,6 @@ class RBMRun(Run):
         return {**self._of_states(RUNNING_MEANS), **self.steps.moments, **powers}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """See `Run.arrays`."""
         chains = {} if self.chains is None else {"chains": self.chains}
         memory = {f"memory/{name}": array for name, array in self.memory.items()}
         kept = {KEPT + name: array for name, array in self._watched.memory.items()}
@@ -322,7 +319,6 @@ class RBMRun(Run):
         return {**own, **chains, **memory, **kept}
 
     def meta(self) -> dict[str, JSON]:
-        """See `Run.meta`."""
         exponents = {f"{prefix}exponent": state.exponent for prefix, state in self.states.items()}
         return {"updates": self.updates, **exponents}
 
@@ -345,7 +341,6 @@ class RBMRun(Run):
             raise ValueError(f"updates must be {self.updates_per_epoch} an epoch, got {self.updates}")
 
     def describe(self) -> dict[str, Any]:
-        """See `Run.describe`."""
         return {
             "n_visible": self.rbm.n_visible,
             "n_hidden": self.rbm.n_hidden,

@@ -80,11 +80,9 @@ class Constant(Schedule):
     value: float = field(metadata=checked_by(check_number))
 
     def values(self, memory: float, epoch: int, updates: NDArray[np.int64], total: int) -> F64:
-        """See `Schedule.values`."""
         return np.array([self.value]).repeat(len(updates))
 
     def bounds(self) -> tuple[float, float]:
-        """See `Schedule.bounds`."""
         return self.value, self.value
 
 
@@ -117,11 +115,9 @@ class Linear(Schedule):
     needs_length: ClassVar[bool] = True
 
     def values(self, memory: float, epoch: int, updates: NDArray[np.int64], total: int) -> F64:
-        """See `Schedule.values`."""
         return self.start + (self.end - self.start) * (updates / total)
 
     def bounds(self) -> tuple[float, float]:
-        """See `Schedule.bounds`."""
         return min(self.start, self.end), max(self.start, self.end)
 
 
@@ -151,19 +147,15 @@ class Exponential(Schedule):
             raise ValueError(f"decay must be at most 1, got {self.decay:g}")
 
     def initial(self) -> float:
-        """See `Schedule.initial`."""
         return self.start
 
     def after_epoch(self, memory: float) -> float:
-        """See `Schedule.after_epoch`."""
         return memory * self.decay
 
     def values(self, memory: float, epoch: int, updates: NDArray[np.int64], total: int) -> F64:
-        """See `Schedule.values`."""
         return np.array([memory]).repeat(len(updates))
 
     def bounds(self) -> tuple[float, float]:
-        """See `Schedule.bounds`."""
         return 0.0, self.start
 
 
@@ -198,12 +190,10 @@ class Steps(Schedule):
         object.__setattr__(self, "steps", dict(sorted(checked.items())))
 
     def values(self, memory: float, epoch: int, updates: NDArray[np.int64], total: int) -> F64:
-        """See `Schedule.values`."""
         last = max(start for start in self.steps if start <= epoch)
         return np.array([self.steps[last]]).repeat(len(updates))
 
     def bounds(self) -> tuple[float, float]:
-        """See `Schedule.bounds`."""
         return min(self.steps.values()), max(self.steps.values())
 
 

@@ -102,14 +102,8 @@ def up_down(
 
     Raises
     ------
-    TypeError, ValueError
-        An argument that is not allowed; the message names it, and nothing has been changed.
-    FileFormatError
-        `resume` is no checkpoint of such a run, or is damaged.
-    FloatingPointError
-        Learning diverged; the network keeps the last completed epoch.
-    KeyboardInterrupt
-        Ctrl-C; the network has the parameters after the last complete update.
+    TypeError, ValueError, FileFormatError, FloatingPointError, KeyboardInterrupt
+        As from `rbmfast.train`.
 
     Notes
     -----
@@ -215,13 +209,11 @@ class UpDown(RBMRun):
         self._top_sum: F64 = np.zeros(dbn.top.n_visible)  # of the states that they bring to the top RBM
 
     def below(self) -> dict[str, LearningState]:
-        """See `RBMRun.below`."""
         down = {f"generative/{i}/": layer.state for i, layer in enumerate(self.generative)}
         up = {f"recognition/{i}/": layer.state for i, layer in enumerate(self.recognition)}
         return {**down, **up}
 
     def describe(self) -> dict[str, Any]:
-        """See `Run.describe`."""
         dbn, classes, held_out = self.model, self.classes, self.validation_classes
         return {
             "sizes": [*dbn.sizes],
@@ -246,7 +238,6 @@ class UpDown(RBMRun):
         self._start_method()
 
     def publish(self) -> None:
-        """See `Run.publish`."""
         top = f"generative/{len(self.generative)}/"
         arrays: dict[str, F32] = {top + "visible_means": self.visible_means}
         for i, (down, up) in enumerate(zip(self.generative, self.recognition, strict=True)):
@@ -276,7 +267,6 @@ class UpDown(RBMRun):
     # --- Learning -------------------------------------------------------------------------------------------
 
     def learn_epoch(self) -> None:
-        """See `Run.learn_epoch`."""
         rows = self.rows
         self._squared_error, self._top_sum[:] = 0.0, 0.0
         super().learn_epoch()

@@ -43,7 +43,6 @@ class CD(Checked, Method):
     def negative_phase(
         self, model: Conditionals, v: States, x: F32, chains: States | None
     ) -> tuple[States, F32]:
-        """See `Method.negative_phase`."""
         for i in range(self.k):
             h = model.sample_hidden(x, 2 * i)
             v = model.sample_visible(h, 2 * i + 1)

@@ -73,7 +73,6 @@ class Discriminative(Checked, Method):
         object.__setattr__(self, "k", int(self.dropout > 0))  # for numbers of its own in every update
 
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, I64 | None]:
-        """See `Method.rows`."""
         _check_model(rbm, self)
         return super().rows(rbm, X)
 
@@ -85,7 +84,6 @@ class Discriminative(Checked, Method):
         chains: States | None,
         weights: F64 | None = None,
     ) -> Gradient:
-        """See `Method.gradient`."""
         gradient = _discriminative(Batch.of(model, v, x, weights).thinned(self.dropout, model.stream))
         if self.dropout:
             gradient.hidden_mean = _activity(model, x, weights)
@@ -158,27 +156,21 @@ class Hybrid(Checked, Method):
 
     @property
     def replicas(self) -> int:
-        """See `Method.replicas`."""
         return self.negative.replicas
 
     def chains_for(self, batch_size: int) -> int:
-        """See `Method.chains_for`."""
         return self.negative.chains_for(batch_size)
 
     def start_chains(self, model: Conditionals, n_chains: int) -> States:
-        """See `Method.start_chains`."""
         return self.negative.start_chains(model, n_chains)
 
     def start_memory(self, model: Conditionals, visible_means: F32 | None) -> dict[str, F32]:
-        """See `Method.start_memory`."""
         return self.negative.start_memory(model, visible_means)
 
     def learn(self, model: Conditionals, gradient: Gradient) -> None:
-        """See `Method.learn`."""
         self.negative.learn(model, gradient)
 
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, I64 | None]:
-        """See `Method.rows`."""
         _check_model(rbm, self)
         return _some_labelled(rbm, X) if self.unlabelled else super().rows(rbm, X)
 
@@ -190,7 +182,6 @@ class Hybrid(Checked, Method):
         chains: States | None,
         weights: F64 | None = None,
     ) -> Gradient:
-        """See `Method.gradient`."""
         batch = Batch.of(model, v, x, weights)
         rows = model.stream.rows
         ids = rows + np.arange(len(v)) if isinstance(rows, int) else rows

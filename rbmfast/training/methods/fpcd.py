@@ -69,11 +69,9 @@ class FPCD(PCD):
     def negative_phase(
         self, model: Conditionals, v: States, x: F32, chains: States | None
     ) -> tuple[States, F32]:
-        """See `Method.negative_phase`."""
         return super().negative_phase(_with_fast(model), v, x, chains)
 
     def learn(self, model: Conditionals, gradient: Gradient) -> None:
-        """See `Method.learn`."""
         rate, decay = np.float32(self.fast_rate), np.float32(self.fast_decay)
         for name in ("W", "a", "b"):
             fast = model.memory[f"fast_{name}"]

@@ -47,13 +47,11 @@ class PCD(Checked, Method):
     fused: ClassVar[bool] = True
 
     def chains_for(self, batch_size: int) -> int:
-        """See `Method.chains_for`."""
         return batch_size if self.n_chains is None else self.n_chains
 
     def negative_phase(
         self, model: Conditionals, v: States, x: F32, chains: States | None
     ) -> tuple[States, F32]:
-        """See `Method.negative_phase`."""
         assert chains is not None
         for i in range(self.k):
             v = model.sample_visible(chains, 2 * i)

@@ -75,12 +75,10 @@ class PT(Checked, Method):
 
     @property
     def replicas(self) -> int:
-        """See `Method.replicas`."""
         assert self.n_replicas is not None
         return self.n_replicas
 
     def chains_for(self, batch_size: int) -> int:
-        """See `Method.chains_for`."""
         return self.replicas * (batch_size if self.n_chains is None else self.n_chains)
 
     def start_memory(self, model: Conditionals, visible_means: F32 | None) -> dict[str, F32]:
@@ -90,7 +88,6 @@ class PT(Checked, Method):
     def negative_phase(
         self, model: Conditionals, v: States, x: F32, chains: States | None
     ) -> tuple[States, F32]:
-        """See `Method.negative_phase`."""
         assert chains is not None
         path = Path(model.up, model.down, model.memory["base"])
         ladder = Ladder(path, check_betas(self.n_replicas, self.betas), Purpose.PT_SWAP)

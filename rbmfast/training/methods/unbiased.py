@@ -71,7 +71,6 @@ class UnbiasedCD(Checked, Method):
         object.__setattr__(self, "k", check_integer(self.k, "k", low=self.burn_in + 1, high=MAX_STEPS))
 
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, NDArray[np.int64] | None]:
-        """See `Method.rows`."""
         if not rbm._up.between_switches:
             raise ValueError(f"{self!r} needs Bernoulli units in both layers, got {rbm!r}")
         return super().rows(rbm, X)
@@ -79,7 +78,6 @@ class UnbiasedCD(Checked, Method):
     def gradient(
         self, model: Conditionals, v: States, x: F32, chains: States | None, weights: F64 | None = None
     ) -> Gradient:
-        """See `Method.gradient`."""
         mean_weight = 1.0 if weights is None else math.fsum(weights) / len(weights)
         walk = self.walk(model, v, x)
         gradient = contrast(model, (v, x), next(walk)[0], weights)
