@@ -107,7 +107,7 @@ def as_list(things: object, kinds: Any, name: str, example: str) -> tuple[Any, .
     return tuple(things)
 
 
-def check_list(things: object, kind: type[Any], name: str, example: str) -> tuple[Any, ...]:
+def check_list(things: object, name: str, kind: type[Any], example: str) -> tuple[Any, ...]:
     """`as_list`, whose members are all of the type `kind`; a clear error otherwise."""
     checked = as_list(things, kind, name, example)
     for i, thing in enumerate(checked):

@@ -89,22 +89,10 @@ def _as_columns(y: Any, n_rows: int, n_outputs: int, name: str) -> Any:
     return np.asarray(y).reshape(-1, 1)
 
 
-def _softmax_loss(x: F32, bias: F32, targets: Any) -> Losses:
-    return engine.softmax_cross_entropy(x, bias, targets)
-
-
-def _sigmoid_loss(x: F32, bias: F32, targets: Any) -> Losses:
-    return engine.sigmoid_cross_entropy(x, bias, targets), None
-
-
-def _linear_loss(x: F32, bias: F32, targets: Any) -> Losses:
-    return engine.squared_error(x, bias, targets), None
-
-
 LOSSES: dict[str, Callable[[F32, F32, Any], Losses]] = {  # in place: products become gradients of the losses
-    "softmax": _softmax_loss,
-    "sigmoid": _sigmoid_loss,
-    "linear": _linear_loss,
+    "softmax": engine.softmax_cross_entropy,
+    "sigmoid": lambda x, bias, targets: (engine.sigmoid_cross_entropy(x, bias, targets), None),
+    "linear": lambda x, bias, targets: (engine.squared_error(x, bias, targets), None),
 }
 
 

@@ -60,21 +60,15 @@ def difference(data: Phase, samples: Phase, weights: F64 | None = None, paired: 
         return _weighted_gradient(data, samples, weights, paired)
     if data[1].dtype == LEVELS:
         return engine.contrast(data, samples)
-    return _float_gradient(data, samples)
-
-
-def _float_gradient(data: Phase, samples: Phase) -> Gradient:
-    (v0, p0), (v1, p1) = data, samples
-    v0, v1 = as_float(v0), as_float(v1)
-    n0, n1 = np.float32(len(v0)), np.float32(len(v1))
     with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
-        return Gradient(
-            W=v0.T @ p0 / n0 - v1.T @ p1 / n1,
-            a=mean_of_rows(v0) - mean_of_rows(v1),
-            b=mean_of_rows(p0) - mean_of_rows(p1),
-            visible_mean=mean_of_rows(v0),
-            hidden_mean=mean_of_rows(p0),
-        )
+        (W, a, b), (W_model, a_model, b_model) = _float_means(*data), _float_means(*samples)
+        return Gradient(W - W_model, a - a_model, b - b_model, visible_mean=a, hidden_mean=b)
+
+
+def _float_means(v: States, p: States) -> tuple[F32, F32, F32]:
+    """Means over the rows of the pairs, the visible and the hidden units."""
+    v = as_float(v)
+    return v.T @ p / np.float32(len(v)), mean_of_rows(v), mean_of_rows(p)
 
 
 def _weighted_gradient(data: Phase, samples: Phase, weights: F64, paired: bool) -> Gradient:
@@ -132,14 +126,8 @@ def prediction_gradient(
     if weights is not None:
         return difference((v, seen), (v, expected), weights, paired=True)
     with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
-        error: F32 = seen - expected
-        return Gradient(
-            W=v.T @ error / np.float32(len(v)),
-            a=np.zeros(v.shape[1], np.float32),
-            b=mean_of_rows(error),
-            visible_mean=mean_of_rows(v),
-            hidden_mean=mean_of_rows(seen),
-        )
+        W, mean, b = _float_means(v, seen - expected)
+        return Gradient(W, np.zeros_like(mean), b, visible_mean=mean, hidden_mean=mean_of_rows(seen))
 
 
 def squared_error(target: States, predicted: States) -> float:

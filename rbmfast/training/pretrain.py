@@ -12,7 +12,7 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rbmfast.archive import write_file
 from rbmfast.checks import SeedLike, check_choice, check_integer, refuse_share
@@ -292,13 +292,8 @@ class Pretraining:
         unit, n = self.dbn.generative[i - 1].hidden, self.dbn.sizes[i]
         x = np.zeros((1, n), np.float32)
         row: States = unit.expectation(x) if self.activations == MEAN else unit.mode(x)
-        shape = data.rows.n_rows, n
-
-        def compute(index: slice | NDArray[np.intp]) -> States:
-            length = len(range(*index.indices(shape[0]))) if isinstance(index, slice) else len(index)
-            return np.broadcast_to(row, (length, n))
-
-        return replace(data, rows=computed_rows(shape, row.dtype, compute))
+        states = np.broadcast_to(row, (data.rows.n_rows, n))
+        return replace(data, rows=computed_rows(states.shape, states.dtype, states.__getitem__))
 
     # --- Checkpoints ----------------------------------------------------------------------------------------
 

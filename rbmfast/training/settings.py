@@ -25,8 +25,9 @@ from rbmfast.checks import (
     check_number,
     check_seed,
     check_shuffle,
+    checked_by,
 )
-from rbmfast.files import check_destination
+from rbmfast.files import JSON, check_destination
 from rbmfast.saved import SavedRun, seed_of
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.methods import CD, Method, as_method
@@ -44,8 +45,12 @@ MAX_EPOCHS = 2**31 - 1
 # --- Words for a checkpoint --------------------------------------------------------------------------------
 
 
-def describe(thing: object) -> str:
-    """A text that is equal for equal settings in another process."""
+def describe(thing: object) -> JSON:
+    """What is equal for equal settings in another process: texts, but for numbers, words and lists."""
+    if thing is None or isinstance(thing, (bool, int, float, str)):
+        return thing
+    if isinstance(thing, tuple):
+        return [describe(one) for one in thing]
     if type(thing).__repr__ is not object.__repr__:
         return repr(thing)
     return f"{type(thing).__qualname__}({sorted(vars(thing).items()) if hasattr(thing, '__dict__') else ''})"
@@ -56,15 +61,11 @@ def digest(array: NDArray[Any]) -> str:
     return hashlib.sha256(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).data).hexdigest()
 
 
-def _describe_all(things: Iterable[object]) -> list[str]:
-    return [describe(thing) for thing in things]
+def _describe_callbacks(callbacks: tuple[Callback, ...]) -> JSON:
+    return describe(tuple(callback for callback in callbacks if callback.state() is not None))
 
 
-def _describe_callbacks(callbacks: Iterable[Callback]) -> list[str]:
-    return _describe_all(callback for callback in callbacks if callback.state() is not None)
-
-
-def _describe_weights(weights: ArrayLike | None) -> str | None:
+def _describe_weights(weights: ArrayLike | None) -> JSON:
     return None if weights is None else digest(np.asarray(weights, np.float64))
 
 
@@ -72,17 +73,23 @@ def _describe_weights(weights: ArrayLike | None) -> str | None:
 
 
 def setting(
-    default: Any, about: str, check: Callable[[Any, str], Any], words: Callable[[Any], Any] | None = None
+    default: Any,
+    about: str,
+    check: Callable[..., Any],
+    words: Callable[[Any], JSON] | None = describe,
+    **limits: Any,
 ) -> Any:
     """A field with its default, what it is in short, its check, and what a checkpoint says of it.
 
-    The check gets the value and the field's name, and returns what is kept.
+    See `rbmfast.checks.checked_by`. Words of None: it has no part in the result.
     """
-    return field(default=default, metadata={"about": about, "check": check, "words": words})
+    metadata = {"about": about, "words": words, **checked_by(check, **limits)}
+    return field(default=default, metadata=metadata)
 
 
-def _any(value: object, name: str) -> object:
-    return value
+def _of_rows(weights: ArrayLike | None, name: str) -> ArrayLike | None:
+    """Weights are checked when there are rows to count."""
+    return weights
 
 
 def _number_or_list(value: object, name: str) -> object:
@@ -92,29 +99,12 @@ def _number_or_list(value: object, name: str) -> object:
     return check_number(value, name, below=1.0)
 
 
-def _patience(value: object, name: str) -> int | None:
-    return None if value is None else check_integer(value, name, low=1)
-
-
-def _unchanged(value: Any) -> Any:
-    return value
-
-
-def _callbacks(value: object, name: str) -> tuple[Callback, ...]:
-    return check_list(value, Callback, name, "rf.EarlyStopping('dead_units')")
-
-
-def _monitors(value: object, name: str) -> tuple[Monitor, ...]:
-    return check_list(value, Monitor, name, "rf.ReconstructionError()")
-
-
-_epochs = partial(check_integer, low=0, high=MAX_EPOCHS)
-_at_least_1 = partial(check_integer, low=1)
-_method = partial(
-    setting, about="where the samples of the negative phase come from", check=as_method, words=describe
-)
-_optimizer = partial(setting, about="how gradients become steps", check=as_optimizer, words=describe)
-_penalties = partial(setting, (), "what holds the weights down", check_penalties, _describe_all)
+_method = partial(setting, about="where the samples of the negative phase come from", check=as_method)
+_optimizer = partial(setting, about="how gradients become steps", check=as_optimizer)
+_penalties = partial(setting, (), "what holds the weights down", check_penalties)
+_callbacks = partial(check_list, kind=Callback, example="rf.EarlyStopping('dead_units')")
+_patience = checked_by(check_integer, optional=True, low=1)["check"]
+_monitors = partial(check_list, kind=Monitor, example="rf.ReconstructionError()")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,18 +117,18 @@ class Settings(Checked):
         A value that is not allowed, whatever the model and the data; the message names it.
     """
 
-    sample_weight: ArrayLike | None = setting(None, "weight of each row", _any, _describe_weights)
+    sample_weight: ArrayLike | None = setting(None, "weight of each row", _of_rows, _describe_weights)
     optimizer: SGD | Adam = _optimizer(SGD(0.1))
-    epochs: int = setting(10, "passes over the data", _epochs, int)
-    batch_size: int = setting(100, "rows per update", _at_least_1, int)
-    shuffle: bool | str = setting(True, "a new order in every epoch", check_shuffle, _unchanged)
-    seed: int = setting(None, "of all random numbers", check_seed, int)
+    epochs: int = setting(10, "passes over the data", check_integer, low=0, high=MAX_EPOCHS)
+    batch_size: int = setting(100, "rows per update", check_integer, low=1)
+    shuffle: bool | str = setting(True, "a new order in every epoch", check_shuffle)
+    seed: int = setting(None, "of all random numbers", check_seed)
     callbacks: tuple[Callback, ...] = setting(
         (), "what to do after each epoch", _callbacks, _describe_callbacks
     )
-    progress: bool = setting(False, "whether to show how far it is", check_flag)
-    checkpoint: str | None = setting(None, "file that the run is saved in", check_destination)
-    checkpoint_every: int = setting(1, "epochs between checkpoints", _at_least_1)
+    progress: bool = setting(False, "whether to show how far it is", check_flag, None)
+    checkpoint: str | None = setting(None, "file that the run is saved in", check_destination, None)
+    checkpoint_every: int = setting(1, "epochs between checkpoints", check_integer, None, low=1)
 
     _in_words: ClassVar[Mapping[str, Any]]  # of each
 
@@ -171,8 +161,8 @@ class TrainSettings(Settings):
 
     method: Method = _method(CD(k=1))
     penalties: tuple[Any, ...] = _penalties()
-    centered: bool = setting(False, "learn from centred units", check_flag, bool)
-    monitors: tuple[Monitor, ...] = setting((), "what to record", _monitors, _describe_all)
+    centered: bool = setting(False, "learn from centred units", check_flag)
+    monitors: tuple[Monitor, ...] = setting((), "what to record", _monitors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,9 +181,9 @@ class FineTuneSettings(Settings):
     """Those of `fine_tune`."""
 
     optimizer: SGD | Adam = _optimizer(SGD(0.1, momentum=0.9))
-    dropout: float | tuple[float, ...] = setting(0.0, "chance of an input to be dropped", _number_or_list)
-    l2: float = setting(0.0, "decay of the weights", check_number, float)
-    patience: int | None = setting(None, "epochs without a better validation loss", _patience)
+    dropout: float | tuple[float, ...] = setting(0.0, "chance of inputs to be dropped", _number_or_list, None)
+    l2: float = setting(0.0, "decay of the weights", check_number)
+    patience: int | None = setting(None, "epochs without a better validation loss", _patience, None)
 
 
 # --- Keywords ----------------------------------------------------------------------------------------------

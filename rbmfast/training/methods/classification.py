@@ -26,6 +26,7 @@ from rbmfast.units import Categorical
 from rbmfast.units.base import F64, rows_in_a_scan
 
 I64 = NDArray[np.int64]
+Part = tuple[float, float, Gradient]  # a factor, a share of the means of the data, and what they are of
 
 DROPOUT = checked_by(check_number, below=1.0)
 OFF = np.float32(-(2.0**60))  # a total input that leaves no chance of being on, whatever the label adds
@@ -192,17 +193,17 @@ class Hybrid(Checked, Method):
                 last = model.stream.step + 2 * self.negative.k
                 start = own.guess(v, x, here, model.stream.at(last, ids[here]))
         samples = self.negative.negative_phase(model, *start, chains)
-        parts = []
+        parts: list[Part] = []
         for known, here, own in groups:
             beside = samples if self.persistent else (samples[0][here], samples[1][here])
             share, seen = len(own.v) / len(v), own.total_weight / (batch.total_weight or 1.0)
             if known:
                 joint = contrast(model, (own.v, x[here]), beside, own.weights)
                 thinned = own.thinned(self.dropout, model.stream._replace(rows=ids[here]))
-                parts.append(Part(share, 0.0, _discriminative(thinned)))
-                parts.append(Part(share * self.generative, seen, joint))
+                parts.append((share, 0.0, _discriminative(thinned)))
+                parts.append((share * self.generative, seen, joint))
             else:
-                parts.append(Part(share * self.unlabelled, seen, _of_features(own, beside)))
+                parts.append((share * self.unlabelled, seen, _of_features(own, beside)))
         return _sum(parts)
 
 
@@ -386,23 +387,15 @@ def _of_features(batch: Batch, samples: tuple[States, F32]) -> Gradient:
     return gradient
 
 
-@dataclass(frozen=True)
-class Part:
-    """A gradient that is added to others: times `factor`; its means of the data, times `share`."""
-
-    factor: float
-    share: float
-    gradient: Gradient
-
-
 def _sum(parts: list[Part]) -> Gradient:
-    def total(name: str, factors: list[float]) -> F32:
-        result: F32 = np.float32(factors[0]) * getattr(parts[0].gradient, name)
-        for factor, part in zip(factors[1:], parts[1:], strict=True):
-            result += np.float32(factor) * getattr(part.gradient, name)
+    """Gradients added up, each times its factor; their means of the data, times its share."""
+    factors, shares, gradients = zip(*parts, strict=True)
+
+    def total(name: str, by: tuple[float, ...]) -> F32:
+        first, *others = (np.float32(x) * getattr(g, name) for x, g in zip(by, gradients, strict=True))
+        result: F32 = sum(others, start=first)
         return result
 
-    factors, shares = [part.factor for part in parts], [part.share for part in parts]
     W, a, b = (total(name, factors) for name in ("W", "a", "b"))
     return Gradient(W, a, b, total("visible_mean", shares), total("hidden_mean", shares))
 
