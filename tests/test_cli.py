@@ -24,7 +24,7 @@ from rbmfast.cli import bench as bench_command
 from rbmfast.cli import main
 from rbmfast.cli.output import write_json
 from rbmfast.cli.stopping import SIGNALS
-from rbmfast.training import run
+from rbmfast.training import run as run_module
 
 __all__ = ["files", "sketches"]
 pytestmark = pytest.mark.usefixtures("files")
@@ -183,14 +183,14 @@ def test_no_room_for_a_checkpoint(
     assert "full/run.ckpt: No space left on device" in fails(capsys, *argv)
     assert not Path("m.rbm").exists()  # nothing was learned
 
-    save, count = run.write_file, itertools.count()
+    save, count = run_module.write_file, itertools.count()
 
     def full_in_the_end(*arguments: Any) -> None:
         if next(count) == 2:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), arguments[0])
         save(*arguments)
 
-    monkeypatch.setattr(run, "write_file", full_in_the_end)
+    monkeypatch.setattr(run_module, "write_file", full_in_the_end)
     assert main([*argv[:-1], "run.ckpt"]) == 2
     said = capsys.readouterr().err
     assert said == (

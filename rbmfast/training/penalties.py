@@ -120,46 +120,32 @@ class SparsityTarget(BuiltIn):
     }
 
 
-def as_penalties(penalties: object) -> tuple[Any, ...]:
-    """A list of penalties, or a single one, as a tuple; each is looked at by `split_penalties`."""
-    return as_list(penalties, (BuiltIn, CustomPenalty), "penalties", "rf.L2(1e-4)")
-
-
 def check_penalties(penalties: object, name: str = "penalties") -> tuple[Any, ...]:
-    """`as_penalties`, each of which `split_penalties` knows; a clear error otherwise."""
-    checked = as_penalties(penalties)
-    split_penalties(checked)
+    """A list of penalties, or a single one, as a tuple; a clear error otherwise."""
+    checked = as_list(penalties, (BuiltIn, CustomPenalty), name, "rf.L2(1e-4)")
+    set_by: list[str] = []
+    for i, penalty in enumerate(checked):
+        if isinstance(penalty, type) or not isinstance(penalty, (BuiltIn, CustomPenalty)):
+            raise TypeError(
+                f"{name}[{i}] must be a penalty such as rf.L2(1e-4) or an object with a method "
+                f"gradient(W), got {penalty!r}"
+            )
+        own = penalty.replaces.keys() if isinstance(penalty, BuiltIn) else ()
+        if any(coefficient in set_by for coefficient in own):
+            raise ValueError(f"{name} holds {type(penalty).__name__} twice")
+        set_by += own
     return checked
 
 
 def split_penalties(
-    penalties: object, centered: bool = False
+    penalties: Iterable[Any], centered: bool = False
 ) -> tuple[UpdateSettings, tuple[CustomPenalty, ...]]:
-    """The settings of the engine's update, and the penalties that it does not know.
-
-    Raises
-    ------
-    TypeError
-        `penalties` is no collection of penalties.
-    ValueError
-        A built-in kind occurs twice.
-    """
-    coefficients: dict[str, Any] = {}
-    custom = []
-    for i, penalty in enumerate(as_penalties(penalties)):
-        if isinstance(penalty, BuiltIn):
-            added = penalty.coefficients()
-            if added.keys() & coefficients.keys():
-                raise ValueError(f"penalties holds {type(penalty).__name__} twice")
-            coefficients.update(added)
-        elif isinstance(penalty, CustomPenalty) and not isinstance(penalty, type):
-            custom.append(penalty)
-        else:
-            raise TypeError(
-                f"penalties[{i}] must be a penalty such as rf.L2(1e-4) or an object with a method "
-                f"gradient(W), got {penalty!r}"
-            )
-    return UpdateSettings(centered=centered, **coefficients), tuple(custom)
+    """The settings of the engine's update, and the penalties that it does not know."""
+    known: dict[str, Any] = {}
+    for penalty in penalties:
+        known |= penalty.coefficients() if isinstance(penalty, BuiltIn) else {}
+    custom = tuple(penalty for penalty in penalties if not isinstance(penalty, BuiltIn))
+    return UpdateSettings(centered=centered, **known), custom
 
 
 def penalty_gradient(penalty: CustomPenalty, W: F32) -> F32:

@@ -266,7 +266,7 @@ class Pretraining:
 
     def _keeps(self, rows: Rows) -> bool:
         """Whether to keep computed rows in memory."""
-        size = bytes_of_cache(rows)
+        size = rows.n_rows * rows.n_features * rows.dtype.itemsize // (8 if _in_bits(rows) else 1)
         what = f"a cache of {rows.n_rows} rows of {rows.n_features} hidden units"
         if self.cache == "memory":
             check_fits_memory(size, what)
@@ -367,27 +367,22 @@ class Saved(SavedRun):
 # --- Rows --------------------------------------------------------------------------------------------------
 
 
-def bytes_of_cache(rows: Rows) -> int:
-    """Of memory that `cached` needs."""
-    size = rows.n_rows * rows.n_features * rows.dtype.itemsize
-    return size // 8 if rows.kind == "binary" and size > PACKED_BYTES else size
-
-
 def cached(rows: Rows) -> Rows:
     """The same rows, computed once: bytes, 16-bit levels or floats, and bits where bytes would be many."""
     n, width = rows.n_rows, rows.n_features
     size = max(1, BLOCK_VALUES // width)
-    if rows.kind == "binary" and n * width > PACKED_BYTES:
-        bits = np.empty((n, -(-width // 8)), np.uint8)
-        for first, block in rows.blocks(size):
-            bits[first : first + len(block)] = np.packbits(block, axis=1)
-        return as_rows(Packed(bits, width))
-    states = np.empty((n, width), rows.dtype)
+    packed = _in_bits(rows)
+    states = np.empty((n, -(-width // 8)), np.uint8) if packed else np.empty((n, width), rows.dtype)
     for first, block in rows.blocks(size):
-        states[first : first + len(block)] = block
-    if rows.kind == "binary":
-        return as_rows(states)
-    return computed_rows(states.shape, states.dtype, states.__getitem__)
+        states[first : first + len(block)] = np.packbits(block, axis=1) if packed else block
+    if rows.kind != "binary":
+        return computed_rows(states.shape, states.dtype, states.__getitem__)
+    return as_rows(Packed(states, width) if packed else states)
+
+
+def _in_bits(rows: Rows) -> bool:
+    """Whether bytes would be many."""
+    return rows.kind == "binary" and rows.n_rows * rows.n_features > PACKED_BYTES
 
 
 # --- Arguments ---------------------------------------------------------------------------------------------

@@ -37,12 +37,7 @@ from rbmfast.training.optimizers import SGD, Steps
 from rbmfast.training.penalties import penalty_gradient, split_penalties
 from rbmfast.training.run import Run
 from rbmfast.training.schedules import F64
-from rbmfast.training.settings import (
-    MAX_EPOCHS,
-    TrainSettings,
-    UpDownSettings,
-    describe,
-)
+from rbmfast.training.settings import MAX_EPOCHS, TrainSettings, UpDownSettings, describe
 from rbmfast.training.state import PARAMETERS, Model, TrainingState
 from rbmfast.units import Unit
 
@@ -73,8 +68,9 @@ class RBMRun(Run):
         Of the rows, once it is known.
     steps : Steps
         How gradients become steps, where the engine's own update does not make them.
-    training : TrainingState or None
-        What an earlier call left, and where this one is noted; `epoch` counts the epochs behind it, too.
+    training : TrainingState
+        What an earlier call left, if any, and where this one is noted if there may be a later one; `epoch`
+        counts the epochs behind it, too.
     exponent : int
         Of the coarsest weights, as published last.
     updates : int
@@ -97,19 +93,22 @@ class RBMRun(Run):
         labelled: I64 | None = None,
         training: TrainingState | None = None,
     ) -> None:
-        if training is not None:
+        self.goes_on = training is not None  # in a later call
+        if training is None:
+            training = TrainingState()
+        else:
             _check_training(training, rbm, settings)
-            if training.seed is not None:
-                settings = replace(settings, seed=training.seed)
+        if training.seed is not None:
+            settings = replace(settings, seed=training.seed)
         super().__init__(model, rows, settings, numbers)
         self.settings: TrainSettings | UpDownSettings = settings
         self.rbm, self.validation, self.training = rbm, validation, training
         self.terms, self.custom_penalties = split_penalties(settings.penalties, settings.centered)
         if self.terms.sparsity_cost:
             check_switches(rbm, "SparsityTarget in penalties")
-        if training is not None:
-            self.epoch, behind = training.epochs, training.epochs
-            self.epochs = behind + check_integer(settings.epochs, "epochs", low=0, high=MAX_EPOCHS - behind)
+        self.epoch = training.epochs
+        more = check_integer(settings.epochs, "epochs", low=0, high=MAX_EPOCHS - self.epoch)
+        self.epochs = self.epoch + more
         self._check_size()
         own = rbm._parameters
         self.state = LearningState.start(own.W, own.a, own.b, of_units(own.units))
@@ -117,7 +116,7 @@ class RBMRun(Run):
         self.memory: dict[str, F32] = {}
         self.visible_means: F32 = np.zeros(rbm.n_visible, np.float32)
         self.fingerprint: str | None = None
-        self.updates = self.first_row = self.first_step = 0
+        self.updates, self.first_row, self.first_step = 0, training.rows, training.half_steps
         self._watched = Watched(rbm, rows, validation, settings.seed, labelled)
         self.states = {"": self.state, **self.below()}
         self.exponent = MAX_EXPONENT
@@ -137,7 +136,7 @@ class RBMRun(Run):
         if self.batch_size > MAX_BATCH:
             raise ValueError(f"batch_size must be at most {MAX_BATCH}, got {settings.batch_size}")
         n = method.chains_for(self.batch_size)
-        if n and training is not None and training.chains is not None:
+        if n and training.chains is not None:
             n = len(training.chains)
         if n > MAX_BATCH:
             of = " in all replicas" if method.replicas > 1 else ""
@@ -147,8 +146,7 @@ class RBMRun(Run):
                 f"the chains of state must have a multiple of {method.replicas} rows for {method!r}, got {n}"
             )
         self.n_chains = n
-        before = 0 if training is None else training.half_steps
-        if before + 2 * method.k * settings.epochs * self.updates_per_epoch > MAX_STEP:
+        if training.half_steps + 2 * method.k * settings.epochs * self.updates_per_epoch > MAX_STEP:
             raise ValueError(
                 f"epochs={self.epochs} with k={method.k} takes more than {MAX_STEP} Gibbs half-steps"
             )
@@ -165,33 +163,30 @@ class RBMRun(Run):
     def start(self) -> None:
         """Begin afresh: biases from the data if the model is untouched, running means, chains."""
         rbm, training = self.rbm, self.training
-        goes_on = training is not None and training.has_begun
         look = FirstLook(self.rows, with_fingerprint=self.settings.checkpoint is not None)
         bias, self.visible_means = rbm.visible.initial_bias(look)
         are_equal, self.fingerprint = look.finish()
-        if not goes_on:
+        if not training.has_begun:
             self._warn_of_doubtful_data(are_equal)
         if rbm.is_untouched:
             bias = check_parameter(bias, "the visible bias from X", bias.shape)
             rbm._set_parameters(rbm._parameters.W, bias, rbm._parameters.b, self.visible_means)
         self.state.a[:] = rbm._parameters.a
-        if training is not None and goes_on:
+        if training.has_begun:
             self._go_on_from(training)
         else:
             self._set_running_means()
         self._start_method()
-        if training is not None:
-            self.memory |= {n: x.copy() for n, x in training.memory.items() if n in self.memory}
+        self.memory |= {n: x.copy() for n, x in training.memory.items() if n in self.memory}
 
     def _start_method(self) -> None:
         """What the method keeps, and its chains."""
-        method, given = self.settings.method, None if self.training is None else self.training.chains
         self.memory = self._new_memory()
-        if self.n_chains and given is not None:
-            self.chains = given.copy()
+        if self.n_chains and self.training.chains is not None:
+            self.chains = self.training.chains.copy()
         elif self.n_chains:
             model = self.conditionals(Purpose.CHAIN_START, step=0)
-            self.chains = method.start_chains(model, self.n_chains)
+            self.chains = self.settings.method.start_chains(model, self.n_chains)
 
     def _new_memory(self) -> dict[str, F32]:
         """What the method wants to remember from update to update, as it is before the first one."""
@@ -211,15 +206,10 @@ class RBMRun(Run):
         state = self.state
         state.exponent = engine.exponent(state.W)
         state.visible_offset[:] = self.visible_means
-        state.hidden_offset[:] = self._hidden_means()
-        state.activity[:] = self.terms.sparsity_target
-
-    def _hidden_means(self) -> F32:
-        """What the hidden units do for the mean row of the data: the same if 0 and 1 exchange their roles."""
-        v = self.visible_means[None]
+        # What hidden units do for the mean row of the data is the same if 0 and 1 exchange their roles.
         up = self.conditionals(self.settings.method.purpose).up
-        hidden: F32 = up.mean_of_means(v)[0]
-        return hidden
+        state.hidden_offset[:] = up.mean_of_means(self.visible_means[None])[0]
+        state.activity[:] = self.terms.sparsity_target
 
     def _go_on_from(self, training: TrainingState) -> None:
         """Everything but the chains as an earlier call left it."""
@@ -228,7 +218,6 @@ class RBMRun(Run):
             if name in own:
                 own[name][...] = array
         self.state.exponent = engine.exponent(self.state.W, training.exponent or MAX_EXPONENT)
-        self.first_row, self.first_step = training.rows, training.half_steps
         if training.optimizer == self.settings.optimizer:
             self.memories = list(training.memories)
         seen = self.rbm._parameters.visible_means
@@ -242,7 +231,7 @@ class RBMRun(Run):
 
     def note(self) -> None:
         """Tell the next call where this one is; warn once of weights that the sampler sees coarsely."""
-        if self.training is not None:
+        if self.goes_on:
             self._hand_over(self.training)
         before, self.exponent = self.exponent, self._lowest_exponent()
         if self.exponent < COARSE_EXPONENT <= before:

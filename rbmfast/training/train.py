@@ -19,10 +19,7 @@ from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD, Adam
 from rbmfast.training.penalties import Penalties
 from rbmfast.training.rbm_run import RBMRun, check_switches
-from rbmfast.training.settings import (
-    TrainSettings,
-    explain_keywords,
-)
+from rbmfast.training.settings import TrainSettings, explain_keywords
 from rbmfast.training.state import TrainingState
 
 

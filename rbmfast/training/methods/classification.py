@@ -26,6 +26,7 @@ from rbmfast.units import Categorical
 from rbmfast.units.base import F64, rows_in_a_scan
 
 I64 = NDArray[np.int64]
+Expectation = tuple[States, F64, F64]  # see `Batch.expect`
 Part = tuple[float, float, Gradient]  # a factor, a share of the means of the data, and what they are of
 
 DROPOUT = checked_by(check_number, below=1.0)
@@ -298,7 +299,12 @@ class Batch:
         return v, x
 
     def expect(self, p: F32) -> Expectation:
-        """What the hidden units and the label do where the classes have the probabilities `p`."""
+        """What the hidden units and the label do where the classes have the probabilities `p`.
+
+        Means of the hidden units of each row (n_rows, n_hidden), as `rbmfast.training.phases.difference`
+        takes them; and means over the rows: of the products of label and hidden units (n_classes, n_hidden),
+        and of the label (n_classes,).
+        """
         unit, U = self.model.up.target, self.model.up.W[-p.shape[1] :]
         hidden, pairs = unit.class_expectations(self.x, U, p)
         if not self.model.sums_exactly:
@@ -309,31 +315,12 @@ class Batch:
             p = p * (self.weights / top).astype(np.float32)[:, None]
             _, pairs = unit.class_expectations(self.x, U, p)
         scale = top / (GREY * len(p))
-        return Expectation(hidden, pairs * scale, to_grey(p).sum(axis=0, dtype=np.int64) * scale)
+        return hidden, pairs * scale, to_grey(p).sum(axis=0, dtype=np.int64) * scale
 
     @property
     def total_weight(self) -> float:
         """Of the rows, each 1 unless weights say something else."""
         return float(len(self.v)) if self.weights is None else math.fsum(self.weights)
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """What the hidden units and the label do, on average over the classes.
-
-    Attributes
-    ----------
-    hidden : array (n_rows, n_hidden)
-        Means of the hidden units of each row, as `rbmfast.training.phases.difference` takes them.
-    pairs : float64 array (n_classes, n_hidden)
-        Products of label and hidden units: means over the rows.
-    labels : float64 array (n_classes,)
-        The same of the label.
-    """
-
-    hidden: States
-    pairs: F64
-    labels: F64
 
 
 def _without_labels(model: Conditionals, v: States, x: F32, labels: F32) -> F32:
@@ -352,11 +339,11 @@ def _without_labels(model: Conditionals, v: States, x: F32, labels: F32) -> F32:
 
 def _discriminative(batch: Batch) -> Gradient:
     """The gradient of log p(y | x): what goes with the given class, less what goes with the expected one."""
-    given, expected = batch.expect(batch.labels), batch.expect(batch.p)
+    (h, pairs, labels), (h_model, pairs_model, labels_model) = map(batch.expect, (batch.labels, batch.p))
     v, classes = batch.v, _classes(batch.model)
-    gradient = difference((v, given.hidden), (v, expected.hidden), batch.weights, paired=True)
-    gradient.W[classes] = given.pairs - expected.pairs
-    gradient.a[classes] = given.labels - expected.labels
+    gradient = difference((v, h), (v, h_model), batch.weights, paired=True)
+    gradient.W[classes] = pairs - pairs_model
+    gradient.a[classes] = labels - labels_model
     if batch.kept < 1:
         for array in (gradient.W, gradient.b):
             array /= np.float32(batch.kept)
@@ -375,15 +362,14 @@ def _activity(model: Conditionals, x: F32, weights: F64 | None) -> F32:
 
 def _of_features(batch: Batch, samples: tuple[States, F32]) -> Gradient:
     """The gradient of log p(x) of rows without a class: the label, too, is a hidden unit of theirs."""
-    expected = batch.expect(batch.p)
+    h, pairs, labels = batch.expect(batch.p)
     v, x = samples
-    dreamt = v, batch.model.hidden_means(x)
-    gradient = difference((batch.v, expected.hidden), dreamt, batch.weights)
+    gradient = difference((batch.v, h), (v, batch.model.hidden_means(x)), batch.weights)
     classes = _classes(batch.model)
-    gradient.W[classes] += expected.pairs.astype(np.float32)
-    gradient.a[classes] += expected.labels.astype(np.float32)
+    gradient.W[classes] += pairs.astype(np.float32)
+    gradient.a[classes] += labels.astype(np.float32)
     mean_weight = batch.total_weight / len(batch.v)
-    gradient.visible_mean[classes] = expected.labels / (mean_weight or 1.0)
+    gradient.visible_mean[classes] = labels / (mean_weight or 1.0)
     return gradient
 
 
