@@ -213,7 +213,8 @@ class Pretraining:
                 "dbn has recognition weights of its own: layers learn greedily before they are untied"
             )
         self.data = Data(*check_data(dbn, X, y, "X", "y"), TRAINING)
-        self.validation = None if validation is None else Data(*check_validation(dbn, validation), VALIDATION)
+        held_out, classes = check_validation(dbn, validation)
+        self.validation = None if held_out is None else Data(held_out, classes, VALIDATION)
         self.activations = check_choice(activations, "activations", (SAMPLE, MEAN))
         self.cache = check_choice(cache, "cache", CACHES)
         self.layers = [self._of_layer(i, own) for i, own in enumerate(_check_layers(layers, len(dbn)))]
@@ -426,8 +427,10 @@ def check_data(dbn: DBN, X: Any, y: Any, x_name: str, y_name: str) -> tuple[Rows
     return rows, check_labels(y, rows.n_rows, dbn.n_classes, y_name)
 
 
-def check_validation(dbn: DBN, validation: Any) -> tuple[Rows, I64 | None]:
-    """The same of validation data: rows, or a pair (X, y) for a network with labels."""
+def check_validation(dbn: DBN, validation: Any) -> tuple[Rows | None, I64 | None]:
+    """The same of validation data, if any: rows, or a pair (X, y) for a network with labels."""
+    if validation is None:
+        return None, None
     refuse_share(validation, labels=dbn.n_classes is not None)
     if dbn.n_classes is None:
         return check_data(dbn, validation, None, "validation", "y of validation")

@@ -277,7 +277,6 @@ class RBMRun(Run):
         return numbers
 
     def parameters(self) -> dict[str, F32]:
-        """All that is learned, by name."""
         learned: dict[str, F32] = {}
         for prefix, state in self.states.items():
             own = {"W": state.W, "a": state.a, "b": state.b, **state.more}

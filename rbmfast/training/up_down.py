@@ -31,7 +31,7 @@ from rbmfast.training.phases import as_divergence, contrast, prediction_gradient
 from rbmfast.training.pretrain import check_data, check_validation
 from rbmfast.training.rbm_run import RBMRun
 from rbmfast.training.settings import UpDownSettings, describe, digest, explain_keywords
-from rbmfast.training.state import PARAMETERS, set_parameters
+from rbmfast.training.state import set_parameters
 from rbmfast.units import Unit
 
 ERROR = "reconstruction_error"  # of the training data, in the history
@@ -190,9 +190,7 @@ class UpDown(RBMRun):
                 f"method must learn from samples of the model alone, as rf.CD(k=3), got {settings.method!r}"
             )
         rows, self.classes = check_data(dbn, X, y, "X", "y")
-        held_out, self.validation_classes = None, None
-        if validation is not None:
-            held_out, self.validation_classes = check_validation(dbn, validation)
+        held_out, self.validation_classes = check_validation(dbn, validation)
         names = [ERROR]
         if held_out is not None:
             names.append(f"validation_{ERROR}" if self.classes is None else "validation_error")
@@ -243,7 +241,8 @@ class UpDown(RBMRun):
         for i, (down, up) in enumerate(zip(self.generative, self.recognition, strict=True)):
             arrays |= {f"generative/{i}/W": down.state.W.T, f"generative/{i}/a": down.state.b}
             arrays |= {f"recognition/{i}/W": up.state.W, f"recognition/{i}/b": up.state.b}
-        arrays |= {top + name: getattr(self.state, name) for name in PARAMETERS}
+        own = {name: array for name, array in self.parameters().items() if "/" not in name}  # of the top RBM
+        arrays |= {top + name: array for name, array in own.items()}
         self.model.untie()
         set_parameters(self.model, arrays)
 

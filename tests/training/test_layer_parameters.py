@@ -174,6 +174,13 @@ def test_early_stopping_brings_them_back() -> None:
     assert_array_equal(rbm.parameters()["visible.t"], model().parameters()["visible.t"])
 
 
+def test_up_down_teaches_those_of_the_top() -> None:
+    rf.units.register(Precise)
+    dbn = rf.DBN([4, H, 2], hidden=["bernoulli", "precise"], seed=0)
+    rf.up_down(dbn, np.eye(4), epochs=2, batch_size=2, seed=1)
+    assert dbn.parameters()["generative/1/hidden.t"].all()  # not what they were
+
+
 def test_learning_finds_the_precision() -> None:
     data = np.random.default_rng(3).normal(size=(4000, 2), scale=[0.5, 2.0])
     rf.units.register(Precise)
