@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike, NDArray
 
-from rbmfast.checks import SeedLike, refuse_share
+from rbmfast.checks import SeedLike, check_model, refuse_share
 from rbmfast.data import Rows
 from rbmfast.files import FilePath
 from rbmfast.models import Network
@@ -154,8 +154,7 @@ class FineTuning(Run):
     settings: FineTuneSettings
 
     def __init__(self, net: Network, X: Any, y: Any, validation: Any, settings: FineTuneSettings) -> None:
-        if not isinstance(net, Network):
-            raise TypeError(f"net must be an rf.Network, got {net!r}")
+        check_model(net, Network, "net")
         rows = net._rows(X)
         self.targets = as_targets(net, X, y, rows.n_rows, "y")
         self.validation = _check_validation(net, validation)

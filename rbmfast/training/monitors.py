@@ -23,6 +23,7 @@ from rbmfast.data import Rows
 from rbmfast.models import RBM, ClassRBM
 from rbmfast.models.tempering import MAX_REPLICAS
 from rbmfast.reference import F32, MAX_BATCH, row_sums
+from rbmfast.saved import under
 from rbmfast.streams import Purpose
 
 I64 = NDArray[np.int64]
@@ -322,7 +323,7 @@ class LogLikelihood(OfRows):
 
         tracker = LogZTracker(self.n_chains, self.n_replicas, self.steps)
         own = "log_likelihood/"
-        memory = {name.removeprefix(own): x for name, x in watched.memory.items() if name.startswith(own)}
+        memory = under(watched.memory, own)
         own_log_z, stderr = tracker.look(watched.rbm, memory, watched.seed, watched.epoch)
         log_z = -watched.rbm._shown_energies(-own_log_z)
         watched.memory.update({own + name: array for name, array in memory.items()})

@@ -35,8 +35,9 @@ class Optimizer(Checked):
 
     @property
     def schedules(self) -> tuple[Schedule, ...]:
-        """Of the rate, and what else changes."""
-        raise NotImplementedError
+        """Those among its settings: of the rate, and of what else changes."""
+        values = [getattr(self, one.name) for one in fields(self)]  # type: ignore[arg-type]
+        return tuple([value for value in values if isinstance(value, Schedule)])
 
     @property
     def fused(self) -> bool:
@@ -100,11 +101,6 @@ class SGD(Optimizer):
     moments: ClassVar[tuple[str, ...]] = ("velocity",)
 
     @property
-    def schedules(self) -> tuple[Schedule, ...]:
-        """The schedules of the rate and of the momentum."""
-        return self.rate, self.momentum  # type: ignore[return-value]  # numbers have become schedules
-
-    @property
     def fused(self) -> bool:
         return self.clip is None
 
@@ -165,11 +161,6 @@ class Adam(Optimizer):
     epsilon: float = field(default=1e-8, metadata=checked_by(check_number, above=0.0))
     clip: float | None = field(default=None, metadata=_CLIP)
     moments: ClassVar[tuple[str, ...]] = ("mean", "square")
-
-    @property
-    def schedules(self) -> tuple[Schedule, ...]:
-        """The schedule of the rate."""
-        return (self.rate,)  # type: ignore[return-value]  # a number has become a schedule
 
     def step(
         self, value: F32, moments: Sequence[F32], slope: F32, scale: float, decay: float, *now: float

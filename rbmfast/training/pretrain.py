@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rbmfast.archive import write_file
-from rbmfast.checks import SeedLike, check_choice, check_integer, refuse_share
+from rbmfast.checks import SeedLike, check_choice, check_integer, check_model, refuse_share
 from rbmfast.data import Packed, Rows, as_rows, computed_rows
 from rbmfast.files import JSON, FilePath, entry
 from rbmfast.models import DBN
@@ -204,8 +204,7 @@ class Pretraining:
         cache: object,
         first_layer: object,
     ) -> None:
-        if not isinstance(dbn, DBN):
-            raise TypeError(f"dbn must be an rf.DBN, got {dbn!r}")
+        check_model(dbn, DBN, "dbn")
         self.dbn, self.settings = dbn, settings
         self.first = first = check_integer(first_layer, "first_layer", low=0, high=len(dbn) - 1)
         if any(r is not g for r, g in zip(dbn.recognition[first:], dbn.generative[first:], strict=True)):

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from rbmfast.checks import SeedLike, refuse_share
+from rbmfast.checks import SeedLike, check_model, refuse_share
 from rbmfast.data import Rows
 from rbmfast.files import FilePath
 from rbmfast.models import RBM
@@ -142,8 +142,7 @@ def make_run(
     rbm: RBM, X: Any, settings: TrainSettings, validation: Any = None, state: TrainingState | None = None
 ) -> RBMRun:
     """The run that was asked for: everything is checked, and nothing changed yet."""
-    if not isinstance(rbm, RBM):
-        raise TypeError(f"rbm must be an rf.RBM, got {rbm!r}")
+    check_model(rbm, RBM, "rbm")
     refuse_share(validation)
     rows, labelled = settings.method.rows(rbm, X)
     if validation is not None:

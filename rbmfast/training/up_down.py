@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rbmfast import _engine as engine
-from rbmfast.checks import SeedLike
+from rbmfast.checks import SeedLike, check_model
 from rbmfast.data import Rows, computed_rows
 from rbmfast.files import FilePath
 from rbmfast.models import DBN
@@ -181,8 +181,7 @@ class UpDown(RBMRun):
     settings: UpDownSettings
 
     def __init__(self, dbn: DBN, X: Any, y: Any, validation: Any, settings: UpDownSettings) -> None:
-        if not isinstance(dbn, DBN):
-            raise TypeError(f"dbn must be an rf.DBN, got {dbn!r}")
+        check_model(dbn, DBN, "dbn")
         if len(dbn) < 2:
             raise ValueError("dbn must have two RBMs or more: a single one learns by rf.train")
         if not settings.method.learns_from_samples:
