@@ -49,8 +49,10 @@ class Run(ABC):
         Rows of an update, at most all; batches in an epoch, of which the last one may be short.
     epoch, epochs : int
         How many have been completed, and when it ends.
+    schedules : tuple of Schedule
+        Of the optimizer.
     memories : list of float
-        What the schedules of the optimizer keep between epochs.
+        What they keep between epochs.
     rate, momentum : float
         At the last update.
     history : History
@@ -72,7 +74,8 @@ class Run(ABC):
         self.epoch, self.epochs = 0, settings.epochs
         for callback in settings.callbacks:
             callback.check(numbers)
-        self.memories = [schedule.initial() for schedule in settings.optimizer.schedules]
+        self.schedules = settings.optimizer.schedules
+        self.memories = [schedule.initial() for schedule in self.schedules]
         self.rate = self.momentum = float("nan")
         self.history = History(numbers, self.columns)
 
@@ -272,8 +275,7 @@ class Run(ABC):
                 "variance 1"
             ) from error
         self.rate, self.momentum = [*now[:, -1].tolist(), float("nan")][:2]
-        schedules = settings.optimizer.schedules
-        self.memories = [s.after_epoch(m) for s, m in zip(schedules, self.memories, strict=True)]
+        self.memories = [s.after_epoch(m) for s, m in zip(self.schedules, self.memories, strict=True)]
         self.epoch += 1
 
     def learn(self, rows: I64, now: F64) -> None:
@@ -285,7 +287,7 @@ class Run(ABC):
         """What each schedule says for the coming epoch's updates: (n_schedules, n_updates)."""
         n = self.updates_per_epoch
         updates = np.arange(self.epoch * n, (self.epoch + 1) * n)
-        pairs = zip(self.settings.optimizer.schedules, self.memories, strict=True)
+        pairs = zip(self.schedules, self.memories, strict=True)
         return np.array([s.values(memory, self.epoch, updates, self.epochs * n) for s, memory in pairs])
 
     def _piece_rows(self) -> int:
