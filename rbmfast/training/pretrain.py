@@ -180,8 +180,8 @@ class Pretraining:
     ----------
     dbn : DBN
         The network.
-    data, validation : Data
-        Of its visible layer; the latter may be None.
+    sets : list of Data
+        Of its visible layer: what it learns from, and validation data if there are any.
     settings : TrainSettings
         Of the whole.
     layers : list of TrainSettings
@@ -211,15 +211,15 @@ class Pretraining:
             raise ValueError(
                 "dbn has recognition weights of its own: layers learn greedily before they are untied"
             )
-        self.data = Data(*check_data(dbn, X, y, "X", "y"), TRAINING)
-        held_out, classes = check_validation(dbn, validation)
-        self.validation = None if held_out is None else Data(held_out, classes, VALIDATION)
+        self.sets = [Data(*check_data(dbn, X, y, "X", "y"), TRAINING)]
+        if validation is not None:
+            self.sets.append(Data(*check_validation(dbn, validation), VALIDATION))
         self.activations = check_choice(activations, "activations", (SAMPLE, MEAN))
         self.cache = check_choice(cache, "cache", CACHES)
         self.layers = [self._of_layer(i, own) for i, own in enumerate(_check_layers(layers, len(dbn)))]
         for i in range(first, len(dbn)):  # what is found out at the last one has cost all the work
             with _naming(i):
-                self._run(i, self._example(i, self.data), self._example(i, self.validation))
+                self._run(i, [self._example(i, data) for data in self.sets])
 
     def _of_layer(self, i: int, own: Mapping[str, Any]) -> TrainSettings:
         """The settings of RBM i."""
@@ -236,28 +236,27 @@ class Pretraining:
             saved.restore(self.dbn)
         if self.settings.checkpoint is not None:
             self._begin_checkpoint(self.settings.checkpoint, saved)
-        data, validation = self.data, self.validation
-        histories = []
+        sets, histories = self.sets, []
         for i in range(self.first, len(self.dbn)):
-            data, validation = self._up_to(i, data), self._up_to(i, validation)
+            sets = [self._up_to(i, data) for data in sets]
             if self.settings.progress:
                 print(f"layer {i + 1} of {len(self.dbn)}: {self.dbn.generative[i]!r}", file=sys.stderr)
-            run = self._run(i, data, validation)
+            run = self._run(i, sets)
             file = None if saved is None else saved.layer_file(i)
             histories.append(run.go(Checkpoint.of(file, RBMRun.kind)))
         return histories
 
-    def _run(self, i: int, data: Data | None, validation: Data | None) -> RBMRun:
+    def _run(self, i: int, sets: list[Data]) -> RBMRun:
         """The run of RBM i on data that have come up to it."""
-        rows, held_out = self._beside_labels(i, data), self._beside_labels(i, validation)
-        return make_run(self.dbn.generative[i], rows, self.layers[i], held_out)
+        rows, *held_out = [self._beside_labels(i, data) for data in sets]
+        return make_run(self.dbn.generative[i], rows, self.layers[i], held_out[0] if held_out else None)
 
     # --- Data of a layer ------------------------------------------------------------------------------------
 
-    def _up_to(self, i: int, below: Any) -> Any:
+    def _up_to(self, i: int, below: Data) -> Data:
         """The data of layer i, from those of the layer below; the first one's from the visible layer."""
         start = 0 if i == self.first else i - 1
-        if below is None or start == i:
+        if start == i:
             return below
         stack = self.dbn._stack
         stream = Stream(self.settings.seed, Purpose.GREEDY, 0, below.step)
@@ -277,17 +276,15 @@ class Pretraining:
                 return False
         return self.cache != "stream"
 
-    def _beside_labels(self, i: int, data: Data | None) -> Rows | None:
+    def _beside_labels(self, i: int, data: Data) -> Rows:
         """What RBM i learns from: with labels, the top one sees them beside the layer below it."""
-        if data is None:
-            return None
         if data.classes is None or i < len(self.dbn) - 1:
             return data.rows
         return data.rows.with_one_hot(data.classes, self.dbn.top.n_classes)
 
-    def _example(self, i: int, data: Data | None) -> Data | None:
+    def _example(self, i: int, data: Data) -> Data:
         """Data of the kind that will come up to RBM i: rows that are all the same."""
-        if i == 0 or data is None:
+        if i == 0:
             return data
         unit, n = self.dbn.generative[i - 1].hidden, self.dbn.sizes[i]
         x = np.zeros((1, n), np.float32)
@@ -300,11 +297,12 @@ class Pretraining:
     def describe(self) -> dict[str, JSON]:
         """All that decides the result."""
         described = [layer.describe() for layer in self.layers]
+        data, *held_out = [data.describe() for data in self.sets]
         return {
             "sizes": [*self.dbn.sizes],
             "n_classes": self.dbn.n_classes,
-            "data": self.data.describe(),
-            "validation": None if self.validation is None else self.validation.describe(),
+            "data": data,
+            "validation": held_out[0] if held_out else None,
             "layers": [{name: layer[name] for name in OF_A_LAYER} for layer in described],
             "activations": self.activations,
             "first_layer": self.first,
@@ -426,10 +424,8 @@ def check_data(dbn: DBN, X: Any, y: Any, x_name: str, y_name: str) -> tuple[Rows
     return rows, check_labels(y, rows.n_rows, dbn.n_classes, y_name)
 
 
-def check_validation(dbn: DBN, validation: Any) -> tuple[Rows | None, I64 | None]:
-    """The same of validation data, if any: rows, or a pair (X, y) for a network with labels."""
-    if validation is None:
-        return None, None
+def check_validation(dbn: DBN, validation: Any) -> tuple[Rows, I64 | None]:
+    """The same of validation data: rows, or a pair (X, y) for a network with labels."""
     refuse_share(validation, labels=dbn.n_classes is not None)
     if dbn.n_classes is None:
         return check_data(dbn, validation, None, "validation", "y of validation")

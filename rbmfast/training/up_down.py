@@ -189,9 +189,10 @@ class UpDown(RBMRun):
                 f"method must learn from samples of the model alone, as rf.CD(k=3), got {settings.method!r}"
             )
         rows, self.classes = check_data(dbn, X, y, "X", "y")
-        held_out, self.validation_classes = check_validation(dbn, validation)
-        names = [ERROR]
-        if held_out is not None:
+        held_out, names = None, [ERROR]
+        self.validation_classes: I64 | None = None
+        if validation is not None:
+            held_out, self.validation_classes = check_validation(dbn, validation)
             names.append(f"validation_{ERROR}" if self.classes is None else "validation_error")
         pairs = [*zip(dbn.generative[:-1], dbn.recognition[:-1], strict=True)]
         self.generative = [

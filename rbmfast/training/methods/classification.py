@@ -258,12 +258,6 @@ class Batch:
         """p(y | x): (n_rows, n_classes)."""
         return softmax(self.log_weights)
 
-    @property
-    def known(self) -> NDArray[np.bool_]:
-        """Whether a row has a class: (n_rows,)."""
-        known: NDArray[np.bool_] = np.any(self.labels, axis=1)
-        return known
-
     def take(self, rows: slice | I64) -> Batch:
         """Some of the rows."""
         weights = None if self.weights is None else self.weights[rows]
@@ -279,7 +273,7 @@ class Batch:
 
     def split(self) -> list[tuple[bool, slice | I64]]:
         """The rows with a class, and those without, where there are any."""
-        known = self.known
+        known = self.labels.any(axis=1)
         if known.all():
             return [(True, slice(None))]
         groups = ((True, np.flatnonzero(known)), (False, np.flatnonzero(~known)))
