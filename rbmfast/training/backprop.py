@@ -33,50 +33,36 @@ class Targets:
 
     Attributes
     ----------
-    classes : int64 array (n_rows,) or None
-        For a softmax head.
-    rows : Rows or None
-        For the others.
+    values : int64 array (n_rows,) or Rows
+        Classes for a softmax head; numbers for the others.
     """
 
-    classes: I64 | None = None
-    rows: Rows | None = None
+    values: I64 | Rows
 
     def block(self, rows: slice | I64) -> Any:
         """Those of some rows, as the loss takes them."""
-        if self.classes is not None:
-            return self.classes[rows]
-        assert self.rows is not None
-        return as_float(self.rows.block(rows))
+        return as_float(self.values.block(rows)) if isinstance(self.values, Rows) else self.values[rows]
 
     def fingerprint(self) -> str:
         """A hex digest: equal for equal targets."""
-        if self.classes is not None:
-            return digest(self.classes)
-        assert self.rows is not None
-        return self.rows.fingerprint()
+        return self.values.fingerprint() if isinstance(self.values, Rows) else digest(self.values)
 
 
 def as_targets(net: Network, X: Any, y: Any, n_rows: int, name: str) -> Targets:
     """Validate targets for the rows of X; None stands for the rows themselves."""
     if net.head == "softmax":
-        return Targets(classes=check_labels(y, n_rows, net.n_outputs, name))
+        return Targets(check_labels(y, n_rows, net.n_outputs, name))
     if y is None and net.n_outputs != net.n_inputs:
         raise ValueError(
             f"{name} must be given: only a network with as many outputs as inputs can learn its inputs, "
             f"and this one has {net.n_inputs} and {net.n_outputs}"
         )
     domain = "real" if net.head == "linear" else "binary"
-    rows = as_rows(
-        X if y is None else _as_columns(y, n_rows, net.n_outputs, name),
-        net.n_outputs,
-        domain=domain,
-        name=name,
-        compact=True,
-    )
+    y = X if y is None else _as_columns(y, n_rows, net.n_outputs, name)
+    rows = as_rows(y, net.n_outputs, domain=domain, name=name, compact=True)
     if rows.n_rows != n_rows:
         raise ValueError(f"{name} must have as many rows as X, {n_rows}, got {rows.n_rows}")
-    return Targets(rows=rows)
+    return Targets(rows)
 
 
 def _as_columns(y: Any, n_rows: int, n_outputs: int, name: str) -> Any:

@@ -35,6 +35,7 @@ from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.monitors import Watched
 from rbmfast.training.optimizers import SGD, Steps
 from rbmfast.training.penalties import penalty_gradient, split_penalties
+from rbmfast.training.phases import as_divergence
 from rbmfast.training.run import Run
 from rbmfast.training.schedules import F64
 from rbmfast.training.settings import MAX_EPOCHS, TrainSettings, UpDownSettings, describe
@@ -389,14 +390,12 @@ class RBMRun(Run):
         for penalty in self.custom_penalties:
             for state, gradient in zip(states, gradients, strict=True):
                 gradient.W = gradient.W + penalty_gradient(penalty, state.W)
-        try:
+        with as_divergence():
             if self.settings.optimizer.fused and not self.state.more:
                 n = len(states)
                 uninterrupted(engine.update, states, gradients, terms, [now[0]] * n, [now[1]] * n)
             else:
                 self._step_apart(states, gradients, terms, now)
-        except ValueError as error:  # weights too large for fixed-point numbers
-            raise FloatingPointError(str(error)) from error
         self.updates += 1
         self.check_parameters()
 
@@ -417,9 +416,7 @@ class RBMRun(Run):
             self.steps.take([*new.values()], slopes, -1.0, now)
             for prefix, term in zip(self.states, terms, strict=True):
                 limit_columns(new[f"{prefix}W"], term.max_norm)
-        exponents = [
-            engine.exponent(new[f"{prefix}W"], state.exponent) for prefix, state in self.states.items()
-        ]
+        exponents = [engine.exponent(new[f"{p}W"], state.exponent) for p, state in self.states.items()]
         uninterrupted(setitem, self.parameters().values(), repeat(slice(None)), new.values())
         for state, exponent in zip(states, exponents, strict=True):
             state.exponent = exponent
