@@ -280,7 +280,10 @@ class UpDown(RBMRun):
         weights = None if self.sample_weight is None else self.sample_weight[rows]
         top, samples, ids = self._contrast(self._beside_labels(awake[-1], rows), rows, weights)
         dream = self._sleep(down, samples, ids)
-        gradients = [top, *self._predict_down(down, awake, weights), *_predict_up(up, dream)]
+        downwards, predicted = _predict(down, awake[1:], awake[:-1], weights)
+        upwards, _ = _predict(up, dream[:-1], dream[1:])
+        self._squared_error += squared_error(awake[0], predicted[0])
+        gradients = [top, *downwards, *upwards]
         below = replace(self.terms, sparsity_cost=0.0)  # what these layers do is not theirs to choose
         self._step(gradients, [self.terms] + [below] * (len(gradients) - 1), now)
         self._top_sum += len(rows) * top.visible_mean.astype(np.float64)
@@ -312,18 +315,6 @@ class UpDown(RBMRun):
             states.insert(0, down[layer].sample(states[0], stream.on(layer)))
         return states
 
-    def _predict_down(
-        self, down: list[Conditional], awake: list[States], weights: F64 | None
-    ) -> list[Gradient]:
-        """What the generative weights learn: to predict each layer from the one above."""
-        gradients = []
-        for i, way in enumerate(down):
-            predicted = way.expectation(awake[i + 1])
-            gradients.append(prediction_gradient(awake[i + 1], awake[i], predicted, weights))
-            if i == 0:
-                self._squared_error += squared_error(awake[i], predicted)
-        return gradients
-
     def conditionals(self, purpose: Purpose, rows: RowIds = 0, step: int | None = None) -> Conditionals:
         """The top RBM as it stands, for one update."""
         model = super().conditionals(purpose, rows, step)
@@ -337,8 +328,10 @@ class UpDown(RBMRun):
         return join(states, one_hot(self.classes[rows], self.model.n_classes, states.dtype))
 
 
-def _predict_up(up: list[Conditional], dream: list[States]) -> list[Gradient]:
-    """What the recognition weights learn: to predict each layer from the one below."""
-    return [
-        prediction_gradient(dream[i], dream[i + 1], way.expectation(dream[i])) for i, way in enumerate(up)
-    ]
+def _predict(
+    ways: list[Conditional], sources: list[States], targets: list[States], weights: F64 | None = None
+) -> tuple[list[Gradient], list[States]]:
+    """What weights learn that predict each layer from its neighbour; and what they predicted."""
+    predicted = [way.expectation(states) for way, states in zip(ways, sources, strict=True)]
+    each = zip(sources, targets, predicted, strict=True)
+    return [prediction_gradient(*states, weights) for states in each], predicted
