@@ -10,28 +10,11 @@ from rbmfast.training.methods.pcd import PCD
 from rbmfast.training.methods.tempering import PT
 from rbmfast.training.methods.unbiased import UnbiasedCD
 
-METHODS: tuple[type[Method], ...] = (
-    CD,
-    PCD,
-    PT,
-    FPCD,
-    UnbiasedCD,
-)  # that sample, each by random numbers of its own
+# Those that sample, each by random numbers of its own.
+METHODS: tuple[type[Method], ...] = (CD, PCD, PT, FPCD, UnbiasedCD)
 WORDS = {method.__name__.lower(): method for method in METHODS}
 
-__all__ = [
-    "CD",
-    "FPCD",
-    "METHODS",
-    "PCD",
-    "PT",
-    "UnbiasedCD",
-    "WORDS",
-    "Discriminative",
-    "Hybrid",
-    "Method",
-    "as_method",
-]
+__all__ = ["CD", "FPCD", "METHODS", "PCD", "PT", "UnbiasedCD", "WORDS", "Discriminative", "Hybrid", "Method"]
 
 
 def as_method(method: object, name: str = "method") -> Method:
