@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from itertools import repeat
 from operator import setitem
 from typing import Any, ClassVar
 
@@ -417,7 +416,8 @@ class RBMRun(Run):
             for prefix, term in zip(self.states, terms, strict=True):
                 limit_columns(new[f"{prefix}W"], term.max_norm)
         exponents = [engine.exponent(new[f"{p}W"], state.exponent) for p, state in self.states.items()]
-        uninterrupted(setitem, self.parameters().values(), repeat(slice(None)), new.values())
+        owners = [own for s in states for own in (*[vars(s)] * len(PARAMETERS), *[s.more] * len(s.more))]
+        uninterrupted(setitem, owners, [name.rpartition("/")[2] for name in new], new.values())
         for state, exponent in zip(states, exponents, strict=True):
             state.exponent = exponent
 
