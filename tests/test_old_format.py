@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import rbmfast as rf
+from rbmfast.archive import read_file, write_file
 from rbmfast.files import FileFormatError
 
 FILES = Path(__file__).parent / "old_files"
@@ -92,6 +93,21 @@ def test_runs_go_on(make: Any, go: Any, tmp_path: Path) -> None:
             np.testing.assert_allclose(array, expected, rtol=1e-3, atol=1e-5)
     else:
         assert parameters(resumed) == parameters(whole)
+
+
+def test_settings_that_a_checkpoint_lacks_were_the_defaults(tmp_path: Path) -> None:
+    """As of before there were such settings."""
+    runs: list[tuple[Any, Any]] = [(rf.RBM(6, 4, seed=1), rf.train), (rf.DBN([6, 4, 3], seed=1), rf.pretrain)]
+    for model, go in runs:
+        path, calls = str(tmp_path / go.__name__), {"batch_size": 5, "seed": 1}
+        go(model, X, checkpoint=path, epochs=2, **calls)
+        kind, meta, arrays = read_file(path)
+        for settings in meta["settings"].get("layers", [meta["settings"]]):
+            del settings["shuffle"]
+        write_file(path, kind, meta, arrays)
+        go(model, X, resume=path, epochs=2, **calls)
+        with pytest.raises(ValueError, match=r"shuffle.* is False, but was True"):
+            go(model, X, resume=path, epochs=2, shuffle=False, **calls)
 
 
 def test_annealing_goes_on() -> None:

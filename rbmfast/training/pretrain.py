@@ -337,6 +337,10 @@ class Saved(SavedRun):
         with self.blamed():
             self.start = entry(self.meta, "dbn", dict), self.arrays
             self._dbn = DBN.from_state(*self.start)
+            words = TrainSettings().describe()
+            defaults = {name: words[name] for name in OF_A_LAYER}  # older files may lack some
+            layers = entry(self.settings, "layers", list)
+            self.settings["layers"] = [{**defaults, **layer} for layer in layers]
 
     def layer_file(self, i: int) -> str | None:
         """The checkpoint of RBM i; None if it had not begun."""

@@ -221,6 +221,7 @@ class Run(ABC):
 
     def _restore(self, saved: Checkpoint) -> None:
         """Put the run where it was, if its data and settings are the same; callbacks follow in `_begin`."""
+        saved.settings = {**type(self.settings)().describe(), **saved.settings}  # older files may lack some
         saved.check_settings(self.described)
         if self.epochs < saved.epoch:
             raise ValueError(
