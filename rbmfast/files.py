@@ -86,7 +86,7 @@ def blaming(file: str, what: str) -> Iterator[None]:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         if isinstance(error, FileFormatError):
             raise
-        detail = f"{error} is lacking" if isinstance(error, KeyError) else error
+        detail = f"{error.args[0]} is lacking" if isinstance(error, KeyError) else error
         raise FileFormatError(f"{file!r} {what}: {detail}") from error
 
 

@@ -7,13 +7,9 @@ from typing import Any
 from rbmfast.archive import read_file
 from rbmfast.files import FileFormatError, FilePath, blaming, file_name
 from rbmfast.models import DBN, RBM, ClassRBM, Network
+from rbmfast.models.base import Storable
 
-MODELS: dict[str, Any] = {  # kinds of files that hold one
-    "rbm": RBM,
-    "class_rbm": ClassRBM,
-    "dbn": DBN,
-    "network": Network,
-}
+MODELS: dict[str, type[Storable]] = {model.kind: model for model in (RBM, ClassRBM, DBN, Network)}
 ELSEWHERE = {
     "checkpoint": "a checkpoint of a training run: pass it to rf.train(..., resume=...)",
     "pretraining": "a checkpoint of a pre-training: pass it to rf.pretrain(..., resume=...)",

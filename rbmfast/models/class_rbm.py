@@ -290,16 +290,13 @@ class ClassRBM(RBM):
     # --- Files -------------------------------------------------------------------------------------------
 
     def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
-        """See `RBM.to_state`."""
+        """See `Storable.to_state`."""
         meta, arrays = super().to_state()
         return meta | {"n_classes": self.n_classes, "features": described(self.features, "visible")}, arrays
 
     @classmethod
     def from_state(cls: type[C], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> C:
-        """See `RBM.from_state`."""
-        for key in ("n_classes", "features"):
-            if key not in meta:
-                raise ValueError(f"{key} is lacking")
+        """See `Storable.from_state`."""
         rbm = super().from_state(meta, arrays)
         rbm._n_classes = _check_n_classes(meta["n_classes"], rbm.n_visible)
         layer = _layer(get_unit(meta["features"], "features"), rbm.n_features, rbm.n_classes)

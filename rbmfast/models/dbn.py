@@ -124,7 +124,7 @@ class DBN(DeepSampling):
             states = stack.go_up(v, layer - 1)
             return way.mean(self._beside_expected_labels(states) if self._sees_labels(layer) else states)
 
-        rows = self._rows(V)
+        rows = self._visible_rows(V)
         blocks = None if self._sees_labels(1) else self._sparse_blocks(rows)
         return self._unit(layer).shown(self._by_blocks(rows, answer, blocks))
 
@@ -163,7 +163,7 @@ class DBN(DeepSampling):
         array([[0, 0, 1]], dtype=uint8)
         """
         layer = self._check_layer(layer)
-        rows = self._rows(V)
+        rows = self._visible_rows(V)
         row = check_first_row(first_row, rows.n_rows)
         key, stack, way = check_seed(seed), self._stack, self._recognition[layer - 1]._up
 
@@ -204,7 +204,7 @@ class DBN(DeepSampling):
         (1, 6)
         """
         layer, stack = self._check_layer(layer), self._stack
-        rows = self._rows(H, "H", layer)
+        rows = self._hidden_rows(H, layer)
         means = self._by_blocks(rows, lambda h, _: stack.visible_means(stack.go_down(h, layer, to=1)))
         return self.visible.shown(means)
 
@@ -237,7 +237,7 @@ class DBN(DeepSampling):
         (1, 6)
         """
         layer, stack, key = self._check_layer(layer), self._stack, check_seed(seed)
-        rows = self._rows(H, "H", layer)
+        rows = self._hidden_rows(H, layer)
         row = check_first_row(first_row, rows.n_rows)
 
         def answer(h: States, first: int) -> States:
@@ -268,7 +268,7 @@ class DBN(DeepSampling):
         >>> rf.DBN([6, 4, 3], seed=0).reconstruct([[1, 0, 1, 0, 0, 1]]).round(1)
         array([[0.5, 0.5, 0.5, 0.5, 0.5, 0.5]], dtype=float32)
         """
-        return self.visible.shown(self._reconstruct(self._rows(V)))
+        return self.visible.shown(self._reconstruct(self._visible_rows(V)))
 
     def _reconstruct(self, rows: Rows) -> F32:
         stack, n = self._stack, len(self)

@@ -7,17 +7,15 @@ from typing import Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rbmfast.checks import SeedLike, check_integer, check_seed
+from rbmfast.checks import SeedLike, check_seed
 from rbmfast.data import Rows, computed_rows
 from rbmfast.models.base import known_as
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.models.labels import check_labels
 from rbmfast.models.stack import Stack
 from rbmfast.models.stacked import Stacked
 from rbmfast.reference import F32, States
-from rbmfast.runtime import check_fits_memory
-from rbmfast.states import in_form, join, one_hot, without_levels
-from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
+from rbmfast.states import in_form, join, without_levels
+from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Categorical
 from rbmfast.units.base import F64
 
@@ -113,56 +111,36 @@ class DeepSampling(Stacked):
         array([[1, 0, 1, 1, 0, 1],
                [1, 1, 0, 0, 0, 0]], dtype=uint8)
         """
-        n = check_integer(n, "n", low=1, high=MAX_ROW + 1)
-        steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2 - 1)
-        row = check_first_row(first_row, n)
         if last not in ("sample", "mean"):
             raise ValueError(f"last must be 'sample' or 'mean', got {last!r}")
         if return_labels and self.n_classes is None:
             raise ValueError("return_labels needs a network with labels: n_classes was not given")
-        classes = self._check_labels(labels, n)
-        rows = None if start is None else self._rows(start, "start")
-        if rows is not None and rows.n_rows != n:
-            raise ValueError(f"start must have n={n} rows, got {rows.n_rows}")
         dtype = np.dtype(np.float32) if last == "mean" else self.visible.dtype
-        check_fits_memory(n * self.n_visible * dtype.itemsize, f"a sample of n={n} states")
+        n, steps, row, rows = self._check_sample(n, steps, first_row, start, self.n_visible * dtype.itemsize)
+        classes = self._check_labels(labels, n)
 
         stack, key = self._stack, check_seed(seed)
         model = self.top._conditionals(Stream(key, Purpose.DBN_SAMPLE))
         V, y = np.empty((n, self.n_visible), dtype), np.empty(n, np.int64)
         for first, end in self._spans(n):
             here, ids = slice(first, end), row + np.arange(first, end)
-            given = None if classes is None else classes[here]
-            v = self._begin(model.at(0, ids), given, None if rows is None else rows.block(here))
-            v, h = model.at(2, ids).gibbs(v, steps, self._clamp(v, given))
+            begin = self._begin(model.at(0, ids), None if rows is None else rows.block(here))
+            held = None if classes is None else classes[here]
+            v, h = self.top._run_chain(model.at(2, ids), begin, steps, held)
             if self.n_classes is not None:
                 y[here] = v[:, stack.sizes[-2] :].argmax(axis=1)
             V[here] = self._descend(stack, v, h, last, Stream(key, Purpose.DBN_DOWN, 0, 1, ids))
         V = self.visible.shown(V)
         return (V, y) if return_labels else V
 
-    def _begin(self, top: Conditionals, classes: I64 | None, visible: States | None) -> States:
+    def _begin(self, top: Conditionals, visible: States | None) -> States:
         """States of the top RBM's visible layer, labels included, to start chains from."""
         ids: Any = top.stream.rows
         if visible is None:
-            v = top.down.sample_alone(len(ids), top.stream)
-        else:
-            stream = Stream(top.stream.seed, Purpose.DBN_UP, 0, 1, ids)
-            v = self._stack.go_up(visible, len(self) - 1, stream)
-            if self.n_classes is not None and classes is None:
-                v = self._beside_drawn_labels(v, stream)
-        if self.n_classes is None or classes is None:
-            return v
-        units = self._stack.units(v, len(self) - 1)
-        return join(units, one_hot(classes, self.n_classes, units.dtype))
-
-    def _clamp(self, v: States, classes: I64 | None) -> NDArray[np.uint8] | None:
-        """What chains of the top RBM must not change: the labels, where they are given."""
-        if classes is None:
-            return None
-        clamp = np.zeros(v.shape, np.uint8)
-        clamp[:, self.sizes[-2] :] = 1
-        return clamp
+            return top.down.sample_alone(len(ids), top.stream)
+        stream = Stream(top.stream.seed, Purpose.DBN_UP, 0, 1, ids)
+        v = self._stack.go_up(visible, len(self) - 1, stream)
+        return v if self.n_classes is None else self._beside_drawn_labels(v, stream)
 
     def _descend(self, stack: Stack, v: States, h: States, last: str, stream: Stream) -> States:
         """Visible states or means from the last states of chains in the top RBM."""
@@ -177,11 +155,10 @@ class DeepSampling(Stacked):
     # --- Filling in --------------------------------------------------------------------------------------
 
     def _fill_in(
-        self, v: States, missing: NDArray[np.bool_], steps: int, seed: int, rows: I64, average: bool
+        self, v: States, missing: NDArray[np.bool_], steps: int, stream: Stream, average: bool
     ) -> NDArray[Any]:
-        """Numbers for the missing entries of a block (others are not to be used)."""
+        """See `Model._fill_in`."""
         stack, top = self._stack, self.top._down
-        stream = Stream(seed, Purpose.DBN_IMPUTE, rows=rows)
         drawn = stack.down[0].sample_alone(len(v), stream)
         labels = top.sample_alone(len(v), stream.on(len(self) - 1))[:, stack.sizes[-2] :]
         v = np.where(missing, in_form(stack.units(drawn, 0), v.dtype), v)
@@ -244,7 +221,7 @@ class DeepSampling(Stacked):
         """
         if self.n_classes is None:
             raise ValueError("this network has no labels: n_classes was not given")
-        return self._class_log_probabilities(self._penultimate(self._rows(V)))
+        return self._class_log_probabilities(self._penultimate(self._visible_rows(V)))
 
     def predict(self, V: Any) -> I64:
         """The most probable class of each row, the first of equals.
@@ -301,11 +278,3 @@ class DeepSampling(Stacked):
         """With labels drawn given the states, by numbers apart from those of the states."""
         own = stream.on(len(self) - 1).after(LABEL_STEPS)
         return join(states, self._label_unit.sample(self._class_input(states), own))
-
-    def _check_labels(self, labels: ArrayLike | None, n: int) -> I64 | None:
-        """Class numbers (n,), or None."""
-        if labels is None:
-            return None
-        if self.n_classes is None:
-            raise ValueError("labels need a network with labels: n_classes was not given")
-        return check_labels(labels, n, self.n_classes, one_for_all=True)

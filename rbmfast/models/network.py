@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.archive import write_file
 from rbmfast.checks import check_integer
 from rbmfast.data import Rows, as_rows
-from rbmfast.files import JSON, FilePath
+from rbmfast.files import JSON
+from rbmfast.models.base import Storable
 from rbmfast.models.dense import MAX_LAYERS, Dense
 from rbmfast.reference import F32, States
 from rbmfast.states import as_float
@@ -21,7 +21,7 @@ from rbmfast.states import as_float
 BLOCK_ROWS = 1024  # of one matrix product
 
 
-class Network:
+class Network(Storable):
     """Layers of units, each of which sends its means to the next one.
 
     What a deep belief network or a stack of RBMs is unrolled to, to be trained further by
@@ -68,6 +68,8 @@ class Network:
     >>> net.forward(np.eye(16)).shape
     (16, 3)
     """
+
+    kind: ClassVar[str] = "network"
 
     def __init__(self, layers: Iterable[Dense], domain: str = "binary") -> None:
         self._layers = _check_layers(layers)
@@ -217,30 +219,8 @@ class Network:
 
     # --- Files and other libraries ------------------------------------------------------------------------
 
-    def save(self, path: FilePath) -> None:
-        """Write the network to a file that `rbmfast.load` reads.
-
-        Parameters
-        ----------
-        path : str, bytes or PathLike
-            Where to write, completely or not at all; an existing file is replaced.
-
-        Raises
-        ------
-        OSError
-            The file cannot be written.
-
-        Examples
-        --------
-        >>> import rbmfast as rf
-        >>> rf.Network([rf.Dense.new(4, 2, seed=0)]).save("small.net")
-        >>> rf.load("small.net")
-        Network([Dense(4, 2, 'sigmoid')])
-        """
-        write_file(path, "network", *self.to_state())
-
     def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
-        """Everything the network is, as metadata and arrays for a file."""
+        """See `Storable.to_state`."""
         meta: dict[str, JSON] = {
             "activations": [layer.activation for layer in self._layers],
             "domain": self.domain,
@@ -249,21 +229,11 @@ class Network:
 
     @classmethod
     def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Network:
-        """The network that `to_state` described.
-
-        Raises
-        ------
-        TypeError, ValueError
-            The description contradicts itself or lacks something.
-        """
-        activations = meta.get("activations")
-        if not isinstance(activations, list) or "domain" not in meta:
-            raise ValueError("activations or domain is lacking")
-        lacking = [name for i in range(len(activations)) for name in _names(i) if name not in arrays]
-        if lacking:
-            raise ValueError(f"{lacking[0]} is lacking")
-        layers = _layers_of(arrays, activations)
-        return cls(layers, meta["domain"])
+        """See `Storable.from_state`."""
+        activations, domain = meta["activations"], meta["domain"]
+        if not isinstance(activations, list):
+            raise TypeError(f"activations must be a list, got {activations!r}")
+        return cls(_layers_of(arrays, activations), domain)
 
     def to_torch(self) -> Any:
         """The same network for PyTorch (``pip install rbmfast[torch]``).

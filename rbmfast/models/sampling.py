@@ -13,12 +13,10 @@ from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
 from rbmfast.models.base import known_as
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.models.labels import check_labels
 from rbmfast.models.patterns import PatternCounts
 from rbmfast.models.tempering import ParallelTempering, check_betas
 from rbmfast.models.two_layers import TwoLayers
 from rbmfast.reference import F32, GREY, States
-from rbmfast.runtime import check_fits_memory
 from rbmfast.states import LEVELS, in_form, one_hot, without_levels
 from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
 
@@ -223,8 +221,9 @@ class Sampling(TwoLayers):
         >>> float(v.mean().round(1))
         0.5
         """
-        n, steps, row, rows = self._check_sample(n, steps, first_row, start)
-        fixed = None if labels is None else self._check_labels(labels, n)
+        size = self.visible.dtype.itemsize * self.n_visible + self.hidden.dtype.itemsize * self.n_hidden
+        n, steps, row, rows = self._check_sample(n, steps, first_row, start, size)
+        fixed = self._check_labels(labels, n)
         if check_tempering(method, n_replicas, betas, base):
             if fixed is not None:
                 raise ValueError("method must be 'gibbs' where labels are given, got 'tempering'")
@@ -233,38 +232,12 @@ class Sampling(TwoLayers):
             v, h = self._temper(n, steps, check_seed(seed), row, rows, ladder, base)
         else:
             model = self._conditionals(Stream(check_seed(seed), Purpose.FANTASY))
-            starts, clamp = self._starts(model, n, row, rows), None
-            if fixed is not None:
-                starts = ((first, self._with_labels(v, fixed[first : first + len(v)])) for first, v in starts)
-                clamp = (np.arange(self.n_visible) >= self.n_features).astype(np.uint8)
-            v, h = self._run_chains(model.at(2, row), starts, n, steps, clamp)  # half-step 0 is the start's
+            starts = self._starts(model, n, row, rows)
+            v, h = self._run_chains(model.at(2, row), starts, n, steps, fixed)  # half-step 0 is the start's
         return self._shown(v, h) if return_hidden else self.visible.shown(v)
 
     def _shown(self, v: States, h: States) -> tuple[States, States]:
         return self.visible.shown(v), self.hidden.shown(h)
-
-    def _check_labels(self, labels: ArrayLike, n: int) -> NDArray[np.int64]:
-        """Class numbers (n,)."""
-        if not self.n_classes:
-            raise ValueError(f"labels need a model with labels, such as an rf.ClassRBM, got {self!r}")
-        return check_labels(labels, n, self.n_classes, one_for_all=True)
-
-    def _with_labels(self, v: States, labels: NDArray[np.int64]) -> States:
-        """Visible states with these labels instead of their own."""
-        return np.hstack([v[:, : self.n_features], one_hot(labels, self.n_classes, v.dtype)])
-
-    def _check_sample(
-        self, n: int, steps: int, first_row: int, start: Any
-    ) -> tuple[int, int, int, Rows | None]:
-        n = check_integer(n, "n", low=1, high=MAX_ROW + 1)
-        steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2)
-        row = check_first_row(first_row, n)
-        size = self.visible.dtype.itemsize * self.n_visible + self.hidden.dtype.itemsize * self.n_hidden
-        check_fits_memory(n * size, f"a sample of n={n} states")
-        rows = None if start is None else self._visible_rows(start, "start")
-        if rows is not None and rows.n_rows != n:
-            raise ValueError(f"start must have n={n} rows, got {rows.n_rows}")
-        return n, steps, row, rows
 
     def _starts(
         self, model: Conditionals, n: int, row: int, rows: Rows | None
@@ -296,17 +269,28 @@ class Sampling(TwoLayers):
         blocks: Iterable[tuple[int, States]],
         n: int,
         steps: int,
-        clamp: NDArray[np.uint8] | None = None,
+        labels: NDArray[np.int64] | None = None,
     ) -> tuple[States, States]:
+        """The last states of n chains, which begin with these blocks and may be held to classes."""
         v = np.empty((n, self.n_visible), self.visible.dtype)
         h = np.empty((n, self.n_hidden), self.hidden.dtype)
         for first, start in blocks:
             here = slice(first, first + len(start))
-            held = None if clamp is None else np.broadcast_to(clamp, start.shape)
-            stream = model.stream.from_row(first)
-            last, h[here] = replace(model, stream=stream).gibbs(start, steps, held)
-            v[here] = last // GREY if last.dtype == LEVELS else last  # only if clamped from grey levels
+            chain = replace(model, stream=model.stream.from_row(first))
+            v[here], h[here] = self._run_chain(chain, start, steps, None if labels is None else labels[here])
         return v, h
+
+    def _run_chain(
+        self, model: Conditionals, v: States, steps: int, labels: NDArray[np.int64] | None
+    ) -> tuple[States, States]:
+        """The same of one block."""
+        if labels is None:
+            return model.gibbs(v, steps)
+        n = self.n_features
+        v = np.hstack([v[:, :n], one_hot(labels, v.shape[1] - n, v.dtype)])
+        held = (np.arange(v.shape[1]) >= n).astype(np.uint8)
+        v, h = model.gibbs(v, steps, np.broadcast_to(held, v.shape))
+        return ((v // GREY).astype(np.uint8) if v.dtype == LEVELS else v), h  # a start of grey levels
 
     # --- Filling in --------------------------------------------------------------------------------------
 
@@ -344,15 +328,10 @@ class Sampling(TwoLayers):
         return self._by_blocks(rows, lambda v, _: down.mean(up.expectation(v)))
 
     def _fill_in(
-        self,
-        v: States,
-        missing: NDArray[np.bool_],
-        steps: int,
-        seed: int,
-        rows: NDArray[np.int64],
-        average: bool,
+        self, v: States, missing: NDArray[np.bool_], steps: int, stream: Stream, average: bool
     ) -> NDArray[Any]:
-        model = self._conditionals(Stream(seed, Purpose.IMPUTE, rows=rows))
+        """See `Model._fill_in`."""
+        model = self._conditionals(stream)
         clamp = np.logical_not(missing).view(np.uint8)
         v = np.where(missing, in_form(model.down.sample_alone(len(v), model.stream), v.dtype), v)
         if not average:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.archive import write_file
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
-from rbmfast.files import JSON, FilePath
-from rbmfast.models.base import known_as
+from rbmfast.files import JSON
+from rbmfast.models.base import Model, known_as
 from rbmfast.models.class_rbm import MAX_CLASSES, ClassRBM
-from rbmfast.models.missing import Imputing
 from rbmfast.models.rbm import RBM
 from rbmfast.models.stack import MAX_LAYERS, Stack, layer_seed
 from rbmfast.models.two_layers import DEFAULT_UNIT, MAX_UNITS, UnitLike
@@ -30,8 +28,11 @@ SEED_STEP = 1  # of the random numbers that make the RBMs' seeds: their weights 
 
 
 @known_as("DBN")
-class Stacked(Imputing):
+class Stacked(Model):
     """What an `rbmfast.DBN` is made of: RBMs, each of which fits on the one below."""
+
+    kind: ClassVar[str] = "dbn"
+    imputing: ClassVar[Purpose] = Purpose.DBN_IMPUTE
 
     def __init__(
         self,
@@ -237,33 +238,8 @@ class Stacked(Imputing):
 
     # --- Files -------------------------------------------------------------------------------------------
 
-    def save(self, path: FilePath) -> None:
-        """Write the network to one file, which `rbmfast.load` reads.
-
-        The file appears complete or not at all, and holds the exact float32 numbers: a loaded network gives
-        the same bits.
-
-        Parameters
-        ----------
-        path : str, bytes or PathLike
-            Where to write; an existing file is replaced.
-
-        Raises
-        ------
-        OSError
-            The file cannot be written.
-
-        Examples
-        --------
-        >>> import rbmfast as rf
-        >>> rf.DBN([6, 4, 3], seed=0).save("small.dbn")
-        >>> rf.load("small.dbn")
-        DBN([6, 4, 3])
-        """
-        write_file(path, "dbn", *self.to_state())
-
     def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
-        """Everything the network is, as metadata and arrays for a file."""
+        """See `Storable.to_state`."""
         described: list[JSON] = []
         arrays: dict[str, NDArray[Any]] = {}
         for name, rbm in self._named_rbms():
@@ -306,16 +282,7 @@ class Stacked(Imputing):
 
     @classmethod
     def from_state(cls: type[D], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> D:
-        """The network that `to_state` described.
-
-        Raises
-        ------
-        TypeError, ValueError
-            The description contradicts itself, lacks something, or names an unknown unit type.
-        """
-        for key in ("sizes", "n_classes", "seed", "rbms"):
-            if key not in meta:
-                raise ValueError(f"{key} is lacking")
+        """See `Storable.from_state`."""
         n = len(_check_sizes(meta["sizes"])) - 1
         rbms = _read_rbms(meta, arrays, f"generative/{n - 1}")
         names = [f"generative/{i}" for i in range(n)]
@@ -342,8 +309,8 @@ class Stacked(Imputing):
         """Unit type of a layer, without labels."""
         return self._generative[layer - 1].hidden if layer else self._generative[0].features
 
-    def _rows(self, V: Any, name: str = "V", layer: int = 0) -> Rows:
-        return self._unit(layer).rows(V, self.sizes[layer], name, compact=True)
+    def _hidden_rows(self, H: Any, layer: int) -> Rows:
+        return self._unit(layer).rows(H, self.sizes[layer], "H", compact=True)
 
     def _check_layer(self, layer: int) -> int:
         n = len(self)
@@ -418,6 +385,6 @@ def _read_rbms(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], top:
         kind = ClassRBM if meta["n_classes"] is not None and name == top else RBM
         try:
             rbms[name] = kind.from_state(described, under(arrays, f"{name}/"))
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{name}: {error}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise type(error)(f"{name}: {error.args[0]}") from error
     return rbms

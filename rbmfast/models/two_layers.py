@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
@@ -11,13 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.archive import write_file
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
-from rbmfast.files import JSON, FilePath
-from rbmfast.models.base import known_as
+from rbmfast.files import JSON
+from rbmfast.models.base import Model, known_as
 from rbmfast.models.conditionals import Conditional, Conditionals
-from rbmfast.models.missing import Imputing
 from rbmfast.models.parameters import (
     Parameters,
     check_orientation,
@@ -28,7 +25,7 @@ from rbmfast.models.parameters import (
     with_parameters,
 )
 from rbmfast.reference import F32, F64, STREAM_VERSION
-from rbmfast.runtime import check_fits_memory
+from rbmfast.runtime import check_fits_memory, warn
 from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Unit, described, get_unit
 
@@ -43,10 +40,11 @@ MAX_UNITS = 2**31 - 1
 
 
 @known_as("RBM")
-class TwoLayers(Imputing):
+class TwoLayers(Model):
     """What an `rbmfast.RBM` is made of: its parameters, checked and replaced as a whole, and its files."""
 
-    kind: ClassVar[str] = "rbm"  # what its files say that they hold
+    kind: ClassVar[str] = "rbm"
+    imputing: ClassVar[Purpose] = Purpose.IMPUTE
 
     # --- Parameters --------------------------------------------------------------------------------------
 
@@ -275,35 +273,8 @@ class TwoLayers(Imputing):
 
     # --- Files -------------------------------------------------------------------------------------------
 
-    def save(self, path: FilePath) -> None:
-        """Write the model to a file, which `rbmfast.load` reads.
-
-        The file appears complete or not at all, and holds the exact float32 numbers: a loaded model gives the
-        same bits.
-
-        Parameters
-        ----------
-        path : str, bytes or PathLike
-            Where to write; an existing file is replaced.
-
-        Raises
-        ------
-        OSError
-            The file cannot be written.
-        ValueError
-            A unit type of your own that `rbmfast.units.register` has not seen: nothing is written.
-
-        Examples
-        --------
-        >>> import rbmfast as rf
-        >>> rf.RBM(4, 2, seed=0).save("small.rbm")
-        >>> rf.load("small.rbm")
-        RBM(4, 2)
-        """
-        write_file(path, self.kind, *self.to_state())
-
     def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
-        """Everything the model is, as metadata and arrays for a file."""
+        """See `Storable.to_state`."""
         meta: dict[str, JSON] = {
             "n_visible": self.n_visible,
             "n_hidden": self.n_hidden,
@@ -323,26 +294,17 @@ class TwoLayers(Imputing):
 
     @classmethod
     def from_state(cls: type[R], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> R:
-        """The model that `to_state` described.
-
-        Raises
-        ------
-        TypeError, ValueError
-            The description contradicts itself, lacks something, or names an unknown unit type.
-        """
-        lacking = [key for key in ("n_visible", "n_hidden", "visible", "hidden", "seed") if key not in meta]
-        lacking += [key for key in ("W", "a", "b") if key not in arrays]
-        if lacking:
-            raise ValueError(f"{lacking[0]} is lacking")
-        W, a, b = arrays["W"], arrays["a"], arrays["b"]
+        """See `Storable.from_state`."""
         shape = (
             check_integer(meta["n_visible"], "n_visible", low=1, high=MAX_UNITS),
             check_integer(meta["n_hidden"], "n_hidden", low=1, high=MAX_UNITS),
         )
+        units = get_unit(meta["visible"], "visible"), get_unit(meta["hidden"], "hidden")
+        seed, W, a, b = meta["seed"], arrays["W"], arrays["a"], arrays["b"]
         if W.shape != shape:
             raise ValueError(f"W must have shape {shape}, got {W.shape}")
-        rbm = cls._of(W, a, b, get_unit(meta["visible"], "visible"), get_unit(meta["hidden"], "hidden"))
-        rbm._seed = None if meta["seed"] is None else check_seed(meta["seed"])
+        rbm = cls._of(W, a, b, *units)
+        rbm._seed = None if seed is None else check_seed(seed)
         p, means = rbm._parameters, arrays.get("visible_means")
         layers = {
             name: check_parameter(arrays.get(name, array), name, array.shape)
@@ -358,9 +320,9 @@ class TwoLayers(Imputing):
         )
         version = meta.get("stream_version")
         if version != STREAM_VERSION:
-            message = f"the model was saved under stream version {version}, this is {STREAM_VERSION}: "
-            warnings.warn(
-                message + "equal seeds will not repeat the samples of then", UserWarning, stacklevel=2
+            warn(
+                f"the model was saved under stream version {version}, this is {STREAM_VERSION}: equal seeds "
+                "will not repeat the samples of then"
             )
         return rbm
 
@@ -403,9 +365,6 @@ class TwoLayers(Imputing):
     @property
     def _n_units(self) -> int:
         return self.n_visible + self.n_hidden
-
-    def _visible_rows(self, V: Any, name: str = "V") -> Rows:
-        return self.visible.rows(V, self.n_visible, name, compact=True)
 
     def _hidden_rows(self, H: Any, name: str = "H") -> Rows:
         return self.hidden.rows(H, self.n_hidden, name, compact=True)
