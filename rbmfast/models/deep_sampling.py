@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,34 +28,6 @@ LABEL_STEPS = 2  # between the steps of states and those of the labels drawn bes
 class DeepSampling(Stacked):
     """What an `rbmfast.DBN` draws: chains in the top RBM, and passes through the layers below."""
 
-    @overload
-    def sample(
-        self,
-        n: int,
-        steps: int = ...,
-        seed: SeedLike = ...,
-        *,
-        labels: ArrayLike | None = ...,
-        start: Any = ...,
-        last: str = ...,
-        first_row: int = ...,
-        return_labels: Literal[False] = ...,
-    ) -> States: ...
-
-    @overload
-    def sample(
-        self,
-        n: int,
-        steps: int = ...,
-        seed: SeedLike = ...,
-        *,
-        labels: ArrayLike | None = ...,
-        start: Any = ...,
-        last: str = ...,
-        first_row: int = ...,
-        return_labels: Literal[True],
-    ) -> tuple[States, I64]: ...
-
     def sample(
         self,
         n: int,
@@ -67,7 +39,7 @@ class DeepSampling(Stacked):
         last: str = "sample",
         first_row: int = 0,
         return_labels: bool = False,
-    ) -> States | tuple[States, I64]:
+    ) -> Any:
         """Samples of the model: Gibbs chains in the top RBM, then one pass down.
 
         Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,30 +27,6 @@ MAX_PATTERN_UNITS = 20
 class Sampling(TwoLayers):
     """What a model of two layers draws, given its conditional distributions."""
 
-    @overload
-    def gibbs(
-        self,
-        V: Any,
-        steps: int = ...,
-        seed: SeedLike = ...,
-        *,
-        first_row: int = ...,
-        first_step: int = ...,
-        return_hidden: Literal[False] = ...,
-    ) -> States: ...
-
-    @overload
-    def gibbs(
-        self,
-        V: Any,
-        steps: int = ...,
-        seed: SeedLike = ...,
-        *,
-        first_row: int = ...,
-        first_step: int = ...,
-        return_hidden: Literal[True],
-    ) -> tuple[States, States]: ...
-
     def gibbs(
         self,
         V: Any,
@@ -60,7 +36,7 @@ class Sampling(TwoLayers):
         first_row: int = 0,
         first_step: int = 0,
         return_hidden: bool = False,
-    ) -> States | tuple[States, States]:
+    ) -> Any:
         """Block Gibbs sampling from given visible states: `steps` times hidden given visible, and back.
 
         Parameters
@@ -109,40 +85,6 @@ class Sampling(TwoLayers):
         v, h = self._run_chains(model, rows.blocks(self._block_rows), rows.n_rows, steps)
         return self._shown(v, h) if return_hidden else self.visible.shown(v)
 
-    @overload
-    def sample(
-        self,
-        n: int,
-        steps: int = ...,
-        seed: SeedLike = ...,
-        *,
-        labels: ArrayLike | None = ...,
-        first_row: int = ...,
-        start: Any = ...,
-        return_hidden: Literal[False] = ...,
-        method: str = ...,
-        n_replicas: int | None = ...,
-        betas: ArrayLike | None = ...,
-        base: Any = ...,
-    ) -> States: ...
-
-    @overload
-    def sample(
-        self,
-        n: int,
-        steps: int = ...,
-        seed: SeedLike = ...,
-        *,
-        labels: ArrayLike | None = ...,
-        first_row: int = ...,
-        start: Any = ...,
-        return_hidden: Literal[True],
-        method: str = ...,
-        n_replicas: int | None = ...,
-        betas: ArrayLike | None = ...,
-        base: Any = ...,
-    ) -> tuple[States, States]: ...
-
     def sample(
         self,
         n: int,
@@ -157,7 +99,7 @@ class Sampling(TwoLayers):
         n_replicas: int | None = None,
         betas: ArrayLike | None = None,
         base: Any = None,
-    ) -> States | tuple[States, States]:
+    ) -> Any:
         """Samples of the model itself: the last states of independent chains.
 
         Parameters

@@ -137,7 +137,8 @@ class Answers(Transformer):
         check_is_fitted(self)
         seed = self._seed()
         with self._threads():
-            return self._model(real=False).sample(n_samples, n_steps, seed).view(np.bool_)
+            samples: Array = self._model(real=False).sample(n_samples, n_steps, seed).view(np.bool_)
+            return samples
 
     def impute(self, X: Any, *, n_steps: int = 100, average: bool = False) -> Array:
         """Fill in missing entries (NaN) by Gibbs sampling with the known ones held fixed.
