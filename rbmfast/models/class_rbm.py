@@ -51,13 +51,6 @@ class ClassRBM(RBM):
     seed : int, numpy.random.Generator or None
         As for `RBM`.
 
-    Attributes
-    ----------
-    U : float32 array (n_classes, n_hidden)
-        Weights of the label: a read-only view of the last rows of `W`.
-    d : float32 array (n_classes,)
-        Biases of the label: a read-only view of the last of `a`.
-
     Raises
     ------
     TypeError, ValueError
@@ -120,30 +113,16 @@ class ClassRBM(RBM):
         visible: UnitLike = DEFAULT_UNIT,
         hidden: UnitLike = DEFAULT_UNIT,
     ) -> C:
-        """A model with given parameters.
+        """A model with given parameters, those of the label last; all else as for `RBM.from_arrays`.
 
         Parameters
         ----------
-        W : array_like (n_features + n_classes, n_hidden)
-            Weights, those of the label last. All three are copied and rounded to float32.
-        a : array_like (n_features + n_classes,)
-            Visible biases, those of the label last.
-        b : array_like (n_hidden,)
-            Hidden biases.
+        W, a, b : array_like (n_features + n_classes, n_hidden), (n_features + n_classes,), (n_hidden,)
+            Weights, visible and hidden biases.
         n_classes : int
             At least 2.
         visible, hidden : str or Unit, default "bernoulli"
             Unit types of the features and of the hidden layer.
-
-        Returns
-        -------
-        ClassRBM
-            Its `seed` is None.
-
-        Raises
-        ------
-        TypeError, ValueError
-            A wrong shape or dtype, or a number that is not finite or not below 2**40 in size.
 
         Examples
         --------
@@ -254,21 +233,9 @@ class ClassRBM(RBM):
         )
 
     def predict(self, X: Any) -> I64:
-        """The most probable class of each row, the first of equals.
+        """The most probable class of each row, the first of equals: int64 (n_rows,).
 
-        Parameters
-        ----------
-        X : data of shape (n_rows, n_features)
-            Features.
-
-        Returns
-        -------
-        int64 array (n_rows,)
-
-        Raises
-        ------
-        TypeError, ValueError
-            Bad data.
+        Argument and errors as for `class_log_probabilities`.
 
         Examples
         --------

@@ -39,15 +39,6 @@ class DBN(DeepSampling):
     seed : int, numpy.random.Generator or None
         Of the new weights, for the lowest RBM as of `rbmfast.RBM`; None takes a seed from the system.
 
-    Attributes
-    ----------
-    sizes : tuple of int
-        Units in each layer.
-    generative : tuple of RBM
-        From the lowest up. What they say downwards generates; the last one, `top`, counts in both directions.
-    recognition : tuple of RBM
-        What they say upwards recognises. While the weights are tied these are the very same objects.
-
     Raises
     ------
     TypeError, ValueError
@@ -141,10 +132,8 @@ class DBN(DeepSampling):
             Visible states.
         layer : int, default -1
             As for `hidden_probabilities`. With labels, the top layer is drawn beside a class that is drawn.
-        seed : int, Generator or None
-            See the notes of `rbmfast.RBM`.
-        first_row : int, default 0
-            Number of the first row of `V` in a larger whole.
+        seed, first_row
+            As for `RBM.sample_hidden`.
 
         Returns
         -------
@@ -179,23 +168,8 @@ class DBN(DeepSampling):
     def visible_probabilities(self, H: Any, layer: int = -1) -> F32:
         """Probabilities that visible units are on (means, for other types), given states of a hidden layer.
 
-        Downwards through the generative weights, expectations taking the place of states.
-
-        Parameters
-        ----------
-        H : (n_rows, n units of the layer)
-            Hidden states.
-        layer : int, default -1
-            Of which layer: from 1, the lowest hidden one, up; -1 is the top layer.
-
-        Returns
-        -------
-        float32 array (n_rows, n_visible)
-
-        Raises
-        ------
-        TypeError, ValueError
-            Bad states, or no such layer.
+        Downwards through the generative weights, expectations taking the place of states: float32 (n_rows,
+        n_visible) from `H` (n_rows, n units of the layer); all else as for `hidden_probabilities`.
 
         Examples
         --------
@@ -211,24 +185,7 @@ class DBN(DeepSampling):
     def sample_visible(self, H: Any, layer: int = -1, seed: SeedLike = None, *, first_row: int = 0) -> States:
         """Random visible states, drawn layer by layer, given states of a hidden layer.
 
-        Parameters
-        ----------
-        H : (n_rows, n units of the layer)
-            Hidden states.
-        layer : int, default -1
-            As for `visible_probabilities`.
-        seed, first_row
-            As for `sample_hidden`.
-
-        Returns
-        -------
-        uint8 array (n_rows, n_visible)
-            float32 for Gaussian units.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Bad states or arguments.
+        (n_rows, n_visible) from `H` (n_rows, n units of the layer); all else as for `sample_hidden`.
 
         Examples
         --------
@@ -248,19 +205,7 @@ class DBN(DeepSampling):
     def reconstruct(self, V: Any) -> F32:
         """Visible probabilities given the top layer's probabilities given `V`: all the way up, and back down.
 
-        Parameters
-        ----------
-        V : (n_rows, n_visible)
-            Visible states.
-
-        Returns
-        -------
-        float32 array (n_rows, n_visible)
-
-        Raises
-        ------
-        TypeError, ValueError
-            Bad states.
+        Argument, answer and errors as for `RBM.reconstruct`.
 
         Examples
         --------

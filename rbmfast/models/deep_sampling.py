@@ -44,12 +44,10 @@ class DeepSampling(Stacked):
 
         Parameters
         ----------
-        n : int
-            Chains, and so samples.
+        n, seed, first_row
+            As for `RBM.sample`.
         steps : int, default 1000
             Gibbs steps of each chain in the top RBM, at least 1.
-        seed : int, Generator or None
-            See the notes of `rbmfast.RBM`.
         labels : int or int array (n,), optional
             Classes, from 0, to generate: the label units are held there.
         start : (n, n_visible), optional
@@ -57,8 +55,6 @@ class DeepSampling(Stacked):
             drawn from its biases alone.
         last : {"sample", "mean"}
             Whether to draw the visible units, or to give their probabilities: a smoother image.
-        first_row : int, default 0
-            Number of the first chain in a larger whole.
         return_labels : bool, default False
             Whether to return the classes as well.
 
@@ -196,21 +192,9 @@ class DeepSampling(Stacked):
         return self._class_log_probabilities(self._penultimate(self._visible_rows(V)))
 
     def predict(self, V: Any) -> I64:
-        """The most probable class of each row, the first of equals.
+        """The most probable class of each row, the first of equals: int64 (n_rows,).
 
-        Parameters
-        ----------
-        V : (n_rows, n_visible)
-            Visible states.
-
-        Returns
-        -------
-        int64 array (n_rows,)
-
-        Raises
-        ------
-        TypeError, ValueError
-            Bad states, or a network without labels.
+        Argument and errors as for `predict_log_proba`.
 
         Examples
         --------

@@ -42,12 +42,6 @@ class Dense:
     activation : {"sigmoid", "linear", "softmax"}
         Means of Bernoulli units, of Gaussian units, or of one unit that chooses a class.
 
-    Attributes
-    ----------
-    W, b : float32 arrays
-        Read-only.
-    activation : str
-
     Raises
     ------
     TypeError, ValueError

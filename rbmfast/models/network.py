@@ -35,15 +35,6 @@ class Network(Storable):
     domain : {"binary", "real"}
         What the inputs are: numbers in [0, 1] (states, or grey levels of 16 bits), or any finite numbers.
 
-    Attributes
-    ----------
-    n_inputs, n_outputs : int
-        Width of its data and of its outputs.
-    layers : tuple of Dense
-        The layers as they stand.
-    domain : str
-        As given.
-
     Raises
     ------
     TypeError, ValueError
@@ -129,19 +120,7 @@ class Network(Storable):
     def forward(self, X: Any) -> F32:
         """Means of the outputs: probabilities of classes (softmax) or units (sigmoid), or numbers (linear).
 
-        Parameters
-        ----------
-        X : (n_rows, n_inputs)
-            Data in any container.
-
-        Returns
-        -------
-        float32 array (n_rows, n_outputs)
-
-        Raises
-        ------
-        TypeError, ValueError
-            Bad data.
+        float32 (n_rows, n_outputs); argument and errors as for `transform`.
 
         Examples
         --------
@@ -192,21 +171,9 @@ class Network(Storable):
         return result
 
     def predict(self, X: Any) -> NDArray[Any]:
-        """The most probable classes; with other heads than softmax the outputs themselves.
+        """The most probable classes, int64 (n_rows,); with other heads than softmax the outputs themselves.
 
-        Parameters
-        ----------
-        X : (n_rows, n_inputs)
-            Data in any container.
-
-        Returns
-        -------
-        int64 array (n_rows,), or float32 array (n_rows, n_outputs)
-
-        Raises
-        ------
-        TypeError, ValueError
-            Bad data.
+        Argument and errors as for `transform`.
 
         Examples
         --------

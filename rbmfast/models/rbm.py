@@ -40,16 +40,8 @@ class RBM(Sampling):
 
     Attributes
     ----------
-    W : float32 array (n_visible, n_hidden)
-        Weights. This and the biases are read-only views; assign a whole array to change one.
-    a : float32 array (n_visible,)
-        Visible biases.
-    b : float32 array (n_hidden,)
-        Hidden biases.
-    visible_means : float32 array (n_visible,) or None
-        Means of the data that the model was initialised or trained with.
-    is_untouched : bool
-        Whether the parameters are still those of a new model.
+    W, a, b : float32 arrays (n_visible, n_hidden), (n_visible,), (n_hidden,)
+        Weights, visible and hidden biases: read-only views; assign a whole array to change one.
 
     Raises
     ------
@@ -205,19 +197,7 @@ class RBM(Sampling):
     def visible_probabilities(self, H: Any) -> F32:
         """Probabilities that the visible units are on (means, for other types), given hidden states.
 
-        Parameters
-        ----------
-        H : (n_rows, n_hidden)
-            Hidden states.
-
-        Returns
-        -------
-        float32 array (n_rows, n_visible)
-
-        Raises
-        ------
-        TypeError, ValueError
-            Bad states.
+        float32 (n_rows, n_visible) from `H` (n_rows, n_hidden); all else as for `hidden_probabilities`.
 
         Examples
         --------
@@ -270,22 +250,7 @@ class RBM(Sampling):
     ) -> States:
         """Random visible states, given hidden states.
 
-        Parameters
-        ----------
-        H : (n_rows, n_hidden)
-            Hidden states.
-        seed, first_row, first_step
-            As for `sample_hidden`.
-
-        Returns
-        -------
-        uint8 array (n_rows, n_visible)
-            float32 for Gaussian units.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Bad states or arguments.
+        (n_rows, n_visible) from `H` (n_rows, n_hidden); all else as for `sample_hidden`.
 
         Examples
         --------

@@ -177,12 +177,12 @@ class Stacked(Model):
 
     @property
     def generative(self) -> tuple[RBM, ...]:
-        """The RBMs from the lowest up, as they generate."""
+        """The RBMs from the lowest up. What they say downwards generates; `top` counts in both directions."""
         return tuple(self._generative)
 
     @property
     def recognition(self) -> tuple[RBM, ...]:
-        """The RBMs from the lowest up, as they recognise; the last one is always `top`."""
+        """What they say upwards recognises. While the weights are tied these are the very same objects."""
         return tuple(self._recognition)
 
     @property
