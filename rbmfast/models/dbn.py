@@ -108,16 +108,12 @@ class DBN(DeepSampling):
         >>> rf.DBN([6, 4, 3], seed=0).hidden_probabilities([[1, 0, 1, 0, 0, 1]], layer=1).shape
         (1, 4)
         """
-        layer = self._check_layer(layer)
+        layer, rows = self._check_layer(layer), self._visible_rows(V)
         stack, way = self._stack, self._recognition[layer - 1]._up
-
-        def answer(v: Any, first: int) -> F32:
-            states = stack.go_up(v, layer - 1)
-            return way.mean(self._beside_expected_labels(states) if self._sees_labels(layer) else states)
-
-        rows = self._visible_rows(V)
-        blocks = None if self._sees_labels(1) else self._sparse_blocks(rows)
-        return self._unit(layer).shown(self._by_blocks(rows, answer, blocks))
+        sparse = self.n_classes is None or len(self) > 1
+        blocks = self._generative[0]._input_blocks(rows, self._block_rows) if sparse else None
+        means = self._by_blocks(rows, lambda v, _: way.mean(self._below(stack, layer, v)), blocks)
+        return self._unit(layer).shown(means)
 
     def transform(self, V: Any, layer: int = -1) -> F32:
         """`hidden_probabilities`, under the name that pipelines know: features for another model."""
@@ -151,17 +147,12 @@ class DBN(DeepSampling):
         >>> rf.DBN([6, 4, 3], seed=0).sample_hidden([[1, 0, 1, 0, 0, 1]], seed=2)
         array([[0, 0, 1]], dtype=uint8)
         """
-        layer = self._check_layer(layer)
-        rows = self._visible_rows(V)
-        row = check_first_row(first_row, rows.n_rows)
-        key, stack, way = check_seed(seed), self._stack, self._recognition[layer - 1]._up
+        layer, stack, rows = self._check_layer(layer), self._stack, self._visible_rows(V)
+        stream = Stream(check_seed(seed), Purpose.DBN_UP, rows=check_first_row(first_row, rows.n_rows))
 
         def answer(v: States, first: int) -> States:
-            stream = Stream(key, Purpose.DBN_UP, rows=row + first)
-            states = stack.go_up(v, layer - 1, stream)
-            if self._sees_labels(layer):
-                states = self._beside_drawn_labels(states, stream)
-            return way.sample(states, stream.on(layer))
+            here = stream.from_row(first)
+            return stack.up[layer - 1].sample(self._below(stack, layer, v, here), here.on(layer))
 
         return self._unit(layer).shown(self._by_blocks(rows, answer))
 
@@ -193,14 +184,11 @@ class DBN(DeepSampling):
         >>> rf.DBN([6, 4, 3], seed=0).sample_visible([[1, 0, 1]], seed=2).shape
         (1, 6)
         """
-        layer, stack, key = self._check_layer(layer), self._stack, check_seed(seed)
+        layer, stack = self._check_layer(layer), self._stack
         rows = self._hidden_rows(H, layer)
-        row = check_first_row(first_row, rows.n_rows)
-
-        def answer(h: States, first: int) -> States:
-            return stack.go_down(h, layer, 0, Stream(key, Purpose.DBN_DOWN, rows=row + first))
-
-        return self.visible.shown(self._by_blocks(rows, answer))
+        stream = Stream(check_seed(seed), Purpose.DBN_DOWN, rows=check_first_row(first_row, rows.n_rows))
+        drawn = self._by_blocks(rows, lambda h, first: stack.go_down(h, layer, 0, stream.from_row(first)))
+        return self.visible.shown(drawn)
 
     def reconstruct(self, V: Any) -> F32:
         """Visible probabilities given the top layer's probabilities given `V`: all the way up, and back down.
@@ -219,10 +207,8 @@ class DBN(DeepSampling):
         stack, n = self._stack, len(self)
 
         def answer(v: States, first: int) -> F32:
-            states = stack.go_up(v, n - 1)
-            if self._sees_labels(n):
-                states = self._beside_expected_labels(states)
-            return stack.visible_means(stack.go_down(stack.up[-1].expectation(states), n, to=1))
+            h = stack.up[-1].expectation(self._below(stack, n, v))
+            return stack.visible_means(stack.go_down(h, n, to=1))
 
         return self._by_blocks(rows, answer)
 

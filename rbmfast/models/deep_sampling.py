@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.checks import SeedLike, check_seed
-from rbmfast.data import Rows, computed_rows
 from rbmfast.models.base import known_as
+from rbmfast.models.class_rbm import ClassRBM, log_softmax
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.stack import Stack
 from rbmfast.models.stacked import Stacked
-from rbmfast.reference import F32, States
+from rbmfast.reference import States
 from rbmfast.states import in_form, join, without_levels
 from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Categorical
@@ -107,18 +107,15 @@ class DeepSampling(Stacked):
         if visible is None:
             return top.down.sample_alone(len(ids), top.stream)
         stream = Stream(top.stream.seed, Purpose.DBN_UP, 0, 1, ids)
-        v = self._stack.go_up(visible, len(self) - 1, stream)
-        return v if self.n_classes is None else self._beside_drawn_labels(v, stream)
+        return self._below(self._stack, len(self), visible, stream)
 
     def _descend(self, stack: Stack, v: States, h: States, last: str, stream: Stream) -> States:
         """Visible states or means from the last states of chains in the top RBM."""
         n = len(self)
-        if n == 1:
-            return stack.visible_means(h) if last == "mean" else stack.units(v, 0)
-        v = stack.units(v, n - 1)
-        if last == "mean":
-            return stack.visible_means(stack.go_down(v, n - 1, 1, stream))
-        return stack.go_down(v, n - 1, 0, stream)
+        if n == 1 and last == "sample":
+            return stack.units(v, 0)
+        h1 = h if n == 1 else stack.go_down(stack.units(v, n - 1), n - 1, 1, stream)
+        return stack.visible_means(h1) if last == "mean" else stack.go_down(h1, 1, 0, stream)
 
     # --- Filling in --------------------------------------------------------------------------------------
 
@@ -150,12 +147,9 @@ class DeepSampling(Stacked):
         n = len(self)
         states = stack.go_up(v, n - 1, up)
         h = stack.up[-1].sample(states if self.n_classes is None else join(states, labels), up.on(n))
-        if n == 1:
-            both = stack.down[0].sample(h, down)
-            return h, both[:, stack.sizes[0] :]
         both = stack.down[-1].sample(h, down.on(n - 1))
-        labels = both[:, stack.sizes[-2] :]
-        return stack.go_down(stack.units(both, n - 1), n - 1, 1, down), labels
+        h1 = h if n == 1 else stack.go_down(stack.units(both, n - 1), n - 1, 1, down)
+        return h1, both[:, stack.sizes[-2] :]
 
     # --- Labels ------------------------------------------------------------------------------------------
 
@@ -189,7 +183,10 @@ class DeepSampling(Stacked):
         """
         if self.n_classes is None:
             raise ValueError("this network has no labels: n_classes was not given")
-        return self._class_log_probabilities(self._penultimate(self._visible_rows(V)))
+        stack, n = self._stack, len(self)
+        return self._by_blocks(
+            self._visible_rows(V), lambda v, _: self._class_log_probabilities(stack.go_up(v, n - 1))
+        )
 
     def predict(self, V: Any) -> I64:
         """The most probable class of each row, the first of equals: int64 (n_rows,).
@@ -205,32 +202,20 @@ class DeepSampling(Stacked):
         best: I64 = self.predict_log_proba(V).argmax(axis=1)
         return best
 
-    def _penultimate(self, rows: Rows) -> Rows:
-        """Expectations of the layer below the top."""
-        return self._stack.rows_at(len(self) - 1, rows)
+    def _class_log_probabilities(self, states: States) -> F64:
+        """Of the classes, given states of the layer below the top."""
+        assert isinstance(self.top, ClassRBM)
+        return log_softmax(self.top._class_log_weights(states))
 
-    def _class_log_probabilities(self, states: Rows) -> F64:
-        answer: F64 = self.top.class_log_probabilities(states)  # type: ignore[attr-defined]
-        return answer
+    def _below(self, stack: Stack, layer: int, v: Any, stream: Stream | None = None) -> States:
+        """What a layer sees, given visible states: the layer below it and, at the top, labels beside that.
 
-    def _sees_labels(self, layer: int) -> bool:
-        """Whether labels stand beside the layer below this one."""
-        return self.n_classes is not None and layer == len(self)
-
-    def _class_input(self, states: States) -> F32:
-        """What the label units hear, in effect, from states of the layer below the top."""
-        rows = computed_rows(states.shape, states.dtype, states.__getitem__)
-        return self._class_log_probabilities(rows).astype(np.float32)
-
-    @property
-    def _label_unit(self) -> Categorical:
-        assert self.n_classes is not None
-        return Categorical(self.n_classes)
-
-    def _beside_expected_labels(self, states: States) -> States:
-        return join(states, self._label_unit.expectation(self._class_input(states)))
-
-    def _beside_drawn_labels(self, states: States, stream: Stream) -> States:
-        """With labels drawn given the states, by numbers apart from those of the states."""
-        own = stream.on(len(self) - 1).after(LABEL_STEPS)
-        return join(states, self._label_unit.sample(self._class_input(states), own))
+        Drawn, the labels by numbers apart from those of the states; or expectations without a stream.
+        """
+        states = stack.go_up(v, layer - 1) if stream is None else stack.go_up(v, layer - 1, stream)
+        if self.n_classes is None or layer < len(self):
+            return states
+        unit, x = Categorical(self.n_classes), self._class_log_probabilities(states).astype(np.float32)
+        if stream is None:
+            return join(states, unit.expectation(x))
+        return join(states, unit.sample(x, stream.on(len(self) - 1).after(LABEL_STEPS)))

@@ -323,10 +323,6 @@ class Stacked(Model):
     def _n_units(self) -> int:
         return sum(self.sizes)
 
-    def _sparse_blocks(self, rows: Rows) -> Iterator[tuple[int, Any]]:
-        """Blocks for the way up from the visible layer."""
-        return self._generative[0]._input_blocks(rows, self._block_rows)
-
 
 # --- Arguments ---------------------------------------------------------------------------------------------
 
