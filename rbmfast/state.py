@@ -50,23 +50,10 @@ class LearningState:
     @classmethod
     def start(cls, W: F32, a: F32, b: F32, more: Mapping[str, F32] | None = None) -> LearningState:
         """State at rest: copies of the parameters, zero velocities and offsets."""
-        n_visible, n_hidden = W.shape
-
-        def zeros(*shape: int) -> F32:
-            return np.zeros(shape, np.float32)
-
-        return cls(
-            np.array(W, np.float32, order="C"),
-            np.array(a, np.float32),
-            np.array(b, np.float32),
-            zeros(n_visible, n_hidden),
-            zeros(n_visible),
-            zeros(n_hidden),
-            zeros(n_visible),
-            zeros(n_hidden),
-            zeros(n_hidden),
-            more={name: array.copy() for name, array in (more or {}).items()},
-        )
+        W, a, b = (np.array(array, np.float32, order="C") for array in (W, a, b))
+        zeros = np.zeros_like
+        at_rest = zeros(W), zeros(a), zeros(b), zeros(a), zeros(b), zeros(b)
+        return cls(W, a, b, *at_rest, more={name: array.copy() for name, array in (more or {}).items()})
 
 
 @dataclass(frozen=True)

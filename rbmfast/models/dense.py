@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_seed
-from rbmfast.models.parameters import as_numbers, check_parameter
+from rbmfast.models.parameters import as_numbers, check_parameter, read_only
 from rbmfast.reference import F32
 from rbmfast.streams import Purpose
 
@@ -64,9 +64,8 @@ class Dense:
             raise ValueError(f"activation must be one of {allowed}, got {activation!r}")
         if activation == "softmax" and shape[1] < 2:
             raise ValueError("a softmax layer must have at least 2 outputs, W has 1 column")
-        self._W = np.ascontiguousarray(check_parameter(W, "W", shape))
-        self._b = check_parameter(b, "b", shape[1:])
-        self._W.flags.writeable = self._b.flags.writeable = False
+        self._W = read_only(check_parameter(W, "W", shape))
+        self._b = read_only(check_parameter(b, "b", shape[1:]))
         self._activation = activation
 
     @classmethod

@@ -55,9 +55,7 @@ class Parameters:
         for name in ("W", "a", "b", "visible_means"):
             value = getattr(self, name)
             if value is not None:
-                own = np.array(value, np.float32, order="C")
-                own.flags.writeable = False
-                object.__setattr__(self, name, own)
+                object.__setattr__(self, name, read_only(value))
 
     @classmethod
     def of_shown(
@@ -74,7 +72,8 @@ class Parameters:
         own = to_show.inward(*shown)
         for name, array in zip("Wab", own, strict=True):
             check_parameter(array, f"{name} for states 0 and 1", array.shape)
-        return cls(*own, units, visible_means, is_untouched, _read_only_copies(*shown))
+        W, a, b = map(read_only, shown)
+        return cls(*own, units, visible_means, is_untouched, (W, a, b))
 
     @property
     def parametrization(self) -> Parametrization | None:
@@ -89,9 +88,9 @@ class Parameters:
         to_show = self.parametrization
         if to_show is None:
             return self.W, self.a, self.b
-        shown = _read_only_copies(*to_show.outward(self.W, self.a, self.b))
-        object.__setattr__(self, "given", shown)
-        return shown
+        W, a, b = map(read_only, to_show.outward(self.W, self.a, self.b))
+        object.__setattr__(self, "given", (W, a, b))
+        return W, a, b
 
     @property
     def weights(self) -> engine.Weights:
@@ -126,11 +125,11 @@ def with_parameters(units: tuple[Unit, Unit], arrays: Mapping[str, F32]) -> tupl
     return visible, hidden
 
 
-def _read_only_copies(W: F32, a: F32, b: F32) -> Arrays:
-    W, a, b = W.copy(), a.copy(), b.copy()
-    for array in (W, a, b):
-        array.flags.writeable = False
-    return W, a, b
+def read_only(array: ArrayLike) -> F32:
+    """A float32 copy that nobody can write to."""
+    own = np.array(array, np.float32, order="C")
+    own.flags.writeable = False
+    return own
 
 
 def check_parameter(value: ArrayLike, name: str, shape: tuple[int, ...]) -> F32:

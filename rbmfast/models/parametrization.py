@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rbmfast.reference import F32, F64, row_sums
 from rbmfast.units import Unit
-from rbmfast.units.affine import Affine
+from rbmfast.units.affine import Affine, of_all
 
 Arrays = tuple[F32, F32, F32]  # W, a, b
 
@@ -31,13 +31,8 @@ class Parametrization:
     @classmethod
     def of(cls, units: tuple[Unit, Unit], shape: tuple[int, ...]) -> Parametrization | None:
         """That of a model with such layers; None where all states are shown as they are."""
-        found = [unit.affine(n) for unit, n in zip(units, shape, strict=True)]
-        if not any(found):
-            return None
-        maps = (
-            Affine(np.zeros(n), np.ones(n)) if x is None else x for x, n in zip(found, shape, strict=True)
-        )
-        return cls(*maps)
+        maps = of_all([unit.affine(n) for unit, n in zip(units, shape, strict=True)], shape)
+        return None if maps is None else cls(*maps)
 
     def inward(self, W: F32, a: F32, b: F32) -> Arrays:
         """Parameters for the states computed with, from those for the states shown."""

@@ -20,6 +20,7 @@ from rbmfast.models.parameters import (
     check_orientation,
     check_parameter,
     of_units,
+    read_only,
     warn_if_coarse,
     weight_shape,
     with_parameters,
@@ -224,9 +225,9 @@ class TwoLayers(Model):
 
     @property
     def visible_means(self) -> F32 | None:
-        """Means of the data that the model was initialised or trained with: read-only view (n_visible,)."""
+        """Means of the data that the model was initialised or trained with: read-only (n_visible,)."""
         means = self._parameters.visible_means
-        return None if means is None else _read_only(self.visible.shown(means[None])[0])
+        return None if means is None else read_only(self.visible.shown(means[None])[0])
 
     @property
     def is_untouched(self) -> bool:
@@ -390,12 +391,6 @@ def in_words(**units: Unit) -> str:
         for layer, name in descriptions.items()
         if name != DEFAULT_UNIT
     )
-
-
-def _read_only(array: F32) -> F32:
-    view = array.view()
-    view.flags.writeable = False
-    return view
 
 
 def _bytes_of_weights(n_visible: int, n_hidden: int) -> int:

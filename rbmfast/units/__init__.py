@@ -121,27 +121,18 @@ or one of your own after rf.units.register; got 'potts'
     """
     if isinstance(unit, Unit):
         return unit
-    if isinstance(unit, Mapping):
-        return _described(unit, name)
+    if isinstance(unit, Mapping) and unit.get("unit") in UNITS:
+        return UNITS[unit["unit"]].from_description(unit, get_unit)
     if isinstance(unit, type) and issubclass(unit, Unit):
         if unit.name in PLAIN or unit not in UNITS.values():
             return unit()  # of the list, or from elsewhere
     elif isinstance(unit, str) and unit in PLAIN:
         return UNITS[unit]()
     plain = ", ".join(map(repr, PLAIN))
-    raise (ValueError if isinstance(unit, (str, type(Unit))) else TypeError)(
+    raise (ValueError if isinstance(unit, (str, type(Unit), Mapping)) else TypeError)(
         f"{name} must be one of {plain}, or a Unit such as Categorical(10), or one of your own after "
         f"rf.units.register; got {unit!r}"
     )
-
-
-def _described(description: Mapping[str, Any], name: str) -> Unit:
-    if description.get("unit") not in UNITS:
-        raise ValueError(
-            f"{name} must describe a unit type of {', '.join(UNITS)}, or one of your own after "
-            f"rf.units.register; got {dict(description)!r}"
-        )
-    return UNITS[description["unit"]].from_description(description, get_unit)
 
 
 __all__ = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,3 +80,10 @@ class Affine:
             f"{name}[{first_row + row}, {unit}] is {shown[row, unit]:g}, but these units have states "
             f"{low:g} and {high:g}{between}"
         )
+
+
+def of_all(maps: Sequence[Affine | None], sizes: Sequence[int]) -> list[Affine] | None:
+    """The maps of several layers, those shown as they are among them; None if that is all of them."""
+    if not any(maps):
+        return None
+    return [Affine(np.zeros(n), np.ones(n)) if x is None else x for x, n in zip(maps, sizes, strict=True)]

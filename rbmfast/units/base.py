@@ -18,7 +18,7 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows, as_rows
 from rbmfast.files import JSON
 from rbmfast.reference import F32, GREY, States, to_grey
-from rbmfast.states import LEVELS, without_levels
+from rbmfast.states import LEVELS, unit_of, without_levels
 from rbmfast.streams import Stream
 from rbmfast.units.affine import Affine
 
@@ -69,9 +69,9 @@ class Unit(ABC):
     def mode(self, x: F32) -> States:
         """The most probable states, of `dtype`."""
 
-    @abstractmethod
     def expectation(self, x: F32) -> States:
         """The mean in the form that goes on into products: 16-bit grey levels (uint16) for exact units."""
+        return to_grey(self.mean(x)) if self.exact else self.mean(x)
 
     @abstractmethod
     def draw(self, x: F32, uniform: NDArray[np.uint32]) -> States:
@@ -319,3 +319,11 @@ def _mean_of(rows: Rows, weights: F64 | None, function: Callable[[F64], F64]) ->
         total += values.sum(axis=0) if weights is None else weights[first : first + len(block)] @ values
     mean: F64 = total / (rows.n_rows if weights is None else weights.sum())
     return mean
+
+
+def sums_of_levels(rows: Rows) -> NDArray[np.int64]:
+    """Exact sums of the features over all rows, in units of 1/65535: (n_features,)."""
+    sums = np.zeros(rows.n_features, np.int64)
+    for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
+        sums += block.sum(axis=0, dtype=np.int64) * (GREY // unit_of(block.dtype))
+    return sums

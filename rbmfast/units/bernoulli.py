@@ -12,7 +12,7 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows
 from rbmfast.reference import F32, GREY, U8, States
 from rbmfast.streams import Stream
-from rbmfast.units.base import F64, Unit, rows_in_a_scan
+from rbmfast.units.base import F64, Unit, sums_of_levels
 
 LEAST_RATE = 1e-3  # of a unit, where only its mean is known
 
@@ -84,10 +84,7 @@ class Bernoulli(Unit):
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """Log-odds of the units' means, one row of ones and one of zeros added so that none is infinite."""
-        levels = np.zeros(rows.n_features, np.int64)  # exact sums, in grey levels
-        for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
-            levels += block.sum(axis=0, dtype=np.int64) * (GREY if block.dtype == np.uint8 else 1)
-        most = GREY * rows.n_rows
+        levels, most = sums_of_levels(rows), GREY * rows.n_rows
         odds = (levels + GREY) / (most - levels + GREY)
         return engine.log(odds.astype(np.float32)), (levels / most).astype(np.float32)
 

@@ -13,9 +13,9 @@ from rbmfast import _engine as engine
 from rbmfast.checks import check_integer
 from rbmfast.data import Rows
 from rbmfast.files import JSON
-from rbmfast.reference import F32, GREY, U8, States, exp_negative, row_sums, to_grey
+from rbmfast.reference import F32, GREY, U8, States, exp_negative, row_sums
 from rbmfast.states import LEVELS, unit_of
-from rbmfast.units.base import F64, Unit, rows_in_a_scan
+from rbmfast.units.base import F64, Unit, sums_of_levels
 
 LEAST_RATE = 1e-3  # of a state, where only its mean is known
 
@@ -75,10 +75,6 @@ class Categorical(Unit):
         """The group's most probable state, the first of equals."""
         return self._one_hot(self._groups(x).argmax(axis=2))
 
-    def expectation(self, x: F32) -> States:
-        """Softmax of each group, in units of 1/65535."""
-        return to_grey(self.mean(x))
-
     def draw(self, x: F32, uniform: NDArray[np.uint32]) -> U8:
         """One state of each group, by the number u of its first unit.
 
@@ -107,10 +103,7 @@ class Categorical(Unit):
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """Logarithms of the states' shares, one row of each state added so that none is infinite."""
-        levels = np.zeros(rows.n_features, np.int64)  # exact sums, in grey levels
-        for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
-            levels += block.sum(axis=0, dtype=np.int64) * (GREY if block.dtype == np.uint8 else 1)
-        most = GREY * rows.n_rows
+        levels, most = sums_of_levels(rows), GREY * rows.n_rows
         share = (levels + GREY) / (most + GREY * self.n_states)
         return self._centred_log(share), (levels / most).astype(np.float32)
 

@@ -49,13 +49,7 @@ class Gaussian(Unit):
         """The total inputs themselves."""
         return x.copy()
 
-    def mode(self, x: F32) -> F32:
-        """The mean."""
-        return x.copy()
-
-    def expectation(self, x: F32) -> F32:
-        """The mean."""
-        return x.copy()
+    mode = mean
 
     def draw(self, x: F32, uniform: NDArray[np.uint32]) -> F32:
         """The mean plus a standard normal number."""

@@ -16,7 +16,7 @@ from rbmfast.checks import check_integer
 from rbmfast.data import Rows
 from rbmfast.files import JSON
 from rbmfast.reference import F32, States
-from rbmfast.units.affine import Affine
+from rbmfast.units.affine import Affine, of_all
 from rbmfast.units.base import F64, Unit
 
 
@@ -75,46 +75,37 @@ class Mixed(Unit):
         ends = accumulate((n for _, n in self.parts), initial=0)
         return [slice(start, stop) for start, stop in pairwise(ends)]
 
-    # --- Given total inputs: every block answers for itself ----------------------------------------------
+    # --- Given total inputs: every block answers for itself, as `Unit` says ------------------------------
 
     def mean(self, x: F32) -> F32:
-        """The blocks' means."""
         return self._joined(lambda unit, here: unit.mean(_cut(x, here)))
 
     def mode(self, x: F32) -> States:
-        """The blocks' modes."""
         return self._joined(lambda unit, here: unit.mode(_cut(x, here)))
 
     def expectation(self, x: F32) -> States:
-        """The blocks' expectations: 16-bit grey levels if all are."""
         if not self.exact:
             return self.mean(x)
         return self._joined(lambda unit, here: unit.expectation(_cut(x, here)))
 
     def draw(self, x: F32, uniform: NDArray[np.uint32]) -> States:
-        """The blocks' samples."""
         return self._joined(lambda unit, here: unit.draw(_cut(x, here), uniform[:, here]))
 
     def log_normalizer(self, x: F32, bias: F32) -> F64:
-        """The sum of the blocks'."""
         return self._summed(lambda unit, here: unit.log_normalizer(_cut(x, here), bias[here]))
 
     def log_normalizer_float64(self, x: F64, bias: F64) -> F64:
-        """The sum of the blocks'."""
         return self._summed(lambda unit, here: unit.log_normalizer_float64(_cut(x, here), bias[here]))
 
     def energy(self, states: States, bias: F32) -> F64:
-        """The sum of the blocks'."""
-        return self._summed(lambda unit, here: unit.energy(_as_states(unit, _cut(states, here)), bias[here]))
+        return self._summed(lambda unit, here: unit.energy(_states(unit, states, here), bias[here]))
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
-        """The blocks' biases and means."""
         found = [unit.initial_bias(rows.columns(here, unit.domain)) for unit, here in self._blocks()]
         bias, means = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
         return bias, means
 
     def doubts(self, rows: Rows, first_unit: int = 0) -> str | None:
-        """Those of the first block that has any."""
         found = (
             unit.doubts(rows.columns(here, unit.domain), first_unit + here.start)
             for unit, here in self._blocks()
@@ -122,43 +113,34 @@ class Mixed(Unit):
         return next((doubts for doubts in found if doubts is not None), None)
 
     def bias_from_means(self, means: F32) -> F32:
-        """The blocks' biases."""
         return np.concatenate([unit.bias_from_means(means[here]) for unit, here in self._blocks()])
 
     def __str__(self) -> str:
-        """See `Unit.__str__`."""
         return f"{self.name} ({', '.join(f'{n} {unit}' for unit, n in self.parts)})"
 
     # --- The layer ---------------------------------------------------------------------------------------
 
     def describe(self) -> JSON:
-        """See `Unit.describe`."""
         return {"unit": self.name, "parts": [[unit.describe(), n] for unit, n in self.parts]}
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any], unit_of: Callable[[Any], Unit]) -> Mixed:
-        """See `Unit.from_description`."""
         return cls(tuple((unit_of(unit), n) for unit, n in description.get("parts", ())))
 
     def types(self) -> list[Unit]:
-        """See `Unit.types`."""
         return [self, *(unit for part, _ in self.parts for unit in part.types())]
 
     def check_size(self, n_units: int, name: str) -> None:
-        """The layer has the units of its blocks."""
         if n_units != self.n_units:
             raise ValueError(f"{name} must be {self.n_units}, the units of {self!r}, got {n_units}")
 
     def of_size(self, n_units: int) -> Mixed:
-        """Each block of its size."""
         return Mixed(tuple((unit.of_size(n), n) for unit, n in self.parts))
 
     def parameters(self) -> dict[str, F32]:
-        """Those of the blocks, under names such as ``0.log_sigma``."""
-        return self._named([unit.parameters() for unit, _ in self.parts])
+        return self._named(lambda unit, _: unit.parameters())
 
     def with_parameters(self, arrays: Mapping[str, F32]) -> Mixed:
-        """The blocks with theirs."""
         parts = []
         for i, (unit, n) in enumerate(self.parts):
             own = {name: arrays[f"{i}.{name}"] for name in unit.parameters()}
@@ -166,23 +148,10 @@ class Mixed(Unit):
         return Mixed(tuple(parts))
 
     def parameter_gradient(self, states: States, bias: F32) -> dict[str, F32]:
-        """The blocks'."""
-        return self._named(
-            [
-                u.parameter_gradient(_as_states(u, _cut(states, here)), bias[here])
-                for u, here in self._blocks()
-            ]
-        )
+        return self._named(lambda unit, at: unit.parameter_gradient(_states(unit, states, at), bias[at]))
 
     def mean_parameter_gradient(self, x: F32, bias: F32) -> dict[str, F32]:
-        """The blocks'."""
-        return self._named(
-            [u.mean_parameter_gradient(_cut(x, here), bias[here]) for u, here in self._blocks()]
-        )
-
-    @staticmethod
-    def _named(found: list[dict[str, F32]]) -> dict[str, F32]:
-        return {f"{i}.{name}": array for i, own in enumerate(found) for name, array in own.items()}
+        return self._named(lambda unit, at: unit.mean_parameter_gradient(_cut(x, at), bias[at]))
 
     def part(self, start: int, stop: int) -> Mixed | None:
         """Whole blocks, and parts of those that can be cut."""
@@ -196,24 +165,17 @@ class Mixed(Unit):
         return Mixed(tuple((unit, n) for unit, n in parts if unit is not None))
 
     def affine(self, n_units: int) -> Affine | None:
-        """That of the blocks, side by side."""
-        found = [unit.affine(n) for unit, n in self.parts]
-        if not any(found):
+        maps = of_all([unit.affine(n) for unit, n in self.parts], [n for _, n in self.parts])
+        if maps is None:
             return None
-        parts = [
-            Affine(np.zeros(n), np.ones(n)) if x is None else x
-            for x, (_, n) in zip(found, self.parts, strict=True)
-        ]
-        return Affine(np.concatenate([x.offset for x in parts]), np.concatenate([x.scale for x in parts]))
+        return Affine(np.concatenate([x.offset for x in maps]), np.concatenate([x.scale for x in maps]))
 
     def whole(self, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """What is missing of each block."""
         return np.hstack([unit.whole(_cut(missing, here)) for unit, here in self._blocks()])
 
     def check_block(
         self, block: States, name: str, first_row: int, missing: NDArray[np.bool_], first_unit: int = 0
     ) -> None:
-        """Each block's columns must be states of its units."""
         for unit, here in self._blocks():
             part, first = _cut(block, here), first_unit + here.start
             if unit.domain == "binary" and part.dtype == np.float32:  # beside real-valued ones
@@ -228,11 +190,9 @@ class Mixed(Unit):
         return math.prod(count for count in counts if count is not None)
 
     def are_normal(self, n_units: int) -> NDArray[np.bool_]:
-        """Those of the blocks, one after the other."""
         return np.concatenate([unit.are_normal(n) for unit, n in self.parts])
 
     def states(self, n_units: int, numbers: NDArray[np.int64]) -> States:
-        """Joint states by their numbers, the last block counting fastest."""
         found = []
         for unit, n in reversed(self.parts):
             numbers, here = np.divmod(numbers, unit.count_states(n) or 1)
@@ -240,7 +200,6 @@ class Mixed(Unit):
         return np.hstack(found[::-1])
 
     def state_numbers(self, states: States) -> NDArray[np.int64]:
-        """The numbers under which `states` gives these rows."""
         numbers = np.zeros(len(states), np.int64)
         for unit, here in self._blocks():
             count = unit.count_states(here.stop - here.start) or 1
@@ -255,6 +214,10 @@ class Mixed(Unit):
     def _joined(self, answer: Callable[[Unit, slice], NDArray[Any]]) -> NDArray[Any]:
         return np.hstack([answer(unit, here) for unit, here in self._blocks()])
 
+    def _named(self, answer: Callable[[Unit, slice], dict[str, F32]]) -> dict[str, F32]:
+        found = (answer(unit, here) for unit, here in self._blocks())
+        return {f"{i}.{name}": array for i, own in enumerate(found) for name, array in own.items()}
+
     def _summed(self, answer: Callable[[Unit, slice], F64]) -> F64:
         first, *others = (answer(unit, here) for unit, here in self._blocks())
         return sum(others, first)
@@ -265,9 +228,10 @@ def _cut(x: NDArray[Any], here: slice) -> NDArray[Any]:
     return np.ascontiguousarray(x[:, here])
 
 
-def _as_states(unit: Unit, states: States) -> States:
-    """States of an exact block that came as float32 beside real-valued ones, as the engine wants them."""
-    return _levels(states, "states") if unit.exact and states.dtype == np.float32 else states
+def _states(unit: Unit, states: States, here: slice) -> States:
+    """Those of a block; of an exact one beside real-valued ones, which come as float32, as levels."""
+    own = _cut(states, here)
+    return _levels(own, "states") if unit.exact and own.dtype == np.float32 else own
 
 
 def _levels(part: F32, name: str) -> States:
