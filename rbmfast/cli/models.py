@@ -38,7 +38,8 @@ def draw(model: Any, n: int, labels: I64 | None, mean: bool, **settings: Any) ->
     if isinstance(model, rf.DBN):
         settings["last"] = "mean" if mean else "sample"
         if wanted:
-            return model.sample(n, **settings, labels=labels, return_labels=True)
+            v, labels = model.sample(n, **settings, labels=labels, return_labels=True)
+            return v, labels
         return model.sample(n, **settings), None
     v, h = model.sample(n, return_hidden=True, **wanted, **settings)
     shown = model.visible_probabilities(h) if mean else v

@@ -212,7 +212,7 @@ class DeepSampling(Stacked):
 
         Drawn, the labels by numbers apart from those of the states; or expectations without a stream.
         """
-        states = stack.go_up(v, layer - 1) if stream is None else stack.go_up(v, layer - 1, stream)
+        states = stack.go_up(v, layer - 1, stream)
         if self.n_classes is None or layer < len(self):
             return states
         unit, x = Categorical(self.n_classes), self._class_log_probabilities(states).astype(np.float32)
