@@ -13,7 +13,8 @@ from rbmfast.streams import Purpose
 
 
 def test_affine_sigmoid(measure: Any, case: Any) -> None:
-    weights, b, out = case.rbm._weights(), case.rbm.b, np.empty((len(case.V), case.rbm.n_hidden), np.float32)
+    weights, b = case.rbm._parameters.weights, case.rbm.b
+    out = np.empty((len(case.V), case.rbm.n_hidden), np.float32)
     measure(
         len(case.V),
         rbmfast=lambda: engine.affine_sigmoid(weights, case.V, b),
@@ -22,7 +23,8 @@ def test_affine_sigmoid(measure: Any, case: Any) -> None:
 
 
 def test_affine_sigmoid_bernoulli(measure: Any, case: Any) -> None:
-    weights, b, out = case.rbm._weights(), case.rbm.b, np.empty((len(case.V), case.rbm.n_hidden), np.float32)
+    weights, b = case.rbm._parameters.weights, case.rbm.b
+    out = np.empty((len(case.V), case.rbm.n_hidden), np.float32)
     r = case.numpy_rbm
     measure(
         len(case.V),
@@ -35,7 +37,7 @@ def test_affine_sigmoid_bernoulli_down(measure: Any, case: Any) -> None:
     rng = np.random.default_rng(1)
     H = (rng.random((len(case.V), case.rbm.n_hidden)) < 0.3).view(np.uint8)
     H_float, out = H.astype(np.float32), np.empty(case.V.shape, np.float32)
-    weights, a, r = case.rbm._weights(), case.rbm.a, case.numpy_rbm
+    weights, a, r = case.rbm._parameters.weights, case.rbm.a, case.numpy_rbm
     measure(
         len(H),
         rbmfast=lambda: engine.affine_sigmoid_bernoulli(weights, H, a, 1, Purpose.GIBBS, 0, 1, 0, up=False),
@@ -44,7 +46,7 @@ def test_affine_sigmoid_bernoulli_down(measure: Any, case: Any) -> None:
 
 
 def test_affine_softplus_sum(measure: Any, case: Any) -> None:
-    weights, b = case.rbm._weights(), case.rbm.b
+    weights, b = case.rbm._parameters.weights, case.rbm.b
     measure(
         len(case.V),
         rbmfast=lambda: engine.affine_softplus_sum(weights, case.V, b),

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import check_labels
 from rbmfast.cli.options import CommandError, did_you_mean
 from rbmfast.cli.tables import is_table, numbers, read_text
 from rbmfast.data import Grey8, Packed, Rows, is_sparse
-from rbmfast.models.labels import check_labels
 from rbmfast.reference import States
 from rbmfast.streams import Purpose
 from rbmfast.units import Unit

@@ -4,8 +4,8 @@ from rbmfast.models.class_rbm import ClassRBM
 from rbmfast.models.dbn import DBN
 from rbmfast.models.dense import Dense
 from rbmfast.models.network import Network
-from rbmfast.models.patterns import PatternCounts
 from rbmfast.models.rbm import RBM
+from rbmfast.models.sampling import PatternCounts
 from rbmfast.models.tempering import ParallelTempering
 
 __all__ = ["RBM", "ClassRBM", "DBN", "ParallelTempering", "PatternCounts", "Network", "Dense"]

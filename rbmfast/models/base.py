@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.archive import write_file
-from rbmfast.checks import SeedLike, check_integer, check_seed
+from rbmfast.checks import SeedLike, check_integer, check_labels, check_seed
 from rbmfast.data import Grey8, Packed, Rows, is_masked
 from rbmfast.files import JSON, FilePath
-from rbmfast.models.labels import check_labels
 from rbmfast.reference import F32, States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.states import as_float

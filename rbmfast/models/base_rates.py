@@ -14,7 +14,6 @@ from rbmfast.reference import F32
 from rbmfast.runtime import warn
 from rbmfast.units import Unit
 
-UNIFORM = "uniform"
 ALLOWED = "None, rates (n_visible,), rows of data (n_rows, n_visible), or 'uniform'"
 
 
@@ -57,7 +56,13 @@ def base_bias(rbm: TwoLayers, base: Any = None) -> F32:
     if base is None:
         return bias_of(rbm.visible, own.a, own.visible_means)
     if isinstance(base, str):
-        return _uniform(base, n_visible)
+        if base != "uniform":
+            raise ValueError(f"base must be {ALLOWED}; got {base!r}")
+        warn(
+            "base='uniform' starts far from most models: partition functions estimated from there are known "
+            "to be tens of nats off, and to look certain. Better give rates or data"
+        )
+        return np.zeros(n_visible, np.float32)
     if isinstance(base, (Grey8, Packed, Rows)) or hasattr(base, "tocsr") or np.ndim(base) == 2:
         return rbm.visible.initial_bias(rbm.visible.rows(base, n_visible, "base"))[0]
     rates = rbm.visible.unshown(check_parameter(base, "base", (n_visible,)))
@@ -68,16 +73,6 @@ def base_bias(rbm: TwoLayers, base: Any = None) -> F32:
 def bias_of(unit: Unit, a: F32, means: F32 | None) -> F32:
     """The rule for ``base=None``: the bias that belongs to the means if they are known, or the model's."""
     return a.copy() if means is None else unit.bias_from_means(means)
-
-
-def _uniform(base: str, n_visible: int) -> F32:
-    if base != UNIFORM:
-        raise ValueError(f"base must be {ALLOWED}; got {base!r}")
-    warn(
-        "base='uniform' starts far from most models: partition functions estimated from there are known to "
-        "be tens of nats off, and to look certain. Better give rates or data"
-    )
-    return np.zeros(n_visible, np.float32)
 
 
 def make_path(rbm: TwoLayers, base: Any = None) -> Path:

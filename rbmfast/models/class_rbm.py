@@ -8,10 +8,9 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rbmfast.checks import SeedLike, check_integer
+from rbmfast.checks import SeedLike, check_integer, check_labels
 from rbmfast.data import Rows
 from rbmfast.files import JSON
-from rbmfast.models.labels import check_labels
 from rbmfast.models.parameters import warn_if_coarse, weight_shape
 from rbmfast.models.rbm import RBM
 from rbmfast.models.two_layers import DEFAULT_UNIT, UnitLike, in_words
@@ -283,7 +282,8 @@ class ClassRBM(RBM):
 def log_softmax(log_weights: F64) -> F64:
     """Logarithms of the shares of weights whose logarithms are given, by the engine's functions."""
     below, group = _below_largest(log_weights)
-    shares: F64 = below - group.log_normalizer(below.astype(np.float32), _no_bias(below))[:, None]
+    no_bias = np.zeros(below.shape[1], np.float32)
+    shares: F64 = below - group.log_normalizer(below.astype(np.float32), no_bias)[:, None]
     return shares
 
 
@@ -295,10 +295,6 @@ def softmax(log_weights: F64) -> F32:
 
 def _below_largest(log_weights: F64) -> tuple[F64, Categorical]:
     return log_weights - log_weights.max(axis=1, keepdims=True), Categorical(log_weights.shape[1])
-
-
-def _no_bias(x: F64) -> F32:
-    return np.zeros(x.shape[1], np.float32)
 
 
 # --- Arguments ---------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,6 @@ from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
 from rbmfast.models.base import known_as
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.models.patterns import PatternCounts
 from rbmfast.models.tempering import ParallelTempering, check_betas
 from rbmfast.models.two_layers import TwoLayers
 from rbmfast.reference import F32, GREY, States
@@ -21,6 +20,7 @@ from rbmfast.states import LEVELS, in_form, one_hot, without_levels
 from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
 
 MAX_PATTERN_UNITS = 20
+SHOWN = 20  # patterns in the printed table
 
 
 @known_as("RBM")
@@ -363,6 +363,41 @@ class Sampling(TwoLayers):
         probabilities = np.exp(log_weights - logsumexp(log_weights))
         order = np.argsort(-counts, kind="stable")
         return PatternCounts(unit.shown(patterns[order]), counts[order], probabilities[order], n_samples)
+
+
+@dataclass(frozen=True, repr=False)
+class PatternCounts:
+    """All patterns of a layer, the most frequent first; prints as a table.
+
+    Attributes
+    ----------
+    patterns : array (n_patterns, n_units)
+        Every joint state of the layer, uint8 for 0/1 states; those with equal counts in counting order.
+    counts : int64 array (n_patterns,)
+        How often each was sampled.
+    probabilities : float64 array (n_patterns,)
+        How probable each is; they add up to 1.
+    n_samples : int
+        How many samples were drawn.
+    """
+
+    patterns: NDArray[Any]
+    counts: NDArray[np.int64]
+    probabilities: NDArray[np.float64]
+    n_samples: int
+
+    def __repr__(self) -> str:
+        width = max(len("pattern"), self.patterns.shape[1])
+        lines = [f"{'pattern':<{width}}  {'count':>10}  frequency  probability"]
+        for pattern, count, probability in zip(
+            self.patterns[:SHOWN], self.counts[:SHOWN], self.probabilities[:SHOWN], strict=True
+        ):
+            bits = "".join(map(str, pattern))
+            lines.append(f"{bits:<{width}}  {count:>10}  {count / self.n_samples:9.4f}  {probability:11.4f}")
+        if len(self.patterns) > SHOWN:
+            more = int(np.count_nonzero(self.counts[SHOWN:]))
+            lines.append(f"... and {more} more that came up, of {len(self.patterns)} patterns in all")
+        return "\n".join(lines)
 
 
 # --- Arguments ---------------------------------------------------------------------------------------------

@@ -349,10 +349,6 @@ class TwoLayers(Model):
         to_show = p.parametrization
         return energies if to_show is None else energies + to_show.energy(p.units, p.shown, (p.W, p.a, p.b))
 
-    def _weights(self) -> engine.Weights:
-        """The fixed-point weights, made once for given parameters."""
-        return self._parameters.weights
-
     @property
     def _up(self) -> Conditional:
         p = self._parameters

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import check_labels
 from rbmfast.data import Rows, as_rows
 from rbmfast.models.dense import ACTIVATIONS
-from rbmfast.models.labels import check_labels
 from rbmfast.models.network import BLOCK_ROWS, Network, means_of, one_thread
 from rbmfast.reference import F32, F64, U8, States
 from rbmfast.states import as_float

@@ -15,11 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rbmfast.archive import write_file
-from rbmfast.checks import SeedLike, check_choice, check_integer, check_model, refuse_share
+from rbmfast.checks import SeedLike, check_choice, check_integer, check_labels, check_model, refuse_share
 from rbmfast.data import Packed, Rows, as_rows, computed_rows
 from rbmfast.files import JSON, FilePath, entry
 from rbmfast.models import DBN
-from rbmfast.models.labels import check_labels
 from rbmfast.models.stack import layer_seed
 from rbmfast.reference import STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory, uninterrupted

@@ -156,7 +156,7 @@ def phase_sums(
     """
     units = (rbm.visible, rbm.hidden)
     stream = Stream(seed, method.purpose, 0, first_step, first_row)
-    model = Conditionals.of(units, rbm._weights(), rbm.W, rbm.a, rbm.b, stream=stream)
+    model = Conditionals.of(units, rbm._parameters.weights, rbm.W, rbm.a, rbm.b, stream=stream)
     model = replace(model, memory=memory or method.start_memory(model, rbm.visible_means))
     ((_, v),) = rbm.visible.rows(V, rbm.n_visible, "V").blocks(len(V))
     x = model.up.input(v)
