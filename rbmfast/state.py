@@ -17,35 +17,19 @@ F32 = NDArray[np.float32]
 
 @dataclass
 class LearningState:
-    """The parameters of an RBM in training and everything that one update hands to the next.
+    """The parameters of an RBM in training and everything that one update hands to the next, in float32."""
 
-    Attributes
-    ----------
-    W, a, b : float32 arrays (n_visible, n_hidden), (n_visible,), (n_hidden,)
-        Weights, visible bias, hidden bias, in the ordinary parametrisation.
-    W_velocity, a_velocity, b_velocity : float32 arrays
-        Momentum.
-    visible_offset, hidden_offset : float32 arrays (n_visible,), (n_hidden,)
-        Moving averages of the unit means under the data, used when the gradient is centred.
-    activity : float32 array (n_hidden,)
-        Moving average of the hidden means, used by the sparsity target.
-    exponent : int
-        The fixed-point exponent of `W`: the sampler sees ``rint(W * 2**exponent)``.
-    more : dict of str to float32 array
-        What the layers learn beside their biases. The engine knows nothing of it.
-    """
-
-    W: F32
-    a: F32
-    b: F32
-    W_velocity: F32
+    W: F32  # weights (n_visible, n_hidden), in the ordinary parametrisation
+    a: F32  # visible bias (n_visible,)
+    b: F32  # hidden bias (n_hidden,)
+    W_velocity: F32  # momentum, of the same shapes
     a_velocity: F32
     b_velocity: F32
-    visible_offset: F32
+    visible_offset: F32  # moving averages of the unit means under the data, used when the gradient is centred
     hidden_offset: F32
-    activity: F32
-    exponent: int = 20
-    more: dict[str, F32] = field(default_factory=dict)
+    activity: F32  # moving average of the hidden means, used by the sparsity target: (n_hidden,)
+    exponent: int = 20  # of the fixed-point weights: the sampler sees rint(W * 2**exponent)
+    more: dict[str, F32] = field(default_factory=dict)  # what layers learn beside biases: not by the engine
 
     @classmethod
     def start(cls, W: F32, a: F32, b: F32, more: Mapping[str, F32] | None = None) -> LearningState:
@@ -58,73 +42,44 @@ class LearningState:
 
 @dataclass(frozen=True)
 class UpdateSettings:
-    """Coefficients of one update; each is 0 (or False) when the term is off.
+    """Coefficients of one update; each is 0 (or False) when the term is off."""
 
-    Attributes
-    ----------
-    l1, l2 : float
-        Weight penalties; the gradient loses ``l1 * sign(W) + l2 * W``.
-    max_norm : float
-        Largest Euclidean norm of a hidden unit's weights; 0 means no limit.
-    centered : bool
-        Use the centred gradient.
-    offset_rate : float
-        Rate of the moving averages behind the centring.
-    sparsity_target, sparsity_cost, sparsity_decay : float
-        Wanted mean activity of a hidden unit, strength, and decay of the running mean.
-    """
-
-    l1: float = 0.0
+    l1: float = 0.0  # weight penalties: the gradient loses l1 * sign(W) + l2 * W
     l2: float = 0.0
-    max_norm: float = 0.0
-    centered: bool = False
-    offset_rate: float = 0.01
-    sparsity_target: float = 0.0
+    max_norm: float = 0.0  # largest Euclidean norm of a hidden unit's weights
+    centered: bool = False  # whether to use the centred gradient
+    offset_rate: float = 0.01  # of the moving averages behind the centring
+    sparsity_target: float = 0.0  # wanted mean activity of a hidden unit
     sparsity_cost: float = 0.0
-    sparsity_decay: float = 0.9
+    sparsity_decay: float = 0.9  # of the running mean
 
 
 @dataclass
 class Gradient:
-    """Data minus model, float32: what one update is made from.
+    """Data minus model, float32: what one update is made from."""
 
-    Attributes
-    ----------
-    W, a, b : float32 arrays
-        Difference of the statistics for the weights, the visible and the hidden bias.
-    visible_mean, hidden_mean : float32 arrays
-        Means of the units under the data of this batch (centring, sparsity).
-    more : dict of str to float32 array
-        The same difference for what layers learn beside their biases.
-    """
-
-    W: F32
+    W: F32  # differences of the statistics for the weights, the visible and the hidden bias
     a: F32
     b: F32
-    visible_mean: F32
+    visible_mean: F32  # means of the units under the data of this batch (centring, sparsity)
     hidden_mean: F32
-    more: dict[str, F32] = field(default_factory=dict)
+    more: dict[str, F32] = field(
+        default_factory=dict
+    )  # differences for what layers learn besides
 
 
 @dataclass
 class Statistics:
     """Exact integer sums over rows; two of them add to the sums over all their rows.
 
-    Visible states are counted in units of 1/65535 (grey levels), hidden probabilities too, so the
-    pair sums are in units of 1/65535**2.
-
-    Attributes
-    ----------
-    pairs : int64 array (n_visible, n_hidden)
-    visible : int64 array (n_visible,)
-    hidden : int64 array (n_hidden,)
-    n_rows : int
+    Visible states are counted in units of 1/65535 (grey levels), hidden probabilities too, so the pair
+    sums are in units of 1/65535**2.
     """
 
-    pairs: NDArray[np.int64]
-    visible: NDArray[np.int64]
-    hidden: NDArray[np.int64]
-    n_rows: int = field(default=0)
+    pairs: NDArray[np.int64]  # (n_visible, n_hidden)
+    visible: NDArray[np.int64]  # (n_visible,)
+    hidden: NDArray[np.int64]  # (n_hidden,)
+    n_rows: int = 0
 
     def __add__(self, other: Statistics) -> Statistics:
         return Statistics(

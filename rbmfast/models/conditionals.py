@@ -33,27 +33,14 @@ class Conditional:
 
     States of an exact layer take the engine's exact integer products; real-valued states a float32 matrix
     product. Nobody else needs to know which.
-
-    Attributes
-    ----------
-    source, target : Unit
-        The layer whose states are given, and the layer that answers.
-    weights : engine.Weights
-        Fixed-point weights.
-    W : float32 array (n_visible, n_hidden)
-        The same in float32.
-    bias : float32 array
-        Of the target layer.
-    up : bool
-        Whether the source is the visible layer.
     """
 
-    source: Unit
-    target: Unit
-    weights: engine.Weights
-    W: F32
-    bias: F32
-    up: bool
+    source: Unit  # the layer whose states are given
+    target: Unit  # the layer that answers
+    weights: engine.Weights  # fixed-point weights
+    W: F32  # the same in float32: (n_visible, n_hidden)
+    bias: F32  # of the target layer
+    up: bool  # whether the source is the visible layer
 
     @property
     def fused(self) -> bool:
@@ -127,24 +114,13 @@ class Conditionals:
     A Gibbs step takes two half-steps: the hidden units given the visible ones, then the visible units given
     the hidden ones. Every half-step and every chain (a row) has random numbers of its own, so a run may be
     cut into parts anywhere and gives the same states.
-
-    Attributes
-    ----------
-    up, down : Conditional
-        From visible states to the hidden units, and back.
-    stream : Stream
-        Random numbers, from a first half-step on.
-    memory : dict of str to array
-        What a training method keeps from update to update beside its chains: its own, to change in place.
-    n_classes : int
-        How many of the last visible units say the class; 0 for a model without labels.
     """
 
-    up: Conditional
-    down: Conditional
-    stream: Stream
-    memory: Mapping[str, F32] = field(default_factory=dict)
-    n_classes: int = 0
+    up: Conditional  # from visible states to the hidden units
+    down: Conditional  # and back
+    stream: Stream  # random numbers, from a first half-step on
+    memory: Mapping[str, F32] = field(default_factory=dict)  # a training method's own, to change in place
+    n_classes: int = 0  # how many of the last visible units say the class; 0 for a model without labels
 
     @classmethod
     def of(

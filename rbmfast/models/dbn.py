@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rbmfast.checks import SeedLike, check_seed
+from rbmfast.checks import SeedLike, check_choice, check_seed
 from rbmfast.data import Rows
 from rbmfast.models.class_rbm import ClassRBM, log_softmax
 from rbmfast.models.conditionals import Conditionals
@@ -278,8 +278,7 @@ class DBN(Stacked):
         array([[1, 0, 1, 1, 0, 1],
                [1, 1, 0, 0, 0, 0]], dtype=uint8)
         """
-        if last not in ("sample", "mean"):
-            raise ValueError(f"last must be 'sample' or 'mean', got {last!r}")
+        check_choice(last, "last", ("sample", "mean"))
         if return_labels and self.n_classes is None:
             raise ValueError("return_labels needs a network with labels: n_classes was not given")
         dtype = np.dtype(np.float32) if last == "mean" else self.visible.dtype

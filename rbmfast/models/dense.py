@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rbmfast import _engine as engine
-from rbmfast.checks import SeedLike, check_integer, check_seed
+from rbmfast.checks import SeedLike, check_choice, check_integer, check_seed
 from rbmfast.models.parameters import as_numbers, check_parameter, read_only
 from rbmfast.reference import F32
 from rbmfast.streams import Purpose
@@ -59,14 +59,11 @@ class Dense:
         shape = as_numbers(W, "W").shape
         if len(shape) != 2 or 0 in shape:
             raise ValueError(f"W must be 2-D (n_inputs, n_outputs) and not empty, got shape {shape}")
-        if activation not in ACTIVATIONS:
-            allowed = ", ".join(map(repr, ACTIVATIONS))
-            raise ValueError(f"activation must be one of {allowed}, got {activation!r}")
+        self._activation = check_choice(activation, "activation", tuple(ACTIVATIONS))
         if activation == "softmax" and shape[1] < 2:
             raise ValueError("a softmax layer must have at least 2 outputs, W has 1 column")
         self._W = read_only(check_parameter(W, "W", shape))
         self._b = read_only(check_parameter(b, "b", shape[1:]))
-        self._activation = activation
 
     @classmethod
     def new(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.checks import check_integer
+from rbmfast.checks import check_choice, check_integer
 from rbmfast.data import Rows, as_rows
 from rbmfast.files import JSON
 from rbmfast.models.base import Storable
@@ -64,9 +64,7 @@ class Network(Storable):
 
     def __init__(self, layers: Iterable[Dense], domain: str = "binary") -> None:
         self._layers = _check_layers(layers)
-        if domain not in ("binary", "real"):
-            raise ValueError(f"domain must be 'binary' or 'real', got {domain!r}")
-        self._domain = domain
+        self._domain = check_choice(domain, "domain", ("binary", "real"))
 
     @property
     def layers(self) -> tuple[Dense, ...]:

@@ -27,28 +27,15 @@ class Parameters:
 
     So a model goes from one complete version to the next in one assignment, and the fixed-point weights can
     never be those of another version.
-
-    Attributes
-    ----------
-    W, a, b : float32 arrays
-        Those that the library computes with, for states 0 and 1 where a unit has two.
-    units : (Unit, Unit)
-        Of the visible and the hidden layer, with all parameters of their own.
-    visible_means : float32 array or None
-        Of the data.
-    is_untouched : bool
-        Whether nothing has been learned or given yet.
-    given : tuple of three float32 arrays or None
-        W, a and b for states as users see them, where these are others: the way there and back rounds.
     """
 
-    W: F32
+    W: F32  # W, a and b are those that the library computes with, for states 0 and 1 where a unit has two
     a: F32
     b: F32
-    units: tuple[Unit, Unit]
-    visible_means: F32 | None = None
-    is_untouched: bool = False
-    given: Arrays | None = None
+    units: tuple[Unit, Unit]  # of the visible and the hidden layer, with all parameters of their own
+    visible_means: F32 | None = None  # of the data
+    is_untouched: bool = False  # whether nothing has been learned or given yet
+    given: Arrays | None = None  # for states as users see them, where these are others: there and back rounds
     _weights: engine.Weights | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:

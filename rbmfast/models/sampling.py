@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rbmfast.checks import SeedLike, check_integer, check_seed
+from rbmfast.checks import SeedLike, check_choice, check_integer, check_seed
 from rbmfast.data import Rows
 from rbmfast.models.base import known_as
 from rbmfast.models.conditionals import Conditionals
@@ -405,8 +405,7 @@ class PatternCounts:
 
 def check_tempering(method: object, *its_arguments: object) -> bool:
     """Whether to sample by tempering; its arguments without it are an error."""
-    if method not in ("gibbs", "tempering"):
-        raise ValueError(f"method must be 'gibbs' or 'tempering', got {method!r}")
+    check_choice(method, "method", ("gibbs", "tempering"))
     if method == "gibbs" and any(argument is not None for argument in its_arguments):
         raise ValueError("method must be 'tempering' where n_replicas, betas or base are given, got 'gibbs'")
     return method == "tempering"

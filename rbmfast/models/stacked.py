@@ -53,10 +53,9 @@ class Stacked(Model):
         for i in range(n):
             layers = units_in_layers[i], units_in_layers[i + 1]
             own_seed = layer_seed(self._seed, i, Purpose.INITIALIZE, SEED_STEP)
-            if n_classes is not None and i == n - 1:
-                rbm: RBM = ClassRBM(*layers, n_classes, visible=units[i], hidden=units[i + 1], seed=own_seed)
-            else:
-                rbm = RBM(*layers, visible=units[i], hidden=units[i + 1], seed=own_seed)
+            labels = [n_classes] if n_classes is not None and i == n - 1 else []
+            kind = ClassRBM if labels else RBM
+            rbm = kind(*layers, *labels, visible=units[i], hidden=units[i + 1], seed=own_seed)
             self._generative.append(rbm)
         self._recognition = list(self._generative)
 

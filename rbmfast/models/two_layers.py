@@ -88,10 +88,8 @@ class TwoLayers(Model):
         W : array_like (n_visible, n_hidden)
             Weights. All three are copied and rounded to float32. Tensors of PyTorch will do; those of a
             linear layer there are ``weight.T``.
-        a : array_like (n_visible,)
-            Visible biases.
-        b : array_like (n_hidden,)
-            Hidden biases.
+        a, b : array_like (n_visible,), (n_hidden,)
+            Visible and hidden biases.
         visible, hidden : str or Unit, default "bernoulli"
             Unit types.
 

@@ -18,16 +18,10 @@ ROUNDING = 1e-6  # of data that have been scaled
 
 @dataclass(frozen=True, eq=False)
 class Affine:
-    """A state s is shown as ``offset + scale * s``, a mean of states likewise; unit by unit of a layer.
+    """A state s is shown as ``offset + scale * s``, a mean of states likewise; unit by unit of a layer."""
 
-    Attributes
-    ----------
-    offset, scale : float64 arrays (n_units,)
-        0 and 1 for units that are shown as they are; else integers, so that states are shown exactly.
-    """
-
-    offset: F64
-    scale: F64
+    offset: F64  # (n_units,), as scale: 0 and 1 for units that are shown as they are; else integers, so that
+    scale: F64  # states are shown exactly
 
     @property
     def moves(self) -> NDArray[np.bool_]:
