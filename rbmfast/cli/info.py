@@ -13,7 +13,6 @@ from rbmfast import _engine as engine
 from rbmfast.archive import read_file
 from rbmfast.cli.options import Group
 from rbmfast.files import blaming, entry
-from rbmfast.models.parameters import step_in_words
 
 DESCRIPTION = """\
 Describe a model or a checkpoint; without a file, this installation: version, compiler, CPU,
@@ -91,7 +90,7 @@ def _rbm(rbm: rf.RBM) -> dict[str, Any]:
         "visible biases": _range(rbm.a),
         "hidden biases": _range(rbm.b),
         "data means": "not known" if means is None else _range(means),
-        "sampler sees": f"weights in multiples of {step_in_words(engine.exponent(rbm.W))}",
+        "sampler sees": f"weights in multiples of 2**{-engine.exponent(rbm.W)}",
     }
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_choice, check_integer, check_seed
-from rbmfast.models.parameters import as_numbers, check_parameter, read_only
+from rbmfast.models.parameters import check_parameter, read_only, weight_shape
 from rbmfast.reference import F32
 from rbmfast.streams import Purpose
 
@@ -56,9 +56,7 @@ class Dense:
     """
 
     def __init__(self, W: ArrayLike, b: ArrayLike, activation: str = "sigmoid") -> None:
-        shape = as_numbers(W, "W").shape
-        if len(shape) != 2 or 0 in shape:
-            raise ValueError(f"W must be 2-D (n_inputs, n_outputs) and not empty, got shape {shape}")
+        shape = weight_shape(W, "(n_inputs, n_outputs)")
         self._activation = check_choice(activation, "activation", tuple(ACTIVATIONS))
         if activation == "softmax" and shape[1] < 2:
             raise ValueError("a softmax layer must have at least 2 outputs, W has 1 column")

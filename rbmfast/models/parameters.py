@@ -145,13 +145,7 @@ def warn_if_coarse(W: F32) -> F32:
 
 def warn_of_large_weights(largest: float, exponent: int, what: str, remedy: str = "") -> None:
     """Say that weights are too large for fine steps."""
-    step = step_in_words(exponent)
-    warn(f"{what} (up to {largest:g}): the sampler sees them only to multiples of {step}{remedy}")
-
-
-def step_in_words(exponent: int) -> str:
-    """Of what the sampler sees multiples of."""
-    return f"2**{-exponent}"
+    warn(f"{what} (up to {largest:g}): the sampler sees them only to multiples of 2**{-exponent}{remedy}")
 
 
 def _remedy(array: NDArray[Any], name: str, shape: tuple[int, ...]) -> str:
@@ -172,12 +166,12 @@ def can_be_parameters(arrays: Iterable[F32]) -> bool:
     return True
 
 
-def weight_shape(W: ArrayLike) -> tuple[int, int]:
+def weight_shape(W: ArrayLike, layers: str = "(n_visible, n_hidden)") -> tuple[int, int]:
     """The shape of `W` if it can be that of weights; a clear error otherwise."""
     shape = as_numbers(W, "W").shape
     if len(shape) != 2 or 0 in shape:
         states = f": pass W.reshape(-1, {shape[2]}) for groups of states" if len(shape) == 3 else ""
-        raise ValueError(f"W must be 2-D (n_visible, n_hidden) and not empty, got shape {shape}{states}")
+        raise ValueError(f"W must be 2-D {layers} and not empty, got shape {shape}{states}")
     return shape
 
 

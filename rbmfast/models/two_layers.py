@@ -257,12 +257,8 @@ class TwoLayers(Model):
         >>> rbm.a.round(3)
         array([-1.099,  0.   ,  1.099], dtype=float32)
         """
-        self._initialize(self._visible_rows(X, "X"))
-
-    def _initialize(self, rows: Rows) -> None:
-        """`initialize` from data that has been checked."""
         old = self._parameters
-        bias, means = self.visible.initial_bias(rows)
+        bias, means = self.visible.initial_bias(self._visible_rows(X, "X"))
         bias = check_parameter(bias, "the visible bias from X", old.a.shape)
         self._set_parameters(old.W, bias, old.b, means)
 

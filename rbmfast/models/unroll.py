@@ -10,7 +10,6 @@ from rbmfast.checks import SeedLike, check_integer
 from rbmfast.models.dense import Dense
 from rbmfast.models.network import Network
 from rbmfast.models.rbm import RBM
-from rbmfast.reference import F32
 from rbmfast.units import Unit
 
 HEADS = ("softmax", "linear")
@@ -26,8 +25,7 @@ def to_network(rbms: Sequence[RBM], n_outputs: int | None, head: str | None, see
             raise ValueError(
                 f"n_outputs needs a head, 'softmax' or 'linear': got n_outputs={n_outputs} without"
             )
-    layers = [Dense(*layer) for layer in _up(rbms)]
-    top = rbms[-1]
+    layers, top = _up(rbms), rbms[-1]
     n, n_classes = top.n_features, top.n_classes
     if head == "softmax" and n_classes and n_outputs in (None, n_classes):
         layers.append(Dense(top.W[n:].T, top.a[n:], head))
@@ -40,25 +38,21 @@ def to_network(rbms: Sequence[RBM], n_outputs: int | None, head: str | None, see
 
 def to_autoencoder(recognition: Sequence[RBM], generative: Sequence[RBM]) -> Network:
     """The way up, and the way down: see `DBN.to_autoencoder`."""
-    down = []
-    for rbm in reversed(generative):
-        n = rbm.n_features
-        down.append(Dense(rbm.W[:n].T, rbm.a[:n], _activation(rbm.features)))
-    layers = [Dense(*layer) for layer in _up(recognition)]
-    return Network([*layers, *down], domain=recognition[0].features.domain)
+    down = [
+        Dense(rbm.W[: rbm.n_features].T, rbm.a[: rbm.n_features], _activation(rbm.features))
+        for rbm in reversed(generative)
+    ]
+    return Network([*_up(recognition), *down], domain=recognition[0].features.domain)
 
 
-def _check_inputs(unit: Unit, n_units: int) -> None:
-    if unit.affine(n_units) is not None:
-        raise ValueError(f"a network takes states 0 and 1, or real numbers, not those of {unit.name} units")
-
-
-def _up(rbms: Sequence[RBM]) -> list[tuple[F32, F32, str]]:
-    """Weights, biases and activation of each hidden layer.
+def _up(rbms: Sequence[RBM]) -> list[Dense]:
+    """A layer for each hidden layer.
 
     What labels send to the top layer becomes a part of its bias, the shares of the classes in their place.
     """
-    _check_inputs(rbms[0].features, rbms[0].n_features)
+    unit = rbms[0].features
+    if unit.affine(rbms[0].n_features) is not None:
+        raise ValueError(f"a network takes states 0 and 1, or real numbers, not those of {unit.name} units")
     layers = []
     for rbm in rbms:
         n, bias = rbm.n_features, rbm.b
@@ -66,7 +60,7 @@ def _up(rbms: Sequence[RBM]) -> list[tuple[F32, F32, str]]:
             means = rbm.visible_means
             share = np.full(rbm.n_classes, 1 / rbm.n_classes, np.float32) if means is None else means[n:]
             bias = bias + (share[:, None] * rbm.W[n:]).sum(axis=0)
-        layers.append((rbm.W[:n], bias, _activation(rbm.hidden)))
+        layers.append(Dense(rbm.W[:n], bias, _activation(rbm.hidden)))
     return layers
 
 
