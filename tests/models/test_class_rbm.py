@@ -14,8 +14,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import log_softmax
 
 import rbmfast as rf
+from rbmfast.checks import check_labels
 from rbmfast.models.class_rbm import softmax as class_softmax
-from rbmfast.models.labels import check_labels
 from rbmfast.states import join, one_hot
 
 N, K, H = 6, 4, 5

@@ -265,6 +265,8 @@ def test_labels_and_start_together() -> None:
     assert v.shape == (16, 4) and (y == 2).all()
     free, y = dbn.sample(16, steps=3, seed=1, start=start, return_labels=True)
     assert free.shape == (16, 4) and len({*y}) > 1
+    grey = network((4, 3), n_classes=3).sample(16, steps=3, seed=1, labels=2, start=start / 2 + 0.25)
+    assert {*grey.ravel()} == {0, 1}
 
 
 def test_gaussian_visible_units() -> None:

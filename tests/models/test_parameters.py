@@ -58,7 +58,7 @@ def test_setting_copies(name: str) -> None:
 def test_setting_weights_forgets_the_old_fixed_point_ones() -> None:
     rbm, v = rf.RBM(5, 4, seed=3), np.eye(5)
     before = rbm.hidden_probabilities(v)
-    assert rbm._weights() is rbm._weights()
+    assert rbm._parameters.weights is rbm._parameters.weights
     rbm.W = rbm.W + 1
     assert not np.array_equal(rbm.hidden_probabilities(v), before)
     assert_array_equal(

@@ -181,7 +181,7 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: DBN.sample(2, 0), ValueError, "steps must be"),
     (lambda: DBN.sample(2, 1, last="mode"), ValueError, "last must be 'sample' or 'mean', got 'mode'"),
     (lambda: DBN.sample(2, 1, start=STATES[:1]), ValueError, "start must have n=2 rows, got 1"),
-    (lambda: DBN.sample(2, 1, labels=0), ValueError, "labels need a network with labels"),
+    (lambda: DBN.sample(2, 1, labels=0), ValueError, "labels need a model with labels"),
     (lambda: DBN.sample(2, 1, return_labels=True), ValueError, "return_labels needs a network with"),
     (
         lambda: network(n_classes=3).sample(2, labels=3),
