@@ -17,28 +17,9 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class SavedRun:
-    """A checkpoint as it was read.
+    """A checkpoint as it was read from the file `path`, which must be of this `kind`: else a FileFormatError.
 
-    Parameters
-    ----------
-    path : str
-        The file.
-    kind : str
-        What it must hold.
-
-    Raises
-    ------
-    FileFormatError
-        It is no such checkpoint, or is damaged.
-
-    Attributes
-    ----------
-    settings : dict
-        All that decides the run's result.
-    seed : int
-        One of them.
-    meta, arrays : dict
-        All that the file holds.
+    `meta` and `arrays` are all that it holds; its `settings` decide the run's result, `seed` is one of them.
     """
 
     def __init__(self, path: str, kind: str) -> None:

@@ -16,7 +16,6 @@ from rbmfast.data import Grey8, Packed, Rows, is_masked
 from rbmfast.files import JSON, FilePath
 from rbmfast.reference import F32, States
 from rbmfast.runtime import check_fits_memory
-from rbmfast.states import as_float
 from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
 from rbmfast.units import Unit
 
@@ -207,7 +206,8 @@ class Model(Storable):
         off = self.visible.shown(np.zeros((1, self.n_visible), np.uint8))[0]
         filled, gaps = split_missing(V, mask, off)
         rows = self.visible.rows(filled, self.n_visible, "V", compact=True, check=False)
-        known = known_values(filled, rows, self.visible)
+        shows_all = isinstance(filled, np.ndarray) and filled.dtype != np.bool_
+        known: F32 = (filled if shows_all else self.visible.shown(rows.all())).astype(np.float32)
         missing = self.visible.whole(check_mask(gaps, known.shape))
         self.visible.check_states(rows, "V", missing)
         steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2 - 1)
@@ -279,11 +279,3 @@ def check_mask(missing: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> NDA
     if missing.shape != shape:
         raise ValueError(f"mask must have the shape {shape} of V, got {missing.shape}")
     return missing
-
-
-def known_values(filled: Any, rows: Rows, unit: Unit) -> F32:
-    """The data as new float32 numbers."""
-    if isinstance(filled, np.ndarray) and filled.dtype != np.bool_:
-        return filled.astype(np.float32)
-    shown = unit.shown(rows.all())
-    return as_float(shown, out=np.empty(shown.shape, np.float32))

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import is_sparse
-from rbmfast.reference import F32, GREY, States, row_sums, to_grey
+from rbmfast.reference import F32, F64, GREY, States, row_sums, to_grey
 from rbmfast.states import in_form, unit_of
 from rbmfast.streams import RowIds, Stream
 from rbmfast.units import Unit
-from rbmfast.units.base import F64
 
 if TYPE_CHECKING:
     import scipy.sparse as sp

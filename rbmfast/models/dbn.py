@@ -15,11 +15,10 @@ from rbmfast.models.network import Network
 from rbmfast.models.stack import Stack
 from rbmfast.models.stacked import Stacked
 from rbmfast.models.unroll import to_autoencoder, to_network
-from rbmfast.reference import F32, States
+from rbmfast.reference import F32, F64, States
 from rbmfast.states import in_form, join, without_levels
 from rbmfast.streams import Purpose, Stream, check_first_row
 from rbmfast.units import Categorical
-from rbmfast.units.base import F64
 
 I64 = NDArray[np.int64]
 

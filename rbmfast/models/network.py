@@ -19,6 +19,7 @@ from rbmfast.reference import F32, States
 from rbmfast.states import as_float
 
 BLOCK_ROWS = 1024  # of one matrix product
+IN_SKLEARN = {"sigmoid": "logistic", "linear": "identity", "softmax": "softmax"}
 
 
 class Network(Storable):
@@ -224,11 +225,8 @@ class Network(Storable):
             with torch.no_grad():
                 linear.weight.copy_(torch.from_numpy(layer.W.T.copy()))
                 linear.bias.copy_(torch.from_numpy(layer.b.copy()))
-            modules.append(linear)
-            if layer.activation == "sigmoid":
-                modules.append(torch.nn.Sigmoid())
-            elif layer.activation == "softmax":
-                modules.append(torch.nn.Softmax(dim=1))
+            ends = {"sigmoid": [torch.nn.Sigmoid()], "linear": [], "softmax": [torch.nn.Softmax(dim=1)]}
+            modules += [linear, *ends[layer.activation]]
         return torch.nn.Sequential(*modules)
 
     def to_sklearn(self, classes: ArrayLike | None = None) -> Any:
@@ -278,7 +276,7 @@ class Network(Storable):
             raise ValueError(f"classes need a softmax head, and this one is {self.head}")
         settings = {
             "hidden_layer_sizes": tuple(layer.n_outputs for layer in self._layers[:-1]),
-            "activation": {"sigmoid": "logistic", "linear": "identity"}[hidden.pop()],
+            "activation": IN_SKLEARN[hidden.pop()],
         }
         model = MLPClassifier(**settings) if self.head == "softmax" else MLPRegressor(**settings)
         model.coefs_ = [layer.W.copy() for layer in self._layers]
@@ -286,7 +284,7 @@ class Network(Storable):
         model.n_features_in_, model.n_outputs_ = self.n_inputs, self.n_outputs
         model.n_layers_ = len(self._layers) + 1
         model.n_iter_ = model.t_ = 0
-        model.out_activation_ = {"softmax": "softmax", "sigmoid": "logistic", "linear": "identity"}[self.head]
+        model.out_activation_ = IN_SKLEARN[self.head]
         if self.head == "softmax":
             _set_classes(model, np.arange(self.n_outputs) if classes is None else np.asarray(classes))
         return model

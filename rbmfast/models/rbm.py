@@ -8,9 +8,8 @@ from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
 from rbmfast.models.conditionals import Conditional, interaction
 from rbmfast.models.sampling import Sampling
-from rbmfast.reference import F32, States
+from rbmfast.reference import F32, F64, States
 from rbmfast.streams import MAX_STEP, Purpose, Stream, check_first_row
-from rbmfast.units.base import F64
 
 
 class RBM(Sampling):

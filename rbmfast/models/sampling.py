@@ -276,12 +276,11 @@ class Sampling(TwoLayers):
         model = self._conditionals(stream)
         clamp = np.logical_not(missing).view(np.uint8)
         v = np.where(missing, in_form(model.down.sample_alone(len(v), model.stream), v.dtype), v)
+        burn_in = steps // 2 if average else steps
+        if burn_in:
+            v, _ = model.at(2).gibbs(v, burn_in, clamp)
         if not average:
-            v, _ = model.at(2).gibbs(v, steps, clamp)
             return without_levels(v)
-
-        burn_in = steps // 2
-        v, _ = model.at(2).gibbs(v, burn_in, clamp) if burn_in else (v, v)
         total = np.zeros(v.shape)
         for t in range(burn_in, steps):
             v, h = model.at(2 + 2 * t).gibbs(v, 1, clamp)

@@ -74,13 +74,7 @@ def register(unit: U) -> U:
 
 
 def described(unit: Unit, name: str) -> JSON:
-    """What `Unit.describe` says, for a file.
-
-    Raises
-    ------
-    ValueError
-        No file could bring back a unit type that nobody has registered.
-    """
+    """What `Unit.describe` says, for a file; a ValueError where that could not bring the unit type back."""
     for part in unit.types():
         own = type(part).__qualname__
         if UNITS.get(part.name) is not type(part):
