@@ -9,11 +9,7 @@ from numpy.typing import NDArray
 
 from rbmfast.reference import F32, GREY, States
 
-FORMS: list[np.dtype[Any]] = [
-    np.dtype(np.uint8),
-    np.dtype(np.uint16),
-    np.dtype(np.float32),
-]  # each can hold those before it
+FORMS = [np.dtype(name) for name in ("uint8", "uint16", "float32")]  # each can hold those before it
 LEVELS: np.dtype[Any] = FORMS[1]
 
 

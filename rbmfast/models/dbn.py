@@ -467,10 +467,6 @@ class DBN(Stacked):
         ValueError
             Units without an activation.
 
-        References
-        ----------
-        Hinton & Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 313, 2006.
-
         Examples
         --------
         >>> import rbmfast as rf

@@ -19,13 +19,9 @@ MAX_LAYERS = 64  # that the counters of random numbers can tell apart
 MAX_UNITS = 2**31 - 1
 
 
-def _add_bias(x: F32, bias: F32) -> None:
-    np.add(x, bias, out=x)
-
-
-ACTIVATIONS: dict[str, Callable[[F32, F32], None]] = {  # in place: products become means
+ACTIVATIONS: dict[str, Callable[[F32, F32], object]] = {  # in place: products become means
     "sigmoid": engine.add_bias_sigmoid,
-    "linear": _add_bias,
+    "linear": lambda x, bias: np.add(x, bias, out=x),
     "softmax": engine.softmax,
 }
 

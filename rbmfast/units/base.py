@@ -23,6 +23,7 @@ from rbmfast.streams import Stream
 from rbmfast.units.affine import Affine
 
 F64 = NDArray[np.float64]
+LEAST_RATE = 1e-3  # of a state, where only its mean is known
 
 
 class Unit(ABC):

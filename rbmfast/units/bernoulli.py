@@ -12,9 +12,7 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows
 from rbmfast.reference import F32, GREY, U8, States
 from rbmfast.streams import Stream
-from rbmfast.units.base import F64, Unit, sums_of_levels
-
-LEAST_RATE = 1e-3  # of a unit, where only its mean is known
+from rbmfast.units.base import F64, LEAST_RATE, Unit, sums_of_levels
 
 
 @dataclass(frozen=True)

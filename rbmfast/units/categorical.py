@@ -15,9 +15,7 @@ from rbmfast.data import Rows
 from rbmfast.files import JSON
 from rbmfast.reference import F32, GREY, U8, States, exp_negative, row_sums
 from rbmfast.states import LEVELS, unit_of
-from rbmfast.units.base import F64, Unit, sums_of_levels
-
-LEAST_RATE = 1e-3  # of a state, where only its mean is known
+from rbmfast.units.base import F64, LEAST_RATE, Unit, sums_of_levels
 
 
 @dataclass(frozen=True)
