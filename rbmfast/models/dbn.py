@@ -10,9 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from rbmfast.checks import SeedLike, check_choice, check_seed
 from rbmfast.data import Rows
 from rbmfast.models.class_rbm import ClassRBM, log_softmax
-from rbmfast.models.conditionals import Conditionals
+from rbmfast.models.conditionals import Conditionals, Stack
 from rbmfast.models.network import Network
-from rbmfast.models.stack import Stack
 from rbmfast.models.stacked import Stacked
 from rbmfast.models.unroll import to_autoencoder, to_network
 from rbmfast.reference import F32, F64, States

@@ -9,13 +9,14 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
 from rbmfast.files import JSON
 from rbmfast.models.base import Model, known_as
 from rbmfast.models.class_rbm import MAX_CLASSES, ClassRBM
+from rbmfast.models.conditionals import Stack
 from rbmfast.models.rbm import RBM
-from rbmfast.models.stack import MAX_LAYERS, Stack, layer_seed
 from rbmfast.models.two_layers import DEFAULT_UNIT, MAX_UNITS, UnitLike
 from rbmfast.reference import F32, STREAM_VERSION
 from rbmfast.saved import under
@@ -24,6 +25,7 @@ from rbmfast.units import Unit, get_unit
 
 D = TypeVar("D", bound="Stacked")
 
+MAX_LAYERS = 63  # the random numbers have 6 bits for a layer
 SEED_STEP = 1  # of the random numbers that make the RBMs' seeds: their weights take step 0
 
 
@@ -321,6 +323,14 @@ class Stacked(Model):
     @property
     def _n_units(self) -> int:
         return sum(self.sizes)
+
+
+def layer_seed(seed: int, layer: int, purpose: Purpose, step: int) -> int:
+    """A seed for one layer's RBM, so that no two share random numbers; the lowest takes `seed` itself."""
+    if layer == 0:
+        return seed
+    low, high = engine.uniform_u32(1, 2, seed, purpose, layer, step)[0]
+    return int(low) | int(high) << 32
 
 
 # --- Arguments ---------------------------------------------------------------------------------------------

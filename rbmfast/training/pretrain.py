@@ -19,7 +19,7 @@ from rbmfast.checks import SeedLike, check_choice, check_integer, check_labels, 
 from rbmfast.data import Packed, Rows, as_rows, computed_rows
 from rbmfast.files import JSON, FilePath, entry
 from rbmfast.models import DBN
-from rbmfast.models.stack import layer_seed
+from rbmfast.models.stacked import layer_seed
 from rbmfast.reference import STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory, uninterrupted
 from rbmfast.saved import SavedRun
