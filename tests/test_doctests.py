@@ -35,7 +35,7 @@ def _unit_types_as_they_were() -> Iterator[None]:
     rbmfast.units.PLAIN[:] = before[1]
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if name.startswith("rbmfast.training.")])
+@pytest.mark.parametrize("name", [name for name in MODULES if re.match(r"rbmfast\.(training|units)\.", name)])
 def test_methods_are_explained(name: str) -> None:
     """Each by itself, or where it is first defined: `help` shows that."""
     module = importlib.import_module(name)

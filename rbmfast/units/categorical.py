@@ -110,18 +110,15 @@ class Categorical(Unit):
         return self._centred_log(np.maximum(means.astype(np.float64), LEAST_RATE))
 
     def __str__(self) -> str:
-        """See `Unit.__str__`."""
         return f"{self.name} of {self.n_states}"
 
     # --- Layers of groups --------------------------------------------------------------------------------
 
     def describe(self) -> JSON:
-        """See `Unit.describe`."""
         return {"unit": self.name, "n_states": self.n_states}
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any], unit_of: Callable[[Any], Unit]) -> Categorical:
-        """See `Unit.from_description`."""
         return cls(description.get("n_states", 0))
 
     def check_size(self, n_units: int, name: str) -> None:
