@@ -63,9 +63,7 @@ class Gradient:
     b: F32
     visible_mean: F32  # means of the units under the data of this batch (centring, sparsity)
     hidden_mean: F32
-    more: dict[str, F32] = field(
-        default_factory=dict
-    )  # differences for what layers learn besides
+    more: dict[str, F32] = field(default_factory=dict)  # differences for what layers learn besides
 
 
 @dataclass

@@ -42,7 +42,9 @@ class Parameters:
         for name in ("W", "a", "b", "visible_means"):
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, read_only(value))
+                own = np.array(value, np.float32, order="C")  # `read_only`, a call less an epoch
+                own.flags.writeable = False
+                object.__setattr__(self, name, own)
 
     @classmethod
     def of_shown(
