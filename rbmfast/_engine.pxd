@@ -124,6 +124,9 @@ cdef extern from "rbmk.h" nogil:
     void rbmk_sigmoid_u16(const float *x, int64_t n, uint16_t *p)
     void rbmk_log(const float *x, int64_t n, float *y)
     void rbmk_softplus_sum(const float *x, int64_t n, int m, double *sum)
+    void rbmk_softmax_groups(const float *x, int64_t n, int m, int size, float *p)
+    void rbmk_log_sum_groups(const float *x, int64_t n, int m, int size, double *sums)
+    void rbmk_categorical(const float *x, int64_t n, int m, int size, const rbmk_stream *stream, uint8_t *state)
     void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state)
 
     void rbmk_class_log_weights(const float *x, int64_t n, int n_hidden, const float *U, const float *d,

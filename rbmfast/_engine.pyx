@@ -534,6 +534,47 @@ def bernoulli(const float[:, ::1] x not None, seed, purpose, layer, step, rows=0
     return result
 
 
+cdef int _group_size(const float[:, ::1] x, size) except -1:
+    cdef int n = size
+    if n < 1 or x.shape[1] % n:
+        raise ValueError(f"size must divide the {x.shape[1]} columns of x, got {n}")
+    return n
+
+
+def softmax_groups(const float[:, ::1] x not None, size):
+    """Probabilities of the units in groups of `size`, of which one is on."""
+    cdef int group = _group_size(x, size)
+    result = np.empty((x.shape[0], x.shape[1]), np.float32)
+    cdef float[:, ::1] out = result
+    if result.size:
+        with nogil:
+            rbmk_softmax_groups(&x[0, 0], x.shape[0], <int>x.shape[1], group, &out[0, 0])
+    return result
+
+
+def log_sum_groups(const float[:, ::1] x not None, size):
+    """Logarithm of each group's summed exponentials: float64 (n_rows, n_groups)."""
+    cdef int group = _group_size(x, size)
+    result = np.empty((x.shape[0], x.shape[1] // group), np.float64)
+    cdef double[:, ::1] out = result
+    if result.size:
+        with nogil:
+            rbmk_log_sum_groups(&x[0, 0], x.shape[0], <int>x.shape[1], group, &out[0, 0])
+    return result
+
+
+def categorical(const float[:, ::1] x not None, size, seed, purpose, layer, step, rows=0):
+    """Sample groups of units whose total input is x: one of each is on."""
+    cdef int group = _group_size(x, size)
+    cdef _Stream stream = _Stream(x.shape[0], seed, purpose, layer, step, rows)
+    result = np.empty((x.shape[0], x.shape[1]), np.uint8)
+    cdef uint8_t[:, ::1] out = result
+    if result.size:
+        with nogil:
+            rbmk_categorical(&x[0, 0], x.shape[0], <int>x.shape[1], group, &stream.c, &out[0, 0])
+    return result
+
+
 # --- Sums over classes -----------------------------------------------------------------------------------
 
 

@@ -135,6 +135,10 @@ void rbmk_softplus(const float *x, int64_t n, float *y);
 void rbmk_log(const float *x, int64_t n, float *y);
 void rbmk_softplus_sum(const float *x, int64_t n, int m, double *sum);
 void rbmk_weighted_sum(rbmk_states states, int m, const float *weights, double *sum);
+/* groups of `size` units of which one is on; size divides m. sums (n, m / size): logarithms of summed exponentials */
+void rbmk_softmax_groups(const float *x, int64_t n, int m, int size, float *p);
+void rbmk_log_sum_groups(const float *x, int64_t n, int m, int size, double *sums);
+void rbmk_categorical(const float *x, int64_t n, int m, int size, const rbmk_stream *stream, uint8_t *state);
 void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state);
 
 /* --- Sums over classes: total inputs under class k are x (n, n_hidden) + U[k] (n_classes, n_hidden) ------- */

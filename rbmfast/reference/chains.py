@@ -15,6 +15,7 @@ from rbmfast.reference.numbers import (
     States,
     Weights,
     affine,
+    draw_groups,
     f32,
     rare_probability,
     sigmoid,
@@ -80,6 +81,11 @@ def bernoulli(x: F32, seed: int, purpose: int, layer: int, step: int, rows: RowI
     threshold = (rare_probability(x) * f32(4294967296.0)).astype(np.uint32)
     rare = uniform_u32(x.shape[0], x.shape[1], seed, purpose, layer, step, rows) < threshold
     return (rare ^ (x >= 0)).astype(np.uint8)
+
+
+def categorical(x: F32, size: int, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> U8:
+    """Sample groups of `size` units of total input `x`, of which one is on."""
+    return draw_groups(x, size, uniform_u32(x.shape[0], x.shape[1], seed, purpose, layer, step, rows))
 
 
 def shuffle_keys(n: int, seed: int, epoch: int, purpose: int) -> NDArray[np.uint64]:

@@ -83,6 +83,40 @@ def sigmoid(x: F32) -> F32:
     return np.where(x >= 0, f32(1.0) - p, p)
 
 
+def group_sums(x: F32, size: int) -> tuple[F32, F64, F32]:
+    """Of groups of `size` units: ``exp(x - top)``, their cumulative sums, and the largest x of each group."""
+    groups = x.reshape(len(x), -1, size)
+    top = groups.max(axis=2)
+    e = exp_negative(groups - top[..., None])
+    return e, np.cumsum(e, axis=2, dtype=np.float64), top  # in order, unlike NumPy's plain sums
+
+
+def softmax_groups(x: F32, size: int) -> F32:
+    """Probabilities of the units in groups of which one is on."""
+    e, ends, _ = group_sums(x, size)
+    p: F32 = (e / ends[..., -1:]).astype(np.float32)
+    return p.reshape(x.shape)
+
+
+def log_sum_groups(x: F32, size: int) -> F64:
+    """Logarithm of each group's summed exponentials: (n_rows, n_groups)."""
+    _, ends, top = group_sums(x, size)
+    sums: F64 = top.astype(np.float64) + log(ends[..., -1].astype(np.float32)).astype(np.float64)
+    return sums
+
+
+def draw_groups(x: F32, size: int, uniform: NDArray[np.uint32]) -> U8:
+    """One state of each group, by the number u of its first unit.
+
+    The first state whose cumulative weight exceeds (u + 1/2) / 2**32 of the whole.
+    """
+    _, ends, _ = group_sums(x, size)
+    target = (uniform[:, ::size] + 0.5) * 2.0**-32 * ends[..., -1]
+    state = (ends[..., :-1] <= target[..., None]).sum(axis=2)
+    hot: U8 = (state[..., None] == np.arange(size)).reshape(len(x), -1).view(np.uint8)
+    return hot
+
+
 def sigmoid_u16(x: F32) -> NDArray[np.uint16]:
     """Probability that a unit is on, in units of 1/65535: what the gradient sees."""
     p = np.rint(rare_probability(x) * f32(GREY)).astype(np.int32)

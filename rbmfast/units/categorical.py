@@ -13,8 +13,9 @@ from rbmfast import _engine as engine
 from rbmfast.checks import check_integer
 from rbmfast.data import Rows
 from rbmfast.files import JSON
-from rbmfast.reference import F32, GREY, U8, States, exp_negative, row_sums
+from rbmfast.reference import F32, GREY, U8, States, draw_groups, row_sums
 from rbmfast.states import LEVELS, unit_of
+from rbmfast.streams import Stream
 from rbmfast.units.base import F64, LEAST_RATE, Unit, sums_of_levels
 
 
@@ -65,9 +66,7 @@ class Categorical(Unit):
 
     def mean(self, x: F32) -> F32:
         """Softmax of each group."""
-        e, ends, _ = self._exponentials(x)
-        p: F32 = (e / ends[..., -1:]).astype(np.float32)
-        return p.reshape(x.shape)
+        return engine.softmax_groups(x, self.n_states)
 
     def mode(self, x: F32) -> U8:
         """The group's most probable state, the first of equals."""
@@ -78,14 +77,15 @@ class Categorical(Unit):
 
         The first state whose cumulative weight exceeds (u + 1/2) / 2**32 of the whole.
         """
-        _, ends, _ = self._exponentials(x)
-        target = (uniform[:, :: self.n_states] + 0.5) * 2.0**-32 * ends[..., -1]
-        return self._one_hot((ends[..., :-1] <= target[..., None]).sum(axis=2))
+        return draw_groups(x, self.n_states, uniform)
+
+    def sample(self, x: F32, stream: Stream) -> U8:
+        """The same in one pass of the engine."""
+        return engine.categorical(x, self.n_states, *stream)
 
     def log_normalizer(self, x: F32, bias: F32) -> F64:
         """Sums of log-sum-exp over the groups."""
-        _, ends, top = self._exponentials(x)
-        sums: F64 = row_sums(top + engine.log(ends[..., -1].astype(np.float32)).astype(np.float64))
+        sums: F64 = row_sums(engine.log_sum_groups(x, self.n_states))
         return sums
 
     def log_normalizer_float64(self, x: F64, bias: F64) -> F64:
@@ -178,13 +178,6 @@ class Categorical(Unit):
         """(n_rows, n_groups) states as (n_rows, n_units) of 0 and 1."""
         hot: U8 = (state[..., None] == np.arange(self.n_states)).reshape(len(state), -1).view(np.uint8)
         return hot
-
-    def _exponentials(self, x: F32) -> tuple[F32, F64, F32]:
-        """``exp(x - top)`` of each unit, their cumulative sums in each group, and the groups' largest x."""
-        groups = self._groups(x)
-        top = groups.max(axis=2)
-        e = exp_negative(groups - top[..., None])
-        return e, np.cumsum(e, axis=2, dtype=np.float64), top  # in order, unlike NumPy's plain sums
 
     def _centred_log(self, share: F64) -> F32:
         """Logarithms less their mean in each group: any number may be added to all biases of a group."""

@@ -68,7 +68,7 @@ rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const f
 typedef struct {
     const float *x, *weights;
     int64_t n;
-    int m;
+    int m, size; /* of a group */
     void *out;
     rbmk_states states;
     const rbmk_stream *stream;
@@ -154,6 +154,33 @@ static void bernoulli_rows(const void *arg, int64_t from, int64_t to)
     }
 }
 
+static void softmax_groups_rows(const void *arg, int64_t from, int64_t to)
+{
+    const map_job *job = arg;
+    for (int64_t i = from; i < to; i++)
+        rbmk_current_kernels()->softmax_groups(job->x + i * job->m, job->m / job->size, job->size,
+                                               (float *)job->out + i * job->m);
+}
+
+static void log_sum_groups_rows(const void *arg, int64_t from, int64_t to)
+{
+    const map_job *job = arg;
+    const int n_groups = job->m / job->size;
+    for (int64_t i = from; i < to; i++)
+        rbmk_current_kernels()->log_sum_groups(job->x + i * job->m, n_groups, job->size,
+                                               (double *)job->out + i * n_groups);
+}
+
+static void categorical_rows(const void *arg, int64_t from, int64_t to)
+{
+    const map_job *job = arg;
+    for (int64_t i = from; i < to; i++) {
+        rbmk_counter counter = rbmk_counter_of(job->stream, i);
+        rbmk_current_kernels()->draw_groups(job->x + i * job->m, job->m / job->size, job->size, &counter,
+                                            (uint8_t *)job->out + i * job->m);
+    }
+}
+
 static void uniform_rows(const void *arg, int64_t from, int64_t to)
 {
     const map_job *job = arg;
@@ -197,6 +224,21 @@ void rbmk_weighted_sum(rbmk_states states, int m, const float *weights, double *
 void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state)
 {
     map_run((map_job){.x = x, .n = n, .m = m, .out = state, .stream = stream, .rows = bernoulli_rows});
+}
+
+void rbmk_softmax_groups(const float *x, int64_t n, int m, int size, float *p)
+{
+    map_run((map_job){.x = x, .n = n, .m = m, .size = size, .out = p, .rows = softmax_groups_rows});
+}
+
+void rbmk_log_sum_groups(const float *x, int64_t n, int m, int size, double *sums)
+{
+    map_run((map_job){.x = x, .n = n, .m = m, .size = size, .out = sums, .rows = log_sum_groups_rows});
+}
+
+void rbmk_categorical(const float *x, int64_t n, int m, int size, const rbmk_stream *stream, uint8_t *state)
+{
+    map_run((map_job){.x = x, .n = n, .m = m, .size = size, .out = state, .stream = stream, .rows = categorical_rows});
 }
 
 /* --- Random numbers ------------------------------------------------------------------------------------- */

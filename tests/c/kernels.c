@@ -147,6 +147,71 @@ TEST(sigmoid_bernoulli)
     check(ties > 100, "only %d ties in the high halves", ties);
 }
 
+static const int group_sizes[] = {1, 2, 3, 10, 21, 32, 33, 100};
+
+#define FOR_GROUPS \
+    for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 65; s++) \
+        for (size_t g = 0; g < COUNT(group_sizes); g++, forget())
+
+TEST(softmax_groups)
+{
+    FOR_GROUPS
+    {
+        const int size = group_sizes[g], n = sizes[s] * size;
+        const inputs in = random_inputs(portable, n);
+        float *expected = fresh((size_t)n * sizeof *expected), *got = fresh((size_t)n * sizeof *got);
+        portable->softmax_groups(in.x, sizes[s], size, expected);
+        tested->softmax_groups(in.x, sizes[s], size, got);
+        check_same(expected, got, (size_t)n * sizeof *got, "%d groups of %d", sizes[s], size);
+    }
+}
+
+TEST(log_sum_groups)
+{
+    FOR_GROUPS
+    {
+        const int size = group_sizes[g];
+        const inputs in = random_inputs(portable, sizes[s] * size);
+        const size_t bytes = (size_t)sizes[s] * sizeof(double);
+        double *expected = fresh(bytes), *got = fresh(bytes);
+        portable->log_sum_groups(in.x, sizes[s], size, expected);
+        tested->log_sum_groups(in.x, sizes[s], size, got);
+        check_same(expected, got, bytes, "%d groups of %d", sizes[s], size);
+    }
+}
+
+/* Against the definition, group by group: the first state whose cumulative weight exceeds the uniform's share. */
+TEST(draw_groups)
+{
+    FOR_GROUPS
+    {
+        const int size = group_sizes[g], n = sizes[s] * size;
+        const inputs in = random_inputs(portable, n);
+        uint32_t *uniform = fresh((size_t)n * sizeof *uniform);
+        uint8_t *expected = fresh((size_t)n), *got = fresh((size_t)n);
+        portable->uniform_u32(n, 0, &in.counter, uniform);
+        memset(expected, 0, (size_t)n);
+        for (int group = 0; group < n; group += size) {
+            const float *x = in.x + group;
+            float top = x[0];
+            double total = 0.0, sum = 0.0;
+            int state = 0;
+            for (int k = 1; k < size; k++)
+                top = x[k] > top ? x[k] : top;
+            for (int k = 0; k < size; k++)
+                total += exp_negative(x[k] - top);
+            const double target = ((double)uniform[group] + 0.5) * (1.0 / 4294967296.0) * total;
+            for (int k = 0; k + 1 < size; k++) {
+                sum += exp_negative(x[k] - top);
+                state += sum <= target;
+            }
+            expected[group + state] = 1;
+        }
+        tested->draw_groups(in.x, sizes[s], size, &in.counter, got);
+        check_same(expected, got, (size_t)n, "%d groups of %d", sizes[s], size);
+    }
+}
+
 TEST(softplus_panel)
 {
     for (int n = 1; n <= RBMK_PANEL; n++)

@@ -26,6 +26,7 @@ THREADS = (1, 2, 3, 7)
 SMALL_SIZES = (1, 7, 15, 16, 17, 31, 33, 63, 65, 100)
 SIZES = (*SMALL_SIZES, 260)
 ROWS = (1, 3, 32, 33, 70)
+GROUPS = (1, 2, 3, 21, 33)  # units in one
 
 TINY = np.float32(1e-45)  # the smallest denormal
 SMALL = [0.0, -0.0, TINY, -TINY, 1e-40, -1e-40, 1.1754944e-38, -1e-30, 1e-8, 0.5, -0.5, 1.0, -1.0, 0.86643398]
@@ -86,6 +87,11 @@ class Problem:
         self.more_grey, self.fewer = levels(n_rows, n_hidden), (n_rows + 1) // 2
         self.clamp = (rng.random(self.v.shape) < 0.5).astype(np.uint8)
         self.x = _sprinkled(rng, normal(n_rows, n_hidden, scale=8), EDGES)
+        # Total inputs of whole groups of some sizes, near enough that their differences are numbers.
+        self.groups = {
+            size: np.resize(self.x, (n_rows, -(-n_hidden // size) * size)).clip(-1e30, 1e30)
+            for size in GROUPS
+        }
         self.positive = np.abs(self.x).clip(np.finfo(np.float32).tiny)
         self.ids = rng.integers(0, 2**40, n_rows)
         self.base, self.log_weights = normal(n_visible), rng.standard_normal(n_rows)
@@ -219,6 +225,18 @@ CALLS: dict[str, Call] = {
     "weighted_sum of grey levels": lambda m, w, p: m.weighted_sum(p.v_grey, p.a),
     "bernoulli": lambda m, w, p: m.bernoulli(p.x, SEED, 63, 63, 2**44 - 1, 2**40 - 200),
     "bernoulli of rows": lambda m, w, p: m.bernoulli(p.x, 0, 0, 0, 0, p.ids),
+    **{
+        f"{name}, groups of {size}": call
+        for size in GROUPS
+        for name, call in {
+            "softmax_groups": lambda m, w, p, size=size: m.softmax_groups(p.groups[size], size),
+            "log_sum_groups": lambda m, w, p, size=size: m.log_sum_groups(p.groups[size], size),
+            "categorical": lambda m, w, p, size=size: m.categorical(
+                p.groups[size], size, SEED, 63, 63, 2**44 - 1, 2**40 - 200
+            ),
+        }.items()
+    },
+    "categorical of rows": lambda m, w, p: m.categorical(p.groups[21], 21, 0, 0, 0, 0, p.ids),
     "uniform_u32": lambda m, w, p: m.uniform_u32(*p.x.shape, SEED, 7, 1, STEP, FIRST_ROW),
     "uniform_u32 of rows": lambda m, w, p: m.uniform_u32(*p.x.shape, 2**64 - 1, 0, 63, 1, p.ids),
     "philox4x32": lambda m, w, p: m.philox4x32(*_counters(p)),

@@ -385,6 +385,7 @@ static void thread_end(void) { tile_release(); }
 
 #include "../../common/elementwise.h"
 #include "../../common/random.h"
+#include "../../common/groups.h"
 #include "../../common/update.h"
 #include "../../common/table.h"
 

@@ -2,6 +2,7 @@
 #include "../../common/product.h"
 #include "../../common/elementwise.h"
 #include "../../common/random.h"
+#include "../../common/groups.h"
 #include "../../common/update.h"
 #include "../../common/table.h"
 
