@@ -453,7 +453,7 @@ def states_u16(x):
 
 
 cdef const float[::1] _flat(x) except *:
-    if x.dtype != np.float32 or not x.flags.c_contiguous:
+    if not isinstance(x, np.ndarray) or x.dtype != np.float32 or not x.flags.c_contiguous:
         raise TypeError("x must be a C-contiguous float32 array")
     return x.reshape(-1)
 

@@ -16,18 +16,14 @@ from dataclasses import dataclass, replace
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rbmfast import _engine as engine
 from rbmfast.checks import check_labels
 from rbmfast.cli.options import CommandError, did_you_mean
 from rbmfast.cli.tables import is_table, numbers, read_text
 from rbmfast.data import Grey8, Packed, Rows, is_sparse
-from rbmfast.reference import States
-from rbmfast.streams import Purpose
+from rbmfast.reference import I64, States
+from rbmfast.streams import shuffled
 from rbmfast.units import Unit
-
-I64 = NDArray[np.int64]
 
 IDX_DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 SPARSE_KEYS = {"format", "shape", "data"}  # of scipy.sparse.save_npz
@@ -74,9 +70,8 @@ class DataFile:
         n_held = round(fraction * n)
         if not 0 < n_held < n:
             raise CommandError(f"--validation {fraction:g} of {n} rows leaves nothing on one side")
-        keys = engine.shuffle_keys(n, seed, HOLDOUT, Purpose.MONITOR)
         held = np.zeros(n, np.bool_)
-        held[np.argsort(keys, kind="stable")[:n_held]] = True
+        held[shuffled(n, seed, HOLDOUT)[:n_held]] = True
         return self.take(np.flatnonzero(~held)), self.take(np.flatnonzero(held))
 
     def examples(self, unit: Unit, threshold: float | None, grey: bool) -> Examples:

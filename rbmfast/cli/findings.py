@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import rbmfast as rf
-from rbmfast.cli.datafiles import I64, Examples
+from rbmfast.cli.datafiles import Examples
 from rbmfast.cli.options import CommandError
 from rbmfast.cli.progress import show_step
 from rbmfast.data import Rows
 from rbmfast.likelihood import LogLikelihoodBound, LogPartition, MeanLogLikelihood
 from rbmfast.likelihood.comparison import means_of
 from rbmfast.likelihood.enumeration import has_exact_log_z
-from rbmfast.likelihood.pseudo import has_pseudo_likelihood
 from rbmfast.likelihood.result import Z95, stderr_of_mean
-from rbmfast.reference import F32, States
+from rbmfast.reference import F32, F64, I64, States
 from rbmfast.training.monitors import Watched
 from rbmfast.units import Unit
-from rbmfast.units.base import F64, rows_in_a_scan
+from rbmfast.units.base import rows_in_a_scan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -194,7 +193,7 @@ def _evaluate_rbm(
     some = Watched(rbm, rows, None, given.seed).train  # rows chosen by the seed
     free_energy = rbm.free_energy(rows)
     report.add_mean("free energy", free_energy, "nats per row", "free_energy")
-    if has_pseudo_likelihood(rbm):
+    if rbm.visible.are_switches:
         show_step("pseudo-likelihood")
         pseudo = rf.pseudo_likelihood(rbm, some(PSEUDO_ROWS))
         share = f", of {len(pseudo):,} rows" if len(pseudo) < rows.n_rows else ""

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 import rbmfast as rf
-from rbmfast.reference import States
+from rbmfast.reference import I64, States
 from rbmfast.units import Unit, get_unit
-
-I64 = NDArray[np.int64]
 
 LIKE = {"binary": "bernoulli", "real": "gaussian"}  # units, by what a network's inputs are
 

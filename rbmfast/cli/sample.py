@@ -10,10 +10,10 @@ import numpy as np
 
 import rbmfast as rf
 from rbmfast.cli import options, output
-from rbmfast.cli.models import I64, draw, inputs, n_classes
+from rbmfast.cli.models import draw, inputs, n_classes
 from rbmfast.cli.options import PICTURE, CommandError, Group, Kind, integer, listed
 from rbmfast.files import complete_file
-from rbmfast.reference import States
+from rbmfast.reference import I64, States
 
 DESCRIPTION = """\
 Draw samples: the last visible states of independent Gibbs chains, as a .npy file of shape

@@ -56,7 +56,7 @@ def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, se
     array([-1.7452, -1.1584])
     """
     check_model(rbm, RBM, "rbm")
-    if not has_pseudo_likelihood(rbm):
+    if not rbm.visible.are_switches:
         raise ValueError(f"rbm must have Bernoulli visible units for this, got {rbm.visible.name} units")
     rows = rbm.visible.rows(X, rbm.n_visible, "X", compact=True)
     chosen = _choose(units, rbm.n_visible, seed)
@@ -64,11 +64,6 @@ def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, se
     for first, v in rows.blocks(rows_at_once(rbm)):
         result[first : first + len(v)] = _sum_over_units(rbm, v, chosen)
     return result * (rbm.n_visible / len(chosen))
-
-
-def has_pseudo_likelihood(rbm: RBM) -> bool:
-    """Whether its visible units are independent of each other and can be flipped."""
-    return rbm.visible.are_switches
 
 
 def _sum_over_units(rbm: RBM, v: States, units: NDArray[np.int64]) -> F64:

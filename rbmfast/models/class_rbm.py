@@ -14,11 +14,10 @@ from rbmfast.files import JSON
 from rbmfast.models.parameters import warn_if_coarse, weight_shape
 from rbmfast.models.rbm import RBM
 from rbmfast.models.two_layers import DEFAULT_UNIT, UnitLike, in_words
-from rbmfast.reference import F32, F64, States
+from rbmfast.reference import F32, F64, I64, States
 from rbmfast.units import Categorical, Mixed, Unit, described, get_unit
 
 C = TypeVar("C", bound="ClassRBM")
-I64 = NDArray[np.int64]
 
 UNLABELLED = -1
 MAX_CLASSES = 2**15

@@ -14,12 +14,10 @@ from rbmfast.models.conditionals import Conditionals, Stack
 from rbmfast.models.network import Network
 from rbmfast.models.stacked import Stacked
 from rbmfast.models.unroll import to_autoencoder, to_network
-from rbmfast.reference import F32, F64, States
+from rbmfast.reference import F32, F64, I64, States
 from rbmfast.states import in_form, join, without_levels
 from rbmfast.streams import Purpose, Stream, check_first_row
 from rbmfast.units import Categorical
-
-I64 = NDArray[np.int64]
 
 LABEL_STEPS = 2  # between the steps of states and those of the labels drawn beside them
 

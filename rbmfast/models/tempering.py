@@ -14,11 +14,10 @@ from rbmfast.models.base_rates import make_path
 from rbmfast.models.parameters import as_numbers
 from rbmfast.models.path import Path
 from rbmfast.models.two_layers import TwoLayers
-from rbmfast.reference import F32, F64, States
+from rbmfast.reference import F32, F64, I64, States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream
 
-I64 = NDArray[np.int64]
 REPLICAS = 10
 MAX_REPLICAS = 2**16
 FIRST_STEP = 2  # half-steps 0 and 1 are the start's

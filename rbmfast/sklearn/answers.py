@@ -14,10 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 
 import rbmfast as rf
 from rbmfast.data import Rows
+from rbmfast.reference import F64
 from rbmfast.sklearn.base import Array, Transformer, draw_seed
 from rbmfast.sklearn.models import Models
 from rbmfast.sklearn.scores import all_blocks, choose_flips, exact_scores, flip_scores
-from rbmfast.units.base import F64
 
 Number = TypeVar("Number", bound=np.generic)
 

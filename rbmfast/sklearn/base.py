@@ -19,10 +19,10 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from rbmfast.data import Rows, as_rows, computed_rows
-from rbmfast.reference import F32, MAX_BATCH
+from rbmfast.reference import F32, F64, MAX_BATCH
 from rbmfast.runtime import thread_limit, warn
 from rbmfast.units import PLAIN, get_unit
-from rbmfast.units.base import F64, moments, rows_in_a_scan
+from rbmfast.units.base import moments, rows_in_a_scan
 
 try:
     from sklearn.utils.validation import validate_data as _validate_data  # since 1.6

@@ -10,10 +10,10 @@ import numpy as np
 
 import rbmfast as rf
 from rbmfast.data import Rows
+from rbmfast.reference import F64, I64
 from rbmfast.sklearn.base import AT_LEAST_0, AT_LEAST_1, BELOW_1, COUNT, Array, parameter
-from rbmfast.sklearn.classifier import I64, UNLABELLED, Classifier
+from rbmfast.sklearn.classifier import UNLABELLED, Classifier
 from rbmfast.sklearn.models import unbounded
-from rbmfast.units.base import F64
 
 
 @dataclass(eq=False, repr=False)

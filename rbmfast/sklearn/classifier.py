@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import log_softmax
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
@@ -17,10 +17,9 @@ from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classi
 
 from rbmfast.checks import check_weights
 from rbmfast.data import Rows
+from rbmfast.reference import F64, I64
 from rbmfast.sklearn.base import Array, Learner, of_mean_1, parameter, validate_data
-from rbmfast.units.base import F64
 
-I64 = NDArray[np.int64]
 Self = TypeVar("Self", bound="Classifier")
 
 UNLABELLED = -1

@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 
 import rbmfast as rf
 from rbmfast.data import Rows
+from rbmfast.reference import F64, I64
 from rbmfast.sklearn.base import (
     ABOVE_0,
     AT_LEAST_0,
@@ -24,9 +25,8 @@ from rbmfast.sklearn.base import (
     parameter,
     validate_data,
 )
-from rbmfast.sklearn.classifier import I64, Classifier
+from rbmfast.sklearn.classifier import Classifier
 from rbmfast.sklearn.models import unbounded
-from rbmfast.units.base import F64
 
 GAUSSIAN_SHARE = 0.1  # of the learning rate, for an RBM with Gaussian visible units
 RATES = {"backprop": 0.001, "up_down": 0.01}  # of fine-tuning: of Adam, and of SGD

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 import rbmfast as rf
 from rbmfast.checks import check_weights
 from rbmfast.data import Rows
+from rbmfast.reference import F64
 from rbmfast.runtime import warn
 from rbmfast.sklearn.answers import Answers
 from rbmfast.sklearn.base import (
@@ -30,7 +31,6 @@ from rbmfast.sklearn.base import (
 from rbmfast.sklearn.models import unit
 from rbmfast.sklearn.scores import FlipScore, Report
 from rbmfast.training import Schedule
-from rbmfast.units.base import F64
 
 SPARSITY_COST = 0.1
 

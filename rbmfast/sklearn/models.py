@@ -14,8 +14,8 @@ from rbmfast.data import Rows
 from rbmfast.likelihood.enumeration import can_enumerate
 from rbmfast.likelihood.tracking import EXACT_UNITS
 from rbmfast.models.conditionals import row_dot
-from rbmfast.reference import F32
-from rbmfast.units.base import F64, moments
+from rbmfast.reference import F32, F64
+from rbmfast.units.base import moments
 
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]

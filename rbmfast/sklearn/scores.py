@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.data import Rows
-from rbmfast.reference import F32
+from rbmfast.reference import F32, F64
 from rbmfast.states import as_float
 from rbmfast.training import Monitor, Watched
 from rbmfast.training.batches import pieces
-from rbmfast.units.base import F64
 
 PIECE_NUMBERS = 1 << 20  # worked on at once
 MONITORED_ROWS = 10_000  # looked at for the verbose line, and for early stopping

@@ -15,10 +15,9 @@ from rbmfast.checks import check_labels
 from rbmfast.data import Rows, as_rows
 from rbmfast.models.dense import ACTIVATIONS
 from rbmfast.models.network import BLOCK_ROWS, Network, means_of, one_thread
-from rbmfast.reference import F32, F64, U8, States
+from rbmfast.reference import F32, F64, I64, U8, States
 from rbmfast.states import as_float
 from rbmfast.streams import Purpose
-from rbmfast.training.batches import I64
 from rbmfast.training.settings import digest
 
 Losses = tuple[F64, U8 | None]  # of each row in nats, and whether its class is wrong

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import Fingerprint, Rows
-from rbmfast.reference import States
+from rbmfast.reference import I64, States
 from rbmfast.streams import Purpose
-
-I64 = NDArray[np.int64]
 
 BLOCK_BATCHES = 16  # batches in a block of shuffle="blocks"
 BLOCK_KEYS = 1 << 31  # added to the epoch for the keys of the blocks

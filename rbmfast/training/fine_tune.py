@@ -13,10 +13,9 @@ from rbmfast.data import Rows
 from rbmfast.files import FilePath
 from rbmfast.models import Network
 from rbmfast.models.network import one_thread
-from rbmfast.reference import F32
+from rbmfast.reference import F32, I64
 from rbmfast.streams import MAX_STEP
 from rbmfast.training.backprop import Backprop, Mean, Targets, as_targets, mean_loss
-from rbmfast.training.batches import I64
 from rbmfast.training.callbacks import Callback, EarlyStopping
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import History

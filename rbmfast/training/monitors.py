@@ -17,17 +17,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast import _engine as engine
 from rbmfast.checks import Checked, check_fraction, check_integer, checked_by
 from rbmfast.data import Rows
 from rbmfast.models import RBM, ClassRBM
 from rbmfast.models.tempering import MAX_REPLICAS
-from rbmfast.reference import F32, MAX_BATCH, row_sums
+from rbmfast.reference import F32, I64, MAX_BATCH, States, row_sums
 from rbmfast.saved import under
-from rbmfast.streams import Purpose
-
-I64 = NDArray[np.int64]
-States = NDArray[Any]
+from rbmfast.streams import shuffled
 
 _AT_LEAST_1 = checked_by(check_integer, low=1)
 
@@ -95,8 +91,7 @@ class Watched:
         """Numbers of `size` of n things, in order, chosen by the seed; `number` tells choices apart."""
         if size >= n:
             return np.arange(n)
-        keys = engine.shuffle_keys(n, self.seed, number, Purpose.MONITOR)
-        return np.sort(np.argsort(keys, kind="stable")[:size])
+        return np.sort(shuffled(n, self.seed, number)[:size])
 
 
 class Monitor(ABC):

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast.checks import Checked, as_list, check_fraction, check_number, checked_by
+from rbmfast.reference import F32
 from rbmfast.state import UpdateSettings
-
-F32 = NDArray[np.float32]
 
 
 @runtime_checkable

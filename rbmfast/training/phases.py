@@ -10,10 +10,9 @@ import numpy as np
 
 from rbmfast import _engine as engine
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.reference import F32, GREY, States
+from rbmfast.reference import F32, F64, GREY, States
 from rbmfast.state import Gradient
 from rbmfast.states import LEVELS, as_float, in_form, unit_of
-from rbmfast.units.base import F64
 
 Phase = tuple[States, States]  # visible states, and means of the hidden units: 16-bit levels, or float32
 

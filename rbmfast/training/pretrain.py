@@ -20,11 +20,10 @@ from rbmfast.data import Packed, Rows, as_rows, computed_rows
 from rbmfast.files import JSON, FilePath, entry
 from rbmfast.models import DBN
 from rbmfast.models.stacked import layer_seed
-from rbmfast.reference import STREAM_VERSION, States
+from rbmfast.reference import I64, STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory, uninterrupted
 from rbmfast.saved import SavedRun
 from rbmfast.streams import Purpose, Stream
-from rbmfast.training.batches import I64
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import History

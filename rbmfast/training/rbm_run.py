@@ -24,19 +24,18 @@ from rbmfast.models.parameters import (
     warn_of_large_weights,
     with_parameters,
 )
-from rbmfast.reference import F32, MAX_BATCH, MAX_EXPONENT, States, limit_columns, slope
+from rbmfast.reference import F32, F64, I64, MAX_BATCH, MAX_EXPONENT, States, limit_columns, slope
 from rbmfast.runtime import uninterrupted, warn
 from rbmfast.saved import under
 from rbmfast.state import Gradient, LearningState, UpdateSettings
 from rbmfast.streams import MAX_STEP, Purpose, RowIds, Stream
-from rbmfast.training.batches import I64, FirstLook
+from rbmfast.training.batches import FirstLook
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.monitors import Watched
 from rbmfast.training.optimizers import SGD, Steps
 from rbmfast.training.penalties import penalty_gradient, split_penalties
 from rbmfast.training.phases import as_divergence
 from rbmfast.training.run import Run
-from rbmfast.training.schedules import F64
 from rbmfast.training.settings import MAX_EPOCHS, TrainSettings, UpDownSettings, describe
 from rbmfast.training.state import PARAMETERS, Model, TrainingState
 from rbmfast.units import Unit

@@ -16,13 +16,12 @@ from rbmfast.checks import check_weights
 from rbmfast.data import Rows
 from rbmfast.files import JSON
 from rbmfast.models.parameters import can_be_parameters
-from rbmfast.reference import F32, STREAM_VERSION
+from rbmfast.reference import F32, F64, I64, STREAM_VERSION
 from rbmfast.saved import under
-from rbmfast.training.batches import I64, epoch_order, pieces
+from rbmfast.training.batches import epoch_order, pieces
 from rbmfast.training.callbacks import Callback, Display, Progress
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import BASIC, History
-from rbmfast.training.schedules import F64
 from rbmfast.training.settings import Settings, digest
 from rbmfast.training.state import Model
 

@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast.checks import Checked, check_integer, check_number, checked_by
-
-F64 = NDArray[np.float64]
+from rbmfast.reference import F64
 
 
 class Schedule(Checked, ABC):

@@ -15,11 +15,10 @@ from rbmfast.data import Rows, computed_rows
 from rbmfast.files import FilePath
 from rbmfast.models import DBN
 from rbmfast.models.conditionals import Conditional, Conditionals
-from rbmfast.reference import F32, F64, States, row_sums
+from rbmfast.reference import F32, F64, I64, States, row_sums
 from rbmfast.state import Gradient, LearningState
 from rbmfast.states import as_float, join, one_hot
 from rbmfast.streams import Purpose, RowIds, Stream
-from rbmfast.training.batches import I64
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import History
@@ -114,6 +113,8 @@ def up_down(
     give. The sleep phase fits these weights to dreams instead of data, and in the other direction of the
     Kullback-Leibler divergence: nothing guarantees that the bound rises. Starting at the data (`CD`) keeps
     dreams near it.
+
+    What unit types learn beside their biases is learned in the top RBM alone; below it stays as it is.
 
     References
     ----------

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.data import Rows, as_rows
 from rbmfast.files import JSON
-from rbmfast.reference import F32, GREY, States, to_grey
+from rbmfast.reference import F32, F64, GREY, States, to_grey
 from rbmfast.states import LEVELS, unit_of, without_levels
 from rbmfast.streams import Stream
 from rbmfast.units.affine import Affine
 
-F64 = NDArray[np.float64]
 LEAST_RATE = 1e-3  # of a state, where only its mean is known
 
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import Rows
-from rbmfast.reference import F32, GREY, U8, States
+from rbmfast.reference import F32, F64, GREY, U8, States
 from rbmfast.streams import Stream
-from rbmfast.units.base import F64, LEAST_RATE, Unit, sums_of_levels
+from rbmfast.units.base import LEAST_RATE, Unit, sums_of_levels
 
 
 @dataclass(frozen=True)

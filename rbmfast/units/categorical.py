@@ -13,10 +13,10 @@ from rbmfast import _engine as engine
 from rbmfast.checks import check_integer
 from rbmfast.data import Rows
 from rbmfast.files import JSON
-from rbmfast.reference import F32, GREY, U8, States, draw_groups, row_sums
+from rbmfast.reference import F32, F64, GREY, U8, States, draw_groups, row_sums
 from rbmfast.states import LEVELS, unit_of
 from rbmfast.streams import Stream
-from rbmfast.units.base import F64, LEAST_RATE, Unit, sums_of_levels
+from rbmfast.units.base import LEAST_RATE, Unit, sums_of_levels
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import Rows
-from rbmfast.reference import F32, States, row_sums
-from rbmfast.units.base import F64, Unit, moments, rows_in_a_scan
+from rbmfast.reference import F32, F64, States, row_sums
+from rbmfast.units.base import Unit, moments, rows_in_a_scan
 
 LOW, HIGH = 0.5, 2.0  # standard deviations that a variance of 1 can stand for
 FAR = 1.0  # a mean that a standardised column does not have

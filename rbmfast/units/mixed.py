@@ -15,9 +15,9 @@ from rbmfast import _engine as engine
 from rbmfast.checks import check_integer
 from rbmfast.data import Rows
 from rbmfast.files import JSON
-from rbmfast.reference import F32, States
+from rbmfast.reference import F32, F64, States
 from rbmfast.units.affine import Affine, of_all
-from rbmfast.units.base import F64, Unit
+from rbmfast.units.base import Unit
 
 
 @dataclass(frozen=True)

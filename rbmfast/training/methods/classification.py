@@ -8,14 +8,13 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rbmfast.checks import Checked, check_number, checked_by
 from rbmfast.data import Rows
 from rbmfast.models import RBM
 from rbmfast.models.class_rbm import softmax
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.reference import F32, GREY, States, to_grey
+from rbmfast.reference import F32, F64, GREY, I64, States, to_grey
 from rbmfast.state import Gradient
 from rbmfast.states import LEVELS, as_float, in_form, unit_of
 from rbmfast.streams import Purpose, Stream
@@ -23,9 +22,8 @@ from rbmfast.training.methods.base import Method
 from rbmfast.training.methods.cd import CD
 from rbmfast.training.phases import contrast, difference
 from rbmfast.units import Categorical
-from rbmfast.units.base import F64, rows_in_a_scan
+from rbmfast.units.base import rows_in_a_scan
 
-I64 = NDArray[np.int64]
 Expectation = tuple[States, F64, F64]  # see `Batch.expect`
 Part = tuple[float, float, Gradient]  # a factor, a share of the means of the data, and what they are of
 

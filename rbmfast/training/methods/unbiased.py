@@ -14,13 +14,12 @@ from rbmfast.checks import Checked, check_integer, checked_by
 from rbmfast.data import Rows
 from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.reference import F32, States
+from rbmfast.reference import F32, F64, States
 from rbmfast.state import Gradient
 from rbmfast.streams import Purpose, Stream
 from rbmfast.training.methods.base import MAX_STEPS, Method
 from rbmfast.training.phases import contrast
 from rbmfast.units import Unit
-from rbmfast.units.base import F64
 
 Chains = tuple[States, F32]  # visible states, and the hidden units' total inputs from them
 
