@@ -211,11 +211,15 @@ class Unit(ABC):
         affine = self.affine(means.shape[-1])
         return means if affine is None else affine.unshown(means)
 
+    def data(self, X: Any, n_units: int, name: str) -> Any:
+        """Data of states, from data as users have them."""
+        affine = self.affine(n_units)
+        return X if affine is None else affine.data(X, name)
+
     def rows(self, X: Any, n_units: int, name: str = "X", compact: bool = False, check: bool = True) -> Rows:
         """Data for a layer of `n_units` of them: `rbmfast.data.as_rows`, and `check_states` if asked to."""
-        affine = self.affine(n_units)
-        X = X if affine is None else affine.data(X, name)
-        rows = as_rows(X, n_units, domain=self.domain, name=name, compact=compact)
+        data = self.data(X, n_units, name)
+        rows = as_rows(data, n_units, domain=self.domain, name=name, compact=compact)
         if check:
             self.check_states(rows, name)
         return rows

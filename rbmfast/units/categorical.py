@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.checks import check_integer
-from rbmfast.data import Rows
+from rbmfast.data import Grey8, Packed, Rows, computed_rows, is_masked, is_sparse
 from rbmfast.files import JSON
 from rbmfast.reference import F32, F64, GREY, U8, States, draw_groups, row_sums
 from rbmfast.states import LEVELS, unit_of
@@ -25,7 +25,8 @@ class Categorical(Unit):
 
     A group's units are on with the probabilities softmax(x), so a group says which of `n_states` values a
     variable has: a class, an amino acid, a rating. The unit's own energy is ``-bias * s``. Data are one-hot
-    rows, or grey levels that sum to 1 in each group, which count as expectations.
+    rows, or grey levels that sum to 1 in each group, which count as expectations; or integers from 0 to
+    ``n_states - 1``, one for each group (but in `impute`, which gives back what it got).
 
     Products with one-hot states are exact integers, so that everything has the same bits on every machine.
 
@@ -125,6 +126,21 @@ class Categorical(Unit):
         """A layer has whole groups."""
         if n_units % self.n_states:
             raise ValueError(f"{name} must be a multiple of {self.n_states} for {self!r}, got {n_units}")
+
+    def data(self, X: Any, n_units: int, name: str) -> Any:
+        n_groups = n_units // self.n_states
+        other = isinstance(X, (Rows, Grey8, Packed)) or is_sparse(X) or is_masked(X)
+        codes = None if other else np.asarray(X)
+        if codes is None or codes.dtype.kind not in "iu" or codes.shape[1:] != (n_groups,):
+            return X  # one-hot rows, or wrong
+        wrong = np.argwhere((codes < 0) | (codes >= self.n_states))
+        if len(wrong):
+            row, group = (int(i) for i in wrong[0])
+            raise ValueError(
+                f"{name}[{row}, {group}] is {codes[row, group]}, but states of {self} are numbers from 0 to "
+                f"{self.n_states - 1}"
+            )
+        return computed_rows((len(codes), n_units), self.dtype, lambda index: self._one_hot(codes[index]))
 
     def part(self, start: int, stop: int) -> Categorical | None:
         """Whole groups can be parted."""

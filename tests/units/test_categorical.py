@@ -1,5 +1,7 @@
 """Groups of which one unit is on: what only they promise."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -134,3 +136,30 @@ def test_numbers_of_states() -> None:
             Categorical(strange)  # type: ignore[arg-type]
     assert Categorical(np.int64(3)) == Categorical(3) != Categorical(4)
     assert type(Categorical(np.int64(3)).n_states) is int
+
+
+def test_numbers_of_states_are_data_too(tmp_path: Path) -> None:
+    codes = np.random.default_rng(0).integers(0, 3, (20, 4))
+    one_hot = (codes[..., None] == np.arange(3)).reshape(20, 12).astype(np.uint8)
+    rbm = rf.RBM.from_arrays(np.ones((12, 2)), np.zeros(12), np.zeros(2), visible=Categorical(3))
+    np.save(tmp_path / "codes.npy", codes.astype(np.uint8))
+    mapped = np.load(tmp_path / "codes.npy", mmap_mode="r")
+    for X in (codes, codes.astype(np.int8), mapped, codes.tolist(), np.asfortranarray(codes)):
+        assert_array_equal(rbm.free_energy(X), rbm.free_energy(one_hot))
+        assert_array_equal(rbm.gibbs(X, 2, seed=1), rbm.gibbs(one_hot, 2, seed=1))
+    twin = rf.RBM.from_state(*rbm.to_state())
+    for model, X in ((rbm, codes), (twin, one_hot)):
+        rf.train(model, X, epochs=2, batch_size=7, seed=1, validation=X, monitors=[rf.ReconstructionError()])
+    assert_array_equal(rbm.W, twin.W)
+    classes = rf.ClassRBM(12, 2, n_classes=2, visible=Categorical(3), seed=0)
+    assert_array_equal(classes.predict(codes), classes.predict(one_hot))
+    with pytest.raises(TypeError, match="V must not be a masked array"):
+        rbm.free_energy(np.ma.masked_equal(codes, 1))
+    for wrong, message in (
+        (codes + 1, r"V\[\d+, \d\] is 3, but states of categorical of 3 are numbers from 0 to 2"),
+        (-codes - 1, r"V\[0, 0\] is -\d, but states"),
+        (codes[:, :3], "V must have 12 features"),
+        (codes / 2, "V must have 12 features"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            rbm.free_energy(wrong)
