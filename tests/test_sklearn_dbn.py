@@ -425,5 +425,7 @@ def test_spins() -> None:
     probabilities = classes.fit(X, X[:, 0] > 0).predict_proba(X)
     np.testing.assert_allclose(probabilities, np.exp(classes.rbm_.class_log_probabilities(X)), rtol=1e-6)
     np.testing.assert_array_equal(features.fit_transform(X), features.dbn_.transform(X))
+    with pytest.raises(ValueError, match=r"a network takes .* not those of spin units"):
+        DBNClassifier(n_iter=10**6, visible="spin").fit(X, X[:, 0] > 0)  # before it learns
     with pytest.raises(ValueError, match="these units have states -1 and 1"):
         classes.fit((X + 1) // 2, X[:, 0] > 0)

@@ -300,7 +300,13 @@ class DeepLearner(Learner):
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.DBN:
         sizes = [n_features, *self.given.hidden]
-        return rf.DBN(sizes, n_classes=n_classes or None, visible=self.given.visible, seed=self.given.seed)
+        dbn = rf.DBN(sizes, n_classes=n_classes or None, visible=self.given.visible, seed=self.given.seed)
+        if self.given.fine_tune is not None:
+            self._unrolled(dbn)  # says now whether that goes
+        return dbn
+
+    def _unrolled(self, dbn: rf.DBN) -> rf.Network:
+        return dbn.to_network(seed=self.given.seed) if dbn.n_classes else dbn.to_autoencoder()
 
     def stages(self) -> Iterator[tuple[str, rf.History]]:
         """See `Learner.stages`."""
@@ -320,7 +326,7 @@ class DeepLearner(Learner):
             yield "up-down", rf.up_down(dbn, rows, labels, **own, **watched, **self._stage("up-down"))
         if given.fine_tune is not None:
             announce("fine-tuning")
-            self.network = dbn.to_network(seed=given.seed) if dbn.n_classes else dbn.to_autoencoder()
+            self.network = self._unrolled(dbn)
             own = {"dropout": given.dropout or 0.0, "epochs": given.fine_tune, "validation": pair}
             yield "fine-tuning", rf.fine_tune(self.network, rows, labels, **own, **self._stage("fine-tuning"))
 

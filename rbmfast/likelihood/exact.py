@@ -196,7 +196,7 @@ def _check_units(rbm: RBM) -> None:
     check_model(rbm, RBM, "rbm")
     if not rbm._up.between_switches:
         raise ValueError(
-            "rbm must have Bernoulli units in both layers for this, "
+            "rbm must have Bernoulli units or spins in both layers for this, "
             f"got {rbm.visible.name} visible and {rbm.hidden.name} hidden units"
         )
 

@@ -267,7 +267,9 @@ def split_missing(V: Any, mask: ArrayLike | None, off: States) -> tuple[Any, NDA
         nan = np.isnan(V)
         missing = nan if missing is None else check_mask(missing, V.shape) | nan
     if missing is not None:
-        fill = np.zeros_like(off) if V.dtype == np.bool_ else off.astype(V.dtype)
+        if V.dtype.kind in "bu":  # off is False, and what no number here says (-1) cannot be in the data
+            off = np.abs(off) if V.dtype.kind == "u" else np.zeros_like(off)
+        fill = off.astype(V.dtype)
         V = np.where(check_mask(missing, V.shape), np.resize(fill, V.shape[1:]), V)  # of any width yet
     return V, missing
 

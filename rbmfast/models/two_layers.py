@@ -281,8 +281,13 @@ class TwoLayers(Model):
         }
         p = self._parameters
         arrays = self.parameters()
-        if p.given is not None:  # biases that are shown rounded
-            arrays |= {"own_a": p.a, "own_b": p.b}
+        to_show = p.parametrization
+        if to_show is not None:  # what is shown may be rounded
+            again = to_show.inward(*p.shown)
+            own = {f"own_{name}": getattr(p, name) for name in "Wab"}
+            arrays |= {
+                name: array for (name, array), x in zip(own.items(), again, strict=True) if (array != x).any()
+            }
         if p.visible_means is not None:
             arrays["visible_means"] = p.visible_means
         return meta, arrays
@@ -307,6 +312,7 @@ class TwoLayers(Model):
         }
         rbm._parameters = replace(
             p,
+            W=check_parameter(arrays.get("own_W", p.W), "own_W", shape),
             a=check_parameter(arrays.get("own_a", p.a), "own_a", shape[:1]),
             b=check_parameter(arrays.get("own_b", p.b), "own_b", shape[1:]),
             units=with_parameters(p.units, layers),
@@ -335,7 +341,10 @@ class TwoLayers(Model):
         """Replace some of the parameters for states as users see them."""
         old = self._parameters
         W, a, b = (given.get(name, array) for name, array in zip("Wab", old.shown, strict=True))
-        self._parameters = Parameters.of_shown((W, a, b), old.units, old.visible_means)
+        new = Parameters.of_shown((W, a, b), old.units, old.visible_means)
+        if "W" not in given:  # each bias stands for itself: what is not touched keeps its bits
+            new = replace(new, **{name: getattr(old, name) for name in "Wab" if name not in given})
+        self._parameters = new
 
     def _shown_energies(self, energies: E) -> E:
         """Energies of states as users see them, from those of the same states as the library computes."""

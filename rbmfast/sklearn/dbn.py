@@ -174,6 +174,8 @@ class DBNClassifier(Classifier, Pretrained):
             )
         self.__dict__.pop("network_", None)
         if self.fine_tuning == "backprop":
+            # Units without a feed-forward layer are refused now, not after learning.
+            rf.DBN([rows.n_features, 1], visible=self.visible_, seed=0).to_network(2, seed=0)
             self._pretrain(rows, weights)
             self.network_ = self.dbn_.to_network(len(self.classes_), seed=self._seed())
         else:

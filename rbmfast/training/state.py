@@ -34,7 +34,8 @@ class TrainingState:
     ----------
     chains : uint8 array (n_chains, n_hidden), optional
         Hidden states for the chains of a persistent method to start from, and how many chains there are. By
-        default the method chooses. (Of `rbmfast.PT`, rows for all replicas: first those at beta = 0.)
+        default the method chooses. Of `rbmfast.PT`, rows for all replicas: first those at beta = 0. Spins are
+        0 and 1 here.
 
     Attributes
     ----------
@@ -101,7 +102,7 @@ class TrainingState:
             return
         allowed = f"the chains of state must be an array (n_chains, {n_hidden}) of {dtype} states"
         if not isinstance(self.chains, np.ndarray) or self.chains.dtype != dtype:
-            raise TypeError(f"{allowed}, got {type(self.chains).__name__}")
+            raise TypeError(f"{allowed}, got {getattr(self.chains, 'dtype', type(self.chains).__name__)}")
         if self.chains.ndim != 2 or self.chains.shape[1] != n_hidden or len(self.chains) == 0:
             raise ValueError(f"{allowed}, got shape {self.chains.shape}")
         if dtype == np.uint8 and self.chains.max() > 1:

@@ -17,7 +17,7 @@ from rbmfast.models import DBN
 from rbmfast.models.conditionals import Conditional, Conditionals
 from rbmfast.reference import F32, F64, I64, States, row_sums
 from rbmfast.state import Gradient, LearningState
-from rbmfast.states import as_float, join, one_hot
+from rbmfast.states import join, one_hot
 from rbmfast.streams import Purpose, RowIds, Stream
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.checkpoint import Checkpoint
@@ -257,12 +257,19 @@ class UpDown(RBMRun):
         return numbers
 
     def _reconstruction_error(self, rows: Rows) -> float:
-        errors = []
+        errors, unit = [], self.model.visible
         for _, v in rows.blocks(BLOCK):
             again = self.model._reconstruct(computed_rows(v.shape, v.dtype, v.__getitem__))
-            error = as_float(v).astype(np.float64) - again
+            error = unit.shown(v).astype(np.float64) - unit.shown(again)
             errors.append(row_sums(error * error))
         return mean_of(np.concatenate(errors)) / rows.n_features
+
+    def _error_of(self, v: States, predicted: States) -> float:
+        """Squared error of visible states as users see them; exact where these are 0 and 1."""
+        unit = self.model.visible
+        if unit.affine(v.shape[1]) is not None:
+            v, predicted = unit.shown(v).astype(np.float32), unit.shown(predicted)
+        return squared_error(v, predicted)
 
     # --- Learning -------------------------------------------------------------------------------------------
 
@@ -283,7 +290,7 @@ class UpDown(RBMRun):
         dream = self._sleep(down, samples, ids)
         downwards, predicted = _predict(down, awake[1:], awake[:-1], weights)
         upwards, _ = _predict(up, dream[:-1], dream[1:])
-        self._squared_error += squared_error(awake[0], predicted[0])
+        self._squared_error += self._error_of(awake[0], predicted[0])
         gradients = [top, *downwards, *upwards]
         below = replace(self.terms, sparsity_cost=0.0)  # what these layers do is not theirs to choose
         self._step(gradients, [self.terms] + [below] * (len(gradients) - 1), now)

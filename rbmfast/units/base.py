@@ -106,7 +106,11 @@ class Unit(ABC):
     def check_means(self, means: F32, name: str) -> None:
         """Raise ValueError if these cannot be means of their states."""
         if self.means_are_rates and engine.range_of(means) is None:
-            raise ValueError(f"{name} must be rates from 0 to 1, got {means.min():g} to {means.max():g}")
+            low, high = (self.shown(np.full((1, len(means)), end, np.uint8)).min() for end in (0, 1))
+            given = self.shown(means[None])
+            raise ValueError(
+                f"{name} must be rates from {low:g} to {high:g}, got {given.min():g} to {given.max():g}"
+            )
 
     def expected_changes(self, x: F32) -> float | None:
         """How many 0/1 units change from one draw to the next, the mean over rows; None if always all do."""

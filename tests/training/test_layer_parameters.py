@@ -167,6 +167,14 @@ def test_runs_and_files_keep_every_bit(optimizer: Any, tmp_path: Path) -> None:
     assert_array_equal(loaded.sample(9, 5, seed=1), whole.sample(9, 5, seed=1))
 
 
+def test_who_learns_weights_and_biases_alone_says_so() -> None:
+    rf.units.register(Precise)
+    rbm = rf.ClassRBM(V, H, 2, visible="precise", seed=0)
+    for method in (rf.Discriminative(), rf.Hybrid()):
+        with pytest.raises(ValueError, match="learns weights and biases alone, and ClassRBM"):
+            rf.train(rbm, rbm.join(X, np.arange(N) % 2), method=method)
+
+
 def test_early_stopping_brings_them_back() -> None:
     rbm = model()
     stopping = rf.EarlyStopping("weight_norm", patience=1, mode="max")

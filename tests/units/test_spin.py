@@ -142,6 +142,9 @@ def test_parameters_are_those_given_and_files_keep_every_bit(tmp_path: Path) -> 
     assert_array_equal(rbm.b, B + 1)
     assert_array_equal(rbm.a, A)
     rf.train(rbm, all_states("spin", V), epochs=1, seed=1)
+    before = rbm._parameters
+    rbm.a = rbm.a
+    assert rbm._parameters.b is not before.b and rbm._parameters.b.tobytes() == before.b.tobytes()
     rbm.save(tmp_path / "spins.rbm")
     for again in (rf.load(tmp_path / "spins.rbm"), pickle.loads(pickle.dumps(rbm))):
         assert repr(again) == "RBM(5, 3, visible='spin', hidden='spin')"
@@ -156,6 +159,17 @@ def test_parameters_are_those_given_and_files_keep_every_bit(tmp_path: Path) -> 
     with pytest.raises(ValueError, match="a for states 0 and 1 must be finite"):
         rbm.a = np.full(V, 1e12)
     assert rbm.a.max() < 1e6
+
+
+def test_deep_networks() -> None:
+    X = all_states("spin", V)
+    dbn = rf.DBN([V, 3, 2], visible="spin", seed=0)
+    history = rf.up_down(dbn, X, epochs=1, seed=1, validation=X, optimizer=rf.SGD(0.0))
+    error = float(((dbn.reconstruct(X) - X) ** 2).mean())
+    assert_allclose(history["validation_reconstruction_error"][-1], error, rtol=1e-5)
+    assert_allclose(history["reconstruction_error"][-1], 1.0, atol=0.1)  # of spins that nothing is known of
+    with pytest.raises(ValueError, match="a network takes states 0 and 1, or real numbers, not those"):
+        dbn.to_network(2)
 
 
 def test_data() -> None:
@@ -179,6 +193,15 @@ def test_data() -> None:
     assert_allclose(rbm.visible_means, spins.mean(axis=0), atol=1e-6)
     z = rf.log_partition(rbm, "ais", n_chains=50, n_temperatures=50, base=spins.mean(axis=0), seed=1)
     assert abs(z.value - rf.log_partition(rbm).value) < 0.5
+    hole = np.zeros(up.shape, np.bool_)
+    hole[:, 1] = True
+    filled = rbm.impute(spins, hole, steps=3, seed=1)
+    for X in (up, packed):
+        assert_array_equal(rbm.impute(X, hole, steps=3, seed=1), filled)
+    ones = np.ones((2, V), np.uint8)
+    assert_array_equal(rbm.impute(ones, hole[:2], seed=1), rbm.impute(ones.astype(int), hole[:2], seed=1))
+    with pytest.raises(ValueError, match="base must be rates from -1 to 1, got 2 to 2"):
+        rf.ParallelTempering(rbm, base=np.full(V, 2.0))
     gaps = np.where(up, np.nan, -1.0)
     assert_array_equal(rbm.impute(gaps, steps=3, seed=1)[~up], -1)
 

@@ -14,6 +14,7 @@ from rbmfast.data import Rows
 from rbmfast.models import RBM
 from rbmfast.models.class_rbm import softmax
 from rbmfast.models.conditionals import Conditionals
+from rbmfast.models.parameters import of_units
 from rbmfast.reference import F32, F64, GREY, I64, States, to_grey
 from rbmfast.state import Gradient
 from rbmfast.states import LEVELS, as_float, in_form, unit_of
@@ -390,6 +391,8 @@ def _classes(model: Conditionals) -> slice:
 def _check_model(rbm: RBM, method: Discriminative | Hybrid) -> None:
     if not rbm.n_classes:
         raise TypeError(f"rbm must be an rf.ClassRBM for {method!r}, got {rbm!r}")
+    if of_units(rbm._parameters.units):
+        raise ValueError(f"{method!r} learns weights and biases alone, and {rbm!r} has units that learn more")
     if method.dropout and not rbm.hidden.are_switches:
         raise ValueError(f"dropout needs Bernoulli hidden units, got {rbm.hidden.name} units")
 
