@@ -40,17 +40,17 @@ def _of_layers(
     model: Conditionals, data: tuple[States, F32], samples: tuple[States, F32], weights: F64 | None
 ) -> dict[str, F32]:
     """The difference for what the layers learn beside their biases."""
-    shares = None if weights is None else weights / len(weights)
-    (positive, negative), total = (model.parameter_gradient(*phase) for phase in (data, samples)), 1.0
-    if weights is not None:
-        total = math.fsum(weights) / len(weights)
+    positive = model.parameter_gradient(*data)
+    if not positive:
+        return {}
+    negative = model.parameter_gradient(*samples)
+    shares = np.full(len(data[0]), 1 / len(data[0])) if weights is None else weights / len(weights)
+    total = math.fsum(shares)
     return {
-        name: (
-            (each.mean(axis=0, dtype=np.float64) if shares is None else shares @ each)
-            - total * negative[name].mean(axis=0, dtype=np.float64)
-        ).astype(np.float32)
+        name: (shares @ each - total * negative[name].mean(axis=0, dtype=np.float64)).astype(np.float32)
         for name, each in positive.items()
     }
+
 
 
 def difference(data: Phase, samples: Phase, weights: F64 | None = None, paired: bool = False) -> Gradient:
