@@ -147,10 +147,10 @@ TEST(sigmoid_bernoulli)
     check(ties > 100, "only %d ties in the high halves", ties);
 }
 
-static const int group_sizes[] = {1, 2, 3, 10, 21, 32, 33, 100};
+static const int group_sizes[] = {1, 3, 21, 33};
 
 #define FOR_GROUPS \
-    for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 65; s++) \
+    for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 33; s++) \
         for (size_t g = 0; g < COUNT(group_sizes); g++, forget())
 
 TEST(softmax_groups)
