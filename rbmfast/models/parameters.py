@@ -100,7 +100,8 @@ class Parameters:
 def of_units(units: tuple[Unit, Unit]) -> dict[str, F32]:
     """What the units of both layers learn beside their biases, by names such as ``visible.log_sigma``."""
     layers = zip(LAYERS, units, strict=True)
-    return {f"{layer}.{name}": array for layer, unit in layers for name, array in unit.parameters().items()}
+    found = {f"{layer}.{name}": array for layer, unit in layers for name, array in unit.parameters().items()}
+    return {name: read_only(array) for name, array in found.items()}
 
 
 def with_parameters(units: tuple[Unit, Unit], arrays: Mapping[str, F32]) -> tuple[Unit, Unit]:

@@ -1,6 +1,6 @@
 /* Groups of `size` units of which exactly one is on: softmax, draws, normalisers. Sixteen groups side by side, unit after
- * unit: sums go in the order of the units in float64, and yet no group waits for another. Exponentials are formed once for
- * the sum and once for what is wanted of it: that is cheaper than to keep them, whatever the size. */
+ * unit: sums go in the order of the units in float64, and yet no group waits for another. Exponentials are kept from the sum
+ * where a group is one piece, and formed again where it is more: memory does not grow with the size. */
 #ifndef RBMK_GROUPS_H
 #define RBMK_GROUPS_H
 
@@ -104,26 +104,13 @@ static inline void uniforms_of(const int32_t *restrict unit, const rbmk_counter 
 {
     uint32_t half[2][ABREAST];
     for (int low = 0; low < 2; low++) {
-        uint32_t x0[ABREAST], x1[ABREAST], x2[ABREAST], x3[ABREAST], k0 = counter->k0, k1 = counter->k1;
-        for (int l = 0; l < ABREAST; l++) {
-            x0[l] = (16u * (uint32_t)(unit[l] / 128) + (uint32_t)unit[l] % 16) | (low ? RBMK_LOW_HALVES : 0);
-            x1[l] = counter->c1, x2[l] = counter->c2, x3[l] = counter->c3;
-        }
-        for (int round = 0; round < 10; round++) {
-            for (int l = 0; l < ABREAST; l++) {
-                const uint64_t p0 = (uint64_t)PHILOX_M0 * x0[l], p1 = (uint64_t)PHILOX_M1 * x2[l];
-                x0[l] = (uint32_t)(p1 >> 32) ^ x1[l] ^ k0;
-                x1[l] = (uint32_t)p1;
-                x2[l] = (uint32_t)(p0 >> 32) ^ x3[l] ^ k1;
-                x3[l] = (uint32_t)p0;
-            }
-            k0 += PHILOX_W0;
-            k1 += PHILOX_W1;
-        }
+        uint32_t block[ABREAST], word[4][ABREAST];
+        for (int l = 0; l < ABREAST; l++)
+            block[l] = (16u * (uint32_t)(unit[l] / 128) + (uint32_t)unit[l] % 16) | (low ? RBMK_LOW_HALVES : 0);
+        philox_of(block, counter, word);
         for (int l = 0; l < ABREAST; l++) {
             const int t = unit[l] % 128 / 16;
-            const uint32_t word = t / 2 == 0 ? x0[l] : t / 2 == 1 ? x1[l] : t / 2 == 2 ? x2[l] : x3[l];
-            half[low][l] = (uint32_t)half_word(word, t);
+            half[low][l] = (uint32_t)half_word(word[t / 2][l], t);
         }
     }
     for (int l = 0; l < ABREAST; l++)

@@ -8,13 +8,12 @@
 #include "philox.h"
 #include "scalar.h"
 
-#ifndef RBMK_OWN_PHILOX16
-/* 16 neighbouring blocks at once. */
-static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
+/* 16 blocks, whichever, at once. */
+static inline void philox_of(const uint32_t block[16], const rbmk_counter *counter, uint32_t out[4][16])
 {
     uint32_t x0[16], x1[16], x2[16], x3[16], k0 = counter->k0, k1 = counter->k1;
     for (int l = 0; l < 16; l++)
-        x0[l] = c0 + (uint32_t)l, x1[l] = counter->c1, x2[l] = counter->c2, x3[l] = counter->c3;
+        x0[l] = block[l], x1[l] = counter->c1, x2[l] = counter->c2, x3[l] = counter->c3;
     for (int round = 0; round < 10; round++) {
         for (int l = 0; l < 16; l++) {
             uint64_t p0 = (uint64_t)PHILOX_M0 * x0[l], p1 = (uint64_t)PHILOX_M1 * x2[l];
@@ -30,6 +29,16 @@ static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t o
     memcpy(out[1], x1, sizeof x1);
     memcpy(out[2], x2, sizeof x2);
     memcpy(out[3], x3, sizeof x3);
+}
+
+#ifndef RBMK_OWN_PHILOX16
+/* 16 neighbouring blocks at once. */
+static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
+{
+    uint32_t block[16];
+    for (int l = 0; l < 16; l++)
+        block[l] = c0 + (uint32_t)l;
+    philox_of(block, counter, out);
 }
 #endif
 

@@ -90,6 +90,8 @@ def test_they_are_parameters_of_the_model() -> None:
     shapes = {name: array.shape for name, array in rbm.parameters().items()}
     assert shapes == {"W": (V, H), "a": (V,), "b": (H,), "visible.t": (V,), "hidden.1.t": (1,)}
     assert get_parameters(rbm).keys() >= shapes.keys()
+    rf.train(rbm, X, epochs=1, seed=1)
+    assert not any(array.flags.writeable for array in rbm.parameters().values())
     assert [*rf.RBM(2, 2, seed=0).parameters()] == ["W", "a", "b"]
     dbn = rf.DBN([V, H, H], visible="precise", seed=0)
     assert "generative/0/visible.t" in dbn.parameters()
