@@ -63,7 +63,7 @@ from rbmfast.training import (
     train,
     up_down,
 )
-from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed, Spin
+from rbmfast.units import Bernoulli, Binomial, Categorical, Gaussian, Mixed, Spin
 
 if TYPE_CHECKING:
     from rbmfast import likelihood, plots
@@ -89,6 +89,7 @@ __all__ = [
     "Bernoulli",
     "Spin",
     "Gaussian",
+    "Binomial",
     "Categorical",
     "Mixed",
     "units",

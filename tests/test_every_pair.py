@@ -101,6 +101,7 @@ UNITS: dict[str, Callable[[int], Any]] = {
     "spin": lambda n: "spin",
     "gaussian": lambda n: "gaussian",
     "categorical": lambda n: rf.Categorical(2),
+    "binomial": lambda n: rf.Binomial(3),
     "binary blocks": lambda n: rf.Mixed([(rf.Bernoulli(), n - 2), (rf.Categorical(2), 2)]),
     "blocks with spins": lambda n: rf.Mixed([(rf.Spin(), n - 2), (rf.Categorical(2), 2)]),
     "real blocks": lambda n: rf.Mixed([(rf.Bernoulli(), n - 2), (rf.Gaussian(), 2)]),

@@ -9,12 +9,15 @@ from typing import Any, TypeVar
 from rbmfast.files import JSON
 from rbmfast.units.base import Unit
 from rbmfast.units.bernoulli import Bernoulli
+from rbmfast.units.binomial import Binomial
 from rbmfast.units.categorical import Categorical
 from rbmfast.units.gaussian import Gaussian
 from rbmfast.units.mixed import Mixed
 from rbmfast.units.spin import Spin
 
-UNITS: dict[str, type[Unit]] = {unit.name: unit for unit in (Bernoulli, Spin, Gaussian, Categorical, Mixed)}
+UNITS: dict[str, type[Unit]] = {
+    unit.name: unit for unit in (Bernoulli, Spin, Gaussian, Categorical, Binomial, Mixed)
+}
 PLAIN = [name for name, unit in UNITS.items() if unit.describe is Unit.describe]  # a name says all
 U = TypeVar("U", bound=type[Unit])
 
@@ -133,6 +136,7 @@ __all__ = [
     "PLAIN",
     "UNITS",
     "Bernoulli",
+    "Binomial",
     "Categorical",
     "Gaussian",
     "Mixed",

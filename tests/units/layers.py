@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from rbmfast.units import Bernoulli, Categorical, Gaussian, Mixed, Spin, Unit
+from rbmfast.units import Bernoulli, Binomial, Categorical, Gaussian, Mixed, Spin, Unit
 
 F64 = NDArray[np.float64]
 STEP = 0.25  # of a grid for real states; sums over it are integrals of normal densities to all digits
@@ -75,7 +75,7 @@ def _states(unit: Unit, n: int) -> NDArray[np.generic]:
 def _n_real(unit: Unit, n: int) -> int:
     if isinstance(unit, Mixed):
         return sum(_n_real(part, m) for part, m in unit.parts)
-    return 0 if unit.exact else n
+    return 0 if unit.count_states(n) else n
 
 
 def mixed(*parts: tuple[Unit, int]) -> Layer:
@@ -90,11 +90,13 @@ LAYERS = {
     "pairs": Layer(Categorical(2), 6),
     "triples": Layer(Categorical(3), 6),
     "tens": Layer(Categorical(10), 20),
+    "counts to three": Layer(Binomial(3), 4),
     "one block": mixed((Bernoulli(), 3)),
     "pixels and a label": mixed((Bernoulli(), 4), (Categorical(3), 6)),
     "a label and pixels": mixed((Categorical(4), 4), (Bernoulli(), 3)),
     "groups of two sizes": mixed((Categorical(2), 2), (Categorical(5), 5), (Categorical(2), 4)),
     "with a real number": mixed((Gaussian(), 1), (Categorical(3), 3), (Bernoulli(), 2)),
+    "counts and a real number": mixed((Binomial(2), 2), (Gaussian(), 1)),
     "nested": mixed(
         (Bernoulli(), 1), (Mixed([(Categorical(3), 3), (Bernoulli(), 2)]), 5), (Categorical(2), 2)
     ),
