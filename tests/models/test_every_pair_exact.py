@@ -1,0 +1,166 @@
+"""Models of every pair of unit types, against sums over all states of both layers: over grids of real ones.
+
+A unit type enters by its line in `units.layers.LAYERS`. Statistical tests have fixed seeds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from models.helpers import agrees
+from numpy.testing import assert_allclose
+from scipy.spatial import KDTree
+from scipy.special import logsumexp
+from units.layers import LAYERS, Layer
+
+import rbmfast as rf
+from rbmfast.likelihood.enumeration import has_exact_log_z
+from rbmfast.models.parameters import with_parameters
+from rbmfast.streams import Stream
+from rbmfast.training.phases import contrast
+from rbmfast.training.state import get_parameters
+
+MOST = 2000  # states of a layer
+LIKELY = 1e-9  # the least probability of states that are looked at one by one: grids end somewhere
+STEP = 2.0**-10  # of finite differences
+
+
+def few_states(layer: Layer) -> Layer:
+    """The layer, or so much of its front that its states are few."""
+    sizes = range(layer.n, 0, -1)
+    fronts = (Layer(part, n) for n in sizes if (part := layer.unit.part(0, n)) is not None)
+    return next(front for front in fronts if len(front.states) <= MOST)
+
+
+def small_layers() -> dict[str, Layer]:
+    """The first of each unit type, and blocks with a label or a real number among them."""
+    first = {type(layer.unit): name for name, layer in reversed(LAYERS.items())}
+    names = {*first.values(), "pixels and a label", "with a real number"} - {"one block"}
+    return {name: few_states(layer) for name, layer in LAYERS.items() if name in names}
+
+
+SMALL = small_layers()
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A model of two small layers, and its joint distribution: arrays (visible states, hidden states)."""
+
+    visible: Layer
+    hidden: Layer
+
+    @cached_property
+    def rbm(self) -> rf.RBM:
+        """Multiples of 2**-10, exact in fixed point; weights below 1, so that there is a log Z."""
+        rng = np.random.default_rng(7)
+        sizes = (self.visible.n, self.hidden.n), self.visible.n, self.hidden.n
+        W, a, b = (np.rint(1024 * np.clip(0.5 * rng.normal(size=n), -0.8, 0.8)) / 1024 for n in sizes)
+        return rf.RBM.from_arrays(W, a, b, visible=self.visible.unit, hidden=self.hidden.unit)
+
+    def energy_of(self, parameters: dict[str, Any]) -> Any:
+        """Of all pairs of states, and given parameters: by the formula of the books, in float64."""
+        W, a, b = (parameters[name] for name in "Wab")
+        visible, hidden = with_parameters(self.rbm._parameters.units, parameters)
+        V, H = self.visible.states, self.hidden.states
+        return visible.energy(V, a)[:, None] + hidden.energy(H, b) - V @ W.astype(np.float64) @ H.T
+
+    @cached_property
+    def energy(self) -> Any:
+        """Of the states as users see them."""
+        return self.energy_of(get_parameters(self.rbm)) + self.rbm._shown_energies(0.0)
+
+    @cached_property
+    def p(self) -> Any:
+        return np.exp(-self.energy - logsumexp(-self.energy))
+
+    @cached_property
+    def shown(self) -> tuple[Any, Any]:
+        """The states of both layers as users see them."""
+        return self.rbm.visible.shown(self.visible.states), self.rbm.hidden.shown(self.hidden.states)
+
+    @cached_property
+    def likely(self) -> tuple[Any, Any]:
+        """Numbers of states of both layers."""
+        v, h = (np.flatnonzero(self.p.sum(axis=axis) > LIKELY) for axis in (1, 0))
+        return v, h
+
+    @property
+    def log_z(self) -> float:
+        return float(logsumexp(-self.energy) + self.visible.log_volume + self.hidden.log_volume)
+
+    def log_likelihood(self, rows: Any, parameters: dict[str, Any]) -> float:
+        """The mean over visible states by their numbers."""
+        energy = self.energy_of(parameters)
+        return float(logsumexp(-energy[rows], axis=1).mean() - logsumexp(-energy))
+
+
+@pytest.fixture(params=[*product(SMALL, SMALL)], ids="-".join, scope="module")
+def pair(request: pytest.FixtureRequest) -> Pair:
+    return Pair(*(SMALL[name] for name in request.param))
+
+
+def test_energies_and_likelihoods(pair: Pair) -> None:
+    rbm, E, (V, H), (v, h) = pair.rbm, pair.energy, pair.shown, pair.likely
+    i, j = (np.random.default_rng(0).choice(states, 200) for states in (v, h))
+    assert_allclose(rbm.energy(V[i], H[j]), E[i, j], rtol=2e-6, atol=1e-5)
+    free = -logsumexp(-E, axis=1) - pair.hidden.log_volume
+    assert_allclose(rbm.free_energy(V[v]), free[v], rtol=2e-6, atol=1e-5)
+    if has_exact_log_z(rbm):
+        assert_allclose(rf.log_partition(rbm).value, pair.log_z, rtol=1e-6)
+
+
+def test_conditionals(pair: Pair) -> None:
+    rbm, E, (V, H), (v, h) = pair.rbm, pair.energy, pair.shown, pair.likely
+    given_v = np.exp(-E - logsumexp(-E, axis=1, keepdims=True))[v]
+    assert_allclose(rbm.hidden_probabilities(V[v]), given_v @ H, atol=2e-5)
+    given_h = np.exp(-E - logsumexp(-E, axis=0, keepdims=True)).T[h]
+    assert_allclose(rbm.visible_probabilities(H[h]), given_h @ V, atol=2e-5)
+
+
+def test_gradients(pair: Pair) -> None:
+    """What training follows, with all states for samples of the model, weighted; and finite differences."""
+    rbm, rng, p = pair.rbm, np.random.default_rng(1), pair.p
+    V, H, rows = pair.visible.states, pair.hidden.states, rng.choice(pair.likely[0], 30)
+    data = np.zeros(len(V))
+    np.add.at(data, rows, 1 / len(rows))
+    joint = data[:, None] * p / p.sum(axis=1, keepdims=True) - p
+    exact = {"W": V.T @ joint @ H, "a": V.T @ joint.sum(axis=1), "b": joint.sum(axis=0) @ H}
+
+    v, p_v = pair.likely[0], p.sum(axis=1)[pair.likely[0]]
+    model = rbm._conditionals(Stream(0, 0))
+    phases = [(states, model.up.input(states)) for states in (V[v], V[rows])]
+    found = contrast(model, *phases, weights=len(v) * p_v)  # of the model minus the data
+    gradient = {name: -getattr(found, name) for name in exact} | {n: -g for n, g in found.more.items()}
+    for name in exact:
+        assert_allclose(gradient[name], exact[name], atol=1e-4, err_msg=name)
+
+    parameters = get_parameters(rbm)
+    for name, slope in (gradient | exact).items():
+        direction = rng.choice([-1, 1], size=slope.shape)
+        ends = [parameters | {name: parameters[name] + np.float32(s * STEP) * direction} for s in (-1, 1)]
+        low, high = (pair.log_likelihood(rows, {n: np.float32(x) for n, x in end.items()}) for end in ends)
+        expected = (high - low) / (2 * STEP)
+        assert_allclose((slope * direction).sum(), expected, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_chains(pair: Pair) -> None:
+    """Both layers after 20 Gibbs steps, real numbers by cells of the grid: alarm 2e-6 a pair."""
+    V, H = pair.shown
+    drawn = pair.rbm.sample(1000, steps=20, seed=1, return_hidden=True)
+    for axis, states, sample in ((1, V, drawn[0]), (0, H, drawn[1])):
+        cells = KDTree(states).query(sample)[1]
+        assert agrees(np.bincount(cells, minlength=len(states)), pair.p.sum(axis=axis))
+
+
+def test_annealing_from_both_sides(pair: Pair) -> None:
+    """Within 6 standard errors: alarm 2e-9 each, of errors that are nearly normal."""
+    p, settings = pair.p.sum(axis=1), {"n_chains": 100, "n_temperatures": 20, "seed": 1}
+    samples = pair.shown[0][np.random.default_rng(2).choice(len(p), 100, p=p)]
+    for method, more in (("ais", {}), ("reverse_ais", {"samples": samples})):
+        z = rf.log_partition(pair.rbm, method, **settings, **more)
+        assert abs(z.value - pair.log_z) < 6 * z.stderr + 1e-5
