@@ -278,7 +278,7 @@ NO_UNITS = {
 CHOOSY = {  # that answer for Bernoulli units, and may refuse others
     *("RBM.pattern_counts", "ClassRBM.pattern_counts", "DBN.to_network", "DBN.to_autoencoder", "fine_tune"),
     *("log_partition", "log_likelihood", "log_probabilities", "kl_divergence", "exact_samples"),
-    *("exact_gradient", "exact_moments", "pseudo_likelihood", "train with PseudoLikelihood"),
+    *("exact_gradient", "exact_moments"),
     *("train with UnbiasedCD", "train with SaturatedUnits", "train with DeadUnits"),
     "train with SparsityTarget",
 }

@@ -243,16 +243,17 @@ class FreeEnergyGap(OfRows):
 
 @dataclass(frozen=True)
 class PseudoLikelihood(OfRows):
-    """Mean log pseudo-likelihood in nats per row: the sum over visible units of log p(unit | all others).
+    """Mean log pseudo-likelihood in nats per row: the sum over visible sites of log p(site | all others).
 
-    Records ``train_pseudo_likelihood`` and, with validation data, ``validation_pseudo_likelihood``. Divide by
-    the number of visible units for nats per unit.
+    A site is a visible unit, or a group of those that exclude each other. Records ``train_pseudo_likelihood``
+    and, with validation data, ``validation_pseudo_likelihood``. Divide by the number of sites for nats per
+    site.
 
     Parameters
     ----------
     units : int, optional
-        Look at this many visible units only, chosen once by the run's seed, and scale their sum up to all of
-        them. By default all are looked at.
+        Look at this many sites only, chosen once by the run's seed, and scale their sum up to all of them. By
+        default all are looked at.
     max_rows : int, default 1000
         Rows looked at.
 
@@ -270,9 +271,9 @@ class PseudoLikelihood(OfRows):
     def measure(self, watched: Watched, v: States) -> float:
         from rbmfast.likelihood import pseudo_likelihood
 
-        units = None
-        if self.units is not None and self.units < watched.rbm.n_visible:
-            units = watched.choose(watched.rbm.n_visible, self.units, number=2)
+        n_sites, units = len(watched.rbm.visible.sites(watched.rbm.n_visible)), None
+        if self.units is not None and self.units < n_sites:
+            units = watched.choose(n_sites, self.units, number=2)
         return mean_of(pseudo_likelihood(watched.rbm, v, units=units))
 
 

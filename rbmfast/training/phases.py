@@ -52,7 +52,6 @@ def _of_layers(
     }
 
 
-
 def difference(data: Phase, samples: Phase, weights: F64 | None = None, paired: bool = False) -> Gradient:
     """`contrast` of visible states and hidden means. Weights of paired samples are those of their rows."""
     if weights is not None:

@@ -197,6 +197,15 @@ class Unit(ABC):
         """The unit type of columns `start` to `stop` - 1 of a layer; None where it cannot be cut there."""
         return self
 
+    def sites(self, n_units: int) -> list[slice]:
+        """Which units vary alone, and which together, as those of a group do: from left to right."""
+        found, start = [], 0
+        for stop in range(1, n_units + 1):
+            if self.part(start, stop) is not None:
+                found.append(slice(start, stop))
+                start = stop
+        return found
+
     def whole(self, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """What is missing if these entries are: units that exclude each other are missing together."""
         return missing

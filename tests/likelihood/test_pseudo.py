@@ -1,5 +1,7 @@
 """Pseudo-likelihoods, against conditional probabilities from the list of all probabilities."""
 
+import itertools
+
 import numpy as np
 import pytest
 from likelihood import helpers
@@ -73,3 +75,36 @@ def test_refusals() -> None:
     for bad in ([-1], [N], N + 1):
         with pytest.raises(ValueError, match=r"^units must"):
             rf.pseudo_likelihood(rbm, V, units=bad)
+
+
+# --- Sites of other units ----------------------------------------------------------------------------------
+
+
+def test_sites_of_a_layer() -> None:
+    visible = rf.Mixed([(rf.Bernoulli(), 2), (rf.Categorical(3), 6), (rf.Gaussian(), 1)])
+    ends = [0, 1, 2, 5, 8, 9]
+    assert visible.sites(9) == [slice(*pair) for pair in itertools.pairwise(ends)]
+    rbm = rf.RBM(9, 4, visible=visible, seed=0)
+    V = rbm.sample(5, seed=1)
+    whole = rf.pseudo_likelihood(rbm, V)
+    parts = [rf.pseudo_likelihood(rbm, V, units=some) * len(some) / 5 for some in ([0, 4], [1, 2, 3])]
+    assert_allclose(sum(parts), whole, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"^units must lie from 0 to 4, got 5 to 5"):
+        rf.pseudo_likelihood(rbm, V, units=[5])
+
+
+def test_grey_groups_share_in_all_states() -> None:
+    rbm = helpers.model(N, 4, visible=rf.Categorical(3))
+    states = np.hstack([np.eye(3), np.tile([0, 1, 0], (3, 1))])
+    shares = np.array([0.2, 0.5, 0.3])
+    expected = shares @ rf.pseudo_likelihood(rbm, states, [0])
+    assert_allclose(rf.pseudo_likelihood(rbm, shares[None] @ states, [0]), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("hidden", ["bernoulli", "gaussian"])
+def test_a_real_unit_alone_has_its_likelihood(hidden: str) -> None:
+    """Maxima 20 standard deviations apart, or a standard deviation of 7."""
+    W, b = (20.0, -220.0) if hidden == "bernoulli" else (0.99, 0.5)
+    rbm = rf.RBM.from_arrays([[W]], [1.0], [b], visible="gaussian", hidden=hidden)
+    V = np.array([[-3], [1], [11], [21], [30.0]])
+    assert_allclose(rf.pseudo_likelihood(rbm, V), rf.log_likelihood(rbm, V), rtol=1e-5)

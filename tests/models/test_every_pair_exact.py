@@ -114,6 +114,18 @@ def test_energies_and_likelihoods(pair: Pair) -> None:
         assert_allclose(rf.log_partition(rbm).value, pair.log_z, rtol=1e-6)
 
 
+def test_pseudo_likelihoods(pair: Pair) -> None:
+    """From the list of all probabilities: those of a site's states where the other sites are equal."""
+    V, p, (v, _) = pair.visible.states, pair.p.sum(axis=1), pair.likely
+    expected = np.zeros(len(v))
+    for site in pair.visible.unit.sites(pair.visible.n):
+        _, others = np.unique(np.delete(V, site, axis=1), axis=0, return_inverse=True)
+        alike = np.bincount(others.ravel(), p)[others.ravel()]
+        expected += np.log(p[v]) - np.log(alike[v])
+    found = rf.pseudo_likelihood(pair.rbm, pair.shown[0][v])
+    assert_allclose(found, expected - pair.visible.log_volume, rtol=1e-5, atol=1e-5)
+
+
 def test_conditionals(pair: Pair) -> None:
     rbm, E, (V, H), (v, h) = pair.rbm, pair.energy, pair.shown, pair.likely
     given_v = np.exp(-E - logsumexp(-E, axis=1, keepdims=True))[v]
