@@ -28,6 +28,7 @@ from rbmfast import units
 from rbmfast.data import Grey8, Packed
 from rbmfast.io import load
 from rbmfast.models import DBN, RBM, ClassRBM, Dense, Network, ParallelTempering
+from rbmfast.tables import Schema
 from rbmfast.training import (
     CD,
     FPCD,
@@ -97,6 +98,7 @@ __all__ = [
     # data
     "Grey8",
     "Packed",
+    "Schema",
     # training
     "train",
     "fine_tune",

@@ -8,6 +8,7 @@ from rbmfast.archive import read_file
 from rbmfast.files import FileFormatError, FilePath, blaming, file_name
 from rbmfast.models import DBN, RBM, ClassRBM, Network
 from rbmfast.models.base import Storable
+from rbmfast.tables import Schema
 
 MODELS: dict[str, type[Storable]] = {model.kind: model for model in (RBM, ClassRBM, DBN, Network)}
 ELSEWHERE = {
@@ -30,7 +31,8 @@ def load(path: FilePath) -> Any:
     Returns
     -------
     RBM, ClassRBM, DBN or Network
-        With the very numbers of the saved one, so that it gives the same bits.
+        With the very numbers of the saved one, so that it gives the same bits; and its `schema`, if it had
+        one.
 
     Raises
     ------
@@ -57,4 +59,6 @@ def load(path: FilePath) -> Any:
         what = ELSEWHERE.get(kind, f"{kind!r}, which this version does not know")
         raise FileFormatError(f"{name!r} holds no model but {what}")
     with blaming(name, "holds no valid model"):
-        return MODELS[kind].from_state(meta, arrays)
+        model = MODELS[kind].from_state(meta, arrays)
+        model.schema = Schema.from_description(meta["schema"]) if "schema" in meta else None
+    return model

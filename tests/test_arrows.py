@@ -19,6 +19,7 @@ FLOORS = (
         *("reference", "runtime", "saved", "state", "states", "streams"),
     },
     {"units"},
+    {"tables"},
     {"models"},
     {"likelihood"},
     {"training"},

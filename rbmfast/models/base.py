@@ -17,6 +17,7 @@ from rbmfast.files import JSON, FilePath
 from rbmfast.reference import F32, States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
+from rbmfast.tables import Schema
 from rbmfast.units import Unit
 
 M = TypeVar("M", bound=type)
@@ -44,6 +45,7 @@ class Storable(ABC):
     """What can be kept in a file."""
 
     kind: ClassVar[str]  # what its files say that they hold
+    schema: Schema | None = None  # of the table that it is about, if it is about one; kept in its file
 
     def save(self, path: FilePath) -> None:
         """Write the model to a file, which `rbmfast.load` reads.
@@ -70,7 +72,9 @@ class Storable(ABC):
         >>> rf.load("small.rbm")
         RBM(4, 2)
         """
-        write_file(path, self.kind, *self.to_state())
+        meta, arrays = self.to_state()
+        about = {} if self.schema is None else {"schema": self.schema.describe()}
+        write_file(path, self.kind, meta | about, arrays)
 
     @abstractmethod
     def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
