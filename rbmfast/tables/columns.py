@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from rbmfast.reference import F32
 from rbmfast.tables.frames import Cells, Columns, Name
-from rbmfast.units import Bernoulli, Categorical, Gaussian, Unit
+from rbmfast.units import Bernoulli, Binomial, Categorical, Gaussian, Unit
+from rbmfast.units.binomial import MAX_N
 
 FEW_NUMBERS = 10  # different whole numbers: at most so many are categories
+MOST_DECIMALS = 6  # that a number is rounded to
 MANY_WORDS = 64  # different words: more are names, keys or text
 SHOWN, SHOWN_STATES = 40, 4  # letters of a list of states; if it has more states, their number goes before
 State = str | int | float | bool
@@ -131,7 +133,7 @@ class Real(Column):
     deviation: float
     low: float
     high: float
-    whole: bool
+    decimals: int | None
 
     kind = "real"
     unit = Gaussian()
@@ -140,13 +142,12 @@ class Real(Column):
     @classmethod
     def of(cls, name: Name, given: Cells) -> Real:
         """See `Column.of`."""
-        known = _numbers(name, given.known())
-        if not len(known):
-            raise ValueError(f"column {name!r} must have a number to be of the type 'real': all are missing")
+        known = _numbers(name, given.known(), cls.kind)
         mean, deviation = float(known.mean()), float(known.std())
         varies = deviation > 1e-6 * abs(mean)
         about = mean, deviation if varies else 1.0, float(known.min()), float(known.max())
-        return cls(name, given.dtype, int(given.missing.sum()), *about, bool((known == np.rint(known)).all()))
+        decimals = next((n for n in range(MOST_DECIMALS + 1) if (known == np.round(known, n)).all()), None)
+        return cls(name, given.dtype, int(given.missing.sum()), *about, decimals)
 
     def encode(self, known: NDArray[Any]) -> F32:
         """See `Column.encode`."""
@@ -154,17 +155,58 @@ class Real(Column):
         return states.astype(np.float32)[:, None]
 
     def decode(self, states: NDArray[Any]) -> list[State]:
-        """See `Column.decode`: whole numbers where all were, and none beyond the range that was seen."""
-        numbers = states[:, 0].astype(np.float64) * self.deviation + self.mean
-        inside = np.clip(np.rint(numbers) if self.whole else numbers, self.low, self.high)
-        cells: list[State] = inside.astype(np.int64 if self.whole else np.float64).tolist()
+        """See `Column.decode`: with as many decimals as were seen, and none beyond the range that was."""
+        numbers = np.clip(states[:, 0].astype(np.float64) * self.deviation + self.mean, self.low, self.high)
+        numbers = numbers if self.decimals is None else np.round(numbers, self.decimals)
+        cells: list[State] = numbers.astype(np.int64 if self.decimals == 0 else np.float64).tolist()
         return cells
 
     def __str__(self) -> str:
         return f"{self.mean:.4g} ± {self.deviation:.4g}, from {self.low:.6g} to {self.high:.6g}"
 
 
-KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (Category, Real)}
+@dataclass(frozen=True)
+class Count(Column):
+    """A whole number from 0 to `high`, the largest that was seen: a unit of so many 0/1 units."""
+
+    high: int
+
+    kind = "count"
+    n_units = 1
+
+    @property
+    def unit(self) -> Unit:
+        """See `Column.unit`."""
+        return Binomial(self.high)
+
+    @classmethod
+    def of(cls, name: Name, given: Cells) -> Count:
+        """See `Column.of`."""
+        known = _numbers(name, given.known(), cls.kind)
+        wrong = (known != np.rint(known)) | (known < 0) | (known > MAX_N)
+        if wrong.any():
+            raise ValueError(
+                f"column {name!r} must hold whole numbers from 0 to {MAX_N} to be counts, got "
+                f"{known[wrong][0]:g}"
+            )
+        return cls(name, given.dtype, int(given.missing.sum()), max(1, int(known.max())))
+
+    def encode(self, known: NDArray[Any]) -> F32:
+        """See `Column.encode`."""
+        states = _numbers(self.name, known)
+        possible = (states == np.rint(states)) & (states >= 0) & (states <= self.high)
+        return np.where(possible, states, np.nan).astype(np.float32)[:, None]
+
+    def decode(self, states: NDArray[Any]) -> list[State]:
+        """See `Column.decode`."""
+        cells: list[State] = np.rint(states[:, 0]).astype(np.int64).tolist()
+        return cells
+
+    def __str__(self) -> str:
+        return f"0 to {self.high}"
+
+
+KINDS: dict[str, type[Column]] = {kind.kind: kind for kind in (Category, Real, Count)}
 
 
 def _states(given: Cells) -> list[State]:
@@ -179,8 +221,10 @@ def _states(given: Cells) -> list[State]:
     return sorted(found, key=lambda state: (str(type(state)), state))
 
 
-def _numbers(name: Name, known: NDArray[Any]) -> NDArray[np.float64]:
-    """Cells as numbers, words that say some included."""
+def _numbers(name: Name, known: NDArray[Any], wanted: str = "") -> NDArray[np.float64]:
+    """Cells as numbers, words that say some included; at least one for a column that is `wanted` so."""
+    if wanted and not len(known):
+        raise ValueError(f"column {name!r} must hold a number to be {wanted}, all are missing")
     numbers = np.array([_number(cell) for cell in known.tolist()])
     wrong = ~np.isfinite(numbers)
     if wrong.any():

@@ -72,8 +72,9 @@ class Schema:
         ----------
         frame : pandas or polars frame, mapping of names to sequences, or array (n_rows, n_columns)
             The table. None, NaN and what else its library calls missing is missing.
-        types : mapping of names to "category" or "real", optional
-            Columns that are to be of another kind than they look. Words that say numbers can be real.
+        types : mapping of names to "category", "real" or "count", optional
+            Columns that are to be of another kind than they look. Words that say numbers can be real; whole
+            numbers from 0 on can be counts, as of right answers of so many questions.
 
         Returns
         -------
@@ -216,7 +217,7 @@ class Schema:
         -------
         frame
             Of the library, with the columns, their types and their categories, of the table that the schema
-            was inferred from. Real numbers stay within the range that was seen there.
+            was inferred from. Real numbers have as many decimals as there, and stay within their range.
 
         Raises
         ------
