@@ -20,7 +20,6 @@ from rbmfast.streams import shuffled
 from rbmfast.units import Unit
 
 MAX_STATES = 1 << 12  # of a site
-STEP = 0.75  # between the nodes of an integral: sums over them err by exp(-2 (pi / 0.75)**2) < 1e-15
 MARGIN = 8.0  # standard deviations beyond the outermost maxima
 NEGLIGIBLE = -30.0  # in nats: where an integral may end
 
@@ -130,15 +129,15 @@ def _log_conditional(rbm: RBM, v: States, x: F32, site: slice) -> F64:
 
     n_states = unit.count_states(n)
     if n_states is None:
-        here, step = log_weight(mine), STEP * _scale(unit, n)
-        log_weights = _over_the_line(log_weight, *_outermost_maxima(rbm, unit, others, W, bias))
+        here, scale = log_weight(mine), _scale(unit, n)
+        log_weights = _over_the_line(log_weight, unit, *_outermost_maxima(rbm, unit, others, W, bias))
     else:
         _check_few(n_states, rbm, unit)
-        states = unit.states(n, np.arange(n_states))
-        log_weights, step = np.stack([log_weight(state[None]) for state in states], axis=1), 1.0
+        scale, states = 1.0, unit.states(n, np.arange(n_states))
+        log_weights = np.stack([log_weight(state[None]) for state in states], axis=1)
         here = (_shares(unit, mine, n_states) * log_weights).sum(axis=1)
     gains = (log_weights - here[:, None]).astype(np.float32)
-    return -engine.log_sum_groups(gains, gains.shape[1])[:, 0] - math.log(step)
+    return -engine.log_sum_groups(gains, gains.shape[1])[:, 0] - math.log(scale)
 
 
 def _sent(states: F32, W: F32) -> F32:
@@ -190,15 +189,19 @@ def _outermost_maxima(rbm: RBM, unit: Unit, others: F32, W: F32, bias: F32) -> t
     return ends[0], ends[1]
 
 
-def _over_the_line(log_weight: Callable[[States], F64], low: float, high: float) -> F64:
-    """A function at nodes so far out that its exponential is negligible beyond: (n_rows, n_nodes)."""
+def _over_the_line(log_weight: Callable[[States], F64], unit: Unit, low: float, high: float) -> F64:
+    """Logs of terms whose sum is an integral over a unit's states: (n_rows, n_nodes).
+
+    The nodes go so far out that the terms beyond are negligible, or to where the states end.
+    """
     margin = MARGIN
     while True:
-        ends = math.floor((low - margin) / STEP), math.ceil((high + margin) / STEP)
-        nodes = STEP * np.arange(ends[0], ends[1] + 1, dtype=np.float32)
-        log_weights = np.stack([log_weight(node.reshape(1, 1)) for node in nodes], axis=1)
-        if (log_weights[:, [0, -1]] < log_weights.max(axis=1, keepdims=True) + NEGLIGIBLE).all():
-            return log_weights
+        start, stop = math.floor(low - margin), math.ceil(high + margin)
+        nodes, lengths = unit.nodes(start, stop)
+        values = np.stack([log_weight(node.reshape(1, 1)) for node in nodes], axis=1)
+        ends = [i for i, far in ((0, nodes[0] < start + 1), (-1, nodes[-1] > stop - 1)) if far]
+        if (values[:, ends] < values.max(axis=1, keepdims=True) + NEGLIGIBLE).all():
+            return values + np.log(lengths)
         margin *= 2
 
 

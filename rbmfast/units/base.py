@@ -22,6 +22,7 @@ from rbmfast.states import LEVELS, unit_of, without_levels
 from rbmfast.streams import Stream
 from rbmfast.units.affine import Affine
 
+NODES = 6  # of an integral from a whole number to the next
 LEAST_RATE = 1e-3  # of a state, where only its mean is known
 
 
@@ -145,6 +146,16 @@ class Unit(ABC):
     def states(self, n_units: int, numbers: NDArray[np.int64]) -> States:
         """Joint states by their numbers in counting order, the last unit counting fastest: (n, n_units)."""
         raise NotImplementedError(f"{self.name} units have no countable states")
+
+    def nodes(self, low: int, high: int) -> tuple[F32, F64]:
+        """States of a real-valued unit from `low` to `high`, where these are states, and a length for each.
+
+        Sums over them, each times its length, are integrals of the unit's densities: here of densities that
+        are smooth between whole numbers, and about as wide as a normal one of variance 1, to 10 digits.
+        """
+        x, lengths = np.polynomial.legendre.leggauss(NODES)
+        nodes = (np.arange(low, high)[:, None] + (x + 1) / 2).ravel().astype(np.float32)
+        return nodes, np.tile(lengths / 2, high - low)
 
     def state_numbers(self, states: States) -> NDArray[np.int64]:
         """The numbers under which `states` gives these rows: (n_rows,)."""

@@ -199,6 +199,10 @@ class Mixed(Unit):
             found.append(unit.states(n, here))  # units without countable states say so
         return np.hstack(found[::-1])
 
+    def nodes(self, low: int, high: int) -> tuple[F32, F64]:
+        """Those of the first unit: of a layer with one."""
+        return self.parts[0][0].nodes(low, high)
+
     def state_numbers(self, states: States) -> NDArray[np.int64]:
         numbers = np.zeros(len(states), np.int64)
         for unit, here in self._blocks():
