@@ -2,15 +2,66 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.reference import F32, GREY, States
+from rbmfast.reference import F32, F64, GREY, States
 
 FORMS = [np.dtype(name) for name in ("uint8", "uint16", "float32")]  # each can hold those before it
 LEVELS: np.dtype[Any] = FORMS[1]
+
+
+GRID = 2.0**-11  # of real states, and of means: as fine as single states and their products need
+WHOLE = 2**22  # whole numbers up to it, times the fixed-point weights of a unit, add up to less than 2**53
+
+
+class Overflow(ValueError, FloatingPointError):
+    """Numbers too large: a bad value where states are given, divergence where a model learns."""
+
+
+class Counts(NamedTuple):
+    """States as whole numbers, in float64: what products and sums of them add up is exact, in any order.
+
+    Attributes
+    ----------
+    numbers : float64 array (n_rows, n_units)
+        Integers, of at most `WHOLE` squared in size.
+    per : float64 array (n_units,)
+        How many of them make a state of 1.
+    """
+
+    numbers: F64
+    per: F64
+
+
+def count_levels(states: States) -> Counts:
+    """States 0 and 1, and grey levels, in units of 1/65535."""
+    numbers = in_form(states, LEVELS).astype(np.float64)
+    return Counts(numbers, np.full(states.shape[1], float(GREY)))
+
+
+def count_steps(states: States, grid: float) -> Counts:
+    """Real states as the nearest multiples of a power of two.
+
+    Raises
+    ------
+    Overflow
+        A state is not finite, or beyond the largest multiple.
+    """
+    numbers = states / np.float64(grid)
+    np.rint(numbers, out=numbers)
+    if not size(numbers) <= WHOLE**2:  # not true of NaN
+        raise Overflow(
+            f"real-valued states must be at most {WHOLE**2 * grid:.3g} in size: scale them, or the weights"
+        )
+    return Counts(numbers, np.full(states.shape[1], 1 / grid))
+
+
+def size(numbers: F64) -> float:
+    """The largest absolute value; NaN if there is one."""
+    return float(max(-np.min(numbers, initial=0), np.max(numbers, initial=0)))
 
 
 def unit_of(dtype: np.dtype[Any]) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from rbmfast import _engine as engine
 from rbmfast.data import Rows, computed_rows, is_sparse
 from rbmfast.reference import F32, F64, GREY, States, row_sums, to_grey
-from rbmfast.states import in_form, unit_of
+from rbmfast.states import WHOLE, Overflow, in_form, size, unit_of
 from rbmfast.streams import RowIds, Stream
 from rbmfast.units import Unit
 
@@ -22,16 +22,12 @@ if TYPE_CHECKING:
 WORK = 10**10  # additions of one engine call at most: a fraction of a second, so that Ctrl-C is answered
 
 
-class Overflow(ValueError, FloatingPointError):
-    """Total inputs beyond float32: a bad value where states are given, divergence where a model learns."""
-
-
 @dataclass(slots=True)  # not frozen: that takes longer to make than to use for a row
 class Conditional:
     """P(target layer | source layer): the way up (visible to hidden) or down.
 
-    States of an exact layer take the engine's exact integer products; real-valued states a float32 matrix
-    product. Nobody else needs to know which.
+    States of an exact layer take the engine's exact integer products, real-valued states on a grid exact
+    products in float64, others a float32 matrix product. Nobody else needs to know which.
     """
 
     source: Unit  # the layer whose states are given
@@ -40,6 +36,7 @@ class Conditional:
     W: F32  # the same in float32: (n_visible, n_hidden)
     bias: F32  # of the target layer
     up: bool  # whether the source is the visible layer
+    _q: F64 | None = field(default=None, init=False, repr=False)
 
     @property
     def fused(self) -> bool:
@@ -57,22 +54,46 @@ class Conditional:
             return self._sparse_input(states)
         if self.source.exact:
             return engine.affine(self.weights, states, self.bias, self.up)
-        with np.errstate(over="ignore", invalid="ignore"):
-            x: F32 = states @ (self.W if self.up else self.W.T) + self.bias
-        if not np.isfinite(x).all():
-            raise Overflow("total inputs overflow float32: scale the real-valued states or the weights down")
+        x = self._real_input(states)
+        x += self.bias
         return x
 
     def send(self, states: States) -> F32:
         """The same without the bias: what the source sends."""
-        return replace(self, bias=np.zeros_like(self.bias)).input(states)
+        if self.source.exact or is_sparse(states):
+            return replace(self, bias=np.zeros_like(self.bias)).input(states)
+        return self._real_input(states)
+
+    def _real_input(self, states: States) -> F32:
+        """The same from real-valued states, but for the bias."""
+        counts = self.source.counts(states)
+        if counts is None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                x: F32 = states @ (self.W if self.up else self.W.T)
+            if not np.isfinite(x).all():
+                raise Overflow("total inputs overflow float32: scale the real-valued states or weights down")
+            return x
+        total: F64 | None = None
+        for one in np.unique(counts.per):  # of blocks with different grids; the sums of each are exact
+            here = slice(None) if (counts.per == one).all() else counts.per == one
+            sums = _sums(counts.numbers[:, here], self.integers[here])
+            sums /= one * 2.0**self.weights.exponent
+            total = sums if total is None else total + sums
+        assert total is not None
+        return total.astype(np.float32)
+
+    @property
+    def integers(self) -> F64:
+        """The fixed-point weights: (n_source, n_target)."""
+        if self._q is None:
+            q = np.rint(self.W * np.float32(2.0**self.weights.exponent)).astype(np.float64)
+            self._q = q if self.up else q.T
+        return self._q
 
     def _sparse_input(self, states: Any) -> F32:
         """The same for a CSR matrix of levels, at the cost of what it stores; the sums are exact too."""
-        scale = 2.0**self.weights.exponent
-        q = np.rint((self.W if self.up else self.W.T) * np.float32(scale))
-        sums = (states @ q.astype(np.float64)) / GREY
-        x: F32 = (sums / scale).astype(np.float32) + self.bias
+        sums = (states @ self.integers) / GREY
+        x: F32 = (sums / 2.0**self.weights.exponent).astype(np.float32) + self.bias
         return x
 
     def mean(self, states: States | sp.csr_matrix) -> F32:
@@ -135,13 +156,9 @@ class Conditionals:
         return replace(self, stream=self.stream.at(step, rows))
 
     @property
-    def sums_exactly(self) -> bool:
-        """Whether both layers have 0/1 states, so that sums over rows of their products are integers."""
-        return self.up.source.exact and self.up.target.exact
-
-    def hidden_means(self, x: F32) -> States:
-        """Means of the hidden units from their total inputs: 16-bit levels where sums of them are exact."""
-        return self.up.target.expectation(x) if self.sums_exactly else self.up.target.mean(x)
+    def layers(self) -> tuple[Unit, Unit]:
+        """The visible and the hidden units."""
+        return self.up.source, self.up.target
 
     def parameter_gradient(self, v: States, x: F32) -> dict[str, F32]:
         """For what the layers learn beside their biases, minus the energy's slope at visible states v.
@@ -261,6 +278,15 @@ class Stack:
         unit = self.up[layer - 1].target
         dtype = unit.expectation_dtype if stream is None else unit.dtype
         return computed_rows((rows.n_rows, self.sizes[layer]), dtype, compute)
+
+
+def _sums(numbers: F64, q: F64) -> F64:
+    """Whole numbers times fixed-point weights: exact, or of two exact products if there are large numbers."""
+    if size(numbers) <= WHOLE:
+        return numbers @ q
+    high = np.rint(numbers / WHOLE)
+    sums: F64 = WHOLE * (high @ q) + (numbers - WHOLE * high) @ q
+    return sums
 
 
 def interaction(up: Conditional, down: Conditional, v: States, h: States) -> F64:

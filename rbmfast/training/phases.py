@@ -12,9 +12,11 @@ from rbmfast import _engine as engine
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, F64, GREY, States
 from rbmfast.state import Gradient
-from rbmfast.states import LEVELS, as_float, in_form, unit_of
+from rbmfast.states import LEVELS, Counts, as_float, in_form, size
+from rbmfast.units import Unit
 
 Phase = tuple[States, States]  # visible states, and means of the hidden units: 16-bit levels, or float32
+Means = tuple[F32 | F64, F32 | F64, F32 | F64]
 
 
 def contrast(
@@ -26,12 +28,12 @@ def contrast(
     """The gradient of the log-likelihood: means under the data minus means under the samples of the model.
 
     Each phase is given as visible states (n, n_visible) and the hidden units' total inputs (n, n_hidden). The
-    hidden units enter by their probabilities, not by samples of them: the same mean with less noise. With 0/1
-    states in both layers the sums are exact integers; otherwise they are float32 matrix products. Weights
+    hidden units enter by their probabilities, not by samples of them: the same mean with less noise. Weights
     multiply the data's rows: each stands against its weight's share of the samples.
     """
-    (v, x), (v_model, x_model) = data, samples
-    gradient = difference((v, model.hidden_means(x)), (v_model, model.hidden_means(x_model)), weights)
+    mean = model.up.target.expectation
+    phases = [(v, mean(x)) for v, x in (data, samples)]
+    gradient = difference(model.layers, phases[0], phases[1], weights)
     gradient.more = _of_layers(model, data, samples, weights)
     return gradient
 
@@ -52,63 +54,86 @@ def _of_layers(
     }
 
 
-def difference(data: Phase, samples: Phase, weights: F64 | None = None, paired: bool = False) -> Gradient:
-    """`contrast` of visible states and hidden means. Weights of paired samples are those of their rows."""
-    if weights is not None:
-        return _weighted_gradient(data, samples, weights, paired)
-    if data[1].dtype == LEVELS:
+def difference(
+    layers: tuple[Unit, Unit],
+    data: Phase,
+    samples: Phase,
+    weights: F64 | None = None,
+    paired: bool = False,
+) -> Gradient:
+    """`contrast` of states and means of two layers. Weights of paired samples are those of their rows.
+
+    The sums are exact where both layers' states are 0 and 1 or on a grid, otherwise float32 matrix products
+    (with weights, float64).
+    """
+    if weights is None and data[0].dtype != np.float32 and data[1].dtype == LEVELS:
         return engine.contrast(data, samples)
+    top = 1.0 if weights is None else float(weights.max()) or 1.0
+    mean_weight = 1.0 if weights is None else math.fsum(weights) / len(weights)
+    shares = None if weights is None else weights / top
     with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
-        (W, a, b), (W_model, a_model, b_model) = _float_means(*data), _float_means(*samples)
-        return Gradient(W - W_model, a - a_model, b - b_model, visible_mean=a, hidden_mean=b)
-
-
-def _float_means(v: States, p: States) -> tuple[F32, F32, F32]:
-    """Means over the rows of the pairs, the visible and the hidden units."""
-    v = as_float(v)
-    return v.T @ p / np.float32(len(v)), mean_of_rows(v), mean_of_rows(p)
-
-
-def _weighted_gradient(data: Phase, samples: Phase, weights: F64, paired: bool) -> Gradient:
-    """`difference` with weights, in float64: exact sums of integers where `difference` has them."""
-    exact = data[1].dtype == LEVELS
-    top = float(weights.max()) or 1.0
-    mean_weight = math.fsum(weights) / len(weights)
-
-    def means(v: States, p: States, shares: F64) -> tuple[F64, F64, F64]:
-        """Weighted means of the pairs, the visible and the hidden units."""
-        n = len(v)
-        if not exact:
-            v, p = as_float(v).astype(np.float64), p * shares[:, None]
-            return v.T @ p / n, shares @ v / n, p.sum(axis=0) / n
-        unit = unit_of(v.dtype)
-        v = v.astype(np.float64)  # integers from here on: shares are folded into 16-bit levels
-        p = np.rint(p * shares[:, None])
-        visible = np.rint(v * (GREY // unit) * shares[:, None]).sum(axis=0)
-        return v.T @ p / (unit * GREY * n), visible / (GREY * n), p.sum(axis=0) / (GREY * n)
-
-    positive = [top * mean for mean in means(*data, weights / top)]
-    if paired:
-        negative = [top * mean for mean in means(*samples, weights / top)]
-    else:
-        negative = [mean_weight * mean for mean in means(*samples, np.ones(len(samples[0])))]
-    W, a, b = (np.ascontiguousarray(p - n, np.float32) for p, n in zip(positive, negative, strict=True))
-    total = mean_weight or 1.0
-    visible, hidden = ((mean / total).astype(np.float32) for mean in positive[1:])
+        positive = [top * mean for mean in _means(layers, data, shares)]
+        if paired:
+            negative = [top * mean for mean in _means(layers, samples, shares)]
+        else:
+            negative = [mean_weight * mean for mean in _means(layers, samples)]
+        W, a, b = (np.ascontiguousarray(p - n, np.float32) for p, n in zip(positive, negative, strict=True))
+        visible, hidden = ((mean / (mean_weight or 1.0)).astype(np.float32) for mean in positive[1:])
     return Gradient(W, a, b, visible_mean=visible, hidden_mean=hidden)
 
 
+def _means(layers: tuple[Unit, Unit], phase: Phase, shares: F64 | None = None) -> Means:
+    """Means over the rows, times their shares, of the pairs, the first and the second layer's units."""
+    counts = [unit.counts(states) for unit, states in zip(layers, phase, strict=True)]
+    v, p = counts
+    if v is None or p is None:
+        return _float_means(as_float(phase[0]), as_float(phase[1]), shares)
+    (k, per), n = v, len(phase[0])
+    (seen, fine), (m, fine_hidden) = (v, p) if shares is None else (_times(v, shares), _times(p, shares))
+    pairs = exact_product(k, m) / (per[:, None] * fine_hidden * n)
+    return pairs, seen.sum(axis=0) / (fine * n), m.sum(axis=0) / (fine_hidden * n)
+
+
+def _times(counts: Counts, shares: F64) -> Counts:
+    """Rows times their shares, as whole numbers again: of units as fine as grey levels at least."""
+    finer = np.where(counts.per == GREY, 1.0, 2.0**16)
+    return Counts(np.rint(counts.numbers * shares[:, None] * finer), counts.per * finer)
+
+
+def exact_product(k: F64, m: F64) -> F64:
+    """Products of two layers' whole numbers, summed over the rows: (n, n').
+
+    In parts that are exact, so that only sums of 2**53 and more are rounded, and those in one order.
+    """
+    most = max(1, int(2.0**53 / (size(k) * size(m) or 1.0)))
+    total: F64 = k[:most].T @ m[:most]
+    for first in range(most, len(k), most):
+        total += k[first : first + most].T @ m[first : first + most]
+    return total
+
+
+def _float_means(v: F32, p: F32, shares: F64 | None) -> Means:
+    """Those of real states without a grid, in float32; with shares in float64."""
+    n = len(v)
+    if shares is None:
+        pairs: F32 = v.T @ p / np.float32(n)
+        return pairs, mean_of_rows(v), mean_of_rows(p)
+    weighted = p * shares[:, None]
+    return v.astype(np.float64).T @ weighted / n, shares @ v / n, weighted.sum(axis=0) / n
+
+
 def prediction_gradient(
-    source: States, target: States, predicted: States, weights: F64 | None = None
+    layers: tuple[Unit, Unit], source: States, target: States, predicted: States, weights: F64 | None = None
 ) -> Gradient:
     """The gradient of the mean log-probability of target states, given source states: the delta rule.
 
     A unit of total input x has d log p(s) / dx = s - mean(x), whatever its type. So the weights' gradient is
-    the mean of (target - its mean) x source: a contrast of two phases that share the source. With 0/1 states
-    or grey levels its sums are exact integers, otherwise float32 matrix products.
+    the mean of (target - its mean) x source: a contrast of two phases that share the source.
 
     Parameters
     ----------
+    layers : (Unit, Unit)
+        The source's, and the target's.
     source : (n_rows, n_source)
         States that predict.
     target : (n_rows, n_target)
@@ -118,14 +143,8 @@ def prediction_gradient(
     weights : float64 array (n_rows,), optional
         Multiply the rows' shares of the mean.
     """
-    if np.float32 not in (source.dtype, target.dtype):
-        return difference((source, in_form(target, LEVELS)), (source, predicted), weights, paired=True)
-    v, seen, expected = (as_float(states) for states in (source, target, predicted))
-    if weights is not None:
-        return difference((v, seen), (v, expected), weights, paired=True)
-    with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
-        W, mean, b = _float_means(v, seen - expected)
-        return Gradient(W, np.zeros_like(mean), b, visible_mean=mean, hidden_mean=mean_of_rows(seen))
+    target = in_form(target, predicted.dtype)
+    return difference(layers, (source, target), (source, predicted), weights, paired=True)
 
 
 def squared_error(target: States, predicted: States) -> float:

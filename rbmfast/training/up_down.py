@@ -341,5 +341,6 @@ def _predict(
 ) -> tuple[list[Gradient], list[States]]:
     """What weights learn that predict each layer from its neighbour; and what they predicted."""
     predicted = [way.expectation(states) for way, states in zip(ways, sources, strict=True)]
-    each = zip(sources, targets, predicted, strict=True)
-    return [prediction_gradient(*states, weights) for states in each], predicted
+    each = sources, targets, predicted
+    layers = [(way.source, way.target) for way in ways]
+    return [prediction_gradient(*args, weights) for args in zip(layers, *each, strict=True)], predicted

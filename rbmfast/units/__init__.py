@@ -18,8 +18,15 @@ from rbmfast.units.spin import Spin
 UNITS: dict[str, type[Unit]] = {
     unit.name: unit for unit in (Bernoulli, Spin, Gaussian, Categorical, Binomial, Mixed)
 }
-PLAIN = [name for name, unit in UNITS.items() if unit.describe is Unit.describe]  # a name says all
 U = TypeVar("U", bound=type[Unit])
+
+
+def _needs_nothing(unit: type[Unit]) -> bool:
+    """Whether its name is enough to make one."""
+    return all(one.default is not one.empty for one in inspect.signature(unit).parameters.values())
+
+
+PLAIN = [name for name, unit in UNITS.items() if _needs_nothing(unit)]
 
 
 def register(unit: U) -> U:
@@ -61,9 +68,8 @@ def register(unit: U) -> U:
     lacking = sorted(unit.__abstractmethods__) if inspect.isabstract(unit) else []
     if not isinstance(getattr(unit, "name", None), str):
         lacking.append("name")
-    plain = unit.describe is Unit.describe
     makers = [inspect.getattr_static(one, "from_description") for one in (unit, Unit)]
-    if not plain and makers[0] is makers[1]:
+    if unit.describe is not Unit.describe and makers[0] is makers[1]:
         lacking.append("from_description")
     if lacking:
         raise TypeError(f"unit must have {', '.join(lacking)}: {unit.__qualname__} has not")
@@ -71,7 +77,7 @@ def register(unit: U) -> U:
     if (known.__module__, known.__qualname__) != (unit.__module__, unit.__qualname__):  # else defined again
         raise ValueError(f"unit must have a name of its own: {unit.name!r} is that of {known.__qualname__}")
     UNITS[unit.name] = unit
-    if plain and unit.name not in PLAIN:
+    if _needs_nothing(unit) and unit.name not in PLAIN:
         PLAIN.append(unit.name)
     return unit
 

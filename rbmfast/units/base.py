@@ -18,7 +18,7 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows, as_rows
 from rbmfast.files import JSON
 from rbmfast.reference import F32, F64, GREY, States, to_grey
-from rbmfast.states import LEVELS, unit_of, without_levels
+from rbmfast.states import GRID, LEVELS, Counts, count_levels, count_steps, unit_of, without_levels
 from rbmfast.streams import Stream
 from rbmfast.units.affine import Affine
 
@@ -43,6 +43,10 @@ class Unit(ABC):
     exact : bool
         Whether its states are 0 or 1 (with grey levels as their expectations), so that products with them are
         exact integers in the engine.
+    grid : float or None
+        A power of two of which real-valued states are multiples, or may count as such: 1 for integers.
+        Products see multiples of it (of 2**-11 if it is coarser: means count, too), so that their sums with
+        fixed-point weights are exact, formed in float64. None: float32 products, whose last bits may vary.
     fused : bool
         Whether its units are, besides, independent of each other and on with probability sigmoid(x), so that
         the engine's loops over whole chains and epochs apply.
@@ -56,6 +60,7 @@ class Unit(ABC):
     domain: str
     dtype: np.dtype[np.generic]
     exact: bool
+    grid: float | None = None
     fused: ClassVar[bool] = False
     constrained: ClassVar[bool] = False
     activation: ClassVar[str | None] = None
@@ -134,6 +139,12 @@ class Unit(ABC):
     def expectation_dtype(self) -> np.dtype[np.generic]:
         """Of what `expectation` gives."""
         return LEVELS if self.exact else self.dtype
+
+    def counts(self, states: States) -> Counts | None:
+        """States or means as the whole numbers that products see; None for real ones without a grid."""
+        if self.exact:
+            return count_levels(states)
+        return None if self.grid is None else count_steps(states, min(self.grid, GRID))
 
     def count_states(self, n_units: int) -> int | None:
         """How many joint states `n_units` units have; None when they cannot be enumerated."""

@@ -2,34 +2,52 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.checks import check_number
 from rbmfast.data import Rows
+from rbmfast.files import JSON
 from rbmfast.reference import F32, F64, States, row_sums
+from rbmfast.states import GRID
 from rbmfast.units.base import Unit, moments, rows_in_a_scan
 
 LOW, HIGH = 0.5, 2.0  # standard deviations that a variance of 1 can stand for
 NODE_STEP = 0.75  # of an integral
+LEAST_GRID = 2.0**-16  # of a standard deviation
 FAR = 1.0  # a mean that a standardised column does not have
 FEW = 30  # rows, whose moments say little
 ROUNDING = 1e-6  # of a mean: a deviation below is none
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gaussian(Unit):
     """Real-valued units, normal with mean x and variance 1.
 
     The unit's own energy is ``(s - bias)**2 / 2``. Scale every feature of the data to mean 0 and variance 1
     before learning: the variance is fixed. `rbmfast.train` warns of columns that are not.
 
-    Sums of float32 states go through NumPy's matrix product, so results repeat on one machine with one number
-    of threads, but may differ in the last bits elsewhere. Drawing a sample adds nothing to that: the normal
-    numbers are the same everywhere.
+    In products, states count as the nearest multiples of `grid`: their sums with the fixed-point weights are
+    exact, so that everything has the same bits on every machine, with any number of threads. Energies take
+    states as they are.
+
+    Parameters
+    ----------
+    grid : float or None, default 2**-11
+        A power of two from 2**-16 to 2**-11, in standard deviations. States may be 2**44 times as large.
+        None for float32 matrix products of NumPy's: faster on CPUs without AMX, but results differ in their
+        last bits between machines and numbers of threads.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Another grid.
 
     Examples
     --------
@@ -40,11 +58,33 @@ class Gaussian(Unit):
     array([3.83787707])
     """
 
+    grid: float | None = GRID
+
     name: ClassVar[str] = "gaussian"
     activation: ClassVar[str | None] = "linear"
     domain = "real"
     dtype = np.dtype(np.float32)
     exact = False
+
+    def __post_init__(self) -> None:
+        if self.grid is None:
+            return
+        grid = check_number(self.grid, "grid", above=0.0)
+        if not (LEAST_GRID <= grid <= GRID and math.frexp(grid)[0] == 0.5):
+            raise ValueError(f"grid must be a power of two from 2**-16 to 2**-11, or None, got {grid:g}")
+        object.__setattr__(self, "grid", grid)
+
+    def describe(self) -> JSON:
+        """The name alone, or a mapping with another grid."""
+        return self.name if self.grid == GRID else {"unit": self.name, "grid": self.grid}
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any], unit_of: Callable[[Any], Unit]) -> Gaussian:
+        """The units that `describe` described."""
+        return cls(description.get("grid", GRID))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'' if self.grid == GRID else f'grid={self.grid}'})"
 
     def mean(self, x: F32) -> F32:
         """The total inputs themselves."""

@@ -16,6 +16,7 @@ from rbmfast.checks import check_integer
 from rbmfast.data import Rows
 from rbmfast.files import JSON
 from rbmfast.reference import F32, F64, States
+from rbmfast.states import Counts, count_levels
 from rbmfast.units.affine import Affine, of_all
 from rbmfast.units.base import Unit
 
@@ -24,8 +25,8 @@ from rbmfast.units.base import Unit
 class Mixed(Unit):
     """A layer whose columns are blocks of units of several types.
 
-    Products with the states are exact integers if all blocks have 0/1 states; one real-valued block makes
-    the whole layer real-valued.
+    Products with the states are exact if those with each block are. One real-valued block makes the arrays of
+    the whole layer float32.
 
     Parameters
     ----------
@@ -90,6 +91,16 @@ class Mixed(Unit):
 
     def draw(self, x: F32, uniform: NDArray[np.uint32]) -> States:
         return self._joined(lambda unit, here: unit.draw(_cut(x, here), uniform[:, here]))
+
+    def counts(self, states: States) -> Counts | None:
+        if self.exact:
+            return count_levels(states)
+        found = [unit.counts(_states(unit, states, here)) for unit, here in self._blocks()]
+        counted = [counts for counts in found if counts is not None]
+        if len(counted) < len(found):
+            return None
+        numbers, per = zip(*counted, strict=True)
+        return Counts(np.hstack(numbers), np.concatenate(per))
 
     def log_normalizer(self, x: F32, bias: F32) -> F64:
         return self._summed(lambda unit, here: unit.log_normalizer(_cut(x, here), bias[here]))

@@ -107,4 +107,4 @@ def test_a_real_unit_alone_has_its_likelihood(hidden: str) -> None:
     W, b = (20.0, -220.0) if hidden == "bernoulli" else (0.99, 0.5)
     rbm = rf.RBM.from_arrays([[W]], [1.0], [b], visible="gaussian", hidden=hidden)
     V = np.array([[-3], [1], [11], [21], [30.0]])
-    assert_allclose(rf.pseudo_likelihood(rbm, V), rf.log_likelihood(rbm, V), rtol=1e-5)
+    assert_allclose(rf.pseudo_likelihood(rbm, V), rf.log_likelihood(rbm, V), rtol=1e-4)

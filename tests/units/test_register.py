@@ -32,14 +32,14 @@ class Shifted(rf.Gaussian):
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any], unit_of: Any) -> Shifted:
-        return cls(description["shift"])
+        return cls(shift=description["shift"])
 
 
 pytestmark = pytest.mark.usefixtures("unit_types_as_before")
 LAYERS = {
     "plain": lambda: {"visible": Pixel()},
     "by its class": lambda: {"hidden": Pixel},
-    "with parameters": lambda: {"visible": Shifted(2.5)},
+    "with parameters": lambda: {"visible": Shifted(shift=2.5)},
     "in a mixed layer": lambda: {"visible": rf.Mixed([(rf.Bernoulli(), 3), (Pixel(), 1)])},
     "under a name that is taken": lambda: {"visible": Alias},
 }
@@ -92,7 +92,7 @@ def test_what_cannot_be_registered() -> None:
         pass
 
     @dataclass(frozen=True)
-    class OneWay(rf.Gaussian):
+    class OneWay(rf.Bernoulli):
         name: ClassVar[str] = "one way"
 
         def describe(self) -> Any:

@@ -300,8 +300,6 @@ class Batch:
         """
         unit, U = self.model.up.target, self.model.up.W[-p.shape[1] :]
         hidden, pairs = unit.class_expectations(self.x, U, p)
-        if not self.model.sums_exactly:
-            hidden = as_float(hidden)
         top = 1.0
         if self.weights is not None:
             top = float(self.weights.max()) or 1.0
@@ -334,7 +332,7 @@ def _discriminative(batch: Batch) -> Gradient:
     """The gradient of log p(y | x): what goes with the given class, less what goes with the expected one."""
     (h, pairs, labels), (h_model, pairs_model, labels_model) = map(batch.expect, (batch.labels, batch.p))
     v, classes = batch.v, _classes(batch.model)
-    gradient = difference((v, h), (v, h_model), batch.weights, paired=True)
+    gradient = difference(batch.model.layers, (v, h), (v, h_model), batch.weights, paired=True)
     gradient.W[classes] = pairs - pairs_model
     gradient.a[classes] = labels - labels_model
     if batch.kept < 1:
@@ -345,7 +343,7 @@ def _discriminative(batch: Batch) -> Gradient:
 
 def _activity(model: Conditionals, x: F32, weights: F64 | None) -> F32:
     """Means of the hidden units over the rows, from their total inputs; sums of 16-bit levels are exact."""
-    h = model.hidden_means(x)
+    h = model.up.target.expectation(x)
     shares = np.ones(len(h)) if weights is None else weights / (weights.max() or 1.0)
     terms = np.rint(h * shares[:, None]) if h.dtype == LEVELS else h * shares[:, None]
     total = unit_of(h.dtype) * (math.fsum(shares) or 1.0)
@@ -357,7 +355,8 @@ def _of_features(batch: Batch, samples: tuple[States, F32]) -> Gradient:
     """The gradient of log p(x) of rows without a class: the label, too, is a hidden unit of theirs."""
     h, pairs, labels = batch.expect(batch.p)
     v, x = samples
-    gradient = difference((batch.v, h), (v, batch.model.hidden_means(x)), batch.weights)
+    means = batch.model.up.target.expectation(x)
+    gradient = difference(batch.model.layers, (batch.v, h), (v, means), batch.weights)
     classes = _classes(batch.model)
     gradient.W[classes] += pairs.astype(np.float32)
     gradient.a[classes] += labels.astype(np.float32)
