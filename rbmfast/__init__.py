@@ -64,7 +64,7 @@ from rbmfast.training import (
     train,
     up_down,
 )
-from rbmfast.units import Bernoulli, Binomial, Categorical, Gaussian, Mixed, Spin
+from rbmfast.units import Bernoulli, Binomial, Categorical, Gaussian, Mixed, ReLU, Spin
 
 if TYPE_CHECKING:
     from rbmfast import likelihood, plots
@@ -90,6 +90,7 @@ __all__ = [
     "Bernoulli",
     "Spin",
     "Gaussian",
+    "ReLU",
     "Binomial",
     "Categorical",
     "Mixed",

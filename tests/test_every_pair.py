@@ -100,6 +100,7 @@ UNITS: dict[str, Callable[[int], Any]] = {
     "bernoulli": lambda n: "bernoulli",
     "spin": lambda n: "spin",
     "gaussian": lambda n: "gaussian",
+    "relu": lambda n: "relu",
     "categorical": lambda n: rf.Categorical(2),
     "binomial": lambda n: rf.Binomial(3),
     "binary blocks": lambda n: rf.Mixed([(rf.Bernoulli(), n - 2), (rf.Categorical(2), 2)]),
@@ -354,7 +355,7 @@ def test_a_unit_type_of_ones_own_at_the_command_line(rows: Any, capsys: pytest.C
         assert main(["evaluate", kind, "data.npz", *labels]) == 0
         assert main(["sample", kind, "-n", "3", "-o", "samples.npy"]) == 0
     assert main(["train", "data.npz", "-o", "x", "--visible", "unheard"]) == 2
-    assert "choose from bernoulli, spin, gaussian, ternary" in capsys.readouterr().err
+    assert "choose from bernoulli, spin, gaussian, relu, ternary" in capsys.readouterr().err
 
 
 def test_a_unit_type_of_ones_own_in_estimators(rows: Any) -> None:

@@ -13,10 +13,11 @@ from rbmfast.units.binomial import Binomial
 from rbmfast.units.categorical import Categorical
 from rbmfast.units.gaussian import Gaussian
 from rbmfast.units.mixed import Mixed
+from rbmfast.units.relu import ReLU
 from rbmfast.units.spin import Spin
 
 UNITS: dict[str, type[Unit]] = {
-    unit.name: unit for unit in (Bernoulli, Spin, Gaussian, Categorical, Binomial, Mixed)
+    unit.name: unit for unit in (Bernoulli, Spin, Gaussian, ReLU, Categorical, Binomial, Mixed)
 }
 U = TypeVar("U", bound=type[Unit])
 
@@ -119,8 +120,8 @@ def get_unit(unit: str | Unit | type[Unit] | Mapping[str, Any], name: str = "uni
     >>> get_unit("potts", name="visible")
     Traceback (most recent call last):
     ...
-    ValueError: visible must be one of 'bernoulli', 'spin', 'gaussian', or a Unit such as Categorical(10), \
-or one of your own after rf.units.register; got 'potts'
+    ValueError: visible must be one of 'bernoulli', 'spin', 'gaussian', 'relu', or a Unit such as \
+Categorical(10), or one of your own after rf.units.register; got 'potts'
     """
     if isinstance(unit, Unit):
         return unit
@@ -146,6 +147,7 @@ __all__ = [
     "Categorical",
     "Gaussian",
     "Mixed",
+    "ReLU",
     "Spin",
     "Unit",
     "described",

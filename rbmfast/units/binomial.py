@@ -31,7 +31,7 @@ class Binomial(Unit):
     sigmoid(x) and the mean n sigmoid(x); its own energy is ``-bias * s - log C(n, s)``.
 
     Data are integers from 0 to n, or numbers in between, which count as expectations of states. Samples are
-    float32.
+    float32. Products with them are exact: the same bits everywhere.
 
     Parameters
     ----------
@@ -63,6 +63,7 @@ class Binomial(Unit):
     domain = "real"
     dtype = np.dtype(np.float32)
     exact = False
+    grid = 1.0
     constrained = True
 
     def __post_init__(self) -> None:

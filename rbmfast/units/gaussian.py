@@ -154,20 +154,25 @@ HALF_LOG_2_PI = 0.9189385332046727
 
 
 def standard_normal(uniform: NDArray[np.uint32]) -> F32:
-    """Normal numbers from 32-bit uniforms, one from each, through the inverse of the distribution function.
+    """Normal numbers from 32-bit uniforms, one from each."""
+    q = (uniform.astype(np.float64) + 0.5) * 2.0**-32 - 0.5  # exact, and never 0 or +-1/2
+    return normal_quantile(q).astype(np.float32)
+
+
+def normal_quantile(q: F64) -> F64:
+    """The normal numbers that are below with the probabilities q + 1/2.
 
     Rational approximations to seven digits, from algorithm AS 241, PPND7 (Wichura 1988, Applied Statistics
-    37, 477). 32 bits end at 6.3 standard deviations, before the third of its ranges begins. Sums, products,
-    square roots and the engine's logarithm alone: the same bits everywhere.
+    37, 477). 32 bits end at 6.3 standard deviations, before the third of its ranges begins, at 6.7. Sums,
+    products, square roots and the engine's logarithm alone: the same bits everywhere.
     """
-    q = (uniform + 0.5) * 2.0**-32 - 0.5  # exact, and never 0 or +-1/2
     r = 0.180625 - q * q
     numerator = ((59.109374720 * r + 159.29113202) * r + 50.434271938) * r + 3.3871327179
-    normal = q * numerator / (((67.187563600 * r + 78.757757664) * r + 17.895169469) * r + 1.0)
+    normal: F64 = q * numerator / (((67.187563600 * r + 78.757757664) * r + 17.895169469) * r + 1.0)
 
     tail = np.abs(q) > 0.425
     rare = (0.5 - np.abs(q[tail])).astype(np.float32)
     r = np.sqrt(-engine.log(rare).astype(np.float64)) - 1.6
     numerator = ((0.17023821103 * r + 1.3067284816) * r + 2.7568153900) * r + 1.4234372777
     normal[tail] = np.copysign(numerator / ((0.12021132975 * r + 0.73700164250) * r + 1.0), q[tail])
-    return normal.astype(np.float32)
+    return normal

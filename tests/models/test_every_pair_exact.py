@@ -75,8 +75,13 @@ class Pair:
         return self.energy_of(get_parameters(self.rbm)) + self.rbm._shown_energies(0.0)
 
     @cached_property
+    def log_volume(self) -> Any:
+        """Of pairs of states, like `energy`."""
+        return self.visible.log_volume[:, None] + self.hidden.log_volume
+
+    @cached_property
     def p(self) -> Any:
-        return np.exp(-self.energy - logsumexp(-self.energy))
+        return np.exp(self.log_volume - self.energy - self.log_z)
 
     @cached_property
     def shown(self) -> tuple[Any, Any]:
@@ -91,12 +96,13 @@ class Pair:
 
     @property
     def log_z(self) -> float:
-        return float(logsumexp(-self.energy) + self.visible.log_volume + self.hidden.log_volume)
+        return float(logsumexp(self.log_volume - self.energy))
 
     def log_likelihood(self, rows: Any, parameters: dict[str, Any]) -> float:
         """The mean over visible states by their numbers."""
-        energy = self.energy_of(parameters)
-        return float(logsumexp(-energy[rows], axis=1).mean() - logsumexp(-energy))
+        log_mass = self.log_volume - self.energy_of(parameters)
+        log_density = logsumexp(log_mass[rows], axis=1) - self.visible.log_volume[rows]
+        return float(log_density.mean() - logsumexp(log_mass))
 
 
 @pytest.fixture(params=[*product(SMALL, SMALL)], ids="-".join, scope="module")
@@ -108,7 +114,7 @@ def test_energies_and_likelihoods(pair: Pair) -> None:
     rbm, E, (V, H), (v, h) = pair.rbm, pair.energy, pair.shown, pair.likely
     i, j = (np.random.default_rng(0).choice(states, 200) for states in (v, h))
     assert_allclose(rbm.energy(V[i], H[j]), E[i, j], rtol=2e-6, atol=1e-5)
-    free = -logsumexp(-E, axis=1) - pair.hidden.log_volume
+    free = -logsumexp(pair.hidden.log_volume - E, axis=1)
     assert_allclose(rbm.free_energy(V[v]), free[v], rtol=2e-6, atol=1e-5)
     if has_exact_log_z(rbm):
         assert_allclose(rf.log_partition(rbm).value, pair.log_z, rtol=1e-6)
@@ -123,14 +129,14 @@ def test_pseudo_likelihoods(pair: Pair) -> None:
         alike = np.bincount(others.ravel(), p)[others.ravel()]
         expected += np.log(p[v]) - np.log(alike[v])
     found = rf.pseudo_likelihood(pair.rbm, pair.shown[0][v])
-    assert_allclose(found, expected - pair.visible.log_volume, rtol=1e-5, atol=1e-5)
+    assert_allclose(found, expected - pair.visible.log_volume[v], rtol=1e-5, atol=1e-5)
 
 
 def test_conditionals(pair: Pair) -> None:
-    rbm, E, (V, H), (v, h) = pair.rbm, pair.energy, pair.shown, pair.likely
-    given_v = np.exp(-E - logsumexp(-E, axis=1, keepdims=True))[v]
+    rbm, p, (V, H), (v, h) = pair.rbm, pair.p, pair.shown, pair.likely
+    given_v = (p / p.sum(axis=1, keepdims=True))[v]
     assert_allclose(rbm.hidden_probabilities(V[v]), given_v @ H, atol=2e-5)
-    given_h = np.exp(-E - logsumexp(-E, axis=0, keepdims=True)).T[h]
+    given_h = (p / p.sum(axis=0)).T[h]
     assert_allclose(rbm.visible_probabilities(H[h]), given_h @ V, atol=2e-5)
 
 
@@ -149,7 +155,7 @@ def test_gradients(pair: Pair) -> None:
     found = contrast(model, *phases, weights=len(v) * p_v)  # of the model minus the data
     gradient = {name: -getattr(found, name) for name in exact} | {n: -g for n, g in found.more.items()}
     for name in exact:
-        assert_allclose(gradient[name], exact[name], atol=2.0**-12, err_msg=name)  # real means count in steps
+        assert_allclose(gradient[name], exact[name], atol=2.0**-11, err_msg=name)  # real means count in steps
 
     parameters = get_parameters(rbm)
     for name, slope in (gradient | exact).items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -11,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from rbmfast.units import Bernoulli, Binomial, Categorical, Gaussian, Mixed, Spin, Unit
+from rbmfast.units import Bernoulli, Binomial, Categorical, Gaussian, Mixed, ReLU, Spin, Unit
 
 F64 = NDArray[np.float64]
 STEP = 0.25  # of a grid for real states; sums over it are integrals of normal densities to all digits
+NODES, FAR = 80, 14.0  # of quadrature from 0, where other densities have a kink, to where they end
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,19 @@ class Layer:
         return _states(self.unit, self.n)
 
     @cached_property
-    def log_volume(self) -> float:
-        """Log of the volume that each of `states` stands for."""
-        return _n_real(self.unit, self.n) * math.log(STEP)
+    def log_volume(self) -> F64:
+        """Logs of the volumes that `states` stand for, 0 where they are countable: (n_states,)."""
+        return _log_volumes(self.unit, self.n)
 
     @cached_property
     def log_density(self) -> F64:
         """Log of the weight ``exp(s (x - bias) - energy(s))`` of each of `states`: (n_states,)."""
         return self.log_weight(self.states)
+
+    @cached_property
+    def log_mass(self) -> F64:
+        """The same, times its volume."""
+        return self.log_density + self.log_volume
 
     def log_weight(self, states: NDArray[np.generic]) -> F64:
         """The same of given states."""
@@ -58,7 +63,7 @@ class Layer:
     @cached_property
     def p(self) -> F64:
         """Probabilities of `states`."""
-        return np.exp(self.log_density - logsumexp(self.log_density))
+        return np.exp(self.log_mass - logsumexp(self.log_mass))
 
 
 def _states(unit: Unit, n: int) -> NDArray[np.generic]:
@@ -68,14 +73,30 @@ def _states(unit: Unit, n: int) -> NDArray[np.generic]:
     if isinstance(unit, Mixed):
         parts = [_states(part, m) for part, m in unit.parts]
         return np.array([np.concatenate(rows) for rows in itertools.product(*parts)], unit.dtype)
-    axis = np.arange(-14, 14, STEP, dtype=np.float32)
-    return np.array(list(itertools.product(axis, repeat=n)), np.float32)
+    return np.array(list(itertools.product(_axis(unit)[0], repeat=n)), np.float32)
 
 
-def _n_real(unit: Unit, n: int) -> int:
+def _log_volumes(unit: Unit, n: int) -> F64:
+    count = unit.count_states(n)
+    if count is not None:
+        return np.zeros(count)
     if isinstance(unit, Mixed):
-        return sum(_n_real(part, m) for part, m in unit.parts)
-    return 0 if unit.count_states(n) else n
+        parts = [_log_volumes(part, m) for part, m in unit.parts]
+    else:
+        parts = [np.log(_axis(unit)[1])] * n
+    return np.array([sum(logs) for logs in itertools.product(*parts)])
+
+
+def _axis(unit: Unit) -> tuple[F64, F64]:
+    """Numbers that stand for a real state, multiples of 2**-11, and the length that each stands for."""
+    if not isinstance(unit, ReLU):
+        axis = np.arange(-FAR, FAR, STEP)
+        return axis, np.full(len(axis), STEP)
+    z = np.polynomial.legendre.leggauss(NODES)[0]
+    axis = np.rint((z + 1) * (FAR / 2) * 2048) / 2048  # states that products see exactly
+    integrals = np.eye(NODES)[0] * 2  # of Legendre polynomials: weights that integrate them by these nodes
+    at_nodes = np.polynomial.legendre.legvander(axis / (FAR / 2) - 1, NODES - 1)
+    return axis, np.linalg.solve(at_nodes.T, integrals) * (FAR / 2)
 
 
 def mixed(*parts: tuple[Unit, int]) -> Layer:
@@ -87,6 +108,7 @@ LAYERS = {
     "bernoulli": Layer(Bernoulli(), 5),
     "spins": Layer(Spin(), 4),
     "gaussian": Layer(Gaussian(), 2),
+    "rectified": Layer(ReLU(), 2),
     "pairs": Layer(Categorical(2), 6),
     "triples": Layer(Categorical(3), 6),
     "tens": Layer(Categorical(10), 20),
@@ -97,6 +119,7 @@ LAYERS = {
     "groups of two sizes": mixed((Categorical(2), 2), (Categorical(5), 5), (Categorical(2), 4)),
     "with a real number": mixed((Gaussian(), 1), (Categorical(3), 3), (Bernoulli(), 2)),
     "counts and a real number": mixed((Binomial(2), 2), (Gaussian(), 1)),
+    "pixels, rectified": mixed((Bernoulli(), 2), (ReLU(), 1)),
     "nested": mixed(
         (Bernoulli(), 1), (Mixed([(Categorical(3), 3), (Bernoulli(), 2)]), 5), (Categorical(2), 2)
     ),
