@@ -278,10 +278,12 @@ NO_UNITS = {
 }
 CHOOSY = {  # that answer for Bernoulli units, and may refuse others
     *("RBM.pattern_counts", "ClassRBM.pattern_counts", "DBN.to_network", "DBN.to_autoencoder", "fine_tune"),
-    *("log_partition", "log_likelihood", "log_probabilities", "kl_divergence", "exact_samples"),
-    *("exact_gradient", "exact_moments"),
     *("train with UnbiasedCD", "train with SaturatedUnits", "train with DeadUnits"),
     "train with SparsityTarget",
+}
+OF_STATES = {"log_probabilities", "kl_divergence"}  # where those of the visible layer cannot be counted
+EXACT = {  # where those of neither layer can, nor are all units Gaussian
+    *("log_partition", "log_likelihood", "exact_samples", "exact_gradient", "exact_moments"),
 }
 REFUSED = {  # whatever the units are
     *("train with Discriminative", "train with Hybrid", "train with ClassificationError"),
@@ -316,7 +318,17 @@ def test_every_function(visible: str, hidden: str, tmp_path: Path) -> None:
     models = Models(UNITS[visible](V), UNITS[hidden](H), tmp_path / "model")
     refused = {name for name in ANSWERS if refusal(name, models) is not None}
     assert refused >= REFUSED
-    assert refused <= REFUSED | (set() if visible == hidden == "bernoulli" else CHOOSY)
+    assert refused <= REFUSED | may_refuse(models.rbm)
+
+
+def may_refuse(rbm: rf.RBM) -> set[str]:
+    """What may refuse such units."""
+    layers = (rbm.visible, rbm.n_visible), (rbm.hidden, rbm.n_hidden)
+    countable = [unit.count_states(n) is not None for unit, n in layers]
+    solved = any(countable) or all(unit.are_normal(n).all() for unit, n in layers)
+    plain = all(unit == rf.Bernoulli() for unit, _ in layers)
+    choosy = set() if plain else CHOOSY
+    return choosy | (set() if countable[0] else OF_STATES) | (set() if solved else EXACT)
 
 
 # --- Beyond functions --------------------------------------------------------------------------------------

@@ -191,6 +191,11 @@ class Blocks:
         state: States = self._high(np.array([number]))[0][0]
         return state
 
+    def states(self, number: int) -> States:
+        """All states of one block: (size, all units)."""
+        high = np.tile(self.high_state(number), (self.size, 1))
+        return np.hstack([high, self.low])
+
     def inputs(self, numbers: Iterable[int] | None = None) -> Iterator[tuple[F64, F64]]:
         """Total inputs (size, other units) of the other layer, and the states' own energies (size,).
 
@@ -277,3 +282,18 @@ def normal_log_z(rbm: RBM) -> float:
     rest = (1 - s) * (1 + s)
     gain = (s**2 * (alpha**2 + beta**2) / 2 + s * alpha * beta) / rest
     return (rbm.n_visible + rbm.n_hidden) * HALF_LOG_2_PI + math.fsum(gain - np.log(rest) / 2)
+
+
+def normal_moments(rbm: RBM) -> tuple[F64, F64]:
+    """Means and covariances of Gaussian units of both layers, the visible ones first: (n,), (n, n).
+
+    The energy's matrix is 1 on the diagonal, less the weights beside it: its inverse is the covariance, which
+    leads from biases to means.
+    """
+    check_finite_log_z(rbm)
+    p, n = rbm._parameters, rbm.n_visible
+    matrix = np.eye(rbm.n_visible + rbm.n_hidden)
+    matrix[:n, n:], matrix[n:, :n] = -p.W, -p.W.T
+    covariance: F64 = np.asarray(np.linalg.inv(matrix), np.float64)
+    mean: F64 = covariance @ np.concatenate([p.a, p.b]).astype(np.float64)
+    return mean, covariance

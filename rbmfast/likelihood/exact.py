@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import xlogy
 
 from rbmfast.checks import check_model
@@ -16,13 +15,17 @@ from rbmfast.data import Rows
 from rbmfast.likelihood.enumeration import (
     MAX_UNITS,
     Blocks,
+    Layer,
     exact_log_z,
+    is_normal,
     layer_to_enumerate,
     log_sum_exp,
+    normal_moments,
     visible_layer,
 )
 from rbmfast.models import RBM
-from rbmfast.reference import F64, U8, States
+from rbmfast.models.parameters import of_units
+from rbmfast.reference import F64, States
 
 MAX_LISTED_UNITS = 20  # where every state gets a number of its own
 TOLERANCE = 1e-6  # of a sum of probabilities: some come in float32
@@ -35,12 +38,12 @@ def log_probabilities(rbm: RBM) -> F64:
     Parameters
     ----------
     rbm : RBM
-        A model with at most 20 visible units with 0/1 states.
+        A model with at most 2**20 visible states.
 
     Returns
     -------
-    float64 array (2**n_visible,)
-        Nats; float64 throughout.
+    float64 array (n_states,)
+        Of 2**n_visible states for Bernoulli units. Nats; float64 throughout.
 
     Raises
     ------
@@ -60,7 +63,7 @@ def log_probabilities(rbm: RBM) -> F64:
     layer = visible_layer(rbm)
     if layer.n_states is None or layer.n_states > 2**MAX_LISTED_UNITS:
         raise ValueError(
-            f"rbm must have at most {MAX_LISTED_UNITS} visible units with 0/1 states, "
+            f"rbm must have at most 2**{MAX_LISTED_UNITS} visible states, "
             f"got {rbm.n_visible} {rbm.visible.name} units"
         )
     log_weights = np.concatenate([*Blocks(layer).log_weights()])
@@ -103,32 +106,38 @@ class ExactGradient:
         Along the visible biases.
     b : float64 array (n_hidden,)
         Along the hidden biases.
+    layers : dict of str to float64 array
+        Along what the layers learn beside their biases, by the names of `RBM.parameters`.
     """
 
     W: F64
     a: F64
     b: F64
+    layers: dict[str, F64]
 
 
 def exact_moments(rbm: RBM) -> Moments:
     """Means of v_i, h_j and v_i h_j under the model.
 
     Every state of the smaller layer is visited, in float64; given it, the other layer's means are known.
+    Gaussian units in both layers are one normal distribution, of any size.
 
     Parameters
     ----------
     rbm : RBM
-        A model with Bernoulli units, at most 25 in the smaller layer.
+        A model with a layer whose states can be counted, of at most as many as 25 Bernoulli units have; or
+        with Gaussian units in both layers.
 
     Returns
     -------
     Moments
-        Good to about 12 digits, the last of which may differ between machines.
+        Good to about 12 digits, the last of which may differ between machines; to 7 where the other layer has
+        units whose means are known in float32 alone.
 
     Raises
     ------
     TypeError, ValueError
-        Other units, or no layer that is small enough: the message says what enumerating would take.
+        No layer that is small enough: the message says what enumerating would take.
 
     Examples
     --------
@@ -142,7 +151,9 @@ def exact_moments(rbm: RBM) -> Moments:
     array([[0.4148, 0.4434],
            [0.296 , 0.3624]])
     """
-    _check_units(rbm)
+    check_model(rbm, RBM, "rbm")
+    if is_normal(rbm):
+        return _moments(rbm, _normal_sums(rbm))
     layer = layer_to_enumerate(rbm, "the exact moments")
     sums = _model_sums(Blocks(layer))
     return _moments(rbm, sums if layer.name == "visible" else sums.T)
@@ -157,7 +168,7 @@ def exact_gradient(rbm: RBM, X: Any) -> ExactGradient:
     Parameters
     ----------
     rbm : RBM
-        A model with Bernoulli units, at most 25 in the smaller layer.
+        A model as for `exact_moments`.
     X : (n_rows, n_visible)
         Visible states. Grey levels are refused, as by `log_likelihood`.
 
@@ -169,7 +180,7 @@ def exact_gradient(rbm: RBM, X: Any) -> ExactGradient:
     Raises
     ------
     TypeError, ValueError
-        Bad data; other units, or no layer that is small enough: the message says what enumerating would take.
+        Bad data, or no layer that is small enough: the message says what enumerating would take.
 
     References
     ----------
@@ -184,21 +195,11 @@ def exact_gradient(rbm: RBM, X: Any) -> ExactGradient:
     >>> exact_gradient(rbm, [[0, 0], [1, 0]]).a.round(4)
     array([-0.1433, -0.5114])
     """
-    _check_units(rbm)
+    check_model(rbm, RBM, "rbm")
     rows = rbm.visible.rows_of_states(X, rbm.n_visible)
     model, data = exact_moments(rbm), _moments(rbm, _data_sums(rbm, rows))
-    return ExactGradient(
-        W=data.pairs - model.pairs, a=data.visible - model.visible, b=data.hidden - model.hidden
-    )
-
-
-def _check_units(rbm: RBM) -> None:
-    check_model(rbm, RBM, "rbm")
-    if not rbm._up.between_switches:
-        raise ValueError(
-            "rbm must have Bernoulli units or spins in both layers for this, "
-            f"got {rbm.visible.name} visible and {rbm.hidden.name} hidden units"
-        )
+    W, a, b = data.pairs - model.pairs, data.visible - model.visible, data.hidden - model.hidden
+    return ExactGradient(W, a, b, _layer_slopes(rbm, rows) if of_units(rbm._parameters.units) else {})
 
 
 def _model_sums(blocks: Blocks) -> F64:
@@ -216,7 +217,7 @@ def _model_sums(blocks: Blocks) -> F64:
             sums *= math.exp(scale - top)
             scale = top
         weighted = low * np.exp(log_weights - scale)[:, None]
-        part = weighted.T @ _with_one(_sigmoid(x))
+        part = weighted.T @ _with_one(blocks.layer.other.mean_float64(x))
         high = np.append(1.0, blocks.high_state(number))
         sums[: len(high)] += high[:, None] * part[0]
         sums[len(high) :] += part[1:]
@@ -228,7 +229,42 @@ def _data_sums(rbm: RBM, rows: Rows) -> F64:
     layer = visible_layer(rbm)
     sums = np.zeros((1 + rbm.n_visible, 1 + rbm.n_hidden))
     for v in blocks_of_states(rows, rbm):
-        sums += _with_one(v).T @ _with_one(_sigmoid(layer.input(v)))
+        sums += _with_one(v).T @ _with_one(rbm.hidden.mean_float64(layer.input(v)))
+    return sums
+
+
+def _layer_slopes(rbm: RBM, rows: Rows) -> dict[str, F64]:
+    """The same along what the layers learn beside their biases."""
+    data = ((v, np.full(len(v), 1 / rows.n_rows)) for v in blocks_of_states(rows, rbm))
+    layer = layer_to_enumerate(rbm, "the exact gradient")
+    blocks, log_z = Blocks(layer), exact_log_z(rbm)
+    model = (
+        (blocks.states(i), np.exp(log_weights - log_z)) for i, log_weights in enumerate(blocks.log_weights())
+    )
+    seen, expected = _mean_slopes(visible_layer(rbm), data), _mean_slopes(layer, model)
+    return {name: mean - expected[name] for name, mean in seen.items()}
+
+
+def _mean_slopes(layer: Layer, weighted: Iterable[tuple[States, F64]]) -> dict[str, F64]:
+    """Weighted sums over states of a layer, the other layer's mean."""
+    total: dict[str, F64] = {}
+    other = "hidden" if layer.name == "visible" else "visible"
+    bias = layer.other_bias.astype(np.float32)
+    for states, weights in weighted:
+        own = layer.unit.parameter_gradient(states, layer.bias)
+        others = layer.other.mean_parameter_gradient(layer.input(states).astype(np.float32), bias)
+        found = {f"{layer.name}.{name}": each for name, each in own.items()}
+        found |= {f"{other}.{name}": each for name, each in others.items()}
+        total = {name: total.get(name, 0.0) + weights @ each for name, each in found.items()}
+    return total
+
+
+def _normal_sums(rbm: RBM) -> F64:
+    """`_model_sums` of Gaussian units, of which the visible ones come first."""
+    mean, covariance = normal_moments(rbm)
+    n = rbm.n_visible
+    sums = np.outer(np.append(1, mean[:n]), np.append(1, mean[n:]))
+    sums[1:, 1:] += covariance[:n, n:]
     return sums
 
 
@@ -239,10 +275,10 @@ def _moments(rbm: RBM, sums: F64) -> Moments:
     return Moments(v, h, pairs) if to_show is None else Moments(*to_show.moments(v, h, pairs))
 
 
-def blocks_of_states(rows: Rows, rbm: RBM) -> Iterator[U8]:
-    """Rows of 0/1 states, in blocks of uint8."""
+def blocks_of_states(rows: Rows, rbm: RBM) -> Iterator[States]:
+    """Rows of states without grey levels, in blocks: 0 and 1 in uint8, others in float32."""
     for _, block in rows.blocks(rows_at_once(rbm)):
-        yield np.not_equal(block, 0).view(np.uint8)
+        yield block if block.dtype == np.float32 else np.not_equal(block, 0).view(np.uint8)
 
 
 def rows_at_once(rbm: RBM) -> int:
@@ -253,11 +289,6 @@ def rows_at_once(rbm: RBM) -> int:
 def _with_one(x: States) -> F64:
     """A column of ones in front: products of such matrices hold the sums of each beside those of pairs."""
     return np.hstack([np.ones((len(x), 1)), x])
-
-
-def _sigmoid(x: F64) -> F64:
-    with np.errstate(over="ignore"):  # 1 / (1 + infinity) is the right answer
-        return 1.0 / (1.0 + np.exp(-x))
 
 
 # --- Divergence ------------------------------------------------------------------------------------------
@@ -283,7 +314,8 @@ def kl_divergence(data: Any, rbm: RBM) -> float:
         states in the order of `all_states`. Probabilities must add up to 1 within 1e-6, and are divided by
         their sum. Grey levels are refused, as by `log_likelihood`.
     rbm : RBM
-        A model with 0/1 visible units and a layer of at most 25 units with 0/1 states.
+        A model whose visible states can be counted, with a layer of at most as many as 25 Bernoulli units
+        have.
 
     Returns
     -------
@@ -311,7 +343,7 @@ def kl_divergence(data: Any, rbm: RBM) -> float:
     """
     check_model(rbm, RBM, "rbm")
     if rbm.visible.count_states(rbm.n_visible) is None:
-        raise ValueError(f"rbm must have visible units with 0/1 states, got {rbm.visible.name} units")
+        raise ValueError(f"rbm must have visible units of countable states, got {rbm.visible.name} units")
     if isinstance(data, tuple):
         if len(data) != 2:
             raise ValueError(f"data must be a pair (states, probabilities) if a tuple, got {len(data)} items")
@@ -332,18 +364,20 @@ def _of_rows(X: Any, rbm: RBM, name: str, probabilities: Any = None) -> Iterator
     """Probabilities of different states, and log exp(-E) summed over the hidden units, in blocks."""
     rows = rbm.visible.rows_of_states(X, rbm.n_visible, name)
     shares = None if probabilities is None else _as_probabilities(probabilities, rows.n_rows, "data[1]")
-    packed = np.concatenate([np.packbits(v, axis=1) for v in blocks_of_states(rows, rbm)])
-    distinct, where = np.unique(packed, axis=0, return_inverse=True)
+    blocks = [np.packbits(v, axis=1) if v.dtype == np.uint8 else v + 0 for v in blocks_of_states(rows, rbm)]
+    distinct, where = np.unique(np.concatenate(blocks), axis=0, return_inverse=True)
     p = np.bincount(where.reshape(-1), shares, len(distinct)) / (rows.n_rows if shares is None else 1.0)
     return _weigh(distinct, p, rbm)
 
 
-def _weigh(distinct: NDArray[np.uint8], p: F64, rbm: RBM) -> Iterator[tuple[F64, F64]]:
-    """`_of_rows` of packed states that are all different."""
+def _weigh(distinct: States, p: F64, rbm: RBM) -> Iterator[tuple[F64, F64]]:
+    """`_of_rows` of states that are all different: of bits, if they are 0 and 1."""
     layer, size = visible_layer(rbm), rows_at_once(rbm)
     for first in range(0, len(p), size):
         here = slice(first, first + size)
-        v = np.unpackbits(distinct[here], axis=1, count=rbm.n_visible)
+        v = distinct[here]
+        if v.dtype == np.uint8:
+            v = np.unpackbits(v, axis=1, count=rbm.n_visible)
         yield p[here], layer.log_weights(v)
 
 

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
-from rbmfast.likelihood.enumeration import Blocks, layer_to_enumerate
+from rbmfast.likelihood.enumeration import Blocks, is_normal, layer_to_enumerate, normal_moments
 from rbmfast.models import RBM
 from rbmfast.reference import F64, States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import MAX_ROW, Purpose, Stream
+from rbmfast.units.gaussian import standard_normal
 
 
 @overload
@@ -34,12 +35,14 @@ def exact_samples(
 
     A state of the smaller layer is drawn from the exact distribution of all its states: the one whose share
     of the cumulative probability, in counting order, holds a uniform number. The other layer is then drawn
-    given it, as by `RBM.sample_visible` or `RBM.sample_hidden`.
+    given it, as by `RBM.sample_visible` or `RBM.sample_hidden`. Gaussian units in both layers are one normal
+    distribution.
 
     Parameters
     ----------
     rbm : RBM
-        A model with a layer of at most 25 units with 0/1 states.
+        A model with a layer whose states can be counted, of at most as many as 25 Bernoulli units have; or
+        with Gaussian units in both layers.
     n : int
         Samples.
     seed : int, Generator or None
@@ -91,15 +94,18 @@ def exact_samples(
     n = check_integer(n, "n", low=1, high=MAX_ROW + 1)
     row = check_integer(first_row, "first_row", low=0, high=MAX_ROW + 1 - n)
     key = check_seed(seed)
-    layer = layer_to_enumerate(rbm, "exact sampling")
+    layer = None if is_normal(rbm) else layer_to_enumerate(rbm, "exact sampling")
     size = rbm.visible.dtype.itemsize * rbm.n_visible + rbm.hidden.dtype.itemsize * rbm.n_hidden
     check_fits_memory(n * size, f"a sample of n={n} states")
 
     stream = Stream(key, Purpose.EXACT, rows=row)
-    drawn = _draw_states(Blocks(layer), _uniform(n, stream))
-    if layer.name == "visible" and not return_hidden:
+    if layer is None:
+        drawn = _draw_normal(rbm, stream.uniform(n, rbm.n_visible))
+    else:
+        drawn = _draw_states(Blocks(layer), _uniform(n, stream))
+    way = rbm._up if layer is None or layer.name == "visible" else rbm._down
+    if way.up and not return_hidden:
         return rbm.visible.shown(drawn)
-    way = rbm._up if layer.name == "visible" else rbm._down
     other = np.empty((n, len(way.bias)), way.target.dtype)
     for first, end in rbm._spans(n):
         other[first:end] = way.sample(drawn[first:end], stream.after(1).from_row(first))
@@ -113,6 +119,14 @@ def _uniform(n: int, stream: Stream) -> F64:
     bits = (words[:, 0] << np.uint64(32) | words[:, 1]) >> np.uint64(11)
     numbers: F64 = bits.astype(np.float64) * 2.0**-53
     return numbers
+
+
+def _draw_normal(rbm: RBM, uniform: NDArray[np.uint32]) -> States:
+    """Visible states of a model of Gaussian units, by a number for each."""
+    mean, covariance = normal_moments(rbm)
+    n = rbm.n_visible
+    states: States = mean[:n] + standard_normal(uniform) @ np.linalg.cholesky(covariance[:n, :n]).T
+    return states.astype(np.float32)
 
 
 def _draw_states(blocks: Blocks, uniform: F64) -> States:

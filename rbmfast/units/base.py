@@ -71,6 +71,10 @@ class Unit(ABC):
     def mean(self, x: F32) -> F32:
         """Expected states: the derivative of `log_normalizer` with respect to x."""
 
+    def mean_float64(self, x: F64) -> F64:
+        """`mean` in float64 by NumPy's functions, for exact moments: here `mean` itself, to seven digits."""
+        return self.mean(x.astype(np.float32)).astype(np.float64)
+
     @abstractmethod
     def mode(self, x: F32) -> States:
         """The most probable states, of `dtype`."""

@@ -43,6 +43,11 @@ class Bernoulli(Unit):
         """Probabilities of being on, sigmoid(x)."""
         return engine.sigmoid(x)
 
+    def mean_float64(self, x: F64) -> F64:
+        """Probabilities of being on."""
+        with np.errstate(over="ignore"):  # 1 / (1 + infinity) is the right answer
+            return 1.0 / (1.0 + np.exp(-x))
+
     def mode(self, x: F32) -> U8:
         """1 where on is at least as probable as off."""
         return (x >= 0).astype(np.uint8)

@@ -69,6 +69,13 @@ class Categorical(Unit):
         """Softmax of each group."""
         return engine.softmax_groups(x, self.n_states)
 
+    def mean_float64(self, x: F64) -> F64:
+        """Softmax of each group."""
+        groups = self._groups(x)
+        odds = np.exp(groups - groups.max(axis=2, keepdims=True))
+        p: F64 = (odds / odds.sum(axis=2, keepdims=True)).reshape(x.shape)
+        return p
+
     def mode(self, x: F32) -> U8:
         """The group's most probable state, the first of equals."""
         return self._one_hot(self._groups(x).argmax(axis=2))

@@ -81,6 +81,9 @@ class Mixed(Unit):
     def mean(self, x: F32) -> F32:
         return self._joined(lambda unit, here: unit.mean(_cut(x, here)))
 
+    def mean_float64(self, x: F64) -> F64:
+        return self._joined(lambda unit, here: unit.mean_float64(_cut(x, here)))
+
     def mode(self, x: F32) -> States:
         return self._joined(lambda unit, here: unit.mode(_cut(x, here)))
 

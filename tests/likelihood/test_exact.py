@@ -20,9 +20,7 @@ from rbmfast.likelihood import (
     kl_divergence,
     log_probabilities,
 )
-from rbmfast.units import Bernoulli
-
-UNITS = [{"visible": "gaussian"}, {"hidden": "gaussian"}]
+from rbmfast.units import Bernoulli, Unit
 
 
 def brute_force_moments(rbm: rf.RBM) -> Moments:
@@ -49,7 +47,7 @@ def test_log_probabilities(shape: tuple[int, int]) -> None:
 
 
 def test_lists_of_probabilities_stay_short() -> None:
-    with pytest.raises(ValueError, match="at most 20 visible units with 0/1 states, got 21 bernoulli"):
+    with pytest.raises(ValueError, match=r"at most 2\*\*20 visible states, got 21 bernoulli"):
         log_probabilities(model(21, 2))
     with pytest.raises(ValueError, match="got 3 gaussian units"):
         log_probabilities(model(3, 2, visible="gaussian"))
@@ -182,6 +180,17 @@ def test_against_the_list_of_probabilities(units: dict[str, str], monkeypatch: p
         counts = np.bincount(some, minlength=64) / 50
         expected = rel_entr(counts, np.exp(log_probabilities(rbm))).sum()
         assert_allclose(kl_divergence(all_states(6)[some], rbm), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("visible", [rf.Categorical(3), rf.Binomial(3)], ids=str)
+def test_of_other_states(visible: Unit) -> None:
+    rbm = model(6, 4, 0.5, visible=visible)
+    log_p = log_probabilities(rbm)
+    states = visible.states(6, np.arange(len(log_p)))
+    rows = np.random.default_rng(0).integers(0, len(states), 50)
+    counts = np.bincount(rows, minlength=len(states)) / 50
+    expected = rel_entr(counts, np.exp(log_p)).sum()
+    assert_allclose([kl_divergence(states[rows], rbm), kl_divergence(counts, rbm)], expected, rtol=1e-12)
 
 
 def test_an_improbable_state_is_far_but_not_infinitely() -> None:

@@ -19,6 +19,7 @@ from scipy.special import logsumexp
 from units.layers import LAYERS, Layer
 
 import rbmfast as rf
+from rbmfast.likelihood import exact_gradient, exact_moments, exact_samples
 from rbmfast.likelihood.enumeration import has_exact_log_z
 from rbmfast.models.parameters import with_parameters
 from rbmfast.streams import Stream
@@ -94,6 +95,12 @@ class Pair:
         v, h = (np.flatnonzero(self.p.sum(axis=axis) > LIKELY) for axis in (1, 0))
         return v, h
 
+    def check_samples(self, drawn: tuple[Any, Any]) -> None:
+        """Of both layers, those of real numbers by cells of the grid; alarm 2e-6."""
+        for axis, states, sample in zip((1, 0), self.shown, drawn, strict=True):
+            cells = KDTree(states).query(sample)[1]
+            assert agrees(np.bincount(cells, minlength=len(states)), self.p.sum(axis=axis))
+
     @property
     def log_z(self) -> float:
         return float(logsumexp(self.log_volume - self.energy))
@@ -166,13 +173,27 @@ def test_gradients(pair: Pair) -> None:
         assert_allclose((slope * direction).sum(), expected, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
+def test_exact_moments_gradients_and_samples(pair: Pair) -> None:
+    """Of models with a layer that can be enumerated, or of Gaussian units alone."""
+    rbm, p, (V, H) = pair.rbm, pair.p, pair.shown
+    if not has_exact_log_z(rbm):
+        return
+    moments, pairs = exact_moments(rbm), V.T @ p @ H
+    assert_allclose(moments.visible, p.sum(axis=1) @ V, rtol=1e-6, atol=1e-7)
+    assert_allclose(moments.hidden, p.sum(axis=0) @ H, rtol=1e-6, atol=1e-7)
+    assert_allclose(moments.pairs, pairs, rtol=1e-6, atol=1e-7)
+    rows = np.random.default_rng(1).choice(pair.likely[0], 30)
+    given_v = p[rows] / p[rows].sum(axis=1, keepdims=True) / len(rows)
+    gradient = exact_gradient(rbm, V[rows])
+    assert_allclose(gradient.W, V[rows].T @ given_v @ H - pairs, rtol=1e-5, atol=1e-6)
+    assert_allclose(gradient.a, V[rows].mean(axis=0) - moments.visible, rtol=1e-5, atol=1e-6)
+    assert_allclose(gradient.b, given_v.sum(axis=0) @ H - moments.hidden, rtol=1e-5, atol=1e-6)
+    pair.check_samples(exact_samples(rbm, 1000, seed=1, return_hidden=True))
+
+
 def test_chains(pair: Pair) -> None:
-    """Both layers after 20 Gibbs steps, real numbers by cells of the grid: alarm 2e-6 a pair."""
-    V, H = pair.shown
-    drawn = pair.rbm.sample(1000, steps=20, seed=1, return_hidden=True)
-    for axis, states, sample in ((1, V, drawn[0]), (0, H, drawn[1])):
-        cells = KDTree(states).query(sample)[1]
-        assert agrees(np.bincount(cells, minlength=len(states)), pair.p.sum(axis=axis))
+    """After 20 Gibbs steps."""
+    pair.check_samples(pair.rbm.sample(1000, steps=20, seed=1, return_hidden=True))
 
 
 def test_annealing_from_both_sides(pair: Pair) -> None:

@@ -12,6 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import rbmfast as rf
+from rbmfast.likelihood import exact_gradient
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.state import get_parameters, set_parameters
 from rbmfast.units import Unit
@@ -119,6 +120,7 @@ def test_gradient_by_finite_differences() -> None:
                 set_parameters(moved, {name: t})
                 ends.append(rf.log_likelihood(moved, data))
             each = np.subtract(*ends[::-1]) / 2e-2
+            assert_allclose(exact_gradient(rbm, data).layers[name][i], each.mean(), atol=1e-4)
             assert_allclose(steps[True][i], each.mean(), atol=5e-3)
             assert_allclose(steps[False][i], (weights * each).mean(), atol=5e-3)
 
