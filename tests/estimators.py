@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from rbmfast.sklearn import BernoulliRBM, ClassRBM, DBNClassifier, DBNTransformer
+from rbmfast.sklearn import RBM, BernoulliRBM, ClassRBM, DBNClassifier, DBNRegressor, DBNTransformer
 
 FINE_TUNINGS = ["backprop", "up_down", None]
 ARRAYS = ("components_", "intercept_hidden_", "intercept_visible_", "h_samples_")
@@ -35,8 +35,17 @@ def class_rbm(**settings: Any) -> ClassRBM:
     return ClassRBM(**{"n_components": 9, "n_iter": 4, "random_state": 0, **settings})
 
 
+def regressor(**settings: Any) -> DBNRegressor:
+    small = {"hidden_layer_sizes": (9, 7), "n_iter": 3, "fine_tuning_n_iter": 4, "random_state": 0}
+    return DBNRegressor(**{**small, **settings})
+
+
+def any_rbm(**settings: Any) -> RBM:
+    return RBM(**{"n_components": 9, "n_iter": 3, "random_state": 0, **settings})
+
+
 CLASSIFIERS = [*(dbn(fine_tuning=how) for how in FINE_TUNINGS), class_rbm()]
-LEARNERS = [*CLASSIFIERS, transformer()]  # whose visible units fit the data
+LEARNERS = [*CLASSIFIERS, transformer(), regressor(), any_rbm()]  # whose visible units fit the data
 ALL = [rbm(), *LEARNERS]
 
 
@@ -62,4 +71,5 @@ def assert_same(one: Any, other: Any) -> None:
 
 def answer(estimator: Any, X: Any) -> np.ndarray:
     """What it says about rows."""
-    return np.asarray((getattr(estimator, "predict_proba", None) or estimator.transform)(X))
+    names = ("predict_proba", "predict", "transform")
+    return np.asarray(next(getattr(estimator, name) for name in names if hasattr(estimator, name))(X))

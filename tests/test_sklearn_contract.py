@@ -28,7 +28,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import check_param_validation, parametrize_with_checks
 
-from rbmfast.sklearn import BernoulliRBM, ClassRBM, DBNClassifier, DBNTransformer, patch
+from rbmfast.sklearn import (
+    RBM,
+    BernoulliRBM,
+    ClassRBM,
+    DBNClassifier,
+    DBNRegressor,
+    DBNTransformer,
+    patch,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:X has values outside:UserWarning")
 
@@ -53,6 +61,8 @@ EXPECTED = {
     DBNClassifier: OF_BATCHES,
     DBNTransformer: {},
     ClassRBM: OF_BATCHES,
+    DBNRegressor: OF_BATCHES,
+    RBM: OF_BATCHES,
 }
 
 
@@ -71,6 +81,8 @@ def check_estimator(estimator: Any, check: Any) -> None:
         DBNClassifier((8, 6), n_iter=2, fine_tuning_n_iter=12, fine_tuning_learning_rate=0.02),
         DBNTransformer((8, 6), n_iter=2),
         ClassRBM(8, n_iter=5, learning_rate=0.5),
+        DBNRegressor((8, 6), n_iter=2, fine_tuning_n_iter=12, fine_tuning_learning_rate=0.02),
+        RBM(8, n_iter=2),
     ]
 )
 def test_estimator_checks(estimator: Any, check: Any) -> None:
@@ -86,6 +98,8 @@ def test_estimator_checks(estimator: Any, check: Any) -> None:
         DBNClassifier(8, n_iter=20, batch_size=10, learning_rate=0.2, fine_tuning=None, visible="gaussian"),
         DBNTransformer(),
         ClassRBM(),
+        DBNRegressor(),
+        RBM(),
     ]
 )
 def test_estimator_checks_at_length(estimator: Any, check: Any) -> None:

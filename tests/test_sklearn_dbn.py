@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn.model_selection import cross_val_score, train_test_split
 
 import rbmfast as rf
-from rbmfast.sklearn import ClassRBM, DBNClassifier, DBNTransformer
+from rbmfast.sklearn import RBM, ClassRBM, DBNClassifier, DBNRegressor, DBNTransformer
 from rbmfast.sklearn.base import draw_seed
 
 UNSCALED = r"X has many values far outside \[0, 1\].*MinMaxScaler\(clip=True\)"
@@ -370,7 +370,12 @@ def test_gaussian_units_see_standardised_features(estimator: Any) -> None:
     assert_same(clone(estimator).fit(4 * X, y), fitted)
     standardised = (X.astype(np.float32) - fitted.mean_) / fitted.scale_
     model = fitted.dbn_ if hasattr(fitted, "dbn_") else fitted.rbm_
-    if isinstance(estimator, DBNTransformer):
+    if isinstance(estimator, RBM):
+        np.testing.assert_array_equal(fitted.transform(X), model.hidden_probabilities(standardised))
+    elif isinstance(estimator, DBNRegressor):
+        expected = fitted.network_.predict(standardised) * fitted.target_scale_ + fitted.target_mean_
+        np.testing.assert_array_equal(fitted.predict(X), expected[:, 0])
+    elif isinstance(estimator, DBNTransformer):
         np.testing.assert_array_equal(fitted.transform(X), model.transform(standardised))
         again = fitted.inverse_transform(fitted.transform(X))
         np.testing.assert_allclose(again.mean(axis=0), X.mean(axis=0), atol=1.0)
@@ -408,7 +413,11 @@ def test_a_failed_fit_changes_nothing(
         raise error
 
     last = {"backprop": "fine_tune", "up_down": "up_down", None: "pretrain"}
-    name = "train" if isinstance(estimator, ClassRBM) else last[fitted.get_params().get("fine_tuning")]
+    if hasattr(fitted, "dbn_"):
+        backprop = "backprop" if isinstance(estimator, DBNRegressor) else None
+        name = last[fitted.get_params().get("fine_tuning", backprop)]
+    else:
+        name = "train"
     monkeypatch.setattr(rf, name, fail)
     for call, data in ((fitted.fit, X[:, 1:]), (getattr(fitted, "partial_fit", fitted.fit), X)):
         with pytest.raises(error):

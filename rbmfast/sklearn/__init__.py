@@ -1,7 +1,7 @@
 """Estimators for scikit-learn; they need ``pip install rbmfast[sklearn]``.
 
-`BernoulliRBM` takes the place of scikit-learn's class, faster and with more to it. `DBNClassifier`,
-`DBNTransformer` and `ClassRBM` are what scikit-learn lacks.
+`BernoulliRBM` takes the place of scikit-learn's class, faster and with more to it. `RBM` (any units, whole
+tables), `DBNClassifier`, `DBNRegressor`, `DBNTransformer` and `ClassRBM` are what scikit-learn lacks.
 
 >>> import numpy as np
 >>> from rbmfast.sklearn import BernoulliRBM
@@ -9,7 +9,7 @@
 >>> BernoulliRBM(n_components=2, random_state=0).fit(X)
 BernoulliRBM(n_components=2, random_state=0)
 
-Parameters that the other three share:
+Parameters that the others share:
 
 - ``visible`` : {"auto", "bernoulli", "gaussian"} or a registered name, default "auto". Type of the visible
   units, which show the features: Bernoulli units for values in [0, 1]; Gaussian units for any others, which
@@ -19,7 +19,7 @@ Parameters that the other three share:
 - ``momentum`` : float, default 0.9. From 0 up to, and without, 1.
 - ``batch_size`` : int, default 20. Rows per update, at most 32 768; few, so that tables of hundreds of rows
   make many updates.
-- ``n_iter`` : int, default 20 (`ClassRBM`: 50). Passes over the data; of a DBN, for each layer.
+- ``n_iter`` : int, default 20 (`ClassRBM`, `RBM`: 50). Passes over the data; of a DBN, for each layer.
 - ``class_weight`` : dict, "balanced" or None, default None. Of a classifier. Weights of the classes, times
   those of the rows; "balanced" lets the rows of each class weigh the same together.
 - ``random_state`` : int, RandomState or None, default None. Fixes every random number.
@@ -51,5 +51,16 @@ from rbmfast.sklearn.class_rbm import ClassRBM
 from rbmfast.sklearn.dbn import DBNClassifier, DBNTransformer
 from rbmfast.sklearn.estimator import BernoulliRBM
 from rbmfast.sklearn.patching import Patch, patch
+from rbmfast.sklearn.rbm import RBM
+from rbmfast.sklearn.regressor import DBNRegressor
 
-__all__ = ["BernoulliRBM", "ClassRBM", "DBNClassifier", "DBNTransformer", "Patch", "patch"]
+__all__ = [
+    "RBM",
+    "BernoulliRBM",
+    "ClassRBM",
+    "DBNClassifier",
+    "DBNRegressor",
+    "DBNTransformer",
+    "Patch",
+    "patch",
+]

@@ -18,6 +18,8 @@ from sklearn.utils import assert_all_finite, check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+import rbmfast as rf
+from rbmfast.checks import check_weights
 from rbmfast.data import Rows, as_rows, computed_rows
 from rbmfast.reference import F32, F64, MAX_BATCH
 from rbmfast.runtime import thread_limit, warn
@@ -34,6 +36,7 @@ Array = NDArray[Any]
 FLOATS = (np.float64, np.float32)
 
 FAR_SHARE = 0.05  # of values below -1 or above 2: scaled like older data, new rows have far fewer
+GAUSSIAN_SHARE = 0.1  # of the learning rate, for an RBM that sees standardised data
 ROUNDING = 10 * float(np.finfo(np.float32).eps)  # of a mean: a deviation below is none
 
 ABOVE_0 = Interval(Real, 0, None, closed="neither")
@@ -49,7 +52,7 @@ def parameter(default: Any, *allowed: Any) -> Any:
     return field(default=default, metadata={"allowed": list(allowed)})
 
 
-def validate_data(estimator: Any, X: Any, y: Any = "no_validation", *, reset: bool) -> Any:
+def validate_data(estimator: Any, X: Any, y: Any = "no_validation", *, reset: bool, **more: Any) -> Any:
     """`X` as an array or a CSR matrix of numbers, of the width and with the names of the fit; perhaps `y`.
 
     float32, float64, integers and bools stay what they are, so that the last two need not be copied; NaN and
@@ -61,10 +64,33 @@ def validate_data(estimator: Any, X: Any, y: Any = "no_validation", *, reset: bo
         "accept_sparse": "csr",
         "dtype": None if kind in "biu" else FLOATS,
         "reset": reset,
+        **more,
     }
     if _validate_data is None:
         return estimator._validate_data(X, force_all_finite=False, **settings)
     return _validate_data(estimator, X, ensure_all_finite=False, **settings)
+
+
+def validate_table(estimator: Any, X: Any, *, reset: bool) -> Any:
+    """`X` as a frame, if it is one, or as an array of numbers; NaN is for whoever reads the values."""
+    if not hasattr(X, "columns"):
+        least = 2 if reset else 1  # of one row nothing can be learned
+        return validate_data(estimator, X, reset=reset, accept_sparse=False, ensure_min_samples=least)
+    if _validate_data is None:
+        estimator._check_feature_names(X, reset=reset)
+        estimator._check_n_features(X, reset=reset)
+    else:
+        _validate_data(estimator, X, reset=reset, skip_check_array=True)
+    return X
+
+
+def with_weight(X: Any, y: Array, sample_weight: Any) -> tuple[Any, Array, F64 | None]:
+    """The rows that count, what to learn of them, and their weights: one of weight 0 is as good as absent."""
+    weights = check_weights(sample_weight, len(y))
+    if weights is None or weights.all():
+        return X, y, weights
+    rows = np.flatnonzero(weights)
+    return X[rows], y[rows], weights[rows]
 
 
 def float_dtype(*sources: Any) -> np.dtype[Any]:
@@ -235,13 +261,32 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class Learner(Estimator):
-    """An estimator with a visible layer that fits its data. Its parameters: see `rbmfast.sklearn`."""
+    """An estimator that learns in batches. Its parameters: see `rbmfast.sklearn`."""
 
-    visible: str = parameter("auto")
     learning_rate: float = parameter(0.05, ABOVE_0)
     momentum: float = parameter(0.9, BELOW_1)
     batch_size: int = parameter(20, UP_TO_A_BATCH)
     n_iter: int = parameter(20, COUNT)
+
+    def _asked(self, weights: F64 | None, epochs: int) -> dict[str, Any]:
+        """What every run of the library is asked for."""
+        return {
+            "sample_weight": weights,
+            "epochs": epochs,
+            "batch_size": self.batch_size,
+            "progress": bool(self.verbose),
+        }
+
+    def _sgd(self, standardized: bool) -> rf.SGD:
+        """Steps of an RBM: shorter ones on standardised data, which are of any size."""
+        return rf.SGD(self.learning_rate * (GAUSSIAN_SHARE if standardized else 1), self.momentum)
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class Seer(Learner):
+    """A learner with a visible layer that fits its data."""
+
+    visible: Any = parameter("auto")
 
     @property
     def _parameter_constraints(self) -> dict[str, list[Any]]:
@@ -300,12 +345,3 @@ class Learner(Estimator):
             return np.divide(rows.block(index) - mean, scale, dtype=np.float32)
 
         return computed_rows((rows.n_rows, rows.n_features), np.dtype(np.float32), compute)
-
-    def _asked(self, weights: F64 | None, epochs: int) -> dict[str, Any]:
-        """What every run of the library is asked for."""
-        return {
-            "sample_weight": weights,
-            "epochs": epochs,
-            "batch_size": self.batch_size,
-            "progress": bool(self.verbose),
-        }

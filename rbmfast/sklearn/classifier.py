@@ -15,10 +15,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import _check_partial_fit_first_call, check_classification_targets
 
-from rbmfast.checks import check_weights
 from rbmfast.data import Rows
 from rbmfast.reference import F64, I64
-from rbmfast.sklearn.base import Array, Learner, of_mean_1, parameter, validate_data
+from rbmfast.sklearn.base import Array, Seer, of_mean_1, parameter, validate_data, with_weight
 
 Self = TypeVar("Self", bound="Classifier")
 
@@ -26,7 +25,7 @@ UNLABELLED = -1
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
+class Classifier(ClassifierMixin, Seer):  # type: ignore[misc]
     """A learner of classes."""
 
     class_weight: Mapping[Any, float] | str | None = parameter(None, StrOptions({"balanced"}), dict, None)
@@ -183,14 +182,10 @@ class Classifier(ClassifierMixin, Learner):  # type: ignore[misc]
     def _check(
         self, X: Any, y: Any, sample_weight: ArrayLike | None, reset: bool
     ) -> tuple[Any, Array, F64 | None]:
-        """The rows that count, their classes and their weights: one of weight 0 is as good as absent."""
+        """The rows that count, their classes and their weights."""
         X, y = validate_data(self, X, y, reset=reset)
         check_classification_targets(y)
-        weights = check_weights(sample_weight, len(y))
-        if weights is None or weights.all():
-            return X, y, weights
-        rows = np.flatnonzero(weights)
-        return X[rows], y[rows], weights[rows]
+        return with_weight(X, y, sample_weight)
 
     def _class_weighted(self, labels: I64, weights: F64 | None) -> F64 | None:
         """Weights of rows times those of their classes; rows without a class, labelled -1, keep theirs."""

@@ -19,7 +19,7 @@ from rbmfast.sklearn.base import (
     BELOW_1,
     COUNT,
     Array,
-    Learner,
+    Seer,
     Transformer,
     of_mean_1,
     parameter,
@@ -28,13 +28,12 @@ from rbmfast.sklearn.base import (
 from rbmfast.sklearn.classifier import Classifier
 from rbmfast.sklearn.models import unbounded
 
-GAUSSIAN_SHARE = 0.1  # of the learning rate, for an RBM with Gaussian visible units
 RATES = {"backprop": 0.001, "up_down": 0.01}  # of fine-tuning: of Adam, and of SGD
 PASSES, UPDATES = 50, 2000  # of fine-tuning, at least
 
 
 @dataclass(eq=False, repr=False)
-class Pretrained(Learner):
+class Pretrained(Seer):
     """An estimator with a deep belief network."""
 
     hidden_layer_sizes: Any = parameter((200, 200), "array-like", AT_LEAST_1)
@@ -45,14 +44,13 @@ class Pretrained(Learner):
         sizes = [rows.n_features, *_check_sizes(self.hidden_layer_sizes)]
         dbn = rf.DBN(sizes, n_classes=n_classes, visible=self.visible_, seed=self._seed())
         layers: list[dict[str, Any]] = [{} for _ in dbn.generative]
-        if self.mean_ is not None:  # standardised data, of any size
-            layers[0]["optimizer"] = rf.SGD(self.learning_rate * GAUSSIAN_SHARE, self.momentum)
+        layers[0]["optimizer"] = self._sgd(self.mean_ is not None)
         self.pretraining_history_ = rf.pretrain(
             dbn,
             rows,
             labels,
             layers=layers,
-            optimizer=rf.SGD(self.learning_rate, self.momentum),
+            optimizer=self._sgd(False),
             seed=self._seed(),
             **self._asked(of_mean_1(weights), self.n_iter),
         )
@@ -66,8 +64,34 @@ class Pretrained(Learner):
         return rf.DBN.from_rbms([unbounded(lowest), *others])
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
+class FineTuned(Pretrained):
+    """One that learns on by backpropagation."""
+
+    fine_tuning_n_iter: int | str = parameter("auto", COUNT, StrOptions({"auto"}))
+    fine_tuning_learning_rate: float | None = parameter(None, ABOVE_0, None)
+    alpha: float = parameter(0.0, AT_LEAST_0)
+    dropout: float = parameter(0.0, BELOW_1)
+
+    def _n_passes(self, rows: Rows) -> int:
+        """Passes of fine-tuning over these rows of a fit."""
+        if self.fine_tuning_n_iter != "auto":
+            return int(self.fine_tuning_n_iter)
+        updates_per_pass = -(-rows.n_rows // self.batch_size)
+        return max(PASSES, -(-UPDATES // updates_per_pass))
+
+    def _fine_tune(self, net: rf.Network, rows: Rows, y: Any, **settings: Any) -> rf.Network:
+        """A network that has learned on."""
+        net = rf.Network(net.layers, net.domain)
+        rate = self.fine_tuning_learning_rate or RATES["backprop"]
+        self.history_: rf.History | None = rf.fine_tune(
+            net, rows, y, optimizer=rf.Adam(rate), l2=self.alpha, dropout=self.dropout, **settings
+        )
+        return net
+
+
 @dataclass(eq=False, repr=False)
-class DBNClassifier(Classifier, Pretrained):
+class DBNClassifier(FineTuned, Classifier):
     """A classifier that begins as a deep belief network.
 
     The layers of a deep belief network learn one after the other what the data look like; then they learn
@@ -152,20 +176,10 @@ class DBNClassifier(Classifier, Pretrained):
 
     _: KW_ONLY
     fine_tuning: str | None = parameter("backprop", StrOptions({"backprop", "up_down"}), None)
-    fine_tuning_learning_rate: float | None = parameter(None, ABOVE_0, None)
-    fine_tuning_n_iter: int | str = parameter("auto", COUNT, StrOptions({"auto"}))
-    alpha: float = parameter(0.0, AT_LEAST_0)
-    dropout: float = parameter(0.0, BELOW_1)
 
     @property
     def _learns_in_parts(self) -> bool:
         return self.fine_tuning is not None
-
-    def _n_passes(self, rows: Rows) -> int:
-        if self.fine_tuning_n_iter != "auto":
-            return int(self.fine_tuning_n_iter)
-        updates_per_pass = -(-rows.n_rows // self.batch_size)
-        return max(PASSES, -(-UPDATES // updates_per_pass))
 
     def _begin(self, rows: Rows, labels: I64, weights: F64 | None) -> None:
         if self.fine_tuning == "up_down" and len(_check_sizes(self.hidden_layer_sizes)) < 2:
@@ -183,20 +197,15 @@ class DBNClassifier(Classifier, Pretrained):
 
     def _train(self, rows: Rows, labels: I64, weights: F64 | None, n_iter: int) -> None:
         if self.fine_tuning is None:
-            self.history_: rf.History | None = None
+            self.history_ = None
             return
         if (self.fine_tuning == "backprop") != hasattr(self, "network_"):
             raise ValueError(f"partial_fit cannot go on with fine_tuning={self.fine_tuning!r}: call fit")
         common = {"seed": self._seed(), **self._asked(weights, n_iter)}
-        rate = self.fine_tuning_learning_rate or RATES[self.fine_tuning]
         if self.fine_tuning == "backprop":
-            net = rf.Network(self.network_.layers, self.network_.domain)
-            self.history_ = rf.fine_tune(
-                net, rows, labels, optimizer=rf.Adam(rate), l2=self.alpha, dropout=self.dropout, **common
-            )
-            self.network_ = net
+            self.network_ = self._fine_tune(self.network_, rows, labels, **common)
         else:
-            dbn = copy.deepcopy(self.dbn_)
+            dbn, rate = copy.deepcopy(self.dbn_), self.fine_tuning_learning_rate or RATES["up_down"]
             optimizer, penalties = rf.SGD(rate, self.momentum), [rf.L2(self.alpha)] if self.alpha else []
             self.history_ = rf.up_down(dbn, rows, labels, optimizer=optimizer, penalties=penalties, **common)
             self.dbn_ = dbn

@@ -57,10 +57,7 @@ class Models:
         """Log Z of the model of 0/1 units; annealing begins at units with these means."""
         rbm = self.get(arrays, real=False)
         if self._log_z is None:
-            exact = can_enumerate(rbm, EXACT_UNITS)
-            settings: dict[str, Any] = {"n_chains": CHAINS, "n_temperatures": TEMPERATURES, "base": means}
-            z = rf.log_partition(rbm) if exact else rf.log_partition(rbm, "ais", seed=0, **settings)
-            self._log_z = z.value
+            self._log_z = log_z(rbm, means)
         return self._log_z
 
     def get(self, arrays: Arrays, real: bool) -> rf.RBM:
@@ -82,6 +79,14 @@ class Models:
         return Models, ()
 
 
+def log_z(rbm: rf.RBM, means: F32 | None) -> float:
+    """Log Z: exact where a layer has few units, else by annealing that begins at units with these means."""
+    if can_enumerate(rbm, EXACT_UNITS):
+        return rf.log_partition(rbm).value
+    settings: dict[str, Any] = {"n_chains": CHAINS, "n_temperatures": TEMPERATURES, "base": means}
+    return rf.log_partition(rbm, "ais", seed=0, **settings).value
+
+
 def _seen(arrays: Arrays) -> list[tuple[Any, ...]]:
     """What is equal for equal arrays."""
     found = map(np.asarray, arrays)
@@ -96,6 +101,7 @@ def unit(real: bool) -> rf.Bernoulli:
 
 def unbounded(rbm: rf.RBM) -> rf.RBM:
     """The same model, to be asked about any real numbers in place of visible states."""
+    units: dict[str, Any] = {"visible": Unbounded(), "hidden": rbm.hidden}
     if isinstance(rbm, rf.ClassRBM):
-        return rf.ClassRBM.from_arrays(rbm.W, rbm.a, rbm.b, n_classes=rbm.n_classes, visible=Unbounded())
-    return rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b, visible=Unbounded())
+        return rf.ClassRBM.from_arrays(rbm.W, rbm.a, rbm.b, n_classes=rbm.n_classes, **units)
+    return rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b, **units)

@@ -1,0 +1,89 @@
+"""Estimators of any units, of tables, and of numbers to be predicted."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sklearn")
+
+from estimators import rows
+
+import rbmfast as rf
+from rbmfast.sklearn import RBM, DBNRegressor
+
+
+def people(n: int = 300) -> dict[str, list[Any]]:
+    """A table in which a town says much about age and language."""
+    rng = np.random.default_rng(0)
+    town = rng.integers(0, 3, n)
+    return {
+        "age": [int(a) for a in 30 + 15 * town + rng.integers(0, 9, n)],
+        "town": [["Bonn", "Oslo", "Rome"][t] for t in town],
+        "married": [bool(m) for m in rng.random(n) < 0.2 + 0.3 * town],
+    }
+
+
+# --- RBM ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_whole_tables(library: str) -> None:
+    frame = pytest.importorskip(library).DataFrame(people())
+    rbm = RBM(10, visible="columns", n_iter=100, random_state=0).fit(frame)
+    assert rbm.transform(frame).shape == (300, 10)
+    assert [*rbm.feature_names_in_] == ["age", "town", "married"]
+    drawn = rbm.sample(500)
+    assert type(drawn) is type(frame) and [*drawn.dtypes] == [*frame.dtypes]
+    age, town = np.array(drawn["age"]), np.array(drawn["town"])
+    bonn, oslo, rome = (age[town == name].mean() for name in ("Bonn", "Oslo", "Rome"))
+    assert bonn + 5 < oslo < rome - 5
+    holes = pytest.importorskip(library).DataFrame({**people(20), "age": [31.0, None] * 10})
+    filled = rbm.impute(holes, average=True)
+    assert [*filled["town"]] == people(20)["town"]
+    assert np.abs(np.array(filled["age"]) - people(20)["age"])[1::2].mean() < 10
+    assert rbm.rbm_.schema is rbm.schema_
+
+
+def test_units_of_any_type() -> None:
+    unit = rf.Mixed([(rf.Bernoulli(), 4), (rf.Categorical(4), 8)])
+    X = np.hstack([rows()[0][:, :4], np.eye(4)[np.arange(120) % 4], np.eye(4)[np.arange(120) // 30]])
+    rbm = RBM(4, visible=unit, hidden=rf.Gaussian(), learning_rate=0.01, n_iter=3, random_state=0).fit(X)
+    assert (rbm.rbm_.visible, rbm.rbm_.hidden) == (unit, rf.Gaussian())
+    assert rbm.sample(5).reshape(5, 3, 4)[:, 1:].sum() == 10
+
+
+def test_score_is_the_likelihood() -> None:
+    X, _ = rows()
+    rbm = RBM(8, n_iter=3, random_state=0).fit(X)
+    expected = rf.log_likelihood(rbm.rbm_, X, log_z=rf.log_partition(rbm.rbm_))
+    np.testing.assert_allclose(rbm.score_samples(X), expected, atol=1e-5)
+    assert rbm.score(X) == pytest.approx(expected.mean())
+    better = RBM(8, random_state=0).fit(X)
+    assert better.score(X) > rbm.score(X) + 0.5
+
+
+def test_samples_of_standardised_data_are_on_their_scale() -> None:
+    X = np.random.default_rng(0).normal(100, 5, (400, 3))
+    rbm = RBM(5, random_state=0).fit(X)
+    drawn = rbm.sample(2000)
+    np.testing.assert_allclose(drawn.mean(axis=0), X.mean(axis=0), atol=1)
+    holes = np.where(np.eye(3, dtype=bool), np.nan, X[:3])
+    filled = rbm.impute(holes)
+    np.testing.assert_allclose(filled[~np.eye(3, dtype=bool)], X[:3][~np.eye(3, dtype=bool)], rtol=1e-6)
+    assert np.abs(filled - 100).max() < 40
+
+
+# --- DBNRegressor ------------------------------------------------------------------------------------------
+
+
+def test_regression_of_one_and_of_several_targets() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 6))
+    Y = np.stack([100 + 20 * X[:, 0], np.sin(2 * X[:, 1]), np.full(400, 7.0)], axis=1)
+    fitted = DBNRegressor((60, 30), n_iter=10, random_state=0).fit(X[:300], Y[:300])
+    predicted = fitted.predict(X[300:])
+    error = ((predicted - Y[300:]) ** 2).mean(axis=0)
+    assert (error <= 0.3 * Y[300:].var(axis=0) + 1e-3).all()
+    single = DBNRegressor((6,), n_iter=1, fine_tuning_n_iter=1, random_state=0).fit(X, Y[:, 0])
+    assert single.predict(X[:2]).shape == (2,)
