@@ -4,8 +4,8 @@ Two questions are kept apart. A *source* knows where the rows are (a dense array
 *scale* knows what the stored numbers mean (themselves, or 0-255 grey levels). Any source works with any
 scale, and what comes out depends on the values alone: **the same bits from every container**.
 
-`containers` has what users hand in and opens it, `rows` what it becomes; `memory` knows of pieces of bounded
-size and of memory maps.
+`containers` has what users hand in and opens it, `missing` takes out what is unknown, `rows` is what it
+becomes; `memory` knows of pieces of bounded size and of memory maps.
 
 Three kinds of data come out:
 
@@ -19,6 +19,17 @@ real       float32     ``float32(v)``, and +0.0 for -0.0 (a sparse matrix cannot
 """
 
 from rbmfast.data.containers import Grey8, Packed, is_masked, is_sparse
+from rbmfast.data.missing import split_missing
 from rbmfast.data.rows import Fingerprint, Rows, as_rows, computed_rows
 
-__all__ = ["Fingerprint", "Grey8", "Packed", "Rows", "as_rows", "computed_rows", "is_masked", "is_sparse"]
+__all__ = [
+    "Fingerprint",
+    "Grey8",
+    "Packed",
+    "Rows",
+    "as_rows",
+    "computed_rows",
+    "is_masked",
+    "is_sparse",
+    "split_missing",
+]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rbmfast.checks import check_choice
 from rbmfast.data.containers import Grey8, Packed, open_plain
 from rbmfast.data.memory import Array, RowIndex, rows_per_chunk, spans
-from rbmfast.data.scales import NUMBERS
+from rbmfast.data.scales import NUMBERS, scale_of
 from rbmfast.data.sources import Columns, Computed, Csr, Dense, Labelled, Source
 from rbmfast.reference import GREY
 from rbmfast.states import FORMS
@@ -43,6 +43,8 @@ class Rows:
         Whether the data lies in a `numpy.memmap`.
     stored : int or None
         How many numbers a CSR matrix stores, where `sparse_blocks` can give them as they are.
+    missing : bool array (n_rows, n_features) or None
+        True where an entry is missing, and reads 0; None if nothing is.
 
     Examples
     --------
@@ -64,6 +66,7 @@ class Rows:
         self.direct = source.direct if self.kind == "binary" and source.scale is NUMBERS else None
         self.mapped = source.mapped
         self.stored = source.n_stored if isinstance(source, Csr) and self.kind != "real" else None
+        self.missing: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return self.n_rows
@@ -155,7 +158,32 @@ class Rows:
         array([[0, 1],
                [1, 1]], dtype=uint8)
         """
-        return Rows(Columns(self._source, self.dtype, columns), domain, "the data")
+        some = Rows(Columns(self._source, self.dtype, columns), domain, "the data")
+        some.missing = None if self.missing is None else self.missing[:, columns]
+        return some
+
+    def without(self, missing: NDArray[np.bool_]) -> Rows:
+        """A copy in memory of the same rows, in which some entries are missing: (n_rows, n_features).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rbmfast.data import as_rows
+        >>> rows = as_rows([[1, 1], [0, 1]]).without(np.array([[False, True], [False, False]]))
+        >>> rows.all(), rows.n_known
+        (array([[1, 0],
+               [0, 1]], dtype=uint8), array([2, 1]))
+        """
+        states = self.all().copy()
+        states[missing] = 0
+        rows = Rows(Dense(states, scale_of(states.dtype)), self._domain, "the data")
+        rows.missing = missing
+        return rows
+
+    @property
+    def n_known(self) -> int | NDArray[np.int64]:
+        """How many rows have each entry: `n_rows`, or (n_features,) where some are missing."""
+        return self.n_rows if self.missing is None else self.n_rows - self.missing.sum(axis=0)
 
     def with_one_hot(self, labels: NDArray[np.int64], n_labels: int) -> Rows:
         """The same rows with `n_labels` columns on their right, of which a row's label says which one is 1.
@@ -180,13 +208,16 @@ class Rows:
         whole._given = Labelled(self._given, labels, n_labels)
         whole.n_features += n_labels
         whole.direct = whole.stored = None
+        if self.missing is not None:
+            whole.missing = np.hstack([self.missing, np.zeros((self.n_rows, n_labels), np.bool_)])
         return whole
 
     def fingerprint(self) -> str:
         """A hex digest of shape, kind and values: equal for equal values, whatever the container.
 
         SHA-256 of a line of text ``<kind> <n_rows> <n_features>`` and of the rows: bits packed as by
-        ``numpy.packbits(row)``, little-endian uint16, or little-endian float32.
+        ``numpy.packbits(row)``, little-endian uint16, or little-endian float32; then, if entries are missing,
+        of which these are, in packed bits.
 
         Examples
         --------
@@ -207,7 +238,7 @@ class Fingerprint:
     """`Rows.fingerprint` of rows that are shown block by block."""
 
     def __init__(self, rows: Rows) -> None:
-        self._binary = rows.kind == "binary"
+        self._binary, self._missing = rows.kind == "binary", rows.missing
         self._digest = hashlib.sha256(f"{rows.kind} {rows.n_rows} {rows.n_features}\n".encode())
 
     def show(self, block: Array) -> None:
@@ -218,7 +249,10 @@ class Fingerprint:
     @property
     def value(self) -> str:
         """Of all rows, once they have been shown."""
-        return self._digest.hexdigest()
+        digest = self._digest.copy()
+        if self._missing is not None:
+            digest.update(np.packbits(self._missing, axis=1).data)
+        return digest.hexdigest()
 
 
 def as_rows(
@@ -277,7 +311,9 @@ def as_rows(
         return X
     if compact and domain == "binary" and isinstance(source, Dense):
         return Rows(source.compact(), domain, name, given=source)
-    return Rows(source, domain, name)
+    rows = Rows(source, domain, name)
+    rows.missing = X.missing if isinstance(X, Rows) else None
+    return rows
 
 
 def computed_rows(shape: tuple[int, int], dtype: np.dtype[Any], compute: Callable[[RowIndex], Array]) -> Rows:

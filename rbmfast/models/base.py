@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.archive import write_file
 from rbmfast.checks import SeedLike, check_integer, check_labels, check_seed
-from rbmfast.data import Grey8, Packed, Rows, is_masked
+from rbmfast.data import Rows, split_missing
 from rbmfast.files import JSON, FilePath
 from rbmfast.reference import F32, States
 from rbmfast.runtime import check_fits_memory
@@ -174,7 +174,7 @@ class Model(Storable):
         Parameters
         ----------
         V : (n_rows, n_visible)
-            Visible states. In a float array NaN marks what is missing.
+            Visible states. NaN in a float array, NA in a frame and masked entries are missing.
         mask : bool array (n_rows, n_visible), optional
             True marks what is missing as well, whatever stands there in an array.
         steps : int, default 100
@@ -191,7 +191,8 @@ class Model(Storable):
         Returns
         -------
         float32 array (n_rows, n_visible)
-            A new array; known entries are as given, rounded to float32.
+            A new array; known entries are as given, rounded to float32. (Integer codes of categorical units
+            come back as one-hot rows.)
 
         Raises
         ------
@@ -207,13 +208,12 @@ class Model(Storable):
         array([[1., 1.],
                [0., 0.]], dtype=float32)
         """
-        off = self.visible.shown(np.zeros((1, self.n_visible), np.uint8))[0]
-        filled, gaps = split_missing(V, mask, off)
-        rows = self.visible.rows(filled, self.n_visible, "V", compact=True, check=False)
-        shows_all = isinstance(filled, np.ndarray) and filled.dtype != np.bool_
-        known: F32 = (filled if shows_all else self.visible.shown(rows.all())).astype(np.float32)
-        missing = self.visible.whole(check_mask(gaps, known.shape))
-        self.visible.check_states(rows, "V", missing)
+        filled, gaps = split_missing(V, mask, self.visible.off(self.n_visible), "V")
+        rows = self.visible.rows(filled, self.n_visible, "V", compact=True, may_miss=True, mask=gaps)
+        known: F32 = self.visible.shown(rows.all()).astype(np.float32)
+        if isinstance(filled, np.ndarray) and filled.dtype != np.bool_ and filled.shape == known.shape:
+            known[:] = filled  # not rounded to grey levels
+        missing = np.zeros(known.shape, np.bool_) if rows.missing is None else rows.missing
         steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2 - 1)
         row = check_first_row(first_row, rows.n_rows)
         stream = Stream(check_seed(seed), self.imputing)
@@ -254,34 +254,3 @@ class Model(Storable):
             has_some = "an rf.ClassRBM or an rf.DBN with n_classes"
             raise ValueError(f"labels need a model with labels, such as {has_some}, got {self!r}")
         return check_labels(labels, n, self.n_classes, one_for_all=True)
-
-
-# --- What is missing ---------------------------------------------------------------------------------------
-
-
-def split_missing(V: Any, mask: ArrayLike | None, off: States) -> tuple[Any, NDArray[np.bool_] | None]:
-    """Data with the states `off` in place of what is missing, and where that is (None: nowhere)."""
-    missing = None if mask is None else np.asarray(mask)
-    if missing is not None and missing.dtype != np.bool_:
-        raise TypeError(f"mask must be a bool array, True where V is missing, got dtype {missing.dtype}")
-    if isinstance(V, (Grey8, Packed, Rows)) or is_masked(V) or hasattr(V, "tocsr"):
-        return V, missing  # no NaN in there (masked arrays are refused like everywhere)
-    V = np.asarray(V)
-    if V.dtype.kind == "f" and V.ndim == 2:
-        nan = np.isnan(V)
-        missing = nan if missing is None else check_mask(missing, V.shape) | nan
-    if missing is not None:
-        if V.dtype.kind in "bu":  # off is False, and what no number here says (-1) cannot be in the data
-            off = np.abs(off) if V.dtype.kind == "u" else np.zeros_like(off)
-        fill = off.astype(V.dtype)
-        V = np.where(check_mask(missing, V.shape), np.resize(fill, V.shape[1:]), V)  # of any width yet
-    return V, missing
-
-
-def check_mask(missing: NDArray[np.bool_] | None, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """`missing`, with the shape it must have; None is nothing missing."""
-    if missing is None:
-        return np.zeros(shape, np.bool_)
-    if missing.shape != shape:
-        raise ValueError(f"mask must have the shape {shape} of V, got {missing.shape}")
-    return missing

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.data import Rows, as_rows
+from rbmfast.data import Rows, as_rows, split_missing
 from rbmfast.files import JSON
 from rbmfast.reference import F32, F64, GREY, States, to_grey
 from rbmfast.states import GRID, LEVELS, Counts, count_levels, count_steps, unit_of, without_levels
@@ -255,13 +255,46 @@ class Unit(ABC):
         affine = self.affine(n_units)
         return X if affine is None else affine.data(X, name)
 
-    def rows(self, X: Any, n_units: int, name: str = "X", compact: bool = False, check: bool = True) -> Rows:
-        """Data for a layer of `n_units` of them: `rbmfast.data.as_rows`, and `check_states` if asked to."""
-        data = self.data(X, n_units, name)
-        rows = as_rows(data, n_units, domain=self.domain, name=name, compact=compact)
+    def off(self, n_units: int) -> States:
+        """The state 0 of a layer as it is shown: (n_units,)."""
+        off: States = self.shown(np.zeros((1, n_units), np.uint8))[0]
+        return off
+
+    def rows(
+        self,
+        X: Any,
+        n_units: int,
+        name: str = "X",
+        compact: bool = False,
+        check: bool = True,
+        may_miss: bool = False,
+        mask: ArrayLike | None = None,
+    ) -> Rows:
+        """Data for a layer of `n_units` of them: `rbmfast.data.as_rows`, and `check_states` if asked to.
+
+        If entries `may_miss`, `rbmfast.data.split_missing` says which do; what is missing of units that hang
+        together is missing as a whole.
+        """
+        gaps = None
+        if may_miss:
+            X, gaps = split_missing(X, mask, self.off(n_units), name)
+        compact = compact or gaps is not None
+        rows = as_rows(self.data(X, n_units, name), n_units, domain=self.domain, name=name, compact=compact)
+        if gaps is not None:
+            missing = self.whole(self._of_units(gaps, rows, name))
+            rows = rows.without(missing) if missing.any() else rows
+        if rows.missing is not None and not may_miss:
+            raise ValueError(f"{name} has missing entries, which are not allowed here: fill them in")
         if check:
             self.check_states(rows, name)
         return rows
+
+    def _of_units(self, gaps: NDArray[np.bool_], rows: Rows, name: str) -> NDArray[np.bool_]:
+        """What is missing of each unit; a column may say the states of several."""
+        shape = rows.n_rows, rows.n_features
+        if gaps.ndim != 2 or len(gaps) != shape[0] or not gaps.size or shape[1] % gaps.shape[1]:
+            raise ValueError(f"mask must have the shape {shape} of {name}, got {gaps.shape}")
+        return np.repeat(gaps, shape[1] // gaps.shape[1], axis=1)
 
     def rows_of_states(self, X: Any, n_units: int, name: str = "X") -> Rows:
         """The same without grey levels, which are no states and have no probability."""
@@ -289,11 +322,12 @@ class Unit(ABC):
         """
         return None
 
-    def check_states(self, rows: Rows, name: str, missing: NDArray[np.bool_] | None = None) -> None:
-        """Raise ValueError at the first row that holds none of their states, `missing` entries aside."""
+    def check_states(self, rows: Rows, name: str) -> None:
+        """Raise ValueError at the first row that holds none of their states, missing entries aside."""
         if not self.constrained:
             return
         for first, block in rows.blocks(rows_in_a_scan(rows.n_features)):
+            missing = rows.missing
             gaps = np.zeros(block.shape, np.bool_) if missing is None else missing[first : first + len(block)]
             self.check_block(block, name, first, gaps)
 
@@ -350,7 +384,10 @@ def rows_in_a_scan(n_features: int) -> int:
 
 
 def moments(rows: Rows, weights: F64 | None = None) -> tuple[F64, F64]:
-    """Means and standard deviations of the features, (n_features,) each, of weighted rows, in two passes."""
+    """Means and standard deviations of the features, (n_features,) each, of weighted rows, in two passes.
+
+    Of what is known of them; those of which nothing is known have mean 0.
+    """
     mean = _mean_of(rows, weights, lambda block: block)
     return mean, np.sqrt(_mean_of(rows, weights, lambda block: (block - mean) ** 2))
 
@@ -358,10 +395,15 @@ def moments(rows: Rows, weights: F64 | None = None) -> tuple[F64, F64]:
 def _mean_of(rows: Rows, weights: F64 | None, function: Callable[[F64], F64]) -> F64:
     total = np.zeros(rows.n_features)
     for first, block in rows.blocks(rows_in_a_scan(rows.n_features)):
+        here = slice(first, first + len(block))
         values = function(block.astype(np.float64))
-        total += values.sum(axis=0) if weights is None else weights[first : first + len(block)] @ values
-    mean: F64 = total / (rows.n_rows if weights is None else weights.sum())
-    return mean
+        if rows.missing is not None:
+            values[rows.missing[here]] = 0
+        total += values.sum(axis=0) if weights is None else weights[here] @ values
+    if weights is None:
+        return total / np.maximum(rows.n_known, 1)
+    known = weights.sum() if rows.missing is None else weights @ ~rows.missing
+    return total / np.where(known > 0, known, 1)
 
 
 def sums_of_levels(rows: Rows) -> NDArray[np.int64]:

@@ -117,8 +117,8 @@ class Binomial(Unit):
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """Log-odds of the rates, one of the 0/1 units on and one off added so that none is infinite."""
-        mean, trials = moments(rows)[0], self.n * rows.n_rows
-        on = mean * rows.n_rows
+        mean, trials = moments(rows)[0], self.n * rows.n_known
+        on = mean * rows.n_known
         return engine.log(((on + 1) / (trials - on + 1)).astype(np.float32)), mean.astype(np.float32)
 
     def bias_from_means(self, means: F32) -> F32:

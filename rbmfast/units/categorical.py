@@ -26,7 +26,7 @@ class Categorical(Unit):
     A group's units are on with the probabilities softmax(x), so a group says which of `n_states` values a
     variable has: a class, an amino acid, a rating. The unit's own energy is ``-bias * s``. Data are one-hot
     rows, or grey levels that sum to 1 in each group, which count as expectations; or integers from 0 to
-    ``n_states - 1``, one for each group (but in `impute`, which gives back what it got).
+    ``n_states - 1``, one for each group. Where entries may be missing, a group is missing as a whole.
 
     Products with one-hot states are exact integers, so that everything has the same bits on every machine.
 
@@ -109,9 +109,9 @@ class Categorical(Unit):
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """Logarithms of the states' shares, one row of each state added so that none is infinite."""
-        levels, most = sums_of_levels(rows), GREY * rows.n_rows
+        levels, most = sums_of_levels(rows), GREY * rows.n_known
         share = (levels + GREY) / (most + GREY * self.n_states)
-        return self._centred_log(share), (levels / most).astype(np.float32)
+        return self._centred_log(share), (levels / np.maximum(most, 1)).astype(np.float32)
 
     def bias_from_means(self, means: F32) -> F32:
         """Logarithms of the means, which count as at least 0.001."""
@@ -138,14 +138,14 @@ class Categorical(Unit):
         n_groups = n_units // self.n_states
         other = isinstance(X, (Rows, Grey8, Packed)) or is_sparse(X) or is_masked(X)
         codes = None if other else np.asarray(X)
-        if codes is None or codes.dtype.kind not in "iu" or codes.shape[1:] != (n_groups,):
+        if codes is None or codes.dtype.kind not in "iuf" or codes.shape[1:] != (n_groups,):
             return X  # one-hot rows, or wrong
-        wrong = np.argwhere((codes < 0) | (codes >= self.n_states))
+        wrong = np.argwhere(~((codes >= 0) & (codes < self.n_states) & (codes == np.floor(codes))))
         if len(wrong):
             row, group = (int(i) for i in wrong[0])
             raise ValueError(
-                f"{name}[{row}, {group}] is {codes[row, group]}, but states of {self} are numbers from 0 to "
-                f"{self.n_states - 1}"
+                f"{name}[{row}, {group}] is {codes[row, group]}, but states of {self} are whole numbers "
+                f"from 0 to {self.n_states - 1}"
             )
         return computed_rows((len(codes), n_units), self.dtype, lambda index: self._one_hot(codes[index]))
 

@@ -130,7 +130,7 @@ class Gaussian(Unit):
         total = np.zeros(rows.n_features)
         for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
             total += block.sum(axis=0, dtype=np.float64)
-        mean = (total / rows.n_rows).astype(np.float32)
+        mean = (total / np.maximum(rows.n_known, 1)).astype(np.float32)
         return mean, mean.copy()
 
     def doubts(self, rows: Rows, first_unit: int = 0) -> str | None:

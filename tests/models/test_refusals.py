@@ -170,7 +170,6 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: RBM.impute([1.0, np.nan, 0.0, 1.0]), ValueError, "V must be 2-D"),
     (lambda: RBM.impute([[2.0, np.nan, 0.0, 1.0]]), ValueError, "V[0, 0] is 2"),
-    (lambda: RBM.impute(np.ma.masked_array(V, V == 0)), TypeError, "V must not be a masked array"),
     (lambda: DBN.hidden_probabilities(STATES, 0), ValueError, "layer must be a hidden layer, from 1 to 2"),
     (lambda: DBN.hidden_probabilities(STATES, 3), ValueError, "layer must be"),
     (lambda: DBN.sample_hidden(STATES, -3), ValueError, "layer must be"),

@@ -106,10 +106,10 @@ def test_grey_levels_of_a_group_sum_to_one() -> None:
 def test_groups_with_something_missing_are_not_looked_at() -> None:
     rows = Bernoulli().rows([[0, 0, 0, 1, 1, 0]], 6)
     missing = np.array([[False, True, False, True, False, False]])
-    Categorical(3).check_states(rows, "V", missing)
     assert_array_equal(Categorical(3).whole(missing), [[True] * 6])
+    Categorical(3).check_states(rows.without(Categorical(3).whole(missing)), "V")
     with pytest.raises(ValueError, match=r"V\[0, 3:6\]"):
-        Categorical(3).check_states(rows, "V", missing & (np.arange(6) < 3))
+        Categorical(3).check_states(rows.without(missing & (np.arange(6) < 3)), "V")
 
 
 # --- Sizes -------------------------------------------------------------------------------------------------
@@ -156,10 +156,11 @@ def test_numbers_of_states_are_data_too(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="V must not be a masked array"):
         rbm.free_energy(np.ma.masked_equal(codes, 1))
     for wrong, message in (
-        (codes + 1, r"V\[\d+, \d\] is 3, but states of categorical of 3 are numbers from 0 to 2"),
+        (codes + 1, r"V\[\d+, \d\] is 3, but states of categorical of 3 are whole numbers from 0 to 2"),
         (-codes - 1, r"V\[0, 0\] is -\d, but states"),
         (codes[:, :3], "V must have 12 features"),
-        (codes / 2, "V must have 12 features"),
+        (codes / 2 + 0.25, r"V\[0, 0\] is \d.\d5, but states of categorical of 3 are whole numbers"),
+        (np.where(codes == 1, np.nan, codes), r"V\[\d+, \d\] is nan, but states"),
     ):
         with pytest.raises(ValueError, match=message):
             rbm.free_energy(wrong)

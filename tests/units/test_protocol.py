@@ -280,7 +280,7 @@ def test_states_are_accepted_and_what_is_missing_is_not_looked_at(layer: Layer) 
     whole = layer.unit.whole(missing)
     assert_array_equal(whole, missing)
     rows = Layer(Bernoulli() if layer.unit.exact else Gaussian(), layer.n).unit.rows(data, layer.n)
-    layer.unit.check_states(rows, "X", missing)
+    layer.unit.check_states(rows.without(missing), "X")
 
 
 # --- The shortcuts -----------------------------------------------------------------------------------------
