@@ -62,6 +62,7 @@ class Purpose(IntEnum):
     BOUND = 34
     HIDDEN_DROPOUT = 35
     UNBIASED_CD = 36
+    MISSING = 37
 
 
 class Stream(NamedTuple):

@@ -89,6 +89,7 @@ def log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None = None) 
         The model.
     X : (n_rows, n_visible)
         Visible states. Grey levels are refused: they are no states of the model and have no probability.
+        Missing entries are summed out: the likelihood is that of the known ones (see `RBM.free_energy`).
     log_z : LogPartition or float, optional
         log Z; found exactly by `log_partition` if not given.
 
@@ -155,7 +156,7 @@ def mean_log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None = N
 
 def _log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None) -> tuple[F64, LogPartition]:
     check_model(rbm, RBM, "rbm")
-    rows = rbm.visible.rows_of_states(X, rbm.n_visible)
+    rows = rbm.visible.rows_of_states(X, rbm.n_visible, may_miss=True)
     z = _check_log_z(log_z, rbm)
     return -rbm.free_energy(rows) - z.value, z
 

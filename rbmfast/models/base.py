@@ -120,8 +120,8 @@ class Model(Storable):
 
     # --- Rows of data ------------------------------------------------------------------------------------
 
-    def _visible_rows(self, V: Any, name: str = "V") -> Rows:
-        return self.visible.rows(V, self.n_visible, name, compact=True)
+    def _visible_rows(self, V: Any, name: str = "V", may_miss: bool = False) -> Rows:
+        return self.visible.rows(V, self.n_visible, name, compact=True, may_miss=may_miss)
 
     @property
     def _block_rows(self) -> int:

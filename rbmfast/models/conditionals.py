@@ -141,6 +141,7 @@ class Conditionals:
     stream: Stream  # random numbers, from a first half-step on
     memory: Mapping[str, F32] = field(default_factory=dict)  # a training method's own, to change in place
     n_classes: int = 0  # how many of the last visible units say the class; 0 for a model without labels
+    absent: NDArray[np.bool_] | None = None  # visible units that rows are without: they stay 0
 
     @classmethod
     def of(
@@ -177,14 +178,17 @@ class Conditionals:
         return self.up.target.sample(hidden_input, self.stream.after(half_step))
 
     def sample_visible(self, h: States, half_step: int = 0) -> States:
-        """Draw visible states (n, n_visible), given hidden states."""
-        return self.down.sample(h, self.stream.after(half_step))
+        """Draw visible states (n, n_visible), given hidden states; of those that are absent, 0."""
+        v = self.down.sample(h, self.stream.after(half_step))
+        return v if self.absent is None else np.where(self.absent, v.dtype.type(0), v)
 
     def gibbs(self, v: States, steps: int, clamp: NDArray[np.uint8] | None = None) -> tuple[States, States]:
         """Take `steps` >= 1 Gibbs steps; the last visible and hidden states.
 
         Where `clamp` is 1 a visible unit keeps its value. Grey levels may be a start, or clamped values.
         """
+        if self.absent is not None:  # they are 0
+            clamp = (self.absent if clamp is None else self.absent | (clamp != 0)).view(np.uint8)
         stream = self.stream
         while steps > 0:
             n = self._steps_at_once(v, steps)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
+from rbmfast.data.memory import spans
 from rbmfast.models.conditionals import Conditional, interaction
+from rbmfast.models.observed import resting_energies, sum_out
 from rbmfast.models.sampling import Sampling
-from rbmfast.reference import F32, F64, States
+from rbmfast.reference import F32, F64, I64, States
 from rbmfast.streams import MAX_STEP, Purpose, Stream, check_first_row
 
 
@@ -131,13 +135,17 @@ class RBM(Sampling):
 
         return self._shown_energies(self._by_blocks(v_rows, energy))
 
-    def free_energy(self, V: Any) -> F64:
+    def free_energy(self, V: Any, *, missing: str = "random") -> F64:
         """Free energies F(v) = -log sum_h exp(-E(v, h)), so that p(v) = exp(-F(v)) / Z.
 
         Parameters
         ----------
         V : (n_rows, n_visible)
-            Visible states.
+            Visible states. Entries may be missing: NaN in an array, NA in a frame, masked entries.
+        missing : {"random", "absent"}
+            What missing entries are. "random": unknown, and summed out, so that exp(-F) / Z is the
+            probability of the known ones; exact, by visiting every state of the hidden layer. "absent": units
+            that the row is without; F is that of its own smaller RBM.
 
         Returns
         -------
@@ -147,7 +155,7 @@ class RBM(Sampling):
         Raises
         ------
         TypeError, ValueError
-            Bad states.
+            Bad states; entries missing at random where the hidden layer has more than 2**20 states.
 
         Examples
         --------
@@ -155,8 +163,27 @@ class RBM(Sampling):
         >>> rbm = rf.RBM.from_arrays([[0.5, 0.3], [-0.2, 0.4]], [0.1, -0.1], [0.2, 0.3])
         >>> rbm.free_energy([[0, 0], [1, 0]]).round(4)
         array([-1.6525, -2.2407])
+        >>> rbm.free_energy([[float("nan"), 0]]).round(4)           # -log of the sum of both exp(-F)
+        array([-2.6824])
         """
-        return self._shown_energies(self._free_energy(self._visible_rows(V)))
+        rows = self._visible_rows(V, may_miss=True)
+        absent, energies = self._are_absent(missing), self._free_energy(rows)
+        if rows.missing is not None and absent:
+            energies = energies - rows.missing @ resting_energies(self.visible, self._parameters.shown[1])
+        elif rows.missing is not None:
+            here, summed, _ = self._sum_out(rows)
+            energies[here] = summed
+        return self._shown_energies(energies)
+
+    def _sum_out(self, rows: Rows) -> tuple[I64, F64, F64]:
+        """Numbers of the rows with missing entries; their free energies and their hidden units' means."""
+        assert rows.missing is not None
+        here = np.flatnonzero(rows.missing.any(axis=1))
+        energies, means = np.empty(len(here)), np.empty((len(here), self.n_hidden))
+        for some in spans(len(here), 1024):
+            found = sum_out(self, rows.block(here[some]), rows.missing[here[some]])
+            energies[some], means[some] = found
+        return here, energies, means
 
     def _free_energy(self, rows: Rows) -> F64:
         """Of the model that the library computes with."""
@@ -165,13 +192,18 @@ class RBM(Sampling):
 
     # --- Conditional distributions -----------------------------------------------------------------------
 
-    def hidden_probabilities(self, V: Any) -> F32:
+    def hidden_probabilities(self, V: Any, *, missing: str = "random") -> F32:
         """Probabilities that the hidden units are on (means, for other types), given visible states.
 
         Parameters
         ----------
         V : (n_rows, n_visible)
-            Visible states.
+            Visible states. Entries may be missing: NaN in an array, NA in a frame, masked entries.
+        missing : {"random", "absent"}
+            What missing entries are. "random": unknown; the probabilities are those given the known entries
+            alone, exact, by visiting every state of the hidden layer. Where it has too many, those given
+            means come near: ``rbm.hidden_probabilities(rbm.impute(V, average=True))``. "absent": units that
+            the row is without, and which send nothing.
 
         Returns
         -------
@@ -180,17 +212,22 @@ class RBM(Sampling):
         Raises
         ------
         TypeError, ValueError
-            Bad states.
+            Bad states; entries missing at random where the hidden layer has more than 2**20 states.
 
         Examples
         --------
         >>> import rbmfast as rf
         >>> rbm = rf.RBM.from_arrays([[0.5, 0.3], [-0.2, 0.4]], [0.1, -0.1], [0.2, 0.3])
-        >>> rbm.hidden_probabilities([[1, 1]]).round(3)
-        array([[0.622, 0.731]], dtype=float32)
+        >>> rbm.hidden_probabilities([[1, 1], [1, float("nan")]]).round(3)
+        array([[0.622, 0.731],
+               [0.645, 0.689]], dtype=float32)
         """
-        up, rows = self._up, self._visible_rows(V)
+        up, rows = self._up, self._visible_rows(V, may_miss=True)
+        absent = self._are_absent(missing)
         means = self._by_blocks(rows, lambda v, _: up.mean(v), self._input_blocks(rows, self._block_rows))
+        if rows.missing is not None and not absent:
+            here, _, expected = self._sum_out(rows)
+            means[here] = expected
         return self.hidden.shown(means)
 
     def visible_probabilities(self, H: Any) -> F32:

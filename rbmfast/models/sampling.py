@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.checks import SeedLike, check_choice, check_integer, check_seed
-from rbmfast.data import Rows
+from rbmfast.data import Rows, as_rows
 from rbmfast.models.base import known_as
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.tempering import ParallelTempering, check_betas
 from rbmfast.models.two_layers import TwoLayers
 from rbmfast.reference import F32, GREY, States
-from rbmfast.states import LEVELS, in_form, one_hot, without_levels
+from rbmfast.states import LEVELS, as_float, in_form, one_hot, without_levels
 from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
 
 MAX_PATTERN_UNITS = 20
@@ -236,7 +236,7 @@ class Sampling(TwoLayers):
 
     # --- Filling in --------------------------------------------------------------------------------------
 
-    def reconstruct(self, V: Any) -> F32:
+    def reconstruct(self, V: Any, *, missing: str = "random") -> F32:
         """Visible probabilities given the hidden probabilities given `V`: one mean-field step there and back.
 
         No random numbers are used: hidden probabilities, as 16-bit grey levels, take the place of states.
@@ -244,11 +244,15 @@ class Sampling(TwoLayers):
         Parameters
         ----------
         V : (n_rows, n_visible)
-            Visible states.
+            Visible states. Entries may be missing: NaN in an array, NA in a frame, masked entries.
+        missing : {"random", "absent"}
+            What missing entries count as: their units' means in the data that the model was trained with, or
+            units that the row is without, and which send nothing.
 
         Returns
         -------
         float32 array (n_rows, n_visible)
+            Of all entries.
 
         Raises
         ------
@@ -263,7 +267,17 @@ class Sampling(TwoLayers):
         array([[0.92, 0.92],
                [0.08, 0.08]], dtype=float32)
         """
-        return self.visible.shown(self._reconstruct(self._visible_rows(V)))
+        return self.visible.shown(self._reconstruct(self._expected_rows(V, missing)))
+
+    def _expected_rows(self, V: Any, missing: str) -> Rows:
+        """Rows of visible states; in place of missing ones means of the data (or under the biases alone)."""
+        absent, rows = self._are_absent(missing), self._visible_rows(V, may_miss=True)
+        if rows.missing is None or absent:
+            return rows
+        means = self._parameters.visible_means
+        means = self.visible.mean(self._parameters.a[None])[0] if means is None else means
+        filled = np.where(rows.missing, means, as_float(rows.all()))
+        return as_rows(filled, domain=self.visible.domain, compact=True)
 
     def _reconstruct(self, rows: Rows) -> F32:
         up, down = self._up, self._down

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.checks import SeedLike, check_integer, check_seed
+from rbmfast.checks import SeedLike, check_choice, check_integer, check_seed
 from rbmfast.data import Rows
 from rbmfast.files import JSON
 from rbmfast.models.base import Model, known_as
@@ -38,6 +38,7 @@ DEFAULT_UNIT = "bernoulli"
 WEIGHT_SCALE = 0.01  # of a new model's weights (Hinton 2010, section 8)
 SPARSE = 2  # additions per value of a dense row below which CSR rows are faster left sparse (measured)
 MAX_UNITS = 2**31 - 1
+HOW = RANDOM, ABSENT = "random", "absent"  # what missing entries may be
 
 
 @known_as("RBM")
@@ -368,6 +369,17 @@ class TwoLayers(Model):
 
     def _hidden_rows(self, H: Any, name: str = "H") -> Rows:
         return self.hidden.rows(H, self.n_hidden, name, compact=True)
+
+    def _are_absent(self, missing: object) -> bool:
+        """Whether missing entries stand for units that rows are without."""
+        if check_choice(missing, "missing", HOW) == RANDOM:
+            return False
+        if self.visible.off(self.n_visible).any():
+            raise ValueError(
+                f"missing='absent' needs visible units whose state 0 sends nothing, got {self.visible}: use "
+                "missing='random'"
+            )
+        return True
 
     def _conditionals(self, stream: Stream) -> Conditionals:
         return Conditionals(self._up, self._down, stream)

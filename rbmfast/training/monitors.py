@@ -21,6 +21,7 @@ from rbmfast.checks import Checked, check_fraction, check_integer, checked_by
 from rbmfast.data import Rows
 from rbmfast.models import RBM, ClassRBM
 from rbmfast.models.tempering import MAX_REPLICAS
+from rbmfast.models.two_layers import HOW, RANDOM
 from rbmfast.reference import F32, I64, MAX_BATCH, States, row_sums
 from rbmfast.saved import under
 from rbmfast.streams import shuffled
@@ -43,6 +44,8 @@ class Watched:
         Of the run.
     memory : dict of str to array
         What monitors keep for the next epoch, under names that begin with their own; checkpoints hold it.
+    missing : {"random", "absent"}
+        What missing entries are, which the rows show as NaN.
     """
 
     def __init__(
@@ -52,8 +55,10 @@ class Watched:
         validation: Rows | None,
         seed: int,
         labelled: I64 | None = None,
+        missing: str = RANDOM,
     ) -> None:
         self.rbm = rbm
+        self.missing = missing
         self.seed = seed
         self.memory: dict[str, NDArray[Any]] = {}
         self.epoch = 0
@@ -66,7 +71,7 @@ class Watched:
         """At most `max_rows` rows of the training data, the same ones at every call.
 
         States (n_rows, n_visible): uint8 for binary data (int8 for spins), float32 for grey levels and real
-        values.
+        values, and where entries are missing, which are NaN.
         """
         return self.rows("train", max_rows)
 
@@ -84,7 +89,10 @@ class Watched:
             n = rows.n_rows if labelled is None else len(labelled)
             chosen = self.choose(n, max_rows, number=("train", "validation").index(which))
             chosen = chosen if labelled is None else labelled[chosen]
-            self._taken[which, max_rows] = self.rbm.visible.shown(rows.block(chosen))
+            states = self.rbm.visible.shown(rows.block(chosen))
+            if rows.missing is not None:
+                states = np.where(rows.missing[chosen], np.float32(np.nan), states)
+            self._taken[which, max_rows] = states
         return self._taken[which, max_rows]
 
     def choose(self, n: int, size: int, number: int) -> I64:
@@ -104,6 +112,10 @@ class Monitor(ABC):
     better : mapping of str to {"min", "max"}
         Which of its numbers are good when they are small or large, by name without ``train_`` and
         ``validation_``: what `rbmfast.EarlyStopping` goes by.
+    takes_missing : tuple of str
+        In which meaning of `missing` its rows may lack entries.
+    sums_out : bool
+        Whether it sums out those missing at random, which needs a small hidden layer.
     needs_validation, needs_states, needs_classes, needs_switches : bool
         Whether it asks for validation data; data without grey levels; a model of classes; hidden units that
         are on or off.
@@ -111,6 +123,8 @@ class Monitor(ABC):
 
     better: ClassVar[Mapping[str, str]] = {}
 
+    takes_missing: ClassVar[tuple[str, ...]] = ()
+    sums_out: ClassVar[bool] = False
     needs_validation: ClassVar[bool] = False
     needs_states: ClassVar[bool] = False  # data without grey levels
     needs_classes: ClassVar[bool] = False  # a model of classes
@@ -169,6 +183,7 @@ class OfRows(Checked, Monitor):
 class UnitsOfRows(OfRows):
     """A monitor of hidden units' probabilities given rows of training data: the share of some units."""
 
+    takes_missing: ClassVar[tuple[str, ...]] = HOW
     needs_switches: ClassVar[bool] = True
     threshold: float
 
@@ -176,8 +191,9 @@ class UnitsOfRows(OfRows):
         return (self.number,)
 
     def __call__(self, watched: Watched) -> dict[str, float]:
-        means = watched.rbm.hidden_probabilities(watched.train(self.max_rows))
-        chosen = self.choose(watched.rbm.hidden.unshown(means))
+        rbm, missing = watched.rbm, watched.missing
+        rows = rbm._expected_rows(watched.train(self.max_rows), missing)
+        chosen = self.choose(rbm.hidden.unshown(rbm.hidden_probabilities(rows, missing=missing)))
         return {self.number: int(chosen.sum()) / len(chosen)}
 
     def choose(self, probabilities: F32) -> NDArray[np.bool_]:
@@ -188,6 +204,8 @@ class UnitsOfRows(OfRows):
 @dataclass(frozen=True)
 class ReconstructionError(OfRows):
     """Mean squared difference, per unit, between data and its mean-field reconstruction (`RBM.reconstruct`).
+
+    Of the known entries.
 
     Records ``train_reconstruction_error`` and, with validation data, ``validation_reconstruction_error``.
 
@@ -202,12 +220,15 @@ class ReconstructionError(OfRows):
     """
 
     max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
+    takes_missing: ClassVar[tuple[str, ...]] = HOW
     number: ClassVar[str] = "reconstruction_error"
     better: ClassVar[Mapping[str, str]] = {"reconstruction_error": "min"}
 
     def measure(self, watched: Watched, v: States) -> float:
-        error = v.astype(np.float64) - watched.rbm.reconstruct(v)
-        return mean_of(row_sums(error * error)) / int(v.shape[1])
+        error = v.astype(np.float64) - watched.rbm.reconstruct(v, missing=watched.missing)
+        unknown = np.isnan(v)
+        error[unknown] = 0
+        return mean_of(row_sums(error * error)) / max(1.0, float((~unknown).sum() / len(v)))
 
 
 @dataclass(frozen=True)
@@ -229,6 +250,8 @@ class FreeEnergyGap(OfRows):
 
     max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
     number: ClassVar[str] = "free_energy_gap"
+    takes_missing: ClassVar[tuple[str, ...]] = (RANDOM,)
+    sums_out: ClassVar[bool] = True
     better: ClassVar[Mapping[str, str]] = {"free_energy_gap": "min"}
     needs_validation: ClassVar[bool] = True
 
@@ -308,6 +331,8 @@ class LogLikelihood(OfRows):
     steps: int = field(default=50, metadata=checked_by(check_integer, low=2, high=10**6))
     max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
     number: ClassVar[str] = "log_likelihood"
+    takes_missing: ClassVar[tuple[str, ...]] = (RANDOM,)
+    sums_out: ClassVar[bool] = True
     better: ClassVar[Mapping[str, str]] = {"log_likelihood": "max"}  # log Z has no better
     needs_states: ClassVar[bool] = True
 
@@ -412,6 +437,8 @@ class WeightNorm(Monitor):
 
     Records ``weight_norm``, the Euclidean norm of all of W, and ``weight_max``, the largest absolute weight.
     """
+
+    takes_missing: ClassVar[tuple[str, ...]] = HOW
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
         return ("weight_norm", "weight_max")

@@ -32,7 +32,7 @@ from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD, Adam
 from rbmfast.training.penalties import Penalties
 from rbmfast.training.rbm_run import RBMRun
-from rbmfast.training.settings import TrainSettings, digest, explain_keywords
+from rbmfast.training.settings import LayerSettings, digest, explain_keywords
 from rbmfast.training.train import make_run, train
 
 KIND = "pretraining"
@@ -48,7 +48,7 @@ COMMON = ("seed", "progress", "checkpoint", "checkpoint_every")  # of the whole 
 OF_A_LAYER = [  # in the order of the keywords of `train`
     name
     for name in inspect.signature(train).parameters
-    if name not in COMMON and name in {one.name for one in fields(TrainSettings)}
+    if name not in COMMON and name in {one.name for one in fields(LayerSettings)}
 ]
 
 
@@ -154,7 +154,7 @@ def pretrain(
     [21, 6]
     """
     asked, saved = locals(), Saved.of(resume, KIND)
-    settings = TrainSettings.of(asked, saved)
+    settings = LayerSettings.of(asked, saved)
     return Pretraining(dbn, X, y, validation, settings, layers, activations, cache, first_layer).go(saved)
 
 
@@ -180,9 +180,9 @@ class Pretraining:
         The network.
     sets : list of Data
         Of its visible layer: what it learns from, and validation data if there are any.
-    settings : TrainSettings
+    settings : LayerSettings
         Of the whole.
-    layers : list of TrainSettings
+    layers : list of LayerSettings
         Of each RBM.
     activations, cache : str
         What an RBM learns from, and whether that is kept.
@@ -196,7 +196,7 @@ class Pretraining:
         X: Any,
         y: Any,
         validation: Any,
-        settings: TrainSettings,
+        settings: LayerSettings,
         layers: Any,
         activations: object,
         cache: object,
@@ -219,7 +219,7 @@ class Pretraining:
             with _naming(i):
                 self._run(i, [self._example(i, data) for data in self.sets])
 
-    def _of_layer(self, i: int, own: Mapping[str, Any]) -> TrainSettings:
+    def _of_layer(self, i: int, own: Mapping[str, Any]) -> LayerSettings:
         """The settings of RBM i."""
         whole = self.settings.checkpoint
         file = None if whole is None else layer_file(whole, i)
@@ -335,7 +335,7 @@ class Saved(SavedRun):
         with self.blamed():
             self.start = entry(self.meta, "dbn", dict), self.arrays
             self._dbn = DBN.from_state(*self.start)
-            words = TrainSettings().describe()
+            words = LayerSettings().describe()
             defaults = {name: words[name] for name in OF_A_LAYER}  # older files may lack some
             layers = entry(self.settings, "layers", list)
             self.settings["layers"] = [{**defaults, **layer} for layer in layers]

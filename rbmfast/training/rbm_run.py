@@ -24,6 +24,7 @@ from rbmfast.models.parameters import (
     warn_of_large_weights,
     with_parameters,
 )
+from rbmfast.models.two_layers import RANDOM
 from rbmfast.reference import F32, F64, I64, MAX_BATCH, MAX_EXPONENT, States, limit_columns, slope
 from rbmfast.runtime import uninterrupted, warn
 from rbmfast.saved import under
@@ -31,12 +32,13 @@ from rbmfast.state import Gradient, LearningState, UpdateSettings
 from rbmfast.streams import MAX_STEP, Purpose, RowIds, Stream
 from rbmfast.training.batches import FirstLook
 from rbmfast.training.checkpoint import Checkpoint
+from rbmfast.training.missing import row_chains_for
 from rbmfast.training.monitors import Watched
 from rbmfast.training.optimizers import SGD, Steps
 from rbmfast.training.penalties import penalty_gradient, split_penalties
 from rbmfast.training.phases import as_divergence
 from rbmfast.training.run import Run
-from rbmfast.training.settings import MAX_EPOCHS, TrainSettings, UpDownSettings, describe
+from rbmfast.training.settings import MAX_EPOCHS, LayerSettings, TrainSettings, UpDownSettings, describe
 from rbmfast.training.state import PARAMETERS, Model, TrainingState
 from rbmfast.units import Unit
 
@@ -59,8 +61,14 @@ class RBMRun(Run):
         This one, under "", and those of `below`.
     chains : array (n_chains, n_hidden) or None
         Hidden states of the persistent chains.
+    missing : str
+        What missing entries are.
+    row_chains : RowChains or None
+        Those that draw them.
+    first_epoch : int
+        In which these begin; -1 if they go on.
     memory : dict of str to array
-        What the method keeps beside them.
+        What the method keeps beside the persistent chains.
     visible_means : float32 array (n_visible,)
         Of the training data; they stay in the model.
     fingerprint : str or None
@@ -79,14 +87,14 @@ class RBMRun(Run):
     """
 
     kind: ClassVar[str] = "checkpoint"
-    settings: TrainSettings | UpDownSettings
+    settings: LayerSettings | UpDownSettings
 
     def __init__(
         self,
         model: Model,
         rbm: RBM,
         rows: Rows,
-        settings: TrainSettings | UpDownSettings,
+        settings: LayerSettings | UpDownSettings,
         numbers: Mapping[str, str | None],
         validation: Rows | None = None,
         labelled: I64 | None = None,
@@ -100,7 +108,7 @@ class RBMRun(Run):
         if training.seed is not None:
             settings = replace(settings, seed=training.seed)
         super().__init__(model, rows, settings, numbers)
-        self.settings: TrainSettings | UpDownSettings = settings
+        self.settings: LayerSettings | UpDownSettings = settings
         self.rbm, self.validation, self.training = rbm, validation, training
         self.terms, self.custom_penalties = split_penalties(settings.penalties, settings.centered)
         if self.terms.sparsity_cost:
@@ -112,11 +120,16 @@ class RBMRun(Run):
         own = rbm._parameters
         self.state = LearningState.start(own.W, own.a, own.b, of_units(own.units))
         self.chains: States | None = None
+        self.missing = settings.missing if isinstance(settings, TrainSettings) else RANDOM
+        self.row_chains = row_chains_for(rbm, rows, settings.method, self.missing, settings.centered)
         self.memory: dict[str, F32] = {}
         self.visible_means: F32 = np.zeros(rbm.n_visible, np.float32)
         self.fingerprint: str | None = None
         self.updates, self.first_row, self.first_step = 0, training.rows, training.half_steps
-        self._watched = Watched(rbm, rows, validation, settings.seed, labelled)
+        self.first_epoch = self.epoch
+        if self.row_chains is not None:
+            self.row_chains.first_row = self.first_row
+        self._watched = Watched(rbm, rows, validation, settings.seed, labelled, self.missing)
         self.states = {"": self.state, **self.below()}
         self.exponent = MAX_EXPONENT
         self.steps = Steps(settings.optimizer, self.parameters())
@@ -155,6 +168,7 @@ class RBMRun(Run):
         """Whether the engine can learn whole epochs in one call; otherwise Python goes step by step."""
         units = self.rbm.visible.fused and self.rbm.hidden.fused
         plain = self.sample_weight is None and not self.custom_penalties and not self.state.more
+        plain = plain and self.rows.missing is None
         return units and plain and self.settings.method.fused and self.settings.optimizer.fused
 
     # --- Start and finish -----------------------------------------------------------------------------------
@@ -217,6 +231,11 @@ class RBMRun(Run):
             if name in own:
                 own[name][...] = array
         self.state.exponent = engine.exponent(self.state.W, training.exponent or MAX_EXPONENT)
+        if self.row_chains is not None and training.row_chains is not None:
+            fingerprint, first_row, hidden = training.row_chains
+            if fingerprint == self.rows.fingerprint():
+                self.row_chains.hidden, self.row_chains.first_row = hidden.copy(), first_row
+                self.first_epoch = -1
         if training.optimizer == self.settings.optimizer:
             self.memories = list(training.memories)
         seen = self.rbm._parameters.visible_means
@@ -256,6 +275,10 @@ class RBMRun(Run):
         training.arrays = {name: array.copy() for name, array in arrays.items()}
         training.chains = None if self.chains is None else self.chains.copy()
         training.memory = {name: array.copy() for name, array in self.memory.items()}
+        if self.row_chains is not None:
+            self.fingerprint = self.fingerprint or self.rows.fingerprint()
+            resting = self.row_chains.hidden.copy()
+            training.row_chains = self.fingerprint, self.row_chains.first_row, resting
         training.seed, training.exponent = self.settings.seed, self.state.exponent
         training.rows += self.rows.n_rows * (self.epoch - training.epochs)
         training.epochs, training.half_steps = self.epoch, self._next_step
@@ -299,11 +322,16 @@ class RBMRun(Run):
         return {**self._of_states(RUNNING_MEANS), **self.steps.moments, **powers}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        chains = {} if self.chains is None else {"chains": self.chains}
         memory = {f"memory/{name}": array for name, array in self.memory.items()}
         kept = {KEPT + name: array for name, array in self._watched.memory.items()}
         own = {**self.parameters(), **self._remembered(), "visible_means": self.visible_means}
-        return {**own, **chains, **memory, **kept}
+        return {**own, **self._hidden_states(), **memory, **kept}
+
+    def _hidden_states(self) -> dict[str, States]:
+        """Of all chains that there are."""
+        rows = None if self.row_chains is None else self.row_chains.hidden
+        of_all = {"chains": self.chains, "row_chains": rows}
+        return {name: states for name, states in of_all.items() if states is not None}
 
     def meta(self) -> dict[str, JSON]:
         exponents = {f"{prefix}exponent": state.exponent for prefix, state in self.states.items()}
@@ -320,8 +348,8 @@ class RBMRun(Run):
             state.exponent = entry(saved.meta, f"{prefix}exponent", int)
             engine.Weights(state.W, state.exponent)
         self.exponent = self._lowest_exponent()
-        if self.chains is not None:
-            as_rows(self.chains, self.rbm.n_hidden, domain=self.rbm.hidden.domain, name="chains")
+        for name, states in self._hidden_states().items():
+            as_rows(states, self.rbm.n_hidden, domain=self.rbm.hidden.domain, name=name)
         self._watched.memory |= under(saved.arrays, KEPT)
         self.updates = entry(saved.meta, "updates", int)
         if self.updates != saved.epoch * self.updates_per_epoch:
@@ -377,7 +405,14 @@ class RBMRun(Run):
 
         # Positive phase: the visible units are the data, and drive the hidden units. The negative phase, and
         # how the two are compared, are the method's.
+        missing = self.rows.missing
+        if self.row_chains is not None:
+            v = self.row_chains.complete(model, v, rows, self.epoch == self.first_epoch)
+        elif missing is not None:
+            model = replace(model, absent=missing[rows])
         x = model.up.input(v)
+        if self.row_chains is not None:
+            self.row_chains.rest(model, x, rows)
         gradient = method.gradient(model, v, x, self.chains, weights)
         method.learn(model, gradient)
         self._step([gradient], [self.terms], now)
@@ -432,7 +467,7 @@ class RBMRun(Run):
 # --- Arguments -------------------------------------------------------------------------------------------
 
 
-def _check_training(state: object, rbm: RBM, settings: TrainSettings | UpDownSettings) -> None:
+def _check_training(state: object, rbm: RBM, settings: LayerSettings | UpDownSettings) -> None:
     """Raise an error if this model and these settings cannot go on from a state."""
     if not isinstance(state, TrainingState):
         raise TypeError(f"state must be an rf.TrainingState, got {state!r}")

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.checks import (
     Checked,
+    check_choice,
     check_flag,
     check_integer,
     check_list,
@@ -28,6 +29,7 @@ from rbmfast.checks import (
     checked_by,
 )
 from rbmfast.files import JSON, check_destination
+from rbmfast.models.two_layers import HOW, RANDOM
 from rbmfast.saved import SavedRun, seed_of
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.methods import CD, Method, as_method
@@ -156,13 +158,20 @@ class Settings(Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainSettings(Settings):
-    """Those of `train`, and of each RBM in `pretrain`."""
+class LayerSettings(Settings):
+    """Those of each RBM in `pretrain`."""
 
     method: Method = _method(CD(k=1))
     penalties: tuple[Any, ...] = _penalties()
     centered: bool = setting(False, "learn from centred units", check_flag)
     monitors: tuple[Monitor, ...] = setting((), "what to record", _monitors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(LayerSettings):
+    """Those of `train`."""
+
+    missing: str = setting(RANDOM, "what missing entries are", check_choice, choices=HOW)
 
 
 @dataclass(frozen=True, kw_only=True)

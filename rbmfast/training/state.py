@@ -55,6 +55,10 @@ class TrainingState:
         Velocities (of `Adam`, moments) and running means, under names such as ``W_velocity``.
     memory : dict of str to float32 array
         What the method keeps beside its chains.
+    row_chains : tuple of str, int and array, or None
+        Of the rows that missed entries in the last call: their fingerprint, the number of the first one in
+        the random numbers, and where the chains are that draw what is missing. They go on if the rows come
+        again.
 
     Notes
     -----
@@ -86,6 +90,7 @@ class TrainingState:
     memories: list[float] = field(default_factory=list, init=False)
     arrays: dict[str, F32] = field(default_factory=dict, init=False, repr=False)
     memory: dict[str, F32] = field(default_factory=dict, init=False, repr=False)
+    row_chains: tuple[str, int, States] | None = field(default=None, init=False, repr=False)
 
     @property
     def has_begun(self) -> bool:

@@ -11,6 +11,8 @@ from rbmfast.checks import SeedLike, check_model, refuse_share
 from rbmfast.data import Rows
 from rbmfast.files import FilePath
 from rbmfast.models import RBM
+from rbmfast.models.observed import count_hidden_states
+from rbmfast.models.two_layers import RANDOM
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import BASIC, History
@@ -19,7 +21,7 @@ from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD, Adam
 from rbmfast.training.penalties import Penalties
 from rbmfast.training.rbm_run import RBMRun, check_switches
-from rbmfast.training.settings import TrainSettings, explain_keywords
+from rbmfast.training.settings import LayerSettings, TrainSettings, explain_keywords
 from rbmfast.training.state import TrainingState
 
 
@@ -33,6 +35,7 @@ def train(
     optimizer: SGD | Adam | float = SGD(0.1),  # noqa: B008
     penalties: Penalties = (),
     centered: bool = False,
+    missing: str = "random",
     epochs: int = 10,
     batch_size: int = 100,
     shuffle: bool | str = True,
@@ -53,7 +56,9 @@ def train(
     rbm : RBM
         The model to train, in place. One that nobody has touched is initialised from the data first.
     X : array_like, sparse matrix, memory map, Grey8 or Packed, (n_rows, n_visible)
-        Data; not copied, so do not change it during training.
+        Data; not copied, so do not change it during training. With missing entries (NaN in a float array, NA
+        in a frame, masked entries) it is copied, to bytes where units are 0 or 1, and learns one Python step
+        per update.
     sample_weight : array_like (n_rows,), optional
         Multiplies each row's share of an update; weights of mean 1 leave the rate its meaning. Slower: one
         Python step per update.
@@ -69,6 +74,11 @@ def train(
     centered : bool, default False
         Learn from centred units (Montavon & Müller 2012; Melchior, Fischer & Wiskott 2016): more stable, and
         blind to exchanging the roles of 0 and 1. The model stays in its ordinary parametrisation.
+    missing : {"random", "absent"}
+        What missing entries of `X` are. "random": unknown. They are drawn given the known ones, by a chain
+        for each row that takes a Gibbs step at every update from it: maximum likelihood of what is known, if
+        entries are missing at random. "absent": not there. Each row has an RBM of its own, of the units that
+        it knows and the shared weights, as in collaborative filtering; for `CD`.
     epochs : int, default 10
         Passes over the data, at least 0.
     batch_size : int, default 100
@@ -139,16 +149,31 @@ def train(
 
 
 def make_run(
-    rbm: RBM, X: Any, settings: TrainSettings, validation: Any = None, state: TrainingState | None = None
+    rbm: RBM, X: Any, settings: LayerSettings, validation: Any = None, state: TrainingState | None = None
 ) -> RBMRun:
     """The run that was asked for: everything is checked, and nothing changed yet."""
     check_model(rbm, RBM, "rbm")
     refuse_share(validation)
     rows, labelled = settings.method.rows(rbm, X)
     if validation is not None:
-        validation = rbm.visible.rows(validation, rbm.n_visible, "validation")
+        validation = rbm.visible.rows(validation, rbm.n_visible, "validation", may_miss=True)
     numbers = _check_monitors(settings.monitors, rbm, rows, validation)
+    if rows.missing is not None or (validation is not None and validation.missing is not None):
+        _check_for_missing(settings, rbm)
     return RBMRun(rbm, rbm, rows, settings, numbers, validation, labelled, state)
+
+
+def _check_for_missing(settings: LayerSettings, rbm: RBM) -> None:
+    """Raise ValueError where a monitor can make nothing of rows with missing entries."""
+    how = settings.missing if isinstance(settings, TrainSettings) else RANDOM
+    for monitor in settings.monitors:
+        if how not in monitor.takes_missing:
+            raise ValueError(
+                f"X and validation must be complete for {type(monitor).__name__} in monitors, which makes "
+                f"nothing of entries with missing={how!r}: leave it out"
+            )
+        if monitor.sums_out:
+            count_hidden_states(rbm)
 
 
 def _check_monitors(

@@ -296,9 +296,9 @@ class Unit(ABC):
             raise ValueError(f"mask must have the shape {shape} of {name}, got {gaps.shape}")
         return np.repeat(gaps, shape[1] // gaps.shape[1], axis=1)
 
-    def rows_of_states(self, X: Any, n_units: int, name: str = "X") -> Rows:
+    def rows_of_states(self, X: Any, n_units: int, name: str = "X", may_miss: bool = False) -> Rows:
         """The same without grey levels, which are no states and have no probability."""
-        rows = self.rows(X, n_units, name)
+        rows = self.rows(X, n_units, name, may_miss=may_miss)
         self.refuse_grey(rows, name)
         return rows
 

@@ -89,7 +89,8 @@ class Bernoulli(Unit):
         """Log-odds of the units' means, one row of ones and one of zeros added so that none is infinite."""
         levels, most = sums_of_levels(rows), GREY * rows.n_known
         odds = (levels + GREY) / (most - levels + GREY)
-        return engine.log(odds.astype(np.float32)), (levels / np.maximum(most, 1)).astype(np.float32)
+        means = np.where(most > 0, levels / np.maximum(most, 1), 0.5)
+        return engine.log(odds.astype(np.float32)), means.astype(np.float32)
 
     def bias_from_means(self, means: F32) -> F32:
         """Log-odds of the means, which count as at least 0.001 and at most 0.999: none is infinite."""

@@ -111,7 +111,8 @@ class Categorical(Unit):
         """Logarithms of the states' shares, one row of each state added so that none is infinite."""
         levels, most = sums_of_levels(rows), GREY * rows.n_known
         share = (levels + GREY) / (most + GREY * self.n_states)
-        return self._centred_log(share), (levels / np.maximum(most, 1)).astype(np.float32)
+        means = np.where(most > 0, levels / np.maximum(most, 1), share)
+        return self._centred_log(share), means.astype(np.float32)
 
     def bias_from_means(self, means: F32) -> F32:
         """Logarithms of the means, which count as at least 0.001."""

@@ -19,19 +19,27 @@ REAL = np.random.default_rng(2).normal(size=(47, 9)).astype(np.float32)
 GREY = (np.random.default_rng(5).random((47, 9)) ** 2).astype(np.float32)
 Y = np.random.default_rng(4).integers(0, 3, 47)
 SOME = np.where(np.arange(47) % 3 == 0, Y, -1)  # rows without a class among the others
+HOLES = np.where(np.random.default_rng(6).random(X.shape) < 0.3, np.nan, X)
+HOLES[::5] = X[::5]
 FLIPPED = X.copy()
 FLIPPED[-1, -1] ^= 1
 GROUPS = np.hstack([X[:, :3], np.eye(3, dtype=np.uint8)[Y], np.eye(3, dtype=np.uint8)[Y - X[:, 0]]])
+SOME_GROUPS = np.where(HOLES == HOLES, GROUPS, np.nan)
+REAL_HOLES = np.where(HOLES == HOLES, REAL, np.float32(np.nan))
 
 
 # --- Kinds of runs -----------------------------------------------------------------------------------------
 
 
+def is_real(case: dict[str, Any]) -> bool:
+    return case.get("X") is REAL or case.get("X") is REAL_HOLES
+
+
 def an_rbm(case: dict[str, Any], seed: int = 3) -> rf.RBM:
-    if case.get("X") is GROUPS:
+    if case.get("X") is GROUPS or case.get("X") is SOME_GROUPS:
         visible = rf.Mixed([(rf.Bernoulli(), 3), (rf.Categorical(3), 6)])
         return rf.RBM(9, 6, visible=visible, hidden=rf.Categorical(3), seed=seed)
-    return rf.RBM(9, 5, visible="gaussian" if case.get("X") is REAL else "bernoulli", seed=seed)
+    return rf.RBM(9, 5, visible="gaussian" if is_real(case) else "bernoulli", seed=seed)
 
 
 def a_class_rbm(case: dict[str, Any], seed: int = 3) -> rf.ClassRBM:
@@ -165,6 +173,17 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
             "penalties": PENALTIES,
         },
         "step by step": {"method": StepCD(1), "centered": True},
+        "missing": {
+            "X": HOLES,
+            "method": rf.PCD(1, 13),
+            "centered": True,
+            "validation": HOLES[:9],
+            "monitors": [rf.ReconstructionError(), rf.FreeEnergyGap(), rf.DeadUnits()],
+        },
+        "missing, cd": {"X": HOLES, "sample_weight": np.arange(47) / 23},
+        "absent": {"X": HOLES, "missing": "absent", "method": rf.CD(2), **ERROR},
+        "missing groups": {"X": SOME_GROUPS, "optimizer": rf.Adam(0.02)},
+        "missing, gaussian": {"X": REAL_HOLES, "optimizer": rf.SGD(0.01, 0.5)},
         "unbiased cd": {"method": rf.UnbiasedCD(k=20), "batch_size": 20},
         "gaussian pt": {"X": REAL, "optimizer": rf.SGD(0.01), "method": rf.PT(3)},
         **{
@@ -208,5 +227,5 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
     },
 }
 EVERY = [(kind, name) for kind, cases in CASES.items() for name in cases]
-EXACT = [(of, name) for of, name in EVERY if of != "fine_tune" and CASES[of][name].get("X") is not REAL]
+EXACT = [(of, name) for of, name in EVERY if of != "fine_tune" and not is_real(CASES[of][name])]
 every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

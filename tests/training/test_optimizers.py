@@ -15,7 +15,7 @@ from training.helpers import random_rows
 
 import rbmfast as rf
 from rbmfast.training.optimizers import norm_of
-from rbmfast.training.settings import FineTuneSettings, Settings, TrainSettings, UpDownSettings
+from rbmfast.training.settings import FineTuneSettings, LayerSettings, Settings, TrainSettings, UpDownSettings
 
 X = random_rows(47, 9)
 PENALTIES = [rf.L2(0.01), rf.L1(1e-3), rf.MaxNorm(0.5), rf.SparsityTarget(0.2)]
@@ -139,7 +139,7 @@ def test_learning_of_deep_networks() -> None:
 
 SETTINGS: list[tuple[Callable[..., Any], type[Settings]]] = [
     (rf.train, TrainSettings),
-    (rf.pretrain, TrainSettings),
+    (rf.pretrain, LayerSettings),
     (rf.up_down, UpDownSettings),
     (rf.fine_tune, FineTuneSettings),
 ]

@@ -37,6 +37,7 @@ SOME = np.where(np.arange(95) % 3 == 0, np.arange(95) % 4 % 3, -1)
         {"method": rf.FPCD(k=2, fast_rate=0.2)},
         {"optimizer": rf.SGD(0.2, momentum=0.5), "penalties": [rf.L2(1e-3), rf.SparsityTarget(0.2)]},
         {"method": rf.Hybrid(0.1, 0.2)},
+        {"method": rf.CD(), "missing": "random"},
     ],
     ids=str,
 )
@@ -48,6 +49,8 @@ def test_parts_are_the_whole(settings: dict[str, Any]) -> None:
         X = rf.ClassRBM(N_VISIBLE, 1, n_classes=3).join(X, SOME).all()
         whole, parts = (rf.ClassRBM(N_VISIBLE, N_HIDDEN, n_classes=3, seed=3) for _ in range(2))
         whole.b = parts.b = np.zeros(N_HIDDEN)  # touched: the biases do not begin with the data
+    if "missing" in settings:
+        X = np.where(random_rows(95, N_VISIBLE, seed=5), np.nan, X)
     # the same chains to start from: they are drawn with the model as it is at first, either way
     train(whole, X, state=rf.TrainingState(), **settings)
     state = rf.TrainingState()

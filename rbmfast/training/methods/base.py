@@ -61,14 +61,14 @@ class Method(ABC):
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, NDArray[np.int64] | None]:
         """Data to learn from, checked; and the numbers of the rows that are visible states (None: all are).
 
-        Only those are shown to monitors.
+        Only those are shown to monitors. Entries may be missing where a gradient of completed rows is meant.
 
         Raises
         ------
         TypeError, ValueError
             The data, or the model, is not one that the method can learn with.
         """
-        return rbm.visible.rows(X, rbm.n_visible, "X"), None
+        return rbm.visible.rows(X, rbm.n_visible, "X", may_miss=True), None
 
     def gradient(
         self,
@@ -110,6 +110,11 @@ class Method(ABC):
             The hidden units' total inputs from them.
         """
         raise NotImplementedError(f"{self!r} does not learn from samples of the model")
+
+    @property
+    def starts_at_rows(self) -> bool:
+        """Whether its samples are chains that begin at the batch's rows, one at each."""
+        return self.learns_from_samples and not self.persistent
 
     @property
     def replicas(self) -> int:

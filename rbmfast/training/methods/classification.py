@@ -75,7 +75,7 @@ class Discriminative(Checked, Method):
 
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, I64 | None]:
         _check_model(rbm, self)
-        return super().rows(rbm, X)
+        return rbm.visible.rows(X, rbm.n_visible, "X"), None
 
     def gradient(
         self,
@@ -173,7 +173,7 @@ class Hybrid(Checked, Method):
 
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, I64 | None]:
         _check_model(rbm, self)
-        return _some_labelled(rbm, X) if self.unlabelled else super().rows(rbm, X)
+        return _some_labelled(rbm, X) if self.unlabelled else (rbm.visible.rows(X, rbm.n_visible, "X"), None)
 
     def gradient(
         self,

@@ -1,0 +1,100 @@
+"""Rows of which entries are missing: these summed out, for every state of the hidden layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast.reference import F32, F64, States
+from rbmfast.states import as_float
+from rbmfast.units import Unit
+
+if TYPE_CHECKING:
+    from rbmfast.models.two_layers import TwoLayers
+
+MAX_UNITS = 20  # of a hidden layer whose states are enumerated
+BLOCK_NUMBERS = 1 << 21  # worked on at once
+
+
+def sum_out(rbm: TwoLayers, v: States, missing: NDArray[np.bool_]) -> tuple[F64, F64]:
+    """Free energies of the known entries, and the hidden units' means given these, in float64.
+
+    Given hidden states, visible units are independent: known ones have weights, and missing ones normalisers.
+    The sum over hidden states is exact, and a matrix product for each of the two.
+
+    Parameters
+    ----------
+    rbm : TwoLayers
+        With hidden units of at most 2**20 states.
+    v : array (n_rows, n_visible)
+        States; 0 where an entry is missing.
+    missing : bool array (n_rows, n_visible)
+
+    Returns
+    -------
+    float64 arrays (n_rows,), (n_rows, n_hidden)
+    """
+    n_states, p = count_hidden_states(rbm), rbm._parameters
+    W, known = p.W.astype(np.float64), as_float(v).astype(np.float64)
+    gaps = missing.astype(np.float64)
+    top = np.full(len(v), -np.inf)
+    total, means = np.zeros(len(v)), np.zeros((len(v), rbm.n_hidden))
+    size = max(1, BLOCK_NUMBERS // max(rbm.n_visible, len(v)))
+    for first in range(0, n_states, size):
+        numbers = np.arange(first, min(first + size, n_states))
+        h = rbm.hidden.states(rbm.n_hidden, numbers)
+        x = h @ W.T
+        log_weights = known @ x.T + gaps @ normalizers(rbm.visible, x + p.a, p.a).T
+        log_weights -= rbm.hidden.energy(h, p.b)
+        new_top = np.maximum(top, log_weights.max(axis=1))
+        weights = np.exp(log_weights - new_top[:, None])
+        shrink = np.exp(top - new_top)
+        total = total * shrink + weights.sum(axis=1)
+        means = means * shrink[:, None] + weights @ h
+        top = new_top
+    energy = rbm.visible.energy(v, p.a) - gaps @ resting_energies(rbm.visible, p.a)
+    return energy - top - np.log(total), means / total[:, None]
+
+
+def count_hidden_states(rbm: TwoLayers) -> int:
+    """How many there are to visit, or a ValueError: too many."""
+    n_states = rbm.hidden.count_states(rbm.n_hidden)
+    if n_states is None or n_states > 2**MAX_UNITS:
+        many = "uncountably many" if n_states is None else f"2**{math.log2(n_states):.6g}"
+        raise ValueError(
+            f"missing entries are summed out by visiting all states of the hidden layer, at most "
+            f"2**{MAX_UNITS}; {rbm!r} has {many}. Fill them in by rbm.impute first; or say missing='absent', "
+            "if rows are without these units"
+        )
+    return n_states
+
+
+def resting_energies(unit: Unit, bias: F32) -> F64:
+    """Energies of units in state 0, (n_units,); of units that hang together, all in the first one's place."""
+    energies = np.zeros(len(bias))
+    for part, here in _parts(unit, len(bias)):
+        energies[here.start] = part.energy(np.zeros((1, here.stop - here.start), part.dtype), bias[here])[0]
+    return energies
+
+
+def normalizers(unit: Unit, x: F64, bias: F32) -> F64:
+    """Their log normalisers, in the same places: (n_rows, n_units)."""
+    result, exact_bias = np.zeros(x.shape), bias.astype(np.float64)
+    for part, here in _parts(unit, len(bias)):
+        own = np.ascontiguousarray(x[:, here])
+        result[:, here.start] = part.log_normalizer_float64(own, exact_bias[here])
+    return result
+
+
+def _parts(unit: Unit, n_units: int) -> Iterator[tuple[Unit, slice]]:
+    """The smallest parts that a layer can be cut into: its units, or groups of them."""
+    start = 0
+    for stop in range(1, n_units + 1):
+        part = unit.part(start, stop)
+        if part is not None:
+            yield part, slice(start, stop)
+            start = stop
