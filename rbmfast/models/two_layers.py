@@ -243,7 +243,7 @@ class TwoLayers(Model):
         Parameters
         ----------
         X : data of shape (n_rows, n_visible)
-            Any container.
+            Any container. Missing entries do not count.
 
         Raises
         ------
@@ -259,7 +259,7 @@ class TwoLayers(Model):
         array([-1.099,  0.   ,  1.099], dtype=float32)
         """
         old = self._parameters
-        bias, means = self.visible.initial_bias(self._visible_rows(X, "X"))
+        bias, means = self.visible.initial_bias(self._visible_rows(X, "X", may_miss=True))
         bias = check_parameter(bias, "the visible bias from X", old.a.shape)
         self._set_parameters(old.W, bias, old.b, means)
 

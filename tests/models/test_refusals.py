@@ -148,7 +148,7 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: RBM.sample(3, start=V), ValueError, "start must have n=3 rows, got 2"),
     (lambda: RBM.sample(3, labels=1), ValueError, "labels need a model with labels, such as an"),
     *(
-        (lambda bad=bad: rf.RBM(4, 3, visible="gaussian").free_energy([[bad] * 4]), ValueError, r"^V\[0, 0\]")
+        (lambda bad=bad: REAL.sample_hidden([[bad] * 4]), ValueError, r"^V\[0, 0\]")
         for bad in (np.nan, np.inf, 1e39)
     ),
     *(
