@@ -82,7 +82,7 @@ class Packed:
     """
 
     def __init__(self, bits: ArrayLike, n_features: int) -> None:
-        array = _as_array(bits, "bits")
+        array = as_array(bits, "bits")
         if array.dtype != np.uint8:
             raise TypeError(f"bits must be uint8, as from numpy.packbits(X, axis=1), got dtype {array.dtype}")
         _check_shape(array.shape, "bits")
@@ -102,7 +102,7 @@ class Packed:
 def open_plain(X: Any, name: str, scale: Scale = NUMBERS) -> Source:
     """An array or a sparse matrix, of numbers or of integer levels."""
     sparse = is_sparse(X)
-    array = X if sparse else _as_array(X, name)
+    array = X if sparse else as_array(X, name)
     _check_dtype(array.dtype, name, levels=scale is GREY8)
     _check_shape(array.shape, name)
     return Csr(_as_csr(array, name), scale) if sparse else Dense(array, scale)
@@ -150,7 +150,8 @@ def _has_repeats(matrix: sp.csr_matrix) -> bool:
     return False
 
 
-def _as_array(X: Any, name: str) -> Array:
+def as_array(X: Any, name: str) -> Array:
+    """What NumPy makes of it; an error that names it for what is no array."""
     if is_masked(X):
         raise TypeError(f"{name} must not be a masked array: fill its missing values first")
     try:

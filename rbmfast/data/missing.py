@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rbmfast.data.containers import Grey8, Packed, is_masked
+from rbmfast.data.containers import Grey8, Packed, as_array, is_masked
 from rbmfast.data.memory import Array, rows_per_chunk, spans
 from rbmfast.data.rows import Rows
 
@@ -46,7 +46,7 @@ def split_missing(
     if isinstance(X, (Grey8, Packed, Rows)) or hasattr(X, "tocsr"):
         return X, missing  # no NaN in there
     masked = np.ma.getmaskarray(X) if is_masked(X) else None
-    X = np.asarray(X.data) if is_masked(X) else _as_numbers(X)
+    X = np.asarray(X.data) if is_masked(X) else _as_numbers(X, name)
     unknown = [gaps for gaps in (missing, masked) if gaps is not None]
     if X.dtype.kind == "f" and X.ndim == 2 and _has_nan(X):
         unknown.append(np.isnan(X))
@@ -68,15 +68,16 @@ def _check_mask(missing: Gaps, shape: tuple[int, ...], name: str) -> Gaps:
     return missing
 
 
-def _as_numbers(X: Any) -> Array:
+def _as_numbers(X: Any, name: str) -> Array:
     """An array; one of floats from a frame's columns of numbers and None or NA."""
-    array = np.asarray(X)
+    array = as_array(X, name)
     if array.dtype != np.object_:
         return array
     try:
         if hasattr(X, "isna"):  # pandas
             return np.asarray(X.to_numpy(dtype=np.float64, na_value=np.nan))
-        return np.where(array == None, np.nan, array).astype(np.float64)  # noqa: E711  # each of them
+        unknown = array == None  # noqa: E711  # each of them
+        return np.where(unknown, np.nan, array).astype(np.float64) if unknown.any() else array
     except (TypeError, ValueError):
         return array  # the error that follows says what is allowed
 
