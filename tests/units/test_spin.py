@@ -217,4 +217,4 @@ def test_data() -> None:
 )
 def test_bad_data(X: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        model().free_energy(X)
+        model().sample_hidden(X)
