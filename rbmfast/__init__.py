@@ -64,7 +64,7 @@ from rbmfast.training import (
     train,
     up_down,
 )
-from rbmfast.units import Bernoulli, Binomial, Categorical, Gaussian, Mixed, ReLU, Spin
+from rbmfast.units import Bernoulli, Binomial, Categorical, DReLU, Gaussian, Mixed, ReLU, Spin
 
 if TYPE_CHECKING:
     from rbmfast import likelihood, plots
@@ -91,6 +91,7 @@ __all__ = [
     "Spin",
     "Gaussian",
     "ReLU",
+    "DReLU",
     "Binomial",
     "Categorical",
     "Mixed",

@@ -98,7 +98,7 @@ def test_no_import_runs_in_a_circle() -> None:
 
 # --- Unit types --------------------------------------------------------------------------------------------
 
-KINDS = {"bernoulli", "spin", "gaussian", "relu", "categorical", "binomial", "mixed"}
+KINDS = {"bernoulli", "spin", "gaussian", "relu", "drelu", "categorical", "binomial", "mixed"}
 MAY_ASK = {
     "models/conditionals.py": {"fused", "exact"},  # the engine's chains, and its exact products
     "models/path.py": {"fused"},  # its annealing

@@ -101,6 +101,7 @@ UNITS: dict[str, Callable[[int], Any]] = {
     "spin": lambda n: "spin",
     "gaussian": lambda n: "gaussian",
     "relu": lambda n: "relu",
+    "drelu": lambda n: "drelu",
     "categorical": lambda n: rf.Categorical(2),
     "binomial": lambda n: rf.Binomial(3),
     "binary blocks": lambda n: rf.Mixed([(rf.Bernoulli(), n - 2), (rf.Categorical(2), 2)]),
@@ -285,6 +286,7 @@ OF_STATES = {"log_probabilities", "kl_divergence"}  # where those of the visible
 EXACT = {  # where those of neither layer can, nor are all units Gaussian
     *("log_partition", "log_likelihood", "exact_samples", "exact_gradient", "exact_moments"),
 }
+LEARN_W_A_B = {"train_classifier with Discriminative", "train_classifier with Hybrid"}  # and nothing else
 REFUSED = {  # whatever the units are
     *("train with Discriminative", "train with Hybrid", "train with ClassificationError"),
     "train_classifier with UnbiasedCD",
@@ -328,6 +330,8 @@ def may_refuse(rbm: rf.RBM) -> set[str]:
     solved = any(countable) or all(unit.are_normal(n).all() for unit, n in layers)
     plain = all(unit == rf.Bernoulli() for unit, _ in layers)
     choosy = set() if plain else CHOOSY
+    if rbm.parameters().keys() > set("Wab"):
+        choosy = choosy | LEARN_W_A_B
     return choosy | (set() if countable[0] else OF_STATES) | (set() if solved else EXACT)
 
 
@@ -367,7 +371,7 @@ def test_a_unit_type_of_ones_own_at_the_command_line(rows: Any, capsys: pytest.C
         assert main(["evaluate", kind, "data.npz", *labels]) == 0
         assert main(["sample", kind, "-n", "3", "-o", "samples.npy"]) == 0
     assert main(["train", "data.npz", "-o", "x", "--visible", "unheard"]) == 2
-    assert "choose from bernoulli, spin, gaussian, relu, ternary" in capsys.readouterr().err
+    assert "choose from bernoulli, spin, gaussian, relu, drelu, ternary" in capsys.readouterr().err
 
 
 def test_a_unit_type_of_ones_own_in_estimators(rows: Any) -> None:

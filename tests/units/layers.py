@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from rbmfast.units import Bernoulli, Binomial, Categorical, Gaussian, Mixed, ReLU, Spin, Unit
+from rbmfast.units import Bernoulli, Binomial, Categorical, DReLU, Gaussian, Mixed, ReLU, Spin, Unit
 
 F64 = NDArray[np.float64]
 STEP = 0.25  # of a grid for real states; sums over it are integrals of normal densities to all digits
@@ -89,14 +89,17 @@ def _log_volumes(unit: Unit, n: int) -> F64:
 
 def _axis(unit: Unit) -> tuple[F64, F64]:
     """Numbers that stand for a real state, multiples of 2**-11, and the length that each stands for."""
-    if not isinstance(unit, ReLU):
+    if not isinstance(unit, (ReLU, DReLU)):
         axis = np.arange(-FAR, FAR, STEP)
         return axis, np.full(len(axis), STEP)
     z = np.polynomial.legendre.leggauss(NODES)[0]
     axis = np.rint((z + 1) * (FAR / 2) * 2048) / 2048  # states that products see exactly
     integrals = np.eye(NODES)[0] * 2  # of Legendre polynomials: weights that integrate them by these nodes
     at_nodes = np.polynomial.legendre.legvander(axis / (FAR / 2) - 1, NODES - 1)
-    return axis, np.linalg.solve(at_nodes.T, integrals) * (FAR / 2)
+    lengths = np.linalg.solve(at_nodes.T, integrals) * (FAR / 2)
+    if isinstance(unit, DReLU):
+        return np.append(-axis[::-1], axis), np.append(lengths[::-1], lengths)
+    return axis, lengths
 
 
 def mixed(*parts: tuple[Unit, int]) -> Layer:
@@ -104,11 +107,13 @@ def mixed(*parts: tuple[Unit, int]) -> Layer:
     return Layer(Mixed(parts), sum(n for _, n in parts))
 
 
+DRELU = DReLU(*(np.array(x, np.float32) for x in ([0.5, -1.0], [0.25, -0.5], [1.0, 0.0])))
 LAYERS = {
     "bernoulli": Layer(Bernoulli(), 5),
     "spins": Layer(Spin(), 4),
     "gaussian": Layer(Gaussian(), 2),
     "rectified": Layer(ReLU(), 2),
+    "double rectified": Layer(DRELU, 2),
     "pairs": Layer(Categorical(2), 6),
     "triples": Layer(Categorical(3), 6),
     "tens": Layer(Categorical(10), 20),
