@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose
 from programs import EXAMPLES, load
 
 import rbmfast as rf
+from rbmfast.likelihood import all_states
 
 if not EXAMPLES.is_dir():
     pytest.skip("the examples are not here", allow_module_level=True)
@@ -156,6 +157,20 @@ def test_exact_likelihood(data: Path, monkeypatch: pytest.MonkeyPatch, printed_b
         assert re.search(rf"rbmfast, {name} +-\d+\.\d+ ", printed)
 
 
+def test_spin_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    rng, file, example = np.random.default_rng(0), tmp_path / "chain.npz", load("spin_chain")
+    states = all_states(4)
+    p = 2.0 ** (states[:, 1:] == states[:, :-1]).sum(axis=1)
+    p /= p.sum()
+    x = states[rng.choice(16, 2000, p=p)]
+    np.savez(file, x=x, psi=np.stack([np.sqrt(p), np.zeros(16)], axis=1))
+    monkeypatch.setattr(example, "RATES", (0.5,))
+    monkeypatch.setattr(example, "EPOCHS", 40)
+    printed = printed_by(example, file)
+    assert f"entropy of the state     {-(p * np.log(p)).sum():9.4f}" in printed
+    assert float(re.search(r"larger by (\S+)\)", printed)[1]) < 0.05  # type: ignore[index]
+
+
 # --- What the tables in README.md and docs/design say ------------------------------------------------------
 
 
@@ -170,6 +185,16 @@ def reach(recipe: str, file: str, seed: int = 0, flip: int = 0, **changes: Any) 
 @needs_data
 def test_dna_in_a_second() -> None:
     assert reach("dna", "debd_binary/dna.npz", epochs=60, n_hidden=14) > -99
+
+
+@needs_data
+def test_ising_chain(monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    example = load("spin_chain")
+    for name, value in (("SIZES", (5,)), ("RATES", (0.5,)), ("EPOCHS", 30)):
+        monkeypatch.setattr(example, name, value)
+    printed = printed_by(example, DATA / "tfim_ising_qucumber/tfim1d.npz")
+    assert "entropy of the state        5.2985" in printed
+    assert float(re.search(r"larger by (\S+)\)", printed)[1]) < 0.02  # type: ignore[index]
 
 
 @pytest.mark.slow
