@@ -97,6 +97,7 @@ cdef extern from "rbmk.h" nogil:
         rbmk_states data
         const int64_t *order
         const int64_t *row_ids
+        const double *weights
         int64_t n
         int batch_size
         int k
@@ -143,8 +144,9 @@ cdef extern from "rbmk.h" nogil:
     rbmk_status rbmk_anneal(const rbmk_weights *w, const float *a, const float *b, const float *base,
                             const float *betas, int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n,
                             rbmk_stream stream)
-    rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, int n_visible, int n_hidden,
-                              float *W, float *a, float *b, float *visible_mean, float *hidden_mean)
+    rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, const double *weights,
+                              bint paired, int n_visible, int n_hidden, float *W, float *a, float *b,
+                              float *visible_mean, float *hidden_mean)
     rbmk_status rbmk_update(rbmk_learning *model, const rbmk_gradient *gradient, const rbmk_settings *settings,
                             float rate, float momentum)
     rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, const rbmk_epoch_plan *plan,

@@ -140,7 +140,12 @@ def adam_step(
     beta1_power: float,
     beta2_power: float,
 ) -> None: ...
-def contrast(data: tuple[States, U16], samples: tuple[States, U16]) -> Gradient: ...
+def contrast(
+    data: tuple[States, U16],
+    samples: tuple[States, U16],
+    weights: F64 | None = None,
+    paired: bool = False,
+) -> Gradient: ...
 def update(
     state: LearningState, grad: Gradient, settings: UpdateSettings, rate: float, momentum: float
 ) -> None: ...
@@ -159,4 +164,5 @@ def epoch(
     purpose: int,
     layer: int,
     first_step: int,
+    weights: F64 | None = None,
 ) -> int: ...

@@ -682,8 +682,24 @@ cdef rbmk_samples _samples(states, const uint16_t[:, ::1] hidden, int n_visible,
     return samples
 
 
-def contrast(data, samples):
-    """The gradient from (states, hidden_u16) of the data and of the model's samples."""
+cdef const double *_row_weights(const double[::1] weights, Py_ssize_t n) except? NULL:
+    """Those of n rows; NULL where there are none."""
+    cdef Py_ssize_t i
+    if weights is None:
+        return NULL
+    if weights.shape[0] != n:
+        raise ValueError(f"weights must have length {n}, got {weights.shape[0]}")
+    for i in range(n):
+        if not 0 <= weights[i] < float("inf"):
+            raise ValueError(f"weights must be finite and at least 0, got {weights[i]}")
+    return &weights[0]
+
+
+def contrast(data, samples, const double[::1] weights=None, bint paired=False):
+    """The gradient from (states, hidden_u16) of the data and of the model's samples.
+
+    Weights multiply the data's rows, and, if `paired`, the rows of the samples, too; else these have the mean weight.
+    """
     from rbmfast.state import Gradient
 
     v_data, p_data = data
@@ -705,10 +721,13 @@ def contrast(data, samples):
     cdef float[::1] b_view = b
     cdef float[::1] visible_view = visible_mean
     cdef float[::1] hidden_view = hidden_mean
+    cdef const double *c_weights = _row_weights(weights, c_data.visible.n)
     cdef rbmk_status status
+    if paired and c_model.visible.n != c_data.visible.n:
+        raise ValueError(f"paired samples must have {c_data.visible.n} rows, got {c_model.visible.n}")
     with nogil:
-        status = rbmk_contrast(&c_data, &c_model, v, h, &W_view[0, 0], &a_view[0], &b_view[0], &visible_view[0],
-                               &hidden_view[0])
+        status = rbmk_contrast(&c_data, &c_model, c_weights, paired, v, h, &W_view[0, 0], &a_view[0], &b_view[0],
+                               &visible_view[0], &hidden_view[0])
     _check(status)
     return Gradient(W, a, b, visible_mean, hidden_mean)
 
@@ -814,8 +833,10 @@ cdef int _interrupted(void *context) noexcept nogil:
 
 def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[::1] row_ids not None, int batch_size,
           int k, chains, const float[::1] rates not None, const float[::1] momenta not None, seed, purpose, layer,
-          first_step):
+          first_step, const double[::1] weights=None):
     """Learn from rows X[order] in batches, by CD-k (chains is None) or PCD-k; returns the updates made.
+
+    Weights are those of the rows, in this order; chains that start at rows have them, too.
 
     Ctrl-C is answered between passes: the parameters are those after the last complete update. A weight that stops
     being finite raises FloatingPointError and leaves `state` unusable.
@@ -846,6 +867,7 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
     plan.data = rows.states
     plan.order = &order[0]
     plan.row_ids = &row_ids[0]
+    plan.weights = _row_weights(weights, order.shape[0])
     plan.n = order.shape[0]
     plan.batch_size = batch_size
     plan.k = k

@@ -166,9 +166,12 @@ typedef struct {
     const uint16_t *hidden;
 } rbmk_samples;
 
-/* The gradient of both, and the data's means. Of 1 to RBMK_MAX_BATCH rows each; grey samples of the model need grey data. */
-rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, int n_visible, int n_hidden,
-                          float *W, float *a, float *b, float *visible_mean, float *hidden_mean);
+/* The gradient of both, and the data's means. Of 1 to RBMK_MAX_BATCH rows each; grey samples of the model need grey data.
+ * Weights multiply the data's rows, and, paired, the model's, of which there are as many; else each of these has the mean
+ * weight. They are kept to 16 bits of the largest one; NULL: each is 1. */
+rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, const double *weights, int paired,
+                          int n_visible, int n_hidden, float *W, float *a, float *b, float *visible_mean,
+                          float *hidden_mean);
 
 /* What learning changes. All arrays are C order; W (n_visible, n_hidden). */
 typedef struct {
@@ -196,6 +199,7 @@ typedef struct {
     rbmk_states data;         /* all rows */
     const int64_t *order;     /* positions in data, in the order of learning */
     const int64_t *row_ids;   /* for each of them, the row of its random counters */
+    const double *weights;    /* for each of them, as in rbmk_contrast; paired unless there are chains */
     int64_t n;                /* how many */
     int batch_size, k;
     uint8_t *chains;          /* (n_chains, n_hidden) hidden states, or NULL: chains start at the data */

@@ -34,44 +34,81 @@ from rbmfast.state import Gradient, LearningState, Statistics, UpdateSettings
 # --- Boltzmann machines -------------------------------------------------------------------------------------
 
 
-def statistics(states: States, hidden_u16: NDArray[np.uint16]) -> Statistics:
-    """Sums over rows of visible x hidden, visible, and hidden, in units of 1/65535 a factor."""
+def shares(weights: F64) -> tuple[I64, float]:
+    """Weights of rows as shares of the largest one, in units of 1/65535; and the largest."""
+    top = float(weights.max())
+    return np.rint(weights / (top or 1.0) * GREY).astype(np.int64), top
+
+
+def statistics(states: States, hidden_u16: NDArray[np.uint16], row_shares: I64 | None = None) -> Statistics:
+    """Sums over rows of visible x hidden, visible, and hidden, in units of 1/65535 a factor.
+
+    A row's share multiplies its hidden probabilities, and its visible states where these are added alone; the
+    products are rounded.
+    """
     v = as_levels(states)
     h = hidden_u16.astype(np.int64)
-    return Statistics(v.T @ h, v.sum(axis=0), h.sum(axis=0), len(v))
+    if row_shares is None:
+        return Statistics(v.T @ h, v.sum(axis=0), h.sum(axis=0), len(v))
+    v_part, h = ((2 * x * row_shares[:, None] + GREY) // (2 * GREY) for x in (v, h))
+    return Statistics(v.T @ h, v_part.sum(axis=0), h.sum(axis=0), len(v))
 
 
-def gradient(positive: Statistics, negative: Statistics) -> Gradient:
-    """Mean of the positive minus mean of the negative statistics, rounded to float32.
+def gradient(
+    positive: Statistics,
+    negative: Statistics,
+    weights: tuple[float, float] = (1.0, 1.0),
+    n_effective: float | None = None,
+) -> Gradient:
+    """Mean of the positive minus mean of the negative statistics, rounded to float32, each times its weight.
 
-    With as many rows in both phases the integers are subtracted first; otherwise each mean is rounded first.
+    With as many rows and the same weight in both phases the integers are subtracted first; otherwise each
+    mean is rounded first. The data's means are over `n_effective` rows: the sum of their shares.
     """
     n_positive, n_negative = positive.n_rows, negative.n_rows
+    alike = n_positive == n_negative and weights[0] == weights[1]
 
-    def scale(n: int, unit: int) -> np.float32:
-        return f32(1.0 / (float(unit) * n))
+    def scale(n: float, unit: int, weight: float = 1.0) -> np.float32:
+        return f32(weight / (float(unit) * n))
 
     def difference(p: NDArray[Any], n: NDArray[Any], unit: int) -> F32:
         result: F32
-        if n_positive == n_negative:
-            result = (p - n).astype(np.float32) * scale(n_positive, unit)
+        if alike:
+            result = (p - n).astype(np.float32) * scale(n_positive, unit, weights[0])
         else:
-            result = p.astype(np.float32) * scale(n_positive, unit)
-            result = result - n.astype(np.float32) * scale(n_negative, unit)
+            result = p.astype(np.float32) * scale(n_positive, unit, weights[0])
+            result = result - n.astype(np.float32) * scale(n_negative, unit, weights[1])
         return result
+
+    n_effective = n_positive if n_effective is None else n_effective
 
     return Gradient(
         W=difference(positive.pairs / GREY, negative.pairs / GREY, GREY),
         a=difference(positive.visible / GREY, negative.visible / GREY, 1),
         b=difference(positive.hidden, negative.hidden, GREY),
-        visible_mean=(positive.visible / GREY).astype(np.float32) * scale(n_positive, 1),
-        hidden_mean=positive.hidden.astype(np.float32) * scale(n_positive, GREY),
+        visible_mean=(positive.visible / GREY).astype(np.float32) * scale(n_effective, 1),
+        hidden_mean=positive.hidden.astype(np.float32) * scale(n_effective, GREY),
     )
 
 
-def contrast(data: tuple[States, NDArray[np.uint16]], samples: tuple[States, NDArray[np.uint16]]) -> Gradient:
-    """The gradient from visible states and hidden probabilities under the data and of the model's samples."""
-    return gradient(statistics(*data), statistics(*samples))
+def contrast(
+    data: tuple[States, NDArray[np.uint16]],
+    samples: tuple[States, NDArray[np.uint16]],
+    weights: F64 | None = None,
+    paired: bool = False,
+) -> Gradient:
+    """The gradient from visible states and hidden probabilities under the data and of the model's samples.
+
+    Weights are those of the data's rows, and, if `paired`, of the samples in the same places; else all
+    samples have the mean weight.
+    """
+    if weights is None:
+        return gradient(statistics(*data), statistics(*samples))
+    parts, top = shares(weights)
+    n_effective = float(parts.sum()) / GREY or 1.0
+    mean_weight = top if paired else top * (n_effective / len(parts))
+    negative = statistics(*samples, parts if paired else None)
+    return gradient(statistics(*data, parts), negative, (top, mean_weight), n_effective)
 
 
 def _flush(velocity: F32) -> F32:
@@ -139,40 +176,42 @@ def epoch(
     purpose: int,
     layer: int,
     first_step: int,
+    weights: F64 | None = None,
 ) -> int:
     """Learn from rows ``X[order]`` in batches, by CD-k (`chains` is None) or PCD-k; returns the updates made.
 
     `chains` (n_chains, n_hidden) are the hidden states of the persistent chains and are advanced in place. CD
     draws for row `row_ids[i]`, PCD for chain i; an update uses the 2 k half-steps from
-    ``first_step + 2 k * update``.
+    ``first_step + 2 k * update``. `weights` are those of the rows in this order; CD's samples have them, too.
     """
     state.exponent = exponent(state.W, state.exponent)
 
-    def learn(v0: States, ids: I64, step: int, rate: float, momentum: float) -> None:
-        weights = Weights(state.W, state.exponent)
+    def learn(v0: States, ids: I64, row_weights: F64 | None, step: int, rate: float, momentum: float) -> None:
+        W = Weights(state.W, state.exponent)
 
         def draw(x: F32, half_step: int, rows: RowIds) -> U8:
             return bernoulli(x, seed, purpose, layer, step + half_step, rows)
 
-        x = affine(weights, v0, state.b)
-        positive = statistics(v0, sigmoid_u16(x))
+        x = affine(W, v0, state.b)
+        data = v0, sigmoid_u16(x)
         for i in range(k):
             if chains is None:
                 h = draw(x, 2 * i, ids)
-                v = draw(affine(weights, h, state.a, up=False), 2 * i + 1, ids)
-                x = affine(weights, v, state.b)
+                v = draw(affine(W, h, state.a, up=False), 2 * i + 1, ids)
+                x = affine(W, v, state.b)
             else:
-                v = draw(affine(weights, chains, state.a, up=False), 2 * i, 0)
-                x = affine(weights, v, state.b)
+                v = draw(affine(W, chains, state.a, up=False), 2 * i, 0)
+                x = affine(W, v, state.b)
                 chains[:] = draw(x, 2 * i + 1, 0)
-        negative = statistics(v, sigmoid_u16(x))
-        update(state, gradient(positive, negative), settings, rate, momentum)
+        grad = contrast(data, (v, sigmoid_u16(x)), row_weights, paired=chains is None)
+        update(state, grad, settings, rate, momentum)
 
     n_updates = -(-len(order) // batch_size)
     for t in range(n_updates):
         batch = slice(t * batch_size, (t + 1) * batch_size)
         step = first_step + 2 * k * t
-        learn(X[order[batch]], row_ids[batch], step, float(rates[t]), float(momenta[t]))
+        own = None if weights is None else weights[batch]
+        learn(X[order[batch]], row_ids[batch], own, step, float(rates[t]), float(momenta[t]))
     return n_updates
 
 

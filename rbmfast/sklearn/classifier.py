@@ -43,7 +43,6 @@ class Classifier(ClassifierMixin, Seer):  # type: ignore[misc]
             Classes: numbers or strings; for a `ClassRBM` with `unlabelled` above 0, -1 where there is none.
         sample_weight : array-like (n_samples,), optional
             Each row's share of all that is learned; only ratios count. A weight of 0 leaves a row out.
-            Slower.
 
         Returns
         -------

@@ -117,8 +117,8 @@ class BernoulliRBM(Answers):
     -----
     Numbers between 0 and 1 are grey levels, as everywhere in rbmfast. Values outside, which no binary unit
     can have, are taken as they are, as scikit-learn takes them: with a warning from `fit`, through float32
-    matrix products and one Python step per update. `sample_weight` costs as much. After a fit on values in
-    [0, 1] only many values far outside are warned of.
+    matrix products and one Python step per update. After a fit on values in [0, 1] only many values far
+    outside are warned of.
 
     References
     ----------

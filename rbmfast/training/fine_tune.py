@@ -193,9 +193,8 @@ class FineTuning(Run):
 
     def update(self, rows: I64, now: tuple[float, ...]) -> None:
         backprop = self.backprop
-        weights = None if self.sample_weight is None else self.sample_weight[rows]
         batch = self.rows.block(rows), self.targets.block(rows)
-        self._mean.add(backprop.learn(*batch, rows, self.updates, weights))
+        self._mean.add(backprop.learn(*batch, rows, self.updates, self.weights_of(rows)))
         self.steps.take(backprop.parameters, backprop.gradients, 1 / len(rows), now)
         self.updates += 1
 

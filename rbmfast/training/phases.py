@@ -24,32 +24,41 @@ def contrast(
     data: tuple[States, F32],
     samples: tuple[States, F32],
     weights: F64 | None = None,
+    paired: bool = False,
 ) -> Gradient:
     """The gradient of the log-likelihood: means under the data minus means under the samples of the model.
 
     Each phase is given as visible states (n, n_visible) and the hidden units' total inputs (n, n_hidden). The
-    hidden units enter by their probabilities, not by samples of them: the same mean with less noise. Weights
-    multiply the data's rows: each stands against its weight's share of the samples.
+    hidden units enter by their probabilities, not by samples of them: the same mean with less noise.
+
+    Weights multiply the data's rows. Samples that come from these rows (`paired`, where there are as many)
+    have their weights, so that a row of weight 0 might as well be absent; others have the mean weight.
     """
     mean = model.up.target.expectation
     phases = [(v, mean(x)) for v, x in (data, samples)]
-    gradient = difference(model.layers, phases[0], phases[1], weights)
-    gradient.more = _of_layers(model, data, samples, weights)
+    paired = paired and len(data[0]) == len(samples[0])
+    gradient = difference(model.layers, phases[0], phases[1], weights, paired)
+    gradient.more = _of_layers(model, data, samples, weights, paired)
     return gradient
 
 
 def _of_layers(
-    model: Conditionals, data: tuple[States, F32], samples: tuple[States, F32], weights: F64 | None
+    model: Conditionals,
+    data: tuple[States, F32],
+    samples: tuple[States, F32],
+    weights: F64 | None,
+    paired: bool,
 ) -> dict[str, F32]:
     """The difference for what the layers learn beside their biases."""
     positive = model.parameter_gradient(*data)
     if not positive:
         return {}
     negative = model.parameter_gradient(*samples)
-    shares = np.full(len(data[0]), 1 / len(data[0])) if weights is None else weights / len(weights)
-    total = math.fsum(shares)
+    n, n_samples = len(data[0]), len(samples[0])
+    own = np.full(n, 1 / n) if weights is None else weights / n
+    of_samples = own if weights is not None and paired else np.full(n_samples, math.fsum(own) / n_samples)
     return {
-        name: (shares @ each - total * negative[name].mean(axis=0, dtype=np.float64)).astype(np.float32)
+        name: (own @ each - of_samples @ negative[name]).astype(np.float32)
         for name, each in positive.items()
     }
 
@@ -63,11 +72,10 @@ def difference(
 ) -> Gradient:
     """`contrast` of states and means of two layers. Weights of paired samples are those of their rows.
 
-    The sums are exact where both layers' states are 0 and 1 or on a grid, otherwise float32 matrix products
-    (with weights, float64).
+    The sums are exact where both layers' states are 0 and 1 or on a grid, otherwise float32 matrix products.
     """
-    if weights is None and data[0].dtype != np.float32 and data[1].dtype == LEVELS:
-        return engine.contrast(data, samples)
+    if data[0].dtype != np.float32 and data[1].dtype == LEVELS:
+        return engine.contrast(data, samples, weights, paired)
     top = 1.0 if weights is None else float(weights.max()) or 1.0
     mean_weight = 1.0 if weights is None else math.fsum(weights) / len(weights)
     shares = None if weights is None else weights / top
@@ -113,13 +121,13 @@ def exact_product(k: F64, m: F64) -> F64:
 
 
 def _float_means(v: F32, p: F32, shares: F64 | None) -> Means:
-    """Those of real states without a grid, in float32; with shares in float64."""
-    n = len(v)
-    if shares is None:
-        pairs: F32 = v.T @ p / np.float32(n)
-        return pairs, mean_of_rows(v), mean_of_rows(p)
-    weighted = p * shares[:, None]
-    return v.astype(np.float64).T @ weighted / n, shares @ v / n, weighted.sum(axis=0) / n
+    """Those of real states without a grid, in float32."""
+    seen = v
+    if shares is not None:
+        own = shares.astype(np.float32)[:, None]
+        seen, p = v * own, p * own
+    pairs: F32 = v.T @ p / np.float32(len(v))
+    return pairs, mean_of_rows(seen), mean_of_rows(p)
 
 
 def prediction_gradient(

@@ -167,8 +167,7 @@ class RBMRun(Run):
     def fused(self) -> bool:
         """Whether the engine can learn whole epochs in one call; otherwise Python goes step by step."""
         units = self.rbm.visible.fused and self.rbm.hidden.fused
-        plain = self.sample_weight is None and not self.custom_penalties and not self.state.more
-        plain = plain and self.rows.missing is None
+        plain = not self.custom_penalties and not self.state.more and self.rows.missing is None
         return units and plain and self.settings.method.fused and self.settings.optimizer.fused
 
     # --- Start and finish -----------------------------------------------------------------------------------
@@ -394,13 +393,13 @@ class RBMRun(Run):
             settings.method.purpose,
             0,
             self._next_step,
+            self.weights_of(rows),
         )
 
     def update(self, rows: I64, now: tuple[float, ...]) -> None:
         """One update: a step up the method's gradient. See `Run.update`."""
         method = self.settings.method
         v = self.rows.block(rows)
-        weights = None if self.sample_weight is None else self.sample_weight[rows]
         model = self.conditionals(method.purpose, 0 if method.persistent else rows + self.first_row)
 
         # Positive phase: the visible units are the data, and drive the hidden units. The negative phase, and
@@ -413,7 +412,7 @@ class RBMRun(Run):
         x = model.up.input(v)
         if self.row_chains is not None:
             self.row_chains.rest(model, x, rows)
-        gradient = method.gradient(model, v, x, self.chains, weights)
+        gradient = method.gradient(model, v, x, self.chains, self.weights_of(rows))
         method.learn(model, gradient)
         self._step([gradient], [self.terms], now)
 

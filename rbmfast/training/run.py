@@ -283,6 +283,10 @@ class Run(ABC):
         for t, batch in enumerate(pieces(len(rows), self.batch_size)):
             self.update(rows[batch], tuple(now[:, t].tolist()))
 
+    def weights_of(self, rows: I64) -> F64 | None:
+        """Of these rows; None if all are 1."""
+        return None if self.sample_weight is None else self.sample_weight[rows]
+
     def scheduled(self) -> F64:
         """What each schedule says for the coming epoch's updates: (n_schedules, n_updates)."""
         n = self.updates_per_epoch

@@ -285,7 +285,7 @@ class UpDown(RBMRun):
         with as_divergence():
             down, up = ([layer.way() for layer in layers] for layers in (self.generative, self.recognition))
         awake = self._wake(up, rows)
-        weights = None if self.sample_weight is None else self.sample_weight[rows]
+        weights = self.weights_of(rows)
         top, samples, ids = self._contrast(self._beside_labels(awake[-1], rows), rows, weights)
         dream = self._sleep(down, samples, ids)
         downwards, predicted = _predict(down, awake[1:], awake[:-1], weights)
@@ -311,7 +311,7 @@ class UpDown(RBMRun):
         model = self.conditionals(Purpose.UP_DOWN, ids)
         x = model.up.input(v)
         samples = method.negative_phase(model, v, x, self.chains)
-        gradient = contrast(model, data=(v, x), samples=samples, weights=weights)
+        gradient = contrast(model, (v, x), samples, weights, method.starts_at_rows)
         method.learn(model, gradient)
         return gradient, samples[0], ids
 

@@ -29,11 +29,14 @@ static void sigmoid_i32(const float *x, int n, int32_t *p)
         p[j] = sigmoid_i32_1(x[j]);
 }
 
-static void sigmoid_statistic(const float *restrict x, int n, int negate, int32_t *restrict p, int64_t *restrict sums)
+static void sigmoid_statistic(const float *restrict x, int n, uint16_t share, int negate, int32_t *restrict p,
+                              int64_t *restrict sums)
 {
     const int32_t sign = negate ? -1 : 0;
     for (int j = 0; j < n; j++) {
         int32_t one = sigmoid_i32_1(x[j]);
+        if (share != RBMK_GREY)
+            one = share1((uint16_t)one, share);
         sums[j] += one;
         p[j] = (one ^ sign) - sign;
     }

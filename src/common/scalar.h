@@ -98,6 +98,13 @@ static inline int32_t sigmoid_i32_1(float x)
     return x >= 0.0f ? 65535 - p : p;
 }
 
+/* rint(level * share / 65535), which is no tie, without a division. */
+static inline int32_t share1(uint16_t level, uint16_t share)
+{
+    const uint32_t product = (uint32_t)level * share + 32768;
+    return (int32_t)((product + (product >> 16)) >> 16);
+}
+
 /* (uint32_t)(p * 2^32) for p <= 1/2, without a cast that only AVX-512 vectorises or int32 cannot hold. */
 static inline uint32_t threshold1(float p)
 {

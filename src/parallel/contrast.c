@@ -2,9 +2,12 @@
 #include <string.h>
 
 #include "gradient.h"
+#include "../common/scalar.h"
 
 typedef struct {
     const rbmk_samples *samples[2]; /* of the two phases */
+    const double *weights;
+    int paired;
     rbmk_gradients gradients;
     float *W; /* its gradient */
     char *scratch;
@@ -28,12 +31,12 @@ static void release(contrast_job *job)
 
 /* --- Hidden probabilities --------------------------------------------------------------------------------- */
 
-static void add_levels(const uint16_t *restrict levels, int n, int negate, int32_t *restrict total,
+static void add_levels(const uint16_t *restrict levels, int n, uint16_t share, int negate, int32_t *restrict total,
                        int32_t *restrict sums)
 {
     const int32_t sign = negate ? -1 : 0;
     for (int j = 0; j < n; j++) {
-        const int32_t one = levels[j];
+        const int32_t one = share1(levels[j], share);
         sums[j] += one;
         total[j] += (one ^ sign) - sign;
     }
@@ -46,10 +49,12 @@ static void take_tile(const contrast_job *job, int first, int last, int64_t row,
     const rbmk_gradients *g = &job->gradients;
     const rbmk_statistic *to = &g->phases[first].hidden;
     int32_t total[UPDATE_TILE] = {0};
-    for (int p = first; p <= last; p++)
+    for (int p = first; p <= last; p++) {
+        const rbmk_statistic *of = &g->phases[p].hidden;
         for (int r = 0; r < n_rows; r++)
-            add_levels(job->samples[p]->hidden + (row + r) * g->n_hidden + col, n_cols, g->phases[p].hidden.negate,
-                       total + r * RBMK_PANEL, sums[p]);
+            add_levels(job->samples[p]->hidden + (row + r) * g->n_hidden + col, n_cols,
+                       of->shares ? of->shares[row + r] : RBMK_GREY, of->negate, total + r * RBMK_PANEL, sums[p]);
+    }
     g->kernels->pack_tile(to->m, to->first_row + (int)row, col, n_rows, n_cols, total, RBMK_PANEL);
 }
 
@@ -92,6 +97,10 @@ static void contrast_member(rbmk_team team, void *arg)
     contrast_job *job = arg;
     rbmk_gradients *g = &job->gradients;
     const rbmk_rectangle own = rbmk_share_rectangle(team, g->n_visible, RBMK_ROW_BLOCK, g->n_hidden);
+    if (team.id == 0)
+        rbmk_arrange(g, job->samples[RBMK_DATA]->visible.n, job->samples[RBMK_MODEL]->visible.n, job->weights,
+                     job->paired);
+    rbmk_barrier(team);
     take_samples(team, job);
     rbmk_barrier(team);
     rbmk_lay_out(team, g);
@@ -109,21 +118,22 @@ static int same_states(const rbmk_states *x, const rbmk_states *y)
     return x->data == y->data && x->grey == y->grey && x->stride == y->stride && x->n == y->n;
 }
 
-rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, int n_visible, int n_hidden,
-                          float *W, float *a, float *b, float *visible_mean, float *hidden_mean)
+rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, const double *weights, int paired,
+                          int n_visible, int n_hidden, float *W, float *a, float *b, float *visible_mean,
+                          float *hidden_mean)
 {
     const int64_t n_data = data->visible.n, n_model = model->visible.n;
     const int threads = rbmk_threads_for(0.01 * (double)(n_data + n_model) * n_visible * n_hidden);
     const size_t of_visible = (size_t)n_visible * sizeof *a, of_hidden = (size_t)n_hidden * sizeof *b;
-    contrast_job job = {.samples = {data, model}, .W = W};
+    contrast_job job = {.samples = {data, model}, .weights = weights, .paired = paired, .W = W};
     rbmk_gradients *g = &job.gradients;
     rbmk_status status = RBMK_NO_MEMORY;
     *g = (rbmk_gradients){.kernels = rbmk_current_kernels(), .n_visible = n_visible, .n_hidden = n_hidden};
+    g->weighted = weights != NULL;
     g->shared = same_states(&data->visible, &model->visible);
     g->phases[RBMK_DATA].grey = data->visible.grey;
     g->phases[RBMK_MODEL].grey = model->visible.grey;
     if (allocate(&job, n_data, n_model, threads)) {
-        rbmk_arrange(g, n_data, n_model);
         rbmk_run(threads, g->kernels, contrast_member, &job);
         memcpy(a, g->visible_gradient, of_visible);
         memcpy(b, g->hidden_gradient, of_hidden);

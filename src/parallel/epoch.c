@@ -276,7 +276,8 @@ static void begin_update(rbmk_team team, run *r, int64_t t)
     const int64_t first = t * plan->batch_size;
     const int64_t n = plan->n - first < plan->batch_size ? plan->n - first : plan->batch_size;
     if (team.id == 0) {
-        rbmk_arrange(&r->gradients, n, plan->chains ? plan->n_chains : n);
+        rbmk_arrange(&r->gradients, n, plan->chains ? plan->n_chains : n,
+                     plan->weights ? plan->weights + first : NULL, !plan->chains);
         r->weights.exponent = r->model->exponent;
         r->updater.rate = plan->rates[t];
         r->updater.momentum = plan->momenta[t];
@@ -329,6 +330,7 @@ rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, cons
     if (status != RBMK_OK)
         return status;
     *g = (rbmk_gradients){.kernels = kernels, .n_visible = model->n_visible, .n_hidden = model->n_hidden};
+    g->weighted = plan->weights != NULL;
     g->phases[RBMK_DATA].grey = plan->data.grey;
     r.updater = (rbmk_updater){
         .model = model, .settings = settings, .kernels = kernels, .gradient = weight_gradient, .source = g};

@@ -1,6 +1,8 @@
 #include "gradient.h"
+#include "../common/scalar.h"
 #include "../common/transpose.h"
 
+#include <math.h>
 #include <string.h>
 
 /* --- Memory ------------------------------------------------------------------------------------------- */
@@ -38,6 +40,8 @@ int rbmk_gradients_allocate(rbmk_gradients *g, int64_t data_rows, int64_t model_
     g->transposed = rbmk_allocate(n_visible * (size_t)g->stride, 1);
     if (g->phases[RBMK_DATA].grey)
         ok = (g->levels = rbmk_allocate(n_visible * (size_t)g->stride, sizeof *g->levels)) && ok;
+    if (g->weighted)
+        ok = (g->shares = rbmk_allocate((size_t)data_rows, sizeof *g->shares)) && ok;
     return ok && g->packed && g->left && g->transposed;
 }
 
@@ -53,6 +57,7 @@ void rbmk_gradients_free(rbmk_gradients *g)
     rbmk_free(g->left);
     rbmk_free(g->transposed);
     rbmk_free(g->levels);
+    rbmk_free(g->shares);
 }
 
 /* --- Statistics: where they go, and the products that they take ------------------------------------------- */
@@ -71,15 +76,54 @@ static rbmk_pairs product_of(const rbmk_gradients *g, int phase, int64_t rows)
                         .hidden = {k, (int)rows, g->n_hidden, packed}};
 }
 
-/* Both phases of as many binary rows: one product of the states of both with the probabilities of the data and minus
- * those of the model is the difference of the statistics; where both have the same states the difference of the
- * probabilities takes their place. Otherwise each phase has its own product, as levels round each statistic. */
-void rbmk_arrange(rbmk_gradients *g, int64_t data_rows, int64_t model_rows)
+/* The rounding that rbmfast.reference.shares specifies. */
+static void share_out(rbmk_gradients *g, const double *weights, int paired)
 {
     rbmk_phase *data = &g->phases[RBMK_DATA], *model = &g->phases[RBMK_MODEL];
-    const int together = data_rows == model_rows && !data->grey, stacked = together && !g->shared;
+    double top = 0.0;
+    int64_t sum = 0;
+    for (int64_t i = 0; i < data->n; i++)
+        top = weights[i] > top ? weights[i] : top;
+    for (int64_t i = 0; i < data->n; i++) {
+        g->shares[i] = top > 0.0 ? (uint16_t)rint(weights[i] / top * 65535.0) : 0;
+        sum += g->shares[i];
+    }
+    g->rows = sum ? (double)sum / 65535.0 : 1.0;
+    data->weight = top;
+    model->weight = paired ? top : top * (g->rows / (double)data->n);
+    data->hidden.shares = g->shares;
+    model->hidden.shares = paired ? g->shares : NULL;
+}
+
+static void weigh(rbmk_gradients *g, const double *weights, int paired)
+{
+    g->rows = (double)g->phases[RBMK_DATA].n;
+    for (int p = 0; p < 2; p++) {
+        g->phases[p].weight = 1.0;
+        g->phases[p].hidden.shares = NULL;
+    }
+    if (weights)
+        share_out(g, weights, paired);
+}
+
+static int same_scale(const rbmk_gradients *g)
+{
+    const rbmk_phase *data = &g->phases[RBMK_DATA], *model = &g->phases[RBMK_MODEL];
+    return data->n == model->n && data->weight == model->weight;
+}
+
+/* Both phases of as many binary rows of the same weight: one product of the states of both with the probabilities of the data and minus
+ * those of the model is the difference of the statistics; where both have the same states the difference of the
+ * probabilities takes their place. Otherwise each phase has its own product, as levels round each statistic. */
+void rbmk_arrange(rbmk_gradients *g, int64_t data_rows, int64_t model_rows, const double *weights, int paired)
+{
+    rbmk_phase *data = &g->phases[RBMK_DATA], *model = &g->phases[RBMK_MODEL];
+    int together, stacked;
     data->n = data_rows;
     model->n = model_rows;
+    weigh(g, weights, paired);
+    together = same_scale(g) && !data->grey;
+    stacked = together && !g->shared;
     data->first_row = 0;
     model->first_row = g->shared ? 0 : g->model_row;
     g->products[RBMK_DATA] = product_of(g, RBMK_DATA, stacked ? g->model_row + model_rows : data_rows);
@@ -126,19 +170,36 @@ void rbmk_lay_out(rbmk_team team, rbmk_gradients *g)
 
 /* --- Gradients ------------------------------------------------------------------------------------------ */
 
-static float scale(int64_t n, double unit) { return (float)(1.0 / (unit * (double)n)); }
+static float scale(double weight, double rows, double unit) { return (float)(weight / (unit * rows)); }
 
-static int64_t level_sum(const uint16_t *level, int64_t n)
+/* All sums of so many rows fit int32. */
+static int32_t level_sum(const uint16_t *level, int64_t n)
 {
-    int64_t sum = 0;
+    int32_t sum = 0;
     for (int64_t row = 0; row < n; row++)
         sum += level[row];
     return sum;
 }
 
-static int64_t state_sum(const uint8_t *on, int64_t n)
+static int32_t shared_level_sum(const uint16_t *level, const uint16_t *share, int64_t n)
 {
-    int64_t sum = 0;
+    int32_t sum = 0;
+    for (int64_t row = 0; row < n; row++)
+        sum += share1(level[row], share[row]);
+    return sum;
+}
+
+static int32_t shared_state_sum(const uint8_t *on, const uint16_t *share, int64_t n)
+{
+    int32_t sum = 0;
+    for (int64_t row = 0; row < n; row++)
+        sum += (uint16_t)(on[row] * share[row]); /* of 16 bits: what every vector unit multiplies */
+    return sum;
+}
+
+static int32_t state_sum(const uint8_t *on, int64_t n)
+{
+    int32_t sum = 0;
     for (int64_t row = 0; row < n; row++)
         sum += on[row];
     return sum;
@@ -148,7 +209,11 @@ static int64_t state_sum(const uint8_t *on, int64_t n)
 static int64_t visible_sum(const rbmk_gradients *g, const rbmk_phase *p, int64_t i)
 {
     const int64_t at = i * g->stride + p->first_row;
-    return p->grey ? level_sum(g->levels + at, p->n) : RBMK_GREY * state_sum(g->transposed + at, p->n);
+    const uint16_t *shares = p->hidden.shares;
+    if (p->grey)
+        return shares ? shared_level_sum(g->levels + at, shares, p->n) : level_sum(g->levels + at, p->n);
+    return shares ? shared_state_sum(g->transposed + at, shares, p->n)
+                  : RBMK_GREY * state_sum(g->transposed + at, p->n);
 }
 
 static int64_t hidden_sum(const rbmk_gradients *g, const rbmk_phase *p, int64_t j, int team_size)
@@ -161,14 +226,15 @@ static int64_t hidden_sum(const rbmk_gradients *g, const rbmk_phase *p, int64_t 
 
 /* The rounding that rbmfast.reference.gradient specifies. */
 typedef struct {
-    int same; /* number of rows */
-    float data, model;
+    int same; /* scale of both phases */
+    float data, model, mean; /* of the data */
 } rounding;
 
 static rounding rounding_of(const rbmk_gradients *g, double unit)
 {
-    const int64_t n_data = g->phases[RBMK_DATA].n, n_model = g->phases[RBMK_MODEL].n;
-    return (rounding){n_data == n_model, scale(n_data, unit), scale(n_model, unit)};
+    const rbmk_phase *data = &g->phases[RBMK_DATA], *model = &g->phases[RBMK_MODEL];
+    return (rounding){same_scale(g), scale(data->weight, (double)data->n, unit),
+                      scale(model->weight, (double)model->n, unit), scale(1.0, g->rows, unit)};
 }
 
 static float difference(double positive, double negative, rounding by)
@@ -186,14 +252,14 @@ void rbmk_bias_gradients(rbmk_team team, rbmk_gradients *g)
         double positive = (double)visible_sum(g, data, i) / 65535.0;
         double negative = (double)visible_sum(g, model, i) / 65535.0;
         g->visible_gradient[i] = difference(positive, negative, of_visible);
-        g->visible_mean[i] = (float)positive * of_visible.data;
+        g->visible_mean[i] = (float)positive * of_visible.mean;
     }
     rbmk_share(team, g->n_hidden, &from, &to);
     for (int64_t j = from; j < to; j++) {
         double positive = (double)hidden_sum(g, data, j, team.size);
         double negative = (double)hidden_sum(g, model, j, team.size);
         g->hidden_gradient[j] = difference(positive, negative, of_hidden);
-        g->hidden_mean[j] = (float)positive * of_hidden.data;
+        g->hidden_mean[j] = (float)positive * of_hidden.mean;
     }
 }
 

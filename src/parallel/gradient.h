@@ -12,7 +12,8 @@ typedef struct {
     int grey;              /* whether its visible states are levels; those of the model only if those of the data are */
     int64_t n;             /* rows */
     int64_t first_row;     /* of its visible states, transposed */
-    rbmk_statistic hidden; /* probabilities */
+    double weight;         /* of a row whose share is whole */
+    rbmk_statistic hidden; /* probabilities, and the rows' shares */
 } rbmk_phase;
 
 /* Pairs of visible states and hidden probabilities, one product: states (n_visible, rows) x probabilities. */
@@ -26,23 +27,28 @@ typedef struct {
     const rbmk_kernels *kernels;
     int n_visible, n_hidden;
     int shared; /* whether both phases have the visible states of the data, and as many rows */
+    int weighted;
     rbmk_phase phases[2];
     rbmk_pairs products[2];
     int n_products;
     uint8_t *transposed;  /* (n_visible, stride): the data's rows, then from `model_row` the model's */
     uint16_t *levels;     /* (n_visible, stride): the same rows of phases that are grey */
+    uint16_t *shares;     /* of the data's rows where they have weights: these as parts of the largest */
+    double rows;          /* the sum of the shares: as many as there are rows without weights */
     void *packed, *left;
     int64_t model_row;
     ptrdiff_t stride;
     float *visible_gradient, *hidden_gradient, *visible_mean, *hidden_mean;
 } rbmk_gradients;
 
-/* Memory for up to so many rows of each phase, when kernels, sizes and what is grey are set; 0 when there is none. */
+/* Memory for up to so many rows of each phase, when kernels, sizes, what is grey and weighted are set; 0 when there is
+ * none. */
 int rbmk_gradients_allocate(rbmk_gradients *g, int64_t data_rows, int64_t model_rows, int team_size);
 void rbmk_gradients_free(rbmk_gradients *g);
 
-/* One member: where an update with so many rows leaves its statistics. */
-void rbmk_arrange(rbmk_gradients *g, int64_t data_rows, int64_t model_rows);
+/* One member: where an update with so many rows leaves its statistics. Weights, of the data's rows, or NULL: 1 each.
+ * Those of the model have the mean weight, or, paired, those of the data in the same place. */
+void rbmk_arrange(rbmk_gradients *g, int64_t data_rows, int64_t model_rows, const double *weights, int paired);
 
 /* Every member, when its share (rbmk_share) of a phase's visible states is there: transposes that share. Does not look
  * at rows of the phases, which may be being arranged. */

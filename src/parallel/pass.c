@@ -177,9 +177,11 @@ static void one_row(const tile *t, int r)
         sum_softplus(t, r, x, p->out.softplus);
     if (p->out.sample)
         draw(t, r, x);
-    if (p->statistic)
-        p->kernels->sigmoid_statistic(x, t->n_cols, p->statistic->negate, t->s.sums + r * PIECE_COLUMNS,
-                                      t->sums + t->col);
+    if (p->statistic) {
+        const uint16_t *shares = p->statistic->shares;
+        p->kernels->sigmoid_statistic(x, t->n_cols, shares ? shares[t->row + r] : RBMK_GREY, p->statistic->negate,
+                                      t->s.sums + r * PIECE_COLUMNS, t->sums + t->col);
+    }
 }
 
 static void do_tile(const tile *t)

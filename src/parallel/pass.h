@@ -10,6 +10,7 @@ typedef struct {
     rbmk_matrix *m;
     int first_row;  /* a multiple of 64 */
     int negate;
+    const uint16_t *shares; /* of each state, which multiply its probabilities, or NULL: whole ones */
     int64_t *sums;  /* (team size, m->cols): their column sums, each member's; never negated */
 } rbmk_statistic;
 

@@ -342,7 +342,7 @@ static void initialisation(record *r)
         }
 }
 
-/* With and without as many samples as data, binary and grey, also of the very states of the data. */
+/* With and without as many samples as data and weights, binary and grey, also of the very states of the data. */
 static void contrasts(record *r)
 {
     static const struct {
@@ -359,7 +359,9 @@ static void contrasts(record *r)
             float *W = fresh(v * (size_t)n_hidden), *a = fresh(v), *b = fresh(h);
             float *visible = fresh(v), *hidden = fresh(h);
             rbmk_status status;
-            CALL(status = rbmk_contrast(&data, &model, m, n_hidden, W, a, b, visible, hidden));
+            const double *weights = k % 3 ? random_weights(n) : NULL;
+            CALL(status = rbmk_contrast(&data, &model, weights, n == n_model && k % 3 == 1, m, n_hidden, W, a, b, visible,
+                                        hidden));
             succeed(r, status);
             keep(r, W, v * (size_t)n_hidden);
             keep(r, a, v);
@@ -514,7 +516,7 @@ static int64_t *random_order(int64_t n)
     return order;
 }
 
-static rbmk_epoch_plan random_plan(const lesson *l)
+static rbmk_epoch_plan random_plan(const lesson *l, int weighted)
 {
     const int updates = (l->n + l->batch_size - 1) / l->batch_size;
     float *rates = fresh((size_t)updates * sizeof *rates), *momenta = fresh((size_t)updates * sizeof *momenta);
@@ -528,7 +530,8 @@ static rbmk_epoch_plan random_plan(const lesson *l)
         fill_states(hidden, (size_t)(l->n_chains * l->n_hidden), 50);
     }
     rbmk_epoch_plan plan = {.data = random_states(l->n, l->n_visible, l->grey), .order = random_order(l->n),
-                            .row_ids = random_rows(l->n), .n = l->n, .batch_size = l->batch_size, .k = l->k,
+                            .row_ids = random_rows(l->n), .weights = weighted ? random_weights(l->n) : NULL, .n = l->n,
+                            .batch_size = l->batch_size, .k = l->k,
                             .chains = hidden, .n_chains = l->n_chains, .rates = rates, .momenta = momenta,
                             .stream = random_stream(NULL)};
     return plan;
@@ -536,12 +539,13 @@ static rbmk_epoch_plan random_plan(const lesson *l)
 
 static void epochs(record *r)
 {
-    for (size_t l = 0; l < COUNT(lessons); l++) {
-        rbmk_learning model = random_model(lessons[l].n_visible, lessons[l].n_hidden);
-        rbmk_epoch_plan plan = random_plan(&lessons[l]);
+    for (size_t i = 0; i < 2 * COUNT(lessons); i++) {
+        const lesson *l = &lessons[i / 2];
+        rbmk_learning model = random_model(l->n_visible, l->n_hidden);
+        rbmk_epoch_plan plan = random_plan(l, i % 2);
         int64_t done = -1;
         rbmk_status status;
-        CALL(status = rbmk_epoch(&model, &lessons[l].settings, &plan, &done));
+        CALL(status = rbmk_epoch(&model, &l->settings, &plan, &done));
         succeed(r, status);
         keep(r, &done, sizeof done);
         keep_model(r, &model);

@@ -222,6 +222,14 @@ int random_below(int n) { return (int)((random_bits() >> 32) * (uint64_t)n >> 32
 
 float random_float(float scale) { return (float)((int)(random_bits() >> 40) - (1 << 23)) * (scale / 8388608.0f); }
 
+double *random_weights(int n)
+{
+    double *weights = fresh((size_t)n * sizeof *weights);
+    for (int i = 0; i < n; i++)
+        weights[i] = random_below(4) * (double)random_below(1 << 20);
+    return weights;
+}
+
 void fill_states(uint8_t *states, size_t n, int percent_on)
 {
     for (size_t i = 0; i < n; i++)

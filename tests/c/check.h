@@ -30,6 +30,7 @@ uint64_t random_bits(void);
 int random_below(int n);
 float random_float(float scale); /* in (-scale, scale), scale a power of 2 */
 void fill_states(uint8_t *states, size_t n, int percent_on);
+double *random_weights(int n); /* of rows: some are 0 */
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 

@@ -105,8 +105,9 @@ ARRAY(difference_scaled_grey, 784, float, (in.grey_counts, in.more_grey, n, 1.0f
 TEST(sigmoid_statistic)
 {
     for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 784; s++)
-        for (int negate = 0; negate < 2; negate++) {
-            const int n = sizes[s];
+        for (int kind = 0; kind < 4; kind++) {
+            const int n = sizes[s], negate = kind % 2;
+            const uint16_t share = kind < 2 ? 65535 : (uint16_t)random_bits();
             const inputs in = random_inputs(portable, n);
             int32_t *p = fresh((size_t)n * sizeof *p), *got = fresh((size_t)n * sizeof *got);
             int64_t *expected_sums = fresh((size_t)n * sizeof *expected_sums);
@@ -114,11 +115,12 @@ TEST(sigmoid_statistic)
             portable->sigmoid_i32(in.x, n, p);
             for (int j = 0; j < n; j++) {
                 expected_sums[j] = sums[j] = (int64_t)random_bits() >> 4;
+                p[j] = (int32_t)((2ull * (uint64_t)p[j] * share + 65535) / (2 * 65535)); /* rounded */
                 expected_sums[j] += p[j];
                 p[j] = negate ? -p[j] : p[j];
             }
-            tested->sigmoid_statistic(in.x, n, negate, got, sums);
-            check_same(p, got, (size_t)n * sizeof *p, "n = %d", n);
+            tested->sigmoid_statistic(in.x, n, share, negate, got, sums);
+            check_same(p, got, (size_t)n * sizeof *p, "n = %d, share %d", n, share);
             check_same(expected_sums, sums, (size_t)n * sizeof *sums, "sums, n = %d", n);
             forget();
         }

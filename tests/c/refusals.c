@@ -133,8 +133,8 @@ static rbmk_status learn(world *w, int n, int n_chains, float rate, int (*interr
     float *rates = fresh(N * sizeof *rates), *momenta = fresh(N * sizeof *momenta);
     for (int i = 0; i < N; i++)
         order[i] = i, rates[i] = rate, momenta[i] = 0.5f;
-    const rbmk_epoch_plan plan = {.data = {w->visible, 0, V, N}, .order = order, .row_ids = order, .n = n,
-                                  .batch_size = 16, .k = 1, .chains = n_chains ? w->chains : NULL,
+    const rbmk_epoch_plan plan = {.data = {w->visible, 0, V, N}, .order = order, .row_ids = order,
+                                  .weights = random_weights(n), .n = n, .batch_size = 16, .k = 1, .chains = n_chains ? w->chains : NULL,
                                   .n_chains = n_chains, .rates = rates, .momenta = momenta,
                                   .stream = {1, 1, 0, 0, NULL, 0}, .interrupted = interrupted};
     return rbmk_epoch(&w->model, &settings, &plan, done);
@@ -168,7 +168,8 @@ static rbmk_status contrast(world *w)
     for (int i = 0; i < N * H; i++)
         p[i] = (uint16_t)random_below(65536);
     const rbmk_samples data = {{w->visible, 0, V, N}, p}, model = {{w->visible + V, 0, V, N - 1}, p};
-    return rbmk_contrast(&data, &model, V, H, g, g + V * H, g + V * H + V, g + V * H + V + H, g + V * H + 2 * V + H);
+    return rbmk_contrast(&data, &model, random_weights(N), 0, V, H, g, g + V * H, g + V * H + V, g + V * H + V + H,
+                         g + V * H + 2 * V + H);
 }
 
 static const struct {

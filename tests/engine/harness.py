@@ -94,6 +94,8 @@ class Problem:
         }
         self.positive = np.abs(self.x).clip(np.finfo(np.float32).tiny)
         self.ids = rng.integers(0, 2**40, n_rows)
+        weights = rng.gamma(0.5, size=n_rows)
+        self.row_weights = weights * rng.choice([0.0, 1.0, 1e-6], n_rows, p=[0.2, 0.7, 0.1])
         self.base, self.log_weights = normal(n_visible), rng.standard_normal(n_rows)
         self.betas = np.float32([0.0, 2.0**-30, 0.3, 0.3, 1.0])
         n_classes = n_visible % 13 + 1
@@ -169,6 +171,11 @@ PHASES: dict[str, Callable[[Problem], Any]] = {
     "grey, fewer rows": lambda p: ((p.v_grey[: p.fewer], p.h_grey[: p.fewer]), (p.v_grey, p.more_grey)),
     "grey, the same states": lambda p: ((p.v_grey, p.h_grey), (p.v_grey, p.more_grey)),
 }
+
+
+def _weighted(m: Any, data: Any, samples: Any, weights: Any, paired: bool) -> Gradient:
+    gradient: Gradient = m.contrast(data, samples, weights[: len(data[0])], paired)
+    return gradient
 
 
 def _in_place(call: Callable[..., Any], x: Any, *arguments: Any) -> tuple[Any, Any]:
@@ -265,6 +272,17 @@ CALLS: dict[str, Call] = {
         for name, phases in PHASES.items()
     },
     **{
+        f"contrast: {name}, {'paired ' * paired}weights": lambda m, w, p, phases=phases, paired=paired: (
+            _weighted(m, *phases(p), p.row_weights, paired)
+        )
+        for name, phases in PHASES.items()
+        for paired in (False, True)
+        if not (paired and "fewer" in name)
+    },
+    "contrast: equal weights": lambda m, w, p: _weighted(
+        m, *PHASES["binary"](p), np.full_like(p.row_weights, 0.3), False
+    ),
+    **{
         f"update: {name}": lambda m, w, p, s=settings: _updated(m, p, s, 0.1, 0.7)
         for name, settings in SETTINGS.items()
     },
@@ -312,6 +330,7 @@ class Recipe:
     momenta: tuple[float, ...] = (0.0,)
     extra_rows: int = 0  # beyond two whole batches; negative: the second batch is short
     grey: bool = False
+    weighted: bool = False
 
 
 RECIPES: dict[str, Recipe] = {
@@ -332,6 +351,12 @@ RECIPES: dict[str, Recipe] = {
     "everything": Recipe(3, 2, EVERYTHING, (0.5, 0.1), (0.3, 0.9), 1),
     "exponent drops": Recipe(rates=(0.1, 2e4, 3e8), extra_rows=1),
     "exponent drops, PCD": Recipe(rates=(0.1, 2e4, 3e8), extra_rows=1, chains=1),
+    "CD, weights": Recipe(weighted=True, extra_rows=1),
+    "CD-2, weights, everything": Recipe(2, settings=EVERYTHING, weighted=True),
+    "PCD, weights": Recipe(weighted=True, chains=0),
+    "PCD, weights, everything": Recipe(2, 5, EVERYTHING, weighted=True, extra_rows=-1),
+    "grey CD, weights": Recipe(grey=True, weighted=True, settings=EVERYTHING),
+    "grey PCD, weights": Recipe(grey=True, weighted=True, chains=0),
     "grey CD": Recipe(grey=True),
     "grey CD-3": Recipe(grey=True, k=3, settings=EVERYTHING),
     "grey PCD": Recipe(grey=True, chains=0),
@@ -354,7 +379,8 @@ def learn(m: Any, recipe: Recipe, p: Problem) -> Any:
         shape = (max(1, batch + recipe.chains), p.W.shape[1])
         chains = (rng.random(shape) < 0.5).astype(np.uint8)
     state = copy.deepcopy(p.state)
-    arguments = (batch, recipe.k, chains, rates, momenta, SEED, 3, 1, STEP)
+    weights = np.resize(p.row_weights, n) if recipe.weighted else None
+    arguments = (batch, recipe.k, chains, rates, momenta, SEED, 3, 1, STEP, weights)
     done = m.epoch(state, recipe.settings, X, order, row_ids, *arguments)
     return state, chains, done
 

@@ -40,6 +40,7 @@ GIBBS = {"a": f(4), "b": f(3), "visible": u(5, 4)}
 ANNEAL = {**GIBBS, "base": f(4), "log_weights": np.zeros(5), "betas": f(3)}
 GRADIENT = {"W": f(4, 3), "a": f(4), "b": f(3), "visible_mean": f(4), "hidden_mean": f(3)}
 EPOCH = {"X": u(5, 4), "order": np.arange(5), "row_ids": np.arange(5), "rates": f(3), "momenta": f(3)}
+EPOCH["weights"] = np.ones(5)
 DROP = {"x": f(5, 3), "rows": i(5), "sent": f(5, 3), "factor": f(5, 3)}
 
 
@@ -138,6 +139,7 @@ RIGHT: dict[str, tuple[Callable[..., Any], Right]] = {
     "class_expectations": (engine.class_expectations, {0: f(5, 3), 1: f(2, 3), 2: f(5, 2)}),
     "contrast: data": (lambda v, p: contrast(data=(v, p)), {0: u(5, 4), 1: grey(5, 3)}),
     "contrast: samples": (lambda v, p: contrast(samples=(v, p)), {0: grey(5, 4), 1: grey(5, 3)}),
+    "contrast: weights": (lambda w: contrast(weights=w), {0: np.ones(5)}),
     "update: gradient": (lambda **changes: update(changes), GRADIENT),
     "update: state": (update, parts(LearningState.start(f(4, 3), f(4), f(3)))),
     "epoch": (epoch, {**EPOCH, "chains": u(2, 3)}),
@@ -160,12 +162,14 @@ ALLOWED: dict[str, dict[str | int, set[str]]] = {  # what is not wrong
     "bernoulli": {0: {"wider", "narrower"}},
     "backward": {1: {"none"}, 2: {"none"}},
     "gibbs": {"clamp": {"none"}},
+    "contrast: weights": {0: {"none"}},
     "anneal": {"log_weights": {"dtype", "byte order", "strided"}, "betas": {"wider", "narrower"}},
     "momentum_step": {place: {"more dimensions"} for place in range(3)},
     "adam_step": {place: {"more dimensions"} for place in range(4)},
     "epoch": {
         "X": {"more rows"},
         "chains": {"none", *ROWS},
+        "weights": {"none"},
         "rates": {"wider"},
         "momenta": {"wider"},
     },
@@ -228,6 +232,8 @@ WRONG: dict[str, Callable[[], Any]] = {
     "contrast: no hidden units": lambda: contrast(data=(u(5, 4), grey(5, 0)), samples=(u(5, 4), grey(5, 0))),
     "contrast: too much data": lambda: contrast(data=(u(32_769, 4), grey(32_769, 3))),
     "contrast: too many samples": lambda: contrast(samples=(u(32_769, 4), grey(32_769, 3))),
+    "contrast: negative weight": lambda: contrast(weights=np.float64([1, 1, -1, 1, 1])),
+    "contrast: paired": lambda: contrast(weights=np.ones(5), paired=True),
     "update: read-only": lambda: update(W=np.broadcast_to(np.float32(0), (4, 3)).copy(order="F")),
     "epoch: no data": lambda: epoch(X=u(0, 4)),
     "epoch: float data": lambda: epoch(X=f(5, 4)),
@@ -235,6 +241,8 @@ WRONG: dict[str, Callable[[], Any]] = {
     "epoch: negative order": lambda: epoch(order=np.array([0, 1, -1, 2, 3])),
     "epoch: batches of none": lambda: epoch(batch_size=0),
     "epoch: batch too large": lambda: epoch(order=i(40_000), row_ids=i(40_000), batch_size=32_769),
+    "epoch: infinite weight": lambda: epoch(weights=np.full(5, np.inf)),
+    "epoch: no weight": lambda: epoch(weights=np.full(5, np.nan)),
     "epoch: no steps": lambda: epoch(k=0),
     "epoch: no chains": lambda: epoch(chains=u(0, 3)),
     "epoch: too many chains": lambda: epoch(chains=u(32_769, 3)),

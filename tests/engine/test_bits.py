@@ -104,8 +104,11 @@ def test_contrast_of_any_shape(shape: tuple[int, int, int, int], kinds: int, dra
     )
     if kinds & 4:  # the same states in both phases
         samples = (data[0], _levels(rng, data[1].shape))
-    expected = harness.bits(reference.contrast(data, samples))
-    assert harness.bits(engine.contrast(data, samples)) == expected
+    arguments: Any = (data, samples)
+    if draw.draw(st.booleans()):
+        weights = rng.gamma(0.5, size=rows[0]) * (rng.random(rows[0]) < rng.choice([0.0, 0.5, 1.0]))
+        arguments += (weights, len(samples[0]) == rows[0] and draw.draw(st.booleans()))
+    assert harness.bits(engine.contrast(*arguments)) == harness.bits(reference.contrast(*arguments))
 
 
 def _states(rng: np.random.Generator, shape: tuple[int, int], grey: bool) -> States:
@@ -155,7 +158,9 @@ def test_contrast_of_the_largest_sums(isa: str, kind: type) -> None:
     for p, p_model in ((full, none), (none, full), (full, full)):
         for states in (v, v_model, v_model[:-1]):
             phases = (v, p), (states, p_model[: len(states)])
-            assert harness.bits(engine.contrast(*phases)) == harness.bits(reference.contrast(*phases))
+            for weights in (None, np.ones(n)):
+                expected = harness.bits(reference.contrast(*phases, weights))
+                assert harness.bits(engine.contrast(*phases, weights)) == expected
 
 
 @pytest.mark.slow

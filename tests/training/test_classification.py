@@ -123,10 +123,10 @@ def test_gradients_with_dropout_are_those_of_what_is_left(weights: Any) -> None:
     for array, slope in zip(theta, (found.W, found.a, found.b), strict=True):
         assert_allclose(slope, slopes(lambda: thinned(theta), array), atol=5e-5)
     nobody_dropped = gradient(rf.Discriminative(), X, CLASSES, weights)
-    assert_allclose(found.hidden_mean, nobody_dropped.hidden_mean, atol=1e-6)
+    assert_allclose(found.hidden_mean, nobody_dropped.hidden_mean, atol=1e-5)
     first, second = (gradient(rf.Hybrid(0.0, dropout=d), X, CLASSES, weights) for d in (0.4, 0.0))
     assert_allclose(first.W, found.W, atol=1e-6)  # the other terms count nothing
-    assert_allclose(first.hidden_mean, found.hidden_mean, atol=1e-6)
+    assert_allclose(first.hidden_mean, found.hidden_mean, atol=1e-5)
     assert_array_equal(second.W, gradient(rf.Hybrid(0.0), X, CLASSES, weights).W)
 
 

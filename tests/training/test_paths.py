@@ -33,6 +33,7 @@ CASES: dict[str, dict[str, Any]] = {
     "exponent drops": {"optimizer": rf.SGD(200.0, momentum=0.5)},
     "one batch": {"batch_size": 1000},
     "batches of one": {"batch_size": 1, "epochs": 1},
+    "weights": {"sample_weight": np.arange(47) % 7 / 3, "centered": True},
     "no shuffle": {"shuffle": False},
     "blocks": {"shuffle": "blocks", "batch_size": 1},
 }
@@ -56,7 +57,7 @@ def test_pcd(name: str, n_chains: int | None, k: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "methods", [(rf.CD(2), StepCD(2)), (rf.PCD(2, 13), StepPCD(2, 13))], ids=["cd", "pcd"]
 )
-@pytest.mark.parametrize("name", ["plain", "all at once"])
+@pytest.mark.parametrize("name", ["plain", "all at once", "weights"])
 def test_grey_levels(name: str, methods: tuple[Any, Any], tmp_path: Path) -> None:
     fused, steps = (learn(GREY, tmp_path, method=method, **CASES[name]) for method in methods)
     assert_same_bits(fused, steps)

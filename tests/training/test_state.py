@@ -1,4 +1,4 @@
-"""Runs in several calls, and weights of rows."""
+"""Runs in several calls."""
 
 import copy
 import pickle
@@ -126,32 +126,3 @@ def test_other_things_are_refused(tmp_path: Any) -> None:
     with pytest.raises(ValueError, match="other layers"):
         train(rf.RBM(N_VISIBLE, N_HIDDEN + 1), X, method=rf.CD(), state=copy.deepcopy(state))
     assert bits(rbm) == before
-
-
-# --- Weights -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("centered", [False, True])
-@pytest.mark.parametrize("scale", [1, 0.5])
-def test_weights_of_one_value_scale_the_rate(centered: bool, scale: float) -> None:
-    X = random_rows(30, N_VISIBLE) * scale
-    weighted, plain = model(), model()
-    train(weighted, X, sample_weight=np.full(30, 0.5), centered=centered, optimizer=rf.SGD(0.2))
-    train(plain, X, centered=centered, optimizer=rf.SGD(0.1))
-    np.testing.assert_allclose(weighted.W, plain.W, atol=2e-6)
-    np.testing.assert_allclose(weighted.a, plain.a, atol=2e-6)
-    np.testing.assert_allclose(weighted.b, plain.b, atol=2e-6)
-
-
-def test_weights_of_one_are_none() -> None:
-    X = random_rows(30, N_VISIBLE)
-    weighted, plain = model(), model()
-    train(weighted, X, sample_weight=[1] * 30)
-    train(plain, X)
-    assert bits(weighted) == bits(plain)
-
-
-@pytest.mark.parametrize("bad", [[1.0] * 29, [[1.0]] * 30, [-1.0] * 30, [np.nan] * 30, [0.0] * 30])
-def test_bad_weights_are_refused(bad: Any) -> None:
-    with pytest.raises(ValueError, match="sample_weight"):
-        train(model(), random_rows(30, N_VISIBLE), sample_weight=bad)

@@ -38,6 +38,9 @@ class Method(ABC):
         Keeps its random numbers apart from all others.
     persistent : bool
         Whether it has chains of its own, which live from update to update.
+    starts_at_rows : bool
+        Whether its samples are chains that begin at the batch's rows, one at each: these have the weight of
+        their row, others the mean weight.
     fused : bool
         Whether the engine knows it and can learn a whole epoch in one call. False in a subclass that
         redefines `negative_phase`, `gradient` or `learn`.
@@ -46,6 +49,7 @@ class Method(ABC):
     k: int
     purpose: Purpose
     persistent: bool = False
+    starts_at_rows: bool = False
     fused: ClassVar[bool] = False
 
     @property
@@ -83,7 +87,7 @@ class Method(ABC):
         The arguments are those of `negative_phase`, and the weights of the batch's rows, if any.
         """
         samples = self.negative_phase(model, v, x, chains)
-        return contrast(model, data=(v, x), samples=samples, weights=weights)
+        return contrast(model, (v, x), samples, weights, self.starts_at_rows)
 
     def negative_phase(
         self, model: Conditionals, v: States, x: F32, chains: States | None
@@ -110,11 +114,6 @@ class Method(ABC):
             The hidden units' total inputs from them.
         """
         raise NotImplementedError(f"{self!r} does not learn from samples of the model")
-
-    @property
-    def starts_at_rows(self) -> bool:
-        """Whether its samples are chains that begin at the batch's rows, one at each."""
-        return self.learns_from_samples and not self.persistent
 
     @property
     def replicas(self) -> int:

@@ -38,6 +38,7 @@ class CD(Checked, Method):
 
     k: int = field(default=1, metadata=STEPS)
     purpose = Purpose.CD
+    starts_at_rows = True
     fused: ClassVar[bool] = True
 
     def negative_phase(

@@ -195,15 +195,16 @@ class Hybrid(Checked, Method):
         samples = self.negative.negative_phase(model, *start, chains)
         parts: list[Part] = []
         for known, here, own in groups:
+            paired = self.negative.starts_at_rows
             beside = samples if self.persistent else (samples[0][here], samples[1][here])
             share, seen = len(own.v) / len(v), own.total_weight / (batch.total_weight or 1.0)
             if known:
-                joint = contrast(model, (own.v, x[here]), beside, own.weights)
+                joint = contrast(model, (own.v, x[here]), beside, own.weights, paired)
                 thinned = own.thinned(self.dropout, model.stream._replace(rows=ids[here]))
                 parts.append((share, 0.0, _discriminative(thinned)))
                 parts.append((share * self.generative, seen, joint))
             else:
-                parts.append((share * self.unlabelled, seen, _of_features(own, beside)))
+                parts.append((share * self.unlabelled, seen, _of_features(own, beside, paired)))
         return _sum(parts)
 
 
@@ -351,12 +352,12 @@ def _activity(model: Conditionals, x: F32, weights: F64 | None) -> F32:
     return mean
 
 
-def _of_features(batch: Batch, samples: tuple[States, F32]) -> Gradient:
+def _of_features(batch: Batch, samples: tuple[States, F32], paired: bool) -> Gradient:
     """The gradient of log p(x) of rows without a class: the label, too, is a hidden unit of theirs."""
     h, pairs, labels = batch.expect(batch.p)
     v, x = samples
     means = batch.model.up.target.expectation(x)
-    gradient = difference(batch.model.layers, (batch.v, h), (v, means), batch.weights)
+    gradient = difference(batch.model.layers, (batch.v, h), (v, means), batch.weights, paired)
     classes = _classes(batch.model)
     gradient.W[classes] += pairs.astype(np.float32)
     gradient.a[classes] += labels.astype(np.float32)
