@@ -58,8 +58,7 @@ def _of_layers(
     own = np.full(n, 1 / n) if weights is None else weights / n
     of_samples = own if weights is not None and paired else np.full(n_samples, math.fsum(own) / n_samples)
     return {
-        name: (own @ each - of_samples @ negative[name]).astype(np.float32)
-        for name, each in positive.items()
+        name: (own @ each - of_samples @ negative[name]).astype(np.float32) for name, each in positive.items()
     }
 
 

@@ -60,9 +60,9 @@ def train(
         in a frame, masked entries) it is copied, to bytes where units are 0 or 1, and learns one Python step
         per update.
     sample_weight : array_like (n_rows,), optional
-        Multiplies each row's share of an update; weights of mean 1 leave the rate its meaning. A row of weight
-        0 teaches nothing, one of weight 2 as much as two. Weights of 0/1 units are kept within 2**-17 of the
-        largest in a batch.
+        Multiplies each row's share of an update; weights of mean 1 leave the rate its meaning. A row of
+        weight 0 teaches nothing, one of weight 2 as much as two. With 0/1 units weights are kept to 2**-17 of
+        the largest one in a batch.
     method : CD, PCD, PT, FPCD, UnbiasedCD, Discriminative, Hybrid or another Method, default CD(k=1)
         Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt",
         "fpcd" and "unbiasedcd" stand for the first five with their defaults.

@@ -10,6 +10,7 @@ from training.test_state import N_VISIBLE, model, train
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.training.phases import difference
+from rbmfast.units import Bernoulli, Gaussian
 
 CODES = np.random.default_rng(0).integers(0, 3, (30, 4))
 LAYERS: dict[str, tuple[dict[str, Any], Any]] = {
@@ -72,14 +73,15 @@ def test_a_weight_is_so_many_rows(kind: str, paired: bool) -> None:
     times[0] = 3
     v, w = rng.random((2, 40, 9)).astype(np.float32)
     p, q = rng.integers(0, 65536, (2, 40, 7)).astype(np.uint16)
+    layers = (Bernoulli(), Bernoulli()) if kind != "real" else (Gaussian(), Gaussian())
     phases: Any = (v, p / np.float32(65535)), (w, q / np.float32(65535))
     if kind != "real":
         as_states = np.rint if kind == "binary" else lambda x: x * 65535
         dtype = np.uint8 if kind == "binary" else np.uint16
         phases = (as_states(v).astype(dtype), p), (as_states(w).astype(dtype), q)
     many = [tuple(np.repeat(x, times, axis=0) for x in phase) for phase in phases]
-    weighted = difference(*phases, times.astype(np.float64), paired)
-    repeated = difference(many[0], many[1] if paired else phases[1])
+    weighted = difference(layers, *phases, times.astype(np.float64), paired)
+    repeated = difference(layers, many[0], many[1] if paired else phases[1])
     share, atol = times.mean(), 3 / 65535
     for name in ("W", "a", "b"):
         np.testing.assert_allclose(getattr(weighted, name), share * getattr(repeated, name), atol=2 * atol)
