@@ -93,6 +93,20 @@ cdef extern from "rbmk.h" nogil:
         const float *visible_mean
         const float *hidden_mean
 
+    ctypedef struct rbmk_block:
+        int first
+        int n_units
+        int n_groups
+        const int32_t *start
+
+    ctypedef struct rbmk_layer:
+        int n_blocks
+        const rbmk_block *blocks
+
+    ctypedef struct rbmk_layers:
+        rbmk_layer visible
+        rbmk_layer hidden
+
     ctypedef struct rbmk_epoch_plan:
         rbmk_states data
         const int64_t *order
@@ -108,6 +122,7 @@ cdef extern from "rbmk.h" nogil:
         rbmk_stream stream
         int (*interrupted)(void *context) noexcept nogil
         void *context
+        rbmk_layers layers
 
     int rbmk_isa_count()
     const char *rbmk_isa_name(int isa)
@@ -125,9 +140,10 @@ cdef extern from "rbmk.h" nogil:
     void rbmk_sigmoid_u16(const float *x, int64_t n, uint16_t *p)
     void rbmk_log(const float *x, int64_t n, float *y)
     void rbmk_softplus_sum(const float *x, int64_t n, int m, double *sum)
-    void rbmk_softmax_groups(const float *x, int64_t n, int m, int size, float *p)
-    void rbmk_log_sum_groups(const float *x, int64_t n, int m, int size, double *sums)
-    void rbmk_categorical(const float *x, int64_t n, int m, int size, const rbmk_stream *stream, uint8_t *state)
+    void rbmk_softmax_groups(const float *x, int64_t n, const int32_t *start, int n_groups, float *p)
+    void rbmk_log_sum_groups(const float *x, int64_t n, const int32_t *start, int n_groups, double *sums)
+    void rbmk_categorical(const float *x, int64_t n, const int32_t *start, int n_groups, const rbmk_stream *stream,
+                          uint8_t *state)
     void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state)
 
     void rbmk_class_log_weights(const float *x, int64_t n, int n_hidden, const float *U, const float *d,
@@ -143,7 +159,7 @@ cdef extern from "rbmk.h" nogil:
 
     rbmk_status rbmk_anneal(const rbmk_weights *w, const float *a, const float *b, const float *base,
                             const float *betas, int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n,
-                            rbmk_stream stream)
+                            rbmk_stream stream, const rbmk_layers *layers)
     rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, const double *weights,
                               bint paired, int n_visible, int n_hidden, float *W, float *a, float *b,
                               float *visible_mean, float *hidden_mean)

@@ -15,7 +15,8 @@ import numpy as np
 
 from cpython.buffer cimport PyBUF_ANY_CONTIGUOUS, PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 
@@ -163,6 +164,56 @@ cdef class _Stream:
             raise ValueError(f"{name} must lie in 0 to 2**{bits} - 1, got {value}")
 
 
+cdef const int32_t[::1] _starts(sizes, int n_units, int first=0) except *:
+    """Where groups of these sizes start, and where the last one ends."""
+    sizes = np.asarray(sizes)
+    if sizes.ndim != 1 or sizes.dtype.kind not in "iu" or not len(sizes) or sizes.min() < 1 or sizes.sum() != n_units:
+        raise ValueError(f"sizes of groups must be at least 1 and make {n_units} units, got {sizes}")
+    return (first + np.concatenate([[0], np.cumsum(sizes)])).astype(np.int32)
+
+
+cdef class _Layer:
+    """Keeps blocks alive while C reads them: numbers of switches, and arrays of the sizes of groups."""
+
+    cdef rbmk_layer c
+    cdef rbmk_block *blocks
+    cdef list starts
+
+    def __cinit__(self):
+        self.blocks = NULL
+        self.c.n_blocks = 0
+        self.c.blocks = NULL
+
+    def __init__(self, blocks, int n_units):
+        cdef const int32_t[::1] start
+        cdef int first = 0, n
+        self.starts = []
+        if blocks is None:
+            return
+        self.blocks = <rbmk_block *>PyMem_Malloc(max(len(blocks), 1) * sizeof(rbmk_block))
+        if not self.blocks:
+            raise MemoryError
+        for i, block in enumerate(blocks):
+            n = block if isinstance(block, int) else block.sum()
+            if n < 1 or n > n_units - first:
+                raise ValueError(f"blocks must make {n_units} units, got {blocks}")
+            self.blocks[i] = rbmk_block(first, n, 0, NULL)
+            if not isinstance(block, int):
+                start = _starts(block, n, first)
+                self.starts.append(start)
+                self.blocks[i].n_groups = <int>len(block)
+                self.blocks[i].start = &start[0]
+            first += n
+        if first != n_units:
+            raise ValueError(f"blocks must make {n_units} units, got {blocks}")
+        if len(blocks) > 1 or self.starts:
+            self.c.n_blocks = <int>len(blocks)
+            self.c.blocks = self.blocks
+
+    def __dealloc__(self):
+        PyMem_Free(self.blocks)
+
+
 # --- Weights ---------------------------------------------------------------------------------------------
 
 
@@ -285,8 +336,8 @@ def affine_softplus_sum(Weights weights not None, states, bias, bint up=True):
 
 
 def gibbs(Weights weights not None, a, b, visible, int64_t steps, seed, purpose, layer=0, first_step=0, rows=0,
-          clamp=None):
-    """Block Gibbs sampling; returns the last visible and hidden states."""
+          clamp=None, blocks=(None, None)):
+    """Block Gibbs sampling; returns the last visible and hidden states. Blocks of both layers: see `Unit.blocks`."""
     if visible.dtype != np.uint8:
         raise TypeError(f"visible states must be uint8, got {visible.dtype}")
     _states(visible, weights.c.n_visible)
@@ -299,6 +350,8 @@ def gibbs(Weights weights not None, a, b, visible, int64_t steps, seed, purpose,
     cdef const float[::1] a_view = _vector(a, weights.c.n_visible, "a")
     cdef const float[::1] b_view = _vector(b, weights.c.n_hidden, "b")
     cdef _Stream stream = _Stream(len(v), seed, purpose, layer, first_step, rows)
+    cdef _Layer v_layer = _Layer(blocks[0], weights.c.n_visible), h_layer = _Layer(blocks[1], weights.c.n_hidden)
+    cdef rbmk_layers layers = rbmk_layers(v_layer.c, h_layer.c)
     cdef rbmk_status status
     cdef int64_t n = len(v)
     if steps < 0:
@@ -310,14 +363,14 @@ def gibbs(Weights weights not None, a, b, visible, int64_t steps, seed, purpose,
             raise ValueError(f"clamp must have the shape of visible, got {clamp.shape}")
         clamp_data = &clamp_view[0, 0]
     with nogil:
-        status = rbmk_gibbs(&weights.c, &a_view[0], &b_view[0], &v_view[0, 0], &h_view[0, 0], n, steps, stream.c,
-                            clamp_data)
+        status = c_gibbs(&weights.c, &a_view[0], &b_view[0], &v_view[0, 0], &h_view[0, 0], n, steps, stream.c,
+                         clamp_data, &layers)
     _check(status)
     return v, h
 
 
 def anneal(Weights weights not None, a, b, base, visible, log_weights, betas, seed, purpose, layer=0, first_step=0,
-           rows=0):
+           rows=0, blocks=(None, None)):
     """Gibbs steps of models on the way to this one; returns the last visible states and the log-weights."""
     if visible.dtype != np.uint8:
         raise TypeError(f"visible states must be uint8, got {visible.dtype}")
@@ -332,6 +385,8 @@ def anneal(Weights weights not None, a, b, base, visible, log_weights, betas, se
     cdef const float[::1] betas_view = betas
     cdef int64_t n = len(v), n_betas = len(betas)
     cdef _Stream stream = _Stream(n, seed, purpose, layer, first_step, rows)
+    cdef _Layer v_layer = _Layer(blocks[0], weights.c.n_visible), h_layer = _Layer(blocks[1], weights.c.n_hidden)
+    cdef rbmk_layers layers = rbmk_layers(v_layer.c, h_layer.c)
     cdef rbmk_status status
     if log_w_view.shape[0] != n:
         raise ValueError(f"log_weights must have length {n}, got {log_w_view.shape[0]}")
@@ -339,7 +394,7 @@ def anneal(Weights weights not None, a, b, base, visible, log_weights, betas, se
         return v, log_w
     with nogil:
         status = rbmk_anneal(&weights.c, &a_view[0], &b_view[0], &base_view[0], &betas_view[0], n_betas,
-                             &v_view[0, 0], &log_w_view[0], n, stream.c)
+                             &v_view[0, 0], &log_w_view[0], n, stream.c, &layers)
     _check(status)
     return v, log_w
 
@@ -534,44 +589,40 @@ def bernoulli(const float[:, ::1] x not None, seed, purpose, layer, step, rows=0
     return result
 
 
-cdef int _group_size(const float[:, ::1] x, size) except -1:
-    cdef int n = size
-    if n < 1 or x.shape[1] % n:
-        raise ValueError(f"size must divide the {x.shape[1]} columns of x, got {n}")
-    return n
-
-
-def softmax_groups(const float[:, ::1] x not None, size):
-    """Probabilities of the units in groups of `size`, of which one is on."""
-    cdef int group = _group_size(x, size)
+def softmax_groups(const float[:, ::1] x not None, sizes):
+    """Probabilities of the units in groups of these sizes, of which one is on."""
+    cdef const int32_t[::1] start = _starts(sizes, <int>x.shape[1])
+    cdef int n_groups = <int>start.shape[0] - 1
     result = np.empty((x.shape[0], x.shape[1]), np.float32)
     cdef float[:, ::1] out = result
     if result.size:
         with nogil:
-            rbmk_softmax_groups(&x[0, 0], x.shape[0], <int>x.shape[1], group, &out[0, 0])
+            rbmk_softmax_groups(&x[0, 0], x.shape[0], &start[0], n_groups, &out[0, 0])
     return result
 
 
-def log_sum_groups(const float[:, ::1] x not None, size):
+def log_sum_groups(const float[:, ::1] x not None, sizes):
     """Logarithm of each group's summed exponentials: float64 (n_rows, n_groups)."""
-    cdef int group = _group_size(x, size)
-    result = np.empty((x.shape[0], x.shape[1] // group), np.float64)
+    cdef const int32_t[::1] start = _starts(sizes, <int>x.shape[1])
+    cdef int n_groups = <int>start.shape[0] - 1
+    result = np.empty((x.shape[0], n_groups), np.float64)
     cdef double[:, ::1] out = result
     if result.size:
         with nogil:
-            rbmk_log_sum_groups(&x[0, 0], x.shape[0], <int>x.shape[1], group, &out[0, 0])
+            rbmk_log_sum_groups(&x[0, 0], x.shape[0], &start[0], n_groups, &out[0, 0])
     return result
 
 
-def categorical(const float[:, ::1] x not None, size, seed, purpose, layer, step, rows=0):
+def categorical(const float[:, ::1] x not None, sizes, seed, purpose, layer, step, rows=0):
     """Sample groups of units whose total input is x: one of each is on."""
-    cdef int group = _group_size(x, size)
+    cdef const int32_t[::1] start = _starts(sizes, <int>x.shape[1])
+    cdef int n_groups = <int>start.shape[0] - 1
     cdef _Stream stream = _Stream(x.shape[0], seed, purpose, layer, step, rows)
     result = np.empty((x.shape[0], x.shape[1]), np.uint8)
     cdef uint8_t[:, ::1] out = result
     if result.size:
         with nogil:
-            rbmk_categorical(&x[0, 0], x.shape[0], <int>x.shape[1], group, &stream.c, &out[0, 0])
+            rbmk_categorical(&x[0, 0], x.shape[0], &start[0], n_groups, &stream.c, &out[0, 0])
     return result
 
 
@@ -833,7 +884,7 @@ cdef int _interrupted(void *context) noexcept nogil:
 
 def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[::1] row_ids not None, int batch_size,
           int k, chains, const float[::1] rates not None, const float[::1] momenta not None, seed, purpose, layer,
-          first_step, const double[::1] weights=None):
+          first_step, const double[::1] weights=None, blocks=(None, None)):
     """Learn from rows X[order] in batches, by CD-k (chains is None) or PCD-k; returns the updates made.
 
     Weights are those of the rows, in this order; chains that start at rows have them, too.
@@ -846,6 +897,7 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
     cdef Rows rows = _states(X, model.c.n_visible)
     cdef _Stream stream = _Stream(order.shape[0], seed, purpose, layer, first_step, 0)
     cdef _Signals signals = _Signals()
+    cdef _Layer v_layer = _Layer(blocks[0], model.c.n_visible), h_layer = _Layer(blocks[1], model.c.n_hidden)
     cdef rbmk_epoch_plan plan
     cdef uint8_t[:, ::1] chain_view = chains
     cdef int64_t done = 0, updates, i
@@ -883,6 +935,7 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
     plan.stream = stream.c
     plan.interrupted = _interrupted
     plan.context = <void *>signals
+    plan.layers = rbmk_layers(v_layer.c, h_layer.c)
     with nogil:
         status = rbmk_epoch(&model.c, &c_settings, &plan, &done)
     state.exponent = model.c.exponent
@@ -1063,7 +1116,7 @@ cdef extern from "rbmk.h" nogil:
     rbmk_status c_pass "rbmk_pass"(const rbmk_weights *, int, rbmk_states, const float *, rbmk_outputs,
                                    const rbmk_stream *)
     rbmk_status c_gibbs "rbmk_gibbs"(const rbmk_weights *, const float *, const float *, uint8_t *, uint8_t *,
-                                     int64_t, int64_t, rbmk_stream, const uint8_t *)
+                                     int64_t, int64_t, rbmk_stream, const uint8_t *, const rbmk_layers *)
     void c_sigmoid "rbmk_sigmoid"(const float *, int64_t, float *)
     void c_softplus "rbmk_softplus"(const float *, int64_t, float *)
     void c_weighted_sum "rbmk_weighted_sum"(rbmk_states, int, const float *, double *)
@@ -1093,7 +1146,7 @@ cdef rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, co
 
 cdef rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,
                             int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp) noexcept nogil:
-    return c_gibbs(w, a, b, visible, hidden, n, steps, stream, clamp)
+    return c_gibbs(w, a, b, visible, hidden, n, steps, stream, clamp, NULL)
 
 
 cdef void rbmk_sigmoid(const float *x, int64_t n, float *p) noexcept nogil:

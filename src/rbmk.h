@@ -63,6 +63,24 @@ typedef struct {
     int64_t n;
 } rbmk_states;
 
+/* A block of a layer's units: switches, each on or off by itself (start NULL), or groups of units of which exactly one is
+ * on, group g the layer's units start[g] to start[g + 1] - 1. */
+typedef struct {
+    int first, n_units; /* of the layer's */
+    int n_groups;
+    const int32_t *start; /* (n_groups + 1,) */
+} rbmk_block;
+
+/* The blocks of a layer, from left to right; none where all its units are switches. */
+typedef struct {
+    int n_blocks;
+    const rbmk_block *blocks;
+} rbmk_layer;
+
+typedef struct {
+    rbmk_layer visible, hidden;
+} rbmk_layers;
+
 /* --- This machine ------------------------------------------------------------------------------------- */
 
 int rbmk_isa_count(void);                /* paths the source knows, worst first */
@@ -100,16 +118,17 @@ rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const f
                       const rbmk_stream *stream);
 
 /* Alternate hidden | visible and visible | hidden `steps` times from `visible` (n, n_visible), in place.
- * Where clamp (same shape, or NULL) is 1 a visible unit keeps its value. */
+ * Where clamp (same shape, or NULL) is 1 a visible unit keeps its value. `layers` may be NULL: all units are switches. */
 rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,
-                       int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp);
+                       int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp, const rbmk_layers *layers);
 
 /* The same for models on the way from independent units (beta 0, visible bias `base`) to the weights (beta 1): one step
  * at each of betas[1 ...], before which log_weight[row] gains the log of the summed weight of the row's visible state,
  * at the new beta less at the old one. The model at beta has the weights beta W and the biases (1 - beta) base + beta a
  * and beta b. */
 rbmk_status rbmk_anneal(const rbmk_weights *w, const float *a, const float *b, const float *base, const float *betas,
-                        int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n, rbmk_stream stream);
+                        int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n, rbmk_stream stream,
+                        const rbmk_layers *layers);
 
 /* --- States from floats --------------------------------------------------------------------------------- */
 
@@ -135,10 +154,12 @@ void rbmk_softplus(const float *x, int64_t n, float *y);
 void rbmk_log(const float *x, int64_t n, float *y);
 void rbmk_softplus_sum(const float *x, int64_t n, int m, double *sum);
 void rbmk_weighted_sum(rbmk_states states, int m, const float *weights, double *sum);
-/* groups of `size` units of which one is on; size divides m. sums (n, m / size): logarithms of summed exponentials */
-void rbmk_softmax_groups(const float *x, int64_t n, int m, int size, float *p);
-void rbmk_log_sum_groups(const float *x, int64_t n, int m, int size, double *sums);
-void rbmk_categorical(const float *x, int64_t n, int m, int size, const rbmk_stream *stream, uint8_t *state);
+/* groups of units of which one is on, as in rbmk_block; m is start[n_groups]. sums (n, n_groups): logarithms of summed
+ * exponentials */
+void rbmk_softmax_groups(const float *x, int64_t n, const int32_t *start, int n_groups, float *p);
+void rbmk_log_sum_groups(const float *x, int64_t n, const int32_t *start, int n_groups, double *sums);
+void rbmk_categorical(const float *x, int64_t n, const int32_t *start, int n_groups, const rbmk_stream *stream,
+                      uint8_t *state);
 void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state);
 
 /* --- Sums over classes: total inputs under class k are x (n, n_hidden) + U[k] (n_classes, n_hidden) ------- */
@@ -208,6 +229,7 @@ typedef struct {
     rbmk_stream stream;       /* step: of the first draw; an update uses 2 k steps */
     int (*interrupted)(void *context); /* asked between passes, on the calling thread; may be NULL */
     void *context;
+    rbmk_layers layers;
 } rbmk_epoch_plan;
 
 /* Learn from plan->n rows. `done` counts complete updates; the model is consistent whatever is returned, but chains may be

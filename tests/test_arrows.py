@@ -100,8 +100,7 @@ def test_no_import_runs_in_a_circle() -> None:
 
 KINDS = {"bernoulli", "spin", "gaussian", "relu", "drelu", "categorical", "binomial", "mixed"}
 MAY_ASK = {
-    "models/conditionals.py": {"fused", "exact"},  # the engine's chains, and its exact products
-    "models/path.py": {"fused"},  # its annealing
+    "models/conditionals.py": {"exact"},  # the engine's exact products
     "training/rbm_run.py": {"fused"},  # its epochs and updates
     "training/methods/base.py": {"fused"},  # methods that it knows
     "models/network.py": {"domain"},  # of a network's inputs

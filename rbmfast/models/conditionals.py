@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import Rows, computed_rows, is_sparse
-from rbmfast.reference import F32, F64, GREY, States, row_sums, to_grey
+from rbmfast.reference import F32, F64, GREY, Blocks, States, row_sums, to_grey
 from rbmfast.states import WHOLE, Overflow, in_form, size, unit_of
 from rbmfast.streams import RowIds, Stream
 from rbmfast.units import Unit
@@ -39,9 +39,11 @@ class Conditional:
     _q: F64 | None = field(default=None, init=False, repr=False)
 
     @property
-    def fused(self) -> bool:
-        """Whether the engine's loops over whole chains, epochs and paths know both layers."""
-        return self.source.fused and self.target.fused
+    def blocks(self) -> tuple[Blocks, Blocks] | None:
+        """Of the visible and the hidden layer, if the engine's loops over chains and paths know both."""
+        layers = (self.source, self.target) if self.up else (self.target, self.source)
+        visible, hidden = (unit.blocks(n) for unit, n in zip(layers, self.W.shape, strict=True))
+        return None if visible is None or hidden is None else (visible, hidden)
 
     @property
     def between_switches(self) -> bool:
@@ -189,24 +191,18 @@ class Conditionals:
         """
         if self.absent is not None:  # they are 0
             clamp = (self.absent if clamp is None else self.absent | (clamp != 0)).view(np.uint8)
-        stream = self.stream
+        stream, a, b, blocks = self.stream, self.down.bias, self.up.bias, self.up.blocks
         while steps > 0:
-            n = self._steps_at_once(v, steps)
-            if n > 0:
-                a, b = self.down.bias, self.up.bias
-                v, h = engine.gibbs(self.up.weights, a, b, v, n, *stream, clamp)
+            n = 1
+            if blocks is not None and v.dtype == np.uint8:
+                n = min(steps, max(1, WORK // (2 * len(v) * self.up.W.size)))
+                held = None if clamp is None else np.ascontiguousarray(clamp)
+                v, h = engine.gibbs(self.up.weights, a, b, v, n, *stream, held, blocks)
             else:
-                n = 1
                 v, h = self._one_step(v, stream, clamp)
             steps -= n
             stream = stream.after(2 * n)
         return v, h
-
-    def _steps_at_once(self, v: States, steps: int) -> int:
-        """How many steps the engine's own loop shall take; 0 where it does not apply."""
-        if not (self.up.fused and v.dtype == np.uint8):
-            return 0
-        return min(steps, max(1, WORK // (2 * len(v) * self.up.W.size)))
 
     def _one_step(self, v: States, stream: Stream, clamp: NDArray[np.uint8] | None) -> tuple[States, States]:
         h = self.up.sample(v, stream)

@@ -130,9 +130,10 @@ class Path:
         return v, log_weights
 
     def _move(self, v: States, log_weights: F64, betas: F32, stream: Stream) -> tuple[States, F64]:
-        if self.up.fused:
+        blocks = self.up.blocks
+        if blocks is not None:
             arrays = self.down.bias, self.up.bias, self.base, v, log_weights, betas
-            return engine.anneal(self.up.weights, *arrays, *stream)
+            return engine.anneal(self.up.weights, *arrays, *stream, blocks)
         for t, (here, there) in enumerate(pairwise(betas)):
             sent, now = self.up.send(v), stream.after(2 * t)
             log_weights = log_weights + self.gain(v, sent, here, there)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
@@ -11,15 +12,22 @@ from rbmfast.reference.numbers import (
     F32,
     F64,
     U8,
+    Blocks,
     RowIds,
+    Sizes,
     States,
     Weights,
     affine,
     draw_groups,
     f32,
+    log_sum_groups,
     rare_probability,
+    row_sums,
     sigmoid,
+    sigmoid_u16,
+    softmax_groups,
     softplus_sum,
+    to_grey,
     weighted_sum,
 )
 
@@ -83,9 +91,9 @@ def bernoulli(x: F32, seed: int, purpose: int, layer: int, step: int, rows: RowI
     return (rare ^ (x >= 0)).astype(np.uint8)
 
 
-def categorical(x: F32, size: int, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> U8:
-    """Sample groups of `size` units of total input `x`, of which one is on."""
-    return draw_groups(x, size, uniform_u32(x.shape[0], x.shape[1], seed, purpose, layer, step, rows))
+def categorical(x: F32, sizes: Sizes, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> U8:
+    """Sample groups of units of total input `x`, of which one is on."""
+    return draw_groups(x, sizes, uniform_u32(x.shape[0], x.shape[1], seed, purpose, layer, step, rows))
 
 
 def shuffle_keys(n: int, seed: int, epoch: int, purpose: int) -> NDArray[np.uint64]:
@@ -118,7 +126,57 @@ def normal_weights(n_rows: int, n_columns: int, scale: float, seed: int, purpose
     return weights
 
 
-# --- Layers and chains -------------------------------------------------------------------------------------
+# --- Layers of blocks --------------------------------------------------------------------------------------
+
+
+def _parts(blocks: Blocks | None, n_units: int) -> Iterator[tuple[Sizes | None, slice]]:
+    """The sizes of a block's groups (None: switches, on or off each by itself), and its units."""
+    end = 0
+    for block in blocks or (n_units,):
+        start, end = end, end + int(np.sum(block))
+        yield (None if isinstance(block, int) else block), slice(start, end)
+
+
+def sample_blocks(
+    x: F32, blocks: Blocks | None, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0
+) -> U8:
+    """Sample a layer of total input `x`: each block as `bernoulli` or `categorical`."""
+    uniform = uniform_u32(x.shape[0], x.shape[1], seed, purpose, layer, step, rows)
+    drawn = np.empty(x.shape, np.uint8)
+    for sizes, here in _parts(blocks, x.shape[1]):
+        if sizes is None:
+            rare = uniform[:, here] < (rare_probability(x[:, here]) * f32(4294967296.0)).astype(np.uint32)
+            drawn[:, here] = rare ^ (x[:, here] >= 0)
+        else:
+            drawn[:, here] = draw_groups(x[:, here], sizes, uniform[:, here])
+    return drawn
+
+
+def levels_of_blocks(x: F32, blocks: Blocks | None) -> NDArray[np.uint16]:
+    """Probabilities in units of 1/65535: what the gradient sees."""
+    parts = [
+        sigmoid_u16(x[:, at]) if sizes is None else to_grey(softmax_groups(x[:, at], sizes))
+        for sizes, at in _parts(blocks, x.shape[1])
+    ]
+    return np.hstack(parts)
+
+
+def _log_normalizer(x: F32, blocks: Blocks | None) -> F64:
+    """Log of the summed weight of the layer's states: that of each block, then the blocks in order."""
+    first, *others = (
+        softplus_sum(x[:, at]) if sizes is None else row_sums(log_sum_groups(x[:, at], sizes))
+        for sizes, at in _parts(blocks, x.shape[1])
+    )
+    return sum(others, first)
+
+
+def _weighted_sum(states: States, weights: F32, blocks: Blocks | None) -> F64:
+    """`weighted_sum` of each block, then the blocks in order."""
+    first, *others = (weighted_sum(states[:, at], weights[at]) for _, at in _parts(blocks, len(weights)))
+    return sum(others, first)
+
+
+# --- Chains ------------------------------------------------------------------------------------------------
 
 
 def affine_sigmoid(weights: Weights, states: States, bias: F32, up: bool = True) -> F32:
@@ -158,17 +216,21 @@ def gibbs(
     first_step: int = 0,
     rows: RowIds = 0,
     clamp: U8 | None = None,
+    blocks: tuple[Blocks | None, Blocks | None] = (None, None),
 ) -> tuple[U8, U8]:
     """Block Gibbs sampling: `steps` times hidden given visible, then visible given hidden.
 
     The first is an even half-step, the second an odd one. Where `clamp` is 1 the visible unit keeps its first
-    value. Returns the last visible and hidden states.
+    value. `blocks` of both layers are as in `sample_blocks`; None: all units are switches. Returns the last
+    visible and hidden states.
     """
     v = visible
     h = np.zeros((len(v), weights.shape[1]), np.uint8)
     for t in range(steps):
-        h = bernoulli(affine(weights, v, b), seed, purpose, layer, first_step + 2 * t, rows)
-        drawn = bernoulli(affine(weights, h, a, up=False), seed, purpose, layer, first_step + 2 * t + 1, rows)
+        step, x = first_step + 2 * t, affine(weights, v, b)
+        h = sample_blocks(x, blocks[1], seed, purpose, layer, step, rows)
+        x = affine(weights, h, a, up=False)
+        drawn = sample_blocks(x, blocks[0], seed, purpose, layer, step + 1, rows)
         v = drawn if clamp is None else np.where(clamp, visible, drawn)
     return v, h
 
@@ -186,6 +248,7 @@ def anneal(
     layer: int = 0,
     first_step: int = 0,
     rows: RowIds = 0,
+    blocks: tuple[Blocks | None, Blocks | None] = (None, None),
 ) -> tuple[U8, F64]:
     """Gibbs steps of models with weights ``beta W``, from ``betas[1]`` on; their log-ratios are added up.
 
@@ -196,17 +259,26 @@ def anneal(
     v, log_w = visible, log_weights
     for t, (here, there) in enumerate(pairwise(betas)):
         sent = affine(weights, v, np.zeros_like(b))
-        before, _ = _log_weight(here, a, b, base, v, sent)
-        after, visible_bias = _log_weight(there, a, b, base, v, sent)
+        before, _ = _log_weight(here, a, b, base, v, sent, blocks)
+        after, visible_bias = _log_weight(there, a, b, base, v, sent, blocks)
         log_w = log_w + (after - before)
         step = first_step + 2 * t
-        h = bernoulli(there * sent + there * b, seed, purpose, layer, step, rows)
+        h = sample_blocks(there * sent + there * b, blocks[1], seed, purpose, layer, step, rows)
         x = there * affine(weights, h, np.zeros_like(a), up=False) + visible_bias
-        v = bernoulli(x, seed, purpose, layer, step + 1, rows)
+        v = sample_blocks(x, blocks[0], seed, purpose, layer, step + 1, rows)
     return v, log_w
 
 
-def _log_weight(beta: np.float32, a: F32, b: F32, base: F32, v: U8, sent: F32) -> tuple[F64, F32]:
+def _log_weight(
+    beta: np.float32,
+    a: F32,
+    b: F32,
+    base: F32,
+    v: U8,
+    sent: F32,
+    blocks: tuple[Blocks | None, Blocks | None],
+) -> tuple[F64, F32]:
     """Log-weights of visible states under the model at `beta`, and its visible bias."""
     visible_bias = (f32(1.0) - beta) * base + beta * a
-    return softplus_sum(beta * sent + beta * b) + weighted_sum(v, visible_bias), visible_bias
+    hidden = _log_normalizer(beta * sent + beta * b, blocks[1])
+    return hidden + _weighted_sum(v, visible_bias, blocks[0]), visible_bias

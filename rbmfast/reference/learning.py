@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.reference.chains import bernoulli, uniform_u32
+from rbmfast.reference.chains import levels_of_blocks, sample_blocks, uniform_u32
 from rbmfast.reference.numbers import (
     F32,
     F64,
     GREY,
     I64,
     U8,
+    Blocks,
     RowIds,
     States,
     Weights,
@@ -26,7 +27,6 @@ from rbmfast.reference.numbers import (
     log,
     row_sums,
     sigmoid,
-    sigmoid_u16,
     softplus_sum,
 )
 from rbmfast.state import Gradient, LearningState, Statistics, UpdateSettings
@@ -177,33 +177,36 @@ def epoch(
     layer: int,
     first_step: int,
     weights: F64 | None = None,
+    blocks: tuple[Blocks | None, Blocks | None] = (None, None),
 ) -> int:
     """Learn from rows ``X[order]`` in batches, by CD-k (`chains` is None) or PCD-k; returns the updates made.
 
     `chains` (n_chains, n_hidden) are the hidden states of the persistent chains and are advanced in place. CD
     draws for row `row_ids[i]`, PCD for chain i; an update uses the 2 k half-steps from
     ``first_step + 2 k * update``. `weights` are those of the rows in this order; CD's samples have them, too.
+    `blocks` of both layers are as in `sample_blocks`.
     """
+    visible, hidden = blocks
     state.exponent = exponent(state.W, state.exponent)
 
     def learn(v0: States, ids: I64, row_weights: F64 | None, step: int, rate: float, momentum: float) -> None:
         W = Weights(state.W, state.exponent)
 
-        def draw(x: F32, half_step: int, rows: RowIds) -> U8:
-            return bernoulli(x, seed, purpose, layer, step + half_step, rows)
+        def draw(x: F32, blocks: Blocks | None, half_step: int, rows: RowIds) -> U8:
+            return sample_blocks(x, blocks, seed, purpose, layer, step + half_step, rows)
 
         x = affine(W, v0, state.b)
-        data = v0, sigmoid_u16(x)
+        data = v0, levels_of_blocks(x, hidden)
         for i in range(k):
             if chains is None:
-                h = draw(x, 2 * i, ids)
-                v = draw(affine(W, h, state.a, up=False), 2 * i + 1, ids)
+                h = draw(x, hidden, 2 * i, ids)
+                v = draw(affine(W, h, state.a, up=False), visible, 2 * i + 1, ids)
                 x = affine(W, v, state.b)
             else:
-                v = draw(affine(W, chains, state.a, up=False), 2 * i, 0)
+                v = draw(affine(W, chains, state.a, up=False), visible, 2 * i, 0)
                 x = affine(W, v, state.b)
-                chains[:] = draw(x, 2 * i + 1, 0)
-        grad = contrast(data, (v, sigmoid_u16(x)), row_weights, paired=chains is None)
+                chains[:] = draw(x, hidden, 2 * i + 1, 0)
+        grad = contrast(data, (v, levels_of_blocks(x, hidden)), row_weights, paired=chains is None)
         update(state, grad, settings, rate, momentum)
 
     n_updates = -(-len(order) // batch_size)

@@ -12,6 +12,8 @@ U8 = NDArray[np.uint8]
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 States = NDArray[Any]
+Sizes = NDArray[np.int32]  # of groups of units, of which one is on: (n_groups,)
+Blocks = tuple[int | Sizes, ...]  # of a layer: numbers of switches, and sizes of groups
 RowIds = int | NDArray[np.int64]  # number of the first row, or of each row
 
 f32 = np.float32
@@ -83,37 +85,51 @@ def sigmoid(x: F32) -> F32:
     return np.where(x >= 0, f32(1.0) - p, p)
 
 
-def group_sums(x: F32, size: int) -> tuple[F32, F64, F32]:
-    """Of groups of `size` units: ``exp(x - top)``, their cumulative sums, and the largest x of each group."""
-    groups = x.reshape(len(x), -1, size)
+def group_units(sizes: Sizes) -> tuple[I64, NDArray[np.bool_]]:
+    """Numbers of the units in groups of these sizes, (n_groups, largest), and which of them there are."""
+    unit = np.arange(np.max(sizes))
+    there = unit < sizes[:, None]
+    first = (np.cumsum(sizes) - sizes)[:, None]
+    return np.where(there, first + unit, first), there
+
+
+def group_sums(x: F32, sizes: Sizes) -> tuple[F32, F64, F32]:
+    """Of groups of units: ``exp(x - top)``, their cumulative sums, and the largest x of each group.
+
+    (n_rows, n_groups, largest), with 0 for units that a group does not have.
+    """
+    units, there = group_units(sizes)
+    groups = x[:, units]
     top = groups.max(axis=2)
-    e = exp_negative(groups - top[..., None])
+    e = np.where(there, exp_negative(groups - top[..., None]), f32(0))
     return e, np.cumsum(e, axis=2, dtype=np.float64), top  # in order, unlike NumPy's plain sums
 
 
-def softmax_groups(x: F32, size: int) -> F32:
+def softmax_groups(x: F32, sizes: Sizes) -> F32:
     """Probabilities of the units in groups of which one is on."""
-    e, ends, _ = group_sums(x, size)
+    e, ends, _ = group_sums(x, sizes)
     p: F32 = (e / ends[..., -1:]).astype(np.float32)
-    return p.reshape(x.shape)
+    return p[:, group_units(sizes)[1]]
 
 
-def log_sum_groups(x: F32, size: int) -> F64:
+def log_sum_groups(x: F32, sizes: Sizes) -> F64:
     """Logarithm of each group's summed exponentials: (n_rows, n_groups)."""
-    _, ends, top = group_sums(x, size)
+    _, ends, top = group_sums(x, sizes)
     sums: F64 = top.astype(np.float64) + log(ends[..., -1].astype(np.float32)).astype(np.float64)
     return sums
 
 
-def draw_groups(x: F32, size: int, uniform: NDArray[np.uint32]) -> U8:
+def draw_groups(x: F32, sizes: Sizes, uniform: NDArray[np.uint32]) -> U8:
     """One state of each group, by the number u of its first unit.
 
     The first state whose cumulative weight exceeds (u + 1/2) / 2**32 of the whole.
     """
-    _, ends, _ = group_sums(x, size)
-    target = (uniform[:, ::size] + 0.5) * 2.0**-32 * ends[..., -1]
-    state = (ends[..., :-1] <= target[..., None]).sum(axis=2)
-    hot: U8 = (state[..., None] == np.arange(size)).reshape(len(x), -1).view(np.uint8)
+    _, ends, _ = group_sums(x, sizes)
+    first = group_units(sizes)[0][:, 0]
+    target = (uniform[:, first] + 0.5) * 2.0**-32 * ends[..., -1]
+    state = (ends <= target[..., None]).sum(axis=2)
+    hot = np.zeros(x.shape, np.uint8)
+    np.put_along_axis(hot, first + state, 1, axis=1)
     return hot
 
 

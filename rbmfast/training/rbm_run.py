@@ -166,7 +166,7 @@ class RBMRun(Run):
     @property
     def fused(self) -> bool:
         """Whether the engine can learn whole epochs in one call; otherwise Python goes step by step."""
-        units = self.rbm.visible.fused and self.rbm.hidden.fused
+        units = self.rbm._up.blocks is not None
         plain = not self.custom_penalties and not self.state.more and self.rows.missing is None
         return units and plain and self.settings.method.fused and self.settings.optimizer.fused
 
@@ -394,6 +394,7 @@ class RBMRun(Run):
             0,
             self._next_step,
             self.weights_of(rows),
+            self.rbm._up.blocks or (None, None),
         )
 
     def update(self, rows: I64, now: tuple[float, ...]) -> None:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from rbmfast import _engine as engine
 from rbmfast.data import Rows, as_rows, split_missing
 from rbmfast.files import JSON
-from rbmfast.reference import F32, F64, GREY, States, to_grey
+from rbmfast.reference import F32, F64, GREY, Blocks, States, to_grey
 from rbmfast.states import GRID, LEVELS, Counts, count_levels, count_steps, unit_of, without_levels
 from rbmfast.streams import Stream
 from rbmfast.units.affine import Affine
@@ -47,9 +47,8 @@ class Unit(ABC):
         A power of two of which real-valued states are multiples, or may count as such: 1 for integers.
         Products see multiples of it (of 2**-11 if it is coarser: means count, too), so that their sums with
         fixed-point weights are exact, formed in float64. None: float32 products, whose last bits may vary.
-    fused : bool
-        Whether its units are, besides, independent of each other and on with probability sigmoid(x), so that
-        the engine's loops over whole chains and epochs apply.
+    are_switches : bool
+        Whether each unit is on or off by itself, on with probability sigmoid(x): what can be flipped.
     constrained : bool
         Whether some data of the domain are no states of theirs, so that `check_block` has something to do.
     activation : {"sigmoid", "linear"} or None
@@ -61,7 +60,7 @@ class Unit(ABC):
     dtype: np.dtype[np.generic]
     exact: bool
     grid: float | None = None
-    fused: ClassVar[bool] = False
+    are_switches: ClassVar[bool] = False
     constrained: ClassVar[bool] = False
     activation: ClassVar[str | None] = None
 
@@ -134,10 +133,14 @@ class Unit(ABC):
         """Whether means are probabilities of being on."""
         return self.domain == "binary"
 
-    @property
-    def are_switches(self) -> bool:
-        """Whether each unit is on or off by itself, on with probability sigmoid(x): what can be flipped."""
-        return self.fused
+    def blocks(self, n_units: int) -> Blocks | None:
+        """What the engine's loops over whole chains and epochs have to know of a layer; None: not theirs.
+
+        From left to right, numbers of switches (`are_switches`), and for groups of units of which exactly one
+        is on, with probabilities softmax(x), the array of their sizes. Energies and normalisers are sums over
+        blocks.
+        """
+        return None
 
     @property
     def expectation_dtype(self) -> np.dtype[np.generic]:

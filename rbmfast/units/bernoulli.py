@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import Rows
-from rbmfast.reference import F32, F64, GREY, U8, States
+from rbmfast.reference import F32, F64, GREY, U8, Blocks, States
 from rbmfast.streams import Stream
 from rbmfast.units.base import LEAST_RATE, Unit, sums_of_levels
 
@@ -36,8 +36,12 @@ class Bernoulli(Unit):
     domain = "binary"
     dtype = np.dtype(np.uint8)
     exact = True
-    fused: ClassVar[bool] = True
+    are_switches: ClassVar[bool] = True
     activation: ClassVar[str | None] = "sigmoid"
+
+    def blocks(self, n_units: int) -> Blocks | None:
+        """One of switches."""
+        return (n_units,)
 
     def mean(self, x: F32) -> F32:
         """Probabilities of being on, sigmoid(x)."""

@@ -15,7 +15,7 @@ from rbmfast import _engine as engine
 from rbmfast.checks import check_integer
 from rbmfast.data import Rows
 from rbmfast.files import JSON
-from rbmfast.reference import F32, F64, States
+from rbmfast.reference import F32, F64, Blocks, States
 from rbmfast.states import Counts, count_levels
 from rbmfast.units.affine import Affine, of_all
 from rbmfast.units.base import Unit
@@ -140,6 +140,13 @@ class Mixed(Unit):
     @classmethod
     def from_description(cls, description: Mapping[str, Any], unit_of: Callable[[Any], Unit]) -> Mixed:
         return cls(tuple((unit_of(unit), n) for unit, n in description.get("parts", ())))
+
+    def blocks(self, n_units: int) -> Blocks | None:
+        """Those of the parts, each with one of its own: sums of sums would go in another order."""
+        blocks = [unit.blocks(n) for unit, n in self.parts]
+        if any(block is None or len(block) != 1 for block in blocks):
+            return None
+        return tuple(part for block in blocks for part in block or ())
 
     def types(self) -> list[Unit]:
         return [self, *(unit for part, _ in self.parts for unit in part.types())]

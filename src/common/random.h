@@ -8,6 +8,7 @@
 #include "philox.h"
 #include "scalar.h"
 
+#ifndef RBMK_OWN_PHILOX_OF
 /* 16 blocks, whichever, at once. */
 static inline void philox_of(const uint32_t block[16], const rbmk_counter *counter, uint32_t out[4][16])
 {
@@ -30,6 +31,7 @@ static inline void philox_of(const uint32_t block[16], const rbmk_counter *count
     memcpy(out[2], x2, sizeof x2);
     memcpy(out[3], x3, sizeof x3);
 }
+#endif
 
 #ifndef RBMK_OWN_PHILOX16
 /* 16 neighbouring blocks at once. */

@@ -68,7 +68,8 @@ rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const f
 typedef struct {
     const float *x, *weights;
     int64_t n;
-    int m, size; /* of a group */
+    int m, n_groups;
+    const int32_t *start; /* of groups */
     void *out;
     rbmk_states states;
     const rbmk_stream *stream;
@@ -158,17 +159,16 @@ static void softmax_groups_rows(const void *arg, int64_t from, int64_t to)
 {
     const map_job *job = arg;
     for (int64_t i = from; i < to; i++)
-        rbmk_current_kernels()->softmax_groups(job->x + i * job->m, job->m / job->size, job->size,
+        rbmk_current_kernels()->softmax_groups(job->x + i * job->m, job->start, job->n_groups,
                                                (float *)job->out + i * job->m);
 }
 
 static void log_sum_groups_rows(const void *arg, int64_t from, int64_t to)
 {
     const map_job *job = arg;
-    const int n_groups = job->m / job->size;
     for (int64_t i = from; i < to; i++)
-        rbmk_current_kernels()->log_sum_groups(job->x + i * job->m, n_groups, job->size,
-                                               (double *)job->out + i * n_groups);
+        rbmk_current_kernels()->log_sum_groups(job->x + i * job->m, job->start, job->n_groups,
+                                               (double *)job->out + i * job->n_groups);
 }
 
 static void categorical_rows(const void *arg, int64_t from, int64_t to)
@@ -176,7 +176,7 @@ static void categorical_rows(const void *arg, int64_t from, int64_t to)
     const map_job *job = arg;
     for (int64_t i = from; i < to; i++) {
         rbmk_counter counter = rbmk_counter_of(job->stream, i);
-        rbmk_current_kernels()->draw_groups(job->x + i * job->m, job->m / job->size, job->size, &counter,
+        rbmk_current_kernels()->draw_groups(job->x + i * job->m, job->start, job->n_groups, &counter,
                                             (uint8_t *)job->out + i * job->m);
     }
 }
@@ -226,19 +226,32 @@ void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream,
     map_run((map_job){.x = x, .n = n, .m = m, .out = state, .stream = stream, .rows = bernoulli_rows});
 }
 
-void rbmk_softmax_groups(const float *x, int64_t n, int m, int size, float *p)
+static map_job of_groups(const float *x, int64_t n, const int32_t *start, int n_groups, void *out)
 {
-    map_run((map_job){.x = x, .n = n, .m = m, .size = size, .out = p, .rows = softmax_groups_rows});
+    return (map_job){.x = x, .n = n, .m = start[n_groups], .n_groups = n_groups, .start = start, .out = out};
 }
 
-void rbmk_log_sum_groups(const float *x, int64_t n, int m, int size, double *sums)
+void rbmk_softmax_groups(const float *x, int64_t n, const int32_t *start, int n_groups, float *p)
 {
-    map_run((map_job){.x = x, .n = n, .m = m, .size = size, .out = sums, .rows = log_sum_groups_rows});
+    map_job job = of_groups(x, n, start, n_groups, p);
+    job.rows = softmax_groups_rows;
+    map_run(job);
 }
 
-void rbmk_categorical(const float *x, int64_t n, int m, int size, const rbmk_stream *stream, uint8_t *state)
+void rbmk_log_sum_groups(const float *x, int64_t n, const int32_t *start, int n_groups, double *sums)
 {
-    map_run((map_job){.x = x, .n = n, .m = m, .size = size, .out = state, .stream = stream, .rows = categorical_rows});
+    map_job job = of_groups(x, n, start, n_groups, sums);
+    job.rows = log_sum_groups_rows;
+    map_run(job);
+}
+
+void rbmk_categorical(const float *x, int64_t n, const int32_t *start, int n_groups, const rbmk_stream *stream,
+                      uint8_t *state)
+{
+    map_job job = of_groups(x, n, start, n_groups, state);
+    job.stream = stream;
+    job.rows = categorical_rows;
+    map_run(job);
 }
 
 /* --- Random numbers ------------------------------------------------------------------------------------- */

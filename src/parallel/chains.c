@@ -10,11 +10,14 @@ typedef struct {
     const uint8_t *clamp;
     int64_t n, steps;
     rbmk_stream stream;
+    rbmk_layers layers;
     const float *base, *betas; /* of annealing */
     double *log_weight;
     char *scratch;
     size_t scratch_size;
 } chains_job;
+
+static size_t floats_size(int n) { return (size_t)rbmk_round_up(n, 16) * sizeof(float); }
 
 /* One tile's two passes. */
 typedef struct {
@@ -22,7 +25,21 @@ typedef struct {
     rbmk_layer_pass up, down;
 } tile_chains;
 
-static tile_chains begin(const chains_job *job, int64_t from, int64_t n, uint8_t *hidden)
+/* Whole rows of total inputs, one layer's at a time, where not all units are switches. */
+static size_t inputs_size(const chains_job *job)
+{
+    const int n_visible = job->layers.visible.n_blocks ? job->w->n_visible : 0;
+    const int n_hidden = job->layers.hidden.n_blocks ? job->w->n_hidden : 0;
+    return RBMK_TILE_ROWS * floats_size(n_visible > n_hidden ? n_visible : n_hidden);
+}
+
+static void answer_by_layer(rbmk_layer_pass *pass, const rbmk_layer *layer, float *inputs)
+{
+    pass->layer = layer->n_blocks ? layer : NULL;
+    pass->out.input = layer->n_blocks ? inputs : NULL;
+}
+
+static tile_chains begin(const chains_job *job, int64_t from, int64_t n, uint8_t *hidden, void *inputs)
 {
     const rbmk_weights *w = job->w;
     uint8_t *visible = job->visible + from * w->n_visible;
@@ -37,6 +54,8 @@ static tile_chains begin(const chains_job *job, int64_t from, int64_t n, uint8_t
     c.down.states = (rbmk_states){hidden, 0, w->n_hidden, n};
     c.down.out.sample = visible;
     c.down.clamp = job->clamp ? job->clamp + from * w->n_visible : NULL;
+    answer_by_layer(&c.up, &job->layers.hidden, inputs);
+    answer_by_layer(&c.down, &job->layers.visible, inputs);
     return c;
 }
 
@@ -52,9 +71,9 @@ static void gibbs_step(tile_chains *c, void *scratch)
 
 static void gibbs_tile(const chains_job *job, int64_t from, int64_t n, char *scratch)
 {
-    tile_chains c = begin(job, from, n, job->hidden + from * job->w->n_hidden);
+    tile_chains c = begin(job, from, n, job->hidden + from * job->w->n_hidden, scratch);
     for (int64_t t = 0; t < job->steps; t++)
-        gibbs_step(&c, scratch);
+        gibbs_step(&c, scratch + inputs_size(job));
 }
 
 /* --- Annealing ----------------------------------------------------------------------------------------- */
@@ -62,19 +81,18 @@ static void gibbs_tile(const chains_job *job, int64_t from, int64_t n, char *scr
 /* Of one model on the way from independent units to the weights: what depends on beta, and the log-weights there. */
 typedef struct {
     float *a, *b;
-    double *softplus; /* (n, panels) */
+    double *softplus; /* (n, panels), or (n,) of layers of groups */
     double *visible;  /* (n,): weighted sums of the visible states */
 } model_at;
 
 typedef struct {
     model_at here, there;
     uint8_t *hidden;
+    float *inputs; /* of hidden units here, where not all are switches */
     void *pass;
 } anneal_scratch;
 
 enum { HERE_AND_THERE = 2 };
-
-static size_t floats_size(int n) { return (size_t)rbmk_round_up(n, 16) * sizeof(float); }
 
 static size_t softplus_size(int n_hidden) { return RBMK_TILE_ROWS * (size_t)rbmk_panels(n_hidden) * sizeof(double); }
 
@@ -84,9 +102,12 @@ static size_t model_size(const rbmk_weights *w)
            RBMK_TILE_ROWS * sizeof(double);
 }
 
-static size_t anneal_size(const rbmk_weights *w)
+static size_t hidden_size(const rbmk_weights *w) { return (size_t)RBMK_TILE_ROWS * floats_size(w->n_hidden) / 4; }
+
+static size_t anneal_size(const chains_job *job)
 {
-    return HERE_AND_THERE * model_size(w) + (size_t)rbmk_round_up((int64_t)RBMK_TILE_ROWS * w->n_hidden, 64);
+    const size_t inputs = job->layers.hidden.n_blocks ? RBMK_TILE_ROWS * floats_size(job->w->n_hidden) : 0;
+    return HERE_AND_THERE * model_size(job->w) + hidden_size(job->w) + inputs;
 }
 
 static model_at place_model(const rbmk_weights *w, char *memory)
@@ -99,13 +120,15 @@ static model_at place_model(const rbmk_weights *w, char *memory)
     return m;
 }
 
-static anneal_scratch divide(const rbmk_weights *w, char *memory)
+static anneal_scratch divide(const chains_job *job, char *memory)
 {
+    const rbmk_weights *w = job->w;
     anneal_scratch s;
     s.here = place_model(w, memory);
     s.there = place_model(w, memory + model_size(w));
     s.hidden = (uint8_t *)memory + HERE_AND_THERE * model_size(w);
-    s.pass = memory + anneal_size(w);
+    s.inputs = (float *)(s.hidden + hidden_size(w));
+    s.pass = memory + anneal_size(job);
     return s;
 }
 
@@ -119,27 +142,34 @@ static void set_biases(const chains_job *job, float beta, const model_at *m)
         m->b[j] = beta * job->b[j];
 }
 
-static void sum_visible(const rbmk_layer_pass *up, int n_visible, const model_at *m)
+/* Block by block of the visible layer. */
+static void sum_visible(const rbmk_layer_pass *up, const rbmk_layer *layer, int n_visible, const model_at *m)
 {
+    const rbmk_block all = {.n_units = n_visible};
     for (int64_t i = 0; i < up->states.n; i++)
-        m->visible[i] = rbmk_weighted_row(up->kernels, &up->states, i, n_visible, m->a);
+        for (int b = 0; b == 0 || b < layer->n_blocks; b++) {
+            const rbmk_block *block = layer->n_blocks ? layer->blocks + b : &all;
+            const rbmk_states own = {(const uint8_t *)up->states.data + block->first, 0, up->states.stride, up->states.n};
+            const double sum = rbmk_weighted_row(up->kernels, &own, i, block->n_units, m->a + block->first);
+            m->visible[i] = b ? m->visible[i] + sum : sum;
+        }
 }
 
-static double log_weight(const model_at *m, int64_t row, int panels)
+static double log_weight(const model_at *m, int64_t row, int sums)
 {
     double softplus = 0.0;
-    for (int p = 0; p < panels; p++)
-        softplus += m->softplus[row * panels + p];
+    for (int i = 0; i < sums; i++)
+        softplus += m->softplus[row * sums + i];
     return softplus + m->visible[row];
 }
 
 static void anneal_tile(const chains_job *job, int64_t from, int64_t n, char *scratch)
 {
     const rbmk_weights *w = job->w;
-    const anneal_scratch s = divide(w, scratch);
-    const int panels = rbmk_panels(w->n_hidden);
-    tile_chains c = begin(job, from, n, s.hidden);
-    rbmk_other here = {0.0f, s.here.b, s.here.softplus};
+    const anneal_scratch s = divide(job, scratch + inputs_size(job));
+    const int sums = job->layers.hidden.n_blocks ? 1 : rbmk_panels(w->n_hidden);
+    tile_chains c = begin(job, from, n, s.hidden, scratch);
+    rbmk_other here = {0.0f, s.here.b, s.here.softplus, s.inputs};
     c.up.other = &here;
     c.up.bias = s.there.b;
     c.up.out.softplus = s.there.softplus;
@@ -149,11 +179,11 @@ static void anneal_tile(const chains_job *job, int64_t from, int64_t n, char *sc
         c.up.beta = c.down.beta = job->betas[t + 1];
         set_biases(job, here.beta, &s.here);
         set_biases(job, c.up.beta, &s.there);
-        sum_visible(&c.up, w->n_visible, &s.here);
-        sum_visible(&c.up, w->n_visible, &s.there);
+        sum_visible(&c.up, &job->layers.visible, w->n_visible, &s.here);
+        sum_visible(&c.up, &job->layers.visible, w->n_visible, &s.there);
         gibbs_step(&c, s.pass);
         for (int64_t i = 0; i < n; i++)
-            job->log_weight[from + i] += log_weight(&s.there, i, panels) - log_weight(&s.here, i, panels);
+            job->log_weight[from + i] += log_weight(&s.there, i, sums) - log_weight(&s.here, i, sums);
     }
 }
 
@@ -170,15 +200,16 @@ static void chains_member(rbmk_team team, void *arg)
                                                 scratch);
 }
 
-static rbmk_status run_chains(chains_job job, size_t own_scratch)
+static rbmk_status run_chains(chains_job job, const rbmk_layers *layers)
 {
     const rbmk_weights *w = job.w;
     const int larger = w->n_visible > w->n_hidden ? w->n_visible : w->n_hidden;
     const double work = 0.015 * (double)job.n * (double)job.steps * w->n_visible * w->n_hidden;
     int threads = rbmk_threads_for(work);
     threads = threads > job.n ? (int)job.n : threads;
-    job.scratch_size =
-        (size_t)rbmk_round_up((int64_t)(own_scratch + rbmk_pass_scratch(w->up.kernels, RBMK_TILE_ROWS, larger)), 64);
+    job.layers = layers ? *layers : job.layers;
+    job.scratch_size = inputs_size(&job) + (job.betas ? anneal_size(&job) : 0) +
+                       (size_t)rbmk_round_up((int64_t)rbmk_pass_scratch(w->up.kernels, RBMK_TILE_ROWS, larger), 64);
     job.scratch = rbmk_allocate((size_t)threads, job.scratch_size);
     if (!job.scratch)
         return RBMK_NO_MEMORY;
@@ -188,16 +219,16 @@ static rbmk_status run_chains(chains_job job, size_t own_scratch)
 }
 
 rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,
-                       int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp)
+                       int64_t n, int64_t steps, rbmk_stream stream, const uint8_t *clamp, const rbmk_layers *layers)
 {
     return run_chains((chains_job){.w = w, .a = a, .b = b, .visible = visible, .hidden = hidden, .clamp = clamp, .n = n,
-                                   .steps = steps, .stream = stream}, 0);
+                                   .steps = steps, .stream = stream}, layers);
 }
 
 rbmk_status rbmk_anneal(const rbmk_weights *w, const float *a, const float *b, const float *base, const float *betas,
-                        int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n, rbmk_stream stream)
+                        int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n, rbmk_stream stream,
+                        const rbmk_layers *layers)
 {
     return run_chains((chains_job){.w = w, .a = a, .b = b, .base = base, .betas = betas, .visible = visible,
-                                   .log_weight = log_weight, .n = n, .steps = n_betas - 1, .stream = stream},
-                      anneal_size(w));
+                                   .log_weight = log_weight, .n = n, .steps = n_betas - 1, .stream = stream}, layers);
 }

@@ -16,6 +16,7 @@ typedef struct {
     rbmk_gradients gradients;
     void *batch;           /* (batch_size, n_visible) gathered rows */
     uint8_t *visible, *hidden; /* states of the negative phase */
+    float *inputs;         /* of a layer in which not all units are switches */
     char *scratch;
     size_t scratch_size;
     atomic_llong stop_at;  /* the pass after which all stop, counted from 1; 0: none */
@@ -79,6 +80,14 @@ static int64_t most_rows(const run *r)
 
 static int64_t most_chains(const run *r) { return r->plan->chains ? r->plan->n_chains : most_rows(r); }
 
+static size_t inputs_count(const run *r)
+{
+    const int64_t rows = most_rows(r) > most_chains(r) ? most_rows(r) : most_chains(r);
+    const int64_t visible = r->plan->layers.visible.n_blocks ? most_chains(r) * r->model->n_visible : 1;
+    const int64_t hidden = r->plan->layers.hidden.n_blocks ? rows * r->model->n_hidden : 1;
+    return (size_t)(visible > hidden ? visible : hidden);
+}
+
 static size_t scratch_size(const run *r)
 {
     int longest = r->model->n_visible > r->model->n_hidden ? r->model->n_visible : r->model->n_hidden;
@@ -97,10 +106,11 @@ static int allocate(run *r, int team_size)
     r->batch = rbmk_allocate((size_t)most_rows(r) * n_visible, r->plan->data.grey ? 2 : 1);
     r->visible = rbmk_allocate((size_t)most_chains(r) * n_visible, 1);
     r->hidden = rbmk_allocate((size_t)most_chains(r) * n_hidden, 1);
+    r->inputs = rbmk_allocate(inputs_count(r), sizeof *r->inputs);
     r->scratch_size = scratch_size(r);
     r->scratch = rbmk_allocate((size_t)team_size, r->scratch_size);
     ok = rbmk_updater_allocate(&r->updater, team_size) && ok;
-    return ok && r->batch && r->visible && r->hidden && r->scratch;
+    return ok && r->batch && r->visible && r->hidden && r->inputs && r->scratch;
 }
 
 static void release(run *r)
@@ -112,6 +122,7 @@ static void release(run *r)
     rbmk_free(r->batch);
     rbmk_free(r->visible);
     rbmk_free(r->hidden);
+    rbmk_free(r->inputs);
     rbmk_free(r->scratch);
     rbmk_updater_free(&r->updater);
     rbmk_gradients_free(&r->gradients);
@@ -172,7 +183,12 @@ static rbmk_layer_pass pass_through(rbmk_team team, run *r, int up, int first)
     const rbmk_matrix *kept = up ? &r->up : &r->down;
     const int64_t n = r->gradients.phases[up ? RBMK_DATA : RBMK_MODEL].n; /* of the first pass */
     const int can_keep = kept->data && rbmk_pass_by_columns(team, n, kept->cols);
+    const rbmk_layer *layer = up ? &r->plan->layers.hidden : &r->plan->layers.visible;
     rbmk_layer_pass pass = rbmk_pass_source(r->kernels, &r->weights, up);
+    if (layer->n_blocks) {
+        pass.layer = layer;
+        pass.out.input = r->inputs;
+    }
     pass.keep = can_keep && first ? kept : NULL;
     pass.packed = can_keep && !first ? kept : NULL;
     return pass;

@@ -166,6 +166,12 @@ static void one_row(const tile *t, int r)
     const rbmk_layer_pass *p = t->p;
     const int64_t at = (t->row + r) * p->cols + t->col;
     float *x = p->out.input ? p->out.input + at : t->s.x;
+    if (p->layer) { /* answers when its rows are whole */
+        if (p->other)
+            inputs(t, r, t->other_scale, p->other->bias, p->other->input + at);
+        inputs(t, r, t->scale, p->bias, x);
+        return;
+    }
     if (p->other) {
         inputs(t, r, t->other_scale, p->other->bias, x);
         sum_softplus(t, r, x, p->other->softplus);
@@ -190,6 +196,8 @@ static void do_tile(const tile *t)
     multiply(t);
     for (int r = 0; r < t->n; r++)
         one_row(t, r);
+    if (p->layer)
+        return;
     if (p->statistic)
         p->kernels->pack_tile(p->statistic->m, p->statistic->first_row + (int)t->row, t->col, t->n, t->n_cols,
                               t->s.sums, PIECE_COLUMNS);
@@ -231,7 +239,7 @@ void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *p, void *scratch)
     const rbmk_rectangle own = rbmk_share_rectangle(team, p->states.n, row_unit, p->cols);
     tile t = {.p = p, .s = divide(p, scratch), .scale = ldexpf(p->beta, -p->exponent)};
     t.other_scale = p->other ? ldexpf(p->other->beta, -p->exponent) : 0.0f;
-    if (p->statistic) {
+    if (p->statistic && !p->layer) {
         t.sums = p->statistic->sums + (int64_t)team.id * p->cols;
         memset(t.sums, 0, (size_t)p->cols * sizeof *t.sums);
     }
@@ -240,5 +248,9 @@ void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *p, void *scratch)
         t.strip_row = row;
         t.left = (rbmk_left){(int)(end - row), p->rows, RBMK_DEPTH, t.s.left};
         do_strip(&t, end, own.first_col, own.end_col);
+    }
+    if (p->layer) {
+        rbmk_barrier(team);
+        rbmk_answer_rows(team, p, scratch);
     }
 }

@@ -18,7 +18,8 @@ typedef struct {
 typedef struct {
     float beta;
     const float *bias;
-    double *softplus; /* (n, n_panels) */
+    double *softplus; /* as the pass's */
+    float *input;     /* as the pass's, where it has a layer */
 } rbmk_other;
 
 typedef struct {
@@ -32,6 +33,8 @@ typedef struct {
     const float *bias;
     rbmk_states states;
     const rbmk_stream *stream;     /* of `sample` */
+    const rbmk_layer *layer;       /* that answers, if not all of its units are switches; or NULL. Then out.input is there,
+                                    * and afterwards anything, and out.softplus has one number a row */
     rbmk_outputs out;              /* rows of `cols` elements; softplus: a sum per row and panel, (n, n_panels) */
     uint8_t *sample_transposed;    /* (cols, transposed_stride), or NULL */
     ptrdiff_t transposed_stride;
@@ -47,8 +50,11 @@ rbmk_layer_pass rbmk_pass_source(const rbmk_kernels *kernels, const rbmk_source 
 /* Scratch of one member for passes of up to n states through `rows` rows of weights, in bytes. */
 size_t rbmk_pass_scratch(const rbmk_kernels *kernels, int64_t n, int rows);
 
-/* The member's share of the pass. Ends without a barrier. */
+/* The member's share of the pass, of up to 2^31 states. Ends without a barrier; with a layer it has one inside. */
 void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *pass, void *scratch);
+
+/* The second half of it, by rows: what the layer answers to its inputs. Scratch as above, of all rows and columns. */
+void rbmk_answer_rows(rbmk_team team, const rbmk_layer_pass *pass, void *scratch);
 
 /* Whether each member of the team does all of the n rows of some of the columns. */
 int rbmk_pass_by_columns(rbmk_team team, int64_t n, int columns);

@@ -186,6 +186,25 @@ static void passes(record *r)
     }
 }
 
+/* A layer of n units of three blocks, if it is large enough: groups, switches, and groups. */
+static rbmk_layer random_layer(int n)
+{
+    rbmk_block *blocks = fresh(3 * sizeof *blocks);
+    int32_t *start = fresh((size_t)(n + 2) * sizeof *start);
+    int first = 0;
+    if (n < 12)
+        return (rbmk_layer){0, NULL};
+    for (int b = 0; b < 3; b++) {
+        const int end = b < 2 ? n * (b + 1) / 3 : n;
+        blocks[b] = (rbmk_block){first, end - first, 0, b == 1 ? NULL : start};
+        for (*start = first; b != 1 && *start < end; start++, blocks[b].n_groups++)
+            start[1] = end - *start < 6 ? end : *start + 2 + random_below(4);
+        first = end;
+        start++;
+    }
+    return (rbmk_layer){3, blocks};
+}
+
 static void chains(record *r)
 {
     for (size_t s = 0; s < COUNT(shapes); s++)
@@ -198,6 +217,7 @@ static void chains(record *r)
             uint8_t *visible = fresh(v_bytes), *hidden = fresh(h_bytes), *clamp = fresh(v_bytes);
             double *log_weight = fresh((size_t)n * sizeof *log_weight);
             const rbmk_stream stream = random_stream(clamped ? random_rows(n) : NULL);
+            const rbmk_layers layers = {random_layer(n_visible), clamped ? random_layer(n_hidden) : (rbmk_layer){0, NULL}};
             rbmk_weights w;
             rbmk_status status;
             fill_states(visible, v_bytes, 40);
@@ -205,11 +225,19 @@ static void chains(record *r)
             memset(log_weight, 0, (size_t)n * sizeof *log_weight);
             CALL(status = rbmk_weights_create(&w, W, n_visible, n_hidden, 12));
             succeed(r, status);
-            CALL(status = rbmk_gibbs(&w, a, b, visible, hidden, n, 2, stream, clamped ? clamp : NULL));
+            CALL(status = rbmk_gibbs(&w, a, b, visible, hidden, n, 2, stream, clamped ? clamp : NULL, NULL));
             succeed(r, status);
             keep(r, visible, v_bytes);
             keep(r, hidden, h_bytes);
-            CALL(status = rbmk_anneal(&w, a, b, base, betas, COUNT(betas), visible, log_weight, n, stream));
+            CALL(status = rbmk_anneal(&w, a, b, base, betas, COUNT(betas), visible, log_weight, n, stream, NULL));
+            succeed(r, status);
+            keep(r, visible, v_bytes);
+            keep(r, log_weight, (size_t)n * sizeof *log_weight);
+            CALL(status = rbmk_gibbs(&w, a, b, visible, hidden, n, 2, stream, clamped ? clamp : NULL, &layers));
+            succeed(r, status);
+            keep(r, visible, v_bytes);
+            keep(r, hidden, h_bytes);
+            CALL(status = rbmk_anneal(&w, a, b, base, betas, COUNT(betas), visible, log_weight, n, stream, &layers));
             succeed(r, status);
             keep(r, visible, v_bytes);
             keep(r, log_weight, (size_t)n * sizeof *log_weight);
@@ -248,14 +276,14 @@ static void functions_of_rows(record *r, int n, int m)
     }
     CALL(rbmk_bernoulli(x, n, m, &stream, state));
     keep(r, state, count);
-    const int size = m % 7 ? m : 7;
-    const size_t groups = count / (size_t)size;
-    double *sums = fresh(groups * sizeof *sums);
-    CALL(rbmk_softmax_groups(x, n, m, size, y));
+    const int32_t start[] = {0, m > 4 ? 2 : 0, m}, *groups = start + (m <= 4);
+    const int n_groups = 1 + (m > 4);
+    double *sums = fresh((size_t)(n * n_groups) * sizeof *sums);
+    CALL(rbmk_softmax_groups(x, n, groups, n_groups, y));
     keep(r, y, count * sizeof *y);
-    CALL(rbmk_log_sum_groups(x, n, m, size, sums));
-    keep(r, sums, groups * sizeof *sums);
-    CALL(rbmk_categorical(x, n, m, size, &stream, state));
+    CALL(rbmk_log_sum_groups(x, n, groups, n_groups, sums));
+    keep(r, sums, (size_t)(n * n_groups) * sizeof *sums);
+    CALL(rbmk_categorical(x, n, groups, n_groups, &stream, state));
     keep(r, state, count);
     CALL(rbmk_uniform_u32(n, m, &stream, uniform));
     keep(r, uniform, count * sizeof *uniform);
@@ -543,6 +571,8 @@ static void epochs(record *r)
         const lesson *l = &lessons[i / 2];
         rbmk_learning model = random_model(l->n_visible, l->n_hidden);
         rbmk_epoch_plan plan = random_plan(l, i % 2);
+        if (i % 4 > 1)
+            plan.layers = (rbmk_layers){random_layer(model.n_visible), random_layer(model.n_hidden)};
         int64_t done = -1;
         rbmk_status status;
         CALL(status = rbmk_epoch(&model, &l->settings, &plan, &done));

@@ -149,7 +149,18 @@ TEST(sigmoid_bernoulli)
     check(ties > 100, "only %d ties in the high halves", ties);
 }
 
-static const int group_sizes[] = {1, 3, 21, 33};
+/* Groups of so many units each, or, at 0, of many sizes; behind some units that are none of theirs. */
+static const int group_sizes[] = {0, 1, 3, 21, 33};
+
+static const int32_t *starts(int n_groups, int size)
+{
+    static const int several[] = {3, 5, 2, 40, 4, 1, 7};
+    int32_t *start = fresh((size_t)(n_groups + 1) * sizeof *start);
+    start[0] = 2;
+    for (int g = 0; g < n_groups; g++)
+        start[g + 1] = start[g] + (size ? size : several[g % (int)COUNT(several)]);
+    return start;
+}
 
 #define FOR_GROUPS \
     for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 33; s++) \
@@ -159,12 +170,16 @@ TEST(softmax_groups)
 {
     FOR_GROUPS
     {
-        const int size = group_sizes[g], n = sizes[s] * size;
+        const int32_t *start = starts(sizes[s], group_sizes[g]);
+        const int n = start[sizes[s]];
         const inputs in = random_inputs(portable, n);
         float *expected = fresh((size_t)n * sizeof *expected), *got = fresh((size_t)n * sizeof *got);
-        portable->softmax_groups(in.x, sizes[s], size, expected);
-        tested->softmax_groups(in.x, sizes[s], size, got);
-        check_same(expected, got, (size_t)n * sizeof *got, "%d groups of %d", sizes[s], size);
+        memset(expected, 0, (size_t)n * sizeof *got);
+        portable->softmax_groups(in.x, start, sizes[s], expected);
+        memcpy(got, in.x, (size_t)n * sizeof *got);
+        memset(got, 0, 2 * sizeof *got);
+        tested->softmax_groups(got, start, sizes[s], got); /* in place */
+        check_same(expected, got, (size_t)n * sizeof *got, "%d groups of %d", sizes[s], group_sizes[g]);
     }
 }
 
@@ -172,46 +187,54 @@ TEST(log_sum_groups)
 {
     FOR_GROUPS
     {
-        const int size = group_sizes[g];
-        const inputs in = random_inputs(portable, sizes[s] * size);
+        const int32_t *start = starts(sizes[s], group_sizes[g]);
+        const inputs in = random_inputs(portable, start[sizes[s]]);
         const size_t bytes = (size_t)sizes[s] * sizeof(double);
         double *expected = fresh(bytes), *got = fresh(bytes);
-        portable->log_sum_groups(in.x, sizes[s], size, expected);
-        tested->log_sum_groups(in.x, sizes[s], size, got);
-        check_same(expected, got, bytes, "%d groups of %d", sizes[s], size);
+        portable->log_sum_groups(in.x, start, sizes[s], expected);
+        tested->log_sum_groups(in.x, start, sizes[s], got);
+        check_same(expected, got, bytes, "%d groups of %d", sizes[s], group_sizes[g]);
     }
 }
 
-/* Against the definition, group by group: the first state whose cumulative weight exceeds the uniform's share. */
+/* By definition: the first state whose cumulative weight exceeds the uniform's share. */
+static int drawn_state(const float *x, int size, uint32_t uniform)
+{
+    float top = x[0];
+    double total = 0.0, sum = 0.0;
+    int state = 0;
+    for (int k = 1; k < size; k++)
+        top = x[k] > top ? x[k] : top;
+    for (int k = 0; k < size; k++)
+        total += exp_negative(x[k] - top);
+    const double target = ((double)uniform + 0.5) * (1.0 / 4294967296.0) * total;
+    for (int k = 0; k + 1 < size; k++) {
+        sum += exp_negative(x[k] - top);
+        state += sum <= target;
+    }
+    return state;
+}
+
+/* Many rows, since one group in thousands takes the exact way. */
 TEST(draw_groups)
 {
     FOR_GROUPS
-    {
-        const int size = group_sizes[g], n = sizes[s] * size;
-        const inputs in = random_inputs(portable, n);
-        uint32_t *uniform = fresh((size_t)n * sizeof *uniform);
-        uint8_t *expected = fresh((size_t)n), *got = fresh((size_t)n);
-        portable->uniform_u32(n, 0, &in.counter, uniform);
-        memset(expected, 0, (size_t)n);
-        for (int group = 0; group < n; group += size) {
-            const float *x = in.x + group;
-            float top = x[0];
-            double total = 0.0, sum = 0.0;
-            int state = 0;
-            for (int k = 1; k < size; k++)
-                top = x[k] > top ? x[k] : top;
-            for (int k = 0; k < size; k++)
-                total += exp_negative(x[k] - top);
-            const double target = ((double)uniform[group] + 0.5) * (1.0 / 4294967296.0) * total;
-            for (int k = 0; k + 1 < size; k++) {
-                sum += exp_negative(x[k] - top);
-                state += sum <= target;
+        for (int row = 0; row < 12; row++) {
+            const int32_t *start = starts(sizes[s], group_sizes[g]);
+            const int n = start[sizes[s]];
+            const inputs in = random_inputs(portable, n);
+            uint32_t *uniform = fresh((size_t)n * sizeof *uniform);
+            uint8_t *expected = fresh((size_t)n), *got = fresh((size_t)n);
+            portable->uniform_u32(n, 0, &in.counter, uniform);
+            memset(expected, 0, (size_t)n);
+            memset(got, 0, 2);
+            for (int group = 0; group < sizes[s]; group++) {
+                const int first = start[group], size = start[group + 1] - first;
+                expected[first + drawn_state(in.x + first, size, uniform[first])] = 1;
             }
-            expected[group + state] = 1;
+            tested->draw_groups(in.x, start, sizes[s], &in.counter, got);
+            check_same(expected, got, (size_t)n, "%d groups of %d", sizes[s], group_sizes[g]);
         }
-        tested->draw_groups(in.x, sizes[s], size, &in.counter, got);
-        check_same(expected, got, (size_t)n, "%d groups of %d", sizes[s], size);
-    }
 }
 
 TEST(softplus_panel)

@@ -66,6 +66,11 @@ static world *new_world(void)
     return w;
 }
 
+/* Groups of units, so that memory for them is asked for too. */
+static const int32_t start[] = {0, V};
+static const rbmk_block group = {0, V, 1, start};
+static const rbmk_layers layers = {.visible = {1, &group}};
+
 static rbmk_status exponent(world *w)
 {
     int e;
@@ -107,7 +112,7 @@ static rbmk_status pass_with(world *w, const rbmk_weights *weights)
 static rbmk_status gibbs_with(world *w, const rbmk_weights *weights)
 {
     const rbmk_stream stream = {1, 1, 0, 0, NULL, 0};
-    return rbmk_gibbs(weights, w->model.a, w->model.b, w->visible, w->hidden, N, 2, stream, NULL);
+    return rbmk_gibbs(weights, w->model.a, w->model.b, w->visible, w->hidden, N, 2, stream, NULL, &layers);
 }
 
 static rbmk_status anneal_with(world *w, const rbmk_weights *weights)
@@ -116,7 +121,7 @@ static rbmk_status anneal_with(world *w, const rbmk_weights *weights)
     const float betas[] = {0.0f, 0.5f, 1.0f};
     double *log_weight = fresh(N * sizeof *log_weight);
     memset(log_weight, 0, N * sizeof *log_weight);
-    return rbmk_anneal(weights, w->model.a, w->model.b, w->model.a, betas, 3, w->visible, log_weight, N, stream);
+    return rbmk_anneal(weights, w->model.a, w->model.b, w->model.a, betas, 3, w->visible, log_weight, N, stream, &layers);
 }
 
 static rbmk_status pass(world *w) { return with_weights(w, pass_with); }
@@ -136,7 +141,7 @@ static rbmk_status learn(world *w, int n, int n_chains, float rate, int (*interr
     const rbmk_epoch_plan plan = {.data = {w->visible, 0, V, N}, .order = order, .row_ids = order,
                                   .weights = random_weights(n), .n = n, .batch_size = 16, .k = 1, .chains = n_chains ? w->chains : NULL,
                                   .n_chains = n_chains, .rates = rates, .momenta = momenta,
-                                  .stream = {1, 1, 0, 0, NULL, 0}, .interrupted = interrupted};
+                                  .stream = {1, 1, 0, 0, NULL, 0}, .interrupted = interrupted, .layers = layers};
     return rbmk_epoch(&w->model, &settings, &plan, done);
 }
 

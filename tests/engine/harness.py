@@ -26,7 +26,7 @@ THREADS = (1, 2, 3, 7)
 SMALL_SIZES = (1, 7, 15, 16, 17, 31, 33, 63, 65, 100)
 SIZES = (*SMALL_SIZES, 260)
 ROWS = (1, 3, 32, 33, 70)
-GROUPS = (1, 2, 3, 21, 33)  # units in one
+GROUPS = (1, 2, 3, 21, 33, "of all sizes")  # units in one
 
 TINY = np.float32(1e-45)  # the smallest denormal
 SMALL = [0.0, -0.0, TINY, -TINY, 1e-40, -1e-40, 1.1754944e-38, -1e-30, 1e-8, 0.5, -0.5, 1.0, -1.0, 0.86643398]
@@ -89,8 +89,7 @@ class Problem:
         self.x = _sprinkled(rng, normal(n_rows, n_hidden, scale=8), EDGES)
         # Total inputs of whole groups of some sizes, near enough that their differences are numbers.
         self.groups = {
-            size: np.resize(self.x, (n_rows, -(-n_hidden // size) * size)).clip(-1e30, 1e30)
-            for size in GROUPS
+            size: np.resize(self.x, (n_rows, n_units_of(size, n_hidden))).clip(-1e30, 1e30) for size in GROUPS
         }
         self.positive = np.abs(self.x).clip(np.finfo(np.float32).tiny)
         self.ids = rng.integers(0, 2**40, n_rows)
@@ -196,6 +195,50 @@ def _stepped(step: Callable[..., None], p: Problem, n_moments: int, *settings: f
     return W, *moments
 
 
+def n_units_of(size: int | str, n: int) -> int:
+    """Units of whole groups, at least n of them."""
+    return n if isinstance(size, str) else -(-n // size) * size
+
+
+def sizes_of(size: int | str, n: int) -> Any:
+    """Of the groups of n units: all of one size, or of many, up to more than a piece."""
+    sizes = np.full(n, size) if isinstance(size, int) else np.resize([3, 5, 2, 1, 40, 4, 4], n)
+    ends = np.cumsum(sizes)
+    sizes = sizes[: np.searchsorted(ends, n) + 1].astype(np.int32)
+    sizes[-1] -= sizes.sum() - n
+    return sizes
+
+
+def _groups(p: Problem, size: int | str) -> tuple[Any, Any]:
+    x = p.groups[size]
+    return x, sizes_of(size, x.shape[1])
+
+
+# Layers by name: blocks of n units, switches or groups.
+BLOCKS: dict[str, Callable[[int], Any]] = {
+    "switches": lambda n: (n,),
+    "groups": lambda n: (sizes_of(21, n),),
+    "ragged groups": lambda n: (sizes_of("of all sizes", n),),
+    "mixed": lambda n: (
+        (1, sizes_of(3, n // 3), n // 4, 1, sizes_of(4, n - 2 - n // 3 - n // 4)) if n >= 7 else (n,)
+    ),
+}
+LAYERS = {
+    f"{visible} and {hidden}": (BLOCKS[visible], BLOCKS[hidden])
+    for visible, hidden in (
+        ("groups", "switches"),
+        ("switches", "ragged groups"),
+        ("mixed", "groups"),
+        ("ragged groups", "mixed"),
+    )
+}
+
+
+def _layers(p: Problem, name: str) -> tuple[Any, Any]:
+    visible, hidden = LAYERS[name]
+    return visible(len(p.a)), hidden(len(p.b))
+
+
 Call = Callable[[Any, Any, Problem], Any]  # (engine or reference, its weights, operands) -> results
 CALLS: dict[str, Call] = {
     "exponent": lambda m, w, p: m.exponent(p.W),
@@ -236,14 +279,14 @@ CALLS: dict[str, Call] = {
         f"{name}, groups of {size}": call
         for size in GROUPS
         for name, call in {
-            "softmax_groups": lambda m, w, p, size=size: m.softmax_groups(p.groups[size], size),
-            "log_sum_groups": lambda m, w, p, size=size: m.log_sum_groups(p.groups[size], size),
+            "softmax_groups": lambda m, w, p, size=size: m.softmax_groups(*_groups(p, size)),
+            "log_sum_groups": lambda m, w, p, size=size: m.log_sum_groups(*_groups(p, size)),
             "categorical": lambda m, w, p, size=size: m.categorical(
-                p.groups[size], size, SEED, 63, 63, 2**44 - 1, 2**40 - 200
+                *_groups(p, size), SEED, 63, 63, 2**44 - 1, 2**40 - 200
             ),
         }.items()
     },
-    "categorical of rows": lambda m, w, p: m.categorical(p.groups[21], 21, 0, 0, 0, 0, p.ids),
+    "categorical of rows": lambda m, w, p: m.categorical(*_groups(p, 21), 0, 0, 0, 0, p.ids),
     "uniform_u32": lambda m, w, p: m.uniform_u32(*p.x.shape, SEED, 7, 1, STEP, FIRST_ROW),
     "uniform_u32 of rows": lambda m, w, p: m.uniform_u32(*p.x.shape, 2**64 - 1, 0, 63, 1, p.ids),
     "philox4x32": lambda m, w, p: m.philox4x32(*_counters(p)),
@@ -252,6 +295,12 @@ CALLS: dict[str, Call] = {
     "gibbs": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 3, SEED, 7),
     "gibbs of rows": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 1, SEED, 7, 1, 2**32 - 1, p.ids),
     "gibbs, clamped": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 2, SEED, 9, 0, STEP, FIRST_ROW, p.clamp),
+    **{
+        f"gibbs, {name}": lambda m, w, p, name=name: m.gibbs(
+            w, p.a, p.b, p.v, 2, SEED, 9, 0, STEP, FIRST_ROW, p.clamp, _layers(p, name)
+        )
+        for name in LAYERS
+    },
     "gibbs, no steps": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 0, SEED, 9),
     "anneal": lambda m, w, p: m.anneal(
         w, p.a, p.b, p.base, p.v, p.log_weights, p.betas, SEED, 12, 0, STEP, FIRST_ROW
@@ -259,6 +308,12 @@ CALLS: dict[str, Call] = {
     "anneal of rows, back": lambda m, w, p: m.anneal(
         w, p.a, p.b, p.base, p.v, p.log_weights, p.betas[::-1].copy(), SEED, 12, 5, 7, p.ids
     ),
+    **{
+        f"anneal, {name}": lambda m, w, p, name=name: m.anneal(
+            w, p.a, p.b, p.base, p.v, p.log_weights, p.betas, SEED, 12, 5, 7, p.ids, _layers(p, name)
+        )
+        for name in LAYERS
+    },
     "anneal, no steps": lambda m, w, p: m.anneal(
         w, p.a, p.b, p.base, p.v, p.log_weights, p.betas[:1], SEED, 12
     ),
@@ -331,6 +386,7 @@ class Recipe:
     extra_rows: int = 0  # beyond two whole batches; negative: the second batch is short
     grey: bool = False
     weighted: bool = False
+    layers: str | None = None  # one of LAYERS
 
 
 RECIPES: dict[str, Recipe] = {
@@ -361,6 +417,10 @@ RECIPES: dict[str, Recipe] = {
     "grey CD-3": Recipe(grey=True, k=3, settings=EVERYTHING),
     "grey PCD": Recipe(grey=True, chains=0),
     "grey PCD, more chains": Recipe(grey=True, chains=5, settings=EVERYTHING, extra_rows=1),
+    **{f"CD-2, {name}": Recipe(k=2, layers=name) for name in LAYERS},
+    **{f"PCD, {name}": Recipe(chains=5, extra_rows=1, layers=name, settings=EVERYTHING) for name in LAYERS},
+    "grey CD, groups": Recipe(grey=True, layers="mixed and groups"),
+    "weighted CD, groups": Recipe(weighted=True, layers="ragged groups and mixed"),
 }
 
 
@@ -380,7 +440,8 @@ def learn(m: Any, recipe: Recipe, p: Problem) -> Any:
         chains = (rng.random(shape) < 0.5).astype(np.uint8)
     state = copy.deepcopy(p.state)
     weights = np.resize(p.row_weights, n) if recipe.weighted else None
-    arguments = (batch, recipe.k, chains, rates, momenta, SEED, 3, 1, STEP, weights)
+    layers = (None, None) if recipe.layers is None else _layers(p, recipe.layers)
+    arguments = (batch, recipe.k, chains, rates, momenta, SEED, 3, 1, STEP, weights, layers)
     done = m.epoch(state, recipe.settings, X, order, row_ids, *arguments)
     return state, chains, done
 

@@ -111,7 +111,7 @@ def test_threads_and_parts_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_any_units_take_the_same_way_as_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     rbm = model(33, 70)
     fast = quick(rbm, "ais", n_temperatures=20)
-    monkeypatch.setattr(type(rbm.visible), "fused", False)
+    monkeypatch.setattr(type(rbm.visible), "blocks", rf.units.Unit.blocks)
     assert_same_chains(fast, quick(rbm, "ais", n_temperatures=20))
 
 

@@ -354,7 +354,7 @@ N, ROWS = 83, 45
 def test_no_two_methods_and_no_two_layers_share_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every draw of one seed and row has an address of its own: purpose, layer, step."""
     drawn, dbn, one = watch_draws(monkeypatch), rf.DBN([4, 4, 4, 4], seed=0), all_states(4)[:1]
-    monkeypatch.setattr(rf.Bernoulli, "fused", False)  # no draws that the engine makes alone
+    monkeypatch.setattr(rf.Bernoulli, "blocks", rf.units.Unit.blocks)  # no draws that the engine makes alone
     seen = []
     for call in (
         lambda: dbn.sample_hidden(one, seed=1),

@@ -17,7 +17,9 @@ def test_a_layer_is_as_exact_as_its_least_exact_block() -> None:
     exact = Mixed([(Bernoulli(), 2), (Categorical(2), 2)])
     assert (exact.exact, exact.domain, exact.dtype) == (True, "binary", np.uint8)
     assert (TABLE.exact, TABLE.domain, TABLE.dtype) == (False, "real", np.float32)
-    assert not exact.fused and not TABLE.fused
+    assert TABLE.blocks(6) is None
+    switches, sizes = exact.blocks(4)
+    assert switches == 2 and sizes.tolist() == [2]
     assert TABLE.columns == [slice(0, 2), slice(2, 5), slice(5, 6)]
     x = np.zeros((1, 6), np.float32)
     assert_array_equal(TABLE.expectation(x), TABLE.mean(x))  # grey levels have no place beside real numbers

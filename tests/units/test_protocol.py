@@ -308,7 +308,8 @@ def test_shortcuts_equal_the_long_way(layer: Layer, up: bool) -> None:
 def test_flags_are_consistent(layer: Layer) -> None:
     unit = layer.unit
     assert unit.domain == ("binary" if unit.exact else "real")
-    assert not unit.fused or (unit.exact and unit.count_states(2) == 4)
+    assert not unit.are_switches or (unit.exact and unit.count_states(2) == 4 and unit.blocks(2) == (2,))
+    assert unit.blocks(layer.n) is None or unit.exact
     assert unit.dtype == (np.uint8 if unit.exact else np.float32)
     unit.check_size(layer.n, "n")
 

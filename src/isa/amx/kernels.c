@@ -385,6 +385,7 @@ static void thread_end(void) { tile_release(); }
 
 #include "../../common/elementwise.h"
 #include "../../common/random.h"
+#define RBMK_VECTOR 64
 #include "../../common/groups.h"
 #include "../../common/update.h"
 #include "../../common/table.h"

@@ -111,6 +111,7 @@ static inline columns add_columns(columns x, columns y)
     return x;
 }
 
+#define RBMK_OWN_PHILOX_OF
 #define RBMK_OWN_PHILOX16
 
 /* Words of 4 blocks in the low halves of 64-bit lanes. vpmuludq ignores the high halves, so they hold whatever they
@@ -133,15 +134,14 @@ static inline __m256i interleave(__m256i even, __m256i odd)
     return _mm256_blend_epi32(even, _mm256_slli_epi64(odd, 32), 0xAA);
 }
 
-/* 8 neighbouring blocks, the even ones and the odd ones. */
-static inline void philox8(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16], int at)
+/* 8 blocks: those with even numbers, and the others. */
+static inline void philox8(__m256i block, const rbmk_counter *counter, uint32_t out[4][16], int at)
 {
-    const __m256i lanes = _mm256_setr_epi64x(0, 2, 4, 6);
-    blocks4 even = {_mm256_add_epi32(_mm256_set1_epi32((int)c0), lanes), _mm256_set1_epi32((int)counter->c1),
-                    _mm256_set1_epi32((int)counter->c2), _mm256_set1_epi32((int)counter->c3)};
+    blocks4 even = {block, _mm256_set1_epi32((int)counter->c1), _mm256_set1_epi32((int)counter->c2),
+                    _mm256_set1_epi32((int)counter->c3)};
     blocks4 odd = even;
     __m256i k0 = _mm256_set1_epi32((int)counter->k0), k1 = _mm256_set1_epi32((int)counter->k1);
-    odd.x0 = _mm256_add_epi32(even.x0, _mm256_set1_epi32(1));
+    odd.x0 = _mm256_srli_epi64(block, 32);
     for (int round = 0; round < 10; round++) {
         even = philox_round(even, k0, k1);
         odd = philox_round(odd, k0, k1);
@@ -154,11 +154,18 @@ static inline void philox8(uint32_t c0, const rbmk_counter *counter, uint32_t ou
     _mm256_storeu_si256((__m256i *)(out[3] + at), interleave(even.x3, odd.x3));
 }
 
+static inline void philox_of(const uint32_t block[16], const rbmk_counter *counter, uint32_t out[4][16])
+{
+    philox8(_mm256_loadu_si256((const __m256i *)block), counter, out, 0);
+    philox8(_mm256_loadu_si256((const __m256i *)block + 1), counter, out, 8);
+}
+
 /* 16 neighbouring blocks at once. */
 static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
 {
-    philox8(c0, counter, out, 0);
-    philox8(c0 + 8, counter, out, 8);
+    const __m256i block = _mm256_add_epi32(_mm256_set1_epi32((int)c0), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    philox8(block, counter, out, 0);
+    philox8(_mm256_add_epi32(block, _mm256_set1_epi32(8)), counter, out, 8);
 }
 
 #define RBMK_OWN_DECIDE16
@@ -257,6 +264,26 @@ static inline void quantise(const float *W, int n, float scale, int32_t *q)
 #include "../../common/product.h"
 #include "../../common/elementwise.h"
 #include "../../common/random.h"
+#define RBMK_OWN_FOUR_UNITS
+
+/* Four units of each of 16 groups, from[l] on: rows 0 and 4 in one register, 1 and 5 in the next, then the other half. */
+static inline void four_units(const float *const from[16], int k, float *to)
+{
+    for (int half = 0; half < 16; half += 8, from += 8, to += 8) {
+        __m256 row[4];
+        for (int l = 0; l < 4; l++)
+            row[l] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from[l] + k)),
+                                          _mm_loadu_ps(from[l + 4] + k), 1);
+        const __m256 a = _mm256_unpacklo_ps(row[0], row[1]), b = _mm256_unpackhi_ps(row[0], row[1]);
+        const __m256 c = _mm256_unpacklo_ps(row[2], row[3]), d = _mm256_unpackhi_ps(row[2], row[3]);
+        _mm256_storeu_ps(to, _mm256_shuffle_ps(a, c, 0x44));
+        _mm256_storeu_ps(to + 16, _mm256_shuffle_ps(a, c, 0xEE));
+        _mm256_storeu_ps(to + 32, _mm256_shuffle_ps(b, d, 0x44));
+        _mm256_storeu_ps(to + 48, _mm256_shuffle_ps(b, d, 0xEE));
+    }
+}
+
+#define RBMK_VECTOR 32
 #include "../../common/groups.h"
 #include "../../common/update.h"
 #include "../../common/table.h"

@@ -156,6 +156,7 @@ static inline void quantise(const float *W, int n, float scale, int32_t *q)
 #include "../../common/product.h"
 #include "../../common/elementwise.h"
 #include "../../common/random.h"
+#define RBMK_VECTOR 64
 #include "../../common/groups.h"
 #include "../../common/update.h"
 #include "../../common/table.h"

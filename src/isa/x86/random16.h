@@ -1,9 +1,10 @@
-/* Philox and the comparison with thresholds, 16 at a time: included under a target that has AVX-512. */
+/* Philox, the comparison with thresholds and the transposition of groups, 16 at a time: included under a target that has AVX-512. */
 #ifndef RBMK_RANDOM16_H
 #define RBMK_RANDOM16_H
 
 #include "../../common/philox.h"
 
+#define RBMK_OWN_PHILOX_OF
 #define RBMK_OWN_PHILOX16
 
 /* Words of 8 blocks in the low halves of 64-bit lanes. vpmuludq ignores the high halves, so they hold whatever they
@@ -26,15 +27,14 @@ static inline __m512i interleave(__m512i even, __m512i odd)
     return _mm512_mask_shuffle_epi32(even, 0xAAAA, odd, _MM_PERM_CCAA);
 }
 
-/* 16 neighbouring blocks at once, the even ones and the odd ones. */
-static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
+/* 16 blocks at once: those with even numbers, and the others. */
+static inline void philox_blocks(__m512i block, const rbmk_counter *counter, uint32_t out[4][16])
 {
-    const __m512i lanes = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
-    blocks8 even = {_mm512_add_epi32(_mm512_set1_epi32((int)c0), lanes), _mm512_set1_epi32((int)counter->c1),
-                    _mm512_set1_epi32((int)counter->c2), _mm512_set1_epi32((int)counter->c3)};
+    blocks8 even = {block, _mm512_set1_epi32((int)counter->c1), _mm512_set1_epi32((int)counter->c2),
+                    _mm512_set1_epi32((int)counter->c3)};
     blocks8 odd = even;
     __m512i k0 = _mm512_set1_epi32((int)counter->k0), k1 = _mm512_set1_epi32((int)counter->k1);
-    odd.x0 = _mm512_add_epi32(even.x0, _mm512_set1_epi32(1));
+    odd.x0 = _mm512_srli_epi64(block, 32);
     for (int round = 0; round < 10; round++) {
         even = philox_round(even, k0, k1);
         odd = philox_round(odd, k0, k1);
@@ -45,6 +45,17 @@ static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t o
     _mm512_storeu_si512(out[1], interleave(even.x1, odd.x1));
     _mm512_storeu_si512(out[2], interleave(even.x2, odd.x2));
     _mm512_storeu_si512(out[3], interleave(even.x3, odd.x3));
+}
+
+static inline void philox_of(const uint32_t block[16], const rbmk_counter *counter, uint32_t out[4][16])
+{
+    philox_blocks(_mm512_loadu_si512(block), counter, out);
+}
+
+static inline void philox16(uint32_t c0, const rbmk_counter *counter, uint32_t out[4][16])
+{
+    const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    philox_blocks(_mm512_add_epi32(_mm512_set1_epi32((int)c0), lanes), counter, out);
 }
 
 #define RBMK_OWN_DECIDE16
@@ -59,6 +70,28 @@ static inline int decide16(const float *x, const int32_t *threshold, const uint3
     __mmask16 drawn = _mm512_cmplt_epi32_mask(half, top) ^ on;
     _mm_storeu_si128((__m128i *)state, _mm_maskz_set1_epi8(drawn, 1));
     return !_mm512_cmpeq_epi32_mask(half, top);
+}
+
+#define RBMK_OWN_FOUR_UNITS
+
+/* Four units of each of 16 groups, from[l] on: rows 0, 4, 8 and 12 in one register, 1, 5, ... in the next. */
+static inline void four_units(const float *const from[16], int k, float *to)
+{
+    __m512 row[4];
+    for (int l = 0; l < 4; l++) {
+        row[l] = _mm512_castps128_ps512(_mm_loadu_ps(from[l] + k));
+        row[l] = _mm512_insertf32x4(row[l], _mm_loadu_ps(from[l + 4] + k), 1);
+        row[l] = _mm512_insertf32x4(row[l], _mm_loadu_ps(from[l + 8] + k), 2);
+        row[l] = _mm512_insertf32x4(row[l], _mm_loadu_ps(from[l + 12] + k), 3);
+    }
+    const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(row[0], row[1]));
+    const __m512d b = _mm512_castps_pd(_mm512_unpackhi_ps(row[0], row[1]));
+    const __m512d c = _mm512_castps_pd(_mm512_unpacklo_ps(row[2], row[3]));
+    const __m512d d = _mm512_castps_pd(_mm512_unpackhi_ps(row[2], row[3]));
+    _mm512_storeu_pd(to, _mm512_unpacklo_pd(a, c));
+    _mm512_storeu_pd(to + 16, _mm512_unpackhi_pd(a, c));
+    _mm512_storeu_pd(to + 32, _mm512_unpacklo_pd(b, d));
+    _mm512_storeu_pd(to + 48, _mm512_unpackhi_pd(b, d));
 }
 
 #endif
