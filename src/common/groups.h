@@ -19,7 +19,8 @@ typedef int32_t marks __attribute__((vector_size(RBMK_VECTOR))); /* comparisons:
 
 enum { WIDE = RBMK_VECTOR / 4, PARTS = ABREAST / WIDE };
 
-static inline marks choose(marks which, marks yes, marks no) { return (yes & which) | (no & ~which); }
+/* No function, whose arguments could be no registers without the target. */
+#define CHOOSE(which, yes, no) (((yes) & (which)) | ((no) & ~(which)))
 
 typedef struct {
     const float *x; /* the row */
@@ -90,7 +91,7 @@ static inline void take_groups(groups *g, const float *x, const int32_t *start, 
         for (int part = 0; part < PARTS; part++) {
             lanes top = k ? g->top[part] : g->e[0][part];
             for (int i = 0; i < n_units; i++)
-                top = (lanes)choose(g->e[i][part] > top, (marks)g->e[i][part], (marks)top);
+                top = (lanes)CHOOSE(g->e[i][part] > top, (marks)g->e[i][part], (marks)top);
             g->top[part] = top;
         }
     }
@@ -187,8 +188,8 @@ static inline void halves_of(const int32_t *unit, const rbmk_counter *counter, u
         t = t >> 4 & 7;
         for (int i = 0; i < 4; i++)
             memcpy(w + i, word[i] + part * WIDE, sizeof *w);
-        one = choose(t < 4, choose(t < 2, w[0], w[1]), choose(t < 6, w[2], w[3]));
-        one = choose((t & 1) == 0, one, one >> 16) & 0xFFFF;
+        one = CHOOSE(t < 4, CHOOSE(t < 2, w[0], w[1]), CHOOSE(t < 6, w[2], w[3]));
+        one = CHOOSE((t & 1) == 0, one, one >> 16) & 0xFFFF;
         memcpy(out + part * WIDE, &one, sizeof one);
     }
 }
