@@ -93,10 +93,10 @@ class Categorical(Unit):
 
     def mean_float64(self, x: F64) -> F64:
         """Softmax of each group."""
-        groups = self._groups(x)
+        groups = self._groups(x, -np.inf)
         odds = np.exp(groups - groups.max(axis=2, keepdims=True))
-        p: F64 = (odds / odds.sum(axis=2, keepdims=True)).reshape(x.shape)
-        return p
+        p: F64 = odds / odds.sum(axis=2, keepdims=True)
+        return p[:, group_units(self.sizes(x.shape[1]))[1]]
 
     def mode(self, x: F32) -> U8:
         """The group's most probable state, the first of equals."""

@@ -117,6 +117,7 @@ LAYERS = {
     "pairs": Layer(Categorical(2), 6),
     "triples": Layer(Categorical(3), 6),
     "tens": Layer(Categorical(10), 20),
+    "groups of several sizes": Layer(Categorical([3, 2, 4]), 9),
     "counts to three": Layer(Binomial(3), 4),
     "one block": mixed((Bernoulli(), 3)),
     "pixels and a label": mixed((Bernoulli(), 4), (Categorical(3), 6)),

@@ -9,7 +9,8 @@ from scipy.special import softmax
 
 import rbmfast as rf
 from rbmfast.data import Grey8
-from rbmfast.units import Bernoulli, Categorical, Mixed, Unit
+from rbmfast.streams import Stream
+from rbmfast.units import Bernoulli, Categorical, Mixed, Unit, get_unit
 
 RNG = np.random.default_rng(4)
 
@@ -164,3 +165,42 @@ def test_numbers_of_states_are_data_too(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=message):
             rbm.free_energy(wrong)
+
+
+# --- Groups of several sizes -------------------------------------------------------------------------------
+
+RAGGED = Categorical([3, 5, 2])
+
+
+def test_groups_of_several_sizes_answer_as_groups_of_one_size_each() -> None:
+    x = np.random.default_rng(0).normal(size=(50, 10)).astype(np.float32)
+    parts = Mixed([(Categorical(n), n) for n in (3, 5, 2)])
+    for name in ("mean", "mode", "expectation"):
+        assert_array_equal(getattr(RAGGED, name)(x), getattr(parts, name)(x))
+    stream = Stream(3, 1, 0, 5, 7)
+    drawn = RAGGED.sample(x, stream)
+    assert_array_equal(drawn, parts.sample(x, stream))
+    assert_array_equal(drawn, RAGGED.draw(x, stream.uniform(*x.shape)))
+    bias, other = (unit.initial_bias(unit.rows(drawn, 10))[0] for unit in (RAGGED, parts))
+    assert_array_equal(bias, other)
+    assert_array_equal(RAGGED.states(10, np.arange(30)), parts.states(10, np.arange(30)))
+    assert RAGGED.count_states(10) == 30
+
+
+def test_groups_of_several_sizes_know_their_bounds() -> None:
+    assert RAGGED == Categorical((3, 5, 2)) == get_unit(RAGGED.describe()) and hash(RAGGED)
+    assert str(RAGGED) == "categorical of 3, 5, 2"
+    assert RAGGED.part(3, 10) == Categorical([5, 2])
+    assert RAGGED.part(3, 9) is None
+    codes = np.array([[2, 4, 1], [0, 0, 0]])
+    assert_array_equal(RAGGED.rows(codes, 10).all().argmax(axis=1), [2, 0])
+    assert RAGGED.whole(np.arange(10)[None] == 4).nonzero()[1].tolist() == [3, 4, 5, 6, 7]
+    with pytest.raises(ValueError, match=r"X\[1, 2\] is 2, but states of categorical of 2 are whole numbers"):
+        RAGGED.rows([[2, 4, 1], [0, 0, 2]], 10)
+    with pytest.raises(ValueError, match=r"X\[0, 3:8\] must have one unit on, of 5 that exclude each other"):
+        RAGGED.rows([[1, 0, 0, 0, 0, 0, 0, 0, 1, 0]], 10)
+    with pytest.raises(ValueError, match="n_visible must be 10, the units of Categorical"):
+        rf.RBM(9, 4, visible=RAGGED)
+    for wrong in ([], [3, 1], [2, "a"], "32"):
+        with pytest.raises((TypeError, ValueError), match="n_states"):
+            Categorical(wrong)
