@@ -21,6 +21,7 @@ COMMANDS = {  # a module each, which is imported when it is asked for
     "train": "learn a model from a data file",
     "evaluate": "how good a model is: likelihood of data, errors, and samples beside data",
     "sample": "draw samples from a model",
+    "impute": "fill in what is missing in a data file",
     "info": "what a file holds, or what this installation is",
     "bench": "time rbmfast and plain NumPy on this machine",
 }
@@ -42,6 +43,11 @@ MEANT = {
     **dict.fromkeys(("gray", "greyscale", "grayscale"), "--grey"),
     **dict.fromkeys(("jobs", "n-jobs", "num-threads", "cpus"), "--threads"),
     **dict.fromkeys(("out", "save", "save-to"), "--output"),
+    **dict.fromkeys(("target", "y", "classes"), "--labels"),
+    **dict.fromkeys(("dtypes", "kinds", "schema"), "--types"),
+    **dict.fromkeys(("scale", "normalize", "normalise", "zscore"), "--standardize"),
+    **dict.fromkeys(("exclude", "ignore", "drop-columns"), "--drop"),
+    **dict.fromkeys(("usecols", "features"), "--columns"),
 }
 
 EXAMPLES = """\
@@ -50,6 +56,8 @@ examples:
   rbmfast train digits.npy -o digits.rbm              learn from the rows of a file
   rbmfast evaluate digits.rbm test.npy                how good is it?
   rbmfast sample digits.rbm -n 64 -o samples.npy      draw from what was learned
+  rbmfast train people.csv -o people.rbm              learn a table of words and numbers
+  rbmfast impute people.rbm holes.csv -o full.csv     fill in its empty cells
   rbmfast info digits.rbm                             what is in that file?
   rbmfast bench                                       how fast is this machine?
 

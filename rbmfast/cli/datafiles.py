@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gzip
 import io
 import math
@@ -19,10 +20,12 @@ import numpy as np
 
 from rbmfast.checks import check_labels
 from rbmfast.cli.options import CommandError, did_you_mean
-from rbmfast.cli.tables import is_table, numbers, read_text
+from rbmfast.cli.output import is_table
+from rbmfast.cli.tables import choose, numbers, read_text
 from rbmfast.data import Grey8, Packed, Rows, is_sparse
 from rbmfast.reference import I64, States
 from rbmfast.streams import shuffled
+from rbmfast.tables import Schema
 from rbmfast.units import Unit
 
 IDX_DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -37,13 +40,13 @@ DAMAGE = (OSError, EOFError, OverflowError, MemoryError, zipfile.BadZipFile, zli
 
 @dataclass(frozen=True)
 class DataFile:
-    """Numbers from a file, as they are stored there.
+    """What a file holds, as it is stored there.
 
     Attributes
     ----------
     name : str
         What messages call it.
-    values : array, memory map or sparse matrix (n_rows, n_columns)
+    stored : array, memory map, sparse matrix or pandas frame (n_rows, n_columns)
     image_size : (int, int) or None
         Height and width, if the file says that its rows are images.
     labels : int64 array (n_rows,) or None
@@ -53,20 +56,45 @@ class DataFile:
     """
 
     name: str
-    values: Any
+    stored: Any
     image_size: tuple[int, int] | None = None
     labels: I64 | None = None
     arrays: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
 
+    @functools.cached_property
+    def values(self) -> Any:
+        """Numbers: array, memory map or sparse matrix (n_rows, n_columns)."""
+        if not is_table(self.stored):
+            return self.stored
+        try:
+            return numbers(self.stored)
+        except CommandError as error:
+            raise CommandError(f"{self.name}: {error}") from error
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        n_rows, n_columns = self.stored.shape
+        return n_rows, n_columns
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether these are numbers from 0 to 1 and nothing else, as far as a table goes."""
+        try:
+            return not is_table(self.stored) or ((self.values >= 0) & (self.values <= 1)).all()
+        except CommandError:
+            return False
+
     def take(self, rows: I64) -> DataFile:
         """Some rows, copied into memory."""
         labels = None if self.labels is None else self.labels[rows]
-        return replace(self, values=self.values[rows], labels=labels)
+        stored = self.stored.iloc[rows] if is_table(self.stored) else self.stored[rows]
+        return replace(self, stored=stored, labels=labels)
 
     def split(self, fraction: float, seed: int) -> tuple[DataFile, DataFile]:
         """All but a fraction of the rows, and that fraction, chosen by the seed."""
-        n = int(self.values.shape[0])
+        n = self.shape[0]
         n_held = round(fraction * n)
         if not 0 < n_held < n:
             raise CommandError(f"--validation {fraction:g} of {n} rows leaves nothing on one side")
@@ -82,7 +110,7 @@ class DataFile:
         elif grey:
             values = _grey(self)
         try:
-            rows = unit.rows(values, self.values.shape[1], self.name)
+            rows = unit.rows(values, self.shape[1], self.name)
             return Examples(self.name, rows, unit, self.labels)
         except ValueError as error:
             low, high = (0.0, 0.0) if threshold is not None or grey else _range(values)
@@ -92,6 +120,13 @@ class DataFile:
                     "others 0) or --grey (0-255 become grey levels 0-1)"
                 ) from error
             raise
+
+
+    def encoded(self, schema: Schema) -> Examples:
+        """The data as the columns of a schema; and its labels."""
+        V = schema.encode(self.stored)
+        rows = schema.units.rows(V, schema.n_visible, self.name, may_miss=True)
+        return Examples(self.name, rows, schema.units, self.labels)
 
 
 @dataclass(frozen=True)
@@ -164,10 +199,10 @@ def read_data(
         names = tuple(stored) if is_table(stored) else ()
         found = stored[labels] if labels in arrays + names else None
         if names:
-            stored = numbers(stored, columns, [*drop, *(name for name in names if name == labels)])
+            stored = choose(stored, columns, [*drop, *(name for name in names if name == labels)])
         elif columns or drop:
             raise CommandError("--columns and --drop choose among the columns of a table; this is none")
-        data = _as_rows_of_numbers(path, _pick(stored, key or ("X" if "X" in arrays else None)))
+        data = _as_rows(path, _pick(stored, key or ("X" if "X" in arrays else None)))
     data = replace(data, arrays=arrays, columns=names)
     return data if labels is None else _with_labels(data, path, labels, found, lowest)
 
@@ -188,7 +223,7 @@ def _with_labels(data: DataFile, path: str, where: str, found: Any, lowest: int)
         if broken.any():
             raise CommandError(f"{where}: labels must be whole numbers, holds {found[broken][0]:g}")
         found = found.astype(np.int64)
-    checked = check_labels(found, data.values.shape[0], MAX_LABEL + 1, where, lowest=lowest)
+    checked = check_labels(found, data.shape[0], MAX_LABEL + 1, where, lowest=lowest)
     return replace(data, labels=checked)
 
 
@@ -245,8 +280,8 @@ def _pick(stored: Any, key: str | None, advice: str = "choose one with --key") -
     return stored[next(iter(stored)) if key is None else key]
 
 
-def _as_rows_of_numbers(path: str, stored: Any) -> DataFile:
-    if stored.dtype.kind not in "biuf":
+def _as_rows(path: str, stored: Any) -> DataFile:
+    if not is_table(stored) and stored.dtype.kind not in "biuf":
         raise CommandError(f"holds {stored.dtype}, not numbers")
     if stored.ndim < 2 or 0 in stored.shape:
         raise CommandError(f"must hold rows and columns, has the shape {stored.shape}")

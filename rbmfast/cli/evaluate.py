@@ -129,9 +129,14 @@ def _read(given: argparse.Namespace, path: str, model: Any, labels: str | None =
     """Rows for the model, and their labels."""
     data = read_data(path, given.key, labels=labels, columns=given.columns, drop=given.drop)
     n_features, unit = inputs(model)
-    n_columns, known = data.values.shape[1], n_classes(model)
-    if n_columns != n_features:
+    n_columns, known = data.shape[1], n_classes(model)
+    if model.schema is None and n_columns != n_features:
         raise CommandError(f"{path}: has {n_columns} columns, {given.model} has {n_features} visible units")
     if data.labels is not None and (largest := data.labels.max()) >= known:
         raise CommandError(f"{labels}: holds the label {largest}, {given.model} knows 0 to {known - 1}")
+    if model.schema is not None:
+        examples = data.encoded(model.schema)
+        if examples.rows.missing is not None:
+            raise CommandError(f"{path}: has missing cells: fill them in first, by rbmfast impute")
+        return examples
     return data.examples(unit, given.threshold, given.grey)

@@ -45,15 +45,20 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.file is None:
         print(rf.show_config())
         return
+    schema = None
     what, meta, _ = read_file(arguments.file)
     if what in CHECKPOINTS:
         with blaming(arguments.file, "is not a complete checkpoint"):
             facts = _checkpoint(CHECKPOINTS[what], meta)
     else:
-        facts = _model(rf.load(arguments.file))
+        model = rf.load(arguments.file)
+        facts = _model(model)
+        schema = model.schema
     facts["file"] = f"{arguments.file} ({os.path.getsize(arguments.file):,} bytes)"
     for name, value in facts.items():
         print(f"{name:<15} {value}")
+    if schema is not None:
+        print(f"table:          {schema}")
 
 
 def _checkpoint(what: str, meta: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from rbmfast.cli.models import draw, n_classes
 from rbmfast.cli.options import CommandError, Kind, number, refuse
 from rbmfast.cli.progress import announce, display
 from rbmfast.data import Rows
+from rbmfast.tables import Schema
 from rbmfast.training import Method, Schedule
 from rbmfast.training.methods import WORDS as METHODS
 from rbmfast.training.settings import FineTuneSettings, UpDownSettings
@@ -160,7 +161,7 @@ class Learner:
 
     def _new_model(self, n_features: int, n_classes: int) -> Any:
         given = self.given
-        return rf.RBM(n_features, given.hidden[0], visible=given.visible, seed=given.seed)
+        return rf.RBM(n_features, given.hidden[0], visible=self.data.unit, seed=given.seed)
 
     def _rows(self, part: Examples) -> Rows:
         """What `rbmfast.train` gets."""
@@ -188,14 +189,15 @@ class Learner:
         given = self.given
         return [given.file, given.validation, given.labels, given.validation_labels, given.resume]
 
-    def begin(self, data: Examples, validation: Examples | None) -> None:
-        """Make the model."""
+    def begin(self, data: Examples, validation: Examples | None, schema: Schema | None = None) -> None:
+        """Make the model, perhaps of a table's columns."""
         self.data, self.validation = data, validation
         labels = [part.labels for part in (data, validation) if part is not None and part.labels is not None]
         n_classes = max((int(part.max()) + 1 for part in labels), default=0)
         if labels and n_classes < 2:
             raise CommandError(f"{self.given.labels}: must hold two classes or more, holds {n_classes}")
         self.model = self._new_model(data.rows.n_features, n_classes)
+        self.model.schema = schema
         self._new = zlib.crc32(self._lowest.W.data)
 
     @property
@@ -251,7 +253,7 @@ class ClassLearner(Learner):
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.ClassRBM:
         given = self.given
-        return rf.ClassRBM(n_features, given.hidden[0], n_classes, visible=given.visible, seed=given.seed)
+        return rf.ClassRBM(n_features, given.hidden[0], n_classes, visible=self.data.unit, seed=given.seed)
 
     def _rows(self, part: Examples) -> Rows:
         rows: Rows = self.model.join(part.rows, part.labels)
@@ -300,7 +302,7 @@ class DeepLearner(Learner):
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.DBN:
         sizes = [n_features, *self.given.hidden]
-        dbn = rf.DBN(sizes, n_classes=n_classes or None, visible=self.given.visible, seed=self.given.seed)
+        dbn = rf.DBN(sizes, n_classes=n_classes or None, visible=self.data.unit, seed=self.given.seed)
         if self.given.fine_tune is not None:
             self._unrolled(dbn)  # says now whether that goes
         return dbn
@@ -327,6 +329,7 @@ class DeepLearner(Learner):
         if given.fine_tune is not None:
             announce("fine-tuning")
             self.network = self._unrolled(dbn)
+            self.network.schema = dbn.schema
             own = {"dropout": given.dropout or 0.0, "epochs": given.fine_tune, "validation": pair}
             yield "fine-tuning", rf.fine_tune(self.network, rows, labels, **own, **self._stage("fine-tuning"))
 

@@ -68,7 +68,7 @@ class Group:
 
     def add(self, names: str, kind: Kind | str, about: str, default: Any = None, **more: Any) -> None:
         """An option, or an argument: its names, its kind or what its words are called, what it is for."""
-        if default not in (None, []):
+        if default not in (None, [], {}):
             shown = ",".join(map(str, default)) if isinstance(default, list) else default
             about = f"{about} (default: {shown})"
         kind = Kind(kind, str) if isinstance(kind, str) else kind
@@ -92,7 +92,7 @@ class Group:
         either("--threshold", type=NUMBER, metavar="X", help="values above X are 1, others 0")
         either("--grey", action="store_true", help=f"values 0-255 are grey levels 0-1{grey}")
         about = "classes of the rows, if the model knows any: another file, or a column or array of this one"
-        self.add("--labels", "FILE|NAME", about)
+        self.add("--labels --label", "FILE|NAME", about)
 
     def add_seed(self) -> None:
         """The option --seed."""

@@ -65,6 +65,17 @@ def write_json(path: str, value: Any) -> None:
         file.write(json.dumps(finite, indent=1).encode() + b"\n")
 
 
+def is_table(value: Any) -> bool:
+    """Whether this is a pandas frame, asked without importing pandas."""
+    return hasattr(value, "select_dtypes")
+
+
+def write_table(path: str, table: Any) -> None:
+    """Write a pandas frame as text, with names of columns."""
+    with complete_file(path) as file:
+        file.write(table.to_csv(index=False).encode())
+
+
 def write_picture(path: str, figure: Figure) -> None:
     """Write a figure as PNG."""
     with complete_file(path) as file:

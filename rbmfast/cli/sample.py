@@ -13,15 +13,17 @@ from rbmfast.cli import options, output
 from rbmfast.cli.models import draw, inputs, n_classes
 from rbmfast.cli.options import PICTURE, CommandError, Group, Kind, integer, listed
 from rbmfast.files import complete_file
-from rbmfast.reference import I64, States
+from rbmfast.reference import I64
 
 DESCRIPTION = """\
 Draw samples: the last visible states of independent Gibbs chains, as a .npy file of shape
 (n, visible units), or .npz or .csv, by the name of FILE. 0/1 units give uint8, Gaussian units and
---mean float32. The chains of a deep belief network run in its two top layers."""
+--mean float32; of a model of a table, a .csv file has its columns, with their words and scales. The
+chains of a deep belief network run in its two top layers."""
 EXAMPLES = """\
 examples:
   rbmfast sample digits.rbm -n 64 --steps 1000 --seed 0 -o samples.npy
+  rbmfast sample people.rbm -n 1000 -o synthetic.csv
   rbmfast sample mnist.rbm -n 100 --png samples.png
   rbmfast sample faces.rbm --shape 28x20 --png faces.png
   rbmfast sample digits.dbn --label 7 -n 64 --mean --png sevens.png
@@ -68,8 +70,12 @@ def run(arguments: argparse.Namespace) -> None:
     total = n if wanted is None else len(wanted)
     with options.threads(arguments.threads):
         v, y = draw(model, total, wanted, arguments.mean, steps=arguments.steps, seed=arguments.seed)
-    output.write_all({arguments.output: lambda path: _write(path, v, y)}, "; they are lost")
-    print(f"wrote {arguments.output}: {v.shape[0]} x {v.shape[1]}, {v.dtype}, mean {v.mean():.4f}")
+    schema, drawn = model.schema, v
+    if schema is not None and (arguments.output.lower().endswith(".csv") or schema.library == "array"):
+        drawn = schema.decode(v)
+    output.write_all({arguments.output: lambda path: _write(path, drawn, y)}, "; they are lost")
+    about = f", {v.dtype}, mean {v.mean():.4f}" if drawn is v else ""
+    print(f"wrote {arguments.output}: {drawn.shape[0]} x {drawn.shape[1]}{about}")
     if arguments.png:
         title = f"{len(v)} samples after {arguments.steps:,} Gibbs steps"
         if labels is None or len(labels) == 1:
@@ -92,7 +98,10 @@ def _chosen(given: argparse.Namespace, model: Any) -> list[int] | None:
     return [*dict.fromkeys(given.label)] or [*range(n)]
 
 
-def _write(path: str, v: States, y: I64 | None) -> None:
+def _write(path: str, v: Any, y: I64 | None) -> None:
+    if output.is_table(v):
+        output.write_table(path, v if y is None else v.assign(label=y))
+        return
     arrays: dict[str, Any] = {"samples": v} if y is None else {"samples": v, "labels": y}
     with complete_file(path) as file:
         if path.lower().endswith(".npz"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import IO, Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rbmfast.cli import options
 from rbmfast.cli.options import CommandError, did_you_mean
+from rbmfast.tables import Schema
 
 KINDS = ".npy, .npz (also SciPy's sparse matrices), IDX, .mat, libsvm, or a table as text"
 LOOKED_AT = 100  # lines that say how numbers are written
@@ -39,19 +40,18 @@ def read_text(file: IO[bytes]) -> Any:
     return _read_table(file, top)
 
 
-def is_table(stored: Any) -> bool:
-    """Whether this is a pandas frame, asked without importing pandas."""
-    return hasattr(stored, "select_dtypes")
-
-
-def numbers(table: Any, columns: Sequence[str], drop: Sequence[str]) -> NDArray[np.float64]:
-    """These columns (default: all) but not those to drop; NaN where a cell is empty."""
-    import pandas as pd
-
+def choose(table: Any, columns: Sequence[str], drop: Sequence[str]) -> Any:
+    """These columns (default: all) but not those to drop."""
     for name in (*columns, *drop):
         if name not in table:
             raise CommandError(f"has no column {name!r}{did_you_mean(name, table)}")
-    table = table[[name for name in columns or table if name not in drop]]
+    return table[[name for name in columns or table if name not in drop]]
+
+
+def numbers(table: Any) -> NDArray[np.float64]:
+    """All cells as numbers; NaN where one is empty."""
+    import pandas as pd
+
     for name in table.select_dtypes(exclude=["number", "bool"]):
         column = pd.to_numeric(table[name], errors="coerce")
         words = table[name][column.isna() & table[name].notna()]
@@ -62,6 +62,16 @@ def numbers(table: Any, columns: Sequence[str], drop: Sequence[str]) -> NDArray[
         table = table.assign(**{name: column})
     values: NDArray[np.float64] = table.to_numpy(np.float64)
     return values
+
+
+def schema_of(table: Any, types: Mapping[Any, str], standardize: bool) -> Schema:
+    """What the columns of a frame or an array are; `standardize`: numbers are real, but for two values."""
+    schema = Schema.infer(table, types)
+    if not standardize:
+        return schema
+    many = {column.name: column.allowed for column in schema.columns if len(column.allowed) > 2}
+    real = [name for name, states in many.items() if not any(isinstance(state, str) for state in states)]
+    return Schema.infer(table, {**dict.fromkeys(real, "real"), **types})
 
 
 def _read_table(file: IO[bytes], top: list[str]) -> Any:

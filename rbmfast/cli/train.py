@@ -12,14 +12,27 @@ import numpy as np
 
 import rbmfast as rf
 from rbmfast.cli import learners, options, output
-from rbmfast.cli.datafiles import DataFile, read_data
+from rbmfast.cli.datafiles import DataFile, Examples, read_data
 from rbmfast.cli.learners import LEARNERS, Learner, listing, methods_with, penalty
-from rbmfast.cli.options import CHANCE, NUMBER, RATE, CommandError, Group, choice, integer, listed
+from rbmfast.cli.options import (
+    CHANCE,
+    NUMBER,
+    RATE,
+    CommandError,
+    Group,
+    Kind,
+    choice,
+    integer,
+    listed,
+    refuse,
+)
 from rbmfast.cli.progress import in_words
+from rbmfast.cli.tables import schema_of
 from rbmfast.training.methods import WORDS as METHODS
 from rbmfast.training.settings import TrainSettings, UpDownSettings
 from rbmfast.units import PLAIN, get_unit
 
+TYPES = Kind("NAME=KIND[,...]", lambda text: dict(_pair(word) for word in text.split(",")))
 ABOUT = {one.name: one.metadata["about"] for one in fields(TrainSettings)}  # as the library says
 EPOCHS, BATCH_SIZE = TrainSettings.epochs, TrainSettings.batch_size
 
@@ -28,13 +41,16 @@ Learn a model from the rows of a file: .npy, .npz (also SciPy's sparse matrices)
 or a table as text, with commas, semicolons, tabs, spaces or ::. Each may be packed by gzip. The
 content of the file says which it is. Images (n, height, width) count as rows of pixels. Labels are
 whole numbers from 0 on, one for each row. The first line of a table may name its columns, by words
-or as 0,1,2,...; a first column without a name is an index and left out."""
+or as 0,1,2,...; a first column without a name is an index and left out. A table of more than numbers
+from 0 to 1 is looked at column by column: words, bools and few whole numbers are categories, others
+real numbers; empty cells are missing. What was found is shown, and kept in the model."""
 EXAMPLES = """\
 examples:
   rbmfast train data.npy -o model.rbm --hidden 128 --epochs 20
   rbmfast train train-images-idx3-ubyte.gz -o mnist.rbm --threshold 127 --hidden 500 \\
       --method pcd --centered --l1 5e-5 --l2 2e-4 --epochs 20 --rate-schedule linear --plots pictures
   rbmfast train data.npz --key X -o model.rbm --validation 0.1
+  rbmfast train people.csv -o people.rbm --drop id,name --types rooms=real --validation 0.1
   rbmfast train data.csv -o model.rbm --drop id,date --epochs 100 --checkpoint run.ckpt
   rbmfast train data.csv -o model.rbm --drop id,date --epochs 100 --resume run.ckpt   (the same again)
   rbmfast train data.npz --key X --labels y -o digits.crbm --model class-rbm --hidden 500
@@ -52,6 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     data = Group(parser, "data")
     data.add_data()
+    data.add("--types", TYPES, "columns of a table that are real, category or count, and do not look it", {})
+    data.flag("--standardize", "numbers are real, seen less their mean and in standard deviations, which the "
+        "model keeps")  # fmt: skip
     data.add("--validation", "FILE|KEY|SHARE", "rows to watch and not to learn from: another file, or "
         "another array of FILE, or the share of FILE's rows to set aside, chosen by the seed")  # fmt: skip
     data.add("--validation-labels", "FILE|NAME", "the same for --validation, unless that is a share "
@@ -61,8 +80,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", choice(*LEARNERS), "a restricted Boltzmann machine; one of data and labels; or a deep "
         "belief network, with labels or without", "rbm")  # fmt: skip
     add("--hidden", listed(integer(1)), "hidden units; of a dbn, of each layer from the lowest up", [128])
-    add("--visible", choice(*PLAIN), "such as gaussian: real values, scaled to mean 0 and "
-        "variance 1", "bernoulli")  # fmt: skip
+    add("--visible", choice(*PLAIN), "such as gaussian: real values, scaled to mean 0 and variance 1 "
+        "(default: bernoulli; for a table of other values what each column needs)")  # fmt: skip
 
     learning = Group(parser, "learning")
     add = learning.add
@@ -113,6 +132,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     running.add_threads()
 
 
+def _pair(word: str) -> tuple[str, str]:
+    name, mark, kind = word.rpartition("=")
+    if not mark or not name:
+        raise ValueError(f"must be names and kinds, such as age=real, got {word!r}")
+    return name, kind
+
+
 def _first_line(word: str) -> str:
     """What a method is, as its class says."""
     line = (METHODS[word].__doc__ or "").split(".\n")[0]
@@ -129,11 +155,11 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.plots:
         os.makedirs(arguments.plots, exist_ok=True)
     data, validation = _read(arguments)
-    shape = _image_shape(arguments, data) if arguments.plots else None
+    schema = _schema(arguments, data)
+    shape = _image_shape(arguments, data) if arguments.plots and schema is None else None
     with options.threads(arguments.threads):
-        how = get_unit(arguments.visible), arguments.threshold, arguments.grey
-        watched = None if validation is None else validation.examples(*how)
-        learner.begin(data.examples(*how), watched)
+        watched = None if validation is None else _examples(arguments, validation, schema)
+        learner.begin(_examples(arguments, data, schema), watched, schema)
         print(f"data: {learner.data}")
         if watched:
             print(f"validation: {watched}")
@@ -165,10 +191,32 @@ def _read(given: argparse.Namespace) -> tuple[DataFile, DataFile | None]:
     if given.labels is not None and labels is None:
         raise CommandError("--validation needs --validation-labels: the model has labels")
     validation = read_data(path if here else wanted, wanted if here else given.key, labels=labels, **chosen)
-    columns, expected = validation.values.shape[1], data.values.shape[1]
+    columns, expected = validation.shape[1], data.shape[1]
     if columns != expected:
         raise CommandError(f"{wanted}: has {columns} columns, {path} has {expected}")
     return data, validation
+
+
+def _schema(given: argparse.Namespace, data: DataFile) -> rf.Schema | None:
+    """What the columns are, shown as a table, where units of one type are not enough."""
+    if given.types or given.standardize:
+        asked = "--standardize" if given.standardize else "--types"
+        refuse(given, ["threshold", "grey", "visible"], f"does not go with {asked}, which chooses the units")
+    elif data.is_plain or given.visible is not None or given.threshold is not None or given.grey:
+        return None
+    try:
+        schema = schema_of(data.stored, given.types, given.standardize)
+    except (TypeError, ValueError) as error:
+        raise CommandError(f"{data.name}: {error} (--drop NAME leaves a column out)") from error
+    print(f"{data.name}: {schema}", flush=True)
+    return schema
+
+
+def _examples(given: argparse.Namespace, data: DataFile, schema: rf.Schema | None) -> Examples:
+    """The rows as the model sees them."""
+    if schema is not None:
+        return data.encoded(schema)
+    return data.examples(get_unit(given.visible or "bernoulli"), given.threshold, given.grey)
 
 
 def _fraction(text: str) -> float | None:
@@ -193,7 +241,7 @@ def _with_labels_only(validation: DataFile, share: str) -> DataFile:
 def _image_shape(arguments: argparse.Namespace, data: DataFile) -> tuple[int, int] | None:
     """Size of the images that rows are; None if they seem to be none."""
     try:
-        return rf.plots.image_shape(data.values.shape[1], arguments.shape or data.image_size)
+        return rf.plots.image_shape(data.shape[1], arguments.shape or data.image_size)
     except ValueError:
         if arguments.shape is not None:
             raise

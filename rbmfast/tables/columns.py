@@ -162,7 +162,7 @@ class Real(Column):
         return cells
 
     def __str__(self) -> str:
-        return f"{self.mean:.4g} ± {self.deviation:.4g}, from {self.low:.6g} to {self.high:.6g}"
+        return f"{self.mean:.5g} ± {self.deviation:.5g}, from {self.low:.6g} to {self.high:.6g}"
 
 
 @dataclass(frozen=True)

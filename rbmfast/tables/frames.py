@@ -86,7 +86,10 @@ def _of_polars(own: Any) -> Cells:
 
 
 def _of_array(values: Array, dtype: str) -> Cells:
-    missing = np.array([value is None or value != value for value in values.tolist()], np.bool_)
+    if values.dtype.kind == "O":
+        missing = np.array([value is None or value != value for value in values], np.bool_)
+    else:
+        missing = values != values
     return Cells(values, missing, dtype, [])
 
 

@@ -44,10 +44,10 @@ class Schema:
     >>> schema = rf.Schema.infer(people)
     >>> print(schema)
     6 rows, 3 columns, 5 visible units
-    column  kind      units             values                       missing
-    age     real      gaussian          40.6 ± 12.97, from 25 to 62        1
-    smokes  category  bernoulli         False, True                        1
-    city    category  categorical of 3  Bonn, Oslo, Rome                   1
+    column  kind      units             values                        missing
+    age     real      gaussian          40.6 ± 12.971, from 25 to 62        1
+    smokes  category  bernoulli         False, True                         1
+    city    category  categorical of 3  Bonn, Oslo, Rome                    1
     >>> rbm = rf.RBM(schema.n_visible, 4, visible=schema.units, seed=0)
     >>> rbm.schema = schema
     >>> schema.decode(rbm.sample(2, steps=10, seed=1))

@@ -151,8 +151,8 @@ def test_the_table_that_it_prints() -> None:
     assert [" ".join(line.split()) for line in lines] == [
         "8 rows, 7 columns, 10 visible units",
         "column kind units values missing",
-        "age real gaussian 41.14 ± 12.6, from 25 to 62 1",
-        "height real gaussian 1.731 ± 0.1025, from 1.58 to 1.92 1",
+        "age real gaussian 41.143 ± 12.597, from 25 to 62 1",
+        "height real gaussian 1.7314 ± 0.10246, from 1.58 to 1.92 1",
         "smokes category bernoulli False, True 1",
         "city category categorical of 3 Bonn, Oslo, Rome 1",
         "sex category bernoulli f, m 1",
