@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -135,6 +136,46 @@ class RBM(Sampling):
             return self.visible.energy(v, a) + self.hidden.energy(h, b) - interaction(up, down, v, h)
 
         return self._shown_energies(self._by_blocks(v_rows, energy))
+
+    def zero_sum_gauge(self) -> RBM:
+        """The same distribution, with weights and visible biases that sum to zero over each group of units.
+
+        Of a group (`Categorical`) exactly one unit is on, so that a number may be added to its units' weights
+        to a hidden unit, and taken from that unit's bias, or added to all of its biases, and no probability
+        changes. Of all such models this one has the smallest weights: look at it to compare or draw them.
+
+        Returns
+        -------
+        RBM
+            A new model, of the same class and units. Free energies differ by one number from those here, but
+            for the rounding of the parameters to float32.
+
+        Raises
+        ------
+        ValueError
+            The visible layer has no groups.
+
+        Examples
+        --------
+        >>> import rbmfast as rf
+        >>> rbm = rf.RBM.from_arrays([[1, 2], [3, 0], [5, 1]], [0, 1, 2], [0, 0], visible=rf.Categorical(3))
+        >>> fixed = rbm.zero_sum_gauge()
+        >>> fixed.W.tolist(), fixed.a.tolist(), fixed.b.tolist()
+        ([[-2.0, 1.0], [0.0, -1.0], [2.0, 0.0]], [-1.0, 0.0, 1.0], [3.0, 1.0])
+        """
+        groups = self.visible.groups(self.n_visible)
+        if not groups:
+            raise ValueError(f"only groups of visible units have a gauge to choose, and {self!r} has none")
+        p = self._parameters
+        W, a, b = (array.astype(np.float64) for array in (p.W, p.a, p.b))
+        for group in groups:
+            mean = W[group].mean(axis=0)
+            W[group] -= mean
+            a[group] -= a[group].mean()
+            b += mean
+        model = copy.copy(self)
+        model._set_parameters(W.astype(np.float32), a.astype(np.float32), b.astype(np.float32))
+        return model
 
     def free_energy(self, V: Any, *, missing: str = "random") -> F64:
         """Free energies F(v) = -log sum_h exp(-E(v, h)), so that p(v) = exp(-F(v)) / Z.

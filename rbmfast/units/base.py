@@ -194,6 +194,10 @@ class Unit(ABC):
         """The unit type that `describe` described by a mapping; `unit_of` understands descriptions in it."""
         return cls()
 
+    def groups(self, n_units: int) -> list[slice]:
+        """The groups of units of which exactly one is on, in a layer of so many."""
+        return []
+
     def types(self) -> list[Unit]:
         """The unit types in a layer of them: itself alone, but for layers of several."""
         return [self]

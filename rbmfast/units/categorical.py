@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -86,6 +86,11 @@ class Categorical(Unit):
     def blocks(self, n_units: int) -> Blocks | None:
         """One of groups."""
         return (self.sizes(n_units),)
+
+    def groups(self, n_units: int) -> list[slice]:
+        """All of them."""
+        ends = accumulate(self.sizes(n_units).tolist(), initial=0)
+        return [slice(start, stop) for start, stop in pairwise(ends)]
 
     def mean(self, x: F32) -> F32:
         """Softmax of each group."""

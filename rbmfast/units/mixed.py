@@ -148,6 +148,14 @@ class Mixed(Unit):
             return None
         return tuple(part for block in blocks for part in block or ())
 
+    def groups(self, n_units: int) -> list[slice]:
+        """Those of the parts."""
+        return [
+            slice(here.start + group.start, here.start + group.stop)
+            for unit, here in self._blocks()
+            for group in unit.groups(here.stop - here.start)
+        ]
+
     def types(self) -> list[Unit]:
         return [self, *(unit for part, _ in self.parts for unit in part.types())]
 
