@@ -79,6 +79,14 @@ def test_filters() -> None:
     assert np.array_equal(picture(plots.filters(rbm, SHAPE)), picture(plots.filters(features, SHAPE)))
 
 
+def test_groups_have_a_line_each() -> None:
+    """Sites by letters, though 16 units would make a square."""
+    rbm = rf.RBM(16, 3, visible=rf.Categorical(2), seed=0)
+    for picture_of in (plots.filters, lambda rbm, shape=None: plots.samples(rbm, shape, steps=1, seed=1)):
+        lines, square = (picture(picture_of(rbm, shape=shape)).shape for shape in (None, (4, 4)))
+        assert lines == picture(picture_of(rbm, shape=(8, 2))).shape != square
+
+
 @pytest.mark.parametrize("states", [False, True])
 def test_samples(states: bool) -> None:
     figure = drawn(plots.samples(RBM, SHAPE, n=6, steps=5, seed=1, states=states), 1)

@@ -14,9 +14,7 @@ from rbmfast.data.rows import Rows
 Gaps = NDArray[np.bool_]  # True where an entry is missing
 
 
-def split_missing(
-    X: Any, mask: ArrayLike | None, off: Array, name: str = "X"
-) -> tuple[Any, Gaps | None]:
+def split_missing(X: Any, mask: ArrayLike | None, off: Array, name: str = "X") -> tuple[Any, Gaps | None]:
     """Data with a harmless state in place of what is missing, and where that is (None: nowhere).
 
     Parameters

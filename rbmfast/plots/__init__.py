@@ -9,7 +9,8 @@ works with and without a screen, and nothing is kept in pyplot. In a notebook th
 
 Arguments that many functions have:
 
-- ``shape``: height and width of a small picture, in pixels; needed where that is no square.
+- ``shape``: height and width of a small picture, in pixels; needed where that is no square. Groups of units
+  that exclude each other have a line each in pictures of a model.
 - ``n``: at most so many rows, from the first on.
 - ``columns``: pictures side by side.
 - ``title``: above it all.

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from rbmfast.checks import SeedLike, check_integer
 from rbmfast.models import RBM
 from rbmfast.plots.figure import DPI, matplotlib, set_title, subplots
+from rbmfast.units import Unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,7 +104,7 @@ def filters(
     1
     """
     seen = rbm.W[: rbm.n_features]
-    shape = image_shape(len(seen), shape)
+    shape = _shape_of(rbm.features, len(seen), shape)
     strength = np.linalg.norm(seen, axis=0)
     chosen = np.argsort(-strength, kind="stable")[: check_integer(n, "n", low=1)]
     W = seen.T[chosen]
@@ -159,7 +160,7 @@ def samples(
     >>> len(plots.samples(rf.RBM(16, 8, seed=0), n=4, steps=10, seed=1).axes)
     1
     """
-    image_shape(rbm.n_visible, shape)  # before the long part
+    shape = _shape_of(rbm.visible, rbm.n_visible, shape)  # before the long part
     v, h = rbm.sample(n, steps=steps, seed=seed, return_hidden=True)
     title = f"Samples of the model after {steps:,} Gibbs steps"
     return images(v if states else rbm.visible_probabilities(h), shape, n, **{"title": title, **how})
@@ -346,6 +347,15 @@ def image_shape(n_pixels: int, shape: Shape = None) -> tuple[int, int]:
     if height * width != n_pixels:
         raise ValueError(f"shape must have {n_pixels} pixels in all, got {height} x {width}")
     return height, width
+
+
+def _shape_of(unit: Unit, n_units: int, shape: Shape) -> tuple[int, int]:
+    """`image_shape`; of groups of one size a line for each, unless said otherwise."""
+    sizes = {site.stop - site.start for site in unit.sites(n_units)}
+    if shape is None and len(sizes) == 1 and sizes != {1}:
+        size = sizes.pop()
+        return n_units // size, size
+    return image_shape(n_units, shape)
 
 
 def _states(values: ArrayLike, name: str, like: Colours | None = None) -> Colours:

@@ -18,9 +18,7 @@ from rbmfast.training.methods import Method
 START = 1  # the layer number of the random numbers that complete a row for the first time
 
 
-def row_chains_for(
-    rbm: RBM, rows: Rows, method: Method, missing: str, centered: bool
-) -> RowChains | None:
+def row_chains_for(rbm: RBM, rows: Rows, method: Method, missing: str, centered: bool) -> RowChains | None:
     """The chains that draw what is missing; None where nothing is, or it is absent."""
     if rows.missing is None:
         return None
