@@ -171,6 +171,24 @@ def test_spin_chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by:
     assert float(re.search(r"larger by (\S+)\)", printed)[1]) < 0.05  # type: ignore[index]
 
 
+def test_proteins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    """Two families of six sites, with errors; half of the sequences twice."""
+    pytest.importorskip("matplotlib")
+    rng, file, example = np.random.default_rng(0), tmp_path / "msa.npz", load("proteins")
+    families = rng.integers(0, 4, (2, 6))
+    x = families[rng.integers(0, 2, 600)]
+    errors = rng.random(x.shape) < 0.3
+    x[errors] = rng.integers(0, 4, errors.sum())
+    np.savez(file, x=np.concatenate([x, x[:300]]).astype(np.uint8))
+    monkeypatch.setattr(example, "N_HIDDEN", 8)
+    monkeypatch.setattr(example, "METHOD", rf.PCD(k=1))
+    printed = printed_by(example, file, "--epochs", 100, "--samples", 4000, "--picture", tmp_path / "msa.png")
+    table = {line[:22].rstrip(): [float(r) for r in line[22:].split()] for line in printed.splitlines()[-3:]}
+    assert table["one site"][0] > 0.97
+    assert table["two sites, connected"][0] > 0.5
+    assert (tmp_path / "msa.png").stat().st_size > 10_000
+
+
 # --- What the tables in README.md and docs/design say ------------------------------------------------------
 
 
