@@ -137,7 +137,7 @@ def _log_conditional(rbm: RBM, v: States, x: F32, site: slice) -> F64:
         log_weights = np.stack([log_weight(state[None]) for state in states], axis=1)
         here = (_shares(unit, mine, n_states) * log_weights).sum(axis=1)
     gains = (log_weights - here[:, None]).astype(np.float32)
-    return -engine.log_sum_groups(gains, gains.shape[1])[:, 0] - math.log(scale)
+    return -engine.log_sum_groups(gains, np.array([gains.shape[1]], np.int32))[:, 0] - math.log(scale)
 
 
 def _sent(states: F32, W: F32) -> F32:
