@@ -37,6 +37,7 @@ cdef extern from "rbmk.h" nogil:
         int grey
         ptrdiff_t stride
         int64_t n
+        int real
 
     ctypedef struct rbmk_floats:
         const void *data
@@ -51,6 +52,7 @@ cdef extern from "rbmk.h" nogil:
     rbmk_range rbmk_range_of(rbmk_floats x)
     rbmk_range rbmk_states_u8(rbmk_floats x, uint8_t *state)
     rbmk_range rbmk_states_u16(rbmk_floats x, uint16_t *level)
+    int rbmk_real_states(const float *x, int64_t n, uint16_t *level)
 
     ctypedef struct rbmk_outputs:
         float *input
@@ -145,6 +147,7 @@ cdef extern from "rbmk.h" nogil:
     void rbmk_categorical(const float *x, int64_t n, const int32_t *start, int n_groups, const rbmk_stream *stream,
                           uint8_t *state)
     void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state)
+    void rbmk_add_normal(const float *x, int64_t n, int m, const rbmk_stream *stream, float *state)
 
     void rbmk_class_log_weights(const float *x, int64_t n, int n_hidden, const float *U, const float *d,
                                 int n_classes, double *log_weights)

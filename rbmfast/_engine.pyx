@@ -78,6 +78,11 @@ def config():
     }
 
 
+def is_fast_with_levels():
+    """Whether products with 16-bit states are faster here than float64 matrix products of a BLAS."""
+    return rbmk_isa_name(rbmk_isa_current()) in (b"avx512", b"amx")
+
+
 # --- Arguments -------------------------------------------------------------------------------------------
 
 
@@ -95,8 +100,26 @@ cdef _check(rbmk_status status):
         raise FloatingPointError("a weight is not finite")
 
 
-cdef Rows _states(object array, int width) except *:
-    """View of uint8 or uint16 states; the caller keeps `array` alive."""
+cdef class Steps:
+    """Real-valued states as integers, 2048 of which are 1: what `real_states` makes."""
+
+    cdef readonly object levels
+
+    def __init__(self, levels):
+        self.levels = levels
+
+    def __len__(self):
+        return len(self.levels)
+
+    @property
+    def shape(self):
+        return self.levels.shape
+
+
+cdef Rows _states(object array, int width, bint real=False) except *:
+    """View of uint8 or uint16 states, or of `Steps` where they are allowed; the caller keeps `array` alive."""
+    if real and isinstance(array, Steps):
+        return _real(array, width)
     cdef const uint8_t[:, ::1] bits
     cdef const uint16_t[:, ::1] grey
     cdef Rows rows
@@ -115,8 +138,15 @@ cdef Rows _states(object array, int width) except *:
     else:
         raise TypeError(f"states must be uint8 or uint16, got {array.dtype}")
     rows.states.stride = rows.width
+    rows.states.real = 0
     if rows.width != width:
         raise ValueError(f"states must have {width} columns, got {rows.width}")
+    return rows
+
+
+cdef Rows _real(Steps steps, int width) except *:
+    cdef Rows rows = _states(steps.levels, width)
+    rows.states.real = 1
     return rows
 
 
@@ -270,7 +300,7 @@ cdef class Weights:
 cdef _pass(Weights weights, states, bias, bint up, rbmk_outputs out, _Stream stream):
     cdef int n_in = weights.c.n_visible if up else weights.c.n_hidden
     cdef int n_out = weights.c.n_hidden if up else weights.c.n_visible
-    cdef Rows rows = _states(states, n_in)
+    cdef Rows rows = _states(states, n_in, real=True)
     cdef const float[::1] b = _vector(bias, n_out, "bias")
     cdef rbmk_stream *s = &stream.c if stream is not None else NULL
     cdef rbmk_status status
@@ -504,6 +534,17 @@ def states_u16(x):
     return result if found != RBMK_SOME_OUTSIDE else None
 
 
+def real_states(const float[:, ::1] x not None):
+    """Real-valued states in steps of 1/2048, as `Steps`; None if some lie outside of [-16, 16)."""
+    result = np.empty((x.shape[0], x.shape[1]), np.uint16)
+    cdef uint16_t[:, ::1] out = result
+    cdef bint inside = True
+    if result.size:
+        with nogil:
+            inside = rbmk_real_states(&x[0, 0], x.shape[0] * x.shape[1], &out[0, 0])
+    return Steps(result) if inside else None
+
+
 # --- Functions of total inputs ---------------------------------------------------------------------------
 
 
@@ -586,6 +627,17 @@ def bernoulli(const float[:, ::1] x not None, seed, purpose, layer, step, rows=0
     if result.size:
         with nogil:
             rbmk_bernoulli(&x[0, 0], x.shape[0], <int>x.shape[1], &stream.c, &out[0, 0])
+    return result
+
+
+def add_normal(const float[:, ::1] x not None, seed, purpose, layer, step, rows=0):
+    """x plus a standard normal number for each unit."""
+    cdef _Stream stream = _Stream(x.shape[0], seed, purpose, layer, step, rows)
+    result = np.empty((x.shape[0], x.shape[1]), np.float32)
+    cdef float[:, ::1] out = result
+    if result.size:
+        with nogil:
+            rbmk_add_normal(&x[0, 0], x.shape[0], <int>x.shape[1], &stream.c, &out[0, 0])
     return result
 
 
@@ -723,7 +775,7 @@ cdef rbmk_samples _samples(states, const uint16_t[:, ::1] hidden, int n_visible,
     cdef rbmk_samples samples
     if hidden is None:
         raise TypeError(f"the probabilities of {name} must be a uint16 array, got None")
-    samples.visible = _states(states, n_visible).states
+    samples.visible = _states(states, n_visible, real=True).states
     if not 1 <= samples.visible.n <= RBMK_MAX_BATCH:
         raise ValueError(f"{name} must have 1 to {RBMK_MAX_BATCH} rows, got {samples.visible.n}")
     if hidden.shape[0] != samples.visible.n or hidden.shape[1] != n_hidden:
@@ -759,7 +811,9 @@ def contrast(data, samples, const double[::1] weights=None, bint paired=False):
     _, n_hidden = p_data.shape
     if n_visible < 1 or n_hidden < 1:
         raise ValueError("states and probabilities must have at least one column")
-    if v_data.dtype == np.uint8 and v_model.dtype == np.uint16:
+    if isinstance(v_data, Steps) != isinstance(v_model, Steps):
+        raise TypeError("either both phases or none must have real-valued states")
+    if not isinstance(v_data, Steps) and v_data.dtype == np.uint8 and v_model.dtype == np.uint16:
         v_data = v_data * np.uint16(RBMK_GREY)
     cdef rbmk_samples c_data = _samples(v_data, p_data, n_visible, n_hidden, "data")
     cdef rbmk_samples c_model = _samples(v_model, p_model, n_visible, n_hidden, "samples")

@@ -21,6 +21,8 @@ enum {
     RBMK_PANEL = 64,          /* columns that are summed together before panels are added in order */
     RBMK_LANES = 16,
     RBMK_ROW_BLOCK = 16,      /* rows whose column sums are formed together before blocks are added */
+    RBMK_REAL_ZERO = 32768,   /* of real-valued states, which stand for (level - zero) / steps */
+    RBMK_REAL_STEPS = 2048,
     RBMK_MAX_BATCH = 32768    /* rows * 65535 must fit int32 */
 };
 
@@ -55,12 +57,13 @@ typedef struct {
     int64_t first_row;
 } rbmk_stream;
 
-/* States (n rows): uint8 0/1, or uint16 grey levels. */
+/* States (n rows): uint8 0/1, uint16 grey levels, or uint16 that mean real numbers in steps above RBMK_REAL_ZERO. */
 typedef struct {
     const void *data;
-    int grey;
+    int grey;         /* uint16 */
     ptrdiff_t stride; /* elements from row to row */
     int64_t n;
+    int real;         /* of the last kind; only where a call says so */
 } rbmk_states;
 
 /* A block of a layer's units: switches, each on or off by itself (start NULL), or groups of units of which exactly one is
@@ -114,6 +117,7 @@ typedef struct {
     double *softplus;   /* (n,): sum of their softplus */
 } rbmk_outputs;
 
+/* States of any kind. */
 rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const float *bias, rbmk_outputs out,
                       const rbmk_stream *stream);
 
@@ -146,6 +150,9 @@ rbmk_range rbmk_range_of(rbmk_floats x);
 rbmk_range rbmk_states_u8(rbmk_floats x, uint8_t *state);   /* 0 or 1; needs all to be binary */
 rbmk_range rbmk_states_u16(rbmk_floats x, uint16_t *level); /* rint(65535 * float32(x)); needs none to be outside */
 
+/* rint(2048 x) + RBMK_REAL_ZERO; 0 if one is outside of 16 bits: `level` is then incomplete. */
+int rbmk_real_states(const float *x, int64_t n, uint16_t *level);
+
 /* --- Functions of total inputs x (n rows of m) --------------------------------------------------------- */
 
 void rbmk_sigmoid(const float *x, int64_t n, float *p);
@@ -161,6 +168,7 @@ void rbmk_log_sum_groups(const float *x, int64_t n, const int32_t *start, int n_
 void rbmk_categorical(const float *x, int64_t n, const int32_t *start, int n_groups, const rbmk_stream *stream,
                       uint8_t *state);
 void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state);
+void rbmk_add_normal(const float *x, int64_t n, int m, const rbmk_stream *stream, float *state);
 
 /* --- Sums over classes: total inputs under class k are x (n, n_hidden) + U[k] (n_classes, n_hidden) ------- */
 
@@ -187,7 +195,8 @@ typedef struct {
     const uint16_t *hidden;
 } rbmk_samples;
 
-/* The gradient of both, and the data's means. Of 1 to RBMK_MAX_BATCH rows each; grey samples of the model need grey data.
+/* The gradient of both, and the data's means. Of 1 to RBMK_MAX_BATCH rows each; grey samples of the model need grey data,
+ * real ones real data, the other way round, and no weights.
  * Weights multiply the data's rows, and, paired, the model's, of which there are as many; else each of these has the mean
  * weight. They are kept to 16 bits of the largest one; NULL: each is 1. */
 rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, const double *weights, int paired,

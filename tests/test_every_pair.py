@@ -109,6 +109,14 @@ UNITS: dict[str, Callable[[int], Any]] = {
     "real blocks": lambda n: rf.Mixed([(rf.Bernoulli(), n - 2), (rf.Gaussian(), 2)]),
     "ternary": lambda n: Ternary(),
 }
+VISIBLE: dict[
+    str, Callable[[int], Any]
+] = {  # that are not hidden units, or differ from one above by a number
+    "gaussian of sigma": lambda n: rf.Gaussian(np.linspace(0.5, 3, n)),
+    "gaussian, learned": lambda n: rf.Gaussian("learned"),
+    "gaussian in float32": lambda n: rf.Gaussian(grid=None),
+}
+PAIRS = [*product(UNITS, UNITS), *product(VISIBLE, ("bernoulli", "real blocks"))]
 
 
 @dataclass
@@ -314,10 +322,10 @@ def test_every_public_function_is_here() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*do not trust it", "ignore:X is constant", "ignore:X. ")
-@pytest.mark.parametrize(("visible", "hidden"), [*product(UNITS, UNITS)])
+@pytest.mark.parametrize(("visible", "hidden"), PAIRS)
 def test_every_function(visible: str, hidden: str, tmp_path: Path) -> None:
     rf.units.register(Ternary)
-    models = Models(UNITS[visible](V), UNITS[hidden](H), tmp_path / "model")
+    models = Models((UNITS | VISIBLE)[visible](V), UNITS[hidden](H), tmp_path / "model")
     refused = {name for name in ANSWERS if refusal(name, models) is not None}
     assert refused >= REFUSED
     assert refused <= REFUSED | may_refuse(models.rbm)

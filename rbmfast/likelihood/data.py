@@ -352,7 +352,8 @@ def _sample_and_weigh(dbn: DBN, v: States, stream: Stream) -> F64:
         h = up.sample(states, stream.on(layer + 1))
         total += _log_probability(down, h, states) - _log_probability(up, states, h)
         states = h
-    return total + _top_log_weight(dbn, states)
+    volume = dbn.generative[0]._log_volume - dbn.top._log_volume  # of densities of rows as users see them
+    return total + _top_log_weight(dbn, states) - volume
 
 
 def _log_probability(way: Conditional, given: States, states: States) -> F64:

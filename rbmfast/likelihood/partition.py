@@ -123,7 +123,7 @@ def log_partition(
     check_finite_log_z(rbm)
     if method == "exact":
         _refuse(method, base=base, samples=samples, checkpoint=checkpoint, resume=resume)
-        value = -rbm._shown_energies(-exact_log_z(rbm))
+        value = rbm._log_volume - rbm._shown_energies(-exact_log_z(rbm))
         return LogPartition(value, stderr=0.0, lower=value, upper=value, method="exact")
 
     n_chains = check_integer(n_chains, "n_chains", low=2, high=MAX_ROW)
@@ -162,13 +162,13 @@ def _shown(z: LogPartition, rbm: RBM) -> LogPartition:
     if rbm._parameters.parametrization is None:
         return z
     samples, weights = z.samples, z.log_weights
-    value, lower, upper = (-rbm._shown_energies(-x) for x in (z.value, z.lower, z.upper))
+    value, lower, upper = (rbm._log_volume - rbm._shown_energies(-x) for x in (z.value, z.lower, z.upper))
     return replace(
         z,
         value=value,
         lower=lower,
         upper=upper,
-        log_weights=None if weights is None else -rbm._shown_energies(-weights),
+        log_weights=None if weights is None else rbm._log_volume - rbm._shown_energies(-weights),
         samples=None if samples is None else rbm.visible.shown(samples),
         parts=tuple(_shown(part, rbm) for part in z.parts),
     )

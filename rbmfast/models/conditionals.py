@@ -54,20 +54,19 @@ class Conditional:
         """Total inputs of the target layer: float32 (n_rows, n_target)."""
         if is_sparse(states):
             return self._sparse_input(states)
-        if self.source.exact:
-            return engine.affine(self.weights, states, self.bias, self.up)
+        given = self.source.for_engine(states)
+        if given is not None:
+            return engine.affine(self.weights, given, self.bias, self.up)
         x = self._real_input(states)
         x += self.bias
         return x
 
     def send(self, states: States) -> F32:
         """The same without the bias: what the source sends."""
-        if self.source.exact or is_sparse(states):
-            return replace(self, bias=np.zeros_like(self.bias)).input(states)
-        return self._real_input(states)
+        return replace(self, bias=np.zeros_like(self.bias)).input(states)
 
     def _real_input(self, states: States) -> F32:
-        """The same from real-valued states, but for the bias."""
+        """The same from real-valued states that the engine does not take, but for the bias."""
         counts = self.source.counts(states)
         if counts is None:
             with np.errstate(over="ignore", invalid="ignore"):
@@ -100,8 +99,9 @@ class Conditional:
 
     def mean(self, states: States | sp.csr_matrix) -> F32:
         """Expected states of the target layer: float32 (n_rows, n_target)."""
-        if self.source.exact and not is_sparse(states):
-            return self.target.mean_from(self.weights, states, self.bias, self.up)
+        given = None if is_sparse(states) else self.source.for_engine(states)
+        if given is not None:
+            return self.target.mean_from(self.weights, given, self.bias, self.up)
         return self.target.mean(self.input(states))
 
     def mean_of_means(self, means: F32) -> F32:
@@ -114,8 +114,9 @@ class Conditional:
 
     def sample(self, states: States, stream: Stream) -> States:
         """Random states of the target layer: (n_rows, n_target)."""
-        if self.source.exact:
-            return self.target.sample_from(self.weights, states, self.bias, stream, self.up)
+        given = self.source.for_engine(states)
+        if given is not None:
+            return self.target.sample_from(self.weights, given, self.bias, stream, self.up)
         return self.target.sample(self.input(states), stream)
 
     def sample_alone(self, n: int, stream: Stream) -> States:
@@ -124,8 +125,9 @@ class Conditional:
 
     def log_normalizer(self, states: States) -> F64:
         """Log of the target layer's summed weight, given the source: (n_rows,) in nats."""
-        if self.source.exact:
-            return self.target.log_normalizer_from(self.weights, states, self.bias, self.up)
+        given = self.source.for_engine(states)
+        if given is not None:
+            return self.target.log_normalizer_from(self.weights, given, self.bias, self.up)
         return self.target.log_normalizer(self.input(states), self.bias)
 
 

@@ -104,6 +104,14 @@ def of_units(units: tuple[Unit, Unit]) -> dict[str, F32]:
     return {name: read_only(array) for name, array in found.items()}
 
 
+def rates_of(units: tuple[Unit, Unit]) -> dict[str, float]:
+    """Factors of the learning rate for them."""
+    layers = zip(LAYERS, units, strict=True)
+    return {
+        f"{layer}.{name}": rate for layer, unit in layers for name, rate in unit.parameter_rates().items()
+    }
+
+
 def with_parameters(units: tuple[Unit, Unit], arrays: Mapping[str, F32]) -> tuple[Unit, Unit]:
     """The units of both layers with some of their own parameters replaced, under these names."""
     visible, hidden = (

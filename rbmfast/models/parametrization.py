@@ -3,6 +3,8 @@
 With states u = o + s x of the visible units and t = p + q h of the hidden ones, an interaction is
 
     u W t + a u + b t  =  x W' h + a' x + b' h + constant,    W' = s W q, a' = s (a + W p), b' = q (b + o W).
+
+Normal units come in by the same sums, with other factors of weights and biases: `Affine`.
 """
 
 from __future__ import annotations
@@ -36,25 +38,30 @@ class Parametrization:
 
     def inward(self, W: F32, a: F32, b: F32) -> Arrays:
         """Parameters for the states computed with, from those for the states shown."""
-        s, q = self.visible.scale, self.hidden.scale
+        visible, hidden = self.visible, self.hidden
+        s, q = visible.weight, hidden.weight
         sent_down, sent_up = self._sent(W)
-        return _float32(s[:, None] * W * q, s * (a + sent_down), q * (b + sent_up))
+        own_a, own_b = visible.bias * (a - visible.origin), hidden.bias * (b - hidden.origin)
+        return _float32(s[:, None] * W * q, own_a + s * sent_down, own_b + q * sent_up)
 
     def outward(self, W: F32, a: F32, b: F32) -> Arrays:
         """The way back. Of spins W has the same digits; the biases are rounded."""
-        s, q = self.visible.scale, self.hidden.scale
+        visible, hidden = self.visible, self.hidden
+        s, q = visible.weight, hidden.weight
         shown = W / s[:, None] / q
         sent_down, sent_up = self._sent(shown)
-        return _float32(shown, a / s - sent_down, b / q - sent_up)
+        shown_a, shown_b = (a - s * sent_down) / visible.bias, (b - q * sent_up) / hidden.bias
+        return _float32(shown, shown_a + visible.origin, shown_b + hidden.origin)
 
     def energy(self, units: tuple[Unit, Unit], shown: Arrays, own: Arrays) -> float:
         """What an energy of states as shown has more than that of the states computed with."""
-        W, a, b = shown
-        sent_down, _ = self._sent(W)
-        terms = [*(self.visible.offset * (a + sent_down)), *(self.hidden.offset * b)]
-        for unit, bias, own_bias in zip(units, shown[1:], own[1:], strict=True):
-            zero = np.zeros((1, len(bias)), unit.dtype)
-            terms += [*unit.energy(zero, own_bias), *-unit.energy(zero, bias)]
+        sent_down, _ = self._sent(shown[0])
+        terms = [*(self.visible.sent * sent_down)]
+        maps = self.visible, self.hidden
+        for unit, to_show, bias, own_bias in zip(units, maps, shown[1:], own[1:], strict=True):
+            zero, constant = np.zeros((1, len(bias)), unit.dtype), to_show.offset - to_show.origin
+            alone = (to_show.bias * (bias - to_show.origin)).astype(np.float32)
+            terms += [*(constant * bias), *unit.energy(zero, own_bias), *-unit.energy(zero, alone)]
         return -math.fsum(terms)
 
     def moments(self, v: F64, h: F64, pairs: F64) -> tuple[F64, F64, F64]:
@@ -65,7 +72,7 @@ class Parametrization:
     def _sent(self, W: NDArray[Any]) -> tuple[F64, F64]:
         """What the offsets of each layer send to the other: to the visible units, and to the hidden ones."""
         W = W.astype(np.float64)
-        return row_sums(W * self.hidden.offset), row_sums(W.T * self.visible.offset)
+        return row_sums(W * self.hidden.sent), row_sums(W.T * self.visible.sent)
 
 
 def _float32(*arrays: F64) -> Arrays:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_choice, check_integer, check_seed
-from rbmfast.data import Rows
+from rbmfast.data import Rows, as_rows, split_missing
 from rbmfast.files import JSON
 from rbmfast.models.base import Model, known_as
 from rbmfast.models.conditionals import Conditional, Conditionals
@@ -64,6 +64,7 @@ class TwoLayers(Model):
         units = get_unit(visible, "visible"), get_unit(hidden, "hidden")
         units[0].check_size(n_visible, "n_visible")
         units[1].check_size(n_hidden, "n_hidden")
+        units[1].check_hidden()
         self._seed: int | None = check_seed(seed)
         weights = f"a model with n_visible={n_visible} and n_hidden={n_hidden}"
         check_fits_memory(_bytes_of_weights(n_visible, n_hidden), weights)
@@ -128,6 +129,7 @@ class TwoLayers(Model):
         rbm = cls.__new__(cls)
         visible.check_size(shape[0], "the number of rows of W")
         hidden.check_size(shape[1], "the number of columns of W")
+        hidden.check_hidden()
         rbm._seed = None
         given = (
             check_parameter(W, "W", shape),
@@ -238,7 +240,8 @@ class TwoLayers(Model):
 
         For Bernoulli units the biases become the log-odds of the means (one row of ones and one of zeros
         added, so that none is infinite), for categorical units the logarithms of the states' shares, for
-        Gaussian units the means. `rbmfast.train` does this to a new model.
+        Gaussian units the means; a learned sigma becomes that of the data. `rbmfast.train` does this to a new
+        model.
 
         Parameters
         ----------
@@ -258,6 +261,7 @@ class TwoLayers(Model):
         >>> rbm.a.round(3)
         array([-1.099,  0.   ,  1.099], dtype=float32)
         """
+        self._begin_with(X)
         old = self._parameters
         bias, means = self.visible.initial_bias(self._visible_rows(X, "X", may_miss=True))
         bias = check_parameter(bias, "the visible bias from X", old.a.shape)
@@ -304,19 +308,19 @@ class TwoLayers(Model):
         seed, W, a, b = meta["seed"], arrays["W"], arrays["a"], arrays["b"]
         if W.shape != shape:
             raise ValueError(f"W must have shape {shape}, got {W.shape}")
-        rbm = cls._of(W, a, b, *units)
-        rbm._seed = None if seed is None else check_seed(seed)
-        p, means = rbm._parameters, arrays.get("visible_means")
+        sized = units[0].of_size(shape[0]), units[1].of_size(shape[1])
         layers = {
             name: check_parameter(arrays.get(name, array), name, array.shape)
-            for name, array in of_units(p.units).items()
+            for name, array in of_units(sized).items()
         }
+        rbm = cls._of(W, a, b, *with_parameters(sized, layers))
+        rbm._seed = None if seed is None else check_seed(seed)
+        p, means = rbm._parameters, arrays.get("visible_means")
         rbm._parameters = replace(
             p,
             W=check_parameter(arrays.get("own_W", p.W), "own_W", shape),
             a=check_parameter(arrays.get("own_a", p.a), "own_a", shape[:1]),
             b=check_parameter(arrays.get("own_b", p.b), "own_b", shape[1:]),
-            units=with_parameters(p.units, layers),
             visible_means=None if means is None else check_parameter(means, "visible_means", shape[:1]),
             is_untouched=meta.get("is_untouched") is True,
         )
@@ -338,6 +342,15 @@ class TwoLayers(Model):
         means = old.visible_means if visible_means is None else visible_means
         self._parameters = Parameters(W, a, b, units or old.units, means)
 
+    def _begin_with(self, X: Any) -> None:
+        """Give units that begin with data what they take from them, in a model that has learned nothing."""
+        unit, p = self.visible, self._parameters
+        if p.is_untouched and unit.begins_with_data and not isinstance(X, Rows):
+            X, gaps = split_missing(X, None, unit.off(self.n_visible), "X")
+            rows = as_rows(X, self.n_visible, domain="real", name="X")
+            unit = unit.begun(rows if gaps is None else rows.without(gaps))
+            self._parameters = Parameters(p.W, p.a, p.b, (unit, self.hidden), is_untouched=True)
+
     def _assign(self, **given: F32) -> None:
         """Replace some of the parameters for states as users see them."""
         old = self._parameters
@@ -352,6 +365,12 @@ class TwoLayers(Model):
         p = self._parameters
         to_show = p.parametrization
         return energies if to_show is None else energies + to_show.energy(p.units, p.shown, (p.W, p.a, p.b))
+
+    @property
+    def _log_volume(self) -> float:
+        """What log Z has more as an integral over visible states as users see them."""
+        affine = self.visible.affine(self.n_visible)
+        return 0.0 if affine is None else affine.log_volume
 
     @property
     def _up(self) -> Conditional:

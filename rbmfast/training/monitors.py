@@ -346,7 +346,7 @@ class LogLikelihood(OfRows):
         own = "log_likelihood/"
         memory = under(watched.memory, own)
         own_log_z, stderr = tracker.look(watched.rbm, memory, watched.seed, watched.epoch)
-        log_z = -watched.rbm._shown_energies(-own_log_z)
+        log_z = watched.rbm._log_volume - watched.rbm._shown_energies(-own_log_z)
         watched.memory.update({own + name: array for name, array in memory.items()})
         likelihoods = {name: -energy - log_z for name, energy in super().__call__(watched).items()}
         return {"log_z": log_z, "log_z_stderr": stderr, **likelihoods}

@@ -179,6 +179,8 @@ class Steps:
         How gradients become steps.
     parameters : mapping of str to float32 array
         Arrays like those that it is going to change, by name.
+    rates : mapping of str to float, optional
+        Factors of the rate, by name; 1 where none is given.
     l2 : float, default 0
         Decay of all that is no vector: biases do not decay.
 
@@ -190,7 +192,13 @@ class Steps:
         Those of beta1 and beta2 that Adam's next step starts from.
     """
 
-    def __init__(self, optimizer: SGD | Adam, parameters: Mapping[str, F32], l2: float = 0.0) -> None:
+    def __init__(
+        self,
+        optimizer: SGD | Adam,
+        parameters: Mapping[str, F32],
+        l2: float = 0.0,
+        rates: Mapping[str, float] | None = None,
+    ) -> None:
         self.optimizer = optimizer
         self.moments = {
             f"{name}_{moment}": np.zeros_like(array)
@@ -199,6 +207,7 @@ class Steps:
         }
         self._names = [[f"{name}_{moment}" for moment in optimizer.moments] for name in parameters]
         self._decays = [l2 if array.ndim > 1 else 0.0 for array in parameters.values()]
+        self._rates = [(rates or {}).get(name, 1.0) for name in parameters]
         self.powers: F64 = np.ones(2)
 
     def check(self) -> None:
@@ -223,9 +232,10 @@ class Steps:
             decays = [0.0] * len(decays)
         if isinstance(self.optimizer, Adam):
             self.powers *= (self.optimizer.beta1, self.optimizer.beta2)
-        for value, names, slope, decay in zip(values, self._names, slopes, decays, strict=True):
+        each = zip(values, self._names, slopes, decays, self._rates, strict=True)
+        for value, names, slope, decay, factor in each:
             moments = [self.moments[name] for name in names]
-            self.optimizer.step(value, moments, slope, scale, decay, *now, *self.powers)
+            self.optimizer.step(value, moments, slope, scale, decay, factor * now[0], *now[1:], *self.powers)
 
 
 def _sum(scale: float, slope: F32, decay: float, value: F32) -> F32:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
 from rbmfast import _engine as engine
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.reference import F32, F64, GREY, States
+from rbmfast.reference import F32, F64, GREY, MAX_BATCH, States
 from rbmfast.state import Gradient
 from rbmfast.states import LEVELS, Counts, as_float, in_form, size
 from rbmfast.units import Unit
 
 Phase = tuple[States, States]  # visible states, and means of the hidden units: 16-bit levels, or float32
-Means = tuple[F32 | F64, F32 | F64, F32 | F64]
 
 
 def contrast(
@@ -58,7 +58,10 @@ def _of_layers(
     own = np.full(n, 1 / n) if weights is None else weights / n
     of_samples = own if weights is not None and paired else np.full(n_samples, math.fsum(own) / n_samples)
     return {
-        name: (own @ each - of_samples @ negative[name]).astype(np.float32) for name, each in positive.items()
+        name: ((own[:, None] * each).sum(axis=0) - (of_samples[:, None] * negative[name]).sum(axis=0)).astype(
+            np.float32
+        )
+        for name, each in positive.items()
     }
 
 
@@ -73,32 +76,61 @@ def difference(
 
     The sums are exact where both layers' states are 0 and 1 or on a grid, otherwise float32 matrix products.
     """
-    if data[0].dtype != np.float32 and data[1].dtype == LEVELS:
-        return engine.contrast(data, samples, weights, paired)
+    few = max(len(data[1]), len(samples[1])) <= MAX_BATCH
+    if few and data[1].dtype == LEVELS and (weights is None or layers[0].exact):
+        seen, modelled = (layers[0].for_engine(phase[0]) for phase in (data, samples))
+        if seen is not None and modelled is not None:
+            return engine.contrast((seen, data[1]), (modelled, samples[1]), weights, paired)
     top = 1.0 if weights is None else float(weights.max()) or 1.0
     mean_weight = 1.0 if weights is None else math.fsum(weights) / len(weights)
     shares = None if weights is None else weights / top
+    positive = _sums(layers, data, shares)
+    negative = _sums(layers, samples, shares if paired else None)
+    factors = None if weights is None else (top, top if paired else mean_weight)
     with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
-        positive = [top * mean for mean in _means(layers, data, shares)]
-        if paired:
-            negative = [top * mean for mean in _means(layers, samples, shares)]
-        else:
-            negative = [mean_weight * mean for mean in _means(layers, samples)]
-        W, a, b = (np.ascontiguousarray(p - n, np.float32) for p, n in zip(positive, negative, strict=True))
-        visible, hidden = ((mean / (mean_weight or 1.0)).astype(np.float32) for mean in positive[1:])
-    return Gradient(W, a, b, visible_mean=visible, hidden_mean=hidden)
+        W = _difference(positive.pairs, negative.pairs, positive.per, negative.per, factors)
+        a = _difference(positive.visible, negative.visible, 1.0, 1.0, factors)
+        b = _difference(positive.hidden, negative.hidden, 1.0, 1.0, factors)
+        means = [top * mean / (mean_weight or 1.0) for mean in (positive.visible, positive.hidden)]
+    visible, hidden = (mean.astype(np.float32) for mean in means)
+    return Gradient(W, a, b, visible, hidden)
 
 
-def _means(layers: tuple[Unit, Unit], phase: Phase, shares: F64 | None = None) -> Means:
-    """Means over the rows, times their shares, of the pairs, the first and the second layer's units."""
-    counts = [unit.counts(states) for unit, states in zip(layers, phase, strict=True)]
-    v, p = counts
+class Sums(NamedTuple):
+    """Of a phase: sums of pairs, of which `per` make a mean of 1; means of the first and the second layer."""
+
+    pairs: F32 | F64
+    per: F64 | float
+    visible: F32 | F64
+    hidden: F32 | F64
+
+
+def _difference(
+    positive: F32 | F64,
+    negative: F32 | F64,
+    per: F64 | float,
+    negative_per: F64 | float,
+    factors: tuple[float, float] | None,
+) -> F32:
+    """Of means, each times its factor; without factors, of the sums if there are as many rows."""
+    if factors is not None:
+        difference = factors[0] * (positive / per) - factors[1] * (negative / negative_per)
+    elif np.array_equal(per, negative_per):
+        difference = (positive - negative) * (1 / per)
+    else:
+        difference = positive * (1 / per) - negative * (1 / negative_per)
+    return np.ascontiguousarray(difference, np.float32)
+
+
+def _sums(layers: tuple[Unit, Unit], phase: Phase, shares: F64 | None) -> Sums:
+    """Sums and means over the rows, times their shares."""
+    v, p = (unit.counts(states) for unit, states in zip(layers, phase, strict=True))
     if v is None or p is None:
-        return _float_means(as_float(phase[0]), as_float(phase[1]), shares)
-    (k, per), n = v, len(phase[0])
+        return _float_sums(as_float(phase[0]), as_float(phase[1]), shares)
     (seen, fine), (m, fine_hidden) = (v, p) if shares is None else (_times(v, shares), _times(p, shares))
-    pairs = exact_product(k, m) / (per[:, None] * fine_hidden * n)
-    return pairs, seen.sum(axis=0) / (fine * n), m.sum(axis=0) / (fine_hidden * n)
+    n, per = len(seen), v.per[:, None] * fine_hidden
+    visible, hidden = seen.sum(axis=0) / (fine * n), m.sum(axis=0) / (fine_hidden * n)
+    return Sums(exact_product(v.numbers, m), per * n, visible, hidden)
 
 
 def _times(counts: Counts, shares: F64) -> Counts:
@@ -119,14 +151,14 @@ def exact_product(k: F64, m: F64) -> F64:
     return total
 
 
-def _float_means(v: F32, p: F32, shares: F64 | None) -> Means:
+def _float_sums(v: F32, p: F32, shares: F64 | None) -> Sums:
     """Those of real states without a grid, in float32."""
     seen = v
-    if shares is not None:
-        own = shares.astype(np.float32)[:, None]
-        seen, p = v * own, p * own
-    pairs: F32 = v.T @ p / np.float32(len(v))
-    return pairs, mean_of_rows(seen), mean_of_rows(p)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if shares is not None:
+            own = shares.astype(np.float32)[:, None]
+            seen, p = v * own, p * own
+        return Sums(v.T @ p, float(len(v)), mean_of_rows(seen), mean_of_rows(p))
 
 
 def prediction_gradient(

@@ -209,6 +209,8 @@ class Pretraining:
             raise ValueError(
                 "dbn has recognition weights of its own: layers learn greedily before they are untied"
             )
+        if len(dbn) > 1 or dbn.n_classes is None:  # else the visible units are joined by labels
+            dbn.generative[0]._begin_with(X)
         self.sets = [Data(*check_data(dbn, X, y, "X", "y"), TRAINING)]
         if validation is not None:
             self.sets.append(Data(*check_validation(dbn, validation), VALIDATION))

@@ -21,6 +21,7 @@ from rbmfast.models.parameters import (
     can_be_parameters,
     check_parameter,
     of_units,
+    rates_of,
     warn_of_large_weights,
     with_parameters,
 )
@@ -132,7 +133,7 @@ class RBMRun(Run):
         self._watched = Watched(rbm, rows, validation, settings.seed, labelled, self.missing)
         self.states = {"": self.state, **self.below()}
         self.exponent = MAX_EXPONENT
-        self.steps = Steps(settings.optimizer, self.parameters())
+        self.steps = Steps(settings.optimizer, self.parameters(), rates=rates_of(own.units))
         if isinstance(settings.optimizer, SGD):  # the engine knows where velocities are
             self.steps.moments |= self._of_states(f"{name}_velocity" for name in PARAMETERS)
         for penalty in self.custom_penalties:

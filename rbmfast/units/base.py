@@ -23,6 +23,8 @@ from rbmfast.streams import Stream
 from rbmfast.units.affine import Affine
 
 NODES = 6  # of an integral from a whole number to the next
+FEW_ROWS = 16  # which float64 copies of the weights are not made for
+Given = States | engine.Steps  # as the engine's products take states
 LEAST_RATE = 1e-3  # of a state, where only its mean is known
 
 
@@ -153,6 +155,18 @@ class Unit(ABC):
             return count_levels(states)
         return None if self.grid is None else count_steps(states, min(self.grid, GRID))
 
+    def for_engine(self, states: States) -> Given | None:
+        """States as the engine's products take them; None where it does not, or where BLAS is faster."""
+        if self.exact:
+            return states
+        if (
+            self.grid is None
+            or self.grid < GRID
+            or (not engine.is_fast_with_levels() and len(states) > FEW_ROWS)
+        ):
+            return None
+        return engine.real_states(np.ascontiguousarray(states, np.float32))
+
     def count_states(self, n_units: int) -> int | None:
         """How many joint states `n_units` units have; None when they cannot be enumerated."""
         return None
@@ -206,6 +220,10 @@ class Unit(ABC):
         """Raise ValueError if no layer can have so many units; `name` is what the error calls the number."""
         return
 
+    def check_hidden(self) -> None:
+        """Raise ValueError if they cannot be hidden units."""
+        return
+
     def of_size(self, n_units: int) -> Unit:
         """The same for a layer of so many units: a number for each in its own parameters, if any."""
         return self
@@ -213,6 +231,19 @@ class Unit(ABC):
     def parameters(self) -> dict[str, F32]:
         """What a layer of them learns beside its bias, by name: read-only arrays (n_units,)."""
         return {}
+
+    def parameter_rates(self) -> dict[str, float]:
+        """Factors of the learning rate, by the names of `parameters`; 1 where none is given."""
+        return {}
+
+    @property
+    def begins_with_data(self) -> bool:
+        """Whether `begun` has something to do."""
+        return False
+
+    def begun(self, rows: Rows) -> Unit:
+        """The same with what it takes from the first data, raw ones, before these are states."""
+        return self
 
     def with_parameters(self, arrays: Mapping[str, F32]) -> Unit:
         """The same with these in place of `parameters`, all of them."""
@@ -368,20 +399,25 @@ class Unit(ABC):
             sums[k] = rounded.sum(axis=0)
         return (to_grey(np.minimum(mean, np.float32(1))) if self.exact else mean), sums
 
-    # --- Given the states of an exact layer: shortcuts that a unit with kernels of its own overrides --------
+    # --- Given states of `for_engine`: shortcuts that a unit with kernels of its own overrides --------------
 
-    def mean_from(self, weights: engine.Weights, states: States, bias: F32, up: bool = True) -> F32:
-        """`mean` of the total inputs that exact `states` of the other layer cause."""
+    def mean_from(self, weights: engine.Weights, states: Given, bias: F32, up: bool = True) -> F32:
+        """`mean` of the total inputs that `states` of the other layer cause."""
         return self.mean(engine.affine(weights, states, bias, up))
 
     def sample_from(
-        self, weights: engine.Weights, states: States, bias: F32, stream: Stream, up: bool = True
+        self,
+        weights: engine.Weights,
+        states: Given,
+        bias: F32,
+        stream: Stream,
+        up: bool = True,
     ) -> States:
-        """`sample` of the total inputs that exact `states` of the other layer cause."""
+        """`sample` of the total inputs that `states` of the other layer cause."""
         return self.sample(engine.affine(weights, states, bias, up), stream)
 
-    def log_normalizer_from(self, weights: engine.Weights, states: States, bias: F32, up: bool = True) -> F64:
-        """`log_normalizer` of the total inputs that exact `states` of the other layer cause."""
+    def log_normalizer_from(self, weights: engine.Weights, states: Given, bias: F32, up: bool = True) -> F64:
+        """`log_normalizer` of the total inputs that `states` of the other layer cause."""
         return self.log_normalizer(engine.affine(weights, states, bias, up), bias)
 
 

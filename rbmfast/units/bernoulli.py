@@ -12,7 +12,7 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows
 from rbmfast.reference import F32, F64, GREY, U8, Blocks, States
 from rbmfast.streams import Stream
-from rbmfast.units.base import LEAST_RATE, Unit, sums_of_levels
+from rbmfast.units.base import LEAST_RATE, Given, Unit, sums_of_levels
 
 
 @dataclass(frozen=True)
@@ -127,16 +127,21 @@ class Bernoulli(Unit):
             numbers = 2 * numbers + unit
         return numbers
 
-    def mean_from(self, weights: engine.Weights, states: States, bias: F32, up: bool = True) -> F32:
+    def mean_from(self, weights: engine.Weights, states: Given, bias: F32, up: bool = True) -> F32:
         """Total inputs and sigmoid in one pass of the engine."""
         return engine.affine_sigmoid(weights, states, bias, up)
 
     def sample_from(
-        self, weights: engine.Weights, states: States, bias: F32, stream: Stream, up: bool = True
+        self,
+        weights: engine.Weights,
+        states: Given,
+        bias: F32,
+        stream: Stream,
+        up: bool = True,
     ) -> U8:
         """Total inputs and samples in one pass of the engine."""
         return engine.affine_sigmoid_bernoulli(weights, states, bias, *stream, up)
 
-    def log_normalizer_from(self, weights: engine.Weights, states: States, bias: F32, up: bool = True) -> F64:
+    def log_normalizer_from(self, weights: engine.Weights, states: Given, bias: F32, up: bool = True) -> F64:
         """Total inputs and summed softplus in one pass of the engine."""
         return engine.affine_softplus_sum(weights, states, bias, up)

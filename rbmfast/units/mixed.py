@@ -18,7 +18,7 @@ from rbmfast.files import JSON
 from rbmfast.reference import F32, F64, Blocks, States
 from rbmfast.states import Counts, count_levels
 from rbmfast.units.affine import Affine, of_all
-from rbmfast.units.base import Unit
+from rbmfast.units.base import Given, Unit
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,9 @@ class Mixed(Unit):
     def draw(self, x: F32, uniform: NDArray[np.uint32]) -> States:
         return self._joined(lambda unit, here: unit.draw(_cut(x, here), uniform[:, here]))
 
+    def for_engine(self, states: States) -> Given | None:
+        return states if self.exact else None
+
     def counts(self, states: States) -> Counts | None:
         if self.exact:
             return count_levels(states)
@@ -163,11 +166,31 @@ class Mixed(Unit):
         if n_units != self.n_units:
             raise ValueError(f"{name} must be {self.n_units}, the units of {self!r}, got {n_units}")
 
+    def check_hidden(self) -> None:
+        for unit, _ in self.parts:
+            unit.check_hidden()
+
     def of_size(self, n_units: int) -> Mixed:
         return Mixed(tuple((unit.of_size(n), n) for unit, n in self.parts))
 
     def parameters(self) -> dict[str, F32]:
         return self._named(lambda unit, _: unit.parameters())
+
+    def parameter_rates(self) -> dict[str, float]:
+        found = (unit.parameter_rates().items() for unit, _ in self.parts)
+        return {f"{i}.{name}": rate for i, own in enumerate(found) for name, rate in own}
+
+    @property
+    def begins_with_data(self) -> bool:
+        return any(unit.begins_with_data for unit, _ in self.parts)
+
+    def begun(self, rows: Rows) -> Mixed:
+        return Mixed(
+            tuple(
+                (unit.begun(rows.columns(here, "real")), n)
+                for (unit, n), here in zip(self.parts, self.columns, strict=True)
+            )
+        )
 
     def with_parameters(self, arrays: Mapping[str, F32]) -> Mixed:
         parts = []
@@ -195,9 +218,7 @@ class Mixed(Unit):
 
     def affine(self, n_units: int) -> Affine | None:
         maps = of_all([unit.affine(n) for unit, n in self.parts], [n for _, n in self.parts])
-        if maps is None:
-            return None
-        return Affine(np.concatenate([x.offset for x in maps]), np.concatenate([x.scale for x in maps]))
+        return None if maps is None else Affine.joined(maps)
 
     def whole(self, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
         return np.hstack([unit.whole(_cut(missing, here)) for unit, here in self._blocks()])

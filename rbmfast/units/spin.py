@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-
 from rbmfast.units.affine import Affine
 from rbmfast.units.bernoulli import Bernoulli
 
@@ -46,4 +44,4 @@ class Spin(Bernoulli):
 
     def affine(self, n_units: int) -> Affine:
         """-1 for off, +1 for on."""
-        return Affine(np.full(n_units, -1.0), np.full(n_units, 2.0))
+        return Affine.of_two_states(-1, 1, n_units)

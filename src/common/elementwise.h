@@ -17,6 +17,12 @@ static void affine_f64(const double *sum, int n, double scale, const float *bias
         x[j] = (float)((sum[j] / 65535.0) * scale) + bias[j];
 }
 
+static void affine_real(const double *sum, const double *zero, int n, double scale, const float *bias, float *x)
+{
+    for (int j = 0; j < n; j++)
+        x[j] = (float)((sum[j] - zero[j]) * scale) + bias[j];
+}
+
 static void sigmoid(const float *x, int n, float *p)
 {
     for (int j = 0; j < n; j++)
@@ -156,6 +162,20 @@ static void difference_scaled_grey(const double *positive, const double *negativ
 {
     for (int j = 0; j < n; j++)
         g[j] = (float)(positive[j] / 65535.0) * positive_scale - (float)(negative[j] / 65535.0) * negative_scale;
+}
+
+static void mean_real(const double *sum, const double *zero, int n, double scale, float *g)
+{
+    for (int j = 0; j < n; j++)
+        g[j] = (float)((sum[j] - zero[j]) * scale);
+}
+
+static void difference_real(const double *positive, const double *positive_zero, double positive_scale,
+                            const double *negative, const double *negative_zero, double negative_scale, int n, float *g)
+{
+    for (int j = 0; j < n; j++)
+        g[j] = (float)((positive[j] - positive_zero[j]) * positive_scale -
+                       (negative[j] - negative_zero[j]) * negative_scale);
 }
 
 static void add_bias_sigmoid(const float *restrict bias, int n, float *restrict x)

@@ -367,7 +367,14 @@ static void multiply_u16(const uint16_t *states, ptrdiff_t stride, int n, const 
 {
     double *value = scratch;
     uint32_t *index = (uint32_t *)(value + m->rows + 16);
-    for (int i = 0; i < n; i++) {
+    int i = 0;
+#ifdef RBMK_OWN_DENSE_LEVELS
+    for (; i + DENSE_ROWS <= n && are_dense(states + i * stride, stride, m->rows, value); i += DENSE_ROWS)
+        for (int c = 0; c < n_cols; c += RBMK_PANEL)
+            add_dense_levels(panel_data(m, (col + c) / RBMK_PANEL), panel_width(m, (col + c) / RBMK_PANEL), m->rows,
+                             value, out + (size_t)i * ld + c, ld);
+#endif
+    for (; i < n; i++) {
         const int count = active_u16(states + i * stride, m->rows, index, value);
         for (int c = 0; c < n_cols; c += RBMK_PANEL) {
             int panel = (col + c) / RBMK_PANEL;

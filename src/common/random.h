@@ -2,6 +2,7 @@
 #ifndef RBMK_RANDOM_H
 #define RBMK_RANDOM_H
 
+#include <math.h>
 #include <string.h>
 
 #include "../kernels.h"
@@ -62,6 +63,42 @@ static void uniform_u32(int n, int unit, const rbmk_counter *counter, uint32_t *
         const int lanes = n - j < 16 ? n - j : 16;
         for (int l = 0; l < lanes; l++)
             out[j + l] = (uint32_t)half_word(high[t / 2][l], t) << 16 | (uint32_t)half_word(low[t / 2][l], t);
+    }
+}
+
+/* Normal numbers from 128 uniforms: the inverse of the distribution function, by algorithm AS 241, PPND7 (Wichura 1988).
+ * 32 bits end before the third of its ranges begins. Both ranges are formed, of fractions that one division serves. */
+static inline void normal128(const uint32_t *restrict uniform, float *restrict normal)
+{
+    double q[128];
+    float rare[128];
+    for (int l = 0; l < 128; l++) {
+        q[l] = ((double)(int32_t)(uniform[l] ^ 0x80000000u) + 0.5) * (1.0 / 4294967296.0); /* never 0 or +-1/2 */
+        rare[l] = (float)(0.5 - fabs(q[l]));
+    }
+    for (int l = 0; l < 128; l++)
+        rare[l] = -log1(rare[l]);
+    for (int l = 0; l < 128; l++) {
+        const double r = 0.180625 - q[l] * q[l], t = sqrt((double)rare[l]) - 1.6;
+        const int tail = fabs(q[l]) > 0.425;
+        const double above = ((59.109374720 * r + 159.29113202) * r + 50.434271938) * r + 3.3871327179;
+        const double below = ((67.187563600 * r + 78.757757664) * r + 17.895169469) * r + 1.0;
+        const double tail_above = ((0.17023821103 * t + 1.3067284816) * t + 2.7568153900) * t + 1.4234372777;
+        const double tail_below = (0.12021132975 * t + 0.73700164250) * t + 1.0;
+        normal[l] = (float)((tail ? copysign(tail_above, q[l]) : q[l] * above) / (tail ? tail_below : below));
+    }
+}
+
+static void add_normal(const float *x, int n, int unit, const rbmk_counter *counter, float *state)
+{
+    uint32_t uniform[128] = {0};
+    float normal[128];
+    for (int j = 0; j < n; j += 128) {
+        const int lanes = n - j < 128 ? n - j : 128;
+        uniform_u32(lanes, unit + j, counter, uniform);
+        normal128(uniform, normal);
+        for (int l = 0; l < lanes; l++)
+            state[j + l] = x[j + l] + normal[l];
     }
 }
 

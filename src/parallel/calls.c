@@ -155,6 +155,15 @@ static void bernoulli_rows(const void *arg, int64_t from, int64_t to)
     }
 }
 
+static void add_normal_rows(const void *arg, int64_t from, int64_t to)
+{
+    const map_job *job = arg;
+    for (int64_t i = from; i < to; i++) {
+        rbmk_counter counter = rbmk_counter_of(job->stream, i);
+        rbmk_current_kernels()->add_normal(job->x + i * job->m, job->m, 0, &counter, (float *)job->out + i * job->m);
+    }
+}
+
 static void softmax_groups_rows(const void *arg, int64_t from, int64_t to)
 {
     const map_job *job = arg;
@@ -224,6 +233,11 @@ void rbmk_weighted_sum(rbmk_states states, int m, const float *weights, double *
 void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state)
 {
     map_run((map_job){.x = x, .n = n, .m = m, .out = state, .stream = stream, .rows = bernoulli_rows});
+}
+
+void rbmk_add_normal(const float *x, int64_t n, int m, const rbmk_stream *stream, float *state)
+{
+    map_run((map_job){.x = x, .n = n, .m = m, .out = state, .stream = stream, .rows = add_normal_rows});
 }
 
 static map_job of_groups(const float *x, int64_t n, const int32_t *start, int n_groups, void *out)

@@ -123,3 +123,40 @@ rbmk_range rbmk_range_of(rbmk_floats x) { return run((floats_job){.x = x}); }
 rbmk_range rbmk_states_u8(rbmk_floats x, uint8_t *state) { return run((floats_job){.x = x, .state = state}); }
 
 rbmk_range rbmk_states_u16(rbmk_floats x, uint16_t *level) { return run((floats_job){.x = x, .level = level}); }
+
+/* --- Real-valued states --------------------------------------------------------------------------------- */
+
+typedef struct {
+    const float *x;
+    int64_t n;
+    uint16_t *level;
+    atomic_int outside;
+} real_job;
+
+static int real_levels(const float *restrict x, int64_t n, uint16_t *restrict level)
+{
+    const float magic = 12582912.0f; /* as in exp_negative */
+    int inside = 1;
+    for (int64_t i = 0; i < n; i++) {
+        const float step = x[i] * (float)RBMK_REAL_STEPS;
+        inside &= (step >= -32768.0f) & (step <= 32767.0f); /* NaN is not */
+        level[i] = (uint16_t)((uint32_t)float_bits(step + magic) - 0x4B400000u + RBMK_REAL_ZERO);
+    }
+    return inside;
+}
+
+static void real_member(rbmk_team team, void *arg)
+{
+    real_job *job = arg;
+    int64_t from, to;
+    rbmk_share(team, job->n, &from, &to);
+    if (!real_levels(job->x + from, to - from, job->level + from))
+        atomic_store(&job->outside, 1);
+}
+
+int rbmk_real_states(const float *x, int64_t n, uint16_t *level)
+{
+    real_job job = {.x = x, .n = n, .level = level};
+    rbmk_run(rbmk_threads_for(0.2 * (double)n), rbmk_current_kernels(), real_member, &job);
+    return !atomic_load(&job.outside);
+}

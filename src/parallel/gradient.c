@@ -38,6 +38,8 @@ int rbmk_gradients_allocate(rbmk_gradients *g, int64_t data_rows, int64_t model_
     g->left = rbmk_allocate(k->left_bytes(g->n_visible, (int)g->model_row) +
                                 k->left_bytes(g->n_visible, (int)model_rows), 1);
     g->transposed = rbmk_allocate(n_visible * (size_t)g->stride, 1);
+    for (int p = 0; g->phases[RBMK_DATA].real && p < 2; p++)
+        ok = (g->zero[p] = rbmk_allocate((size_t)g->n_hidden, sizeof(double))) && ok;
     if (g->phases[RBMK_DATA].grey)
         ok = (g->levels = rbmk_allocate(n_visible * (size_t)g->stride, sizeof *g->levels)) && ok;
     if (g->weighted)
@@ -58,6 +60,8 @@ void rbmk_gradients_free(rbmk_gradients *g)
     rbmk_free(g->transposed);
     rbmk_free(g->levels);
     rbmk_free(g->shares);
+    rbmk_free(g->zero[RBMK_DATA]);
+    rbmk_free(g->zero[RBMK_MODEL]);
 }
 
 /* --- Statistics: where they go, and the products that they take ------------------------------------------- */
@@ -112,8 +116,8 @@ static int same_scale(const rbmk_gradients *g)
     return data->n == model->n && data->weight == model->weight;
 }
 
-/* Both phases of as many binary rows of the same weight: one product of the states of both with the probabilities of the data and minus
- * those of the model is the difference of the statistics; where both have the same states the difference of the
+/* Both phases of as many binary or real rows of the same weight: one product of the states of both with the probabilities
+ * of the data and minus those of the model is the difference of the statistics; where both have the same states the difference of the
  * probabilities takes their place. Otherwise each phase has its own product, as levels round each statistic. */
 void rbmk_arrange(rbmk_gradients *g, int64_t data_rows, int64_t model_rows, const double *weights, int paired)
 {
@@ -122,7 +126,7 @@ void rbmk_arrange(rbmk_gradients *g, int64_t data_rows, int64_t model_rows, cons
     data->n = data_rows;
     model->n = model_rows;
     weigh(g, weights, paired);
-    together = same_scale(g) && !data->grey;
+    together = same_scale(g) && (!data->grey || data->real);
     stacked = together && !g->shared;
     data->first_row = 0;
     model->first_row = g->shared ? 0 : g->model_row;
@@ -151,8 +155,11 @@ void rbmk_take_states(rbmk_team team, rbmk_gradients *g, int phase, const rbmk_s
     if (phase == RBMK_MODEL)
         return;
     rbmk_share(team, g->n_visible, &from, &to);
-    for (int64_t j = from; j < to; j++) /* rows between the phases are off */
+    for (int64_t j = from; j < to; j++) { /* rows between the phases are off */
         memset(g->transposed + j * g->stride + states->n, 0, (size_t)(g->model_row - states->n));
+        if (g->phases[phase].real)
+            memset(g->levels + j * g->stride + states->n, 0, (size_t)(g->model_row - states->n) * sizeof *g->levels);
+    }
 }
 
 /* Levels stay as they are. */
@@ -242,8 +249,40 @@ static float difference(double positive, double negative, rounding by)
     return by.same ? (float)(positive - negative) * by.data : (float)positive * by.data - (float)negative * by.model;
 }
 
+/* Of real-valued states: float64 until the end. */
+static void real_bias_gradients(rbmk_team team, rbmk_gradients *g)
+{
+    const rbmk_phase *data = &g->phases[RBMK_DATA], *model = &g->phases[RBMK_MODEL];
+    int64_t from, to;
+    rbmk_share(team, g->n_visible, &from, &to);
+    for (int64_t i = from; i < to; i++) {
+        double means[2];
+        for (int p = 0; p < 2; p++) {
+            const rbmk_phase *phase = &g->phases[p];
+            const int64_t sum = level_sum(g->levels + i * g->stride + phase->first_row, phase->n);
+            means[p] = (double)(sum - RBMK_REAL_ZERO * phase->n) / ((double)RBMK_REAL_STEPS * (double)phase->n);
+        }
+        g->visible_gradient[i] = (float)(means[RBMK_DATA] - means[RBMK_MODEL]);
+        g->visible_mean[i] = (float)means[RBMK_DATA];
+    }
+    rbmk_share(team, g->n_hidden, &from, &to);
+    for (int64_t j = from; j < to; j++) {
+        const double positive = (double)hidden_sum(g, data, j, team.size);
+        const double negative = (double)hidden_sum(g, model, j, team.size);
+        const double mean = positive / (65535.0 * (double)data->n);
+        g->hidden_gradient[j] = (float)(mean - negative / (65535.0 * (double)model->n));
+        g->hidden_mean[j] = (float)mean;
+        g->zero[RBMK_DATA][j] = RBMK_REAL_ZERO * (g->n_products == 1 ? positive - negative : positive);
+        g->zero[RBMK_MODEL][j] = RBMK_REAL_ZERO * negative;
+    }
+}
+
 void rbmk_bias_gradients(rbmk_team team, rbmk_gradients *g)
 {
+    if (g->phases[RBMK_DATA].real) {
+        real_bias_gradients(team, g);
+        return;
+    }
     const rbmk_phase *data = &g->phases[RBMK_DATA], *model = &g->phases[RBMK_MODEL];
     const rounding of_visible = rounding_of(g, 1.0), of_hidden = rounding_of(g, 65535.0);
     int64_t from, to;
@@ -277,6 +316,12 @@ static void tile_statistics(const rbmk_gradients *g, int number, int row, int n_
         g->kernels->multiply_u8(&p->states, row, n_rows, &p->hidden, col, n_cols, sums, RBMK_PANEL, scratch);
 }
 
+/* From a sum over a phase to a mean. */
+static double real_scale(const rbmk_gradients *g, int phase)
+{
+    return 1.0 / ((double)RBMK_REAL_STEPS * 65535.0 * (double)g->phases[phase].n);
+}
+
 size_t rbmk_weight_gradient_scratch(const rbmk_gradients *g)
 {
     return UPDATE_TILE * 2 * sizeof(double) + RBMK_SCRATCH(g->stride);
@@ -292,7 +337,12 @@ void rbmk_weight_gradient(const rbmk_gradients *g, int row, int n_rows, int col,
     for (int p = 0; p < g->n_products; p++)
         tile_statistics(g, p, row, n_rows, col, n_cols, p ? negative : positive, negative + UPDATE_TILE);
     for (int at = 0; at < n_rows * RBMK_PANEL; at += RBMK_PANEL, gradient += ld) {
-        if (g->n_products == 1)
+        if (g->phases[RBMK_DATA].real && g->n_products == 1)
+            k->mean_real(positive + at, g->zero[RBMK_DATA] + col, n_cols, real_scale(g, RBMK_DATA), gradient);
+        else if (g->phases[RBMK_DATA].real)
+            k->difference_real(positive + at, g->zero[RBMK_DATA] + col, real_scale(g, RBMK_DATA), negative + at,
+                               g->zero[RBMK_MODEL] + col, real_scale(g, RBMK_MODEL), n_cols, gradient);
+        else if (g->n_products == 1)
             k->scaled_i32(positive_i32 + at, n_cols, by.data, gradient);
         else if (!g->phases[RBMK_DATA].grey)
             k->difference_scaled_i32(positive_i32 + at, negative_i32 + at, n_cols, by.data, by.model, gradient);

@@ -10,6 +10,7 @@ enum { RBMK_DATA, RBMK_MODEL }; /* the two phases */
 
 typedef struct {
     int grey;              /* whether its visible states are levels; those of the model only if those of the data are */
+    int real;              /* whether these are real numbers in steps above RBMK_REAL_ZERO: both phases, or none */
     int64_t n;             /* rows */
     int64_t first_row;     /* of its visible states, transposed */
     double weight;         /* of a row whose share is whole */
@@ -38,6 +39,7 @@ typedef struct {
     void *packed, *left;
     int64_t model_row;
     ptrdiff_t stride;
+    double *zero[2];      /* (n_hidden,): sums over a phase, or over all of one product, of states that are all real zeros */
     float *visible_gradient, *hidden_gradient, *visible_mean, *hidden_mean;
 } rbmk_gradients;
 

@@ -75,10 +75,12 @@ enum { TILE = RBMK_TILE_ROWS * PIECE_COLUMNS };
 
 typedef struct {
     double *grey;   /* (128, 128) */
+    double *zero;   /* (128,): the sums of states that are all real zeros */
     int32_t *sums;  /* (128, 128); afterwards the probabilities to pack */
     float *x;       /* (128,) */
     uint8_t *state; /* (128, 128) */
     void *kernel, *left, *piece;
+    uint16_t *zeros; /* (rows,): such states */
 } pass_scratch;
 
 static int64_t strip_rows(int64_t n) { return n < STRIP_ROWS ? n : STRIP_ROWS; }
@@ -89,19 +91,24 @@ size_t rbmk_pass_scratch(const rbmk_kernels *k, int64_t n, int rows)
 {
     return TILE * (sizeof(double) + sizeof(int32_t) + 1) + PIECE_COLUMNS * sizeof(float) +
            whole_lines(RBMK_SCRATCH(rows)) + whole_lines(k->left_bytes((int)strip_rows(n), rows)) +
-           whole_lines(k->packed_bytes(rows, PIECE_COLUMNS));
+           whole_lines(k->packed_bytes(rows, PIECE_COLUMNS)) + PIECE_COLUMNS * sizeof(double) +
+           whole_lines((size_t)rows * sizeof(uint16_t));
 }
 
 static pass_scratch divide(const rbmk_layer_pass *p, void *memory)
 {
     pass_scratch s;
     s.grey = memory;
-    s.sums = (int32_t *)(s.grey + TILE);
+    s.zero = s.grey + TILE;
+    s.sums = (int32_t *)(s.zero + PIECE_COLUMNS);
     s.x = (float *)(s.sums + TILE);
     s.state = (uint8_t *)(s.x + PIECE_COLUMNS);
     s.kernel = s.state + TILE;
     s.left = (char *)s.kernel + whole_lines(RBMK_SCRATCH(p->rows));
     s.piece = (char *)s.left + whole_lines(p->kernels->left_bytes((int)strip_rows(p->states.n), p->rows));
+    s.zeros = (uint16_t *)((char *)s.piece + whole_lines(p->kernels->packed_bytes(p->rows, PIECE_COLUMNS)));
+    for (int j = 0; p->states.real && j < p->rows; j++)
+        s.zeros[j] = RBMK_REAL_ZERO;
     return s;
 }
 
@@ -134,7 +141,10 @@ static void multiply(const tile *t)
 static void inputs(const tile *t, int r, float scale, const float *bias, float *x)
 {
     const rbmk_layer_pass *p = t->p;
-    if (p->states.grey)
+    if (p->states.real)
+        p->kernels->affine_real(t->s.grey + r * PIECE_COLUMNS, t->s.zero, t->n_cols, (double)scale / RBMK_REAL_STEPS,
+                                bias + t->col, x);
+    else if (p->states.grey)
         p->kernels->affine_f64(t->s.grey + r * PIECE_COLUMNS, t->n_cols, scale, bias + t->col, x);
     else
         p->kernels->affine_i32(t->s.sums + r * PIECE_COLUMNS, t->n_cols, scale, bias + t->col, x);
@@ -220,6 +230,8 @@ static void do_strip(tile *t, int64_t end_row, int first_col, int end_col)
         t->n_cols = to_next_multiple(t->col, PIECE_COLUMNS);
         t->n_cols = end_col - t->col < t->n_cols ? end_col - t->col : t->n_cols;
         t->piece = piece_of(p, t->col, t->n_cols, t->s.piece);
+        if (p->states.real)
+            p->kernels->multiply_u16(t->s.zeros, 0, 1, &t->piece, 0, t->n_cols, t->s.zero, PIECE_COLUMNS, t->s.kernel);
         for (t->row = t->strip_row; t->row < end_row; t->row += RBMK_TILE_ROWS) {
             t->n = end_row - t->row < RBMK_TILE_ROWS ? (int)(end_row - t->row) : RBMK_TILE_ROWS;
             do_tile(t);

@@ -90,9 +90,11 @@ static inputs random_inputs(const rbmk_kernels *portable, int n)
 
 ARRAY(affine_i32, 784, float, (in.sums, n, in.scale, in.bias, out))
 ARRAY(affine_f64, 784, float, (in.grey_sums, n, in.scale, in.bias, out))
+ARRAY(affine_real, 784, float, (in.grey_sums, in.more_grey, n, in.scale, in.bias, out))
 ARRAY(sigmoid, 784, float, (in.x, n, out))
 ARRAY(sigmoid_i32, 784, int32_t, (in.x, n, out))
 ARRAY(softplus, 784, float, (in.x, n, out))
+ARRAY(add_normal, 784, float, (in.bias, n, in.unit, &in.counter, out))
 ARRAY(uniform_u32, 784, uint32_t, (n, in.unit, &in.counter, out))
 ARRAY(scaled_i32, 784, float, (in.sums, n, 1.0f / 6553500.0f, out))
 ARRAY(difference_scaled_i32, 784, float, (in.counts, in.more, n, 1.0f / 6553500.0f, 1.0f / 655350.0f, out))
@@ -101,6 +103,8 @@ ARRAY(difference_scaled_f64, 784, float, (in.grey_counts, in.more, n, 1.0f / 655
 
 ARRAY(difference_grey, 784, float, (in.grey_counts, in.more_grey, n, 1.0f / 6553500.0f, out))
 ARRAY(difference_scaled_grey, 784, float, (in.grey_counts, in.more_grey, n, 1.0f / 6553500.0f, 1.0f / 655350.0f, out))
+ARRAY(mean_real, 784, float, (in.grey_sums, in.more_grey, n, 1.0 / 6553500.0, out))
+ARRAY(difference_real, 784, float, (in.grey_counts, in.more_grey, 2e-10, in.grey_sums, in.more_grey, 3e-10, n, out))
 
 TEST(sigmoid_statistic)
 {

@@ -76,13 +76,14 @@ def test_statistics_are_exact_in_any_order() -> None:
     for own in (None, weights):
         one = difference(layers, (v[0], p[0]), (v[1], p[1]), own)
         moved = None if own is None else own[shuffled]
-        other = difference(layers, (v[0][shuffled], p[0][shuffled]), (v[1][::-1], p[1][::-1]), moved)
+        turned = v[1][::-1].copy(), p[1][::-1].copy()
+        other = difference(layers, (v[0][shuffled], p[0][shuffled]), turned, moved)
         for name in ("W", "a", "b"):
             assert_array_equal(getattr(one, name), getattr(other, name))
     k = np.rint(v.astype(np.float64) * 2**11)
     exact = sum(sign * (x.T @ y.astype(float)) for sign, x, y in zip((1, -1), k, p, strict=True))
     assert_array_equal(
-        difference(layers, (v[0], p[0]), (v[1], p[1])).W, (exact / (2**11 * 65535 * 40)).astype("f4")
+        difference(layers, (v[0], p[0]), (v[1], p[1])).W, (exact * (1 / (2**11 * 65535 * 40))).astype("f4")
     )
 
 

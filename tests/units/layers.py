@@ -112,6 +112,8 @@ LAYERS = {
     "bernoulli": Layer(Bernoulli(), 5),
     "spins": Layer(Spin(), 4),
     "gaussian": Layer(Gaussian(), 2),
+    "gaussian of sigma": Layer(Gaussian((3.0, 0.5)), 2),
+    "gaussian, learned": Layer(Gaussian("learned", log_sigma=np.log(np.float32([0.6, 1.5]))), 2),
     "rectified": Layer(ReLU(), 2),
     "double rectified": Layer(DRELU, 2),
     "pairs": Layer(Categorical(2), 6),

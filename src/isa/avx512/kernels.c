@@ -118,6 +118,50 @@ static inline void add_levels16(const int32_t *q, int width, const uint32_t *ind
     _mm512_storeu_pd(sums + 8, high);
 }
 
+/* Four rows of which most levels are on, as real-valued states are: each conversion serves all four. */
+#define RBMK_OWN_DENSE_LEVELS
+enum { DENSE_ROWS = 4 };
+
+/* Their values (rows, 4), if there is scratch for them. */
+static inline int are_dense(const uint16_t *levels, ptrdiff_t stride, int rows, double *value)
+{
+    int on = 0;
+    if ((size_t)rows * DENSE_ROWS * sizeof *value > RBMK_SCRATCH(rows))
+        return 0;
+    for (int i = 0; i < DENSE_ROWS; i++)
+        for (int k = 0; k < rows; k++)
+            on += levels[i * stride + k] != 0;
+    if (on < 3 * rows)
+        return 0;
+    for (int k = 0; k < rows; k++)
+        for (int i = 0; i < DENSE_ROWS; i++)
+            value[DENSE_ROWS * k + i] = (double)(int32_t)levels[i * stride + k];
+    return 1;
+}
+
+static inline void add_dense_levels(const int32_t *panel, int width, int rows, const double *value, double *out, int ld)
+{
+    for (int first = 0; first < width; first += 16) {
+        __m512d s[DENSE_ROWS][2];
+        for (int i = 0; i < DENSE_ROWS; i++)
+            s[i][0] = s[i][1] = _mm512_setzero_pd();
+        for (int k = 0; k < rows; k++) {
+            const __m256i *row = (const __m256i *)(panel + (size_t)k * width + first);
+            const __m512d low = _mm512_cvtepi32_pd(_mm256_loadu_si256(row));
+            const __m512d high = _mm512_cvtepi32_pd(_mm256_loadu_si256(row + 1));
+            for (int i = 0; i < DENSE_ROWS; i++) {
+                const __m512d level = _mm512_set1_pd(value[DENSE_ROWS * k + i]);
+                s[i][0] = _mm512_fmadd_pd(low, level, s[i][0]);
+                s[i][1] = _mm512_fmadd_pd(high, level, s[i][1]);
+            }
+        }
+        for (int i = 0; i < DENSE_ROWS; i++) {
+            _mm512_storeu_pd(out + (ptrdiff_t)i * ld + first, s[i][0]);
+            _mm512_storeu_pd(out + (ptrdiff_t)i * ld + first + 8, s[i][1]);
+        }
+    }
+}
+
 static inline void add_levels(const int32_t *panel, int width, const uint32_t *index, const double *value, int count,
                               double *sums)
 {
