@@ -8,6 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef extern from "rbmk.h" nogil:
     enum:
         RBMK_GREY
+        RBMK_REAL
         RBMK_MAX_EXPONENT
         RBMK_MIN_EXPONENT
         RBMK_MAX_BATCH
@@ -37,7 +38,6 @@ cdef extern from "rbmk.h" nogil:
         int grey
         ptrdiff_t stride
         int64_t n
-        int real
 
     ctypedef struct rbmk_floats:
         const void *data

@@ -138,7 +138,6 @@ cdef Rows _states(object array, int width, bint real=False) except *:
     else:
         raise TypeError(f"states must be uint8 or uint16, got {array.dtype}")
     rows.states.stride = rows.width
-    rows.states.real = 0
     if rows.width != width:
         raise ValueError(f"states must have {width} columns, got {rows.width}")
     return rows
@@ -146,7 +145,7 @@ cdef Rows _states(object array, int width, bint real=False) except *:
 
 cdef Rows _real(Steps steps, int width) except *:
     cdef Rows rows = _states(steps.levels, width)
-    rows.states.real = 1
+    rows.states.grey = RBMK_REAL
     return rows
 
 

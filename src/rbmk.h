@@ -21,6 +21,7 @@ enum {
     RBMK_PANEL = 64,          /* columns that are summed together before panels are added in order */
     RBMK_LANES = 16,
     RBMK_ROW_BLOCK = 16,      /* rows whose column sums are formed together before blocks are added */
+    RBMK_REAL = 2,
     RBMK_REAL_ZERO = 32768,   /* of real-valued states, which stand for (level - zero) / steps */
     RBMK_REAL_STEPS = 2048,
     RBMK_MAX_BATCH = 32768    /* rows * 65535 must fit int32 */
@@ -60,10 +61,9 @@ typedef struct {
 /* States (n rows): uint8 0/1, uint16 grey levels, or uint16 that mean real numbers in steps above RBMK_REAL_ZERO. */
 typedef struct {
     const void *data;
-    int grey;         /* uint16 */
+    int grey;         /* 1: levels; RBMK_REAL: real numbers, only where a call says so */
     ptrdiff_t stride; /* elements from row to row */
     int64_t n;
-    int real;         /* of the last kind; only where a call says so */
 } rbmk_states;
 
 /* A block of a layer's units: switches, each on or off by itself (start NULL), or groups of units of which exactly one is

@@ -132,7 +132,7 @@ rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, c
     g->weighted = weights != NULL;
     g->shared = same_states(&data->visible, &model->visible);
     g->phases[RBMK_DATA].grey = data->visible.grey;
-    g->phases[RBMK_DATA].real = g->phases[RBMK_MODEL].real = data->visible.real;
+    g->phases[RBMK_DATA].real = g->phases[RBMK_MODEL].real = data->visible.grey == RBMK_REAL;
     g->phases[RBMK_MODEL].grey = model->visible.grey;
     if (allocate(&job, n_data, n_model, threads)) {
         rbmk_run(threads, g->kernels, contrast_member, &job);

@@ -107,7 +107,7 @@ static pass_scratch divide(const rbmk_layer_pass *p, void *memory)
     s.left = (char *)s.kernel + whole_lines(RBMK_SCRATCH(p->rows));
     s.piece = (char *)s.left + whole_lines(p->kernels->left_bytes((int)strip_rows(p->states.n), p->rows));
     s.zeros = (uint16_t *)((char *)s.piece + whole_lines(p->kernels->packed_bytes(p->rows, PIECE_COLUMNS)));
-    for (int j = 0; p->states.real && j < p->rows; j++)
+    for (int j = 0; p->states.grey == RBMK_REAL && j < p->rows; j++)
         s.zeros[j] = RBMK_REAL_ZERO;
     return s;
 }
@@ -141,7 +141,7 @@ static void multiply(const tile *t)
 static void inputs(const tile *t, int r, float scale, const float *bias, float *x)
 {
     const rbmk_layer_pass *p = t->p;
-    if (p->states.real)
+    if (p->states.grey == RBMK_REAL)
         p->kernels->affine_real(t->s.grey + r * PIECE_COLUMNS, t->s.zero, t->n_cols, (double)scale / RBMK_REAL_STEPS,
                                 bias + t->col, x);
     else if (p->states.grey)
@@ -230,7 +230,7 @@ static void do_strip(tile *t, int64_t end_row, int first_col, int end_col)
         t->n_cols = to_next_multiple(t->col, PIECE_COLUMNS);
         t->n_cols = end_col - t->col < t->n_cols ? end_col - t->col : t->n_cols;
         t->piece = piece_of(p, t->col, t->n_cols, t->s.piece);
-        if (p->states.real)
+        if (p->states.grey == RBMK_REAL)
             p->kernels->multiply_u16(t->s.zeros, 0, 1, &t->piece, 0, t->n_cols, t->s.zero, PIECE_COLUMNS, t->s.kernel);
         for (t->row = t->strip_row; t->row < end_row; t->row += RBMK_TILE_ROWS) {
             t->n = end_row - t->row < RBMK_TILE_ROWS ? (int)(end_row - t->row) : RBMK_TILE_ROWS;

@@ -142,13 +142,15 @@ static const struct {
     int n, n_visible, n_hidden;
 } shapes[] = {{1, 1, 1}, {7, 17, 33}, {40, 100, 65}, {33, 784, 130}, {0, 16, 16}};
 
-static void one_pass(record *r, const rbmk_weights *w, int up, int grey, int n, const float *bias)
+/* States of a kind: 0/1, grey levels, real numbers. */
+static void one_pass(record *r, const rbmk_weights *w, int up, int kind, int n, const float *bias)
 {
     const int m = up ? w->n_visible : w->n_hidden, to = up ? w->n_hidden : w->n_visible;
     const size_t outputs = (size_t)n * (size_t)to;
     const rbmk_stream stream = random_stream(random_below(2) ? random_rows(n) : NULL);
     const int wanted = random_below(3) ? 15 : random_below(16); /* any output may be NULL */
-    const rbmk_states states = random_states(n, m, grey);
+    rbmk_states states = random_states(n, m, kind > 0);
+    states.grey = kind;
     rbmk_outputs out = {.input = wanted & 1 ? fresh(outputs * sizeof(float)) : NULL,
                         .probability = wanted & 2 ? fresh(outputs * sizeof(float)) : NULL,
                         .sample = wanted & 4 ? fresh(outputs) : NULL,
@@ -178,9 +180,9 @@ static void passes(record *r)
         CALL(status = rbmk_weights_create(&w, W, n_visible, n_hidden, RBMK_MAX_EXPONENT));
         succeed(r, status);
         keep(r, &w.exponent, sizeof w.exponent);
-        for (int grey = 0; grey < 2; grey++)
+        for (int kind = 0; kind < 3; kind++)
             for (int up = 0; up < 2; up++)
-                one_pass(r, &w, up, grey, shapes[s].n, up ? b : a);
+                one_pass(r, &w, up, kind, shapes[s].n, up ? b : a);
         rbmk_weights_free(&w);
         forget();
     }
@@ -274,6 +276,14 @@ static void functions_of_rows(record *r, int n, int m)
         CALL(rbmk_weighted_sum(states, m, weights, sum));
         keep(r, sum, (size_t)n * sizeof *sum);
     }
+    uint16_t *steps = fresh(count * sizeof *steps);
+    int inside;
+    CALL(inside = rbmk_real_states(x, (int64_t)count, steps));
+    keep(r, &inside, sizeof inside);
+    if (inside)
+        keep(r, steps, count * sizeof *steps);
+    CALL(rbmk_add_normal(x, n, m, &stream, y));
+    keep(r, y, count * sizeof *y);
     CALL(rbmk_bernoulli(x, n, m, &stream, state));
     keep(r, state, count);
     const int32_t start[] = {0, m > 4 ? 2 : 0, m}, *groups = start + (m <= 4);
@@ -370,24 +380,26 @@ static void initialisation(record *r)
         }
 }
 
-/* With and without as many samples as data and weights, binary and grey, also of the very states of the data. */
+/* With and without as many samples as data and weights, binary, grey and real, also of the very states of the data. */
 static void contrasts(record *r)
 {
     static const struct {
-        int grey_data, grey_model, shared;
-    } kinds[] = {{0, 0, 0}, {0, 0, 1}, {1, 0, 0}, {1, 1, 0}, {1, 1, 1}};
+        int grey_data, grey_model, shared, real;
+    } kinds[] = {{0, 0, 0, 0}, {0, 0, 1, 0}, {1, 0, 0, 0}, {1, 1, 0, 0}, {1, 1, 1, 0}, {1, 1, 0, 1}, {1, 1, 1, 1}};
     for (size_t s = 0; s < COUNT(shapes); s++)
         for (size_t k = 0; k < 2 * COUNT(kinds) && shapes[s].n; k++) { /* no rows have no mean */
             const int kind = (int)k / 2, n = shapes[s].n, m = shapes[s].n_visible, n_hidden = shapes[s].n_hidden;
             const int n_model = k % 2 && !kinds[kind].shared ? n + 5 : n;
             const size_t v = (size_t)m * sizeof(float), h = (size_t)n_hidden * sizeof(float);
-            const rbmk_samples data = {random_states(n, m, kinds[kind].grey_data), random_levels(n * n_hidden)};
-            const rbmk_states other = random_states(n_model, m, kinds[kind].grey_model);
+            rbmk_samples data = {random_states(n, m, kinds[kind].grey_data), random_levels(n * n_hidden)};
+            rbmk_states other = random_states(n_model, m, kinds[kind].grey_model);
+            if (kinds[kind].real)
+                data.visible.grey = other.grey = RBMK_REAL;
             const rbmk_samples model = {kinds[kind].shared ? data.visible : other, random_levels(n_model * n_hidden)};
             float *W = fresh(v * (size_t)n_hidden), *a = fresh(v), *b = fresh(h);
             float *visible = fresh(v), *hidden = fresh(h);
             rbmk_status status;
-            const double *weights = k % 3 ? random_weights(n) : NULL;
+            const double *weights = k % 3 && !kinds[kind].real ? random_weights(n) : NULL;
             CALL(status = rbmk_contrast(&data, &model, weights, n == n_model && k % 3 == 1, m, n_hidden, W, a, b, visible,
                                         hidden));
             succeed(r, status);

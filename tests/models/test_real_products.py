@@ -15,7 +15,9 @@ from numpy.testing import assert_array_equal
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.states import WHOLE, Overflow
+from rbmfast.streams import Stream
 from rbmfast.training.phases import difference, exact_product
+from rbmfast.units.gaussian import standard_normal
 
 RNG = np.random.default_rng(0)
 V, H, N = 70, 11, 9
@@ -93,6 +95,44 @@ def test_sums_beyond_float64_have_one_order() -> None:
     odd = np.full((1025, 1), WHOLE - 1.0)
     parts = [n * int(odd[0, 0]) ** 2 for n in (512, 512, 1)]
     assert exact_product(odd, odd)[0, 0] == float(parts[0]) + float(parts[1]) + float(parts[2])
+
+
+def test_the_engine_gives_the_same_on_every_path() -> None:
+    """Inputs, statistics (of as many rows, of fewer, of the same states), draws: as in float64 by NumPy."""
+    rbm = model("gaussian")
+    v = np.clip(4 * RNG.normal(size=(2, 40, V)), -15, 15).astype(np.float32)
+    v[0, 3, 3], v[1, 3, 3] = -16, 15.999
+    p = RNG.integers(0, 65536, (2, 40, H)).astype(np.uint16)
+    wide = 1024 * v[0]  # not for the engine: 16 bits
+    found = set()
+    for isa in engine.config()["isa_available"]:
+        engine.select_isa(isa)
+        steps = [engine.real_states(x) for x in (*v, v[1][:9])]
+        assert engine.real_states(wide) is None and None not in steps
+        weights = engine.Weights(W)
+        phases = [((steps[0], p[0]), (steps[i], p[1][: len(steps[i])])) for i in (1, 2, 0)]
+        gradients = [engine.contrast(*pair) for pair in phases]
+        inputs = [engine.affine(weights, x, rbm.b, True) for x in steps]
+        drawn = engine.add_normal(v[0], *Stream(3, 7, 1, 5))
+        found.add(
+            b"".join(x.tobytes() for g in gradients for x in (g.W, g.a, g.b, g.visible_mean, g.hidden_mean))
+        )
+        assert_array_equal(inputs[0], rbm._up.input(np.vstack([v[0], wide]))[:40])  # by float64 products
+        assert_array_equal(drawn, v[0] + standard_normal(Stream(3, 7, 1, 5).uniform(40, V)))
+    assert len(found) == 1
+    for gradient, other, levels in zip(
+        gradients, (v[1], v[1][:9], v[0]), (p[1], p[1][:9], p[1]), strict=True
+    ):
+        general = difference((Apart(), rf.Bernoulli()), (v[0], p[0]), (other, levels))
+        for name in ("W", "a", "b", "visible_mean", "hidden_mean"):
+            assert_array_equal(getattr(gradient, name), getattr(general, name))
+
+
+class Apart(rf.Gaussian):
+    """Units that the engine does not take."""
+
+    def for_engine(self, states: Any) -> None:
+        return None
 
 
 def test_too_large_states_are_refused() -> None:
