@@ -812,6 +812,8 @@ def contrast(data, samples, const double[::1] weights=None, bint paired=False):
         raise ValueError("states and probabilities must have at least one column")
     if isinstance(v_data, Steps) != isinstance(v_model, Steps):
         raise TypeError("either both phases or none must have real-valued states")
+    if isinstance(v_data, Steps) and weights is not None:
+        raise ValueError("real-valued states must come without weights")
     if not isinstance(v_data, Steps) and v_data.dtype == np.uint8 and v_model.dtype == np.uint16:
         v_data = v_data * np.uint16(RBMK_GREY)
     cdef rbmk_samples c_data = _samples(v_data, p_data, n_visible, n_hidden, "data")
