@@ -77,7 +77,7 @@ def difference(
     The sums are exact where both layers' states are 0 and 1 or on a grid, otherwise float32 matrix products.
     """
     few = max(len(data[1]), len(samples[1])) <= MAX_BATCH
-    if few and data[1].dtype == LEVELS and (weights is None or layers[0].exact):
+    if few and data[1].dtype == LEVELS and (weights is None or data[0].dtype != np.float32):
         seen, modelled = (layers[0].for_engine(phase[0]) for phase in (data, samples))
         if seen is not None and modelled is not None:
             return engine.contrast((seen, data[1]), (modelled, samples[1]), weights, paired)
