@@ -173,7 +173,7 @@ static void log_sum_groups(const float *x, const int32_t *start, int n_groups, d
 
 /* --- Draws ----------------------------------------------------------------------------------------------
  * The state of a group is the first whose cumulative weight exceeds (u + 1/2) / 2^32 of the whole, u the uniform of its
- * first unit. The high half of u and sums in float32 decide all but what lies near a limit, about one group in 4000. */
+ * first unit. The high half of u and sums in float32 decide all but what lies near a limit, one group in thousands. */
 
 /* The high or low halves of the uniforms of units that are no neighbours. */
 static inline void halves_of(const int32_t *unit, const rbmk_counter *counter, uint32_t half, int32_t *out)
