@@ -188,6 +188,7 @@ def of_model(n: int) -> dict[str, Call]:
         "initialize": (lambda r, X, m: r.initialize(X), "NoneType"),
         "energy": (lambda r, X, m: r.energy(X, m.H), (N,)),
         "free_energy": (lambda r, X, m: r.free_energy(X), (N,)),
+        "zero_sum_gauge": (lambda r, X, m: r.zero_sum_gauge().free_energy(X), (N,)),
         "hidden_probabilities": (lambda r, X, m: r.hidden_probabilities(X), (N, H)),
         "transform": (lambda r, X, m: r.transform(X), (N, H)),
         "visible_probabilities": (lambda r, X, m: r.visible_probabilities(m.H), (N, n)),

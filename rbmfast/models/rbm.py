@@ -148,12 +148,7 @@ class RBM(Sampling):
         -------
         RBM
             A new model, of the same class and units. Free energies differ by one number from those here, but
-            for the rounding of the parameters to float32.
-
-        Raises
-        ------
-        ValueError
-            The visible layer has no groups.
+            for the rounding of the parameters to float32. Without groups nothing changes.
 
         Examples
         --------
@@ -163,12 +158,9 @@ class RBM(Sampling):
         >>> fixed.W.tolist(), fixed.a.tolist(), fixed.b.tolist()
         ([[-2.0, 1.0], [0.0, -1.0], [2.0, 0.0]], [-1.0, 0.0, 1.0], [3.0, 1.0])
         """
-        groups = self.visible.groups(self.n_visible)
-        if not groups:
-            raise ValueError(f"only groups of visible units have a gauge to choose, and {self!r} has none")
         p = self._parameters
         W, a, b = (array.astype(np.float64) for array in (p.W, p.a, p.b))
-        for group in groups:
+        for group in self.visible.groups(self.n_visible):
             mean = W[group].mean(axis=0)
             W[group] -= mean
             a[group] -= a[group].mean()
