@@ -64,7 +64,7 @@ from rbmfast.training import (
     train,
     up_down,
 )
-from rbmfast.units import Bernoulli, Binomial, Categorical, DReLU, Gaussian, Mixed, ReLU, Spin
+from rbmfast.units import Bernoulli, Binomial, Categorical, Counts, DReLU, Gaussian, Mixed, ReLU, Spin
 
 if TYPE_CHECKING:
     from rbmfast import likelihood, plots
@@ -93,6 +93,7 @@ __all__ = [
     "ReLU",
     "DReLU",
     "Binomial",
+    "Counts",
     "Categorical",
     "Mixed",
     "units",

@@ -98,7 +98,7 @@ def test_no_import_runs_in_a_circle() -> None:
 
 # --- Unit types --------------------------------------------------------------------------------------------
 
-KINDS = {"bernoulli", "spin", "gaussian", "relu", "drelu", "categorical", "binomial", "mixed"}
+KINDS = {"bernoulli", "spin", "gaussian", "relu", "drelu", "categorical", "binomial", "counts", "mixed"}
 MAY_ASK = {
     "models/conditionals.py": {"exact"},  # the engine's exact products
     "training/rbm_run.py": {"fused"},  # its epochs and updates

@@ -71,8 +71,9 @@ class Layer:
 
     def __init__(self, way: Conditional, back: Conditional) -> None:
         self.name = "visible" if way.up else "hidden"
-        self.unit, self.bias = way.source, back.bias
+        self.unit, self.bias = way.source, back.total_bias
         self.other, self.other_bias = way.target, way.bias.astype(np.float64)
+        self.total_bias = way.total_bias.astype(np.float64)  # with a factor, if there is one
         self.W: F64 = (way.W if way.up else way.W.T).astype(np.float64)
 
     @property
@@ -82,7 +83,7 @@ class Layer:
 
     def input(self, states: States) -> F64:
         """Total inputs of the other layer, given states: (n_states, other units)."""
-        return states @ self.W + self.other_bias
+        return states @ self.W + self.total_bias
 
     def log_weights(self, states: States) -> F64:
         """Log of exp(-E) summed over the other layer, of given states: (n_states,) in nats."""
@@ -168,7 +169,7 @@ class Blocks:
         self.n_blocks = (layer.n_states or 0) // self.size
         self._n_high = n - n_low
         self.low, self._x_low, self._energy_low = self._part(slice(self._n_high, n), np.arange(self.size))
-        self._x_low += layer.other_bias
+        self._x_low += layer.total_bias
 
     def _part(self, units: slice, numbers: NDArray[np.int64]) -> tuple[States, F64, F64]:
         """Joint states of some of the units, by their numbers; what they send; their own energies."""

@@ -199,6 +199,7 @@ def exact_gradient(rbm: RBM, X: Any) -> ExactGradient:
     rows = rbm.visible.rows_of_states(X, rbm.n_visible)
     model, data = exact_moments(rbm), _moments(rbm, _data_sums(rbm, rows))
     W, a, b = data.pairs - model.pairs, data.visible - model.visible, data.hidden - model.hidden
+    b = rbm.visible.bias_gradient(W, b)
     return ExactGradient(W, a, b, _layer_slopes(rbm, rows) if of_units(rbm._parameters.units) else {})
 
 

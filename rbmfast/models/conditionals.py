@@ -58,8 +58,20 @@ class Conditional:
         if given is not None:
             return engine.affine(self.weights, given, self.bias, self.up)
         x = self._real_input(states)
-        x += self.bias
+        factor = self.source.bias_factor(states)
+        x += self.bias if factor is None else factor * self.bias
         return x
+
+    def like(self, states: States) -> Conditional:
+        """The same for rows of the target layer that keep what states before had: `Unit.like`."""
+        target = self.target.like(states)
+        return self if target is self.target else replace(self, target=target)
+
+    @property
+    def total_bias(self) -> F32:
+        """The bias as total inputs have it, whatever the states: `Unit.bias_factor`."""
+        factor = self.source.bias_factor(None)
+        return self.bias if factor is None else np.float32(factor) * self.bias
 
     def send(self, states: States) -> F32:
         """The same without the bias: what the source sends."""
@@ -181,9 +193,13 @@ class Conditionals:
         """Draw hidden states (n, n_hidden), given their total inputs, some half-steps after the first one."""
         return self.up.target.sample(hidden_input, self.stream.after(half_step))
 
-    def sample_visible(self, h: States, half_step: int = 0) -> States:
-        """Draw visible states (n, n_visible), given hidden states; of those that are absent, 0."""
-        v = self.down.sample(h, self.stream.after(half_step))
+    def sample_visible(self, h: States, half_step: int = 0, like: States | None = None) -> States:
+        """Draw visible states (n, n_visible), given hidden states; of those that are absent, 0.
+
+        `like` are those before, of which `Unit.like` keeps something.
+        """
+        down = self.down if like is None else self.down.like(like)
+        v = down.sample(h, self.stream.after(half_step))
         return v if self.absent is None else np.where(self.absent, v.dtype.type(0), v)
 
     def gibbs(self, v: States, steps: int, clamp: NDArray[np.uint8] | None = None) -> tuple[States, States]:
@@ -208,7 +224,7 @@ class Conditionals:
 
     def _one_step(self, v: States, stream: Stream, clamp: NDArray[np.uint8] | None) -> tuple[States, States]:
         h = self.up.sample(v, stream)
-        drawn = self.down.sample(h, stream.after(1))
+        drawn = self.down.like(v).sample(h, stream.after(1))
         if clamp is None:
             return drawn, h
         return np.where(clamp, v, in_form(drawn, v.dtype)), h
@@ -292,7 +308,13 @@ def _sums(numbers: F64, q: F64) -> F64:
 
 
 def interaction(up: Conditional, down: Conditional, v: States, h: States) -> F64:
-    """``v W h``, from a layer where the products are exact, if there is one: (n_rows,)."""
+    """``v W h``, from a layer where the products are exact, if there is one: (n_rows,).
+
+    And what a factor adds to the hidden units' own ``b h``.
+    """
+    factor = up.source.bias_factor(v)
+    if factor is not None:
+        return row_dot(up.send(v) + (factor - 1) * up.bias, h)
     if up.source.exact or not up.target.exact:
         return row_dot(up.send(v), h)
     return row_dot(down.send(h), v)

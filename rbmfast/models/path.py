@@ -43,7 +43,7 @@ class Path:
     def hidden_input(self, sent: F32, beta: float | F32) -> F32:
         """Total inputs of the hidden units at `beta`, given what visible states send at beta = 1."""
         beta = np.asarray(beta, np.float32)
-        return beta * sent + beta * self.up.bias
+        return beta * sent + beta * self.up.total_bias
 
     def visible_input(self, sent: F32, beta: float | F32) -> F32:
         """Total inputs of the visible units at `beta`, given what hidden states send at beta = 1."""

@@ -37,8 +37,9 @@ class RBM(Sampling):
     visible, hidden : str or Unit, default "bernoulli"
         Unit type of each layer: "bernoulli" (states 0 and 1), "spin" (-1 and +1), "gaussian" (real states,
         variance 1), "relu" (the same from 0 up), "drelu" (a learned shape on either side of 0),
-        ``rf.Categorical(K)`` (groups of K, one of which is on), ``rf.Binomial(n)`` (0 to n), and
-        ``rf.Mixed([(unit, n), ...])`` for blocks of several types.
+        ``rf.Categorical(K)`` (groups of K, one of which is on), ``rf.Binomial(n)`` (0 to n),
+        "counts" (of words in documents: visible ones only), and ``rf.Mixed([(unit, n), ...])`` for blocks of
+        several types.
     seed : int, numpy.random.Generator or None
         Of the new weights, which are nearly normal with standard deviation 0.01; the biases are 0. None takes
         a seed from the system; `seed` keeps it.

@@ -281,7 +281,7 @@ class Sampling(TwoLayers):
 
     def _reconstruct(self, rows: Rows) -> F32:
         up, down = self._up, self._down
-        return self._by_blocks(rows, lambda v, _: down.mean(up.expectation(v)))
+        return self._by_blocks(rows, lambda v, _: down.like(v).mean(up.expectation(v)))
 
     def _fill_in(
         self, v: States, missing: NDArray[np.bool_], steps: int, stream: Stream, average: bool

@@ -90,7 +90,7 @@ def difference(
     with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
         W = _difference(positive.pairs, negative.pairs, positive.per, negative.per, factors)
         a = _difference(positive.visible, negative.visible, 1.0, 1.0, factors)
-        b = _difference(positive.hidden, negative.hidden, 1.0, 1.0, factors)
+        b = layers[0].bias_gradient(W, _difference(positive.hidden, negative.hidden, 1.0, 1.0, factors))
         means = [top * mean / (mean_weight or 1.0) for mean in (positive.visible, positive.hidden)]
     visible, hidden = (mean.astype(np.float32) for mean in means)
     return Gradient(W, a, b, visible, hidden)

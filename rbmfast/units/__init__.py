@@ -11,6 +11,7 @@ from rbmfast.units.base import Unit
 from rbmfast.units.bernoulli import Bernoulli
 from rbmfast.units.binomial import Binomial
 from rbmfast.units.categorical import Categorical
+from rbmfast.units.counts import Counts
 from rbmfast.units.drelu import DReLU
 from rbmfast.units.gaussian import Gaussian
 from rbmfast.units.mixed import Mixed
@@ -18,7 +19,7 @@ from rbmfast.units.relu import ReLU
 from rbmfast.units.spin import Spin
 
 UNITS: dict[str, type[Unit]] = {
-    unit.name: unit for unit in (Bernoulli, Spin, Gaussian, ReLU, DReLU, Categorical, Binomial, Mixed)
+    unit.name: unit for unit in (Bernoulli, Spin, Gaussian, ReLU, DReLU, Categorical, Binomial, Counts, Mixed)
 }
 U = TypeVar("U", bound=type[Unit])
 
@@ -121,8 +122,8 @@ def get_unit(unit: str | Unit | type[Unit] | Mapping[str, Any], name: str = "uni
     >>> get_unit("potts", name="visible")
     Traceback (most recent call last):
     ...
-    ValueError: visible must be one of 'bernoulli', 'spin', 'gaussian', 'relu', 'drelu', or a Unit such as \
-Categorical(10), or one of your own after rf.units.register; got 'potts'
+    ValueError: visible must be one of 'bernoulli', 'spin', 'gaussian', 'relu', 'drelu', 'counts', or a \
+Unit such as Categorical(10), or one of your own after rf.units.register; got 'potts'
     """
     if isinstance(unit, Unit):
         return unit
@@ -146,6 +147,7 @@ __all__ = [
     "Bernoulli",
     "Binomial",
     "Categorical",
+    "Counts",
     "DReLU",
     "Gaussian",
     "Mixed",

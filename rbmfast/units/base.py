@@ -341,7 +341,9 @@ class Unit(ABC):
         return rows
 
     def refuse_grey(self, rows: Rows, name: str = "X") -> None:
-        """Raise ValueError at the first grey level between 0 and 1."""
+        """Raise ValueError at the first grey level between 0 and 1, or between integers."""
+        if self.grid == 1:
+            self._refuse_fractions(rows, name)
         if rows.kind != "grey":
             return
         for first, block in rows.blocks(rows_in_a_scan(rows.n_features)):
@@ -351,6 +353,16 @@ class Unit(ABC):
                 raise ValueError(
                     f"{name}[{first + row}, {column}] is a grey level, which is no state of "
                     f"{self.name} units and has no likelihood: threshold or sample the data"
+                )
+
+    def _refuse_fractions(self, rows: Rows, name: str) -> None:
+        for first, block in rows.blocks(rows_in_a_scan(rows.n_features)):
+            between = np.argwhere(block != np.rint(block))
+            if len(between):
+                row, unit = (int(i) for i in between[0])
+                raise ValueError(
+                    f"{name}[{first + row}, {unit}] is {block[row, unit]:g}, which is no state of {self} "
+                    "units and has no likelihood: round or sample the data"
                 )
 
     def doubts(self, rows: Rows, first_unit: int = 0) -> str | None:
@@ -374,6 +386,20 @@ class Unit(ABC):
     ) -> None:
         """The same for the rows from `first_row` on, and the units from number `first_unit` on."""
         return
+
+    # --- Units whose states have a sum to keep: `Counts` ---------------------------------------------------
+
+    def like(self, states: States) -> Unit:
+        """The same for rows that keep what states before had: the lengths of documents."""
+        return self
+
+    def bias_factor(self, states: States | None) -> F32 | float | None:
+        """What multiplies the other layer's bias: (n_rows, 1), or whatever the states are; None for 1."""
+        return None
+
+    def bias_gradient(self, W: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+        """The gradient of the other layer's bias, from that of the weights and that without a factor."""
+        return b
 
     # --- Beside a label: one of several classes, which adds its row of weights U to the total inputs x -----
 

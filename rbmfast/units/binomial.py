@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import lru_cache
-from math import comb
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,10 +16,14 @@ from rbmfast.checks import check_integer
 from rbmfast.data import Rows
 from rbmfast.files import JSON
 from rbmfast.reference import F32, F64, States, row_sums
-from rbmfast.units.base import LEAST_RATE, Unit, moments, rows_in_a_scan
+from rbmfast.units.base import LEAST_RATE, Unit, moments
 from rbmfast.units.bernoulli import Bernoulli
 
-MAX_N = 1000  # up to which 2**-n is a normal float64
+MAX_N = 10_000
+NEGLIGIBLE = 2.0**-50  # beside the most probable state
+
+
+Step = Callable[[F64, F64, F64, F64], tuple[F64, F64]]  # to the next number: weights, numbers, n, odds
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Binomial(Unit):
     Parameters
     ----------
     n : int
-        The largest state, from 1 to 1000.
+        The largest state, from 1 to 10 000.
 
     Raises
     ------
@@ -80,23 +83,9 @@ class Binomial(Unit):
         return np.minimum(mode, np.float32(self.n))
 
     def draw(self, x: F32, uniform: NDArray[np.uint32]) -> F32:
-        """The first number, of those in the rarer state, whose cumulative probability exceeds u.
-
-        Probabilities follow one another by products, in float64.
-        """
-        rare = engine.sigmoid(-np.abs(x)).astype(np.float64)
-        odds, u = rare / (1 - rare), (uniform + 0.5) * 2.0**-32
-        probability = _power(1 - rare, self.n)
-        below = probability.copy()
-        state = np.zeros(x.shape, np.float32)
-        for k in range(self.n):
-            beyond = below <= u
-            if not beyond.any():
-                break
-            state += beyond
-            probability *= odds * ((self.n - k) / (k + 1))
-            below += probability
-        return np.where(x > 0, np.float32(self.n) - state, state)
+        """The inverse of the distribution function."""
+        n, u = np.full(x.shape, float(self.n)), (uniform.astype(np.float64) + 0.5) * 2.0**-32
+        return draw_binomial(n, exp(x), u).astype(np.float32)
 
     def log_normalizer(self, x: F32, bias: F32) -> F64:
         """Sums of n softplus(x)."""
@@ -111,7 +100,8 @@ class Binomial(Unit):
     def energy(self, states: States, bias: F32) -> F64:
         """Sums of -bias * s - log C(n, s), between states in proportion."""
         s = states.astype(np.float64)
-        ways = np.interp(s, np.arange(self.n + 1.0), _log_binomials(self.n))
+        table = log_factorials(self.n)[: self.n + 1]
+        ways = np.interp(s, np.arange(self.n + 1.0), table[-1] - table - table[::-1])
         total: F64 = -row_sums(bias * s + ways)
         return total
 
@@ -156,17 +146,6 @@ class Binomial(Unit):
                 f"{self} are integers from 0 to {self.n} (or numbers between for means of them)"
             )
 
-    def refuse_grey(self, rows: Rows, name: str = "X") -> None:
-        """Raise ValueError at the first number that is no integer."""
-        for first, block in rows.blocks(rows_in_a_scan(rows.n_features)):
-            between = np.argwhere(block != np.rint(block))
-            if len(between):
-                row, unit = (int(i) for i in between[0])
-                raise ValueError(
-                    f"{name}[{first + row}, {unit}] is {block[row, unit]:g}, which is no state of {self} "
-                    "units and has no likelihood: round or sample the data"
-                )
-
     def count_states(self, n_units: int) -> int:
         """(n + 1) to the power of `n_units`."""
         return int((self.n + 1) ** n_units)
@@ -186,18 +165,64 @@ class Binomial(Unit):
         return numbers
 
 
-def _power(x: F64, n: int) -> F64:
-    """x**n by products alone: the same bits everywhere."""
-    result = np.ones_like(x)
-    while n:
-        if n & 1:
-            result = result * x
-        x, n = x * x, n >> 1
-    return result
+def draw_binomial(n: F64, odds: F64, u: F64) -> F64:
+    """Binomial numbers of n trials by uniform ones between 0 and 1: the inverse of the distribution function.
+
+    Beside the most probable number, probabilities follow one another by products. They are summed outwards on
+    either side, and then once more, up to where u has its share of the whole.
+    """
+    mode = np.minimum(np.floor((n + 1) * (odds / (1 + odds))), n)
+    below, above = (_mass(step, mode, n, odds) for step in (_down, _up))
+    rest = u * (below + 1 + above) - below
+    state = np.empty_like(n)
+    for step, here in ((_up, rest >= 0), (_down, rest < 0)):
+        state[here] = _walk(step, mode[here], n[here], odds[here], np.abs(rest[here]))
+    return state
+
+
+def _mass(step: Step, k: F64, n: F64, odds: F64) -> F64:
+    """The summed weights on one side of the number k, which has weight 1."""
+    w, total = np.ones_like(n), np.zeros_like(n)
+    while (w > NEGLIGIBLE).any():
+        w, k = step(w, k, n, odds)
+        total += w
+    return total
+
+
+def _walk(step: Step, k: F64, n: F64, odds: F64, rest: F64) -> F64:
+    """Where the weights from k on upwards, or from below k on downwards, have summed to the rest."""
+    w = np.ones_like(n)
+    if step is _down:
+        w, k = step(w, k, n, odds)
+    so_far, state = w, k
+    while (more := (rest > so_far) & (w > NEGLIGIBLE)).any():
+        w, k = step(w, k, n, odds)
+        so_far = so_far + w
+        state = np.where(more, k, state)
+    return state
+
+
+def _up(w: F64, k: F64, n: F64, odds: F64) -> tuple[F64, F64]:
+    return w * ((n - k) / (k + 1) * odds), k + 1
+
+
+def _down(w: F64, k: F64, n: F64, odds: F64) -> tuple[F64, F64]:
+    return w * (k / ((n - k + 1) * odds)), k - 1
+
+
+def exp(x: F32) -> F64:
+    """Exponentials, of |x| up to 80: by the engine's sigmoid, with the same bits everywhere."""
+    p = engine.sigmoid(-np.abs(x)).astype(np.float64)
+    e: F64 = p / (1 - p)
+    return np.where(x > 0, 1 / e, e)
+
+
+def log_factorials(n: int) -> F64:
+    """Logarithms of 0!, 1!, ... to n! or beyond: summed, each correctly rounded, the same bits everywhere."""
+    return _log_factorials(1 << n.bit_length())
 
 
 @lru_cache
-def _log_binomials(n: int) -> F64:
-    """Log C(n, s) for s from 0 to n: correctly rounded, so the same bits everywhere."""
-    exactly = Context(prec=40)
-    return np.array([float(Decimal(comb(n, s)).ln(exactly)) for s in range(n + 1)])
+def _log_factorials(n: int) -> F64:
+    exactly = Context(prec=25)
+    return np.append(0.0, np.cumsum([float(Decimal(k).ln(exactly)) for k in range(1, n + 1)]))

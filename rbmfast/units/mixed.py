@@ -205,6 +205,21 @@ class Mixed(Unit):
     def mean_parameter_gradient(self, x: F32, bias: F32) -> dict[str, F32]:
         return self._named(lambda unit, at: unit.mean_parameter_gradient(_cut(x, at), bias[at]))
 
+    def like(self, states: States) -> Mixed:
+        parts = [(unit.like(states[:, here]), here.stop - here.start) for unit, here in self._blocks()]
+        same = all(new is old for (new, _), (old, _) in zip(parts, self.parts, strict=True))
+        return self if same else Mixed(tuple(parts))
+
+    def bias_factor(self, states: States | None) -> F32 | float | None:
+        """That of the first block which has one."""
+        found = (unit.bias_factor(None if states is None else states[:, at]) for unit, at in self._blocks())
+        return next((factor for factor in found if factor is not None), None)
+
+    def bias_gradient(self, W: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+        for unit, here in self._blocks():
+            b = unit.bias_gradient(W[here], b)
+        return b
+
     def part(self, start: int, stop: int) -> Mixed | None:
         """Whole blocks, and parts of those that can be cut."""
         parts = []

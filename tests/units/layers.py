@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from rbmfast.units import Bernoulli, Binomial, Categorical, DReLU, Gaussian, Mixed, ReLU, Spin, Unit
+from rbmfast.units import Bernoulli, Binomial, Categorical, Counts, DReLU, Gaussian, Mixed, ReLU, Spin, Unit
 
 F64 = NDArray[np.float64]
 STEP = 0.25  # of a grid for real states; sums over it are integrals of normal densities to all digits
@@ -121,6 +121,7 @@ LAYERS = {
     "tens": Layer(Categorical(10), 20),
     "groups of several sizes": Layer(Categorical([3, 2, 4]), 9),
     "counts to three": Layer(Binomial(3), 4),
+    "documents": Layer(Counts(4).of_size(3), 3),
     "one block": mixed((Bernoulli(), 3)),
     "pixels and a label": mixed((Bernoulli(), 4), (Categorical(3), 6)),
     "a label and pixels": mixed((Categorical(4), 4), (Bernoulli(), 3)),
@@ -128,6 +129,7 @@ LAYERS = {
     "with a real number": mixed((Gaussian(), 1), (Categorical(3), 3), (Bernoulli(), 2)),
     "counts and a real number": mixed((Binomial(2), 2), (Gaussian(), 1)),
     "pixels, rectified": mixed((Bernoulli(), 2), (ReLU(), 1)),
+    "documents with a label": mixed((Counts(2).of_size(3), 3), (Categorical(2), 2)),
     "nested": mixed(
         (Bernoulli(), 1), (Mixed([(Categorical(3), 3), (Bernoulli(), 2)]), 5), (Categorical(2), 2)
     ),

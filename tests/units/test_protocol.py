@@ -341,7 +341,7 @@ def test_plain_units_have_a_name(name: str) -> None:
 def test_unknown_units_are_refused() -> None:
     with pytest.raises(
         ValueError,
-        match=r"hidden must be one of 'bernoulli', .* 'drelu', or a Unit such as .*; got 'x'",
+        match=r"hidden must be one of 'bernoulli', .* 'counts', or a Unit such as .*; got 'x'",
     ):
         get_unit("x", name="hidden")
     for wrong in (3, None, int):

@@ -46,6 +46,6 @@ class CD(Checked, Method):
     ) -> tuple[States, F32]:
         for i in range(self.k):
             h = model.sample_hidden(x, 2 * i)
-            v = model.sample_visible(h, 2 * i + 1)
+            v = model.sample_visible(h, 2 * i + 1, like=v)
             x = model.up.input(v)
         return v, x

@@ -1,0 +1,96 @@
+"""Documents: lengths that are kept, draws of any length, what is refused, and that topics are learned."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
+from scipy.stats import chisquare
+
+import rbmfast as rf
+from rbmfast.streams import Stream
+from rbmfast.units.binomial import draw_binomial, log_factorials
+
+RNG = np.random.default_rng(0)
+
+
+def documents(n: int, n_words: int = 6) -> tuple[Any, Any]:
+    """Counts of words of either half of the vocabulary, more often than not; and which half."""
+    topic = RNG.integers(0, 2, n)
+    p = np.where((np.arange(n_words) < n_words // 2) == topic[:, None], 9, 1) / (5 * n_words)
+    return np.array([RNG.multinomial(RNG.integers(1, 20), row) for row in p]), topic
+
+
+def test_lengths_are_kept_wherever_documents_are_drawn_anew() -> None:
+    X, _ = documents(40)
+    rbm = rf.RBM.from_arrays(RNG.normal(size=(6, 3)), np.zeros(6), np.zeros(3), visible="counts")
+    lengths = X.sum(axis=1)
+    for drawn in (rbm.gibbs(X, 3, seed=1), rbm.sample(40, 3, seed=1, start=X), rbm.reconstruct(X)):
+        assert_allclose(drawn.sum(axis=1), lengths, rtol=1e-6)
+    assert_array_equal(rbm.gibbs(X[7:], 3, seed=1, first_row=7), rbm.gibbs(X, 3, seed=1)[7:])
+    assert_allclose(rbm.visible_probabilities(np.eye(3)).sum(axis=1), 1, rtol=1e-6)  # of one word
+    labelled = rf.ClassRBM(6, 3, 2, visible="counts", seed=0)
+    joined = labelled.join(X, np.arange(40) % 2).all()
+    assert_array_equal(labelled.gibbs(joined, 3, seed=1)[:, :6].sum(axis=1), lengths)
+
+
+def test_the_hidden_bias_counts_once_a_word() -> None:
+    rbm = rf.RBM.from_arrays([[0.5], [-1.0]], [0.0, 0.0], [0.25], visible="counts")
+    x = 2 * 0.5 - 1.0 + 3 * 0.25
+    assert_allclose(rbm.hidden_probabilities([[2, 1]]), 1 / (1 + np.exp(-x)), rtol=1e-6)
+    assert_allclose(rbm.energy([[2, 1]], [[1]]), -x - np.log(3), rtol=1e-6)
+    assert_allclose(rbm.free_energy([[2, 1]]), -np.log1p(np.exp(x)) - np.log(3), rtol=1e-6)
+
+
+def test_long_documents_of_many_words() -> None:
+    """Chi-square at 1e-6, of 100 words in 50 documents of 5000; and the binomial draws beneath."""
+    x = RNG.normal(size=100).astype(np.float32)
+    unit = rf.Counts(5000)
+    drawn = unit.sample(np.tile(x, (50, 1)), Stream(1, 2, 3, 4))
+    assert (drawn.sum(axis=1) == 5000).all()
+    assert chisquare(drawn.sum(axis=0), 50 * 5000 * softmax(x.astype(float))).pvalue > 1e-6
+    n, u = np.full(1000, 1e5), (np.arange(1000) + 0.5) / 1000
+    assert_allclose(draw_binomial(n, np.full(1000, 1e-38), u), 0)
+    assert_allclose(draw_binomial(n, np.full(1000, 1e38), u), 1e5)
+    assert_allclose(draw_binomial(n, np.full(1000, 3.0), u).mean(), 0.75e5, rtol=1e-5)
+    assert_allclose(log_factorials(5)[:6], np.log([1, 1, 2, 6, 24, 120]), rtol=1e-15)
+
+
+def test_what_has_no_length_is_refused() -> None:
+    X, _ = documents(20)
+    rbm = rf.RBM(6, 3, visible="counts", seed=0)
+    for ask in (
+        lambda: rbm.sample(5, 2),
+        lambda: rbm.sample_visible(np.eye(3)),
+        lambda: rf.train(rbm, X, method="pcd", epochs=1),
+        lambda: rf.log_partition(rbm),
+        lambda: rf.log_likelihood(rbm, X),
+        lambda: rf.pseudo_likelihood(rbm, X),
+    ):
+        with pytest.raises(ValueError, match=r"counts units take their length from .* neither is here"):
+            ask()
+    with pytest.raises(ValueError, match="hidden must not be counts units"):
+        rf.RBM(6, 3, hidden=rf.Counts(4))
+    with pytest.raises(ValueError, match=r"X\[0, 1\] is -1, but states of counts units"):
+        rf.train(rbm, [[0, -1, 0, 0, 0, 0]])
+    with pytest.raises(ValueError, match=r"X\[1\] has counts that add up to 2, .* have length 3"):
+        rf.train(rf.RBM(2, 3, visible=rf.Counts(3), seed=0), [[0, 3], [1, 1]])
+
+
+def test_a_model_of_all_lengths_is_one_of_each() -> None:
+    rbm = rf.RBM.from_arrays(RNG.normal(size=(6, 3)), np.zeros(6), np.ones(3), visible="counts")
+    for length in (1, 7):
+        one = rf.RBM.from_arrays(rbm.W, rbm.a, rbm.b, visible=rf.Counts(length))
+        of_it = np.array([RNG.multinomial(length, np.full(6, 1 / 6)) for _ in range(4)])
+        assert_array_equal(one.free_energy(of_it), rbm.free_energy(of_it))
+        V = one.visible.states(6, np.arange(one.visible.count_states(6)))
+        assert_allclose(np.exp(rf.log_likelihood(one, V)).sum(), 1, rtol=1e-5)
+
+
+def test_topics_are_learned() -> None:
+    X, topic = documents(2000)
+    rbm = rf.RBM(6, 1, visible="counts", seed=0)
+    rf.train(rbm, X, optimizer=rf.Adam(0.02), epochs=15, batch_size=50, seed=1)
+    found = rbm.hidden_probabilities(X)[:, 0] > 0.5
+    assert max((found == topic).mean(), (found != topic).mean()) > 0.85
