@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 from numpy.testing import assert_allclose
 from programs import EXAMPLES, load
 
@@ -262,3 +263,17 @@ def test_pt_weighs_both_modes_and_cd_and_pcd_do_not(example: Any) -> None:
 def test_it_prints_a_table(example: Any, capsys: pytest.CaptureFixture[str]) -> None:
     example.main(["--seeds", "1", "--epochs", "2"])
     assert len(re.findall(r"^[58]0:[52]0 +\S+ +\d\.\d{3} ", capsys.readouterr().out, re.MULTILINE)) == 8
+
+
+def test_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    rng, file, arrays = np.random.default_rng(0), tmp_path / "words.npz", {}
+    for name, n in (("train", 400), ("test", 100)):
+        of_topic = (np.arange(20) < 10) == rng.integers(0, 2, (n, 1))
+        X = sp.csr_array(rng.poisson(np.where(of_topic, 2.0, 0.1)))
+        arrays |= {f"{name}_{part}": getattr(X, part) for part in ("data", "indices", "indptr")}
+    np.savez(file, words=[f"word{i}" for i in range(20)], **arrays)
+    example = load("documents")
+    monkeypatch.setattr(example, "RATE", 0.03)
+    printed = printed_by(example, file, "--hidden", 2)
+    unigrams, _, rbm = map(float, re.findall(r" (\d+\.\d) {2}", printed))
+    assert rbm < 0.7 * unigrams and "word1" in printed
