@@ -190,6 +190,29 @@ def test_proteins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: A
     assert (tmp_path / "msa.png").stat().st_size > 10_000
 
 
+def test_real_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    pytest.importorskip("matplotlib")
+    rng, example = np.random.default_rng(0), load("real_values")
+    np.savez(tmp_path / "images.npz", one=rng.integers(0, 256, (40, 50), np.uint8))
+    stripes = 30 * rng.normal(size=(100, 1)) + np.tile(np.linspace(0, 200, 20), 28)
+    np.savez(tmp_path / "faces.npz", x=np.clip(stripes, 0, 255).astype(np.uint8))
+    printed = {}
+    for name, *data in (
+        ("patches", tmp_path / "images.npz"),
+        ("sources",),
+        ("faces", tmp_path / "faces.npz"),
+    ):
+        small = () if name == "faces" else ("--rows", 2000)
+        picture = tmp_path / f"{name}.png"
+        printed[name] = printed_by(example, name, *data, *small, "--epochs", 5, "--picture", picture)
+        assert picture.stat().st_size > 5_000
+    assert "filters with an orientation" in printed["patches"]
+    log_p = float(re.search(r"log-likelihood (\S+), of", printed["sources"])[1])  # type: ignore[index]
+    assert -2.86 < log_p < -2.69
+    mean, model = (float(x) for x in re.findall(r"by .*: (\S+)", printed["faces"]))
+    assert model < mean
+
+
 # --- What the tables in README.md and docs/design say ------------------------------------------------------
 
 

@@ -121,7 +121,6 @@ class DataFile:
                 ) from error
             raise
 
-
     def encoded(self, schema: Schema) -> Examples:
         """The data as the columns of a schema; and its labels."""
         V = schema.encode(self.stored)
