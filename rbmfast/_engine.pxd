@@ -108,6 +108,12 @@ cdef extern from "rbmk.h" nogil:
     ctypedef struct rbmk_layers:
         rbmk_layer visible
         rbmk_layer hidden
+    ctypedef struct rbmk_missing:
+        const uint8_t *entries
+        const int64_t *chains
+        uint8_t *hidden
+        int begin
+        rbmk_stream stream
 
     ctypedef struct rbmk_epoch_plan:
         rbmk_states data
@@ -122,6 +128,7 @@ cdef extern from "rbmk.h" nogil:
         const float *rates
         const float *momenta
         rbmk_stream stream
+        const rbmk_missing *missing
         int (*interrupted)(void *context) noexcept nogil
         void *context
         rbmk_layers layers

@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.state import Gradient, LearningState, UpdateSettings
+from rbmfast.state import Gradient, LearningState, Missing, UpdateSettings
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -181,4 +181,5 @@ def epoch(
     first_step: int,
     weights: F64 | None = None,
     blocks: LayerBlocks = ...,
+    missing: Missing | None = None,
 ) -> int: ...

@@ -937,12 +937,46 @@ cdef int _interrupted(void *context) noexcept nogil:
     return 0
 
 
+cdef class _Missing:
+    """C view of `rbmfast.state.Missing`, for an epoch of n rows; keeps its arrays alive."""
+
+    cdef rbmk_missing c
+    cdef const uint8_t[:, ::1] entries
+    cdef const int64_t[::1] chains
+    cdef uint8_t[:, ::1] hidden
+    cdef _Stream stream
+
+    def __init__(self, missing, shape, Py_ssize_t n, int n_hidden, seed, layer, step):
+        cdef Py_ssize_t i
+        self.entries = missing.entries.view(np.uint8)
+        if (self.entries.shape[0], self.entries.shape[1]) != shape:
+            raise ValueError(f"entries of missing must be bytes of the shape {shape}, got {missing.entries.shape}")
+        self.c.entries = &self.entries[0, 0]
+        self.c.chains = NULL
+        if missing.chains is None:
+            return
+        self.chains, self.hidden = missing.chains, missing.hidden
+        self.stream = _Stream(n, seed, missing.purpose, layer, step, missing.rows)
+        if self.chains.shape[0] != n or self.stream.c.rows == NULL:
+            raise ValueError(f"chains and rows of missing must have length {n}")
+        if self.hidden is None or self.hidden.shape[1] != n_hidden:
+            raise ValueError(f"hidden of missing must have {n_hidden} columns")
+        for i in range(n):
+            if not -1 <= self.chains[i] < self.hidden.shape[0]:
+                raise IndexError(f"chains of missing must lie in -1 to {self.hidden.shape[0] - 1}, got {self.chains[i]}")
+        self.c.chains = &self.chains[0]
+        self.c.hidden = &self.hidden[0, 0] if self.hidden.shape[0] else NULL
+        self.c.begin = missing.begin
+        self.c.stream = self.stream.c
+
+
 def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[::1] row_ids not None, int batch_size,
           int k, chains, const float[::1] rates not None, const float[::1] momenta not None, seed, purpose, layer,
-          first_step, const double[::1] weights=None, blocks=(None, None)):
+          first_step, const double[::1] weights=None, blocks=(None, None), missing=None):
     """Learn from rows X[order] in batches, by CD-k (chains is None) or PCD-k; returns the updates made.
 
-    Weights are those of the rows, in this order; chains that start at rows have them, too.
+    Weights are those of the rows, in this order; chains that start at rows have them, too. What is missing in X (a
+    `rbmfast.state.Missing`) is drawn by chains of the rows, which are advanced in place, or absent.
 
     Ctrl-C is answered between passes: the parameters are those after the last complete update. A weight that stops
     being finite raises FloatingPointError and leaves `state` unusable.
@@ -953,6 +987,7 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
     cdef _Stream stream = _Stream(order.shape[0], seed, purpose, layer, first_step, 0)
     cdef _Signals signals = _Signals()
     cdef _Layer v_layer = _Layer(blocks[0], model.c.n_visible), h_layer = _Layer(blocks[1], model.c.n_hidden)
+    cdef _Missing holes
     cdef rbmk_epoch_plan plan
     cdef uint8_t[:, ::1] chain_view = chains
     cdef int64_t done = 0, updates, i
@@ -985,6 +1020,12 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
             raise ValueError(f"chains must have {model.c.n_hidden} columns and 1 to {RBMK_MAX_BATCH} rows")
         plan.chains = &chain_view[0, 0]
         plan.n_chains = <int>chain_view.shape[0]
+    plan.missing = NULL
+    if missing is not None:
+        holes = _Missing(missing, X.shape, order.shape[0], model.c.n_hidden, seed, layer, first_step)
+        plan.missing = &holes.c
+        if chains is not None and holes.c.chains == NULL:
+            raise ValueError("chains must be None where units are absent")
     plan.rates = &rates[0]
     plan.momenta = &momenta[0]
     plan.stream = stream.c

@@ -54,6 +54,24 @@ class UpdateSettings:
     sparsity_decay: float = 0.9  # of the running mean
 
 
+@dataclass(frozen=True)
+class Missing:
+    """Entries that are missing in the rows of an epoch, where these are 0.
+
+    Each row with some has a chain, which draws their units given the others once an update, and rests at a
+    hidden state until the row comes again; or the units are absent.
+    """
+
+    entries: NDArray[np.bool_]  # (n_rows of X, n_visible)
+    chains: NDArray[np.int64] | None = (
+        None  # of rows to learn from; -1: nothing is missing; None: absent units
+    )
+    hidden: NDArray[np.uint8] | None = None  # (n_chains, n_hidden): where chains rest; changed in place
+    rows: NDArray[np.int64] | None = None  # of the chains' random numbers, for each row to learn from
+    begin: bool = False  # whether the chains begin: with draws in the next layer of the random numbers
+    purpose: int = 0
+
+
 @dataclass
 class Gradient:
     """Data minus model, float32: what one update is made from."""

@@ -225,6 +225,16 @@ typedef struct {
 rbmk_status rbmk_update(rbmk_learning *model, const rbmk_gradient *gradient, const rbmk_settings *settings,
                         float rate, float momentum);
 
+/* Entries of the data that are missing: 0 there. Each row with some has a Markov chain, which draws their units given the
+ * others once an update, and rests at a hidden state until the row comes again; or the units are absent: they stay 0. */
+typedef struct {
+    const uint8_t *entries;   /* (rows of the data, n_visible): 1 where one is missing */
+    const int64_t *chains;    /* for each row to learn from, its chain; -1: nothing is missing; NULL: units are absent */
+    uint8_t *hidden;          /* (n_chains, n_hidden): where they rest */
+    int begin;                /* whether they begin: missing units drawn from their biases, hidden ones given these */
+    rbmk_stream stream;       /* as the plan's; rows: one for each row to learn from; chains begin in the next layer */
+} rbmk_missing;
+
 typedef struct {
     rbmk_states data;         /* all rows */
     const int64_t *order;     /* positions in data, in the order of learning */
@@ -236,6 +246,7 @@ typedef struct {
     int n_chains;
     const float *rates, *momenta; /* one per update */
     rbmk_stream stream;       /* step: of the first draw; an update uses 2 k steps */
+    const rbmk_missing *missing; /* or NULL: nothing is */
     int (*interrupted)(void *context); /* asked between passes, on the calling thread; may be NULL */
     void *context;
     rbmk_layers layers;

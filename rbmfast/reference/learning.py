@@ -29,7 +29,7 @@ from rbmfast.reference.numbers import (
     sigmoid,
     softplus_sum,
 )
-from rbmfast.state import Gradient, LearningState, Statistics, UpdateSettings
+from rbmfast.state import Gradient, LearningState, Missing, Statistics, UpdateSettings
 
 # --- Boltzmann machines -------------------------------------------------------------------------------------
 
@@ -178,6 +178,7 @@ def epoch(
     first_step: int,
     weights: F64 | None = None,
     blocks: tuple[Blocks | None, Blocks | None] = (None, None),
+    missing: Missing | None = None,
 ) -> int:
     """Learn from rows ``X[order]`` in batches, by CD-k (`chains` is None) or PCD-k; returns the updates made.
 
@@ -185,37 +186,99 @@ def epoch(
     draws for row `row_ids[i]`, PCD for chain i; an update uses the 2 k half-steps from
     ``first_step + 2 k * update``. `weights` are those of the rows in this order; CD's samples have them, too.
     `blocks` of both layers are as in `sample_blocks`.
+    What is `missing` in X is completed, or absent in both phases.
     """
     visible, hidden = blocks
     state.exponent = exponent(state.W, state.exponent)
 
-    def learn(v0: States, ids: I64, row_weights: F64 | None, step: int, rate: float, momentum: float) -> None:
-        W = Weights(state.W, state.exponent)
+    def learn(batch: slice, step: int, rate: float, momentum: float) -> None:
+        W, v, ids = Weights(state.W, state.exponent), X[order[batch]], row_ids[batch]
 
         def draw(x: F32, blocks: Blocks | None, half_step: int, rows: RowIds) -> U8:
             return sample_blocks(x, blocks, seed, purpose, layer, step + half_step, rows)
 
-        x = affine(W, v0, state.b)
-        data = v0, levels_of_blocks(x, hidden)
+        absent = np.zeros(v.shape, np.bool_) if missing is None else missing.entries[order[batch]]
+        if missing is not None and missing.chains is not None:
+            v = complete(state, missing, batch, v, absent, blocks, seed, layer, step)
+            rest(state, missing, batch, v, hidden, seed, layer, step + 1)
+            absent = np.zeros_like(absent)
+        x = affine(W, v, state.b)
+        data = v, levels_of_blocks(x, hidden)
         for i in range(k):
             if chains is None:
                 h = draw(x, hidden, 2 * i, ids)
                 v = draw(affine(W, h, state.a, up=False), visible, 2 * i + 1, ids)
+                v[absent] = 0
                 x = affine(W, v, state.b)
             else:
                 v = draw(affine(W, chains, state.a, up=False), visible, 2 * i, 0)
                 x = affine(W, v, state.b)
                 chains[:] = draw(x, hidden, 2 * i + 1, 0)
-        grad = contrast(data, (v, levels_of_blocks(x, hidden)), row_weights, paired=chains is None)
+        own = None if weights is None else weights[batch]
+        grad = contrast(data, (v, levels_of_blocks(x, hidden)), own, paired=chains is None)
         update(state, grad, settings, rate, momentum)
 
     n_updates = -(-len(order) // batch_size)
     for t in range(n_updates):
         batch = slice(t * batch_size, (t + 1) * batch_size)
-        step = first_step + 2 * k * t
-        own = None if weights is None else weights[batch]
-        learn(X[order[batch]], row_ids[batch], own, step, float(rates[t]), float(momenta[t]))
+        learn(batch, first_step + 2 * k * t, float(rates[t]), float(momenta[t]))
     return n_updates
+
+
+def complete(
+    state: LearningState,
+    missing: Missing,
+    batch: slice,
+    v: States,
+    entries: NDArray[np.bool_],
+    blocks: tuple[Blocks | None, Blocks | None],
+    seed: int,
+    layer: int,
+    step: int,
+) -> States:
+    """Rows of a batch with their missing entries drawn, given the hidden states where their chains rest."""
+    here, chains, rows = _chains_of(missing, batch)
+    one = v.dtype.type(GREY if v.dtype == np.uint16 else 1)
+    W = Weights(state.W, state.exponent)
+
+    def draw(x: F32, blocks: Blocks | None, layer: int, step: int) -> U8:
+        return sample_blocks(x, blocks, seed, missing.purpose, layer, step, rows)
+
+    def filled(drawn: U8) -> States:
+        completed = v.copy()
+        completed[here] = np.where(entries[here], drawn * one, v[here])
+        return completed
+
+    assert missing.hidden is not None
+    visible, hidden = blocks
+    if missing.begin:
+        alone = filled(draw(np.tile(state.a, (len(rows), 1)), visible, layer + 1, step))
+        missing.hidden[chains] = draw(affine(W, alone[here], state.b), hidden, layer + 1, step + 1)
+    return filled(draw(affine(W, missing.hidden[chains], state.a, up=False), visible, layer, step))
+
+
+def rest(
+    state: LearningState,
+    missing: Missing,
+    batch: slice,
+    v: States,
+    blocks: Blocks | None,
+    seed: int,
+    layer: int,
+    step: int,
+) -> None:
+    """Draw the hidden states where the chains of completed rows rest until these come again."""
+    here, chains, rows = _chains_of(missing, batch)
+    x = affine(Weights(state.W, state.exponent), v[here], state.b)
+    assert missing.hidden is not None
+    missing.hidden[chains] = sample_blocks(x, blocks, seed, missing.purpose, layer, step, rows)
+
+
+def _chains_of(missing: Missing, batch: slice) -> tuple[NDArray[np.bool_], I64, I64]:
+    """Which rows of a batch have a chain, these chains, and their rows in random numbers."""
+    assert missing.chains is not None and missing.rows is not None
+    here = missing.chains[batch] >= 0
+    return here, missing.chains[batch][here], missing.rows[batch][here]
 
 
 # --- Networks -----------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from rbmfast.data import Rows
 from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, I64, States
+from rbmfast.state import Missing
 from rbmfast.states import in_form
 from rbmfast.streams import Purpose
 from rbmfast.training.methods import Method
@@ -91,6 +92,11 @@ class RowChains:
         v = v.copy()
         v[here] = np.where(gaps, drawn, v[here])
         return v
+
+    def of(self, rows: I64, entries: NDArray[np.bool_], first_time: bool) -> Missing:
+        """What the engine has to know to do the same with these rows, whose entries are missing."""
+        ids = rows + self.first_row
+        return Missing(entries, self._chain[rows], self.hidden, ids, first_time, Purpose.MISSING)
 
     def rest(self, model: Conditionals, x: F32, rows: I64) -> None:
         """Keep hidden states of the rows, drawn given the total inputs `x` from the completed rows."""

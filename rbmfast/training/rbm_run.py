@@ -29,7 +29,7 @@ from rbmfast.models.two_layers import RANDOM
 from rbmfast.reference import F32, F64, I64, MAX_BATCH, MAX_EXPONENT, States, limit_columns, slope
 from rbmfast.runtime import uninterrupted, warn
 from rbmfast.saved import under
-from rbmfast.state import Gradient, LearningState, UpdateSettings
+from rbmfast.state import Gradient, LearningState, Missing, UpdateSettings
 from rbmfast.streams import MAX_STEP, Purpose, RowIds, Stream
 from rbmfast.training.batches import FirstLook
 from rbmfast.training.checkpoint import Checkpoint
@@ -168,7 +168,7 @@ class RBMRun(Run):
     def fused(self) -> bool:
         """Whether the engine can learn whole epochs in one call; otherwise Python goes step by step."""
         units = self.rbm._up.blocks is not None
-        plain = not self.custom_penalties and not self.state.more and self.rows.missing is None
+        plain = not self.custom_penalties and not self.state.more
         return units and plain and self.settings.method.fused and self.settings.optimizer.fused
 
     # --- Start and finish -----------------------------------------------------------------------------------
@@ -374,10 +374,12 @@ class RBMRun(Run):
             super().learn(rows, now)
             return
         settings = self.settings
+        entries = self.rows.missing
         if self.rows.direct is not None and not self.rows.mapped:
             X, order = self.rows.direct, rows
         else:
             X, order = self.rows.block(rows), np.arange(len(rows), dtype=np.int64)
+            entries = None if entries is None else entries[rows]
         rates, momenta = now.astype(np.float32)
         self.updates += engine.epoch(
             self.state,
@@ -396,7 +398,14 @@ class RBMRun(Run):
             self._next_step,
             self.weights_of(rows),
             self.rbm._up.blocks or (None, None),
+            None if entries is None else self._missing(rows, np.ascontiguousarray(entries)),
         )
+
+    def _missing(self, rows: I64, entries: NDArray[np.bool_]) -> Missing:
+        """What the engine has to know of them."""
+        if self.row_chains is None:
+            return Missing(entries)
+        return self.row_chains.of(rows, entries, self.epoch == self.first_epoch)
 
     def update(self, rows: I64, now: tuple[float, ...]) -> None:
         """One update: a step up the method's gradient. See `Run.update`."""

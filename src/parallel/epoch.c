@@ -17,6 +17,8 @@ typedef struct {
     void *batch;           /* (batch_size, n_visible) gathered rows */
     uint8_t *visible, *hidden; /* states of the negative phase */
     float *inputs;         /* of a layer in which not all units are switches */
+    uint8_t *missing;      /* (batch_size, n_visible): which entries are; or NULL */
+    uint8_t *resting;      /* (batch_size, n_hidden): of the rows' chains; or NULL */
     char *scratch;
     size_t scratch_size;
     atomic_llong stop_at;  /* the pass after which all stop, counted from 1; 0: none */
@@ -80,12 +82,25 @@ static int64_t most_rows(const run *r)
 
 static int64_t most_chains(const run *r) { return r->plan->chains ? r->plan->n_chains : most_rows(r); }
 
+static int64_t most_states(const run *r) { return most_rows(r) > most_chains(r) ? most_rows(r) : most_chains(r); }
+
 static size_t inputs_count(const run *r)
 {
-    const int64_t rows = most_rows(r) > most_chains(r) ? most_rows(r) : most_chains(r);
-    const int64_t visible = r->plan->layers.visible.n_blocks ? most_chains(r) * r->model->n_visible : 1;
-    const int64_t hidden = r->plan->layers.hidden.n_blocks ? rows * r->model->n_hidden : 1;
+    const int64_t visible = r->plan->layers.visible.n_blocks ? most_states(r) * r->model->n_visible : 1;
+    const int64_t hidden = r->plan->layers.hidden.n_blocks ? most_states(r) * r->model->n_hidden : 1;
     return (size_t)(visible > hidden ? visible : hidden);
+}
+
+/* What is missing is drawn. */
+static int completes(const run *r) { return r->plan->missing && r->plan->missing->chains; }
+
+static int allocate_missing(run *r)
+{
+    if (r->plan->missing)
+        r->missing = rbmk_allocate((size_t)most_rows(r) * (size_t)r->model->n_visible, 1);
+    if (completes(r))
+        r->resting = rbmk_allocate((size_t)most_rows(r) * (size_t)r->model->n_hidden, 1);
+    return (!r->plan->missing || r->missing) && (!completes(r) || r->resting);
 }
 
 static size_t scratch_size(const run *r)
@@ -104,12 +119,13 @@ static int allocate(run *r, int team_size)
     ok = allocate_kept(r, &r->up, r->model->n_visible, r->model->n_hidden) && ok;
     ok = allocate_kept(r, &r->down, r->model->n_hidden, r->model->n_visible) && ok;
     r->batch = rbmk_allocate((size_t)most_rows(r) * n_visible, r->plan->data.grey ? 2 : 1);
-    r->visible = rbmk_allocate((size_t)most_chains(r) * n_visible, 1);
+    r->visible = rbmk_allocate((size_t)most_states(r) * n_visible, 1);
     r->hidden = rbmk_allocate((size_t)most_chains(r) * n_hidden, 1);
     r->inputs = rbmk_allocate(inputs_count(r), sizeof *r->inputs);
     r->scratch_size = scratch_size(r);
     r->scratch = rbmk_allocate((size_t)team_size, r->scratch_size);
     ok = rbmk_updater_allocate(&r->updater, team_size) && ok;
+    ok = allocate_missing(r) && ok;
     return ok && r->batch && r->visible && r->hidden && r->inputs && r->scratch;
 }
 
@@ -123,6 +139,8 @@ static void release(run *r)
     rbmk_free(r->visible);
     rbmk_free(r->hidden);
     rbmk_free(r->inputs);
+    rbmk_free(r->missing);
+    rbmk_free(r->resting);
     rbmk_free(r->scratch);
     rbmk_updater_free(&r->updater);
     rbmk_gradients_free(&r->gradients);
@@ -130,7 +148,30 @@ static void release(run *r)
 
 /* --- Batches ------------------------------------------------------------------------------------------- */
 
-/* Copies the member's rows of a batch of n from `first`. */
+/* Whether rows of a batch of n from `first` have entries to be drawn. */
+static int draws(const run *r, int64_t first, int64_t n)
+{
+    int64_t i = 0;
+    while (r->resting && i < n && r->plan->missing->chains[first + i] < 0)
+        i++;
+    return r->resting && i < n;
+}
+
+/* Hidden states of chains of rows, to where they rest between updates, or from there. */
+static void move_resting(run *r, int64_t first, int64_t from, int64_t to, int back)
+{
+    const size_t n_hidden = (size_t)r->model->n_hidden;
+    for (int64_t i = from; i < to; i++) {
+        const int64_t chain = r->plan->missing->chains[first + i];
+        uint8_t *here = r->resting + (size_t)i * n_hidden, *there = r->plan->missing->hidden + (size_t)chain * n_hidden;
+        if (chain >= 0)
+            memcpy(back ? there : here, back ? here : there, n_hidden);
+        else
+            memset(here, 0, n_hidden);
+    }
+}
+
+/* Copies the member's rows of a batch of n from `first`; their states are complete unless entries have to be drawn. */
 static void gather(rbmk_team team, run *r, int64_t first, int64_t n)
 {
     const rbmk_states *data = &r->plan->data;
@@ -138,10 +179,17 @@ static void gather(rbmk_team team, run *r, int64_t first, int64_t n)
     const size_t size = data->grey ? 2 : 1, row_bytes = size * (size_t)n_visible;
     int64_t from, to;
     rbmk_share(team, n, &from, &to);
-    for (int64_t i = from; i < to; i++)
-        memcpy((char *)r->batch + (size_t)i * row_bytes,
-               (const char *)data->data + (size_t)(r->plan->order[first + i] * data->stride) * size, row_bytes);
-    rbmk_take_states(team, &r->gradients, RBMK_DATA, &(rbmk_states){r->batch, data->grey, n_visible, n});
+    for (int64_t i = from; i < to; i++) {
+        const int64_t row = r->plan->order[first + i];
+        memcpy((char *)r->batch + (size_t)i * row_bytes, (const char *)data->data + (size_t)(row * data->stride) * size,
+               row_bytes);
+        if (r->missing)
+            memcpy(r->missing + i * n_visible, r->plan->missing->entries + row * n_visible, (size_t)n_visible);
+    }
+    if (r->resting)
+        move_resting(r, first, from, to, 0);
+    if (!draws(r, first, n))
+        rbmk_take_states(team, &r->gradients, RBMK_DATA, &(rbmk_states){r->batch, data->grey, n_visible, n});
 }
 
 /* --- Interruption: asked by the calling thread, about 20 times a second, after any pass ------------------- */
@@ -178,7 +226,9 @@ static void *scratch_of(const run *r, rbmk_team team) { return r->scratch + (siz
 
 /* A pass through the weights: the first one of an update packs and keeps them for the later ones, if each member
  * packed whole columns then. */
-static rbmk_layer_pass pass_through(rbmk_team team, run *r, int up, int first)
+typedef enum { FIRST, LATER, APART } turn;
+
+static rbmk_layer_pass pass_through(rbmk_team team, run *r, int up, turn turn)
 {
     const rbmk_matrix *kept = up ? &r->up : &r->down;
     const int64_t n = r->gradients.phases[up ? RBMK_DATA : RBMK_MODEL].n; /* of the first pass */
@@ -189,33 +239,42 @@ static rbmk_layer_pass pass_through(rbmk_team team, run *r, int up, int first)
         pass.layer = layer;
         pass.out.input = r->inputs;
     }
-    pass.keep = can_keep && first ? kept : NULL;
-    pass.packed = can_keep && !first ? kept : NULL;
+    pass.keep = can_keep && turn == FIRST ? kept : NULL;
+    pass.packed = can_keep && turn == LATER ? kept : NULL;
     return pass;
 }
 
-/* hidden | visible: samples into `sample` and probabilities into `statistics`, either NULL. */
-static void up(rbmk_team team, run *r, int first, rbmk_states visible, uint8_t *sample, rbmk_phase *statistics,
-               const rbmk_stream *stream)
+static rbmk_states batch_of(const run *r)
 {
-    rbmk_layer_pass pass = pass_through(team, r, 1, first);
+    return (rbmk_states){r->batch, r->plan->data.grey, r->model->n_visible, r->gradients.phases[RBMK_DATA].n};
+}
+
+/* hidden | visible: samples into `sample` and probabilities into `statistics`, either NULL; and others for rows' chains to
+ * rest at, unless `rest` is NULL. */
+static void up(rbmk_team team, run *r, turn turn, rbmk_states visible, uint8_t *sample, rbmk_phase *statistics,
+               const rbmk_stream *stream, const rbmk_stream *rest)
+{
+    rbmk_layer_pass pass = pass_through(team, r, 1, turn);
     pass.bias = r->model->b;
     pass.states = visible;
     pass.stream = stream;
     pass.out.sample = sample;
+    pass.second = rest ? r->resting : NULL;
+    pass.second_stream = rest;
     pass.statistic = statistics ? &statistics->hidden : NULL;
     rbmk_pass_member(team, &pass, scratch_of(r, team));
 }
 
 /* visible | hidden: samples into r->visible; the last ones transposed for the statistics, too. */
-static void down(rbmk_team team, run *r, int first, int last, const uint8_t *hidden, int64_t n,
+static void down(rbmk_team team, run *r, turn turn, int last, const uint8_t *hidden, int64_t n,
                  const rbmk_stream *stream)
 {
-    rbmk_layer_pass pass = pass_through(team, r, 0, first);
+    rbmk_layer_pass pass = pass_through(team, r, 0, turn);
     pass.bias = r->model->a;
     pass.states = (rbmk_states){hidden, 0, r->model->n_hidden, n};
     pass.stream = stream;
     pass.out.sample = r->visible;
+    pass.absent = r->resting ? NULL : r->missing;
     pass.sample_transposed = last ? r->gradients.transposed + r->gradients.model_row : NULL;
     pass.transposed_stride = r->gradients.stride;
     rbmk_pass_member(team, &pass, scratch_of(r, team));
@@ -224,12 +283,62 @@ static void down(rbmk_team team, run *r, int first, int last, const uint8_t *hid
 /* --- Phases ------------------------------------------------------------------------------------------------ */
 
 /* They return 1 when the run is interrupted. */
-static int positive_phase(rbmk_team team, run *r, const rbmk_stream *stream, int64_t *pass)
+static int positive_phase(rbmk_team team, run *r, const rbmk_stream *stream, const rbmk_stream *rest, int64_t *pass)
 {
-    rbmk_phase *p = &r->gradients.phases[RBMK_DATA];
-    rbmk_states batch = {r->batch, r->plan->data.grey, r->model->n_visible, p->n};
-    up(team, r, 1, batch, r->plan->chains ? NULL : r->hidden, p, stream);
+    up(team, r, FIRST, batch_of(r), r->plan->chains ? NULL : r->hidden, &r->gradients.phases[RBMK_DATA], stream, rest);
     return end_of_pass(team, r, pass);
+}
+
+/* --- Before it: missing entries, drawn given where the chains of their rows rest -------------------------- */
+
+/* Of the member's rows, from the same rows of r->visible. */
+static void fill_in(rbmk_team team, run *r, int64_t n)
+{
+    const uint8_t *missing = r->missing, *drawn = r->visible;
+    uint8_t *states = r->batch;
+    uint16_t *levels = r->batch;
+    int64_t from, to;
+    rbmk_share(team, n, &from, &to);
+    from *= r->model->n_visible;
+    to *= r->model->n_visible;
+    if (r->plan->data.grey)
+        for (int64_t at = from; at < to; at++)
+            levels[at] = missing[at] ? (uint16_t)(RBMK_GREY * drawn[at]) : levels[at];
+    else
+        for (int64_t at = from; at < to; at++)
+            states[at] = missing[at] ? drawn[at] : states[at];
+}
+
+/* Missing units as their biases make them, and hidden units given these and the known ones. */
+static int begin_chains(rbmk_team team, run *r, int64_t n, rbmk_stream stream, int64_t *pass)
+{
+    const int n_visible = r->model->n_visible;
+    const rbmk_block switches = {0, n_visible, 0, NULL};
+    const rbmk_layer *layer = &r->plan->layers.visible, plain = {1, &switches};
+    int64_t from, to;
+    rbmk_share(team, n, &from, &to);
+    stream.layer++;
+    for (int64_t i = from; i < to; i++)
+        rbmk_draw_row(r->kernels, layer->n_blocks ? layer : &plain, &stream, i, r->model->a, r->visible + i * n_visible);
+    fill_in(team, r, n);
+    rbmk_barrier(team);
+    stream.step++;
+    up(team, r, APART, batch_of(r), r->resting, NULL, &stream, NULL);
+    return end_of_pass(team, r, pass);
+}
+
+static int complete(rbmk_team team, run *r, int64_t n, const rbmk_stream *stream, int64_t *pass)
+{
+    const rbmk_states batch = batch_of(r);
+    if (r->plan->missing->begin && begin_chains(team, r, n, *stream, pass))
+        return 1;
+    down(team, r, APART, 0, r->resting, n, stream);
+    if (end_of_pass(team, r, pass))
+        return 1;
+    fill_in(team, r, n);
+    rbmk_take_states(team, &r->gradients, RBMK_DATA, &batch);
+    rbmk_barrier(team);
+    return 0;
 }
 
 /* --- Negative phase: k times visible | hidden, hidden | visible ------------------------------------------ */
@@ -241,14 +350,14 @@ static int from_data(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
     for (int i = 0; i < r->plan->k; i++) {
         const int last = i == r->plan->k - 1;
         stream.step++;
-        down(team, r, i == 0, last, r->hidden, p->n, &stream);
+        down(team, r, i == 0 ? FIRST : LATER, last, r->hidden, p->n, &stream);
         if (end_of_pass(team, r, pass))
             return 1;
         stream.step++;
         if (last)
             rbmk_lay_out(team, &r->gradients);
-        up(team, r, 0, (rbmk_states){r->visible, 0, r->model->n_visible, p->n}, last ? NULL : r->hidden, last ? p : NULL,
-           &stream);
+        up(team, r, LATER, (rbmk_states){r->visible, 0, r->model->n_visible, p->n}, last ? NULL : r->hidden,
+           last ? p : NULL, &stream, NULL);
         if (end_of_pass(team, r, pass))
             return 1;
     }
@@ -263,13 +372,14 @@ static int persistent(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
     stream.first_row = 0;
     for (int i = 0; i < r->plan->k; i++) {
         const int last = i == r->plan->k - 1;
-        down(team, r, i == 0, last, r->plan->chains, p->n, &stream);
+        down(team, r, i == 0 ? FIRST : LATER, last, r->plan->chains, p->n, &stream);
         stream.step++;
         if (end_of_pass(team, r, pass))
             return 1;
         if (last)
             rbmk_lay_out(team, &r->gradients);
-        up(team, r, 0, (rbmk_states){r->visible, 0, r->model->n_visible, p->n}, r->plan->chains, last ? p : NULL, &stream);
+        up(team, r, LATER, (rbmk_states){r->visible, 0, r->model->n_visible, p->n}, r->plan->chains, last ? p : NULL,
+           &stream, NULL);
         stream.step++;
         if (end_of_pass(team, r, pass))
             return 1;
@@ -305,11 +415,27 @@ static void begin_update(rbmk_team team, run *r, int64_t t)
 static rbmk_status one_update(rbmk_team team, run *r, int64_t t, int64_t *pass)
 {
     const rbmk_epoch_plan *plan = r->plan;
-    rbmk_stream stream = plan->stream;
-    stream.step += 2 * (uint64_t)plan->k * (uint64_t)t;
-    stream.rows = plan->row_ids + t * plan->batch_size;
-    if (positive_phase(team, r, &stream, pass))
+    const int64_t first = t * plan->batch_size, n = r->gradients.phases[RBMK_DATA].n;
+    const int incomplete = draws(r, first, n);
+    int64_t from, to;
+    const uint64_t steps = 2 * (uint64_t)plan->k * (uint64_t)t;
+    rbmk_stream stream = plan->stream, of_chains = {0};
+    stream.step += steps;
+    stream.rows = plan->row_ids + first;
+    if (incomplete) {
+        of_chains = plan->missing->stream;
+        of_chains.step += steps;
+        of_chains.rows += first;
+        if (complete(team, r, n, &of_chains, pass))
+            return RBMK_INTERRUPTED;
+        of_chains.step++;
+    }
+    if (positive_phase(team, r, &stream, incomplete ? &of_chains : NULL, pass))
         return RBMK_INTERRUPTED;
+    if (incomplete) {
+        rbmk_share(team, n, &from, &to);
+        move_resting(r, first, from, to, 1);
+    }
     if (plan->chains ? persistent(team, r, stream, pass) : from_data(team, r, stream, pass))
         return RBMK_INTERRUPTED;
     rbmk_bias_gradients(team, &r->gradients);

@@ -9,19 +9,20 @@
 
 /* Kernels count random numbers from a multiple of 16: switches draw for units before them, too, which groups then
  * overwrite. */
-static void draw(const rbmk_layer_pass *p, const float *x, int64_t row, uint8_t *state)
+void rbmk_draw_row(const rbmk_kernels *k, const rbmk_layer *layer, const rbmk_stream *stream, int64_t row, const float *x,
+                   uint8_t *state)
 {
-    const rbmk_counter counter = rbmk_counter_of(p->stream, row);
-    for (int i = 0; i < p->layer->n_blocks; i++) {
-        const rbmk_block *block = p->layer->blocks + i;
+    const rbmk_counter counter = rbmk_counter_of(stream, row);
+    for (int i = 0; i < layer->n_blocks; i++) {
+        const rbmk_block *block = layer->blocks + i;
         const int before = block->first % RBMK_LANES, first = block->first - before;
         if (!block->start)
-            p->kernels->sigmoid_bernoulli(x + first, before + block->n_units, first, &counter, state + first);
+            k->sigmoid_bernoulli(x + first, before + block->n_units, first, &counter, state + first);
     }
-    for (int i = 0; i < p->layer->n_blocks; i++) {
-        const rbmk_block *block = p->layer->blocks + i;
+    for (int i = 0; i < layer->n_blocks; i++) {
+        const rbmk_block *block = layer->blocks + i;
         if (block->start)
-            p->kernels->draw_groups(x, block->start, block->n_groups, &counter, state);
+            k->draw_groups(x, block->start, block->n_groups, &counter, state);
     }
 }
 
@@ -85,10 +86,13 @@ static void sample(const rbmk_layer_pass *p, int64_t row, uint8_t *old)
     uint8_t *state = p->out.sample + at;
     if (p->clamp)
         memcpy(old, state, (size_t)p->cols);
-    draw(p, p->out.input + at, row, state);
+    rbmk_draw_row(p->kernels, p->layer, p->stream, row, p->out.input + at, state);
     if (p->clamp)
         for (int j = 0; j < p->cols; j++)
             state[j] = p->clamp[at + j] ? old[j] : state[j];
+    if (p->absent)
+        for (int j = 0; j < p->cols; j++)
+            state[j] = p->absent[at + j] ? 0 : state[j];
 }
 
 static void leave_statistic(rbmk_team team, const rbmk_layer_pass *p, int64_t from, int64_t to)
@@ -121,6 +125,9 @@ void rbmk_answer_rows(rbmk_team team, const rbmk_layer_pass *p, void *scratch)
             p->out.softplus[row] = log_normalizer(p, p->out.input + row * p->cols);
         if (p->other)
             p->other->softplus[row] = log_normalizer(p, p->other->input + row * p->cols);
+        if (p->second)
+            rbmk_draw_row(p->kernels, p->layer, p->second_stream, row, p->out.input + row * p->cols,
+                          p->second + row * p->cols);
         if (p->out.sample)
             sample(p, row, scratch);
     }

@@ -150,6 +150,15 @@ static void inputs(const tile *t, int r, float scale, const float *bias, float *
         p->kernels->affine_i32(t->s.sums + r * PIECE_COLUMNS, t->n_cols, scale, bias + t->col, x);
 }
 
+static void draw_second(const tile *t, int r, const float *x)
+{
+    const rbmk_layer_pass *p = t->p;
+    rbmk_counter counter = rbmk_counter_of(p->second_stream, t->row + r);
+    uint8_t *drawn = t->s.state + r * PIECE_COLUMNS; /* not yet in use */
+    p->kernels->sigmoid_bernoulli(x, t->n_cols, t->col, &counter, drawn);
+    memcpy(p->second + (t->row + r) * p->cols + t->col, drawn, (size_t)t->n_cols);
+}
+
 static void draw(const tile *t, int r, const float *x)
 {
     const rbmk_layer_pass *p = t->p;
@@ -160,6 +169,9 @@ static void draw(const tile *t, int r, const float *x)
     if (p->clamp)
         for (int j = 0; j < t->n_cols; j++)
             drawn[j] = p->clamp[at + j] ? p->out.sample[at + j] : drawn[j];
+    if (p->absent)
+        for (int j = 0; j < t->n_cols; j++)
+            drawn[j] = p->absent[at + j] ? 0 : drawn[j];
     memcpy(p->out.sample + at, drawn, (size_t)t->n_cols);
 }
 
@@ -191,6 +203,8 @@ static void one_row(const tile *t, int r)
         p->kernels->sigmoid(x, t->n_cols, p->out.probability + at);
     if (p->out.softplus)
         sum_softplus(t, r, x, p->out.softplus);
+    if (p->second)
+        draw_second(t, r, x);
     if (p->out.sample)
         draw(t, r, x);
     if (p->statistic) {

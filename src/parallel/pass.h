@@ -41,6 +41,9 @@ typedef struct {
     const rbmk_statistic *statistic; /* or NULL */
     const rbmk_other *other;       /* or NULL */
     const uint8_t *clamp;          /* where 1, `sample` keeps its value */
+    const uint8_t *absent;         /* where 1, `sample` is 0; or NULL */
+    uint8_t *second;               /* another sample, drawn from a stream of its own; or NULL */
+    const rbmk_stream *second_stream;
 } rbmk_layer_pass;
 
 /* A pass through packed weights, or through float ones; the caller adds what is to be done. */
@@ -55,6 +58,10 @@ void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *pass, void *scratch
 
 /* The second half of it, by rows: what the layer answers to its inputs. Scratch as above, of all rows and columns. */
 void rbmk_answer_rows(rbmk_team team, const rbmk_layer_pass *pass, void *scratch);
+
+/* States of a layer that is not all switches, drawn from a row of total inputs. */
+void rbmk_draw_row(const rbmk_kernels *k, const rbmk_layer *layer, const rbmk_stream *stream, int64_t row, const float *x,
+                   uint8_t *state);
 
 /* Whether each member of the team does all of the n rows of some of the columns. */
 int rbmk_pass_by_columns(rbmk_team team, int64_t n, int columns);

@@ -556,6 +556,24 @@ static int64_t *random_order(int64_t n)
     return order;
 }
 
+/* A third of the entries; every third row is complete. drawn: 0: absent, 2: for the first time. */
+static const rbmk_missing *random_missing(const lesson *l, const rbmk_epoch_plan *plan, int drawn)
+{
+    uint8_t *entries = fresh((size_t)(l->n * l->n_visible)), *hidden = fresh((size_t)(l->n * l->n_hidden));
+    int64_t *chains = fresh((size_t)l->n * sizeof *chains);
+    rbmk_missing *missing = fresh(sizeof *missing);
+    fill_states(entries, (size_t)(l->n * l->n_visible), 33);
+    fill_states(hidden, (size_t)(l->n * l->n_hidden), 50);
+    for (int i = 0; i < l->n; i++) {
+        const int64_t row = plan->order[i];
+        chains[i] = row % 3 ? row : -1;
+        if (row % 3 == 0)
+            memset(entries + row * l->n_visible, 0, (size_t)l->n_visible);
+    }
+    *missing = (rbmk_missing){entries, drawn ? chains : NULL, hidden, drawn == 2, random_stream(random_rows(l->n))};
+    return missing;
+}
+
 static rbmk_epoch_plan random_plan(const lesson *l, int weighted)
 {
     const int updates = (l->n + l->batch_size - 1) / l->batch_size;
@@ -579,12 +597,15 @@ static rbmk_epoch_plan random_plan(const lesson *l, int weighted)
 
 static void epochs(record *r)
 {
-    for (size_t i = 0; i < 2 * COUNT(lessons); i++) {
-        const lesson *l = &lessons[i / 2];
+    for (size_t i = 0; i < 8 * COUNT(lessons); i++) {
+        const lesson *l = &lessons[i / 8];
+        const int kind = (int)(i % 4); /* 1: weights; 2: entries are absent, or drawn; 3: drawn for the first time */
         rbmk_learning model = random_model(l->n_visible, l->n_hidden);
-        rbmk_epoch_plan plan = random_plan(l, i % 2);
-        if (i % 4 > 1)
+        rbmk_epoch_plan plan = random_plan(l, kind % 2);
+        if (i % 8 >= 4)
             plan.layers = (rbmk_layers){random_layer(model.n_visible), random_layer(model.n_hidden)};
+        if (kind >= 2)
+            plan.missing = random_missing(l, &plan, kind == 3 ? 2 : l->n_chains > 0);
         int64_t done = -1;
         rbmk_status status;
         CALL(status = rbmk_epoch(&model, &l->settings, &plan, &done));
@@ -593,6 +614,8 @@ static void epochs(record *r)
         keep_model(r, &model);
         if (plan.chains)
             keep(r, plan.chains, (size_t)(plan.n_chains * model.n_hidden));
+        if (plan.missing)
+            keep(r, plan.missing->hidden, (size_t)(l->n * l->n_hidden));
         forget();
     }
 }

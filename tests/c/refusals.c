@@ -138,10 +138,14 @@ static rbmk_status learn(world *w, int n, int n_chains, float rate, int (*interr
     float *rates = fresh(N * sizeof *rates), *momenta = fresh(N * sizeof *momenta);
     for (int i = 0; i < N; i++)
         order[i] = i, rates[i] = rate, momenta[i] = 0.5f;
+    uint8_t *entries = fresh(N * V), *resting = fresh(N * H);
+    fill_states(entries, N * V, 30);
+    fill_states(resting, N * H, 50);
+    const rbmk_missing missing = {entries, order, resting, 1, {1, 2, 0, 0, order, 0}};
     const rbmk_epoch_plan plan = {.data = {w->visible, 0, V, N}, .order = order, .row_ids = order,
                                   .weights = random_weights(n), .n = n, .batch_size = 16, .k = 1, .chains = n_chains ? w->chains : NULL,
                                   .n_chains = n_chains, .rates = rates, .momenta = momenta,
-                                  .stream = {1, 1, 0, 0, NULL, 0}, .interrupted = interrupted, .layers = layers};
+                                  .stream = {1, 1, 0, 0, NULL, 0}, .missing = &missing, .interrupted = interrupted, .layers = layers};
     return rbmk_epoch(&w->model, &settings, &plan, done);
 }
 

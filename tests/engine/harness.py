@@ -19,7 +19,7 @@ import numpy as np
 
 from rbmfast import _engine as engine
 from rbmfast import reference
-from rbmfast.state import Gradient, LearningState, UpdateSettings
+from rbmfast.state import Gradient, LearningState, Missing, UpdateSettings
 
 ISAS = engine.config()["isa_available"]
 THREADS = (1, 2, 3, 7)
@@ -387,6 +387,7 @@ class Recipe:
     grey: bool = False
     weighted: bool = False
     layers: str | None = None  # one of LAYERS
+    missing: str = ""  # "random", "begin" or "absent"
 
 
 RECIPES: dict[str, Recipe] = {
@@ -413,6 +414,14 @@ RECIPES: dict[str, Recipe] = {
     "PCD, weights, everything": Recipe(2, 5, EVERYTHING, weighted=True, extra_rows=-1),
     "grey CD, weights": Recipe(grey=True, weighted=True, settings=EVERYTHING),
     "grey PCD, weights": Recipe(grey=True, weighted=True, chains=0),
+    "missing": Recipe(missing="random", extra_rows=1),
+    "missing, CD-3": Recipe(3, missing="begin", weighted=True, settings=EVERYTHING),
+    "missing, PCD, fewer chains": Recipe(chains=-1, missing="begin"),
+    "missing, PCD, more chains": Recipe(2, 5, EVERYTHING, missing="random", extra_rows=-1),
+    "missing, grey": Recipe(grey=True, missing="begin"),
+    "absent": Recipe(missing="absent", extra_rows=1),
+    "absent, CD-3": Recipe(3, missing="absent", weighted=True),
+    "absent, grey": Recipe(grey=True, missing="absent"),
     "grey CD": Recipe(grey=True),
     "grey CD-3": Recipe(grey=True, k=3, settings=EVERYTHING),
     "grey PCD": Recipe(grey=True, chains=0),
@@ -421,6 +430,9 @@ RECIPES: dict[str, Recipe] = {
     **{f"PCD, {name}": Recipe(chains=5, extra_rows=1, layers=name, settings=EVERYTHING) for name in LAYERS},
     "grey CD, groups": Recipe(grey=True, layers="mixed and groups"),
     "weighted CD, groups": Recipe(weighted=True, layers="ragged groups and mixed"),
+    "missing, groups": Recipe(2, 3, missing="begin", layers="ragged groups and mixed"),
+    "missing, grey groups": Recipe(grey=True, missing="random", layers="mixed and groups"),
+    "absent, groups": Recipe(2, missing="absent", layers="mixed and groups"),
 }
 
 
@@ -441,9 +453,22 @@ def learn(m: Any, recipe: Recipe, p: Problem) -> Any:
     state = copy.deepcopy(p.state)
     weights = np.resize(p.row_weights, n) if recipe.weighted else None
     layers = (None, None) if recipe.layers is None else _layers(p, recipe.layers)
-    arguments = (batch, recipe.k, chains, rates, momenta, SEED, 3, 1, STEP, weights, layers)
+    missing = _missing(recipe.missing, X, order, p, rng) if recipe.missing else None
+    if missing is not None:
+        X = np.where(missing.entries, X.dtype.type(0), X)
+    arguments = (batch, recipe.k, chains, rates, momenta, SEED, 3, 1, STEP, weights, layers, missing)
     done = m.epoch(state, recipe.settings, X, order, row_ids, *arguments)
-    return state, chains, done
+    return state, chains, done, None if missing is None else missing.hidden
+
+
+def _missing(kind: str, X: Any, order: Any, p: Problem, rng: Any) -> Missing:
+    """A third of the entries of two rows in three."""
+    entries = (rng.random(X.shape) < 0.3) & (rng.random((len(X), 1)) < 0.7)
+    if kind == "absent":
+        return Missing(entries)
+    chains = np.where(entries.any(axis=1), np.arange(len(X)), -1)[order]
+    hidden = (rng.random((len(X), p.W.shape[1])) < 0.5).astype(np.uint8)
+    return Missing(entries, chains, hidden, rng.integers(0, 2**40, len(X))[order], kind == "begin", 37)
 
 
 # --- Comparison --------------------------------------------------------------------------------------------

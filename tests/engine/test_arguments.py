@@ -13,7 +13,7 @@ import pytest
 from engine.helpers import run_python
 
 from rbmfast import _engine as engine
-from rbmfast.state import Gradient, LearningState, UpdateSettings
+from rbmfast.state import Gradient, LearningState, Missing, UpdateSettings
 
 
 def f(*shape: int) -> Any:
@@ -74,6 +74,11 @@ def epoch(of: LearningState | None = None, **changes: Any) -> int:
     return engine.epoch(**{**good, **changes}, seed=0, purpose=3, layer=0, first_step=0)
 
 
+def holes(**changes: Any) -> Missing:
+    good = {"entries": u(5, 4).astype(bool), "chains": np.arange(5), "hidden": u(5, 3), "rows": np.arange(5)}
+    return Missing(**{**good, **changes})
+
+
 def drop(**changes: Any) -> None:
     engine.drop(**{"rate": 0.5, **DROP, **changes}, seed=0, purpose=25, layer=0, step=0)
 
@@ -81,7 +86,7 @@ def drop(**changes: Any) -> None:
 # --- What is wrong with every array ------------------------------------------------------------------------
 
 OTHER = {np.float32: np.float64, np.float64: np.float32, np.uint8: np.int8, np.uint16: np.int32}
-OTHER |= {np.int64: np.int32, np.uint32: np.int64}
+OTHER |= {np.int64: np.int32, np.uint32: np.int64, np.bool_: np.int64}
 ROWS = {"fewer rows", "more rows"}
 SHAPE = ROWS | {"wider", "narrower"}
 ANY_SHAPE = SHAPE | {"fewer dimensions", "more dimensions"}
@@ -143,6 +148,7 @@ RIGHT: dict[str, tuple[Callable[..., Any], Right]] = {
     "update: gradient": (lambda **changes: update(changes), GRADIENT),
     "update: state": (update, parts(LearningState.start(f(4, 3), f(4), f(3)))),
     "epoch": (epoch, {**EPOCH, "chains": u(2, 3)}),
+    "epoch: missing": (lambda **changes: epoch(missing=holes(**changes)), parts(holes())),
     "epoch: state": (lambda **changes: epoch(state(**changes)), parts(state())),
     "add_bias_sigmoid": (engine.add_bias_sigmoid, {0: f(5, 3), 1: f(3)}),
     "softmax": (engine.softmax, {0: f(5, 3), 1: f(3)}),
@@ -173,6 +179,7 @@ ALLOWED: dict[str, dict[str | int, set[str]]] = {  # what is not wrong
         "rates": {"wider"},
         "momenta": {"wider"},
     },
+    "epoch: missing": {"chains": {"none"}, "hidden": {"more rows"}},
 }
 
 
@@ -243,6 +250,10 @@ WRONG: dict[str, Callable[[], Any]] = {
     "epoch: batch too large": lambda: epoch(order=i(40_000), row_ids=i(40_000), batch_size=32_769),
     "epoch: infinite weight": lambda: epoch(weights=np.full(5, np.inf)),
     "epoch: no weight": lambda: epoch(weights=np.full(5, np.nan)),
+    "epoch: absent, and chains": lambda: epoch(chains=u(2, 3), missing=Missing(u(5, 4).astype(bool))),
+    "epoch: chain too large": lambda: epoch(missing=holes(chains=np.array([0, 1, 2, 3, 5]))),
+    "epoch: negative chain": lambda: epoch(missing=holes(chains=np.array([0, 1, 2, 3, -2]))),
+    "epoch: rows of no chains": lambda: epoch(missing=holes(rows=0)),
     "epoch: no steps": lambda: epoch(k=0),
     "epoch: no chains": lambda: epoch(chains=u(0, 3)),
     "epoch: too many chains": lambda: epoch(chains=u(32_769, 3)),

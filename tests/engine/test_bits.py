@@ -235,7 +235,7 @@ def test_exponents_really_drop() -> None:
     assert exponents("large", 100, 100) < 20
     assert exponents("heavy", 100, 100) == 20  # no weight is too large,
     assert exponents("heavy", 17, 784) == exponents("heavy", 784, 17) == 18  # but their sums are
-    state, _, _ = harness.learn(reference, RECIPES["exponent drops"], harness.problem(16, 17, 3, "small"))
+    state, *_ = harness.learn(reference, RECIPES["exponent drops"], harness.problem(16, 17, 3, "small"))
     assert 0 > state.exponent > -40
 
 

@@ -20,6 +20,8 @@ from rbmfast.training import run as run_module
 X = random_rows(47, 9)  # the last batch of ten has seven rows
 GREY = (np.random.default_rng(5).random((47, 9)) ** 2).astype(np.float32)
 
+HOLES = np.where(np.random.default_rng(6).random((47, 9)) < 0.3, np.nan, X)
+
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
     "momentum schedule": {"optimizer": rf.SGD(0.1, momentum=rf.Steps({0: 0.5, 2: 0.9}))},
@@ -34,6 +36,12 @@ CASES: dict[str, dict[str, Any]] = {
     "one batch": {"batch_size": 1000},
     "batches of one": {"batch_size": 1, "epochs": 1},
     "weights": {"sample_weight": np.arange(47) % 7 / 3, "centered": True},
+    "missing": {"X": HOLES},
+    "missing grey": {"X": np.where(np.isnan(HOLES), np.nan, GREY)},
+    "missing, some rows": {
+        "X": np.where(np.arange(47)[:, None] < 20, X, HOLES),
+        "sample_weight": np.arange(47) % 3,
+    },
     "no shuffle": {"shuffle": False},
     "blocks": {"shuffle": "blocks", "batch_size": 1},
 }
@@ -43,15 +51,25 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("name", CASES)
 def test_cd(name: str, k: int, tmp_path: Path) -> None:
-    fused = learn(X, tmp_path, method=rf.CD(k), **CASES[name])
-    assert_same_bits(fused, learn(X, tmp_path, method=StepCD(k), **CASES[name]))
+    assert_same_bits(
+        *(learn(**{"X": X, **CASES[name]}, tmp_path=tmp_path, method=m) for m in (rf.CD(k), StepCD(k)))
+    )
 
 
 @pytest.mark.filterwarnings("ignore:the weights have become large")
 @pytest.mark.parametrize("name, n_chains, k", [*pairwise(tuple(CASES), (None, 7, 23), (1, 3))])
 def test_pcd(name: str, n_chains: int | None, k: int, tmp_path: Path) -> None:
-    fused = learn(X, tmp_path, method=rf.PCD(k, n_chains), **CASES[name])
-    assert_same_bits(fused, learn(X, tmp_path, method=StepPCD(k, n_chains), **CASES[name]))
+    methods = rf.PCD(k, n_chains), StepPCD(k, n_chains)
+    assert_same_bits(*(learn(**{"X": X, **CASES[name]}, tmp_path=tmp_path, method=m) for m in methods))
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("data", [HOLES, CASES["missing grey"]["X"]], ids=["binary", "grey"])
+def test_absent(data: Any, k: int, tmp_path: Path) -> None:
+    fused, steps = (
+        learn(data, tmp_path, method=method, missing="absent") for method in (rf.CD(k), StepCD(k))
+    )
+    assert_same_bits(fused, steps)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +83,11 @@ def test_grey_levels(name: str, methods: tuple[Any, Any], tmp_path: Path) -> Non
 
 def test_the_cases_differ(tmp_path: Path) -> None:
     """The comparisons above would see a setting that was ignored."""
-    weights = [learn(X, tmp_path, method=rf.CD(k), **case)["W"] for k in (1, 3) for case in CASES.values()]
+    weights = [
+        learn(**{"X": X, **case}, tmp_path=tmp_path, method=rf.CD(k))["W"]
+        for k in (1, 3)
+        for case in CASES.values()
+    ]
     assert len(set(weights)) == len(weights)
 
 
