@@ -57,8 +57,7 @@ def train(
         The model to train, in place. One that nobody has touched is initialised from the data first.
     X : array_like, sparse matrix, memory map, Grey8 or Packed, (n_rows, n_visible)
         Data; not copied, so do not change it during training. With missing entries (NaN in a float array, NA
-        in a frame, masked entries) it is copied, to bytes where units are 0 or 1, and learns one Python step
-        per update.
+        in a frame, masked entries) it is copied, to bytes where units are 0 or 1.
     sample_weight : array_like (n_rows,), optional
         Multiplies each row's share of an update; weights of mean 1 leave the rate its meaning. A row of
         weight 0 teaches nothing, one of weight 2 as much as two. With 0/1 units weights are kept to 2**-17 of
