@@ -75,6 +75,23 @@ def test_up_down(digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     assert (tmp_path / "pictures" / "digits.png").stat().st_size > 10_000
 
 
+def test_missing_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    example, rng = load("missing_entries"), np.random.default_rng(0)
+    plants = np.repeat(rng.integers(0, 2, (500, 5)), 3, axis=1)
+    np.savez(tmp_path / "plants.npz", train=np.packbits(plants, axis=1), n_features=15)
+    few = {"N_DIGITS": 150, "N_USERS": 100, "N_ITEMS": 30, "KNOWN": 0.3, "NEIGHBOURS": (5,), "ROUNDS": 1}
+    for name, value in few.items():
+        monkeypatch.setattr(example, name, value)
+    for name, epochs in (("DIGITS", 1), ("PLANTS", 60), ("RATINGS", 60)):
+        monkeypatch.setitem(getattr(example, name), "epochs", epochs)
+    monkeypatch.setitem(example.PLANTS, "n_hidden", 10)
+    printed = printed_by(example, tmp_path / "plants.npz", "--seeds", 0)
+    found = {line[:28].strip(): float(line[28:]) for line in printed.splitlines()[1:]}
+    assert len(found) == 11 and max(found.values()) < 1.2
+    assert found["plants    RBM"] < found["plants    column mean"] - 0.05
+    assert found["ratings   RBM, absent"] < found["ratings   item mean"]
+
+
 def test_few_labels(digits: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
     monkeypatch.setattr(load("mnist_backprop"), "SIZES", [784, 40, 30])
     example = load("few_labels")
