@@ -317,3 +317,12 @@ def test_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: 
     printed = printed_by(example, file, "--hidden", 2)
     unigrams, _, rbm = map(float, re.findall(r" (\d+\.\d) {2}", printed))
     assert rbm < 0.7 * unigrams and "word1" in printed
+
+
+def test_augmentation(monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    pytest.importorskip("sklearn")
+    example = load("augmentation")
+    monkeypatch.setattr(example, "DATA", {"wine": example.DATA["wine"]})
+    monkeypatch.setattr(example, "EPOCHS", (2,))
+    printed = printed_by(example, "--rows", 4, "--seeds", 0, 1)
+    assert re.search(r"wine +\d\d\.\d ± .* draw \(2 epochs, [15] for each row\)", printed)

@@ -35,6 +35,7 @@ from rbmfast.sklearn import (
     DBNClassifier,
     DBNRegressor,
     DBNTransformer,
+    RBMImputer,
     patch,
 )
 
@@ -63,6 +64,7 @@ EXPECTED = {
     ClassRBM: OF_BATCHES,
     DBNRegressor: OF_BATCHES,
     RBM: OF_BATCHES,
+    RBMImputer: {},
 }
 
 
@@ -83,6 +85,8 @@ def check_estimator(estimator: Any, check: Any) -> None:
         ClassRBM(8, n_iter=5, learning_rate=0.5),
         DBNRegressor((8, 6), n_iter=2, fine_tuning_n_iter=12, fine_tuning_learning_rate=0.02),
         RBM(8, n_iter=2),
+        RBM(8, n_iter=2, visible="columns"),
+        RBMImputer(8, n_iter=2, n_steps=10),
     ]
 )
 def test_estimator_checks(estimator: Any, check: Any) -> None:
@@ -100,6 +104,7 @@ def test_estimator_checks(estimator: Any, check: Any) -> None:
         ClassRBM(),
         DBNRegressor(),
         RBM(),
+        RBMImputer(),
     ]
 )
 def test_estimator_checks_at_length(estimator: Any, check: Any) -> None:

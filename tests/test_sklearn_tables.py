@@ -10,7 +10,7 @@ pytest.importorskip("sklearn")
 from estimators import rows
 
 import rbmfast as rf
-from rbmfast.sklearn import RBM, DBNRegressor
+from rbmfast.sklearn import RBM, DBNRegressor, RBMImputer
 
 
 def people(n: int = 300) -> dict[str, list[Any]]:
@@ -72,6 +72,42 @@ def test_samples_of_standardised_data_are_on_their_scale() -> None:
     filled = rbm.impute(holes)
     np.testing.assert_allclose(filled[~np.eye(3, dtype=bool)], X[:3][~np.eye(3, dtype=bool)], rtol=1e-6)
     assert np.abs(filled - 100).max() < 40
+
+
+# --- RBMImputer --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_frames_are_filled_in(library: str) -> None:
+    frame, rng = pytest.importorskip(library).DataFrame, np.random.default_rng(1)
+    whole = people()
+    holes = {
+        name: [None if rng.random() < 0.2 else cell for cell in column] for name, column in whole.items()
+    }
+    filled = RBMImputer(20, random_state=0).fit_transform(frame(holes))
+    assert type(filled) is frame
+    for name, column in holes.items():
+        pairs = zip(column, filled[name], strict=True)
+        assert all(new == old if old is not None else new is not None for old, new in pairs)
+    gaps = [i for i, town in enumerate(holes["town"]) if town is None]
+    assert np.mean([[*filled["town"]][i] == whole["town"][i] for i in gaps]) > 0.6  # 0.33 by chance
+
+
+def test_arrays_are_filled_in() -> None:
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=(400, 2))
+    X = np.column_stack([hidden @ rng.normal(size=(2, 5)) * 10 + 50, hidden[:, 0] > 0, np.full(400, 3.0)])
+    holes = np.where(rng.random(X.shape) < 0.25, np.nan, X)
+    gaps = np.isnan(holes)
+    holes[0, -1] = 3.0
+    imputer = RBMImputer(30, random_state=0)
+    filled = imputer.fit_transform(holes)
+    np.testing.assert_array_equal(filled[~gaps], X[~gaps])
+    assert set(filled[:, 5]) == {0, 1} and set(filled[:, 6]) == {3}
+    errors, spread = np.abs(filled - X), np.abs(X - X.mean(axis=0))
+    assert errors[:, :5][gaps[:, :5]].mean() < 0.7 * spread[:, :5][gaps[:, :5]].mean()
+    draws = imputer.set_params(sample_posterior=True).transform(holes)
+    assert not np.array_equal(draws, filled) and not np.isnan(draws).any()
 
 
 # --- DBNRegressor ------------------------------------------------------------------------------------------

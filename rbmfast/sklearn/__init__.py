@@ -1,7 +1,8 @@
 """Estimators for scikit-learn; they need ``pip install rbmfast[sklearn]``.
 
 `BernoulliRBM` takes the place of scikit-learn's class, faster and with more to it. `RBM` (any units, whole
-tables), `DBNClassifier`, `DBNRegressor`, `DBNTransformer` and `ClassRBM` are what scikit-learn lacks.
+tables), `RBMImputer`, `DBNClassifier`, `DBNRegressor`, `DBNTransformer` and `ClassRBM` are what scikit-learn
+lacks.
 
 >>> import numpy as np
 >>> from rbmfast.sklearn import BernoulliRBM
@@ -19,7 +20,8 @@ Parameters that the others share:
 - ``momentum`` : float, default 0.9. From 0 up to, and without, 1.
 - ``batch_size`` : int, default 20. Rows per update, at most 32 768; few, so that tables of hundreds of rows
   make many updates.
-- ``n_iter`` : int, default 20 (`ClassRBM`, `RBM`: 50). Passes over the data; of a DBN, for each layer.
+- ``n_iter`` : int, default 20 (`ClassRBM`, `RBM`: 50, `RBMImputer`: 100). Passes over the data; of a DBN, for
+  each layer.
 - ``class_weight`` : dict, "balanced" or None, default None. Of a classifier. Weights of the classes, times
   those of the rows; "balanced" lets the rows of each class weigh the same together.
 - ``random_state`` : int, RandomState or None, default None. Fixes every random number.
@@ -50,6 +52,7 @@ except ModuleNotFoundError as error:
 from rbmfast.sklearn.class_rbm import ClassRBM
 from rbmfast.sklearn.dbn import DBNClassifier, DBNTransformer
 from rbmfast.sklearn.estimator import BernoulliRBM
+from rbmfast.sklearn.imputer import RBMImputer
 from rbmfast.sklearn.patching import Patch, patch
 from rbmfast.sklearn.rbm import RBM
 from rbmfast.sklearn.regressor import DBNRegressor
@@ -62,5 +65,6 @@ __all__ = [
     "DBNRegressor",
     "DBNTransformer",
     "Patch",
+    "RBMImputer",
     "patch",
 ]

@@ -277,9 +277,10 @@ class Learner(Estimator):
             "progress": bool(self.verbose),
         }
 
-    def _sgd(self, standardized: bool) -> rf.SGD:
+    def _sgd(self, standardized: bool, falls: bool = False) -> rf.SGD:
         """Steps of an RBM: shorter ones on standardised data, which are of any size."""
-        return rf.SGD(self.learning_rate * (GAUSSIAN_SHARE if standardized else 1), self.momentum)
+        rate = self.learning_rate * (GAUSSIAN_SHARE if standardized else 1)
+        return rf.SGD(rf.Linear(rate, 0.0) if falls else rate, self.momentum)
 
 
 @dataclass(eq=False, repr=False, kw_only=True)

@@ -54,7 +54,7 @@ class Trained(Learner):
             rbm,
             rows,
             method=rf.CD(self.k) if self.method == "cd" else rf.PCD(self.k),
-            optimizer=self._sgd(standardized),
+            optimizer=self._sgd(standardized, falls=True),
             penalties=[rf.L2(self.l2)] if self.l2 else [],
             seed=self._seed(),
             **self._asked(weights, self.n_iter),
@@ -72,7 +72,7 @@ class RBM(Transformer, Trained, Seer):
         Hidden units.
     visible : {"auto", "columns", "bernoulli", "gaussian"}, another name, or a Unit, default "auto"
         "columns": each column of a table, which is a frame of pandas or polars or an array, gets the units
-        that `rbmfast.Schema` finds fit for it. A Unit, such as
+        that `rbmfast.Schema` finds fit for it; cells may be missing. A Unit, such as
         ``rbmfast.Mixed(...)``, sees the data as they are. For the others see `rbmfast.sklearn`.
     hidden : "bernoulli", another name, or a Unit, default "bernoulli"
         Type of the hidden units.
@@ -84,7 +84,7 @@ class RBM(Transformer, Trained, Seer):
     l2 : float, default 0.0
         Penalty: times half the sum of squared weights.
     learning_rate : float, default 0.05
-        A tenth of it where the data, or real columns, are standardised.
+        A tenth of it where the data, or real columns, are standardised. It falls linearly to 0.
     n_iter : int, default 50
         Passes over the data.
     momentum, batch_size, random_state, verbose
@@ -132,7 +132,7 @@ class RBM(Transformer, Trained, Seer):
         Parameters
         ----------
         X : {array-like, sparse matrix, frame} (n_samples, n_features)
-            Data; never copied dense if sparse. Words are for ``visible="columns"``.
+            Data; never copied dense if sparse. Words and NaN are for ``visible="columns"``.
         y : ignored
         sample_weight : array-like (n_samples,), optional
             Each row's share of an update; only ratios count.
@@ -279,4 +279,5 @@ class RBM(Transformer, Trained, Seer):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = self.visible != COLUMNS
+        tags.input_tags.allow_nan = self.visible == COLUMNS
         return tags
