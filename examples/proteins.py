@@ -22,6 +22,7 @@ IDENTITY = 0.8
 HELD_OUT = 0.2
 N_HIDDEN = 100
 METHOD = rf.PCD(k=10, n_chains=200)
+RATE = 0.2
 
 COLUMNS = "samples, learned", "samples, held out", "learned, held out"
 ROWS = {"one": "one site", "two": "two sites", "connected": "two sites, connected"}
@@ -58,7 +59,7 @@ def learn(X: np.ndarray, weights: np.ndarray, n_letters: int, epochs: int, seed:
         rbm,
         X,
         method=METHOD,
-        optimizer=rf.SGD(rf.Linear(0.2, 0.0)),
+        optimizer=rf.SGD(rf.Linear(RATE, 0.0)),
         penalties=[rf.L2(2e-3)],
         centered=True,
         epochs=epochs,

@@ -200,10 +200,11 @@ def test_proteins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: A
     np.savez(file, x=np.concatenate([x, x[:300]]).astype(np.uint8))
     monkeypatch.setattr(example, "N_HIDDEN", 8)
     monkeypatch.setattr(example, "METHOD", rf.PCD(k=1))
-    printed = printed_by(example, file, "--epochs", 100, "--samples", 4000, "--picture", tmp_path / "msa.png")
+    monkeypatch.setattr(example, "RATE", 1.0)
+    printed = printed_by(example, file, "--epochs", 40, "--samples", 1000, "--picture", tmp_path / "msa.png")
     table = {line[:22].rstrip(): [float(r) for r in line[22:].split()] for line in printed.splitlines()[-3:]}
     assert table["one site"][0] > 0.97
-    assert table["two sites, connected"][0] > 0.5
+    assert table["two sites, connected"][0] > 0.3
     assert (tmp_path / "msa.png").stat().st_size > 10_000
 
 

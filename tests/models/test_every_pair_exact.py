@@ -117,6 +117,13 @@ class Pair:
         log_density = logsumexp(log_mass[rows], axis=1) - self.visible.log_volume[rows]
         return float(log_density.mean() - logsumexp(log_mass))
 
+    def slope(self, rows: Any, name: str, direction: Any) -> float:
+        """Of that along a direction of some parameters."""
+        own = get_parameters(self.rbm)
+        moved = ({**own, name: np.float32(own[name] + s * STEP * direction)} for s in (-1, 1))
+        low, high = (self.log_likelihood(rows, parameters) for parameters in moved)
+        return (high - low) / (2 * STEP)
+
 
 HIDDEN = [name for name, layer in SMALL.items() if not isinstance(layer.unit, rf.Counts)]
 
@@ -173,12 +180,9 @@ def test_gradients(pair: Pair) -> None:
     for name in exact:
         assert_allclose(gradient[name], exact[name], atol=2.0**-11, err_msg=name)  # real means count in steps
 
-    parameters = get_parameters(rbm)
     for name, slope in (gradient | exact).items():
         direction = rng.choice([-1, 1], size=slope.shape)
-        ends = [parameters | {name: parameters[name] + np.float32(s * STEP) * direction} for s in (-1, 1)]
-        low, high = (pair.log_likelihood(rows, {n: np.float32(x) for n, x in end.items()}) for end in ends)
-        expected = (high - low) / (2 * STEP)
+        expected = pair.slope(rows, name, direction)
         assert_allclose((slope * direction).sum(), expected, rtol=1e-4, atol=1e-4, err_msg=name)
 
 
@@ -198,6 +202,9 @@ def test_exact_moments_gradients_and_samples(pair: Pair) -> None:
     assert_allclose(gradient.a, V[rows].mean(axis=0) - moments.visible, rtol=1e-5, atol=1e-6)
     b = pair.factor * (given_v.sum(axis=0) @ H - moments.hidden)
     assert_allclose(gradient.b, b, rtol=1e-5, atol=1e-6)
+    for name, found in gradient.layers.items():
+        expected = [pair.slope(rows, name, unit) for unit in np.eye(len(found))]
+        assert_allclose(found, expected, rtol=3e-4, atol=1e-4, err_msg=name)
     pair.check_samples(exact_samples(rbm, 600, seed=1, return_hidden=True))
 
 
