@@ -152,11 +152,9 @@ def exact_moments(rbm: RBM) -> Moments:
            [0.296 , 0.3624]])
     """
     check_model(rbm, RBM, "rbm")
-    if is_normal(rbm):
-        return _moments(rbm, _normal_sums(rbm))
-    layer = layer_to_enumerate(rbm, "the exact moments")
-    sums = _model_sums(Blocks(layer))
-    return _moments(rbm, sums if layer.name == "visible" else sums.T)
+    means, to_show = _model_means(rbm), rbm._parameters.parametrization
+    v, h, pairs = means[1:, 0], means[0, 1:], means[1:, 1:]
+    return Moments(v, h, pairs) if to_show is None else Moments(*to_show.moments(v, h, pairs))
 
 
 def exact_gradient(rbm: RBM, X: Any) -> ExactGradient:
@@ -197,9 +195,12 @@ def exact_gradient(rbm: RBM, X: Any) -> ExactGradient:
     """
     check_model(rbm, RBM, "rbm")
     rows = rbm.visible.rows_of_states(X, rbm.n_visible)
-    model, data = exact_moments(rbm), _moments(rbm, _data_sums(rbm, rows))
-    W, a, b = data.pairs - model.pairs, data.visible - model.visible, data.hidden - model.hidden
-    b = rbm.visible.bias_gradient(W, b)
+    sums, to_show = _data_sums(rbm, rows), rbm._parameters.parametrization
+    slopes = sums / sums[0, 0] - _model_means(rbm)
+    W, a = slopes[1:, 1:], slopes[1:, 0]
+    b = rbm.visible.bias_gradient(W, slopes[0, 1:])
+    if to_show is not None:
+        W, a, b = to_show.gradient(W, a, b)
     return ExactGradient(W, a, b, _layer_slopes(rbm, rows) if of_units(rbm._parameters.units) else {})
 
 
@@ -269,11 +270,14 @@ def _normal_sums(rbm: RBM) -> F64:
     return sums
 
 
-def _moments(rbm: RBM, sums: F64) -> Moments:
-    means = sums / sums[0, 0]
-    v, h, pairs = means[1:, 0], means[0, 1:], means[1:, 1:]
-    to_show = rbm._parameters.parametrization
-    return Moments(v, h, pairs) if to_show is None else Moments(*to_show.moments(v, h, pairs))
+def _model_means(rbm: RBM) -> F64:
+    """Means of 1, the hidden units (a row), the visible units (a column) and their products."""
+    if is_normal(rbm):
+        return _normal_sums(rbm)
+    layer = layer_to_enumerate(rbm, "the exact moments")
+    sums = _model_sums(Blocks(layer))
+    means: F64 = (sums if layer.name == "visible" else sums.T) / sums[0, 0]
+    return means
 
 
 def blocks_of_states(rows: Rows, rbm: RBM) -> Iterator[States]:

@@ -69,6 +69,13 @@ class Parametrization:
         (o, s), (p, q) = (self.visible.offset, self.visible.scale), (self.hidden.offset, self.hidden.scale)
         return o + s * v, p + q * h, np.outer(o, p + q * h) + np.outer(s * v, p) + s[:, None] * pairs * q
 
+    def gradient(self, W: F64, a: F64, b: F64) -> tuple[F64, F64, F64]:
+        """Slopes along the parameters for the states shown, from those for the states computed with."""
+        visible, hidden = self.visible, self.hidden
+        s, q = visible.weight, hidden.weight
+        shown = s[:, None] * W * q + np.outer(s * a, hidden.sent) + np.outer(visible.sent, q * b)
+        return shown, visible.bias * a, hidden.bias * b
+
     def _sent(self, W: NDArray[Any]) -> tuple[F64, F64]:
         """What the offsets of each layer send to the other: to the visible units, and to the hidden ones."""
         W = W.astype(np.float64)

@@ -118,6 +118,22 @@ def test_gradient_against_central_differences(n: int, m: int) -> None:
     assert_allclose(mine, slopes, atol=1e-9)  # differences of numbers near 10, over 2e-5
 
 
+def test_gradient_of_shown_states() -> None:
+    """Along the parameters that users see, where states are shown in another scale."""
+    visible = rf.Gaussian(sigma=3.0)
+    W, a, b = np.array([[2.0, -1.0]]), np.array([1.0]), np.array([0.5, 0.25])
+    X, step = np.array([[-3.0], [1.0], [9.0]]), 2.0**-6
+    gradient = exact_gradient(rf.RBM.from_arrays(W, a, b, visible=visible), X)
+    flat = np.concatenate([W.ravel(), a, b])
+
+    def likelihood(flat: np.ndarray) -> float:
+        rbm = rf.RBM.from_arrays(flat[:2].reshape(1, 2), flat[2:3], flat[3:], visible=visible)
+        return float(rf.log_likelihood(rbm, X).mean())
+
+    slopes = [(likelihood(flat + move) - likelihood(flat - move)) / (2 * step) for move in step * np.eye(5)]
+    assert_allclose(np.concatenate([gradient.W.ravel(), gradient.a, gradient.b]), slopes, atol=2e-4)
+
+
 # --- Divergence ------------------------------------------------------------------------------------------
 
 
