@@ -282,31 +282,3 @@ def _log_weight(
     visible_bias = (f32(1.0) - beta) * base + beta * a
     hidden = _log_normalizer(beta * sent + beta * b, blocks[1])
     return hidden + _weighted_sum(v, visible_bias, blocks[0]), visible_bias
-
-
-def complete(
-    weights: Weights,
-    a: F32,
-    b: F32,
-    v: U8,
-    missing: NDArray[np.bool_],
-    hidden: U8,
-    first_time: bool,
-    seed: int,
-    purpose: int,
-    step: int,
-    rows: RowIds,
-) -> U8:
-    """Rows of a batch with their missing entries drawn: a Gibbs step of the chain of each row.
-
-    The chains rest at the hidden states `hidden` (n_rows, n_hidden), which change in place. The first time
-    they begin at missing units drawn from their biases alone, by the random numbers of layer 1.
-    """
-    if first_time:
-        alone = bernoulli(np.tile(a, (len(v), 1)), seed, purpose, 1, step, rows)
-        x = affine(weights, np.where(missing, alone, v), b)
-        hidden[:] = bernoulli(x, seed, purpose, 1, step + 1, rows)
-    drawn = bernoulli(affine(weights, hidden, a, up=False), seed, purpose, 0, step, rows)
-    v = np.where(missing, drawn, v)
-    hidden[:] = bernoulli(affine(weights, v, b), seed, purpose, 0, step + 1, rows)
-    return v

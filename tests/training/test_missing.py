@@ -14,7 +14,6 @@ from scipy.special import expit, logsumexp
 from training.helpers import random_rows, slopes
 
 import rbmfast as rf
-from rbmfast import reference
 from rbmfast.likelihood import all_states
 from rbmfast.state import Gradient
 from rbmfast.streams import Purpose
@@ -42,26 +41,6 @@ def completions(rbm: rf.RBM, X: Any, copies: int) -> Any:
     settings: dict[str, Any] = dict(shuffle=False, batch_size=copies * len(X), optimizer=rf.SGD(0.0))
     rf.train(rbm, np.tile(X, (copies, 1)), method=Look(), epochs=20, seed=1, **settings)
     return Look.seen[-1].reshape(copies, *X.shape)
-
-
-def test_completed_rows_are_those_of_the_reference() -> None:
-    rbm, X = small(6, 3), random_rows(20, 6)
-    gaps = random_rows(20, 6, seed=5) == 1
-    gaps[::4] = False
-    state = rf.TrainingState()
-    Look.seen.clear()
-    settings: dict[str, Any] = dict(shuffle=False, batch_size=8, optimizer=rf.SGD(0.0), state=state)
-    rf.train(rbm, np.where(gaps, np.nan, X), method=Look(), epochs=3, seed=1, **settings)
-    weights, h = reference.Weights(rbm.W), np.zeros((20, 3), np.uint8)
-    for t, v in enumerate(Look.seen):
-        epoch, batch = divmod(t, 3)
-        rows = np.arange(20)[8 * batch : 8 * batch + 8]
-        chains, address = h[rows], (1, Purpose.MISSING, 2 * t, rows)
-        parameters = weights, rbm.a, rbm.b, np.where(gaps, 0, X)[rows].astype(np.uint8), gaps[rows]
-        assert_array_equal(v, reference.complete(*parameters, chains, epoch == 0, *address))
-        h[rows] = chains
-    assert state.row_chains is not None
-    assert_array_equal(state.row_chains[2], h[gaps.any(axis=1)])
 
 
 def observed(theta: list[F64]) -> float:
