@@ -195,7 +195,7 @@ def test_what_is_refused() -> None:
     refuse("types names 'm', but the columns are 'city', 'n'", infer, people, {"m": "real"})
     refuse("types['n'] must be 'category', 'real' or 'count', got 'reel'", infer, people, {"n": "reel"})
     refuse("'city' must hold finite numbers, got 'a'", infer, people, {"city": "real"})
-    refuse("'n' must hold whole numbers from 0 to 1000 to be counts, got 1.5", infer, people, {"n": "count"})
+    refuse("'n' must hold whole numbers from 0 to 10000 to be counts, got 1.5", infer, people, {"n": "count"})
     refuse("'n' must hold a number to be real, all are missing", infer, {"n": [None]}, {"n": "real"})
     schema = infer(people)
     refuse("frame lacks the columns 'n' of the schema", schema.encode, {"city": ["a"]})
