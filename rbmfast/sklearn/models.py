@@ -30,7 +30,9 @@ class Unbounded(rf.Bernoulli):
     name: ClassVar[str] = "unbounded"
     domain = "real"
     exact = False
-    fused: ClassVar[bool] = False
+
+    def blocks(self, n_units: int) -> None:
+        """None: the engine's loops know states of 0 and 1."""
 
     def energy(self, states: Array, bias: F32) -> F64:
         """Sums of -bias * s."""

@@ -23,6 +23,8 @@ def row_chains_for(rbm: RBM, rows: Rows, method: Method, missing: str, centered:
     """The chains that draw what is missing; None where nothing is, or it is absent."""
     if rows.missing is None:
         return None
+    if rows.missing.all():
+        raise ValueError("X must have entries that are known, got none: all are missing")
     if not rbm._are_absent(missing):
         return RowChains(rows.missing, rbm.n_hidden, rbm.hidden.dtype)
     if not method.starts_at_rows:

@@ -79,6 +79,8 @@ class RBMRun(Run):
     training : TrainingState
         What an earlier call left, if any, and where this one is noted if there may be a later one; `epoch`
         counts the epochs behind it, too.
+    blocks : tuple or None
+        What the engine's loops have to know of both layers: `Conditional.blocks`.
     exponent : int
         Of the coarsest weights, as published last.
     updates : int
@@ -118,6 +120,7 @@ class RBMRun(Run):
         more = check_integer(settings.epochs, "epochs", low=0, high=MAX_EPOCHS - self.epoch)
         self.epochs = self.epoch + more
         self._check_size()
+        self.blocks = rbm._up.blocks
         own = rbm._parameters
         self.state = LearningState.start(own.W, own.a, own.b, of_units(own.units))
         self.chains: States | None = None
@@ -167,9 +170,8 @@ class RBMRun(Run):
     @property
     def fused(self) -> bool:
         """Whether the engine can learn whole epochs in one call; otherwise Python goes step by step."""
-        units = self.rbm._up.blocks is not None
-        plain = not self.custom_penalties and not self.state.more
-        return units and plain and self.settings.method.fused and self.settings.optimizer.fused
+        plain = self.blocks is not None and not self.custom_penalties and not self.state.more
+        return plain and self.settings.method.fused and self.settings.optimizer.fused
 
     # --- Start and finish -----------------------------------------------------------------------------------
 
@@ -397,7 +399,7 @@ class RBMRun(Run):
             0,
             self._next_step,
             self.weights_of(rows),
-            self.rbm._up.blocks or (None, None),
+            self.blocks or (None, None),
             None if entries is None else self._missing(rows, np.ascontiguousarray(entries)),
         )
 

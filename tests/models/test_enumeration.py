@@ -11,6 +11,7 @@ from training.helpers import phase_sums
 
 import rbmfast as rf
 from rbmfast.likelihood import all_states, exact_samples, kl_divergence
+from rbmfast.states import GRID
 
 WORKED = rf.RBM.from_arrays(W=[[0.5, 0.3], [-0.2, 0.4]], a=[0.1, -0.1], b=[0.2, 0.3])
 
@@ -59,7 +60,8 @@ def test_reconstruct_goes_through_probabilities() -> None:
 
 def test_gaussian_energy_formula() -> None:
     rng = np.random.default_rng(0)
-    V, H = rng.normal(size=(9, 5)), rng.integers(0, 2, (9, 4))
+    V, G = (np.rint(rng.normal(size=(9, n)) / GRID) * GRID for n in (5, 4))  # as products see them
+    H = rng.integers(0, 2, (9, 4))
     rbm = small(5, 4, visible="gaussian")
     energy = ((V - rbm.a) ** 2).sum(axis=1) / 2 - H @ rbm.b - ((V @ rbm.W) * H).sum(axis=1)
     assert_allclose(rbm.energy(V, H), energy, rtol=1e-5, atol=1e-5)
@@ -68,14 +70,13 @@ def test_gaussian_energy_formula() -> None:
     assert_allclose(flipped.energy(H, V), energy, rtol=1e-5, atol=1e-5)
 
     both = small(5, 4, visible="gaussian", hidden="gaussian")
-    G = rng.normal(size=(9, 4))
     energy = ((V - both.a) ** 2).sum(axis=1) / 2 + ((G - both.b) ** 2).sum(axis=1) / 2
     assert_allclose(both.energy(V, G), energy - ((V @ both.W) * G).sum(axis=1), rtol=1e-5, atol=1e-5)
 
 
 def test_overflowing_real_states_are_refused() -> None:
     rbm = small(5, 4, visible="gaussian")
-    with pytest.raises(ValueError, match="overflow float32"):
+    with pytest.raises(ValueError, match="real-valued states must be at most"):
         rbm.hidden_probabilities(np.full((2, 5), 3e38, np.float32) * np.sign(rbm.W[:, 0]))
 
 

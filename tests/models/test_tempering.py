@@ -16,6 +16,7 @@ from rbmfast import reference
 from rbmfast.likelihood import all_states, log_probabilities
 from rbmfast.models.base_rates import base_bias, make_path
 from rbmfast.models.tempering import Ladder, check_betas
+from rbmfast.states import GRID
 from rbmfast.streams import Purpose, Stream
 
 
@@ -154,7 +155,7 @@ def test_gaussian_swaps_by_the_formula() -> None:
     """log-weights of the whole path, with every bias of beta, against integrals done by hand."""
     rbm = small(3, 2, visible="gaussian")
     path = make_path(rbm, [0.5, -0.5, 1.0])
-    v = np.random.default_rng(0).normal(size=(6, 3)).astype(np.float32)
+    v = np.random.default_rng(0).integers(-4096, 4096, (6, 3)).astype(np.float32) * GRID  # as products see it
     here, there = np.full((6, 1), 0.25, np.float32), np.full((6, 1), 0.75, np.float32)
     ratio = path.log_ratio(v, path.up.send(v), here, there)
 
