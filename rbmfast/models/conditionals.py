@@ -99,8 +99,9 @@ class Conditional:
     def integers(self) -> F64:
         """The fixed-point weights: (n_source, n_target)."""
         if self._q is None:
-            q = np.rint(self.W * np.float32(2.0**self.weights.exponent)).astype(np.float64)
-            self._q = q if self.up else q.T
+            q = self.W * np.float32(2.0**self.weights.exponent)
+            whole = np.rint(q, out=q).astype(np.float64)
+            self._q = whole if self.up else whole.T
         return self._q
 
     def _sparse_input(self, states: Any) -> F32:

@@ -84,53 +84,61 @@ def difference(
     top = 1.0 if weights is None else float(weights.max()) or 1.0
     mean_weight = 1.0 if weights is None else math.fsum(weights) / len(weights)
     shares = None if weights is None else weights / top
-    positive = _sums(layers, data, shares)
-    negative = _sums(layers, samples, shares if paired else None)
+    positive = _terms(layers, data, shares)
+    negative = _terms(layers, samples, shares if paired else None)
     factors = None if weights is None else (top, top if paired else mean_weight)
     with np.errstate(over="ignore", invalid="ignore"):  # the run looks for what is not finite
-        W = _difference(positive.pairs, negative.pairs, positive.per, negative.per, factors)
-        a = _difference(positive.visible, negative.visible, 1.0, 1.0, factors)
-        b = layers[0].bias_gradient(W, _difference(positive.hidden, negative.hidden, 1.0, 1.0, factors))
-        means = [top * mean / (mean_weight or 1.0) for mean in (positive.visible, positive.hidden)]
+        W = _pairs(positive, negative, factors)
+        a, b = (_less(*means, factors) for means in zip(positive.means, negative.means, strict=True))
+        b = layers[0].bias_gradient(W, b)
+        means = [top * mean / (mean_weight or 1.0) for mean in positive.means]
     visible, hidden = (mean.astype(np.float32) for mean in means)
     return Gradient(W, a, b, visible, hidden)
 
 
-class Sums(NamedTuple):
-    """Of a phase: sums of pairs, of which `per` make a mean of 1; means of the first and the second layer."""
+class Terms(NamedTuple):
+    """A phase: numbers of both layers, whose products are summed over the rows; and the layers' means.
 
-    pairs: F32 | F64
-    per: F64 | float
+    `per` of such a sum make a mean of 1: a number, or one for each pair.
+    """
+
     visible: F32 | F64
     hidden: F32 | F64
+    per: F64 | float
+    means: tuple[F32 | F64, F32 | F64]
 
 
-def _difference(
-    positive: F32 | F64,
-    negative: F32 | F64,
-    per: F64 | float,
-    negative_per: F64 | float,
-    factors: tuple[float, float] | None,
-) -> F32:
-    """Of means, each times its factor; without factors, of the sums if there are as many rows."""
-    if factors is not None:
-        difference = factors[0] * (positive / per) - factors[1] * (negative / negative_per)
-    elif np.array_equal(per, negative_per):
-        difference = (positive - negative) * (1 / per)
-    else:
-        difference = positive * (1 / per) - negative * (1 / negative_per)
-    return np.ascontiguousarray(difference, np.float32)
+def _pairs(positive: Terms, negative: Terms, factors: tuple[float, float] | None) -> F32:
+    """Differences of the mean products, each mean times its factor."""
+    if factors is None and np.array_equal(positive.per, negative.per):
+        # One product of both phases: half as much to write, nothing to subtract, and as exact.
+        visible = np.concatenate([positive.visible, negative.visible])
+        np.negative(negative.visible, out=visible[len(positive.visible) :])
+        sums = product_of_rows(visible, np.concatenate([positive.hidden, negative.hidden]))
+        sums *= 1 / positive.per
+        return np.ascontiguousarray(sums, np.float32)
+    means = [product_of_rows(one.visible, one.hidden) * (1 / one.per) for one in (positive, negative)]
+    return _less(means[0], means[1], factors)
 
 
-def _sums(layers: tuple[Unit, Unit], phase: Phase, shares: F64 | None) -> Sums:
-    """Sums and means over the rows, times their shares."""
+def _less(positive: F32 | F64, negative: F32 | F64, factors: tuple[float, float] | None) -> F32:
+    """The difference of means, each times its factor."""
+    if factors is None:
+        return np.ascontiguousarray(positive - negative, np.float32)
+    return np.ascontiguousarray(factors[0] * positive - factors[1] * negative, np.float32)
+
+
+def _terms(layers: tuple[Unit, Unit], phase: Phase, shares: F64 | None) -> Terms:
+    """What is summed over the rows, times their shares."""
     v, p = (unit.counts(states) for unit, states in zip(layers, phase, strict=True))
     if v is None or p is None:
-        return _float_sums(as_float(phase[0]), as_float(phase[1]), shares)
+        return _float_terms(as_float(phase[0]), as_float(phase[1]), shares)
     (seen, fine), (m, fine_hidden) = (v, p) if shares is None else (_times(v, shares), _times(p, shares))
-    n, per = len(seen), v.per[:, None] * fine_hidden
-    visible, hidden = seen.sum(axis=0) / (fine * n), m.sum(axis=0) / (fine_hidden * n)
-    return Sums(exact_product(v.numbers, m), per * n, visible, hidden)
+    n = len(seen)
+    alike = (v.per == v.per[0]).all() and (fine_hidden == fine_hidden[0]).all()
+    per = float(v.per[0] * fine_hidden[0]) if alike else v.per[:, None] * fine_hidden
+    means = seen.sum(axis=0) / (fine * n), m.sum(axis=0) / (fine_hidden * n)
+    return Terms(v.numbers, m, per * n, means)
 
 
 def _times(counts: Counts, shares: F64) -> Counts:
@@ -139,26 +147,28 @@ def _times(counts: Counts, shares: F64) -> Counts:
     return Counts(np.rint(counts.numbers * shares[:, None] * finer), counts.per * finer)
 
 
-def exact_product(k: F64, m: F64) -> F64:
-    """Products of two layers' whole numbers, summed over the rows: (n, n').
+def product_of_rows(k: F32 | F64, m: F32 | F64) -> F32 | F64:
+    """Products of two layers' numbers, summed over the rows: (n, n').
 
-    In parts that are exact, so that only sums of 2**53 and more are rounded, and those in one order.
+    Whole numbers come in float64. Their products are summed in parts that are exact, so that only sums of
+    2**53 and more are rounded, and those in one order.
     """
-    most = max(1, int(2.0**53 / (size(k) * size(m) or 1.0)))
+    whole = k.dtype == np.float64
+    most = max(1, int(2.0**53 / (size(k) * size(m) or 1.0))) if whole else len(k)
     total: F64 = k[:most].T @ m[:most]
     for first in range(most, len(k), most):
         total += k[first : first + most].T @ m[first : first + most]
     return total
 
 
-def _float_sums(v: F32, p: F32, shares: F64 | None) -> Sums:
+def _float_terms(v: F32, p: F32, shares: F64 | None) -> Terms:
     """Those of real states without a grid, in float32."""
     seen = v
     with np.errstate(over="ignore", invalid="ignore"):
         if shares is not None:
             own = shares.astype(np.float32)[:, None]
             seen, p = v * own, p * own
-        return Sums(v.T @ p, float(len(v)), mean_of_rows(seen), mean_of_rows(p))
+        return Terms(v, p, float(len(v)), (mean_of_rows(seen), mean_of_rows(p)))
 
 
 def prediction_gradient(

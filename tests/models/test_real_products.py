@@ -16,7 +16,7 @@ import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.states import WHOLE, Overflow
 from rbmfast.streams import Stream
-from rbmfast.training.phases import difference, exact_product
+from rbmfast.training.phases import difference, product_of_rows
 from rbmfast.units.gaussian import standard_normal
 
 RNG = np.random.default_rng(0)
@@ -91,10 +91,10 @@ def test_statistics_are_exact_in_any_order() -> None:
 
 def test_sums_beyond_float64_have_one_order() -> None:
     k = np.full((1000, 1), float(WHOLE))
-    assert exact_product(k, k)[0, 0] == 1000 * WHOLE**2
+    assert product_of_rows(k, k)[0, 0] == 1000 * WHOLE**2
     odd = np.full((1025, 1), WHOLE - 1.0)
     parts = [n * int(odd[0, 0]) ** 2 for n in (512, 512, 1)]
-    assert exact_product(odd, odd)[0, 0] == float(parts[0]) + float(parts[1]) + float(parts[2])
+    assert product_of_rows(odd, odd)[0, 0] == float(parts[0]) + float(parts[1]) + float(parts[2])
 
 
 def test_the_engine_gives_the_same_on_every_path() -> None:
