@@ -59,7 +59,7 @@ def count_steps(states: States, grid: float) -> Counts:
     return Counts(numbers, np.full(states.shape[1], 1 / grid))
 
 
-def size(numbers: F64) -> float:
+def size(numbers: NDArray[Any]) -> float:
     """The largest absolute value; NaN if there is one."""
     return float(max(-np.min(numbers, initial=0), np.max(numbers, initial=0)))
 

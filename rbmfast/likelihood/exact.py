@@ -107,7 +107,8 @@ class ExactGradient:
     b : float64 array (n_hidden,)
         Along the hidden biases.
     layers : dict of str to float64 array
-        Along what the layers learn beside their biases, by the names of `RBM.parameters`.
+        Along what the layers learn beside their biases, by the names of `RBM.parameters`; W, a and b here
+        those for states as multiples of sigma, as training takes its steps.
     """
 
     W: F64

@@ -20,6 +20,7 @@ from rbmfast.streams import shuffled
 from rbmfast.units import Unit
 
 MAX_STATES = 1 << 12  # of a site
+FAR, WIDEST = 1e9, 1e3  # where no maximum of a distribution lies, and none reaches to
 MARGIN = 8.0  # standard deviations beyond the outermost maxima
 NEGLIGIBLE = -30.0  # in nats: where an integral may end
 
@@ -130,7 +131,7 @@ def _log_conditional(rbm: RBM, v: States, x: F32, site: slice) -> F64:
     n_states = unit.count_states(n)
     if n_states is None:
         here, scale = log_weight(mine), _scale(unit, n)
-        log_weights = _over_the_line(log_weight, unit, *_outermost_maxima(rbm, unit, others, W, bias))
+        log_weights = _over_the_line(rbm, log_weight, unit, *_outermost_maxima(rbm, unit, others, W, bias))
     else:
         _check_few(n_states, rbm, unit)
         scale, states = 1.0, unit.states(n, np.arange(n_states))
@@ -184,18 +185,28 @@ def _outermost_maxima(rbm: RBM, unit: Unit, others: F32, W: F32, bias: F32) -> t
         at = np.full((len(others), 1), sign * 1e4, np.float32)
         last = 2 * at
         while abs(at - last).max() > 1:
-            last, at = at, unit.mean(rbm.hidden.mean(others + at * W) @ W.T + bias)
+            with np.errstate(over="ignore", invalid="ignore"):
+                last, at = at, unit.mean(rbm.hidden.mean(others + at * W) @ W.T + bias)
+            if not (abs(at) < FAR).all():
+                raise _no_distribution(rbm)
         ends.append(sign * float((sign * at).max()))
     return ends[0], ends[1]
 
 
-def _over_the_line(log_weight: Callable[[States], F64], unit: Unit, low: float, high: float) -> F64:
+def _no_distribution(rbm: RBM) -> ValueError:
+    return ValueError(
+        f"{rbm!r} is no distribution: the real-valued units of both layers drive each other beyond all "
+        "bounds; the weights between them must be smaller"
+    )
+
+
+def _over_the_line(rbm: RBM, log_weight: Callable[[States], F64], unit: Unit, low: float, high: float) -> F64:
     """Logs of terms whose sum is an integral over a unit's states: (n_rows, n_nodes).
 
     The nodes go so far out that the terms beyond are negligible, or to where the states end.
     """
     margin = MARGIN
-    while True:
+    while margin < WIDEST:
         start, stop = math.floor(low - margin), math.ceil(high + margin)
         nodes, lengths = unit.nodes(start, stop)
         values = np.stack([log_weight(node.reshape(1, 1)) for node in nodes], axis=1)
@@ -203,6 +214,7 @@ def _over_the_line(log_weight: Callable[[States], F64], unit: Unit, low: float, 
         if (values[:, ends] < values.max(axis=1, keepdims=True) + NEGLIGIBLE).all():
             return values + np.log(lengths)
         margin *= 2
+    raise _no_distribution(rbm)
 
 
 # --- Which sites -------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
 from rbmfast.data.memory import spans
 from rbmfast.models.conditionals import Conditional, interaction
-from rbmfast.models.observed import resting_energies, sum_out
+from rbmfast.models.observed import count_hidden_states, resting_energies, sum_out
 from rbmfast.models.sampling import Sampling
 from rbmfast.reference import F32, F64, I64, States
 from rbmfast.streams import MAX_STEP, Purpose, Stream, check_first_row
@@ -143,7 +143,8 @@ class RBM(Sampling):
 
         Of a group (`Categorical`) exactly one unit is on, so that a number may be added to its units' weights
         to a hidden unit, and taken from that unit's bias, or added to all of its biases, and no probability
-        changes. Of all such models this one has the smallest weights: look at it to compare or draw them.
+        changes. Of all such models this one has the smallest weights to hidden units that are no groups:
+        look at it to compare or draw them.
 
         Returns
         -------
@@ -202,12 +203,17 @@ class RBM(Sampling):
         array([-2.6824])
         """
         rows = self._visible_rows(V, may_miss=True)
-        absent, energies = self._are_absent(missing), self._free_energy(rows)
+        absent = self._are_absent(missing)
+        if rows.missing is not None and not absent:
+            count_hidden_states(self)
+        energies = self._free_energy(rows)
         if rows.missing is not None and absent:
-            energies = energies - rows.missing @ resting_energies(self.visible, self._parameters.shown[1])
+            a, affine = self._parameters.shown[1], self.visible.affine(self.n_visible)
+            alone = a if affine is None else ((a - affine.origin) * affine.bias).astype(np.float32)
+            energies = energies - rows.missing @ resting_energies(self.visible, alone)
         elif rows.missing is not None:
             here, summed, _ = self._sum_out(rows)
-            energies[here] = summed
+            energies[here] = summed - rows.missing[here] @ self._log_volumes
         return self._shown_energies(energies)
 
     def _sum_out(self, rows: Rows) -> tuple[I64, F64, F64]:
@@ -259,6 +265,8 @@ class RBM(Sampling):
         """
         up, rows = self._up, self._visible_rows(V, may_miss=True)
         absent = self._are_absent(missing)
+        if rows.missing is not None and not absent:
+            count_hidden_states(self)
         means = self._by_blocks(rows, lambda v, _: up.mean(v), self._input_blocks(rows, self._block_rows))
         if rows.missing is not None and not absent:
             here, _, expected = self._sum_out(rows)

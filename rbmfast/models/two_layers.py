@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
@@ -261,11 +263,11 @@ class TwoLayers(Model):
         >>> rbm.a.round(3)
         array([-1.099,  0.   ,  1.099], dtype=float32)
         """
-        self._begin_with(X)
-        old = self._parameters
-        bias, means = self.visible.initial_bias(self._visible_rows(X, "X", may_miss=True))
-        bias = check_parameter(bias, "the visible bias from X", old.a.shape)
-        self._set_parameters(old.W, bias, old.b, means)
+        with self._beginning_with(X):
+            old = self._parameters
+            bias, means = self.visible.initial_bias(self._visible_rows(X, "X", may_miss=True))
+            bias = check_parameter(bias, "the visible bias from X", old.a.shape)
+            self._set_parameters(old.W, bias, old.b, means)
 
     def __repr__(self) -> str:
         units = in_words(visible=self.visible, hidden=self.hidden)
@@ -342,6 +344,17 @@ class TwoLayers(Model):
         means = old.visible_means if visible_means is None else visible_means
         self._parameters = Parameters(W, a, b, units or old.units, means)
 
+    @contextmanager
+    def _beginning_with(self, X: Any) -> Iterator[None]:
+        """`_begin_with`, taken back if an error follows."""
+        before = self._parameters
+        try:
+            self._begin_with(X)
+            yield
+        except BaseException:
+            self._parameters = before
+            raise
+
     def _begin_with(self, X: Any) -> None:
         """Give units that begin with data what they take from them, in a model that has learned nothing."""
         unit, p = self.visible, self._parameters
@@ -367,10 +380,15 @@ class TwoLayers(Model):
         return energies if to_show is None else energies + to_show.energy(p.units, p.shown, (p.W, p.a, p.b))
 
     @property
-    def _log_volume(self) -> float:
-        """What log Z has more as an integral over visible states as users see them."""
+    def _log_volumes(self) -> F64:
+        """What the logarithm of an integral over a visible unit's states as users see them has more."""
         affine = self.visible.affine(self.n_visible)
-        return 0.0 if affine is None else affine.log_volume
+        return np.zeros(self.n_visible) if affine is None else affine.log_volumes
+
+    @property
+    def _log_volume(self) -> float:
+        """The same over all of them: what log Z has more."""
+        return math.fsum(self._log_volumes)
 
     @property
     def _up(self) -> Conditional:

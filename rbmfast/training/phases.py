@@ -155,7 +155,7 @@ def product_of_rows(k: F32 | F64, m: F32 | F64) -> F32 | F64:
     """
     whole = k.dtype == np.float64
     most = max(1, int(2.0**53 / (size(k) * size(m) or 1.0))) if whole else len(k)
-    total: F64 = k[:most].T @ m[:most]
+    total: F32 | F64 = k[:most].T @ m[:most]
     for first in range(most, len(k), most):
         total += k[first : first + most].T @ m[first : first + most]
     return total

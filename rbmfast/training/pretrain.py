@@ -209,8 +209,15 @@ class Pretraining:
             raise ValueError(
                 "dbn has recognition weights of its own: layers learn greedily before they are untied"
             )
-        if len(dbn) > 1 or dbn.n_classes is None:  # else the visible units are joined by labels
-            dbn.generative[0]._begin_with(X)
+        joined = len(dbn) == 1 and dbn.n_classes is not None  # the visible units, by labels
+        with contextlib.nullcontext() if joined else dbn.generative[0]._beginning_with(X):
+            self._check(X, y, validation, layers, activations, cache)
+
+    def _check(
+        self, X: Any, y: Any, validation: Any, layers: Any, activations: object, cache: object
+    ) -> None:
+        """Raise an error before anything is learned if something cannot be."""
+        dbn, first = self.dbn, self.first
         self.sets = [Data(*check_data(dbn, X, y, "X", "y"), TRAINING)]
         if validation is not None:
             self.sets.append(Data(*check_validation(dbn, validation), VALIDATION))

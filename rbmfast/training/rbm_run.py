@@ -80,7 +80,7 @@ class RBMRun(Run):
         What an earlier call left, if any, and where this one is noted if there may be a later one; `epoch`
         counts the epochs behind it, too.
     blocks : tuple or None
-        What the engine's loops have to know of both layers: `Conditional.blocks`.
+        `Conditional.blocks` of the layers.
     exponent : int
         Of the coarsest weights, as published last.
     updates : int
@@ -126,6 +126,10 @@ class RBMRun(Run):
         self.chains: States | None = None
         self.missing = settings.missing if isinstance(settings, TrainSettings) else RANDOM
         self.row_chains = row_chains_for(rbm, rows, settings.method, self.missing, settings.centered)
+        if rbm.visible.needs_rows and (self.n_chains or self.row_chains is not None):
+            raise ValueError(
+                f"{rbm.visible} units take a length from rows: use rf.CD, complete rows or rf.Counts(length)"
+            )
         self.memory: dict[str, F32] = {}
         self.visible_means: F32 = np.zeros(rbm.n_visible, np.float32)
         self.fingerprint: str | None = None

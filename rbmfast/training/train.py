@@ -60,8 +60,9 @@ def train(
         in a frame, masked entries) it is copied, to bytes where units are 0 or 1.
     sample_weight : array_like (n_rows,), optional
         Multiplies each row's share of an update; weights of mean 1 leave the rate its meaning. A row of
-        weight 0 teaches nothing, one of weight 2 as much as two. With 0/1 units weights are kept to 2**-17 of
-        the largest one in a batch.
+        weight 0 teaches nothing, one of weight 2 as much as two; but a new model begins with the biases, and
+        centring with the means, of all rows alike. With 0/1 units weights are kept to 2**-17 of the largest
+        one in a batch.
     method : CD, PCD, PT, FPCD, UnbiasedCD, Discriminative, Hybrid or another Method, default CD(k=1)
         Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt",
         "fpcd" and "unbiasedcd" stand for the first five with their defaults.
@@ -154,14 +155,14 @@ def make_run(
     """The run that was asked for: everything is checked, and nothing changed yet."""
     check_model(rbm, RBM, "rbm")
     refuse_share(validation)
-    rbm._begin_with(X)
-    rows, labelled = settings.method.rows(rbm, X)
-    if validation is not None:
-        validation = rbm.visible.rows(validation, rbm.n_visible, "validation", may_miss=True)
-    numbers = _check_monitors(settings.monitors, rbm, rows, validation)
-    if rows.missing is not None or (validation is not None and validation.missing is not None):
-        _check_for_missing(settings, rbm)
-    return RBMRun(rbm, rbm, rows, settings, numbers, validation, labelled, state)
+    with rbm._beginning_with(X):
+        rows, labelled = settings.method.rows(rbm, X)
+        if validation is not None:
+            validation = rbm.visible.rows(validation, rbm.n_visible, "validation", may_miss=True)
+        numbers = _check_monitors(settings.monitors, rbm, rows, validation)
+        if rows.missing is not None or (validation is not None and validation.missing is not None):
+            _check_for_missing(settings, rbm)
+        return RBMRun(rbm, rbm, rows, settings, numbers, validation, labelled, state)
 
 
 def _check_for_missing(settings: LayerSettings, rbm: RBM) -> None:

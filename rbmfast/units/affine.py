@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -64,9 +63,10 @@ class Affine:
         return cls(*(np.concatenate([getattr(one, f.name) for one in maps]) for f in fields(cls)))
 
     @property
-    def log_volume(self) -> float:
-        """What the logarithm of an integral over states as shown has more."""
-        return math.fsum(np.log(self.scale[self.real]))
+    def log_volumes(self) -> F64:
+        """What the logarithm of an integral over a unit's states as shown has more: (n_units,)."""
+        volumes: F64 = np.where(self.real, np.log(np.abs(self.scale)), 0.0)
+        return volumes
 
     @property
     def moves(self) -> NDArray[np.bool_]:

@@ -237,6 +237,11 @@ class Unit(ABC):
         return {}
 
     @property
+    def needs_rows(self) -> bool:
+        """Whether states are drawn only like those of rows that are there: `like`."""
+        return False
+
+    @property
     def begins_with_data(self) -> bool:
         """Whether `begun` has something to do."""
         return False

@@ -101,6 +101,11 @@ class Counts(Unit):
         """No: its products add the bias once."""
 
     @property
+    def needs_rows(self) -> bool:
+        """Whether a document's length is not known beforehand."""
+        return self.length is None
+
+    @property
     def _length(self) -> F64:
         """Of each row, or of all: (n_rows,) or (1,)."""
         if self.lengths is not None:

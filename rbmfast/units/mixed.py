@@ -181,6 +181,10 @@ class Mixed(Unit):
         return {f"{i}.{name}": rate for i, own in enumerate(found) for name, rate in own}
 
     @property
+    def needs_rows(self) -> bool:
+        return any(unit.needs_rows for unit, _ in self.parts)
+
+    @property
     def begins_with_data(self) -> bool:
         return any(unit.begins_with_data for unit, _ in self.parts)
 

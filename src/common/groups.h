@@ -100,7 +100,7 @@ static inline void take_groups(groups *g, const float *x, const int32_t *start, 
 /* exp(x - top) of the units k to k + n - 1, 0 for those that a group does not have. Of groups that are one piece once. */
 static inline const float *exponentials(groups *g, int k, int n)
 {
-    float *restrict e = (float *)g->e;
+    float *e = (float *)g->e;
     if (g->most > PIECE)
         take_units(g, k, n);
     for (int part = 0; part < PARTS; part++)

@@ -163,11 +163,13 @@ static void move_resting(run *r, int64_t first, int64_t from, int64_t to, int ba
     const size_t n_hidden = (size_t)r->model->n_hidden;
     for (int64_t i = from; i < to; i++) {
         const int64_t chain = r->plan->missing->chains[first + i];
-        uint8_t *here = r->resting + (size_t)i * n_hidden, *there = r->plan->missing->hidden + (size_t)chain * n_hidden;
-        if (chain >= 0)
+        uint8_t *here = r->resting + (size_t)i * n_hidden;
+        if (chain >= 0) {
+            uint8_t *there = r->plan->missing->hidden + (size_t)chain * n_hidden;
             memcpy(back ? there : here, back ? here : there, n_hidden);
-        else
+        } else {
             memset(here, 0, n_hidden);
+        }
     }
 }
 

@@ -108,3 +108,10 @@ def test_a_real_unit_alone_has_its_likelihood(hidden: str) -> None:
     rbm = rf.RBM.from_arrays([[W]], [1.0], [b], visible="gaussian", hidden=hidden)
     V = np.array([[-3], [1], [11], [21], [30.0]])
     assert_allclose(rf.pseudo_likelihood(rbm, V), rf.log_likelihood(rbm, V), rtol=1e-4)
+
+
+@pytest.mark.parametrize("W, hidden", [(1.0, "relu"), (1.5, "relu"), (1.2, "drelu")])
+def test_what_is_no_distribution_is_refused(W: float, hidden: str) -> None:
+    rbm = rf.RBM.from_arrays([[W], [0.1]], [0, 0], [0], visible="gaussian", hidden=hidden)
+    with pytest.raises(ValueError, match="units of both layers drive each other"):
+        rf.pseudo_likelihood(rbm, [[0.5, 0.5]])

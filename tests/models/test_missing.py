@@ -52,7 +52,7 @@ def test_missing_entries_are_summed_out(visible: str, hidden: str) -> None:
 
 
 def test_real_units_are_integrated_out() -> None:
-    rbm = model(rf.Mixed([(rf.Gaussian(), 3), (rf.Bernoulli(), 3)]), "bernoulli")
+    rbm = model(rf.Mixed([(rf.Gaussian([2.0, 0.5, 3.0]), 3), (rf.Bernoulli(), 3)]), "bernoulli")
     V = rbm.sample(4, 5, seed=1)
     grid = np.arange(-12, 12, 0.05)
     filled = np.repeat(V[:, None], len(grid), axis=1)
@@ -67,7 +67,7 @@ def test_real_units_are_integrated_out() -> None:
 def without(rbm: rf.RBM, units: list[int]) -> rf.RBM:
     """The model that lacks some visible units."""
     W, a = (np.delete(array, units, axis=0) for array in (rbm.W, rbm.a))
-    blocks = rf.Mixed([(rf.Gaussian(), 2), (rf.Bernoulli(), 3)])
+    blocks = rf.Mixed([(rf.Gaussian([2.0, 3.0]), 2), (rf.Bernoulli(), 3)])
     visible = blocks if isinstance(rbm.visible, rf.Mixed) else rbm.visible
     return rf.RBM.from_arrays(W, a, rbm.b, visible=visible, hidden=rbm.hidden)
 

@@ -180,3 +180,18 @@ def test_sizes_and_hidden_layers() -> None:
             ValueError, match="hidden Gaussian units must have sigma=1: another one is a factor"
         ):
             rf.RBM(3, 2, hidden=hidden)
+
+
+def test_what_is_refused_leaves_no_trace() -> None:
+    """A learned sigma does not begin with data that are refused."""
+    rbm, X = (
+        rf.RBM(3, 2, visible=rf.Gaussian("learned"), seed=0),
+        1000 * np.random.default_rng(0).normal(size=(40, 3)),
+    )
+    before = rbm.to_state()[0]
+    for settings in ({"validation": X[:, :2]}, {"sample_weight": [1.0]}):
+        with pytest.raises(ValueError, match=r"validation|sample_weight"):
+            rf.train(rbm, X, epochs=1, **settings)
+    with pytest.raises(ValueError, match="y"):
+        rf.pretrain(rf.DBN([3, 2], visible=rf.Gaussian("learned"), seed=0), X, X)
+    assert rbm.to_state()[0] == before
