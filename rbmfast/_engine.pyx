@@ -963,7 +963,8 @@ cdef class _Missing:
             raise ValueError(f"hidden of missing must have {n_hidden} columns")
         for i in range(n):
             if not -1 <= self.chains[i] < self.hidden.shape[0]:
-                raise IndexError(f"chains of missing must lie in -1 to {self.hidden.shape[0] - 1}, got {self.chains[i]}")
+                last = self.hidden.shape[0] - 1
+                raise IndexError(f"chains of missing must lie in -1 to {last}, got {self.chains[i]}")
         self.c.chains = &self.chains[0]
         self.c.hidden = &self.hidden[0, 0] if self.hidden.shape[0] else NULL
         self.c.begin = missing.begin
