@@ -178,7 +178,7 @@ static void sample(const rbmk_weights *w)
 {
     static uint8_t v[N][N_VISIBLE], h[N][N_HIDDEN];
     memcpy(v, rows, sizeof v);
-    done(rbmk_gibbs(w, a, b, v[0], h[0], N, 5, stream_of(2, GIBBS, 0, 0), NULL), "Gibbs steps");
+    done(rbmk_gibbs(w, a, b, v[0], h[0], N, 5, stream_of(2, GIBBS, 0, 0), NULL, NULL), "Gibbs steps");
     printf("gibbs\n");
     write_array("uint8", v, 1, N, N_VISIBLE), write_array("uint8", h, 1, N, N_HIDDEN);
     printf("\n");
@@ -194,7 +194,7 @@ static void anneal(const rbmk_weights *w)
     for (int t = 0; t <= STEPS; t++)
         betas[t] = (float)t / STEPS;
     memcpy(v, rows, sizeof v);
-    done(rbmk_anneal(w, a, b, base, betas, STEPS + 1, v[0], log_weights, N, stream_of(2, AIS, 0, 0)), "annealing");
+    done(rbmk_anneal(w, a, b, base, betas, STEPS + 1, v[0], log_weights, N, stream_of(2, AIS, 0, 0), NULL), "annealing");
     printf("annealed\n");
     write_array("uint8", v, 1, N, N_VISIBLE), write_array("float64", log_weights, sizeof(double), N, 0);
     printf("\n");
