@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast.reference import F32
-from rbmfast.tables.frames import Cells, Columns, Name
+from rbmfast.tables.frames import DECLARED, Cells, Columns, Name
 from rbmfast.units import Bernoulli, Binomial, Categorical, Gaussian, Unit
 from rbmfast.units.binomial import MAX_N
 
@@ -239,13 +239,22 @@ def _number(cell: Any) -> float:
         return np.nan
 
 
+def plain(kind: str, name: Name, own: Cells) -> Cells:
+    """The column as it is, or as numbers if its type says categories and its kind does not."""
+    if kind == Category.kind or own.dtype not in DECLARED:
+        return own
+    values = np.full(len(own.values), np.nan)
+    values[~own.missing] = _numbers(name, own.known())
+    return Cells(values, own.missing, "", [])
+
+
 # --- Cells --------------------------------------------------------------------------------------------------
 
 
 def kind_of(own: Cells) -> str:
     """What a column looks like."""
     known = own.known()
-    if known.dtype.kind in "Ob":
+    if known.dtype.kind in "Ob" or own.dtype in DECLARED:
         return Category.kind
     different = np.unique(known)
     whole = (different == np.rint(different)).all()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rbmfast.data.memory import Array
 
 Name = str | int  # of a column
+DECLARED = ("category", "ordered", "Enum", "Categorical")  # types of categories, by pandas and polars
 PANDAS, POLARS, MAPPING, ARRAY = LIBRARIES = ("pandas", "polars", "mapping", "array")
 
 
@@ -20,7 +21,8 @@ class Cells(NamedTuple):
     """A column of a table as its library has it.
 
     Its values, which of them are missing, its library's word for its type, and the values that this type
-    allows, if it is a categorical one. One to be written has a list of values, None where one is missing.
+    allows, if it is a categorical one. One to be written has a list of values, None where one is missing; with
+    no word for its type it is of the one that its values have.
     """
 
     values: Any
@@ -129,10 +131,15 @@ def _pandas_frame(columns: Columns, like: Any) -> Any:
     pd = import_module("pandas")
     made = {}
     for name, column in columns.items():
-        dtype: Any = column.dtype
+        dtype: Any = column.dtype or None
         if dtype in ("category", "ordered"):
             dtype = pd.CategoricalDtype(column.states, ordered=dtype == "ordered")
-        elif column.missing.any() and dtype.startswith(("int", "uint", "bool")) and dtype != "boolean":
+        elif (
+            dtype
+            and column.missing.any()
+            and dtype.startswith(("int", "uint", "bool"))
+            and dtype != "boolean"
+        ):
             dtype = None  # of which none can be missing
         own = pd.Series(column.values, index=None if like is None else like.index)
         made[name] = own if dtype is None else own.astype(dtype)
@@ -145,5 +152,7 @@ def _pandas_frame(columns: Columns, like: Any) -> Any:
 
 
 def _polars_series(pl: Any, name: Name, column: Cells) -> Any:
-    dtype = pl.Enum(column.states) if column.dtype == "Enum" else getattr(pl, column.dtype)
-    return pl.Series(name, column.values).cast(dtype)
+    own = pl.Series(name, column.values)
+    if not column.dtype:
+        return own
+    return own.cast(pl.Enum(column.states) if column.dtype == "Enum" else getattr(pl, column.dtype))

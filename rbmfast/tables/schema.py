@@ -13,7 +13,7 @@ from rbmfast.checks import check_choice, check_integer
 from rbmfast.files import JSON
 from rbmfast.reference import F32
 from rbmfast.runtime import warn
-from rbmfast.tables.columns import KINDS, Column, check_cells, check_words, kind_of
+from rbmfast.tables.columns import KINDS, Column, check_cells, check_words, kind_of, plain
 from rbmfast.tables.frames import LIBRARIES, Cells, Columns, Name, library_of, read_columns, write_columns
 from rbmfast.units import Mixed, Unit
 
@@ -64,7 +64,7 @@ class Schema:
     def infer(cls, frame: Any, types: Mapping[Any, str] | None = None) -> Schema:
         """Look at a table and decide what its columns are.
 
-        Bools, words and two values of any kind are categories; so are whole numbers if there are at most 10
+        Bools, words, what pandas or polars calls categories, and two values of any kind are categories; so are whole numbers if there are at most 10
         different ones and each comes twice on average. All other numbers are real. A column without two
         different values needs no unit: `decode` gives back the one that there is.
 
@@ -108,7 +108,8 @@ class Schema:
         for name, column in given.items():
             check_cells(name, column.known())
         check_words({name: column for name, column in given.items() if name not in types})
-        columns = [KINDS[types.get(name) or kind_of(own)].of(name, own) for name, own in given.items()]
+        kinds = {name: types.get(name) or kind_of(own) for name, own in given.items()}
+        columns = [KINDS[kind].of(name, plain(kind, name, given[name])) for name, kind in kinds.items()]
         schema = cls(tuple(columns), n_rows, library_of(frame))
         if not schema.n_visible:
             raise ValueError("frame must have a column with two different values")
@@ -256,8 +257,9 @@ class Schema:
         {'city': ['Oslo'], 'rain': [0.7]}
         """
         given, filled = read_columns(frame), {}
+        kinds = {column.name: column.kind for column in self.columns}
         for name, made in self._decoded(V).items():
-            own = given[name]
+            own = plain(kinds[name], name, given[name])
             if own.missing.any():
                 cells = own.values.astype(object)
                 cells[own.missing] = np.array(made.values, object)[own.missing]

@@ -203,3 +203,21 @@ def test_what_is_refused() -> None:
     refuse("'city' holds 'd', which is none of a, b, c", schema.encode, {"city": ["d"], "n": [1]}, "error")
     refuse("unknown must be 'missing' or 'error'", schema.encode, people, "ignore")
     refuse("V must have shape (n_rows, 4), got (3, 3)", schema.decode, np.eye(3))
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_declared_categories(library: str) -> None:
+    """They are categories, numbers too; asked to be numbers they come back as numbers."""
+    own: Any = pytest.importorskip(library)
+    n = np.arange(40) % 20 + 100
+    column = own.Categorical(n) if library == "pandas" else own.Series(n.astype(str)).cast(own.Categorical)
+    table = own.DataFrame({"a": column})
+    schema = rf.Schema.infer(table)
+    assert schema.units == rf.Categorical(20)
+    assert schema.decode(schema.encode(table)).equals(table)
+    for kind in ("real", "count"):
+        schema = rf.Schema.infer(table, {"a": kind})
+        V = schema.encode(table)
+        assert schema.decode(V)["a"].to_list() == n.tolist()
+        holes = own.DataFrame({"a": own.Series([column[0], None], dtype=table["a"].dtype)})
+        assert schema.fill(holes, V[:2])["a"].to_list() == [100, 101]
