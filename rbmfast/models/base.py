@@ -45,7 +45,28 @@ class Storable(ABC):
     """What can be kept in a file."""
 
     kind: ClassVar[str]  # what its files say that they hold
-    schema: Schema | None = None  # of the table that it is about, if it is about one; kept in its file
+    _schema: Schema | None = None
+
+    @property
+    @abstractmethod
+    def _n_columns(self) -> int:
+        """Units that stand for a row of data, without its label."""
+
+    @property
+    def schema(self) -> Schema | None:
+        """Of the table that it is about, if it is about one; kept in its file."""
+        return self._schema
+
+    @schema.setter
+    def schema(self, schema: Schema | None) -> None:
+        if not isinstance(schema, Schema | None):
+            raise TypeError(f"schema must be a Schema or None, got {type(schema).__name__}")
+        if schema is not None and schema.n_visible != self._n_columns:
+            raise ValueError(
+                f"schema must have as many visible units as the model, {self._n_columns}, got "
+                f"{schema.n_visible}"
+            )
+        self._schema = schema
 
     def save(self, path: FilePath) -> None:
         """Write the model to a file, which `rbmfast.load` reads.

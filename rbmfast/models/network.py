@@ -83,6 +83,10 @@ class Network(Storable):
         return self._layers[0].n_inputs
 
     @property
+    def _n_columns(self) -> int:
+        return self.n_inputs
+
+    @property
     def n_outputs(self) -> int:
         """Units of the head."""
         return self._layers[-1].n_outputs

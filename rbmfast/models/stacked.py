@@ -177,6 +177,10 @@ class Stacked(Model):
     # --- What it is --------------------------------------------------------------------------------------
 
     @property
+    def _n_columns(self) -> int:
+        return self.n_visible
+
+    @property
     def generative(self) -> tuple[RBM, ...]:
         """The RBMs from the lowest up. What they say downwards generates; `top` counts in both directions."""
         return tuple(self._generative)

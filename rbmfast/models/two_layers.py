@@ -163,6 +163,10 @@ class TwoLayers(Model):
         return self.n_visible - self.n_classes
 
     @property
+    def _n_columns(self) -> int:
+        return self.n_features
+
+    @property
     def features(self) -> Unit:
         """Unit type of the visible units that are no labels."""
         return self.visible
