@@ -144,7 +144,7 @@ class Real(Column):
         """See `Column.of`."""
         known = _numbers(name, given.known(), cls.kind)
         mean, deviation = float(known.mean()), float(known.std())
-        varies = deviation > 1e-6 * abs(mean)
+        varies = deviation > 1e-12 * abs(mean)  # less is rounding
         about = mean, deviation if varies else 1.0, float(known.min()), float(known.max())
         decimals = next((n for n in range(MOST_DECIMALS + 1) if (known == np.round(known, n)).all()), None)
         return cls(name, given.dtype, int(given.missing.sum()), *about, decimals)
@@ -162,7 +162,8 @@ class Real(Column):
         return cells
 
     def __str__(self) -> str:
-        return f"{self.mean:.5g} ± {self.deviation:.5g}, from {self.low:.6g} to {self.high:.6g}"
+        n = 3 + int(np.log10(max(100, abs(self.mean) / self.deviation)))  # digits that tell them apart
+        return f"{self.mean:.{n}g} ± {self.deviation:.5g}, from {self.low:.{n + 1}g} to {self.high:.{n + 1}g}"
 
 
 @dataclass(frozen=True)

@@ -89,10 +89,14 @@ def _of_polars(own: Any) -> Cells:
 
 def _of_array(values: Array, dtype: str) -> Cells:
     if values.dtype.kind == "O":
-        missing = np.array([value is None or value != value for value in values], np.bool_)
+        missing = np.array([_is_missing(value) for value in values], np.bool_)
     else:
         missing = values != values
     return Cells(values, missing, dtype, [])
+
+
+def _is_missing(cell: Any) -> bool:
+    return cell is None or type(cell).__name__ == "NAType" or bool(cell != cell)  # pandas' NA has no truth
 
 
 def _as_array(own: Any) -> Array:

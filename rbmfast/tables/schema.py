@@ -64,9 +64,10 @@ class Schema:
     def infer(cls, frame: Any, types: Mapping[Any, str] | None = None) -> Schema:
         """Look at a table and decide what its columns are.
 
-        Bools, words, what pandas or polars calls categories, and two values of any kind are categories; so are whole numbers if there are at most 10
-        different ones and each comes twice on average. All other numbers are real. A column without two
-        different values needs no unit: `decode` gives back the one that there is.
+        Bools, words, what pandas or polars calls categories, and two values of any kind are categories; so
+        are whole numbers if there are at most 10 different ones and each comes twice on average. All other
+        numbers are real. A column without two different values needs no unit: `decode` gives back the one
+        that there is.
 
         Parameters
         ----------
@@ -99,6 +100,10 @@ class Schema:
         0       category  bernoulli         0, 1                  0
         1       category  categorical of 3  0.25, 1.5, 2.5        1
         """
+        if not isinstance(types, Mapping | None):
+            raise TypeError(
+                f"types must be a mapping of names to {', '.join(KINDS)}, or None, got {type(types).__name__}"
+            )
         given, types = read_columns(frame), dict(types or {})
         n_rows = _count_rows(given)
         for name, kind in types.items():
@@ -187,10 +192,7 @@ class Schema:
                [       nan,        nan,        nan, -1.2247449]], dtype=float32)
         """
         check_choice(unknown, "unknown", ("missing", "error"))
-        given = read_columns(frame)
-        lacking = [column.name for column in self.columns if column.name not in given]
-        if lacking:
-            raise ValueError(f"frame lacks the columns {', '.join(map(repr, lacking))} of the schema")
+        given = self._given(frame)
         V = np.full((_count_rows(given), self.n_visible), np.nan, np.float32)
         for column, here in zip(self.columns, self.places.values(), strict=True):
             own = given[column.name]
@@ -247,7 +249,12 @@ class Schema:
         Returns
         -------
         frame
-            Like `frame`.
+            Like `frame`; numbers filled into columns of integers are rounded.
+
+        Raises
+        ------
+        ValueError
+            `V` has another shape, or other rows than `frame`; a column is lacking.
 
         Examples
         --------
@@ -256,16 +263,28 @@ class Schema:
         >>> schema.fill({"city": [None], "rain": [0.7]}, [[0, 1, 0, -0.5]])
         {'city': ['Oslo'], 'rain': [0.7]}
         """
-        given, filled = read_columns(frame), {}
+        given, decoded, filled = self._given(frame), self._decoded(V), {}
+        if _count_rows(given) != len(V):
+            raise ValueError(f"frame must have as many rows as V, {len(V)}, got {_count_rows(given)}")
         kinds = {column.name: column.kind for column in self.columns}
-        for name, made in self._decoded(V).items():
+        for name, made in decoded.items():
             own = plain(kinds[name], name, given[name])
             if own.missing.any():
                 cells = own.values.astype(object)
-                cells[own.missing] = np.array(made.values, object)[own.missing]
+                whole = own.dtype.lower().startswith(("int", "uint"))  # has no place for fractions
+                new = [round(x) if whole and isinstance(x, float) else x for x in made.values]
+                cells[own.missing] = np.array(new, object)[own.missing]
                 states = own.states + [state for state in made.states if state not in own.states]
                 filled[name] = Cells(cells.tolist(), own.missing & made.missing, own.dtype, states)
         return write_columns(library_of(frame), filled, frame) if filled else frame
+
+    def _given(self, frame: Any) -> Columns:
+        """The columns of a table that must have those of the schema."""
+        given = read_columns(frame)
+        lacking = [column.name for column in self.columns if column.name not in given]
+        if lacking:
+            raise ValueError(f"frame lacks the columns {', '.join(map(repr, lacking))} of the schema")
+        return given
 
     def _decoded(self, V: Any) -> Columns:
         V = np.asarray(V, np.float32)

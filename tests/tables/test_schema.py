@@ -203,6 +203,10 @@ def test_what_is_refused() -> None:
     refuse("'city' holds 'd', which is none of a, b, c", schema.encode, {"city": ["d"], "n": [1]}, "error")
     refuse("unknown must be 'missing' or 'error'", schema.encode, people, "ignore")
     refuse("V must have shape (n_rows, 4), got (3, 3)", schema.decode, np.eye(3))
+    refuse("frame must have as many rows as V, 4, got 3", schema.fill, people, np.eye(4))
+    refuse("frame lacks the columns 'n' of the schema", schema.fill, {"city": ["a"]}, np.eye(4))
+    refuse("types must be a mapping of names to category, real, count, or None, got list", infer, people,
+           ["n"], error=TypeError)  # fmt: skip
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
@@ -221,3 +225,36 @@ def test_declared_categories(library: str) -> None:
         assert schema.decode(V)["a"].to_list() == n.tolist()
         holes = own.DataFrame({"a": own.Series([column[0], None], dtype=table["a"].dtype)})
         assert schema.fill(holes, V[:2])["a"].to_list() == [100, 101]
+
+
+def test_numbers_far_from_zero_vary() -> None:
+    times = [1_764_288_000 + 60 * i for i in range(60)]
+    schema = rf.Schema.infer({"t": times})
+    assert schema.decode(schema.encode({"t": times})) == {"t": times}
+    assert "from 1764288000 to 1764291540" in str(schema)
+    assert rf.Schema.infer({"t": [0.1] * 9 + [None], "x": [1, 2] * 5}).n_visible == 1
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_whole_columns_are_filled_with_whole_numbers(library: str) -> None:
+    own: Any = pytest.importorskip(library)
+    schema = rf.Schema.infer({"x": [3.8, 1.5, 2.5, 7.25]})
+    holes = own.DataFrame({"x": own.Series([1, None], dtype="Int64" if library == "pandas" else own.Int64)})
+    filled = schema.fill(holes, schema.encode({"x": [1.5, 3.8]}))["x"]
+    assert filled.dtype == holes["x"].dtype and filled.to_list() == [1, 4]
+
+
+def test_pandas_word_for_missing_in_lists() -> None:
+    na = pytest.importorskip("pandas").NA
+    for table in ({"x": [1, 2, na]}, np.array([[1], [2], [na]], object)):
+        assert rf.Schema.infer(table).columns[0].n_missing == 1
+
+
+def test_a_schema_must_fit_its_model() -> None:
+    schema = rf.Schema.infer({"x": [1.5, 2.5, 4.0]})
+    for model in (rf.RBM(2, 2, seed=0), rf.ClassRBM(2, 2, 2, seed=0), rf.DBN([2, 3], n_classes=2, seed=0)):
+        refuse(
+            "schema must have as many visible units as the model, 2, got 1", setattr, model, "schema", schema
+        )
+    refuse("schema must be a Schema or None, got str", setattr, model, "schema", "x", error=TypeError)
+    assert model.schema is None
