@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -71,7 +72,9 @@ def run(arguments: argparse.Namespace) -> None:
     with options.threads(arguments.threads):
         v, y = draw(model, total, wanted, arguments.mean, steps=arguments.steps, seed=arguments.seed)
     schema, drawn = model.schema, v
-    if schema is not None and (arguments.output.lower().endswith(".csv") or schema.library == "array"):
+    if schema is not None and arguments.output.lower().endswith(".csv"):
+        drawn = _of_pandas(schema).decode(v)
+    elif schema is not None and schema.library == "array":
         drawn = schema.decode(v)
     output.write_all({arguments.output: lambda path: _write(path, drawn, y)}, "; they are lost")
     about = f", {v.dtype}, mean {v.mean():.4f}" if drawn is v else ""
@@ -96,6 +99,15 @@ def _chosen(given: argparse.Namespace, model: Any) -> list[int] | None:
     if max(given.label, default=0) >= n:
         raise CommandError(f"--label: {given.model} knows 0 to {n - 1}, got {max(given.label)}")
     return [*dict.fromkeys(given.label)] or [*range(n)]
+
+
+def _of_pandas(schema: rf.Schema) -> rf.Schema:
+    """The schema of a frame of pandas, of whatever library the table was."""
+    if schema.library == "pandas":
+        return schema
+    options.need({"pandas": "pandas"}, "tables", "a table as text")
+    columns = tuple(replace(column, dtype="") for column in schema.columns)
+    return replace(schema, library="pandas", columns=columns)
 
 
 def _write(path: str, v: Any, y: I64 | None) -> None:
