@@ -153,3 +153,17 @@ def test_damaged_files(capsys: pytest.CaptureFixture[str], name: str, at: int) -
         Path(name).write_bytes(damaged)
         if main(["train", name, "-o", "m.rbm", *FAST]) != 0:
             assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_words_alone_have_names_too() -> None:
+    rows = "red,big,round\nblue,big,flat\nred,small,round\nblue,small,flat\n"
+    for head, n_rows in (("color,size,shape\n", 4), ("", 4), ("red,small,flat\n", 5)):
+        Path("x").write_text(head + rows)
+        stored = read_data("x").stored
+        assert (len(stored), "color" in stored) == (n_rows, head.startswith("color"))
+
+
+def test_blanks_around_words() -> None:
+    Path("x").write_text("a, b \ny , 1 \ny,0\nn ,1\n")
+    stored = read_data("x").stored
+    assert [*stored] == ["a", "b"] and stored["a"].tolist() == ["y", "y", "n"]

@@ -86,3 +86,43 @@ def test_impute(capsys: pytest.CaptureFixture[str]) -> None:
     full = pd.read_csv("full.csv")
     assert [*full["id"]] == [7, 8, 9] and [*full["age"]][1:] == [66, 31] and full["age"][0] < 50
     assert [*full["town"]][::2] == ["Bonn", "Bonn"] and full["town"][1] != "Bonn"
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "mapping", "array"])
+def test_samples_of_tables_of_every_library(library: str) -> None:
+    table: object = {"city": ["Bonn", "Rome", "Oslo"] * 4, "yes": [True, False] * 6, "x": [*range(12)]}
+    if library == "array":
+        table = np.array([*table.values()], object).T  # type: ignore[attr-defined]
+    elif library != "mapping":
+        table = pytest.importorskip(library).DataFrame(table)
+    schema = rf.Schema.infer(table)
+    rbm = rf.RBM(schema.n_visible, 2, visible=schema.units, seed=0)
+    rbm.schema = schema
+    rbm.save("m.rbm")
+    run("sample", "m.rbm", "-n", "5", "--steps", "2", "-o", "drawn.csv")
+    drawn = pd.read_csv("drawn.csv")
+    assert drawn.shape == (5, 3) and {*drawn.iloc[:, 0]} <= {"Bonn", "Rome", "Oslo"}
+
+
+def test_columns_of_arrays_have_names() -> None:
+    X = np.random.default_rng(0).integers(0, 30, (60, 3)).astype(float)
+    np.save("x.npy", X)
+    run("train", "x.npy", "-o", "x.rbm", "--types", "0=count", *FAST)
+    assert rf.load("x.rbm").visible == rf.Mixed([(rf.Binomial(28), 1), (rf.Gaussian(), 2)])
+    Path("x.csv").write_text("0,1,2\n3,,7\n2,5,6\n")
+    run("impute", "x.rbm", "x.csv", "-o", "full.csv")
+    head, first, second = Path("full.csv").read_text().split()
+    assert (head, second) == ("0,1,2", "2,5,6") and first.startswith("3,") and ".0" not in first
+
+
+def test_missing_cells_of_plain_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    X = (np.arange(120).reshape(40, 3) % 2).astype(float)
+    X[::5, 1] = np.nan
+    np.save("x.npy", X)
+    run("train", "x.npy", "-o", "x.rbm", *FAST)
+    pd.DataFrame(X, columns=[*"abc"]).to_csv("x.csv", index=False)
+    run("train", "x.csv", "-o", "x.rbm", "--visible", "bernoulli", *FAST)
+    assert "fill them in first" in fails(capsys, "evaluate", "x.rbm", "x.npy")
+    assert "x.npy: has missing cells: fill them in first, by rbmfast impute" in fails(
+        capsys, "train", "x.npy", "-o", "x.dbn", "--model", "dbn", *FAST
+    )

@@ -21,7 +21,7 @@ import numpy as np
 from rbmfast.checks import check_labels
 from rbmfast.cli.options import CommandError, did_you_mean
 from rbmfast.cli.output import is_table
-from rbmfast.cli.tables import choose, numbers, read_text
+from rbmfast.cli.tables import choose, fitting, numbers, read_text
 from rbmfast.data import Grey8, Packed, Rows, is_sparse
 from rbmfast.reference import I64, States
 from rbmfast.streams import shuffled
@@ -110,7 +110,7 @@ class DataFile:
         elif grey:
             values = _grey(self)
         try:
-            rows = unit.rows(values, self.shape[1], self.name)
+            rows = unit.rows(values, self.shape[1], self.name, may_miss=True)
             return Examples(self.name, rows, unit, self.labels)
         except ValueError as error:
             low, high = (0.0, 0.0) if threshold is not None or grey else _range(values)
@@ -123,7 +123,7 @@ class DataFile:
 
     def encoded(self, schema: Schema) -> Examples:
         """The data as the columns of a schema; and its labels."""
-        V = schema.encode(self.stored)
+        V = fitting(schema, self.stored).encode(self.stored)
         rows = schema.units.rows(V, schema.n_visible, self.name, may_miss=True)
         return Examples(self.name, rows, schema.units, self.labels)
 
@@ -141,6 +141,12 @@ class Examples:
         rows = self.rows
         labels = "" if self.labels is None else f", {len(np.unique(self.labels[self.labels >= 0]))} classes"
         return f"{self.name}: {rows.n_rows:,} rows of {rows.n_features} {rows.kind} values{labels}"
+
+    def check_whole(self) -> Examples:
+        """Raise an error if cells are missing."""
+        if self.rows.missing is not None:
+            raise CommandError(f"{self.name}: has missing cells: fill them in first, by rbmfast impute")
+        return self
 
     def some(self, n: int) -> States:
         """The first rows, as numbers."""

@@ -135,8 +135,5 @@ def _read(given: argparse.Namespace, path: str, model: Any, labels: str | None =
     if data.labels is not None and (largest := data.labels.max()) >= known:
         raise CommandError(f"{labels}: holds the label {largest}, {given.model} knows 0 to {known - 1}")
     if model.schema is not None:
-        examples = data.encoded(model.schema)
-        if examples.rows.missing is not None:
-            raise CommandError(f"{path}: has missing cells: fill them in first, by rbmfast impute")
-        return examples
-    return data.examples(unit, given.threshold, given.grey)
+        return data.encoded(model.schema).check_whole()
+    return data.examples(unit, given.threshold, given.grey).check_whole()

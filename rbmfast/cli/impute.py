@@ -13,6 +13,7 @@ from rbmfast.cli import options, output
 from rbmfast.cli.datafiles import DataFile, read_data
 from rbmfast.cli.models import n_classes
 from rbmfast.cli.options import CommandError, Group, integer
+from rbmfast.cli.tables import fitting
 from rbmfast.files import complete_file
 
 DESCRIPTION = """\
@@ -60,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _fill(model: Any, data: DataFile, given: argparse.Namespace) -> tuple[Any, int]:
     """The data without holes, and how many these were."""
-    schema = model.schema
+    schema = None if model.schema is None else fitting(model.schema, data.stored)
     V = data.values if schema is None else schema.encode(data.stored)
     if isinstance(V, np.ndarray) and V.shape[1] != model.n_visible:
         raise CommandError(f"{data.name}: has {V.shape[1]} columns, {given.model} has {model.n_visible}")
@@ -68,7 +69,13 @@ def _fill(model: Any, data: DataFile, given: argparse.Namespace) -> tuple[Any, i
     if schema is None:
         return full, int(np.isnan(V).sum())
     filled = schema.fill(data.stored, full)
-    return filled, _count_holes(data.stored) - _count_holes(filled)
+    n_holes = _count_holes(data.stored) - _count_holes(filled)
+    if output.is_table(
+        filled
+    ):  # pandas has whole numbers with holes as 1.0, 2.0: they are written as they were
+        for name in filled.columns[data.stored.isna().any() & (filled.dtypes == "float64")]:
+            filled[name] = filled[name].convert_dtypes()
+    return filled, n_holes
 
 
 def _count_holes(table: Any) -> int:

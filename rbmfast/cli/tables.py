@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import IO, Any
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from rbmfast.cli import options
 from rbmfast.cli.options import CommandError, did_you_mean
+from rbmfast.cli.output import is_table
 from rbmfast.tables import Schema
 
 KINDS = ".npy, .npz (also SciPy's sparse matrices), IDX, .mat, libsvm, or a table as text"
@@ -66,12 +69,25 @@ def numbers(table: Any) -> NDArray[np.float64]:
 
 def schema_of(table: Any, types: Mapping[Any, str], standardize: bool) -> Schema:
     """What the columns of a frame or an array are; `standardize`: numbers are real, but for two values."""
+    names = _names(table)
+    types = {names.get(name, name): kind for name, kind in types.items()}
     schema = Schema.infer(table, types)
     if not standardize:
         return schema
     many = {column.name: column.allowed for column in schema.columns if len(column.allowed) > 2}
     real = [name for name, states in many.items() if not any(isinstance(state, str) for state in states)]
     return Schema.infer(table, {**dict.fromkeys(real, "real"), **types})
+
+
+def fitting(schema: Schema, table: Any) -> Schema:
+    """The schema with a table's own names: columns of arrays have numbers, those of text strings."""
+    names = _names(table)
+    columns = (replace(own, name=names.get(str(own.name), own.name)) for own in schema.columns)
+    return replace(schema, columns=tuple(columns))
+
+
+def _names(table: Any) -> dict[str, Any]:
+    return {str(name): name for name in (table if is_table(table) else range(table.shape[1]))}
 
 
 def _read_table(file: IO[bytes], top: list[str]) -> Any:
@@ -104,9 +120,12 @@ def _read_table(file: IO[bytes], top: list[str]) -> Any:
         )
 
     first, second = (read(io.StringIO(line), None).iloc[0].tolist() for line in (top * 2)[:2])
-    named = _are_names(first, second)
+    lines = map(str.split, top) if separator == r"\s+" else csv.reader(top, delimiter=separator)
+    named = _are_names(first, second) or _stand_apart([[*map(str.strip, line)] for line in lines])
     table = read(file, 0 if named else None)
-    names = [*table.columns.astype(str)]
+    names = [*table.columns.astype(str).str.strip()]
+    for name in table.select_dtypes(exclude=["number", "bool"]):  # blanks after a word are not of it
+        table[name] = table[name].map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
     indexed = named and pd.isna(first[0])
     if named and len(second) == len(first) + 1:  # names of rows, or commas at the ends of lines
         table = table.reset_index()
@@ -131,6 +150,16 @@ def _are_names(first: list[Any], second: list[Any]) -> bool:
         cell for cell in first if not _is_word(cell)
     ]  # names differ, the numbers beside a stray word not
     return sum(map(_is_word, first)) > sum(map(_is_word, second)) and len({*others}) == len(others)
+
+
+def _stand_apart(lines: list[list[str]]) -> bool:
+    """Whether the first of lines of words names them: none comes again in its column, as most others do."""
+    first, *rest = lines
+    columns = [*zip(*(line for line in rest if len(line) == len(first)), strict=True)]
+    if not columns or not all(map(_is_word, first)) or len({*first}) < len(first):
+        return False
+    recurring = sum(2 * len({*column}) <= len(column) for column in columns)
+    return 2 * recurring >= len(columns) and not any(map(lambda name, column: name in column, first, columns))
 
 
 def _is_word(cell: Any) -> bool:

@@ -215,8 +215,10 @@ def _schema(given: argparse.Namespace, data: DataFile) -> rf.Schema | None:
 def _examples(given: argparse.Namespace, data: DataFile, schema: rf.Schema | None) -> Examples:
     """The rows as the model sees them."""
     if schema is not None:
-        return data.encoded(schema)
-    return data.examples(get_unit(given.visible or "bernoulli"), given.threshold, given.grey)
+        examples = data.encoded(schema)
+    else:
+        examples = data.examples(get_unit(given.visible or "bernoulli"), given.threshold, given.grey)
+    return examples if given.model == "rbm" else examples.check_whole()
 
 
 def _fraction(text: str) -> float | None:

@@ -21,8 +21,8 @@ class Cells(NamedTuple):
     """A column of a table as its library has it.
 
     Its values, which of them are missing, its library's word for its type, and the values that this type
-    allows, if it is a categorical one. One to be written has a list of values, None where one is missing; with
-    no word for its type it is of the one that its values have.
+    allows, if it is a categorical one. One to be written has a list of values, None where one is missing;
+    with no word for its type, it has that of its values.
     """
 
     values: Any
