@@ -41,6 +41,7 @@ def sum_out(rbm: TwoLayers, v: States, missing: NDArray[np.bool_]) -> tuple[F64,
     n_states, p = count_hidden_states(rbm), rbm._parameters
     W, known = p.W.astype(np.float64), as_float(v).astype(np.float64)
     gaps = missing.astype(np.float64)
+    factor = rbm.visible.bias_factor(v)
     top = np.full(len(v), -np.inf)
     total, means = np.zeros(len(v)), np.zeros((len(v), rbm.n_hidden))
     size = max(1, BLOCK_NUMBERS // max(rbm.n_visible, len(v)))
@@ -50,6 +51,8 @@ def sum_out(rbm: TwoLayers, v: States, missing: NDArray[np.bool_]) -> tuple[F64,
         x = h @ W.T
         log_weights = known @ x.T + gaps @ normalizers(rbm.visible, x + p.a, p.a).T
         log_weights -= rbm.hidden.energy(h, p.b)
+        if factor is not None:
+            log_weights += (factor - 1) * (h @ p.b.astype(np.float64))
         new_top = np.maximum(top, log_weights.max(axis=1))
         weights = np.exp(log_weights - new_top[:, None])
         shrink = np.exp(top - new_top)
@@ -61,7 +64,12 @@ def sum_out(rbm: TwoLayers, v: States, missing: NDArray[np.bool_]) -> tuple[F64,
 
 
 def count_hidden_states(rbm: TwoLayers) -> int:
-    """How many there are to visit, or a ValueError: too many."""
+    """How many there are to visit, or a ValueError: too many, or a document's length is unknown."""
+    if rbm.visible.needs_rows:
+        raise ValueError(
+            "missing entries cannot be summed out beside counts of no given length, which the words that are "
+            "missing may change: give it as rf.Counts(length)"
+        )
     n_states = rbm.hidden.count_states(rbm.n_hidden)
     if n_states is None or n_states > 2**MAX_UNITS:
         many = "uncountably many" if n_states is None else f"2**{math.log2(n_states):.6g}"

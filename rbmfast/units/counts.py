@@ -86,7 +86,9 @@ class Counts(Unit):
         return replace(self, lengths=np.rint(states.sum(axis=1, dtype=np.float64)))
 
     def bias_factor(self, states: States | None) -> F32 | float:
-        """The rows' lengths: (n_rows, 1)."""
+        """The length that is given, be the words known or not, or else the rows' lengths: (n_rows, 1)."""
+        if self.length is not None:
+            return float(self.length)
         if states is None:
             return float(self._length[0])
         factor: F32 = states.sum(axis=1, dtype=np.float64, keepdims=True).astype(np.float32)

@@ -17,8 +17,11 @@ COUNTABLE = {
     "bernoulli": "bernoulli",
     "spin": "spin",
     "categorical": rf.Categorical(3),
+    "binomial": rf.Binomial(2),
     "blocks": rf.Mixed([(rf.Spin(), 1), (rf.Categorical(3), 3), (rf.Bernoulli(), 2)]),
 }
+
+DOCUMENTS = {"counts": rf.Counts(4), "beside": rf.Mixed([(rf.Counts(3), 3), (rf.Bernoulli(), 3)])}
 
 
 def model(visible: Any, hidden: Any) -> rf.RBM:
@@ -32,10 +35,10 @@ def with_holes(rbm: rf.RBM, V: Any) -> Any:
     return np.where(gaps, np.nan, V)
 
 
-@pytest.mark.parametrize("visible, hidden", [*product(COUNTABLE, COUNTABLE)])
+@pytest.mark.parametrize("visible, hidden", [*product(COUNTABLE, COUNTABLE), *product(DOCUMENTS, COUNTABLE)])
 def test_missing_entries_are_summed_out(visible: str, hidden: str) -> None:
     """Against all their completions: probabilities that add up, and means weighted with these."""
-    rbm = model(COUNTABLE[visible], COUNTABLE[hidden])
+    rbm = model({**COUNTABLE, **DOCUMENTS}[visible], COUNTABLE[hidden])
     V = with_holes(rbm, rbm.sample(9, 5, seed=1))
     every = rbm.visible.shown(rbm.visible.states(6, np.arange(rbm.visible.count_states(6) or 0)))
     energies, means = rbm.free_energy(every), rbm.hidden_probabilities(every)
@@ -49,6 +52,14 @@ def test_missing_entries_are_summed_out(visible: str, hidden: str) -> None:
     assert_allclose(rf.log_likelihood(rbm, V)[0], 0, atol=1e-5)  # of nothing
     mean = rf.mean_log_likelihood(rbm, V).value
     assert_allclose(mean, np.mean([logsumexp(rf.log_likelihood(rbm, every[fit])) for fit in fits]), atol=1e-5)
+
+
+def test_absent_documents_leave_the_hidden_bias_of_their_length() -> None:
+    rbm, nothing = model(rf.Counts(4), "bernoulli"), np.full((1, 6), np.nan)
+    assert_allclose(rbm.free_energy(nothing, missing="absent"), -np.log1p(np.exp(4 * rbm.b)).sum(), rtol=1e-5)
+    for ask in (model("counts", "bernoulli").free_energy, model("counts", "bernoulli").hidden_probabilities):
+        with pytest.raises(ValueError, match="beside counts of no given length"):
+            ask(nothing)
 
 
 def test_real_units_are_integrated_out() -> None:
