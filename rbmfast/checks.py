@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 SeedLike = int | np.random.Generator | None
 
+MAX_WEIGHT = 1e30  # of a row: sums of products with it are finite in float32
+
 
 class Checked:
     """A dataclass that checks its fields as it is made, each as `checked_by` says in its metadata."""
@@ -136,15 +138,28 @@ def check_shuffle(value: object, name: str = "shuffle") -> bool | str:
     )
 
 
+def as_weights(weights: ArrayLike) -> NDArray[np.float64]:
+    """Weights as an array of real numbers; a clear error otherwise."""
+    try:
+        given = np.asarray(weights)
+        if given.dtype.kind not in "fiubO":
+            raise TypeError(f"got dtype {given.dtype}")
+        return given.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"sample_weight must be one number for each row: {error}") from None
+
+
 def check_weights(weights: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
     """A finite weight of at least 0 for each row; None if all are 1."""
     if weights is None:
         return None
-    checked = np.array(weights, np.float64)
+    checked = as_weights(weights)
     if checked.shape != (n_rows,):
         raise ValueError(f"sample_weight must have shape ({n_rows},), got {checked.shape}")
     if not (np.isfinite(checked) & (checked >= 0)).all():
         raise ValueError("sample_weight must be finite and at least 0")
+    if checked.max() > MAX_WEIGHT:
+        raise ValueError(f"sample_weight must be at most {MAX_WEIGHT:g}, got {checked.max():g}")
     if not checked.any():
         raise ValueError("sample_weight must not be all zero")
     return None if (checked == 1).all() else checked

@@ -426,6 +426,12 @@ def test_a_failed_fit_changes_nothing(
     assert_same(fitted, same)
 
 
+def test_targets_beyond_float32_are_refused() -> None:
+    X = np.eye(8)
+    with pytest.raises(ValueError, match=r"y must be within float32's range, got .* 1e\+201"):
+        DBNRegressor((2,), n_iter=1).fit(X, 1e201 * X[:, 0])
+
+
 def test_spins() -> None:
     X = 2 * np.random.default_rng(0).integers(0, 2, (60, 8)) - 1
     classes, features = (

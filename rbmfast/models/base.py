@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.archive import write_file
-from rbmfast.checks import SeedLike, check_integer, check_labels, check_seed
+from rbmfast.checks import SeedLike, check_flag, check_integer, check_labels, check_seed
 from rbmfast.data import Rows, split_missing
 from rbmfast.files import JSON, FilePath
 from rbmfast.reference import F32, States
@@ -237,6 +237,7 @@ class Model(Storable):
         missing = np.zeros(known.shape, np.bool_) if rows.missing is None else rows.missing
         steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2 - 1)
         row = check_first_row(first_row, rows.n_rows)
+        average = check_flag(average, "average")
         stream = Stream(check_seed(seed), self.imputing)
 
         incomplete = np.flatnonzero(missing.any(axis=1))

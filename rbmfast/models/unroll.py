@@ -51,7 +51,9 @@ def _up(rbms: Sequence[RBM]) -> list[Dense]:
     What labels send to the top layer becomes a part of its bias, the shares of the classes in their place.
     """
     unit = rbms[0].features
-    if unit.affine(rbms[0].n_features) is not None:
+    n = rbms[0].n_features
+    has_factor = unit.bias_factor(np.zeros((1, n), unit.dtype)) is not None
+    if unit.affine(n) is not None or has_factor:
         raise ValueError(f"a network takes states 0 and 1, or real numbers, not those of {unit.name} units")
     layers = []
     for rbm in rbms:

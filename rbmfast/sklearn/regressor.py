@@ -101,6 +101,8 @@ class DBNRegressor(RegressorMixin, FineTuned):  # type: ignore[misc]
         return self
 
     def _standardized_targets(self, y: F64, weights: F64 | None) -> F32:
+        if not np.abs(y).max() <= np.finfo(np.float32).max:
+            raise ValueError(f"y must be within float32's range, got numbers as large as {np.abs(y).max():g}")
         self.target_mean_ = np.average(y, axis=0, weights=weights)
         deviation = np.sqrt(np.average((y - self.target_mean_) ** 2, axis=0, weights=weights))
         self.target_scale_ = np.where(deviation > 0, deviation, 1.0)

@@ -21,11 +21,12 @@ START = 1  # the layer number of the random numbers that complete a row for the 
 
 def row_chains_for(rbm: RBM, rows: Rows, method: Method, missing: str, centered: bool) -> RowChains | None:
     """The chains that draw what is missing; None where nothing is, or it is absent."""
+    absent = rbm._are_absent(missing)
     if rows.missing is None:
         return None
     if rows.missing.all():
         raise ValueError("X must have entries that are known, got none: all are missing")
-    if not rbm._are_absent(missing):
+    if not absent:
         return RowChains(rows.missing, rbm.n_hidden, rbm.hidden.dtype)
     if not method.starts_at_rows:
         raise ValueError(

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rbmfast.checks import (
     Checked,
+    as_weights,
     check_choice,
     check_flag,
     check_integer,
@@ -68,7 +69,7 @@ def _describe_callbacks(callbacks: tuple[Callback, ...]) -> JSON:
 
 
 def _describe_weights(weights: ArrayLike | None) -> JSON:
-    return None if weights is None else digest(np.asarray(weights, np.float64))
+    return None if weights is None else digest(as_weights(weights))
 
 
 # --- Settings ----------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ LEARNED = "learned"
 KEPT = ("sigma", "grid", "center", "spread")  # in files; log_sigma is an array there
 LIMIT = np.float32(6.9)  # of the logarithm of a learned sigma in the data's deviations: a factor of 1000
 FAR = 1.0  # a mean that a standardised column does not have
+MAX_SIGMA = 1e15
 FEW = 30  # rows, whose moments say little
 ROUNDING = 1e-6  # of a mean: a deviation below is none
 
@@ -282,8 +283,8 @@ class Gaussian(Unit):
         return self.bias_from_means(mean), mean
 
     def doubts(self, rows: Rows, first_unit: int = 0) -> str | None:
-        """Columns that are far from mean 0 and variance 1, constant ones aside."""
-        if rows.n_rows < FEW:
+        """Columns that are far from mean 0 and variance 1, constant ones aside; none where sigma is learned."""
+        if rows.n_rows < FEW or self.is_learned:
             return None
         mean, deviation = moments(rows)
         varies = deviation > ROUNDING * np.abs(mean)
@@ -315,12 +316,22 @@ def _check_sigma(sigma: object) -> float | tuple[float, ...] | str:
         if sigma != LEARNED:
             raise ValueError(f"{allowed}, got {sigma!r}")
         return sigma
-    if np.ndim(sigma) == 0:  # type: ignore[arg-type]
-        return check_number(sigma, "sigma", above=0.0)
-    array = np.asarray(sigma)
+    try:
+        array = np.asarray(sigma)
+    except ValueError:  # lists of several lengths
+        raise TypeError(f"{allowed}, got {sigma!r}") from None
+    if array.ndim == 0:
+        return _in_range(check_number(sigma, "sigma", above=0.0))
     if array.ndim != 1 or not len(array) or array.dtype.kind not in "fiu":
         raise TypeError(f"{allowed}, got an array of shape {array.shape} and dtype {array.dtype}")
-    return tuple(check_number(float(one), "each sigma", above=0.0) for one in array)
+    return tuple(_in_range(check_number(float(one), "each sigma", above=0.0)) for one in array)
+
+
+def _in_range(sigma: float) -> float:
+    """A sigma whose inverse, and the square of either, float32 can tell."""
+    if not 1 / MAX_SIGMA <= sigma <= MAX_SIGMA:
+        raise ValueError(f"sigma must be from {1 / MAX_SIGMA:g} to {MAX_SIGMA:g}, got {sigma:g}")
+    return sigma
 
 
 def _log(spread: tuple[float, ...], n_units: int) -> F32:

@@ -114,6 +114,10 @@ def test_refusals() -> None:
         real.free_energy(V)
     with pytest.raises(ValueError, match="visible units whose state 0 sends nothing, got spin"):
         model("spin", "bernoulli").free_energy(2 * V - 1, missing="absent")
+    with pytest.raises(ValueError, match="visible units whose state 0 sends nothing, got spin"):
+        rf.train(rf.RBM(6, 2, visible="spin", seed=0), np.ones((4, 6)), missing="absent")
+    with pytest.raises(TypeError, match="average must be True or False, got 'yes'"):
+        wide.impute(V, average="yes")  # type: ignore[arg-type]
     for ask in (wide.sample_hidden, wide.gibbs):
         with pytest.raises(ValueError, match=r"V\[0, 2\] is nan, but missing values are not allowed"):
             ask(V)

@@ -37,6 +37,8 @@ BAD: dict[str, list[tuple[dict[str, Any], type[Exception], str]]] = {
         ({"X": np.full((5, 9), np.nan)}, ValueError, "X"),
         ({"X": X[:0]}, ValueError, "X"),
         ({"sample_weight": [1.0]}, ValueError, "sample_weight must have shape"),
+        ({"sample_weight": ["a"]}, TypeError, "sample_weight must be"),
+        ({"sample_weight": [1j]}, TypeError, "sample_weight must be"),
         ({"optimizer": rf.Adam}, TypeError, "optimizer must be an rf.SGD, its rate, or an rf.Adam"),
         ({"optimizer": "fast"}, TypeError, "optimizer"),
         ({"optimizer": -0.1}, ValueError, "rate"),

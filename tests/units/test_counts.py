@@ -70,6 +70,8 @@ def test_what_has_no_length_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=r"counts units take (a|their) length from"):
             ask()
+    with pytest.raises(ValueError, match=r"a network takes .* not those of counts units"):
+        rf.DBN([6, 3], visible=rf.Counts(4), seed=0).to_network(2, "linear")
     with pytest.raises(ValueError, match="hidden must not be counts units"):
         rf.RBM(6, 3, hidden=rf.Counts(4))
     with pytest.raises(ValueError, match=r"X\[0, 1\] is -1, but states of counts units"):

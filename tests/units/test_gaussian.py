@@ -165,7 +165,8 @@ def test_blocks_and_deep_models() -> None:
 @pytest.mark.parametrize(
     ("sigma", "words"),
     [(0.0, "sigma must be a finite number above 0"), ("free", "or .learned., got 'free'"),
-     ([[1.0]], "one for each unit"), ([1.0, -1.0], "each sigma must be"), ([], "one for each unit")],
+     ([[1.0]], "one for each unit"), ([1.0, -1.0], "each sigma must be"), ([], "one for each unit"),
+     (1e-300, "sigma must be from 1e-15 to 1e.15"), ([[1], [1, 2]], "one for each unit")],
 )  # fmt: skip
 def test_other_sigmas_are_refused(sigma: Any, words: str) -> None:
     with pytest.raises((TypeError, ValueError), match=words):
