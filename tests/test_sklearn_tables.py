@@ -53,6 +53,18 @@ def test_units_of_any_type() -> None:
     assert rbm.sample(5).reshape(5, 3, 4)[:, 1:].sum() == 10
 
 
+def test_units_see_the_data_as_they_are() -> None:
+    X = np.random.default_rng(0).normal(1000, 50, size=(200, 5))
+    rbm = RBM(3, visible=rf.Gaussian("learned"), n_iter=2, random_state=0).fit(X)
+    np.testing.assert_allclose(np.exp(rbm.rbm_.parameters()["visible.log_sigma"]), X.std(axis=0), rtol=0.1)
+    assert rbm.transform(X).std(axis=0).min() > 0
+    assert abs(rbm.sample(100).mean() - 1000) < 50
+    with pytest.raises(ValueError, match="number of columns of X must be 2, one for each of sigma, got 5"):
+        RBM(3, visible=rf.Gaussian([1, 2])).fit(X)
+    with pytest.raises(ValueError, match="say categories by one-hot columns"):
+        RBM(3, visible=rf.Categorical(5)).fit(np.arange(20).reshape(4, 5) % 5)
+
+
 def test_score_is_the_likelihood() -> None:
     X, _ = rows()
     rbm = RBM(8, n_iter=3, random_state=0).fit(X)

@@ -301,10 +301,10 @@ class Seer(Learner):
         self.scale_: F32 | None = None
         rows = self._read(X)
         if self._cannot_have(rows) and self.visible != "auto":
-            raise ValueError(
-                f"visible={self.visible!r} needs values in [0, 1], and X has others: scale X, or take "
-                "'gaussian'"
-            )
+            advice = "scale X, or take 'gaussian'"
+            if get_unit(self.visible, "visible").constrained:
+                advice = "say categories by one-hot columns, as sklearn.preprocessing.OneHotEncoder does"
+            raise ValueError(f"visible={self.visible!r} needs values in [0, 1], and X has others: {advice}")
         if self.visible not in ("auto", "gaussian") or rows.kind != "real":
             return rows
         mean, deviation = moments(rows, weights)

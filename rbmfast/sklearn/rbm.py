@@ -164,11 +164,18 @@ class RBM(Transformer, Trained, Seer):
                 rows, visible = self.schema_.encode(table), self.schema_.units
                 standardized = any(column.kind == "real" for column in self.schema_.columns)
             else:
-                rows = self._see(validate_data(self, X, reset=True))
+                X = validate_data(self, X, reset=True)
+                if isinstance(self.visible, Unit):
+                    self.visible.check_size(X.shape[1], "the number of columns of X")
+                rows = self._see(X)
+                if isinstance(self.visible, Unit) and self._takes_reals and isinstance(X, np.ndarray):
+                    rows = X  # raw, for units that begin with data
                 visible, standardized = self.visible_, self.mean_ is not None
             weights = of_mean_1(check_weights(sample_weight, len(rows)))
             self._train(rows, self.n_components, visible, standardized, weights)
             self.rbm_.schema = self.schema_
+            if isinstance(self.visible, Unit):
+                self.visible_ = self.rbm_.visible  # with what it has of the data
             self._log_z: float | None = None
             self._n_features_out = self.n_components
         return self
