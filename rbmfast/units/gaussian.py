@@ -283,7 +283,7 @@ class Gaussian(Unit):
         return self.bias_from_means(mean), mean
 
     def doubts(self, rows: Rows, first_unit: int = 0) -> str | None:
-        """Columns that are far from mean 0 and variance 1, constant ones aside; none where sigma is learned."""
+        """Columns far from mean 0 and variance 1, constant ones aside; none where sigma is learned."""
         if rows.n_rows < FEW or self.is_learned:
             return None
         mean, deviation = moments(rows)

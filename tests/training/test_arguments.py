@@ -39,6 +39,7 @@ BAD: dict[str, list[tuple[dict[str, Any], type[Exception], str]]] = {
         ({"sample_weight": [1.0]}, ValueError, "sample_weight must have shape"),
         ({"sample_weight": ["a"]}, TypeError, "sample_weight must be"),
         ({"sample_weight": [1j]}, TypeError, "sample_weight must be"),
+        ({"sample_weight": [1e300] * len(X)}, ValueError, "sample_weight must be at most 1e+30"),
         ({"optimizer": rf.Adam}, TypeError, "optimizer must be an rf.SGD, its rate, or an rf.Adam"),
         ({"optimizer": "fast"}, TypeError, "optimizer"),
         ({"optimizer": -0.1}, ValueError, "rate"),

@@ -183,6 +183,12 @@ def test_sizes_and_hidden_layers() -> None:
             rf.RBM(3, 2, hidden=hidden)
 
 
+def test_learned_units_are_not_advised_to_learn() -> None:
+    rows = rf.Gaussian().rows(np.random.default_rng(0).normal(9, 5, size=(40, 2)), 2)
+    assert "learned" in str(rf.Gaussian().doubts(rows))
+    assert rf.Gaussian("learned").doubts(rows) is None
+
+
 def test_what_is_refused_leaves_no_trace() -> None:
     """A learned sigma does not begin with data that are refused."""
     rbm, X = (
