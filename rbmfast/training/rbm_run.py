@@ -62,10 +62,8 @@ class RBMRun(Run):
         This one, under "", and those of `below`.
     chains : array (n_chains, n_hidden) or None
         Hidden states of the persistent chains.
-    missing : str
-        What missing entries are.
-    row_chains : RowChains or None
-        Those that draw them.
+    missing, row_chains : str, RowChains or None
+        What missing entries are, and the chains that draw them.
     first_epoch : int
         In which these begin; -1 if they go on.
     memory : dict of str to array
