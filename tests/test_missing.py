@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -33,8 +32,6 @@ CONTAINERS: dict[str, Any] = {
     "pandas": pd.DataFrame(HOLES),
     "pandas, nullable": pd.DataFrame(HOLES).astype("Int64"),
     "pandas, several types": pd.DataFrame(HOLES).astype({0: "boolean", 1: "Int8", 2: "float32"}),
-    "polars": pl.DataFrame(HOLES).fill_nan(None),
-    "polars, bool": pl.DataFrame(HOLES).fill_nan(None).cast(pl.Boolean),
 }
 
 
@@ -48,6 +45,13 @@ def test_containers_say_what_is_missing(X: Any) -> None:
     assert rows.fingerprint() == same.fingerprint() != as_rows(rows.all()).fingerprint()
     with pytest.raises((TypeError, ValueError), match=r"^X.* (missing|nan|masked|dtype)"):
         Bernoulli().rows(X, 3)
+
+
+def test_frames_of_polars_say_it_too() -> None:
+    polars = pytest.importorskip("polars")
+    frame = polars.DataFrame(HOLES).fill_nan(None)
+    for X in (frame, frame.cast(polars.Boolean)):
+        test_containers_say_what_is_missing(X)
 
 
 def test_nothing_missing_is_as_ever() -> None:
