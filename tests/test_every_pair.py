@@ -26,7 +26,7 @@ from rbmfast.training import Method, Monitor
 from rbmfast.training.optimizers import Optimizer
 from rbmfast.training.penalties import BuiltIn
 from rbmfast.units import Unit
-from rbmfast.units.base import moments
+from rbmfast.units.common import moments
 
 pytestmark = pytest.mark.usefixtures("unit_types_as_before")
 N, V, H, K = 12, 6, 4, 3  # rows, visible and hidden units, classes

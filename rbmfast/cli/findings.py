@@ -22,7 +22,7 @@ from rbmfast.likelihood.result import Z95, stderr_of_mean
 from rbmfast.reference import F32, F64, I64, States
 from rbmfast.training.monitors import Watched
 from rbmfast.units import Unit
-from rbmfast.units.base import rows_in_a_scan
+from rbmfast.units.common import rows_in_a_scan
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ from rbmfast.cli.datafiles import DataFile, read_data
 from rbmfast.cli.models import n_classes
 from rbmfast.cli.options import CommandError, Group, integer
 from rbmfast.cli.tables import fitting
-from rbmfast.files import complete_file
 
 DESCRIPTION = """\
 Fill in what is missing in a data file: empty cells, NA or NaN. A table for a model of a table comes
@@ -54,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise CommandError(f"{arguments.output}: the name must end in {suffix}")
     with options.threads(arguments.threads):
         filled, n_holes = _fill(model, data, arguments)
-    write = output.write_table if is_table else _write
+    write = output.write_table if is_table else output.write_array
     output.write_all({arguments.output: lambda path: write(path, filled)}, "; it is lost")
     print(f"wrote {arguments.output}: {filled.shape[0]} x {filled.shape[1]}, {n_holes:,} cells filled in")
 
@@ -70,9 +68,7 @@ def _fill(model: Any, data: DataFile, given: argparse.Namespace) -> tuple[Any, i
         return full, int(np.isnan(V).sum())
     filled = schema.fill(data.stored, full)
     n_holes = _count_holes(data.stored) - _count_holes(filled)
-    if output.is_table(
-        filled
-    ):  # pandas has whole numbers with holes as 1.0, 2.0: they are written as they were
+    if output.is_table(filled):  # pandas has whole numbers with holes as 1.0, 2.0: written as they were
         for name in filled.columns[data.stored.isna().any() & (filled.dtypes == "float64")]:
             filled[name] = filled[name].convert_dtypes()
     return filled, n_holes
@@ -80,8 +76,3 @@ def _fill(model: Any, data: DataFile, given: argparse.Namespace) -> tuple[Any, i
 
 def _count_holes(table: Any) -> int:
     return int((table != table).to_numpy().sum()) if output.is_table(table) else int(np.isnan(table).sum())
-
-
-def _write(path: str, full: Any) -> None:
-    with complete_file(path) as file:
-        np.save(SimpleNamespace(write=file.write), full)

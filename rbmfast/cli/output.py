@@ -8,7 +8,10 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from rbmfast.cli.options import CommandError, one_line
 from rbmfast.files import check_destination, complete_file, file_name
@@ -68,6 +71,12 @@ def write_json(path: str, value: Any) -> None:
 def is_table(value: Any) -> bool:
     """Whether this is a pandas frame, asked without importing pandas."""
     return hasattr(value, "select_dtypes")
+
+
+def write_array(path: str, array: Any) -> None:
+    """Write an array as .npy. Into a real file, NumPy writes in a way that forgets why it failed."""
+    with complete_file(path) as file:
+        np.save(SimpleNamespace(write=file.write), array)
 
 
 def write_table(path: str, table: Any) -> None:

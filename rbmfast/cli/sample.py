@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -114,14 +113,14 @@ def _write(path: str, v: Any, y: I64 | None) -> None:
     if output.is_table(v):
         output.write_table(path, v if y is None else v.assign(label=y))
         return
+    if not path.lower().endswith((".npz", ".csv")):
+        output.write_array(path, v)
+        return
     arrays: dict[str, Any] = {"samples": v} if y is None else {"samples": v, "labels": y}
     with complete_file(path) as file:
         if path.lower().endswith(".npz"):
             np.savez(file, **arrays)
-        elif path.lower().endswith(".csv"):
+        else:
             names = [f"v{i}" for i in range(v.shape[1])] + ["label"] * (y is not None)
             table = np.column_stack([*arrays.values()])
             np.savetxt(file, table, "%.9g", ",", header=",".join(names), comments="")
-        else:
-            # Into a real file, NumPy writes in a way that forgets why it failed.
-            np.save(SimpleNamespace(write=file.write), v)

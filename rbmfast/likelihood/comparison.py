@@ -16,7 +16,7 @@ from rbmfast.data.memory import spans
 from rbmfast.models import RBM
 from rbmfast.reference import F32, F64
 from rbmfast.states import as_float
-from rbmfast.units.base import rows_in_a_scan
+from rbmfast.units.common import rows_in_a_scan
 
 PAIRS_AT_ONCE = 1 << 22  # covariances that are formed together
 TIMES_NOISE = 3.0  # differences up to so many times what chance explains raise no alarm,

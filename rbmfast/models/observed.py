@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,7 +83,8 @@ def count_hidden_states(rbm: TwoLayers) -> int:
 def resting_energies(unit: Unit, bias: F32) -> F64:
     """Energies of units in state 0, (n_units,); of units that hang together, all in the first one's place."""
     energies = np.zeros(len(bias))
-    for part, here in _parts(unit, len(bias)):
+    for here in unit.sites(len(bias)):
+        part = _part(unit, here)
         energies[here.start] = part.energy(np.zeros((1, here.stop - here.start), part.dtype), bias[here])[0]
     return energies
 
@@ -92,17 +92,13 @@ def resting_energies(unit: Unit, bias: F32) -> F64:
 def normalizers(unit: Unit, x: F64, bias: F32) -> F64:
     """Their log normalisers, in the same places: (n_rows, n_units)."""
     result, exact_bias = np.zeros(x.shape), bias.astype(np.float64)
-    for part, here in _parts(unit, len(bias)):
+    for here in unit.sites(len(bias)):
         own = np.ascontiguousarray(x[:, here])
-        result[:, here.start] = part.log_normalizer_float64(own, exact_bias[here])
+        result[:, here.start] = _part(unit, here).log_normalizer_float64(own, exact_bias[here])
     return result
 
 
-def _parts(unit: Unit, n_units: int) -> Iterator[tuple[Unit, slice]]:
-    """The smallest parts that a layer can be cut into: its units, or groups of them."""
-    start = 0
-    for stop in range(1, n_units + 1):
-        part = unit.part(start, stop)
-        if part is not None:
-            yield part, slice(start, stop)
-            start = stop
+def _part(unit: Unit, site: slice) -> Unit:
+    part = unit.part(site.start, site.stop)
+    assert part is not None, "a site can be parted"
+    return part

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
@@ -203,26 +204,30 @@ class RBM(Sampling):
         array([-2.6824])
         """
         rows = self._visible_rows(V, may_miss=True)
-        absent = self._are_absent(missing)
-        if rows.missing is not None and not absent:
-            count_hidden_states(self)
+        gaps = self._to_sum_out(rows, missing)
         energies = self._free_energy(rows)
-        if rows.missing is not None and absent:
+        if gaps is not None:
+            here, summed, _ = self._sum_out(rows, gaps)
+            energies[here] = summed - gaps[here] @ self._log_volumes
+        elif rows.missing is not None:
             a, affine = self._parameters.shown[1], self.visible.affine(self.n_visible)
             alone = a if affine is None else ((a - affine.origin) * affine.bias).astype(np.float32)
             energies = energies - rows.missing @ resting_energies(self.visible, alone)
-        elif rows.missing is not None:
-            here, summed, _ = self._sum_out(rows)
-            energies[here] = summed - rows.missing[here] @ self._log_volumes
         return self._shown_energies(energies)
 
-    def _sum_out(self, rows: Rows) -> tuple[I64, F64, F64]:
+    def _to_sum_out(self, rows: Rows, missing: str) -> NDArray[np.bool_] | None:
+        """What is missing at random, if anything; a ValueError where that cannot be summed out."""
+        if self._are_absent(missing) or rows.missing is None:
+            return None
+        count_hidden_states(self)
+        return rows.missing
+
+    def _sum_out(self, rows: Rows, gaps: NDArray[np.bool_]) -> tuple[I64, F64, F64]:
         """Numbers of the rows with missing entries; their free energies and their hidden units' means."""
-        assert rows.missing is not None
-        here = np.flatnonzero(rows.missing.any(axis=1))
+        here = np.flatnonzero(gaps.any(axis=1))
         energies, means = np.empty(len(here)), np.empty((len(here), self.n_hidden))
         for some in spans(len(here), 1024):
-            found = sum_out(self, rows.block(here[some]), rows.missing[here[some]])
+            found = sum_out(self, rows.block(here[some]), gaps[here[some]])
             energies[some], means[some] = found
         return here, energies, means
 
@@ -264,12 +269,10 @@ class RBM(Sampling):
                [0.645, 0.689]], dtype=float32)
         """
         up, rows = self._up, self._visible_rows(V, may_miss=True)
-        absent = self._are_absent(missing)
-        if rows.missing is not None and not absent:
-            count_hidden_states(self)
+        gaps = self._to_sum_out(rows, missing)
         means = self._by_blocks(rows, lambda v, _: up.mean(v), self._input_blocks(rows, self._block_rows))
-        if rows.missing is not None and not absent:
-            here, _, expected = self._sum_out(rows)
+        if gaps is not None:
+            here, _, expected = self._sum_out(rows, gaps)
             means[here] = expected
         return self.hidden.shown(means)
 

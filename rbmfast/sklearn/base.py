@@ -24,7 +24,7 @@ from rbmfast.data import Rows, as_rows, computed_rows
 from rbmfast.reference import F32, F64, MAX_BATCH
 from rbmfast.runtime import thread_limit, warn
 from rbmfast.units import PLAIN, get_unit
-from rbmfast.units.base import moments, rows_in_a_scan
+from rbmfast.units.common import moments, rows_in_a_scan
 
 try:
     from sklearn.utils.validation import validate_data as _validate_data  # since 1.6

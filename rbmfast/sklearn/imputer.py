@@ -99,8 +99,8 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: igno
         with self._learning(anew=True):
             table = validate_table(self, X, reset=True)
             self.schema_ = _infer(table)
-            has_reals = any(isinstance(column, Real) for column in self.schema_.columns)
-            self._train(self.schema_.encode(table), self.n_components, self.schema_.units, has_reals)
+            V, schema = self.schema_.encode(table), self.schema_
+            self._train(V, self.n_components, schema.units, schema.has_reals)
             self.rbm_.schema = self.schema_
         return self
 

@@ -15,7 +15,7 @@ from rbmfast.likelihood.enumeration import can_enumerate
 from rbmfast.likelihood.tracking import EXACT_UNITS
 from rbmfast.models.conditionals import row_dot
 from rbmfast.reference import F32, F64
-from rbmfast.units.base import moments
+from rbmfast.units.common import means
 
 Array = NDArray[Any]
 Arrays = tuple[Array, ...]
@@ -40,7 +40,7 @@ class Unbounded(rf.Bernoulli):
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """Zeros, since data of any size says nothing about odds; and the means."""
-        return np.zeros(rows.n_features, np.float32), moments(rows)[0].astype(np.float32)
+        return np.zeros(rows.n_features, np.float32), means(rows).astype(np.float32)
 
 
 class Models:

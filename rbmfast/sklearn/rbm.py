@@ -154,23 +154,8 @@ class RBM(Transformer, Trained, Seer):
         """
         self._validate_params()
         with self._learning(anew=True):
-            self.schema_: rf.Schema | None = None
-            rows: Any
-            visible: Any
-            if self.visible == COLUMNS:
-                table = validate_table(self, X, reset=True)
-                self.schema_, self.visible_ = rf.Schema.infer(table), COLUMNS
-                self.mean_, self.scale_ = None, None
-                rows, visible = self.schema_.encode(table), self.schema_.units
-                standardized = any(column.kind == "real" for column in self.schema_.columns)
-            else:
-                X = validate_data(self, X, reset=True)
-                if isinstance(self.visible, Unit):
-                    self.visible.check_size(X.shape[1], "the number of columns of X")
-                rows = self._see(X)
-                if isinstance(self.visible, Unit) and self._takes_reals and isinstance(X, np.ndarray):
-                    rows = X  # raw, for units that begin with data
-                visible, standardized = self.visible_, self.mean_ is not None
+            of_table = self.visible == COLUMNS
+            rows, visible, standardized = self._of_table(X) if of_table else self._of_numbers(X)
             weights = of_mean_1(check_weights(sample_weight, len(rows)))
             self._train(rows, self.n_components, visible, standardized, weights)
             self.rbm_.schema = self.schema_
@@ -179,6 +164,24 @@ class RBM(Transformer, Trained, Seer):
             self._log_z: float | None = None
             self._n_features_out = self.n_components
         return self
+
+    def _of_table(self, X: Any) -> tuple[Any, Any, bool]:
+        """Data to learn from, the visible units for it, and whether any of it is standardised."""
+        table = validate_table(self, X, reset=True)
+        schema = rf.Schema.infer(table)
+        self.schema_: rf.Schema | None = schema
+        self.visible_, self.mean_, self.scale_ = COLUMNS, None, None
+        return schema.encode(table), schema.units, schema.has_reals
+
+    def _of_numbers(self, X: Any) -> tuple[Any, Any, bool]:
+        """The same of data that are no table."""
+        X, self.schema_ = validate_data(self, X, reset=True), None
+        if isinstance(self.visible, Unit):
+            self.visible.check_size(X.shape[1], "the number of columns of X")
+        rows: Any = self._see(X)
+        if isinstance(self.visible, Unit) and self._takes_reals and isinstance(X, np.ndarray):
+            rows = X  # raw, for units that begin with data
+        return rows, self.visible_, self.mean_ is not None
 
     # --- Answers -----------------------------------------------------------------------------------------
 

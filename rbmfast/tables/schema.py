@@ -126,6 +126,11 @@ class Schema:
         return sum(column.n_units for column in self.columns)
 
     @property
+    def has_reals(self) -> bool:
+        """Whether a column is of real numbers, which its unit sees standardised."""
+        return any(column.kind == "real" for column in self.columns)
+
+    @property
     def units(self) -> Unit:
         """Type of the visible layer."""
         used = [column for column in self.columns if column.n_units]

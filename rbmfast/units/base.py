@@ -18,14 +18,14 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows, as_rows, split_missing
 from rbmfast.files import JSON
 from rbmfast.reference import F32, F64, GREY, Blocks, States, to_grey
-from rbmfast.states import GRID, LEVELS, Counts, count_levels, count_steps, unit_of, without_levels
+from rbmfast.states import GRID, LEVELS, Counts, count_levels, count_steps, without_levels
 from rbmfast.streams import Stream
 from rbmfast.units.affine import Affine
+from rbmfast.units.common import rows_in_a_scan
 
 NODES = 6  # of an integral from a whole number to the next
 FEW_ROWS = 16  # which float64 copies of the weights are not made for
 Given = States | engine.Steps  # as the engine's products take states
-LEAST_RATE = 1e-3  # of a state, where only its mean is known
 
 
 class Unit(ABC):
@@ -450,39 +450,3 @@ class Unit(ABC):
     def log_normalizer_from(self, weights: engine.Weights, states: Given, bias: F32, up: bool = True) -> F64:
         """`log_normalizer` of the total inputs that `states` of the other layer cause."""
         return self.log_normalizer(engine.affine(weights, states, bias, up), bias)
-
-
-def rows_in_a_scan(n_features: int) -> int:
-    """Rows to read at a time when all of the data is passed over once."""
-    return max(1, (1 << 22) // n_features)
-
-
-def moments(rows: Rows, weights: F64 | None = None) -> tuple[F64, F64]:
-    """Means and standard deviations of the features, (n_features,) each, of weighted rows, in two passes.
-
-    Of what is known of them; those of which nothing is known have mean 0.
-    """
-    mean = _mean_of(rows, weights, lambda block: block)
-    return mean, np.sqrt(_mean_of(rows, weights, lambda block: (block - mean) ** 2))
-
-
-def _mean_of(rows: Rows, weights: F64 | None, function: Callable[[F64], F64]) -> F64:
-    total = np.zeros(rows.n_features)
-    for first, block in rows.blocks(rows_in_a_scan(rows.n_features)):
-        here = slice(first, first + len(block))
-        values = function(block.astype(np.float64))
-        if rows.missing is not None:
-            values[rows.missing[here]] = 0
-        total += values.sum(axis=0) if weights is None else weights[here] @ values
-    if weights is None:
-        return total / np.maximum(rows.n_known, 1)
-    known = weights.sum() if rows.missing is None else weights @ ~rows.missing
-    return total / np.where(known > 0, known, 1)
-
-
-def sums_of_levels(rows: Rows) -> NDArray[np.int64]:
-    """Exact sums of the features over all rows, in units of 1/65535: (n_features,)."""
-    sums = np.zeros(rows.n_features, np.int64)
-    for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
-        sums += block.sum(axis=0, dtype=np.int64) * (GREY // unit_of(block.dtype))
-    return sums

@@ -12,7 +12,8 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows
 from rbmfast.reference import F32, F64, GREY, U8, Blocks, States
 from rbmfast.streams import Stream
-from rbmfast.units.base import LEAST_RATE, Given, Unit, sums_of_levels
+from rbmfast.units.base import Given, Unit
+from rbmfast.units.common import LEAST_RATE, sums_of_levels
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from rbmfast.checks import check_integer
 from rbmfast.data import Rows
 from rbmfast.files import JSON
 from rbmfast.reference import F32, F64, States, row_sums
-from rbmfast.units.base import LEAST_RATE, Unit, moments
+from rbmfast.units.base import Unit
 from rbmfast.units.bernoulli import Bernoulli
+from rbmfast.units.common import LEAST_RATE, digits_of, exp, means, numbers_of, refuse
 
 MAX_N = 10_000
 NEGLIGIBLE = 2.0**-50  # beside the most probable state
@@ -107,7 +108,7 @@ class Binomial(Unit):
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """Log-odds of the rates, one of the 0/1 units on and one off added so that none is infinite."""
-        mean, trials = moments(rows)[0], self.n * rows.n_known
+        mean, trials = means(rows), self.n * rows.n_known
         on = mean * rows.n_known
         return engine.log(((on + 1) / (trials - on + 1)).astype(np.float32)), mean.astype(np.float32)
 
@@ -139,12 +140,8 @@ class Binomial(Unit):
     ) -> None:
         """Numbers from 0 to n."""
         wrong = ((block < 0) | (block > self.n)) & ~missing
-        if wrong.any():
-            row, unit = (int(i) for i in np.argwhere(wrong)[0])
-            raise ValueError(
-                f"{name}[{first_row + row}, {first_unit + unit}] is {block[row, unit]:g}, but states of "
-                f"{self} are integers from 0 to {self.n} (or numbers between for means of them)"
-            )
+        allowed = f"{self} are integers from 0 to {self.n} (or numbers between for means of them)"
+        refuse(wrong, block, name, (first_row, first_unit), allowed)
 
     def count_states(self, n_units: int) -> int:
         """(n + 1) to the power of `n_units`."""
@@ -152,17 +149,11 @@ class Binomial(Unit):
 
     def states(self, n_units: int, numbers: NDArray[np.int64]) -> F32:
         """The numbers to base n + 1, a digit for each unit."""
-        states = np.empty((len(numbers), n_units), np.float32)
-        for unit in reversed(range(n_units)):
-            numbers, states[:, unit] = np.divmod(numbers, self.n + 1)
-        return states
+        return digits_of(numbers, [self.n + 1] * n_units).astype(np.float32)
 
     def state_numbers(self, states: States) -> NDArray[np.int64]:
         """The numbers whose digits the rows are."""
-        numbers = np.zeros(len(states), np.int64)
-        for digit in states.T:
-            numbers = (self.n + 1) * numbers + digit.astype(np.int64)
-        return numbers
+        return numbers_of(states.astype(np.int64), [self.n + 1] * states.shape[1])
 
 
 def draw_binomial(n: F64, odds: F64, u: F64) -> F64:
@@ -208,13 +199,6 @@ def _up(w: F64, k: F64, n: F64, odds: F64) -> tuple[F64, F64]:
 
 def _down(w: F64, k: F64, n: F64, odds: F64) -> tuple[F64, F64]:
     return w * (k / ((n - k + 1) * odds)), k - 1
-
-
-def exp(x: F32) -> F64:
-    """Exponentials, of |x| up to 80: by the engine's sigmoid, with the same bits everywhere."""
-    p = engine.sigmoid(-np.abs(x)).astype(np.float64)
-    e: F64 = p / (1 - p)
-    return np.where(x > 0, 1 / e, e)
 
 
 def log_factorials(n: int) -> F64:

@@ -18,7 +18,8 @@ from rbmfast.files import JSON
 from rbmfast.reference import F32, F64, GREY, U8, Blocks, Sizes, States, draw_groups, group_units, row_sums
 from rbmfast.states import LEVELS, unit_of
 from rbmfast.streams import Stream
-from rbmfast.units.base import LEAST_RATE, Unit, sums_of_levels
+from rbmfast.units.base import Unit
+from rbmfast.units.common import LEAST_RATE, digits_of, numbers_of, sums_of_levels
 
 
 @dataclass(frozen=True)
@@ -181,8 +182,7 @@ class Categorical(Unit):
                 f"{name}[{row}, {group}] is {codes[row, group]}, but states of {self.name} of {sizes[group]} "
                 f"are whole numbers from 0 to {sizes[group] - 1}"
             )
-        hot = computed_rows((len(codes), n_units), self.dtype, lambda i: self._one_hot(codes[i], n_units))
-        return hot
+        return computed_rows((len(codes), n_units), self.dtype, lambda i: self._one_hot(codes[i], n_units))
 
     def part(self, start: int, stop: int) -> Categorical | None:
         """Whole groups can be parted."""
@@ -222,19 +222,11 @@ class Categorical(Unit):
 
     def states(self, n_units: int, numbers: NDArray[np.int64]) -> U8:
         """The numbers to the base of the groups' sizes, a digit for each group."""
-        sizes = self.sizes(n_units)
-        digits = np.empty((len(numbers), len(sizes)), np.int64)
-        for group in reversed(range(len(sizes))):
-            numbers, digits[:, group] = np.divmod(numbers, sizes[group])
-        return self._one_hot(digits, n_units)
+        return self._one_hot(digits_of(numbers, self.sizes(n_units).tolist()), n_units)
 
     def state_numbers(self, states: States) -> NDArray[np.int64]:
         """The numbers whose digits the groups are."""
-        numbers = np.zeros(len(states), np.int64)
-        digits = self._groups(states, 0).argmax(axis=2).T
-        for size, digit in zip(self.sizes(states.shape[1]).tolist(), digits, strict=True):
-            numbers = size * numbers + digit
-        return numbers
+        return numbers_of(self._groups(states, 0).argmax(axis=2), self.sizes(states.shape[1]).tolist())
 
     # --- Details -----------------------------------------------------------------------------------------
 

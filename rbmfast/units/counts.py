@@ -16,8 +16,9 @@ from rbmfast.checks import check_integer
 from rbmfast.data import Rows
 from rbmfast.files import JSON
 from rbmfast.reference import F32, F64, I64, States, row_sums
-from rbmfast.units.base import LEAST_RATE, Unit, moments
-from rbmfast.units.binomial import draw_binomial, exp, log_factorials
+from rbmfast.units.base import Unit
+from rbmfast.units.binomial import draw_binomial, log_factorials
+from rbmfast.units.common import LEAST_RATE, exp, means, refuse
 
 MAX_LENGTH = 10**6
 ROUNDING = 1e-4  # of a length, where means are summed
@@ -185,8 +186,8 @@ class Counts(Unit):
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """Logarithms of the words' shares, each word added once so that none is infinite."""
-        means = moments(rows)[0]
-        return self._centred_log(means * rows.n_rows + 1), means.astype(np.float32)
+        mean = means(rows)
+        return self._centred_log(mean * rows.n_rows + 1), mean.astype(np.float32)
 
     def bias_from_means(self, means: F32) -> F32:
         """Logarithms of the words' shares, which count as at least 0.001 of an even one."""
@@ -228,10 +229,6 @@ class Counts(Unit):
         """All of them, or none."""
         return self if (start, stop) == (0, self.n_units) else None
 
-    def sites(self, n_units: int) -> list[slice]:
-        """One: the document, if its length is given."""
-        return [slice(0, n_units)] if len(self._length) else []
-
     def whole(self, missing: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """A document with a missing count is missing."""
         return np.repeat(missing.any(axis=1, keepdims=True), missing.shape[1], axis=1)
@@ -240,13 +237,8 @@ class Counts(Unit):
         self, block: States, name: str, first_row: int, missing: NDArray[np.bool_], first_unit: int = 0
     ) -> None:
         """From 0 up, and of the length that is given."""
-        wrong = (block < 0) & ~missing
-        if wrong.any():
-            row, unit = (int(i) for i in np.argwhere(wrong)[0])
-            raise ValueError(
-                f"{name}[{first_row + row}, {first_unit + unit}] is {block[row, unit]:g}, but states of "
-                "counts units are integers from 0 up (or numbers between for means of them)"
-            )
+        allowed = "counts units are integers from 0 up (or numbers between for means of them)"
+        refuse((block < 0) & ~missing, block, name, (first_row, first_unit), allowed)
         if self.length is not None:
             total = block.sum(axis=1, dtype=np.float64)
             odd = (np.abs(total - self.length) > ROUNDING * self.length) & ~missing.any(axis=1)

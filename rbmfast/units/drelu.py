@@ -14,7 +14,8 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows
 from rbmfast.reference import F32, F64, States, row_sums
 from rbmfast.states import GRID
-from rbmfast.units.base import Unit, moments
+from rbmfast.units.base import Unit
+from rbmfast.units.common import exp, means
 from rbmfast.units.relu import draw_rectified, log_rectified, log_rectified_float64, rectified_mean
 
 LARGEST = 4.0  # size of log gamma: standard deviations from 0.14 to 7.4
@@ -141,7 +142,7 @@ class DReLU(Unit):
         logs = (
             np.zeros(1, np.float32) if t is None else t for t in (self.log_gamma_plus, self.log_gamma_minus)
         )
-        plus, minus = map(_exp, logs)
+        plus, minus = map(exp, logs)
         return plus, minus
 
     # --- On their own ------------------------------------------------------------------------------------
@@ -161,8 +162,8 @@ class DReLU(Unit):
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """The bias of the features' means; and these."""
-        means = moments(rows)[0].astype(np.float32)
-        return self.bias_from_means(means), means
+        mean = means(rows).astype(np.float32)
+        return self.bias_from_means(mean), mean
 
     def bias_from_means(self, means: F32) -> F32:
         """By halving an interval."""
@@ -198,10 +199,3 @@ class Side:
         """Probability that a state is on this side."""
         difference = np.clip(self.log_integral - other.log_integral, -80, 80)
         return engine.sigmoid(difference.astype(np.float32)).astype(np.float64)
-
-
-def _exp(x: F32) -> F64:
-    """By the engine's sigmoid: the same bits everywhere."""
-    p = engine.sigmoid(-np.abs(x)).astype(np.float64)
-    e = p / (1 - p)
-    return np.where(x > 0, 1 / e, e)

@@ -18,7 +18,8 @@ from rbmfast.reference import F32, F64, States, exp_negative, row_sums
 from rbmfast.states import GRID
 from rbmfast.streams import Stream
 from rbmfast.units.affine import Affine
-from rbmfast.units.base import Unit, moments, rows_in_a_scan
+from rbmfast.units.base import Unit
+from rbmfast.units.common import means, moments
 
 LOW, HIGH = 0.5, 2.0  # standard deviations that a variance of 1 can stand for
 NODE_STEP = 0.75  # of an integral
@@ -276,10 +277,7 @@ class Gaussian(Unit):
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """The features' means, and the bias that gives them."""
-        total = np.zeros(rows.n_features)
-        for _, block in rows.blocks(rows_in_a_scan(rows.n_features)):
-            total += block.sum(axis=0, dtype=np.float64)
-        mean = (total / np.maximum(rows.n_known, 1)).astype(np.float32)
+        mean = means(rows).astype(np.float32)
         return self.bias_from_means(mean), mean
 
     def doubts(self, rows: Rows, first_unit: int = 0) -> str | None:

@@ -189,11 +189,9 @@ class Mixed(Unit):
         return any(unit.begins_with_data for unit, _ in self.parts)
 
     def begun(self, rows: Rows) -> Mixed:
+        blocks = self._blocks()
         return Mixed(
-            tuple(
-                (unit.begun(rows.columns(here, "real")), n)
-                for (unit, n), here in zip(self.parts, self.columns, strict=True)
-            )
+            tuple((u.begun(rows.columns(here, "real")), here.stop - here.start) for u, here in blocks)
         )
 
     def with_parameters(self, arrays: Mapping[str, F32]) -> Mixed:
@@ -220,9 +218,9 @@ class Mixed(Unit):
         return next((factor for factor in found if factor is not None), None)
 
     def bias_gradient(self, W: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-        for unit, here in self._blocks():
-            b = unit.bias_gradient(W[here], b)
-        return b
+        """That of the first block which has a factor."""
+        found = (unit.bias_gradient(W[here], b) for unit, here in self._blocks())
+        return next((gradient for gradient in found if gradient is not b), b)
 
     def part(self, start: int, stop: int) -> Mixed | None:
         """Whole blocks, and parts of those that can be cut."""

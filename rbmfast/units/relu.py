@@ -12,7 +12,8 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows
 from rbmfast.reference import F32, F64, States, row_sums
 from rbmfast.states import GRID
-from rbmfast.units.base import Unit, moments
+from rbmfast.units.base import Unit
+from rbmfast.units.common import means, refuse
 from rbmfast.units.gaussian import HALF_LOG_2_PI, normal_quantile
 
 LEAST_MEAN = 0.02  # of a state, where only its mean is known: a bias of -50
@@ -90,8 +91,8 @@ class ReLU(Unit):
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """The bias of the features' means; and these."""
-        means = moments(rows)[0].astype(np.float32)
-        return self.bias_from_means(means), means
+        mean = means(rows).astype(np.float32)
+        return self.bias_from_means(mean), mean
 
     def bias_from_means(self, means: F32) -> F32:
         """By Newton's method; means count as at least 0.02."""
@@ -110,13 +111,8 @@ class ReLU(Unit):
         self, block: States, name: str, first_row: int, missing: NDArray[np.bool_], first_unit: int = 0
     ) -> None:
         """None below 0."""
-        wrong = (block < 0) & ~missing
-        if wrong.any():
-            row, unit = (int(i) for i in np.argwhere(wrong)[0])
-            raise ValueError(
-                f"{name}[{first_row + row}, {first_unit + unit}] is {block[row, unit]:g}, but states of relu "
-                "units are 0 or more: visible='gaussian' is for numbers of either sign"
-            )
+        allowed = "relu units are 0 or more: visible='gaussian' is for numbers of either sign"
+        refuse((block < 0) & ~missing, block, name, (first_row, first_unit), allowed)
 
 
 # --- Of float64 inputs; by sums, products, square roots and the engine's functions, so the same everywhere --

@@ -16,7 +16,7 @@ from rbmfast.likelihood import exact_gradient
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.state import get_parameters, set_parameters
 from rbmfast.units import Unit
-from rbmfast.units.base import moments
+from rbmfast.units.common import moments
 from rbmfast.units.gaussian import standard_normal
 
 pytestmark = pytest.mark.usefixtures("unit_types_as_before")

@@ -104,3 +104,20 @@ def test_documents_of_any_length_need_rows_to_take_it_from() -> None:
         with pytest.raises(ValueError, match="take a length from rows"):
             rf.train(rbm, epochs=1, **settings)
     assert rbm.is_untouched
+
+
+def test_beside_other_units() -> None:
+    """The first documents' length scales the hidden biases, in gradients, too; of any length is refused."""
+    W, X = np.random.default_rng(0).normal(size=(5, 2)) / 2, np.array([[2, 0, 1, 1, 1], [0, 2, 0, 0, 3]])
+    two = rf.Mixed([(rf.Counts(2), 2), (rf.Counts(3), 3)])
+
+    def likelihood(b: np.ndarray) -> float:
+        return rf.mean_log_likelihood(rf.RBM.from_arrays(W, np.zeros(5), b, visible=two), X).value
+
+    b, step = np.array([0.3, -0.2]), 0.01
+    slopes = [(likelihood(b + d) - likelihood(b - d)) / (2 * step) for d in step * np.eye(2)]
+    gradient = rf.likelihood.exact_gradient(rf.RBM.from_arrays(W, np.zeros(5), b, visible=two), X)
+    assert_allclose(gradient.b, slopes, atol=1e-4)
+    of_any_length = rf.RBM(5, 2, visible=rf.Mixed([(rf.Counts(), 3), (rf.Bernoulli(), 2)]), seed=0)
+    with pytest.raises(ValueError, match=r"take their length from rf.Counts\(length\)"):
+        rf.pseudo_likelihood(of_any_length, [[2, 0, 1, 1, 0]])

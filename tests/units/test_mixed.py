@@ -45,7 +45,7 @@ def test_0_1_blocks_beside_real_ones_are_checked() -> None:
 def test_data_of_a_table_is_not_loaded_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = TABLE.rows(np.tile(ROWS, (20, 1)), 6)
     whole = TABLE.initial_bias(rows)
-    for name in ("base", "gaussian"):
+    for name in ("base", "common"):
         monkeypatch.setattr(f"rbmfast.units.{name}.rows_in_a_scan", lambda _: 7)
     monkeypatch.setattr("rbmfast.data.memory.CHUNK", 42)
     gather, most = type(rows._source).gather, 0

@@ -191,7 +191,7 @@ def test_initial_bias_does_not_depend_on_blocks_or_containers(
 ) -> None:
     data = layer.unit.shown(layer.unit.sample(some_input(layer, 50), STREAM))
     whole = layer.unit.initial_bias(layer.unit.rows(data, layer.n))
-    for name in ("base", "gaussian"):
+    for name in ("base", "common"):
         monkeypatch.setattr(f"rbmfast.units.{name}.rows_in_a_scan", lambda _: 7)
     monkeypatch.setattr("rbmfast.data.memory.CHUNK", 13)
     for same in (data, sp.csr_array(data), data.astype(np.float64), np.asfortranarray(data)):

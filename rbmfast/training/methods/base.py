@@ -41,6 +41,8 @@ class Method(ABC):
     starts_at_rows : bool
         Whether its samples are chains that begin at the batch's rows, one at each: these have the weight of
         their row, others the mean weight.
+    takes_missing : bool
+        Whether rows may lack entries: where a gradient of completed rows is meant.
     fused : bool
         Whether the engine knows it and can learn a whole epoch in one call. False in a subclass that
         redefines `negative_phase`, `gradient` or `learn`.
@@ -50,6 +52,7 @@ class Method(ABC):
     purpose: Purpose
     persistent: bool = False
     starts_at_rows: bool = False
+    takes_missing: ClassVar[bool] = True
     fused: ClassVar[bool] = False
 
     @property
@@ -65,14 +68,14 @@ class Method(ABC):
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, NDArray[np.int64] | None]:
         """Data to learn from, checked; and the numbers of the rows that are visible states (None: all are).
 
-        Only those are shown to monitors. Entries may be missing where a gradient of completed rows is meant.
+        Only those are shown to monitors.
 
         Raises
         ------
         TypeError, ValueError
             The data, or the model, is not one that the method can learn with.
         """
-        return rbm.visible.rows(X, rbm.n_visible, "X", may_miss=True), None
+        return rbm.visible.rows(X, rbm.n_visible, "X", may_miss=self.takes_missing), None
 
     def gradient(
         self,

@@ -23,7 +23,7 @@ from rbmfast.training.methods.base import Method
 from rbmfast.training.methods.cd import CD
 from rbmfast.training.phases import contrast, difference
 from rbmfast.units import Categorical
-from rbmfast.units.base import rows_in_a_scan
+from rbmfast.units.common import rows_in_a_scan
 
 Expectation = tuple[States, F64, F64]  # see `Batch.expect`
 Part = tuple[float, float, Gradient]  # a factor, a share of the means of the data, and what they are of
@@ -68,6 +68,7 @@ class Discriminative(Checked, Method):
     dropout: float = field(default=0.0, metadata=DROPOUT)
     k: int = field(init=False, repr=False, compare=False)
     purpose = Purpose.CD  # of which it uses none
+    takes_missing = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,7 +76,7 @@ class Discriminative(Checked, Method):
 
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, I64 | None]:
         _check_model(rbm, self)
-        return rbm.visible.rows(X, rbm.n_visible, "X"), None
+        return super().rows(rbm, X)
 
     def gradient(
         self,
@@ -144,6 +145,7 @@ class Hybrid(Checked, Method):
     k: int = field(init=False, repr=False, compare=False)
     purpose: Purpose = field(init=False, repr=False, compare=False)
     persistent: bool = field(init=False, repr=False, compare=False)
+    takes_missing = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -173,7 +175,7 @@ class Hybrid(Checked, Method):
 
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, I64 | None]:
         _check_model(rbm, self)
-        return _some_labelled(rbm, X) if self.unlabelled else (rbm.visible.rows(X, rbm.n_visible, "X"), None)
+        return _some_labelled(rbm, X) if self.unlabelled else super().rows(rbm, X)
 
     def gradient(
         self,
