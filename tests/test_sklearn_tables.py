@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from estimators import rows
+from sklearn.base import clone
 
 import rbmfast as rf
 from rbmfast.sklearn import RBM, DBNRegressor, RBMImputer
@@ -63,6 +64,19 @@ def test_units_see_the_data_as_they_are() -> None:
         RBM(3, visible=rf.Gaussian([1, 2])).fit(X)
     with pytest.raises(ValueError, match="say categories by one-hot columns"):
         RBM(3, visible=rf.Categorical(5)).fit(np.arange(20).reshape(4, 5) % 5)
+
+
+def test_codes_of_categories() -> None:
+    """A column for each group: they teach what one-hot columns do, and come back as codes."""
+    codes = np.random.default_rng(0).integers(0, [3, 5, 2], (60, 3))
+    hot = np.hstack([np.eye(n)[column] for n, column in zip((3, 5, 2), codes.T, strict=True)])
+    make = RBM(4, visible=rf.Categorical([3, 5, 2]), n_iter=2, random_state=0)
+    rbm, twin = clone(make).fit(codes), clone(make).fit(hot)
+    np.testing.assert_array_equal(rbm.transform(codes), twin.transform(hot))
+    drawn = rbm.sample(9)
+    np.testing.assert_array_equal(drawn, make.visible.codes(twin.sample(9)))
+    filled = rbm.impute(np.where(codes == 1, np.nan, codes))
+    assert (filled == codes)[codes != 1].all()
 
 
 def test_score_is_the_likelihood() -> None:

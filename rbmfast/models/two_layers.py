@@ -267,7 +267,7 @@ class TwoLayers(Model):
         >>> rbm.a.round(3)
         array([-1.099,  0.   ,  1.099], dtype=float32)
         """
-        with self._beginning_with(X):
+        with self._beginning_with(X) as X:
             old = self._parameters
             bias, means = self.visible.initial_bias(self._visible_rows(X, "X", may_miss=True))
             bias = check_parameter(bias, "the visible bias from X", old.a.shape)
@@ -349,24 +349,31 @@ class TwoLayers(Model):
         self._parameters = Parameters(W, a, b, units or old.units, means)
 
     @contextmanager
-    def _beginning_with(self, X: Any) -> Iterator[None]:
+    def _beginning_with(self, X: Any) -> Iterator[Any]:
         """`_begin_with`, taken back if an error follows."""
         before = self._parameters
         try:
-            self._begin_with(X)
-            yield
+            yield self._begin_with(X)
         except BaseException:
             self._parameters = before
             raise
 
-    def _begin_with(self, X: Any) -> None:
-        """Give units that begin with data what they take from them, in a model that has learned nothing."""
+    def _begin_with(self, X: Any) -> Any:
+        """Give units that begin with data what they take from them, in a model that has learned nothing.
+
+        What comes back is `X` to learn from: prepared rows are states of the units as they were before.
+        """
         unit, p = self.visible, self._parameters
-        if p.is_untouched and unit.begins_with_data and not isinstance(X, Rows):
-            X, gaps = split_missing(X, None, unit.off(self.n_visible), "X")
-            rows = as_rows(X, self.n_visible, domain="real", name="X")
-            unit = unit.begun(rows if gaps is None else rows.without(gaps))
-            self._parameters = Parameters(p.W, p.a, p.b, (unit, self.hidden), is_untouched=True)
+        if not (p.is_untouched and unit.begins_with_data):
+            return X
+        if isinstance(X, Rows):
+            states = as_rows(X, self.n_visible, domain="real", name="X").all()
+            X = unit.shown(states if X.missing is None else np.where(X.missing, np.float32(np.nan), states))
+        known, gaps = split_missing(X, None, unit.off(self.n_visible), "X")
+        rows = as_rows(known, self.n_visible, domain="real", name="X")
+        unit = unit.begun(rows if gaps is None else rows.without(gaps))
+        self._parameters = Parameters(p.W, p.a, p.b, (unit, self.hidden), is_untouched=True)
+        return X
 
     def _assign(self, **given: F32) -> None:
         """Replace some of the parameters for states as users see them."""

@@ -303,7 +303,10 @@ class Seer(Learner):
         if self._cannot_have(rows) and self.visible != "auto":
             advice = "scale X, or take 'gaussian'"
             if get_unit(self.visible, "visible").constrained:
-                advice = "say categories by one-hot columns, as sklearn.preprocessing.OneHotEncoder does"
+                advice = (
+                    "say categories by one-hot columns, as sklearn.preprocessing.OneHotEncoder does, or by "
+                    "codes with a number of states for each column, as rf.Categorical([3, 5]) has"
+                )
             raise ValueError(f"visible={self.visible!r} needs values in [0, 1], and X has others: {advice}")
         if self.visible not in ("auto", "gaussian") or rows.kind != "real":
             return rows
@@ -332,9 +335,10 @@ class Seer(Learner):
         return get_unit(self.visible_, "visible").domain == "real"
 
     def _read(self, X: Any) -> Rows:
-        unit, n_features = get_unit(self.visible_, "visible"), X.shape[1]
-        shown_as_they_are = unit.affine(n_features) is None
-        return super()._read(X) if shown_as_they_are else unit.rows(X, n_features, compact=True)
+        unit = get_unit(self.visible_, "visible")
+        n = unit.units_of(X.shape[1])
+        shown_as_they_are = unit.affine(n) is None
+        return super()._read(unit.data(X, n, "X")) if shown_as_they_are else unit.rows(X, n, compact=True)
 
     def _standardized(self, rows: Rows) -> Rows:
         """What Gaussian units see, made block by block, so that no container is copied."""

@@ -27,7 +27,7 @@ from rbmfast.sklearn.base import (
     validate_table,
 )
 from rbmfast.sklearn.models import log_z, unbounded
-from rbmfast.units import PLAIN, Unit
+from rbmfast.units import PLAIN, Categorical, Unit
 
 COLUMNS = "columns"
 
@@ -73,7 +73,8 @@ class RBM(Transformer, Trained, Seer):
     visible : {"auto", "columns", "bernoulli", "gaussian"}, another name, or a Unit, default "auto"
         "columns": each column of a table, which is a frame of pandas or polars or an array, gets the units
         that `rbmfast.Schema` finds fit for it; cells may be missing. A Unit, such as
-        ``rbmfast.Mixed(...)``, sees the data as they are. For the others see `rbmfast.sklearn`.
+        ``rbmfast.Mixed(...)``, sees the data as they are: for ``rbmfast.Categorical([5, 3])`` 8 one-hot
+        columns, or 2 of integer codes, which samples then have, too. For the others see `rbmfast.sklearn`.
     hidden : "bernoulli", another name, or a Unit, default "bernoulli"
         Type of the hidden units.
     method : {"cd", "pcd"}, default "cd"
@@ -177,11 +178,8 @@ class RBM(Transformer, Trained, Seer):
         """The same of data that are no table."""
         X, self.schema_ = validate_data(self, X, reset=True), None
         if isinstance(self.visible, Unit):
-            self.visible.check_size(X.shape[1], "the number of columns of X")
-        rows: Any = self._see(X)
-        if isinstance(self.visible, Unit) and self._takes_reals and isinstance(X, np.ndarray):
-            rows = X  # raw, for units that begin with data
-        return rows, self.visible_, self.mean_ is not None
+            self.visible.check_size(self.visible.units_of(X.shape[1]), "the number of columns of X")
+        return self._see(X), self.visible_, self.mean_ is not None
 
     # --- Answers -----------------------------------------------------------------------------------------
 
@@ -284,6 +282,9 @@ class RBM(Transformer, Trained, Seer):
         """Visible states as the data were."""
         if self.schema_ is not None:
             return self.schema_.decode(V)
+        unit = self.rbm_.visible
+        if isinstance(unit, Categorical) and V.shape[1] != self.n_features_in_:
+            return unit.codes(V)
         return V if self.mean_ is None else V * self.scale_ + self.mean_
 
     def __sklearn_tags__(self) -> Any:

@@ -210,7 +210,7 @@ class Pretraining:
                 "dbn has recognition weights of its own: layers learn greedily before they are untied"
             )
         joined = len(dbn) == 1 and dbn.n_classes is not None  # the visible units, by labels
-        with contextlib.nullcontext() if joined else dbn.generative[0]._beginning_with(X):
+        with contextlib.nullcontext(X) if joined else dbn.generative[0]._beginning_with(X) as X:
             self._check(X, y, validation, layers, activations, cache)
 
     def _check(

@@ -155,7 +155,7 @@ def make_run(
     """The run that was asked for: everything is checked, and nothing changed yet."""
     check_model(rbm, RBM, "rbm")
     refuse_share(validation)
-    with rbm._beginning_with(X):
+    with rbm._beginning_with(X) as X:
         rows, labelled = settings.method.rows(rbm, X)
         if validation is not None:
             validation = rbm.visible.rows(validation, rbm.n_visible, "validation", may_miss=True)

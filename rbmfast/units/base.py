@@ -262,6 +262,10 @@ class Unit(ABC):
         """Its mean over states, given total inputs: what `log_normalizer` gains (n_rows, n_units)."""
         return {}
 
+    def units_of(self, n_columns: int) -> int:
+        """How many units data of so many columns say the states of: as many, but for codes."""
+        return n_columns
+
     def part(self, start: int, stop: int) -> Unit | None:
         """The unit type of columns `start` to `stop` - 1 of a layer; None where it cannot be cut there."""
         return self
@@ -333,11 +337,11 @@ class Unit(ABC):
         return rows
 
     def _of_units(self, gaps: NDArray[np.bool_], rows: Rows, name: str) -> NDArray[np.bool_]:
-        """What is missing of each unit; a column may say the states of several."""
+        """What is missing of each unit, from what is missing of each column."""
         shape = rows.n_rows, rows.n_features
-        if gaps.ndim != 2 or len(gaps) != shape[0] or not gaps.size or shape[1] % gaps.shape[1]:
+        if gaps.shape != shape:
             raise ValueError(f"mask must have the shape {shape} of {name}, got {gaps.shape}")
-        return np.repeat(gaps, shape[1] // gaps.shape[1], axis=1)
+        return gaps
 
     def rows_of_states(self, X: Any, n_units: int, name: str = "X", may_miss: bool = False) -> Rows:
         """The same without grey levels, which are no states and have no probability."""

@@ -184,6 +184,21 @@ class Categorical(Unit):
             )
         return computed_rows((len(codes), n_units), self.dtype, lambda i: self._one_hot(codes[i], n_units))
 
+    def units_of(self, n_columns: int) -> int:
+        """All of those whose sizes are given, where each column is a group's."""
+        n = self.n_states
+        return sum(n) if isinstance(n, tuple) and n_columns == len(n) else n_columns
+
+    def _of_units(self, gaps: NDArray[np.bool_], rows: Rows, name: str) -> NDArray[np.bool_]:
+        sizes = self.sizes(rows.n_features)
+        gaps = np.repeat(gaps, sizes, axis=1) if gaps.shape[1:] == sizes.shape else gaps
+        return super()._of_units(gaps, rows, name)
+
+    def codes(self, states: States) -> NDArray[np.int64]:
+        """The state of each group as a number from 0 up, of means the likeliest: (n_rows, n_groups)."""
+        codes: NDArray[np.int64] = self._groups(states, 0).argmax(axis=2)
+        return codes
+
     def part(self, start: int, stop: int) -> Categorical | None:
         """Whole groups can be parted."""
         if not isinstance(self.n_states, tuple):
@@ -226,7 +241,7 @@ class Categorical(Unit):
 
     def state_numbers(self, states: States) -> NDArray[np.int64]:
         """The numbers whose digits the groups are."""
-        return numbers_of(self._groups(states, 0).argmax(axis=2), self.sizes(states.shape[1]).tolist())
+        return numbers_of(self.codes(states), self.sizes(states.shape[1]).tolist())
 
     # --- Details -----------------------------------------------------------------------------------------
 

@@ -124,6 +124,21 @@ def test_learning_from_data_of_any_scale() -> None:
     assert_allclose(found[1], found[0], atol=0.1)  # logarithms are rounded
 
 
+def test_prepared_rows_begin_as_the_data_do() -> None:
+    """With entries missing, and spins beside, whose states are prepared as 0 and 1."""
+    X = unscaled(60, 1)[:, :4]
+    X[:, 0] = np.sign(X[:, 0])
+    X[3, 2] = np.nan
+    unit = rf.Mixed([(rf.units.Spin(), 1), (rf.Gaussian("learned"), 3)])
+    found = []
+    for data in (X, unit.rows(X, 4, may_miss=True)):
+        rbm = rf.RBM(4, 3, visible=unit, seed=0)
+        rf.train(rbm, data, epochs=2, seed=1)
+        found.append(get_parameters(rbm))
+    for name, array in found[0].items():
+        assert_array_equal(found[1][name], array)
+
+
 def test_files_and_runs_keep_every_bit(tmp_path: Path) -> None:
     X = unscaled(60, 1)[:, :4]
     whole, parts = (rf.RBM(4, 3, visible=rf.Gaussian("learned"), seed=0) for _ in range(2))
