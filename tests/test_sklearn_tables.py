@@ -74,7 +74,7 @@ def test_codes_of_categories() -> None:
     rbm, twin = clone(make).fit(codes), clone(make).fit(hot)
     np.testing.assert_array_equal(rbm.transform(codes), twin.transform(hot))
     drawn = rbm.sample(9)
-    np.testing.assert_array_equal(drawn, make.visible.codes(twin.sample(9)))
+    np.testing.assert_array_equal(drawn, make.visible.in_columns(twin.sample(9), 3))
     filled = rbm.impute(np.where(codes == 1, np.nan, codes))
     assert (filled == codes)[codes != 1].all()
 

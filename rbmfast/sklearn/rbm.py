@@ -27,7 +27,7 @@ from rbmfast.sklearn.base import (
     validate_table,
 )
 from rbmfast.sklearn.models import log_z, unbounded
-from rbmfast.units import PLAIN, Categorical, Unit
+from rbmfast.units import PLAIN, Unit
 
 COLUMNS = "columns"
 
@@ -282,9 +282,7 @@ class RBM(Transformer, Trained, Seer):
         """Visible states as the data were."""
         if self.schema_ is not None:
             return self.schema_.decode(V)
-        unit = self.rbm_.visible
-        if isinstance(unit, Categorical) and V.shape[1] != self.n_features_in_:
-            return unit.codes(V)
+        V = self.rbm_.visible.in_columns(V, self.n_features_in_)
         return V if self.mean_ is None else V * self.scale_ + self.mean_
 
     def __sklearn_tags__(self) -> Any:

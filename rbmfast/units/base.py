@@ -266,6 +266,10 @@ class Unit(ABC):
         """How many units data of so many columns say the states of: as many, but for codes."""
         return n_columns
 
+    def in_columns(self, states: States, n_columns: int) -> NDArray[Any]:
+        """States as they are shown, or means, as data of so many columns have them."""
+        return states
+
     def part(self, start: int, stop: int) -> Unit | None:
         """The unit type of columns `start` to `stop` - 1 of a layer; None where it cannot be cut there."""
         return self

@@ -194,10 +194,9 @@ class Categorical(Unit):
         gaps = np.repeat(gaps, sizes, axis=1) if gaps.shape[1:] == sizes.shape else gaps
         return super()._of_units(gaps, rows, name)
 
-    def codes(self, states: States) -> NDArray[np.int64]:
-        """The state of each group as a number from 0 up, of means the likeliest: (n_rows, n_groups)."""
-        codes: NDArray[np.int64] = self._groups(states, 0).argmax(axis=2)
-        return codes
+    def in_columns(self, states: States, n_columns: int) -> NDArray[Any]:
+        """Of fewer columns codes: of means the likeliest."""
+        return states if states.shape[1] == n_columns else self._groups(states, 0).argmax(axis=2)
 
     def part(self, start: int, stop: int) -> Categorical | None:
         """Whole groups can be parted."""
@@ -241,7 +240,7 @@ class Categorical(Unit):
 
     def state_numbers(self, states: States) -> NDArray[np.int64]:
         """The numbers whose digits the groups are."""
-        return numbers_of(self.codes(states), self.sizes(states.shape[1]).tolist())
+        return numbers_of(self._groups(states, 0).argmax(axis=2), self.sizes(states.shape[1]).tolist())
 
     # --- Details -----------------------------------------------------------------------------------------
 

@@ -96,7 +96,9 @@ class Counts(Unit):
         return factor
 
     def bias_gradient(self, W: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
-        """Of the other layer's bias, which every word adds to."""
+        """Of the other layer's bias, which every word adds to, or as many as are given."""
+        if self.length is not None:
+            return self.length * b
         total: NDArray[Any] = W.sum(axis=0, dtype=np.float64).astype(b.dtype)
         return total
 

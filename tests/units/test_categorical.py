@@ -196,7 +196,7 @@ def test_groups_of_several_sizes_know_their_bounds() -> None:
     assert_array_equal(RAGGED.rows(codes, 10).all().argmax(axis=1), [2, 0])
     holes = RAGGED.rows(np.where(codes == 4, np.nan, codes), 10, may_miss=True)
     assert_array_equal(holes.missing.sum(axis=0), [0] * 3 + [1] * 5 + [0] * 2)
-    assert_array_equal(RAGGED.codes(RAGGED.rows(codes, 10).all()), codes)
+    assert_array_equal(RAGGED.in_columns(RAGGED.rows(codes, 10).all(), 3), codes)
     assert RAGGED.whole(np.arange(10)[None] == 4).nonzero()[1].tolist() == [3, 4, 5, 6, 7]
     with pytest.raises(ValueError, match=r"X\[1, 2\] is 2, but states of categorical of 2 are whole numbers"):
         RAGGED.rows([[2, 4, 1], [0, 0, 2]], 10)

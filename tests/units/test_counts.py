@@ -106,6 +106,19 @@ def test_documents_of_any_length_need_rows_to_take_it_from() -> None:
     assert rbm.is_untouched
 
 
+def test_absent_documents_teach_the_hidden_bias_of_their_length() -> None:
+    """As the other units' own RBM would be taught, but for the draws; the words nothing."""
+    W, b = np.random.default_rng(0).normal(size=(5, 2)) / 2, np.array([0.3, -0.2])
+    bits = np.random.default_rng(1).integers(0, 2, (2000, 2)).astype(np.float64)
+    alone = rf.RBM.from_arrays(W[3:], [0, 0], 3 * b)
+    beside = rf.RBM.from_arrays(W, np.zeros(5), b, visible=rf.Mixed([(rf.Counts(3), 3), (rf.Bernoulli(), 2)]))
+    settings: Any = {"missing": "absent", "epochs": 1, "batch_size": 2000, "optimizer": 1.0, "seed": 1}
+    rf.train(alone, bits, **settings)
+    rf.train(beside, np.hstack([np.full((2000, 3), np.nan), bits]), **settings)
+    assert_allclose(beside.b - b, 3 * (alone.b - 3 * b), atol=0.02)
+    assert not beside.a[:3].any() and abs(beside.b - b).min() > 0.05
+
+
 def test_beside_other_units() -> None:
     """The first documents' length scales the hidden biases, in gradients, too; of any length is refused."""
     W, X = np.random.default_rng(0).normal(size=(5, 2)) / 2, np.array([[2, 0, 1, 1, 1], [0, 2, 0, 0, 3]])
