@@ -61,4 +61,5 @@ def load(path: FilePath) -> Any:
     with blaming(name, "holds no valid model"):
         model = MODELS[kind].from_state(meta, arrays)
         model.schema = Schema.from_description(meta["schema"]) if "schema" in meta else None
+        model.class_names = tuple(map(str, meta.get("class_names", ())))
     return model

@@ -93,7 +93,7 @@ def test_columns_and_labels_by_name() -> None:
         assert data.labels is not None
         assert data.labels.tolist() == [7, 9]
     assert read_data("x.csv", columns=["c", "a"]).values.tolist() == [[1, 1], [1, 0]]
-    with pytest.raises(TypeError, match=r"^id must be 2 integers from 0 to 32767, got dtype "):
+    with pytest.raises(CommandError, match=r"^id: holds as many words as rows, which are rather names"):
         read_data("x.csv", labels="id", drop=["kind"])
     with pytest.raises(CommandError, match=r"^kinds: is neither .* of x.csv; did you mean kind\?"):
         read_data("x.csv", labels="kinds", drop=["id"])

@@ -172,6 +172,41 @@ def test_every_kind_of_label_file_gives_the_same_bits() -> None:
     assert len(models) == 1
 
 
+def test_labels_that_are_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """They teach what their numbers in order do, and come back as words; an empty cell is none."""
+    pd = pytest.importorskip("pandas")
+    words = np.array(["one", "three", "two"])[Y]
+    frame = pd.DataFrame(X, columns=[f"v{i}" for i in range(16)])
+    frame.assign(y=Y).to_csv("numbers.csv", index=False)
+    frame.assign(y=words).to_csv("words.csv", index=False)
+    run("train", "numbers.csv", "-o", "n.crbm", *CLASSES)
+    run("train", "words.csv", "-o", "w.crbm", *CLASSES, "--validation", "words.csv")
+    known, named = rf.load("n.crbm"), rf.load("w.crbm")
+    assert np.array_equal(named.W, known.W) and named.class_names == ("one", "three", "two")
+    found = evaluated("w.crbm", "words.csv", "--labels", "y", "--predictions", "p.csv")
+    assert found["labels"] == [*named.class_names]
+    assert "  one three   two\n" in capsys.readouterr().out
+    predicted = Path("p.csv").read_text().split()
+    frame.to_csv("new.csv", index=False)
+    run("evaluate", "w.crbm", "new.csv", "--predictions", "p.csv")
+    assert Path("p.csv").read_text().split() == predicted
+    assert predicted == ["label", *np.array(named.class_names)[named.predict(X)]]
+    run("sample", "w.crbm", "--label", "two,one", "-n", "2", *SHORT, "-o", "s.csv")
+    assert [*pd.read_csv("s.csv").label] == ["two", "two", "one", "one"]
+    run("info", "w.crbm")
+    assert "labels          one, three, two, beside 16 units\n" in capsys.readouterr().out
+    frame.assign(y=[None, *words[1:]]).to_csv("hole.csv", index=False)
+    assert "y: row 0 has no label" in fails(capsys, "train", "hole.csv", "-o", "h.crbm", *CLASSES)
+    run("train", "hole.csv", "-o", "h.crbm", *CLASSES, "--unlabelled", "0.1")
+    for model, file, words_of_the_error in (
+        ("w.crbm", "h.csv", "y: holds the label 'thre'; did you mean three?"),
+        ("n.crbm", "words.csv", "y: holds words, n.crbm knows the labels 0 to 2"),
+    ):
+        frame.assign(y="thre").to_csv("h.csv", index=False)
+        assert words_of_the_error in fails(capsys, "evaluate", model, file, "--labels", "y")
+    assert "has no label 'tow'; did you mean two?" in fails(capsys, "sample", "w.crbm", "--label", "tow")
+
+
 def test_resume_equals_never_stopping(capsys: pytest.CaptureFixture[str]) -> None:
     """A run that ended after its layers, amid up-down training or amid fine-tuning, and one that goes on."""
     train(*LABELLED)

@@ -58,8 +58,8 @@ REFUSED = {  # how commands begin, how they go on, and what is said
         "x --random-state 1": "did you mean --seed?",
         "x -n 0": "whole number of at least 1",
         "m.rbm --label 1": "--label: m.rbm holds RBM(16, 4), which knows no labels",
-        "m.dbn --label 3": "--label: m.dbn knows 0 to 2, got 3",
-        "m.dbn --label 0,x": "--label: must be a whole number of at least 0, got 'x'",
+        "m.dbn --label 3": "--label: m.dbn has no label '3'; choose from 0, 1, 2",
+        "m.dbn --label 0,x": "--label: m.dbn has no label 'x'; choose from 0, 1, 2",
         "m.dbn --label -1": "--label",
         "m.net": "which has no samples",
         "bits.npy -o bits.npy": "named twice",
@@ -153,7 +153,6 @@ REFUSED = {  # how commands begin, how they go on, and what is said
         "--labels X": "X must be 90 integers from 0 to 32767, got shape (90, 16)",
         "--labels less.npy": "less.npy must be 90 integers from 0 to 32767, got -1 at ",
         "--labels nan.npy": "nan.npy: labels must be whole numbers, holds nan",
-        "--labels text.npy": "text.npy must be 90 integers from 0 to 32767, got dtype <U",
         "--labels zero.npy": "zero.npy: must hold two classes or more, holds 1",
         "--validation Xt": "--validation needs --validation-labels",
         "--validation-labels yt": "--validation-labels go with --labels and --validation",
@@ -241,7 +240,6 @@ def write_labels() -> None:
     for name, labels in {
         "less": y - 1,
         "nan": nan,
-        "text": y.astype(str),
         "zero": 0 * y,
     }.items():
         np.save(name, labels)

@@ -51,6 +51,8 @@ class DataFile:
         Height and width, if the file says that its rows are images.
     labels : int64 array (n_rows,) or None
         Their classes, if these were asked for.
+    class_names : tuple of str
+        What these are called in the file, if by words.
     arrays, columns : tuple of str
         Names of those in the file, if it holds several arrays, or a table.
     """
@@ -59,6 +61,7 @@ class DataFile:
     stored: Any
     image_size: tuple[int, int] | None = None
     labels: I64 | None = None
+    class_names: tuple[str, ...] = ()
     arrays: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
 
@@ -162,6 +165,7 @@ def read_data(
     *,
     labels: str | None = None,
     lowest: int = 0,
+    class_names: tuple[str, ...] = (),
     columns: Sequence[str] = (),
     drop: Sequence[str] = (),
 ) -> DataFile:
@@ -177,7 +181,9 @@ def read_data(
         Where there is a label for each row: a column of the table, another array of the file, or else a
         file of any of these kinds.
     lowest : int, default 0
-        Of the labels allowed; -1 stands for none.
+        Of the labels allowed; -1 stands for none, and so do empty cells among words.
+    class_names : tuple of str, default ()
+        What the classes are called, if that is known; otherwise words that are labels are put in their order.
     columns, drop : sequence of str, default ()
         Which columns of a table to take (none named: all), and which of these to leave out. They are called
         what the first line says, or else 0, 1, ...
@@ -209,10 +215,12 @@ def read_data(
             raise CommandError("--columns and --drop choose among the columns of a table; this is none")
         data = _as_rows(path, _pick(stored, key or ("X" if "X" in arrays else None)))
     data = replace(data, arrays=arrays, columns=names)
-    return data if labels is None else _with_labels(data, path, labels, found, lowest)
+    return data if labels is None else _with_labels(data, path, labels, found, lowest, class_names)
 
 
-def _with_labels(data: DataFile, path: str, where: str, found: Any, lowest: int) -> DataFile:
+def _with_labels(
+    data: DataFile, path: str, where: str, found: Any, lowest: int, names: tuple[str, ...]
+) -> DataFile:
     if found is None:
         if not os.path.exists(where):
             known = data.columns + data.arrays
@@ -223,13 +231,31 @@ def _with_labels(data: DataFile, path: str, where: str, found: Any, lowest: int)
     found = np.asarray(found)
     if found.ndim == 2 and 1 in found.shape:  # as text and .mat files have them
         found = found.reshape(-1)
+    if found.dtype.kind in "OU" and found.ndim == 1:
+        found, names = _numbered(found, where, names)
+        if lowest == 0 and (found < 0).any():
+            row = int((found < 0).argmax())
+            raise CommandError(f"{where}: row {row} has no label (--unlabelled X learns from such rows, too)")
     if found.dtype.kind in "bf":
         broken = found != np.floor(found)  # true of NaN
         if broken.any():
             raise CommandError(f"{where}: labels must be whole numbers, holds {found[broken][0]:g}")
         found = found.astype(np.int64)
     checked = check_labels(found, data.shape[0], MAX_LABEL + 1, where, lowest=lowest)
-    return replace(data, labels=checked)
+    return replace(data, labels=checked, class_names=names)
+
+
+def _numbered(words: Any, where: str, names: tuple[str, ...]) -> tuple[I64, tuple[str, ...]]:
+    """Words as numbers of names, by default of those that there are; an empty cell as -1."""
+    cells = [str(word) if word == word else "" for word in words.tolist()]
+    names = names or tuple(sorted({*cells} - {""}))
+    if len(names) == len(cells) > 1:
+        raise CommandError(f"{where}: holds as many words as rows, which are rather names than labels")
+    numbers = {name: i for i, name in enumerate(names)} | {"": -1}
+    strange = next((cell for cell in cells if cell not in numbers), None)
+    if strange is not None:
+        raise CommandError(f"{where}: holds the label {strange!r}{did_you_mean(strange, names)}")
+    return np.array([numbers[cell] for cell in cells]), names
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import rbmfast as rf
 from rbmfast.cli import findings, options, output
 from rbmfast.cli.datafiles import Examples, read_data
-from rbmfast.cli.models import inputs, n_classes
+from rbmfast.cli.models import class_names, inputs, n_classes
 from rbmfast.cli.options import CommandError, Group, choice, integer, refuse
 
 DESCRIPTION = """\
@@ -33,12 +33,14 @@ examples:
   rbmfast evaluate model.rbm test.npy --base-data train.npy --plots pictures --json numbers.json
   rbmfast evaluate model.rbm test.npy --chains 100 --temperatures 1000      (quick and rough)
   rbmfast evaluate digits.dbn test.npz --key X --labels y                   (or a class RBM, or a network)
+  rbmfast evaluate kinds.crbm new.csv --drop id,date --predictions kinds.csv
   rbmfast evaluate deep.dbn test.npy --method ais --chains 100
 """
 
 
-# Options that not every model has: those of log Z, and of RBMs.
+# Options that not every model has: those of log Z, of labels, and of RBMs.
 LOG_Z = ("method", "chains", "temperatures")
+OF_LABELS = ("labels", "predictions")
 OF_RBMS = (*LOG_Z, "base_data", "conservative", "samples", "steps", "plots")
 
 
@@ -68,6 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     running = Group(parser, "run")
     running.add("--plots", options.PICTURES, "draw free energies, chains, moments and AIS weights")
+    about = "write the likeliest label of each row, one a line; then --labels may be left out"
+    running.add("--predictions", "FILE", about)
     running.add("--json", "FILE", "write all numbers, too")
     running.add_seed()
     running.add_threads()
@@ -77,6 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Read, measure, print, write."""
     if arguments.json:
         output.check(arguments.json, arguments.model, arguments.data, arguments.base_data, arguments.labels)
+    if arguments.predictions:
+        output.check(arguments.predictions, arguments.model, arguments.data, arguments.labels, arguments.json)
     model = rf.load(arguments.model)
     _check(arguments, model)
     data = _read(arguments, arguments.data, model, arguments.labels)
@@ -89,9 +95,13 @@ def run(arguments: argparse.Namespace) -> None:
     with options.threads(arguments.threads):
         print(f"model: {arguments.model}: {model}; {options.engine_words()}", flush=True)
         report = findings.evaluate(model, data, base, arguments)
+        predicted = model.predict(rows) if arguments.predictions else None
     print(report)
     for alarm in report.alarms:
         warnings.warn(alarm, UserWarning, stacklevel=1)
+    if predicted is not None:
+        output.write_lines(arguments.predictions, ["label", *(class_names(model)[i] for i in predicted)])
+        print(f"wrote {arguments.predictions}")
     if arguments.json:
         n = {"version": rf.__version__, "n_rows": rows.n_rows, "n_visible": rows.n_features}
         output.write_json(arguments.json, n | report.numbers)
@@ -103,12 +113,12 @@ def run(arguments: argparse.Namespace) -> None:
 def _check(given: argparse.Namespace, model: Any) -> None:
     """Refuse options that say nothing about the model, and ask for those that it needs."""
     is_rbm, is_deep = type(model) is rf.RBM, isinstance(model, rf.DBN)
-    allowed: tuple[str, ...] = ("labels",) if n_classes(model) else ()
+    allowed: tuple[str, ...] = OF_LABELS if n_classes(model) else ()
     if is_deep:
         allowed = (*allowed, *LOG_Z, "samples")
     elif is_rbm:
         allowed = OF_RBMS
-    for option in (*OF_RBMS, "labels"):
+    for option in (*OF_RBMS, *OF_LABELS):
         if option not in allowed:
             refuse(given, [option], f"says nothing about {given.model}, which holds {model}")
 
@@ -119,7 +129,7 @@ def _check(given: argparse.Namespace, model: Any) -> None:
         refuse(given, ["chains", "temperatures", "samples"], why)
     elif is_deep:
         findings.check_method(model.top, given)
-    elif n_classes(model) and given.labels is None:
+    elif n_classes(model) and given.labels is given.predictions is None:
         raise CommandError(f"{model} needs --labels to be compared with")
     elif not n_classes(model) and model.n_outputs != model.n_inputs:
         raise CommandError(f"{model} is neither a classifier nor an autoencoder")
@@ -127,11 +137,14 @@ def _check(given: argparse.Namespace, model: Any) -> None:
 
 def _read(given: argparse.Namespace, path: str, model: Any, labels: str | None = None) -> Examples:
     """Rows for the model, and their labels."""
-    data = read_data(path, given.key, labels=labels, columns=given.columns, drop=given.drop)
+    chosen: Any = {"columns": given.columns, "drop": given.drop, "class_names": model.class_names}
+    data = read_data(path, given.key, labels=labels, **chosen)
     n_features, unit = inputs(model)
     n_columns, known = data.shape[1], n_classes(model)
     if model.schema is None and n_columns != n_features:
         raise CommandError(f"{path}: has {n_columns} columns, {given.model} has {n_features} visible units")
+    if data.class_names and not model.class_names:
+        raise CommandError(f"{labels}: holds words, {given.model} knows the labels 0 to {known - 1}")
     if data.labels is not None and (largest := data.labels.max()) >= known:
         raise CommandError(f"{labels}: holds the label {largest}, {given.model} knows 0 to {known - 1}")
     if model.schema is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 import rbmfast as rf
 from rbmfast.cli.datafiles import Examples
+from rbmfast.cli.models import class_names, n_classes
 from rbmfast.cli.options import CommandError
 from rbmfast.cli.progress import show_step
 from rbmfast.data import Rows
@@ -45,22 +46,24 @@ def evaluate(model: Any, data: Examples, base: Rows | None, given: argparse.Name
     report.add_rows(rows)
     if type(model) is rf.RBM:
         _evaluate_rbm(report, model, rows, base, given)
+    elif labels is None and n_classes(model) and not isinstance(model, rf.DBN):
+        pass  # nothing to compare with
     elif isinstance(model, rf.ClassRBM):
         assert labels is not None
         joined, n = model.join(rows, labels), model.n_features
         report.add_reconstructions(joined, model.visible, lambda v: model.reconstruct(v)[:, :n])
-        _add_errors(report, model.class_log_probabilities(rows), labels)
+        _add_errors(report, model, model.class_log_probabilities(rows), labels)
     elif isinstance(model, rf.DBN):
         report.add_reconstructions(rows, model.visible, model.reconstruct)
         if labels is not None:
-            _add_errors(report, model.predict_log_proba(rows), labels)
+            _add_errors(report, model, model.predict_log_proba(rows), labels)
         if labels is None or given.method is not None:
             _add_bound(report, model, rows, given)
     elif labels is None:
         report.add_reconstructions(rows, data.unit, model.forward)
     else:
         p = np.maximum(model.forward(rows), np.finfo(np.float32).tiny)
-        _add_errors(report, np.log(p, dtype=np.float64), labels)
+        _add_errors(report, model, np.log(p, dtype=np.float64), labels)
     show_step("")
     return report
 
@@ -299,9 +302,10 @@ def _add_bound(report: Report, dbn: rf.DBN, rows: Rows, given: argparse.Namespac
 # --- Classes -----------------------------------------------------------------------------------------------
 
 
-def _add_errors(report: Report, log_p: F64, labels: I64) -> None:
+def _add_errors(report: Report, model: Any, log_p: F64, labels: I64) -> None:
     """How often the most probable class is not the right one, and what is taken for what."""
     n, n_classes = log_p.shape
+    names = class_names(model)
     predicted = log_p.argmax(axis=1)
     wrong = int((predicted != labels).sum())
     confusion = np.bincount(labels * n_classes + predicted, minlength=n_classes**2)
@@ -312,10 +316,11 @@ def _add_errors(report: Report, log_p: F64, labels: I64) -> None:
     report.add_mean("cross-entropy", -right, "-log p(label | row), nats per row", "cross_entropy")
     report.numbers |= {
         "classification_error": {"value": wrong / n, "wrong": wrong, "lower": low, "upper": high},
+        "labels": [*names],
         "confusion": confusion.tolist(),
     }
     if n_classes <= CONFUSION:
-        report.text = _confusion_table(confusion)
+        report.text = _confusion_table(confusion, names)
 
 
 def proportion_interval(count: int, n: int) -> tuple[float, float]:
@@ -326,12 +331,12 @@ def proportion_interval(count: int, n: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _confusion_table(confusion: I64) -> str:
+def _confusion_table(confusion: I64, names: Sequence[str]) -> str:
     """Rows of a class, by what each was taken for."""
-    width = max(4, len(str(confusion.max())) + 1)
-    head = "label \\ taken for" + "".join(f"{label:>{width}}" for label in range(len(confusion)))
+    title, longest = "label \\ taken for", max(map(len, names))
+    first, width = max(len(title), longest), max(4, len(str(confusion.max())) + 1, longest + 1)
     rows = [
-        f"{label:>17}" + "".join(f"{count or '.':>{width}}" for count in counts)
-        for label, counts in enumerate(confusion.tolist())
+        f"{name:>{first}}" + "".join(f"{count or '.':>{width}}" for count in counts)
+        for name, counts in zip(names, confusion.tolist(), strict=True)
     ]
-    return "\n".join([head, *rows])
+    return "\n".join([f"{title:<{first}}" + "".join(f"{name:>{width}}" for name in names), *rows])

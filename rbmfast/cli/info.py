@@ -84,7 +84,7 @@ def _model(model: Any) -> dict[str, Any]:
 
 def _rbm(rbm: rf.RBM) -> dict[str, Any]:
     means = rbm.visible_means
-    labels = {"labels": f"0 to {rbm.n_classes - 1}, beside {rbm.n_features} units"} if rbm.n_classes else {}
+    labels = {"labels": f"{_labels(rbm)}, beside {rbm.n_features} units"} if rbm.n_classes else {}
     return {
         "visible units": f"{rbm.n_visible} {rbm.visible}",
         **labels,
@@ -108,7 +108,7 @@ def _dbn(dbn: rf.DBN) -> dict[str, Any]:
     return {
         "visible units": f"{dbn.n_visible} {dbn.visible}",
         **layers,
-        "labels": "none" if dbn.n_classes is None else f"0 to {dbn.n_classes - 1}, beside the top RBM",
+        "labels": "none" if dbn.n_classes is None else f"{_labels(dbn)}, beside the top RBM",
         "recognition": "the generative weights" if dbn.is_tied else "weights of its own, by up-down learning",
         "initial seed": dbn.seed,
     }
@@ -120,6 +120,10 @@ def _network(net: rf.Network) -> dict[str, Any]:
         "outputs": f"{net.n_outputs} {net.head}",
         "parameters": f"{sum(layer.W.size + layer.b.size for layer in net.layers):,}",
     }
+
+
+def _labels(model: Any) -> str:
+    return ", ".join(model.class_names) or f"0 to {model.n_classes - 1}"
 
 
 def _weights(rbm: rf.RBM) -> str:

@@ -189,7 +189,13 @@ class Learner:
         given = self.given
         return [given.file, given.validation, given.labels, given.validation_labels, given.resume]
 
-    def begin(self, data: Examples, validation: Examples | None, schema: Schema | None = None) -> None:
+    def begin(
+        self,
+        data: Examples,
+        validation: Examples | None,
+        schema: Schema | None = None,
+        class_names: tuple[str, ...] = (),
+    ) -> None:
         """Make the model, perhaps of a table's columns."""
         self.data, self.validation = data, validation
         labels = [part.labels for part in (data, validation) if part is not None and part.labels is not None]
@@ -197,7 +203,7 @@ class Learner:
         if labels and n_classes < 2:
             raise CommandError(f"{self.given.labels}: must hold two classes or more, holds {n_classes}")
         self.model = self._new_model(data.rows.n_features, n_classes)
-        self.model.schema = schema
+        self.model.schema, self.model.class_names = schema, class_names
         self._new = zlib.crc32(self._lowest.W.data)
 
     @property
@@ -329,7 +335,7 @@ class DeepLearner(Learner):
         if given.fine_tune is not None:
             announce("fine-tuning")
             self.network = self._unrolled(dbn)
-            self.network.schema = dbn.schema
+            self.network.schema, self.network.class_names = dbn.schema, dbn.class_names
             own = {"dropout": given.dropout or 0.0, "epochs": given.fine_tune, "validation": pair}
             yield "fine-tuning", rf.fine_tune(self.network, rows, labels, **own, **self._stage("fine-tuning"))
 

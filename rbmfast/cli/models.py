@@ -27,6 +27,11 @@ def n_classes(model: Any) -> int:
     return model.n_classes or 0
 
 
+def class_names(model: Any) -> tuple[str, ...]:
+    """What the labels are called that a model knows: words, or their numbers."""
+    return model.class_names or tuple(map(str, range(n_classes(model))))
+
+
 def draw(model: Any, n: int, labels: I64 | None, mean: bool, **settings: Any) -> tuple[States, I64 | None]:
     """Visible states or means; and their labels, if there are any."""
     wanted: dict[str, Any] = {"labels": labels} if n_classes(model) else {}

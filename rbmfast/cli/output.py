@@ -7,7 +7,7 @@ import functools
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,12 @@ def write_array(path: str, array: Any) -> None:
     """Write an array as .npy. Into a real file, NumPy writes in a way that forgets why it failed."""
     with complete_file(path) as file:
         np.save(SimpleNamespace(write=file.write), array)
+
+
+def write_lines(path: str, lines: Iterable[str]) -> None:
+    """Write text."""
+    with complete_file(path) as file:
+        file.write("".join(f"{line}\n" for line in lines).encode())
 
 
 def write_table(path: str, table: Any) -> None:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import rbmfast as rf
 from rbmfast.cli import options, output
-from rbmfast.cli.models import draw, inputs, n_classes
-from rbmfast.cli.options import PICTURE, CommandError, Group, Kind, integer, listed
+from rbmfast.cli.models import class_names, draw, inputs
+from rbmfast.cli.options import PICTURE, CommandError, Group, Kind, did_you_mean, integer
 from rbmfast.files import complete_file
-from rbmfast.reference import I64
 
 DESCRIPTION = """\
 Draw samples: the last visible states of independent Gibbs chains, as a .npy file of shape
@@ -31,8 +31,7 @@ examples:
 """
 
 SAMPLES, PER_LABEL = 64, 10
-NUMBERS = listed(integer(0))
-LABELS = Kind(f"{NUMBERS.name}|all", lambda text: [] if text == "all" else NUMBERS.read(text))
+LABELS = Kind("LABEL[,LABEL...]|all", lambda text: text.split(","))
 SUFFIXES = (".npy", ".npz", ".csv")
 
 
@@ -43,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("model", "MODEL", "a file that `rbmfast train` or save wrote")
     add("-n", integer(1), f"samples, and chains (default: {SAMPLES}); of each label, if there are several "
         f"(default: {PER_LABEL})")  # fmt: skip
-    add("--label", LABELS, "only samples of this label, or of these; for models that know labels")
+    add("--label", LABELS, "only samples of this label, of these, or of all; for models that know labels")
     group.flag("--mean", "at last, not states but their probabilities: smoother pictures")
     add("--steps", integer(1), "Gibbs steps of each", 1000)
     group.add_seed()
@@ -70,12 +69,14 @@ def run(arguments: argparse.Namespace) -> None:
     total = n if wanted is None else len(wanted)
     with options.threads(arguments.threads):
         v, y = draw(model, total, wanted, arguments.mean, steps=arguments.steps, seed=arguments.seed)
-    schema, drawn = model.schema, v
+    schema, drawn, named = model.schema, v, y
+    if y is not None and model.class_names:
+        named = np.array(model.class_names)[y]
     if schema is not None and arguments.output.lower().endswith(".csv"):
         drawn = _of_pandas(schema).decode(v)
     elif schema is not None and schema.library == "array":
         drawn = schema.decode(v)
-    output.write_all({arguments.output: lambda path: _write(path, drawn, y)}, "; they are lost")
+    output.write_all({arguments.output: lambda path: _write(path, drawn, named)}, "; they are lost")
     about = f", {v.dtype}, mean {v.mean():.4f}" if drawn is v else ""
     print(f"wrote {arguments.output}: {drawn.shape[0]} x {drawn.shape[1]}{about}")
     if arguments.png:
@@ -92,12 +93,14 @@ def _chosen(given: argparse.Namespace, model: Any) -> list[int] | None:
     """The labels that were asked for; None if any will do."""
     if given.label is None:
         return None
-    n = n_classes(model)
-    if not n:
+    names = class_names(model)
+    if not names:
         raise CommandError(f"--label: {given.model} holds {model}, which knows no labels")
-    if max(given.label, default=0) >= n:
-        raise CommandError(f"--label: {given.model} knows 0 to {n - 1}, got {max(given.label)}")
-    return [*dict.fromkeys(given.label)] or [*range(n)]
+    wanted = dict.fromkeys(names if given.label == ["all"] else given.label)
+    strange = next((name for name in wanted if name not in names), None)
+    if strange is not None:
+        raise CommandError(f"--label: {given.model} has no label {strange!r}{did_you_mean(strange, names)}")
+    return [names.index(name) for name in wanted]
 
 
 def _of_pandas(schema: rf.Schema) -> rf.Schema:
@@ -109,7 +112,7 @@ def _of_pandas(schema: rf.Schema) -> rf.Schema:
     return replace(schema, library="pandas", columns=columns)
 
 
-def _write(path: str, v: Any, y: I64 | None) -> None:
+def _write(path: str, v: Any, y: NDArray[Any] | None) -> None:
     if output.is_table(v):
         output.write_table(path, v if y is None else v.assign(label=y))
         return
@@ -123,4 +126,5 @@ def _write(path: str, v: Any, y: I64 | None) -> None:
         else:
             names = [f"v{i}" for i in range(v.shape[1])] + ["label"] * (y is not None)
             table = np.column_stack([*arrays.values()])
-            np.savetxt(file, table, "%.9g", ",", header=",".join(names), comments="")
+            form = "%s" if table.dtype.kind == "U" else "%.9g"
+            np.savetxt(file, table, form, ",", header=",".join(names), comments="")

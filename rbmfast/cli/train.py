@@ -40,7 +40,7 @@ DESCRIPTION = """\
 Learn a model from the rows of a file: .npy, .npz (also SciPy's sparse matrices), IDX, .mat, libsvm,
 or a table as text, with commas, semicolons, tabs, spaces or ::. Each may be packed by gzip. The
 content of the file says which it is. Images (n, height, width) count as rows of pixels. Labels are
-whole numbers from 0 on, one for each row. The first line of a table may name its columns, by words
+whole numbers from 0 on or words, one for each row. The first line of a table may name its columns, by words
 or as 0,1,2,...; a first column without a name is an index and left out. A table of more than numbers
 from 0 to 1 is looked at column by column: words, bools and few whole numbers are categories, others
 real numbers; empty cells are missing. What was found is shown, and kept in the model."""
@@ -159,7 +159,7 @@ def run(arguments: argparse.Namespace) -> None:
     shape = _image_shape(arguments, data) if arguments.plots and schema is None else None
     with options.threads(arguments.threads):
         watched = None if validation is None else _examples(arguments, validation, schema)
-        learner.begin(_examples(arguments, data, schema), watched, schema)
+        learner.begin(_examples(arguments, data, schema), watched, schema, data.class_names)
         print(f"data: {learner.data}")
         if watched:
             print(f"validation: {watched}")
@@ -190,7 +190,8 @@ def _read(given: argparse.Namespace) -> tuple[DataFile, DataFile | None]:
     labels = given.validation_labels or (given.labels if given.labels in data.columns else None)
     if given.labels is not None and labels is None:
         raise CommandError("--validation needs --validation-labels: the model has labels")
-    validation = read_data(path if here else wanted, wanted if here else given.key, labels=labels, **chosen)
+    known = {"labels": labels, "class_names": data.class_names, **chosen}
+    validation = read_data(path if here else wanted, wanted if here else given.key, **known)
     columns, expected = validation.shape[1], data.shape[1]
     if columns != expected:
         raise CommandError(f"{wanted}: has {columns} columns, {path} has {expected}")

@@ -46,6 +46,7 @@ class Storable(ABC):
 
     kind: ClassVar[str]  # what its files say that they hold
     _schema: Schema | None = None
+    class_names: tuple[str, ...] = ()  # what its classes are called, in their order, if by words; in its file
 
     @property
     @abstractmethod
@@ -94,7 +95,8 @@ class Storable(ABC):
         RBM(4, 2)
         """
         meta, arrays = self.to_state()
-        about = {} if self.schema is None else {"schema": self.schema.describe()}
+        about: dict[str, JSON] = {} if self.schema is None else {"schema": self.schema.describe()}
+        about |= {"class_names": [*self.class_names]} if self.class_names else {}
         write_file(path, self.kind, meta | about, arrays)
 
     @abstractmethod
