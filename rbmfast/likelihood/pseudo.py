@@ -20,6 +20,7 @@ from rbmfast.streams import shuffled
 from rbmfast.units import Unit
 
 MAX_STATES = 1 << 12  # of a site
+ROWS_AT_ONCE = 1 << 9  # each with a state of a site
 FAR, WIDEST = 1e9, 1e3  # where no maximum of a distribution lies, and none reaches to
 MARGIN = 8.0  # standard deviations beyond the outermost maxima
 NEGLIGIBLE = -30.0  # in nats: where an integral may end
@@ -125,21 +126,27 @@ def _log_conditional(rbm: RBM, v: States, x: F32, site: slice) -> F64:
     mine = np.ascontiguousarray(v[:, site])
     others = x - _sent(as_float(mine), W)
 
-    def log_weight(states: States) -> F64:
-        """Log of exp(-E) summed over the hidden units, but for what the other sites' own energies are."""
+    def log_weights(states: States, others: F32) -> F64:
+        """Logs of exp(-E) summed over the hidden units, but for what the other sites' own energies are."""
         heard = others + _sent(as_float(states), W)
-        return rbm.hidden.log_normalizer(heard, p.b) - unit.energy(states, bias)
+        sums = rbm.hidden.log_normalizer(heard.reshape(-1, heard.shape[-1]), p.b)
+        return sums.reshape(heard.shape[:-1]) - unit.energy(states, bias)
+
+    def of_all(states: States) -> F64:
+        """Of each row with each of these states: (n_rows, n_states)."""
+        step = max(1, ROWS_AT_ONCE // len(v))
+        parts = (states[first : first + step] for first in range(0, len(states), step))
+        return np.hstack([log_weights(part, others[:, None]) for part in parts])
 
     n_states = unit.count_states(n)
     if n_states is None:
-        here, scale = log_weight(mine), _scale(unit, n)
-        log_weights = _over_the_line(rbm, log_weight, unit, *_outermost_maxima(rbm, unit, others, W, bias))
+        here, scale = log_weights(mine, others), _scale(unit, n)
+        all_weights = _over_the_line(rbm, of_all, unit, *_outermost_maxima(rbm, unit, others, W, bias))
     else:
         _check_few(n_states, rbm, unit)
-        scale, states = 1.0, unit.states(n, np.arange(n_states))
-        log_weights = np.stack([log_weight(state[None]) for state in states], axis=1)
-        here = (_shares(unit, mine, n_states) * log_weights).sum(axis=1)
-    gains = (log_weights - here[:, None]).astype(np.float32)
+        scale, all_weights = 1.0, of_all(unit.states(n, np.arange(n_states)))
+        here = (_shares(unit, mine, n_states) * all_weights).sum(axis=1)
+    gains = (all_weights - here[:, None]).astype(np.float32)
     return -engine.log_sum_groups(gains, np.array([gains.shape[1]], np.int32))[:, 0] - math.log(scale)
 
 
@@ -202,7 +209,9 @@ def _no_distribution(rbm: RBM) -> ValueError:
     )
 
 
-def _over_the_line(rbm: RBM, log_weight: Callable[[States], F64], unit: Unit, low: float, high: float) -> F64:
+def _over_the_line(
+    rbm: RBM, log_weights: Callable[[States], F64], unit: Unit, low: float, high: float
+) -> F64:
     """Logs of terms whose sum is an integral over a unit's states: (n_rows, n_nodes).
 
     The nodes go so far out that the terms beyond are negligible, or to where the states end.
@@ -211,7 +220,7 @@ def _over_the_line(rbm: RBM, log_weight: Callable[[States], F64], unit: Unit, lo
     while margin < WIDEST:
         start, stop = math.floor(low - margin), math.ceil(high + margin)
         nodes, lengths = unit.nodes(start, stop)
-        values = np.stack([log_weight(node.reshape(1, 1)) for node in nodes], axis=1)
+        values = log_weights(nodes.reshape(-1, 1))
         ends = [i for i, far in ((0, nodes[0] < start + 1), (-1, nodes[-1] > stop - 1)) if far]
         if (values[:, ends] < values.max(axis=1, keepdims=True) + NEGLIGIBLE).all():
             return values + np.log(lengths)
