@@ -11,6 +11,7 @@ import rbmfast as rf
 pd = pytest.importorskip("pandas")
 
 FAST = ["--hidden", "8", "--epochs", "30", "--batch-size", "20"]
+SHORT = ["--temperatures", "20", "--samples", "20", "--steps", "16", "--conservative", "20"]
 HEAD = "id,age,town,married,rooms,note\n"
 
 
@@ -37,7 +38,7 @@ def test_from_table_to_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(drawn["town"]) <= {"Bonn", "Oslo", "Rome"} and drawn["age"].between(30, 68).all()
     run("sample", "people.rbm", "-n", "50", "--steps", "20", "-o", "units.npy")
     assert np.load("units.npy").shape == (50, 9)
-    assert evaluated("people.rbm", "people.csv", "--method", "exact")["n_rows"] == 200
+    assert evaluated("people.rbm", "people.csv", "--method", "exact", *SHORT)["n_rows"] == 200
     capsys.readouterr()
     run("info", "people.rbm")
     assert "table:          180 rows, 5 columns, 9 visible units" in capsys.readouterr().out

@@ -120,7 +120,7 @@ def test_estimator_checks_at_length(estimator: Any, check: Any) -> None:
 
 @pytest.mark.parametrize("estimator", [*ALL, *(clone(e).set_params(visible="gaussian") for e in LEARNERS)])
 def test_every_container_teaches_the_same(estimator: Any, tmp_path: Path) -> None:
-    X, y = rows()
+    X, y = rows(40)
     path = tmp_path / "X.npy"
     np.save(path, X.astype(np.float32))
     expected = clone(estimator).fit(X, y)

@@ -25,25 +25,30 @@ def people(n: int = 300) -> dict[str, list[Any]]:
     }
 
 
+# One of them learns at length.
+BOTH = pytest.mark.parametrize(("library", "n_iter"), [("pandas", 100), ("polars", 1)])
+
+
 # --- RBM ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_whole_tables(library: str) -> None:
+@BOTH
+def test_whole_tables(library: str, n_iter: int) -> None:
     frame = pytest.importorskip(library).DataFrame(people())
-    rbm = RBM(10, visible="columns", n_iter=100, random_state=0).fit(frame)
+    rbm = RBM(10, visible="columns", n_iter=n_iter, random_state=0).fit(frame)
     assert rbm.transform(frame).shape == (300, 10)
     assert [*rbm.feature_names_in_] == ["age", "town", "married"]
-    drawn = rbm.sample(500)
+    drawn = rbm.sample(500, n_steps=10 * n_iter)
     assert type(drawn) is type(frame) and [*drawn.dtypes] == [*frame.dtypes]
-    age, town = np.array(drawn["age"]), np.array(drawn["town"])
-    bonn, oslo, rome = (age[town == name].mean() for name in ("Bonn", "Oslo", "Rome"))
-    assert bonn + 5 < oslo < rome - 5
     holes = pytest.importorskip(library).DataFrame({**people(20), "age": [31.0, None] * 10})
     filled = rbm.impute(holes, average=True)
     assert [*filled["town"]] == people(20)["town"]
-    assert np.abs(np.array(filled["age"]) - people(20)["age"])[1::2].mean() < 10
     assert rbm.rbm_.schema is rbm.schema_
+    if n_iter > 1:
+        age, town = np.array(drawn["age"]), np.array(drawn["town"])
+        bonn, oslo, rome = (age[town == name].mean() for name in ("Bonn", "Oslo", "Rome"))
+        assert bonn + 5 < oslo < rome - 5
+        assert np.abs(np.array(filled["age"]) - people(20)["age"])[1::2].mean() < 10
 
 
 def test_units_of_any_type() -> None:
@@ -91,8 +96,8 @@ def test_score_is_the_likelihood() -> None:
 
 def test_samples_of_standardised_data_are_on_their_scale() -> None:
     X = np.random.default_rng(0).normal(100, 5, (400, 3))
-    rbm = RBM(5, random_state=0).fit(X)
-    drawn = rbm.sample(2000)
+    rbm = RBM(5, n_iter=5, random_state=0).fit(X)
+    drawn = rbm.sample(2000, n_steps=50)
     np.testing.assert_allclose(drawn.mean(axis=0), X.mean(axis=0), atol=1)
     holes = np.where(np.eye(3, dtype=bool), np.nan, X[:3])
     filled = rbm.impute(holes)
@@ -103,30 +108,31 @@ def test_samples_of_standardised_data_are_on_their_scale() -> None:
 # --- RBMImputer --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_frames_are_filled_in(library: str) -> None:
+@BOTH
+def test_frames_are_filled_in(library: str, n_iter: int) -> None:
     frame, rng = pytest.importorskip(library).DataFrame, np.random.default_rng(1)
     whole = people()
     holes = {
         name: [None if rng.random() < 0.2 else cell for cell in column] for name, column in whole.items()
     }
-    filled = RBMImputer(20, random_state=0).fit_transform(frame(holes))
+    filled = RBMImputer(20, n_iter=n_iter, random_state=0).fit_transform(frame(holes))
     assert type(filled) is frame
     for name, column in holes.items():
         pairs = zip(column, filled[name], strict=True)
         assert all(new == old if old is not None else new is not None for old, new in pairs)
     gaps = [i for i, town in enumerate(holes["town"]) if town is None]
-    assert np.mean([[*filled["town"]][i] == whole["town"][i] for i in gaps]) > 0.6  # 0.33 by chance
+    right = np.mean([[*filled["town"]][i] == whole["town"][i] for i in gaps])
+    assert n_iter == 1 or right > 0.6  # 0.33 by chance
 
 
 def test_arrays_are_filled_in() -> None:
     rng = np.random.default_rng(0)
-    hidden = rng.normal(size=(400, 2))
-    X = np.column_stack([hidden @ rng.normal(size=(2, 5)) * 10 + 50, hidden[:, 0] > 0, np.full(400, 3.0)])
+    hidden = rng.normal(size=(200, 2))
+    X = np.column_stack([hidden @ rng.normal(size=(2, 5)) * 10 + 50, hidden[:, 0] > 0, np.full(200, 3.0)])
     holes = np.where(rng.random(X.shape) < 0.25, np.nan, X)
     gaps = np.isnan(holes)
     holes[0, -1] = 3.0
-    imputer = RBMImputer(30, random_state=0)
+    imputer = RBMImputer(30, n_iter=50, random_state=0)
     filled = imputer.fit_transform(holes)
     np.testing.assert_array_equal(filled[~gaps], X[~gaps])
     assert set(filled[:, 5]) == {0, 1} and set(filled[:, 6]) == {3}
