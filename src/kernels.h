@@ -24,6 +24,19 @@ typedef struct {
     uint32_t c1, c2, c3, k0, k1;
 } rbmk_counter;
 
+/* Groups of at most n_units units, as in rbmk_block, given n_states 0/1 states: factors of exp(total input), from which
+ * cumulative weights are known up to slack times themselves. */
+typedef struct {
+    int n_groups, n_units, n_states, quads; /* of states, each of which is choice number 0 to 15 */
+    float slack;
+    const int32_t *start;
+    void *factors; /* RBMK_ODDS_BYTES */
+} rbmk_odds;
+
+/* Of factors, and of scratch: entries of 16 floats. */
+#define RBMK_ODDS_BYTES(o) (((size_t)(o)->n_groups * (size_t)(o)->n_units + 15) / 16 * (1 + 4 * (size_t)(o)->quads) * 64)
+#define RBMK_ODDS_SCRATCH(o) (32768 + ((size_t)RBMK_TILE_ROWS * (size_t)(o)->n_units + 1) * 64)
+
 /* One row i of one panel of n <= 64 columns. */
 typedef struct {
     int n, centered;

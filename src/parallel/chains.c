@@ -1,7 +1,7 @@
 /* Chains: rows are independent, so each member runs its own, a tile of them at a time, and nobody waits. */
 #include <string.h>
 
-#include "pass.h"
+#include "odds.h"
 
 typedef struct {
     const rbmk_weights *w;
@@ -13,9 +13,16 @@ typedef struct {
     rbmk_layers layers;
     const float *base, *betas; /* of annealing */
     double *log_weight;
+    rbmk_odds odds; /* of many steps without clamps */
+    size_t odds_size;
     char *scratch;
     size_t scratch_size;
 } chains_job;
+
+enum {
+    ODDS_ROWS = 32,    /* of a tile: its tables are worth it */
+    ODDS_STEPS = 1024, /* of all chains: the factors are */
+};
 
 static size_t floats_size(int n) { return (size_t)rbmk_round_up(n, 16) * sizeof(float); }
 
@@ -23,6 +30,8 @@ static size_t floats_size(int n) { return (size_t)rbmk_round_up(n, 16) * sizeof(
 typedef struct {
     rbmk_stream stream;
     rbmk_layer_pass up, down;
+    const rbmk_odds *odds; /* that the visible layer is drawn by, or NULL */
+    void *odds_scratch;
 } tile_chains;
 
 /* Whole rows of total inputs, one layer's at a time, where not all units are switches. */
@@ -43,7 +52,7 @@ static tile_chains begin(const chains_job *job, int64_t from, int64_t n, uint8_t
 {
     const rbmk_weights *w = job->w;
     uint8_t *visible = job->visible + from * w->n_visible;
-    tile_chains c = {job->stream, rbmk_pass_packed(w, 1), rbmk_pass_packed(w, 0)};
+    tile_chains c = {.stream = job->stream, .up = rbmk_pass_packed(w, 1), .down = rbmk_pass_packed(w, 0)};
     if (c.stream.rows)
         c.stream.rows += from;
     c.stream.first_row += from;
@@ -65,15 +74,31 @@ static void gibbs_step(tile_chains *c, void *scratch)
     c->up.stream = c->down.stream = &c->stream;
     rbmk_pass_member(alone, &c->up, scratch);
     c->stream.step++;
-    rbmk_pass_member(alone, &c->down, scratch);
+    if (c->odds)
+        rbmk_odds_sample(c->odds, &c->down, c->odds_scratch, scratch);
+    else
+        rbmk_pass_member(alone, &c->down, scratch);
     c->stream.step++;
 }
 
 static void gibbs_tile(const chains_job *job, int64_t from, int64_t n, char *scratch)
 {
     tile_chains c = begin(job, from, n, job->hidden + from * job->w->n_hidden, scratch);
+    void *pass_scratch = scratch + inputs_size(job) + job->odds_size;
+    c.odds = job->odds.factors && n >= ODDS_ROWS ? &job->odds : NULL;
+    c.odds_scratch = scratch + inputs_size(job);
     for (int64_t t = 0; t < job->steps; t++)
-        gibbs_step(&c, scratch + inputs_size(job));
+        gibbs_step(&c, pass_scratch);
+}
+
+static void find_odds(rbmk_team team, void *arg)
+{
+    chains_job *job = arg;
+    rbmk_layer_pass down = rbmk_pass_packed(job->w, 0);
+    (void)team;
+    down.bias = job->a;
+    job->odds = rbmk_odds_of(&down, &job->layers.visible);
+    job->odds_size = rbmk_odds_scratch(&job->odds);
 }
 
 /* --- Annealing ----------------------------------------------------------------------------------------- */
@@ -205,17 +230,22 @@ static rbmk_status run_chains(chains_job job, const rbmk_layers *layers)
     const rbmk_weights *w = job.w;
     const int larger = w->n_visible > w->n_hidden ? w->n_visible : w->n_hidden;
     const double work = 0.015 * (double)job.n * (double)job.steps * w->n_visible * w->n_hidden;
+    rbmk_status status = RBMK_NO_MEMORY;
     int threads = rbmk_threads_for(work);
     threads = threads > job.n ? (int)job.n : threads;
     job.layers = layers ? *layers : job.layers;
-    job.scratch_size = inputs_size(&job) + (job.betas ? anneal_size(&job) : 0) +
+    if (!job.betas && !job.clamp && job.n * job.steps >= ODDS_STEPS)
+        rbmk_run(1, w->up.kernels, find_odds, &job);
+    job.scratch_size = inputs_size(&job) + (job.betas ? anneal_size(&job) : job.odds_size) +
                        (size_t)rbmk_round_up((int64_t)rbmk_pass_scratch(w->up.kernels, RBMK_TILE_ROWS, larger), 64);
     job.scratch = rbmk_allocate((size_t)threads, job.scratch_size);
-    if (!job.scratch)
-        return RBMK_NO_MEMORY;
-    rbmk_run(threads, w->up.kernels, chains_member, &job);
+    if (job.scratch) {
+        rbmk_run(threads, w->up.kernels, chains_member, &job);
+        status = RBMK_OK;
+    }
+    rbmk_free(job.odds.factors);
     rbmk_free(job.scratch);
-    return RBMK_OK;
+    return status;
 }
 
 rbmk_status rbmk_gibbs(const rbmk_weights *w, const float *a, const float *b, uint8_t *visible, uint8_t *hidden,

@@ -207,6 +207,17 @@ static rbmk_layer random_layer(int n)
     return (rbmk_layer){3, blocks};
 }
 
+/* A layer of n units, all in groups. */
+static rbmk_layer random_groups(int n)
+{
+    int32_t *start = fresh((size_t)(n + 2) * sizeof *start);
+    rbmk_block *all = fresh(sizeof *all);
+    *all = (rbmk_block){0, n, 0, start};
+    for (*start = 0; *start < n; start++, all->n_groups++)
+        start[1] = n - *start < 12 ? n : *start + 1 + random_below(8);
+    return (rbmk_layer){1, all};
+}
+
 static void chains(record *r)
 {
     for (size_t s = 0; s < COUNT(shapes); s++)
@@ -243,6 +254,12 @@ static void chains(record *r)
             succeed(r, status);
             keep(r, visible, v_bytes);
             keep(r, log_weight, (size_t)n * sizeof *log_weight);
+            const rbmk_layers groups = {random_groups(n_visible), layers.hidden};
+            const int64_t steps = n < 32 ? 2 : 1 + 1024 / n; /* enough to be drawn by odds, on one thread */
+            CALL(status = rbmk_gibbs(&w, a, b, visible, hidden, n, steps, stream, NULL, &groups));
+            succeed(r, status);
+            keep(r, visible, v_bytes);
+            keep(r, hidden, h_bytes);
             rbmk_weights_free(&w);
             forget();
         }

@@ -241,6 +241,90 @@ TEST(draw_groups)
         }
 }
 
+/* Groups of up to 32 units and the logarithms of their factors, (1 + n_states, start[n_groups]). */
+static rbmk_odds random_odds(const rbmk_kernels *tested, int n_groups, int size, int n_states, float **x)
+{
+    int32_t *start = (int32_t *)starts(n_groups, size);
+    rbmk_odds o = {.n_groups = n_groups, .n_states = n_states, .quads = (n_states + 3) / 4, .slack = 1.0f / 4096.0f,
+                   .start = start};
+    for (int g = 0; g < n_groups; g++) {
+        start[g + 1] = at_most(start[g + 1], start[g] + 32);
+        o.n_units = o.n_units > start[g + 1] - start[g] ? o.n_units : start[g + 1] - start[g];
+    }
+    *x = fresh((size_t)(1 + n_states) * (size_t)start[n_groups] * sizeof **x);
+    for (int i = 0; i < (1 + n_states) * start[n_groups]; i++)
+        (*x)[i] = random_float(n_states > 8 ? 0.5f : 4.0f);
+    o.factors = fresh_aligned(RBMK_ODDS_BYTES(&o));
+    tested->pack_odds(&o, *x, start[n_groups]);
+    return o;
+}
+
+/* One row by definition, from the states that are on; returns how many groups were in doubt. */
+static int check_odds_row(const rbmk_kernels *portable, const rbmk_odds *o, const float *x, const uint8_t *on, int at,
+                          const rbmk_counter *counter, const uint8_t *got, unsigned doubts)
+{
+    const int n = o->start[o->n_groups], last = at_most(at + 16, o->n_groups);
+    const int mark = buffers_mark();
+    uint32_t *uniform = fresh((size_t)n * sizeof *uniform);
+    float *input = fresh((size_t)n * sizeof *input);
+    int doubtful = 0;
+    portable->uniform_u32(n, 0, counter, uniform);
+    for (int k = 0; k < n; k++) {
+        double sum = x[k];
+        for (int i = 0; i < o->n_states; i++)
+            sum += on[i] ? x[(i + 1) * n + k] : 0.0f;
+        input[k] = (float)sum;
+    }
+    for (int g = at; g < last; g++) {
+        const int first = o->start[g], size = o->start[g + 1] - first, doubt = doubts >> (g - at) & 1;
+        uint8_t expected[32] = {0};
+        expected[drawn_state(input + first, size, uniform[first])] = 1;
+        if (!doubt)
+            check_same(expected, got + first, (size_t)size, "%d states, group %d of %d", o->n_states, g, size);
+        doubtful += doubt;
+    }
+    forget_since(mark);
+    return doubtful;
+}
+
+static void check_odds(const rbmk_kernels *portable, const rbmk_kernels *tested, int n_groups, int size, int n_states)
+{
+    float *x;
+    const rbmk_odds o = random_odds(tested, n_groups, size, n_states, &x);
+    const int n = 1 + random_below(20), cols = o.start[n_groups];
+    const size_t choices = (size_t)o.quads * RBMK_TILE_ROWS * sizeof(uint16_t);
+    uint8_t *got = fresh((size_t)(n * cols)), *on = fresh((size_t)(n * n_states));
+    uint16_t *choice = memset(fresh(choices), 0, choices), *doubts = fresh((size_t)n * sizeof *doubts);
+    rbmk_counter *counter = fresh((size_t)n * sizeof *counter);
+    int doubtful = 0;
+    fill_states(on, (size_t)(n * n_states), 50);
+    for (int i = 0; i < n; i++) {
+        counter[i] = (rbmk_counter){(uint32_t)random_bits(), 1, 2, 3, 4};
+        for (int j = 0; j < n_states; j++)
+            choice[j % o.quads * RBMK_TILE_ROWS + i] |= (uint16_t)(on[i * n_states + j] << (6 + j / o.quads));
+    }
+    for (int at = 0; at < n_groups; at += 16) {
+        tested->draw_odds(&o, at, choice, n, counter, got, cols, doubts, fresh_aligned(RBMK_ODDS_SCRATCH(&o)));
+        for (int i = 0; i < n; i++)
+            doubtful += check_odds_row(portable, &o, x, on + i * n_states, at, counter + i, got + i * cols, doubts[i]);
+    }
+    check(doubtful <= 4 + n * n_groups / 20, "%d of %d groups are in doubt", doubtful, n * n_groups);
+}
+
+TEST(draw_odds)
+{
+    static const int n_states[] = {1, 6, 100, 150}; /* one table, some, more than are near */
+    FOR_GROUPS
+        check_odds(portable, tested, sizes[s], group_sizes[g], n_states[(s + g) % COUNT(n_states)]);
+}
+
+/* Factors whose product is looked up: every place, by draws. */
+TEST(pack_odds)
+{
+    for (int repeat = 0; repeat < 4; repeat++, forget())
+        check_odds(portable, tested, 17, 32, 9);
+}
+
 TEST(softplus_panel)
 {
     for (int n = 1; n <= RBMK_PANEL; n++)

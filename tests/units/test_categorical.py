@@ -167,6 +167,17 @@ def test_numbers_of_states_are_data_too(tmp_path: Path) -> None:
             rbm.free_energy(wrong)
 
 
+def test_chains_by_odds_are_those_by_total_inputs() -> None:
+    rng = np.random.default_rng(0)
+    several, large = Categorical([3, 32, 2, 7] * 9), 5  # exponentials of such inputs may overflow
+    for unit, n, scale in ((Categorical(21), 210, 0.1), (several, 396, 0.4), (Categorical(4), 80, large)):
+        W, a, b = rng.normal(scale=scale, size=(n, 130)), rng.normal(size=n), rng.normal(size=130)
+        rbm = rf.RBM.from_arrays(W, a, b, visible=unit)
+        v = rbm.sample(200, steps=1, seed=0)
+        parts = [rbm.gibbs(v[i : i + 25], 10, seed=2, first_row=i) for i in range(0, 200, 25)]
+        assert_array_equal(rbm.gibbs(v, 10, seed=2), np.vstack(parts))
+
+
 # --- Groups of several sizes -------------------------------------------------------------------------------
 
 RAGGED = Categorical([3, 5, 2])

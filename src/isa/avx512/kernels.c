@@ -202,6 +202,7 @@ static inline void quantise(const float *W, int n, float scale, int32_t *q)
 #include "../../common/random.h"
 #define RBMK_VECTOR 64
 #include "../../common/groups.h"
+#include "../../common/odds.h"
 #include "../../common/update.h"
 #include "../../common/table.h"
 
