@@ -9,8 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -102,13 +101,9 @@ class Problem:
         self.class_bias = normal(n_classes)
         self.class_probabilities = rng.dirichlet(np.full(n_classes, 0.1), n_rows).astype(np.float32)
         _sprinkled(rng, self.class_probabilities, UNLIKELY)
-        self.gradient = Gradient(
-            W=normal(n_visible, n_hidden, scale=0.1),
-            a=normal(n_visible, scale=0.1),
-            b=normal(n_hidden, scale=0.1),
-            visible_mean=rng.random(n_visible).astype(np.float32),
-            hidden_mean=rng.random(n_hidden).astype(np.float32),
-        )
+        slopes = (normal(*shape, scale=0.1) for shape in (self.W.shape, self.a.shape, self.b.shape))
+        means = (rng.random(n).astype(np.float32) for n in (n_visible, n_hidden))
+        self.gradient = Gradient(*slopes, *means)
         self.state = LearningState.start(self.W, normal(n_visible), normal(n_hidden))
         for name in ("W", "a", "b"):
             slope, velocity = getattr(self.gradient, name), getattr(self.state, f"{name}_velocity")
@@ -130,23 +125,15 @@ problem = cache(Problem)  # nobody writes into one
 
 # --- Calls: one line each ----------------------------------------------------------------------------------
 
-EVERYTHING = UpdateSettings(
-    l1=1e-3,
-    l2=1e-2,
-    max_norm=0.5,
-    centered=True,
-    offset_rate=0.05,
-    sparsity_target=0.1,
-    sparsity_cost=0.3,
-    sparsity_decay=0.7,
-)
+SPARSE = UpdateSettings(sparsity_target=0.1, sparsity_cost=0.3, sparsity_decay=0.7)
+EVERYTHING = dataclasses.replace(SPARSE, l1=1e-3, l2=1e-2, max_norm=0.5, centered=True, offset_rate=0.05)
 SETTINGS = {
     "plain": UpdateSettings(),
     "L1": UpdateSettings(l1=0.01),
     "L2": UpdateSettings(l2=0.05),
     "max-norm": UpdateSettings(max_norm=0.3),
     "centred": UpdateSettings(centered=True, offset_rate=0.1),
-    "sparsity": UpdateSettings(sparsity_target=0.1, sparsity_cost=0.5, sparsity_decay=0.8),
+    "sparsity": SPARSE,
     "everything": EVERYTHING,
 }
 
@@ -175,6 +162,10 @@ PHASES: dict[str, Callable[[Problem], Any]] = {
 def _weighted(m: Any, data: Any, samples: Any, weights: Any, paired: bool) -> Gradient:
     gradient: Gradient = m.contrast(data, samples, weights[: len(data[0])], paired)
     return gradient
+
+
+def _annealed(m: Any, w: Any, p: Problem, *path: Any) -> Any:
+    return m.anneal(w, p.a, p.b, p.base, p.v, p.log_weights, *path)
 
 
 def _in_place(call: Callable[..., Any], x: Any, *arguments: Any) -> tuple[Any, Any]:
@@ -302,21 +293,15 @@ CALLS: dict[str, Call] = {
         for name in LAYERS
     },
     "gibbs, no steps": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 0, SEED, 9),
-    "anneal": lambda m, w, p: m.anneal(
-        w, p.a, p.b, p.base, p.v, p.log_weights, p.betas, SEED, 12, 0, STEP, FIRST_ROW
-    ),
-    "anneal of rows, back": lambda m, w, p: m.anneal(
-        w, p.a, p.b, p.base, p.v, p.log_weights, p.betas[::-1].copy(), SEED, 12, 5, 7, p.ids
-    ),
+    "anneal": lambda m, w, p: _annealed(m, w, p, p.betas, SEED, 12, 0, STEP, FIRST_ROW),
+    "anneal of rows, back": lambda m, w, p: _annealed(m, w, p, p.betas[::-1].copy(), SEED, 12, 5, 7, p.ids),
+    "anneal, no steps": lambda m, w, p: _annealed(m, w, p, p.betas[:1], SEED, 12),
     **{
-        f"anneal, {name}": lambda m, w, p, name=name: m.anneal(
-            w, p.a, p.b, p.base, p.v, p.log_weights, p.betas, SEED, 12, 5, 7, p.ids, _layers(p, name)
+        f"anneal, {name}": lambda m, w, p, name=name: _annealed(
+            m, w, p, p.betas, SEED, 12, 5, 7, p.ids, _layers(p, name)
         )
         for name in LAYERS
     },
-    "anneal, no steps": lambda m, w, p: m.anneal(
-        w, p.a, p.b, p.base, p.v, p.log_weights, p.betas[:1], SEED, 12
-    ),
     "class_log_weights": lambda m, w, p: m.class_log_weights(p.x, p.class_weights, p.class_bias),
     "class_expectations": lambda m, w, p: m.class_expectations(p.x, p.class_weights, p.class_probabilities),
     "class_expectations, cut off": lambda m, w, p: m.class_expectations(
@@ -341,26 +326,20 @@ CALLS: dict[str, Call] = {
         f"update: {name}": lambda m, w, p, s=settings: _updated(m, p, s, 0.1, 0.7)
         for name, settings in SETTINGS.items()
     },
-    "add_bias_sigmoid": lambda m, w, p: _in_place(lambda *x: m.add_bias_sigmoid(*x), p.net, p.b),
-    "softmax": lambda m, w, p: _in_place(lambda *x: m.softmax(*x), p.net, p.b),
+    "add_bias_sigmoid": lambda m, w, p: _in_place(m.add_bias_sigmoid, p.net, p.b),
+    "softmax": lambda m, w, p: _in_place(m.softmax, p.net, p.b),
     "drop": lambda m, w, p: _dropped(m, p, 0.3, SEED, 25, 2, STEP, FIRST_ROW),
     "drop of rows": lambda m, w, p: _dropped(m, p, 0.9, 1, 25, 0, 7, p.ids),
-    "backward": lambda m, w, p: _in_place(lambda *x: m.backward(*x), p.targets, p.net, p.targets),
-    "backward, linear": lambda m, w, p: _in_place(lambda *x: m.backward(*x), p.net, None, p.targets),
-    "backward, nothing dropped": lambda m, w, p: _in_place(lambda *x: m.backward(*x), p.targets, p.net),
-    "softmax_cross_entropy": lambda m, w, p: _in_place(
-        lambda *x: m.softmax_cross_entropy(*x), p.net, p.b, p.labels
-    ),
-    "sigmoid_cross_entropy": lambda m, w, p: _in_place(
-        lambda *x: m.sigmoid_cross_entropy(*x), p.net, p.b, p.targets
-    ),
-    "squared_error": lambda m, w, p: _in_place(lambda *x: m.squared_error(*x), p.net, p.b, p.targets),
-    "momentum_step": lambda m, w, p: _stepped(lambda *x: m.momentum_step(*x), p, 1, 0.01, 0.1, 0.7, 1e-3),
-    "momentum_step without decay": lambda m, w, p: _stepped(
-        lambda *x: m.momentum_step(*x), p, 1, 0.01, 0.1, 0.0, 0.0
-    ),
+    "backward": lambda m, w, p: _in_place(m.backward, p.targets, p.net, p.targets),
+    "backward, linear": lambda m, w, p: _in_place(m.backward, p.net, None, p.targets),
+    "backward, nothing dropped": lambda m, w, p: _in_place(m.backward, p.targets, p.net),
+    "softmax_cross_entropy": lambda m, w, p: _in_place(m.softmax_cross_entropy, p.net, p.b, p.labels),
+    "sigmoid_cross_entropy": lambda m, w, p: _in_place(m.sigmoid_cross_entropy, p.net, p.b, p.targets),
+    "squared_error": lambda m, w, p: _in_place(m.squared_error, p.net, p.b, p.targets),
+    "momentum_step": lambda m, w, p: _stepped(m.momentum_step, p, 1, 0.01, 0.1, 0.7, 1e-3),
+    "momentum_step without decay": lambda m, w, p: _stepped(m.momentum_step, p, 1, 0.01, 0.1, 0.0, 0.0),
     "adam_step": lambda m, w, p: _stepped(
-        lambda *x: m.adam_step(*x), p, 2, 0.01, 0.001, 0.9, 0.999, 1e-8, 1e-3, 0.9**3, 0.999**3
+        m.adam_step, p, 2, 0.01, 0.001, 0.9, 0.999, 1e-8, 1e-3, 0.729, 0.997
     ),
     "update: exponent drops": lambda m, w, p: _updated(m, p, SETTINGS["plain"], 1e4, 0.0),
 }
@@ -514,27 +493,3 @@ def differing_calls(sizes: Sizes) -> list[str]:
     return [
         name for name, call in CALLS.items() if bits(call(engine, weights, p)) != expected_call(name, sizes)
     ]
-
-
-# --- Which combinations to test ----------------------------------------------------------------------------
-
-
-def pairwise(*factors: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
-    """Combinations in which every two values of different factors meet at least once."""
-    left = {
-        ((i, s), (j, t))
-        for (i, first), (j, second) in itertools.combinations(enumerate(factors), 2)
-        for s, t in itertools.product(range(len(first)), range(len(second)))
-    }
-    rng = np.random.default_rng(0)
-    while left:
-        row = dict(min(left))
-        for i in rng.permutation(len(factors)):
-            if i not in row:
-                gains = [
-                    sum(tuple(sorted([(i, s), other])) in left for other in row.items())
-                    for s in range(len(factors[i]))
-                ]
-                row[i] = int(rng.choice(np.flatnonzero(np.max(gains) == gains)))
-        left.difference_update(itertools.combinations(sorted(row.items()), 2))
-        yield tuple(values[row[i]] for i, values in enumerate(factors))

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from engine.harness import pairwise
 from training.helpers import StepCD, StepPCD, assert_same_bits, learn, random_rows
 
 import rbmfast as rf
@@ -19,8 +18,8 @@ from rbmfast.training import run as run_module
 
 X = random_rows(47, 9)  # the last batch of ten has seven rows
 GREY = (np.random.default_rng(5).random((47, 9)) ** 2).astype(np.float32)
-
-HOLES = np.where(np.random.default_rng(6).random((47, 9)) < 0.3, np.nan, X)
+HOLES, GREY_HOLES = (np.where(np.random.default_rng(6).random((47, 9)) < 0.3, np.nan, x) for x in (X, GREY))
+PENALTIES = [rf.L1(0.001), rf.L2(0.01), rf.MaxNorm(0.2), rf.SparsityTarget(0.2)]
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -29,15 +28,20 @@ CASES: dict[str, dict[str, Any]] = {
     "linear rate": {"optimizer": rf.SGD(rf.Linear(0.3, 0.01), momentum=rf.Linear(0.2, 0.6))},
     "all at once": {
         "centered": True,
-        "penalties": [rf.L1(0.001), rf.L2(0.01), rf.MaxNorm(0.2), rf.SparsityTarget(0.2)],
+        "penalties": PENALTIES,
         "optimizer": rf.SGD(rf.Linear(0.5), momentum=0.9),
     },
     "exponent drops": {"optimizer": rf.SGD(200.0, momentum=0.5)},
     "one batch": {"batch_size": 1000},
     "batches of one": {"batch_size": 1, "epochs": 1},
     "weights": {"sample_weight": np.arange(47) % 7 / 3, "centered": True},
+    "grey": {"X": GREY},
+    "grey, all at once": {"X": GREY, "centered": True, "penalties": PENALTIES},
+    "grey, weights": {"X": GREY, "sample_weight": np.arange(47) % 7 / 3},
+    "absent": {"X": HOLES, "missing": "absent"},
+    "absent grey": {"X": GREY_HOLES, "missing": "absent"},
     "missing": {"X": HOLES},
-    "missing grey": {"X": np.where(np.isnan(HOLES), np.nan, GREY)},
+    "missing grey": {"X": GREY_HOLES},
     "missing, some rows": {
         "X": np.where(np.arange(47)[:, None] < 20, X, HOLES),
         "sample_weight": np.arange(47) % 3,
@@ -48,37 +52,18 @@ CASES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.filterwarnings("ignore:the weights have become large")
-@pytest.mark.parametrize("k", [1, 3])
 @pytest.mark.parametrize("name", CASES)
-def test_cd(name: str, k: int, tmp_path: Path) -> None:
-    assert_same_bits(
-        *(learn(**{"X": X, **CASES[name]}, tmp_path=tmp_path, method=m) for m in (rf.CD(k), StepCD(k)))
-    )
-
-
-@pytest.mark.filterwarnings("ignore:the weights have become large")
-@pytest.mark.parametrize("name, n_chains, k", [*pairwise(tuple(CASES), (None, 7, 23), (1, 3))])
-def test_pcd(name: str, n_chains: int | None, k: int, tmp_path: Path) -> None:
-    methods = rf.PCD(k, n_chains), StepPCD(k, n_chains)
-    assert_same_bits(*(learn(**{"X": X, **CASES[name]}, tmp_path=tmp_path, method=m) for m in methods))
-
-
-@pytest.mark.parametrize("k", [1, 3])
-@pytest.mark.parametrize("data", [HOLES, CASES["missing grey"]["X"]], ids=["binary", "grey"])
-def test_absent(data: Any, k: int, tmp_path: Path) -> None:
-    fused, steps = (
-        learn(data, tmp_path, method=method, missing="absent") for method in (rf.CD(k), StepCD(k))
-    )
-    assert_same_bits(fused, steps)
-
-
-@pytest.mark.parametrize(
-    "methods", [(rf.CD(2), StepCD(2)), (rf.PCD(2, 13), StepPCD(2, 13))], ids=["cd", "pcd"]
-)
-@pytest.mark.parametrize("name", ["plain", "all at once", "weights"])
-def test_grey_levels(name: str, methods: tuple[Any, Any], tmp_path: Path) -> None:
-    fused, steps = (learn(GREY, tmp_path, method=method, **CASES[name]) for method in methods)
-    assert_same_bits(fused, steps)
+def test_both_paths(name: str, tmp_path: Path) -> None:
+    """By CD and PCD; the cases take turns at some of their settings."""
+    k = 1 + 2 * ([*CASES].index(name) % 2)
+    n_chains = (None, 7, 23)[[*CASES].index(name) % 3]
+    methods = [
+        (rf.CD(k), StepCD(k)),
+        (rf.PCD(k, n_chains), StepPCD(k, n_chains)),
+        (rf.PCD(4 - k), StepPCD(4 - k)),
+    ]
+    for both in methods[:1] if "missing" in CASES[name] else methods:  # what is absent is learned by CD
+        assert_same_bits(*(learn(**{"X": X} | CASES[name], tmp_path=tmp_path, method=one) for one in both))
 
 
 def test_the_cases_differ(tmp_path: Path) -> None:
