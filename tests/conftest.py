@@ -26,7 +26,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Real data for a few tests, which skip without it.
 os.environ.setdefault("RBMFAST_TEST_DATA", str(ROOT.parent / "shared" / "data"))
 
-settings.register_profile("default", max_examples=20, deadline=None)
+settings.register_profile("default", max_examples=12, deadline=None)
 settings.register_profile("thorough", max_examples=200, deadline=None)
 
 

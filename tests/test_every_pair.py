@@ -379,12 +379,13 @@ def test_a_method_of_ones_own_in_every_run(rows: Any) -> None:
 
 
 def test_a_unit_type_of_ones_own_at_the_command_line(rows: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    short = ["--temperatures", "20", "--samples", "20", "--steps", "16", "--conservative", "10"]
     for kind, hidden in (("rbm", "4"), ("class-rbm", "4"), ("dbn", "4,4")):
         labels = [] if kind == "rbm" else ["--labels", "y"]
         model = ["--model", kind, "--hidden", hidden, "--visible", "ternary", "--epochs", "1"]
         assert main(["train", "data.npz", "-o", kind, *model, *labels]) == 0
         assert "visible='ternary'" in repr(rf.load(kind))
-        assert main(["evaluate", kind, "data.npz", *labels]) == 0
+        assert main(["evaluate", kind, "data.npz", *labels, *(short if kind == "rbm" else [])]) == 0
         assert main(["sample", kind, "-n", "3", "-o", "samples.npy"]) == 0
     assert main(["train", "data.npz", "-o", "x", "--visible", "unheard"]) == 2
     assert "choose from bernoulli, spin, gaussian, relu, drelu, counts, ternary" in capsys.readouterr().err

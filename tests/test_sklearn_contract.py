@@ -86,7 +86,7 @@ def check_estimator(estimator: Any, check: Any) -> None:
         BernoulliRBM(),
         DBNClassifier((8, 6), n_iter=2, fine_tuning_n_iter=12, fine_tuning_learning_rate=0.02),
         DBNTransformer((8, 6), n_iter=2),
-        ClassRBM(8, n_iter=5, learning_rate=0.5),
+        ClassRBM(8, n_iter=3, learning_rate=0.5),
         DBNRegressor((8, 6), n_iter=2, fine_tuning_n_iter=12, fine_tuning_learning_rate=0.02),
         RBM(8, n_iter=2),
         RBM(8, n_iter=2, visible="columns"),

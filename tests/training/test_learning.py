@@ -194,6 +194,6 @@ def test_gaussian_hidden_units_learn_too() -> None:
     """Bernoulli visible, Gaussian hidden units take the same path, the other way round."""
     X = random_rows(400, 8)
     rbm = rf.RBM(8, 3, hidden="gaussian", seed=0)
-    rf.train(rbm, X, method=rf.CD(3), optimizer=rf.SGD(0.02), epochs=100, batch_size=20, seed=1)
-    samples = rbm.sample(4000, steps=50, seed=2)
+    rf.train(rbm, X, method=rf.CD(3), optimizer=rf.SGD(0.04), epochs=50, batch_size=20, seed=1)
+    samples = rbm.sample(4000, steps=20, seed=2)
     assert np.abs(np.cov(samples.T) - np.cov(X.T)).max() < 0.08

@@ -315,7 +315,7 @@ def learned(of: str, case: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("of, name", EXACT, ids=[*map(": ".join, EXACT)])
 def test_threads_and_instruction_sets(of: str, name: str) -> None:
     """Of units with 0/1 states."""
-    case = {**CASES[of][name], "epochs": 2}
+    case = {**CASES[of][name], "epochs": 1}
     expected = learned(of, case)
     threads, config = rf.get_num_threads(), engine.config()
     try:
