@@ -117,18 +117,20 @@ class DataFile:
             return Examples(self.name, rows, unit, self.labels)
         except ValueError as error:
             low, high = (0.0, 0.0) if threshold is not None or grey else _range(values)
-            if low >= 0 and 1 < high < math.inf:
-                raise CommandError(
-                    f"{self.name} holds values up to {high:g}: say --threshold X (values above X become 1, "
-                    "others 0) or --grey (0-255 become grey levels 0-1)"
-                ) from error
-            raise
+            plain = unit.domain == "binary" and unit.affine(self.shape[1]) is None
+            if not plain or not (low < 0 or high > 1) or math.isinf(high - low):
+                raise
+            ways = "--threshold X (values above X become 1, others 0) or --standardize (real numbers)"
+            images = ", or of images --grey (0-255 become grey levels 0-1)" if low >= 0 else ""
+            raise CommandError(
+                f"{self.name} holds values from {low:g} to {high:g}: say {ways}{images}"
+            ) from error
 
-    def encoded(self, schema: Schema) -> Examples:
-        """The data as the columns of a schema; and its labels."""
+    def encoded(self, schema: Schema, unit: Unit) -> Examples:
+        """The data as units for the columns of a schema see them; and its labels."""
         V = fitting(schema, self.stored).encode(self.stored)
-        rows = schema.units.rows(V, schema.n_visible, self.name, may_miss=True)
-        return Examples(self.name, rows, schema.units, self.labels)
+        rows = unit.rows(V, schema.n_visible, self.name, may_miss=True)
+        return Examples(self.name, rows, unit, self.labels)
 
 
 @dataclass(frozen=True)

@@ -148,5 +148,5 @@ def _read(given: argparse.Namespace, path: str, model: Any, labels: str | None =
     if data.labels is not None and (largest := data.labels.max()) >= known:
         raise CommandError(f"{labels}: holds the label {largest}, {given.model} knows 0 to {known - 1}")
     if model.schema is not None:
-        return data.encoded(model.schema).check_whole()
+        return data.encoded(model.schema, unit).check_whole()
     return data.examples(unit, given.threshold, given.grey).check_whole()

@@ -216,7 +216,8 @@ def _schema(given: argparse.Namespace, data: DataFile) -> rf.Schema | None:
 def _examples(given: argparse.Namespace, data: DataFile, schema: rf.Schema | None) -> Examples:
     """The rows as the model sees them."""
     if schema is not None:
-        examples = data.encoded(schema)
+        units = schema.units if given.model == "rbm" else schema.fixed_units
+        examples = data.encoded(schema, units)
     else:
         examples = data.examples(get_unit(given.visible or "bernoulli"), given.threshold, given.grey)
     return examples if given.model == "rbm" else examples.check_whole()

@@ -36,7 +36,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: igno
     n_iter : int, default 100
         Passes over the data.
     hidden, method, k, l2
-        As of `RBM`.
+        As of `RBM`. Real columns that are nearly sums of a few others want "gaussian" hidden units.
     momentum, batch_size, random_state, verbose
         See `rbmfast.sklearn`.
 

@@ -127,7 +127,7 @@ class Category(Column):
 
 @dataclass(frozen=True)
 class Real(Column):
-    """A real number, which its unit sees less its mean and in standard deviations."""
+    """A real number, which its unit sees less its mean, in standard deviations; its own one is learned."""
 
     mean: float
     deviation: float
@@ -136,7 +136,7 @@ class Real(Column):
     decimals: int | None
 
     kind = "real"
-    unit = Gaussian()
+    unit = Gaussian("learned")
     n_units = 1
 
     @classmethod

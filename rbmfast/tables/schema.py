@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import accumulate, groupby, pairwise
 from typing import Any
@@ -15,7 +15,7 @@ from rbmfast.reference import F32
 from rbmfast.runtime import warn
 from rbmfast.tables.columns import KINDS, Column, check_cells, check_words, kind_of, plain
 from rbmfast.tables.frames import LIBRARIES, Cells, Columns, Name, library_of, read_columns, write_columns
-from rbmfast.units import Mixed, Unit
+from rbmfast.units import Gaussian, Mixed, Unit
 
 # --- Tables ------------------------------------------------------------------------------------------------
 
@@ -132,11 +132,18 @@ class Schema:
 
     @property
     def units(self) -> Unit:
-        """Type of the visible layer."""
+        """Type of the visible layer of an RBM, which learns how far real columns scatter given the others."""
+        return self._layer(lambda column: column.unit)
+
+    @property
+    def fixed_units(self) -> Unit:
+        """The same for what learns weights and biases alone: real columns have standard deviation 1."""
+        return self._layer(lambda column: Gaussian() if column.kind == "real" else column.unit)
+
+    def _layer(self, unit_of: Callable[[Column], Unit]) -> Unit:
         used = [column for column in self.columns if column.n_units]
         parts = [
-            (unit, sum(column.n_units for column in columns))
-            for unit, columns in groupby(used, lambda column: column.unit)
+            (unit, sum(column.n_units for column in columns)) for unit, columns in groupby(used, unit_of)
         ]
         return parts[0][0] if len(parts) == 1 else Mixed(tuple(parts))
 

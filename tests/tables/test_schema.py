@@ -49,7 +49,7 @@ def test_there_and_back(library: str) -> None:
     schema = rf.Schema.infer(table)
     assert [column.kind for column in schema.columns] == ["real", "real", *["category"] * 5]
     three = rf.Categorical(3)
-    parts = [(rf.Gaussian(), 2), (rf.Bernoulli(), 1), (three, 3), (rf.Bernoulli(), 1), (three, 3)]
+    parts = [(rf.Gaussian("learned"), 2), (rf.Bernoulli(), 1), (three, 3), (rf.Bernoulli(), 1), (three, 3)]
     assert schema.units == rf.Mixed(parts)
     V = schema.encode(table)
     assert V.shape == (8, schema.n_visible) and V.dtype == np.float32
@@ -85,7 +85,8 @@ def test_fill_touches_only_holes(library: str) -> None:
 def test_arrays() -> None:
     X = np.array([[0, 1.5, 7], [1, np.nan, 7], [1, 0.25, 7], [0, 2.5, 7]])
     schema = rf.Schema.infer(X)
-    assert schema.units == rf.Mixed([(rf.Bernoulli(), 1), (rf.Gaussian(), 1)])
+    assert schema.units == rf.Mixed([(rf.Bernoulli(), 1), (rf.Gaussian("learned"), 1)])
+    assert schema.fixed_units == rf.Mixed([(rf.Bernoulli(), 1), (rf.Gaussian(), 1)])
     np.testing.assert_allclose(schema.decode(schema.encode(X)), X, rtol=1e-6)
     np.testing.assert_array_equal(schema.fill(X, [[0, 0]] * 4)[1], [1, 1.42, 7])
     integers = np.array([[1, 5], [2, 6], [2, 7]])
@@ -100,9 +101,9 @@ def test_arrays() -> None:
         ([0.5, 2.5, 2.5], "category", rf.Bernoulli()),
         ([1, 2, 3, 3, 2, 1], "category", rf.Categorical(3)),
         ([1.0, 2.0, None, 3.0, 3.0, 2.0, 1.0], "category", rf.Categorical(3)),  # pandas' integers with a hole
-        ([1, 2, 3, 4], "real", rf.Gaussian()),  # too few rows to be categories
-        ([*range(11)] * 9, "real", rf.Gaussian()),
-        ([0.1, 0.2, 0.3] * 9, "real", rf.Gaussian()),
+        ([1, 2, 3, 4], "real", rf.Gaussian("learned")),  # too few rows to be categories
+        ([*range(11)] * 9, "real", rf.Gaussian("learned")),
+        ([0.1, 0.2, 0.3] * 9, "real", rf.Gaussian("learned")),
         (["1", "2", "3"], "category", rf.Categorical(3)),
         ([True, "no", 1.5], "category", rf.Categorical(3)),
     ],
@@ -116,7 +117,7 @@ def test_kinds_may_be_chosen() -> None:
     words = [f"word {i}" for i in range(70)]
     table = {"n": [*range(70)], "w": words, "r": ["1.5", "2", "-3"] * 23 + [None], "k": [*range(70)]}
     schema = rf.Schema.infer(table, types={"n": "category", "w": "category", "r": "real", "k": "count"})
-    parts = [(rf.Categorical(70), 140), (rf.Gaussian(), 1), (rf.Binomial(69), 1)]
+    parts = [(rf.Categorical(70), 140), (rf.Gaussian("learned"), 1), (rf.Binomial(69), 1)]
     assert schema.units == rf.Mixed(parts)
     some = {"n": [3], "w": ["word 3"], "r": [1.5], "k": [30]}
     V = schema.encode(some)
