@@ -122,7 +122,14 @@ def _read_table(file: IO[bytes], top: list[str]) -> Any:
     first, second = (read(io.StringIO(line), None).iloc[0].tolist() for line in (top * 2)[:2])
     lines = map(str.split, top) if separator == r"\s+" else csv.reader(top, delimiter=separator)
     named = _are_names(first, second) or _stand_apart([[*map(str.strip, line)] for line in lines])
-    table = read(file, 0 if named else None)
+    try:
+        table = read(file, 0 if named else None)
+    except pd.errors.ParserError as error:
+        said = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        if said is None:
+            raise
+        expected, line, found = said.groups()
+        raise CommandError(f"line {line} has {found} cells, those above have {expected}") from error
     names = [*table.columns.astype(str).str.strip()]
     for name in table.select_dtypes(exclude=["number", "bool"]):  # blanks after a word are not of it
         table[name] = table[name].map(lambda cell: cell.strip() if isinstance(cell, str) else cell)
