@@ -88,6 +88,8 @@ def test_missing_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printe
     printed = printed_by(example, tmp_path / "plants.npz", "--seeds", 0)
     found = {line[:28].strip(): float(line[28:]) for line in printed.splitlines()[1:]}
     assert len(found) == 11 and max(found.values()) < 1.2
+    levels = np.array([[0], [1], [5]], np.float32)
+    assert example.Smoothing(3, 2.0).gradient(levels).tolist() == [[2], [6], [-8]]
     assert found["plants    RBM"] < found["plants    column mean"] - 0.05
     assert found["ratings   RBM, absent"] < found["ratings   item mean"]
 
@@ -315,6 +317,7 @@ def test_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: 
     np.savez(file, words=[f"word{i}" for i in range(20)], **arrays)
     example = load("documents")
     monkeypatch.setattr(example, "RATE", 0.03)
+    monkeypatch.setattr(example, "BATCH", 50)
     printed = printed_by(example, file, "--hidden", 2)
     unigrams, _, rbm = map(float, re.findall(r" (\d+\.\d) {2}", printed))
     assert rbm < 0.7 * unigrams and "word1" in printed
