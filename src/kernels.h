@@ -37,6 +37,14 @@ typedef struct {
 #define RBMK_ODDS_BYTES(o) (((size_t)(o)->n_groups * (size_t)(o)->n_units + 15) / 16 * (1 + 4 * (size_t)(o)->quads) * 64)
 #define RBMK_ODDS_SCRATCH(o) (32768 + ((size_t)RBMK_TILE_ROWS * (size_t)(o)->n_units + 1) * 64)
 
+/* States of which one in each group is on, as in rbmk_block, and what they are multiplied by, 16 columns after each other. */
+typedef struct {
+    int n_groups, rows;
+    const int32_t *start;
+    const int32_t *weights; /* (columns / 16, rows, 16) */
+    uint16_t *choice;       /* (n_groups, RBMK_TILE_ROWS): 64 times the number, within its group, of each that is on */
+} rbmk_chosen;
+
 /* One row i of one panel of n <= 64 columns. */
 typedef struct {
     int n, centered;

@@ -121,7 +121,8 @@ static inline void draw_part(const float *odds, int n_units, int step, const int
 }
 
 /* One row; returns the groups in doubt. */
-static inline unsigned draw_row(const rbmk_odds *o, int at, const float *odds, const rbmk_counter *counter, uint8_t *state)
+static inline unsigned draw_row(const rbmk_odds *o, int at, const float *odds, const rbmk_counter *counter, uint8_t *state,
+                                uint16_t *chosen)
 {
     const int n = groups_from(o, at);
     const int32_t *start = o->start + at;
@@ -136,12 +137,13 @@ static inline unsigned draw_row(const rbmk_odds *o, int at, const float *odds, c
     for (int l = 0; l < n; l++) {
         doubts |= (unsigned)(doubt[l] != 0) << l;
         state[first[l] + passed[l]] = 1;
+        chosen[l * RBMK_TILE_ROWS] = (uint16_t)(passed[l] * (int)sizeof(entry));
     }
     return doubts;
 }
 
 static void draw_odds(const rbmk_odds *o, int at, const uint16_t *choice, int n, const rbmk_counter *counter,
-                      uint8_t *states, ptrdiff_t stride, uint16_t *doubts, void *scratch)
+                      uint8_t *states, ptrdiff_t stride, uint16_t *chosen, uint16_t *doubts, void *scratch)
 {
     const int entries = (o->n_units * groups_from(o, at) + ABREAST - 1) / ABREAST;
     entry(*table)[CHOICES] = scratch, *odds = table[NEAR_QUADS];
@@ -155,7 +157,47 @@ static void draw_odds(const rbmk_odds *o, int at, const uint16_t *choice, int n,
     }
     for (int i = 0; i < n; i++)
         doubts[i] = (uint16_t)draw_row(o, at, (const float *)(odds + (size_t)i * (size_t)entries), counter + i,
-                                       states + i * stride);
+                                       states + i * stride, chosen + at * RBMK_TILE_ROWS + i);
+}
+
+/* --- Back: sums of one row of each group -------------------------------------------------------------------- */
+
+enum { NEAR_ROWS = 384 /* 24 KB */ };
+
+typedef struct {
+    marks part[PARTS];
+} row16;
+
+/* To 16 columns of n states, or from 0: the groups from `first` to `last` - 1. */
+static inline void add_groups(const rbmk_chosen *c, int first, int last, const row16 *weights, int n, int32_t *out, int ld)
+{
+    for (int i = 0; i < n; i += TOGETHER, out += TOGETHER * ld) {
+        const uint16_t *choice = c->choice + first * RBMK_TILE_ROWS + i;
+        row16 sum[TOGETHER] = {0};
+        for (int r = 0; r < TOGETHER; r++)
+            if (first)
+                memcpy(sum + r, out + r * ld, sizeof *sum);
+        for (int g = first; g < last; g++, choice += RBMK_TILE_ROWS)
+            for (int r = 0; r < TOGETHER; r++) {
+                const row16 *row = (const row16 *)((const char *)(weights + c->start[g]) + choice[r]);
+                for (int p = 0; p < PARTS; p++)
+                    sum[r].part[p] += row->part[p];
+            }
+        for (int r = 0; r < TOGETHER; r++)
+            memcpy(out + r * ld, sum + r, sizeof *sum);
+    }
+}
+
+static void add_chosen(const rbmk_chosen *c, int n, int col, int n_cols, int32_t *out, int ld)
+{
+    for (int j = 0; j < n_cols; j += ABREAST) {
+        const row16 *weights = (const row16 *)c->weights + (size_t)((col + j) / ABREAST) * (size_t)c->rows;
+        for (int g = 0, last; g < c->n_groups; g = last) {
+            for (last = g + 1; last < c->n_groups && c->start[last + 1] - c->start[g] <= NEAR_ROWS;)
+                last++;
+            add_groups(c, g, last, weights, n, out + j, ld);
+        }
+    }
 }
 
 #endif

@@ -13,15 +13,15 @@ typedef struct {
     rbmk_layers layers;
     const float *base, *betas; /* of annealing */
     double *log_weight;
-    rbmk_odds odds; /* of many steps without clamps */
-    size_t odds_size;
+    rbmk_lookups lookups; /* of many steps without clamps */
+    size_t lookups_size;
     char *scratch;
     size_t scratch_size;
 } chains_job;
 
 enum {
-    ODDS_ROWS = 32,    /* of a tile: its tables are worth it */
-    ODDS_STEPS = 1024, /* of all chains: the factors are */
+    LOOKUP_ROWS = 32,   /* of a tile: its tables are worth it */
+    LOOKUP_STEPS = 1024 /* of all chains: packing is */
 };
 
 static size_t floats_size(int n) { return (size_t)rbmk_round_up(n, 16) * sizeof(float); }
@@ -30,8 +30,7 @@ static size_t floats_size(int n) { return (size_t)rbmk_round_up(n, 16) * sizeof(
 typedef struct {
     rbmk_stream stream;
     rbmk_layer_pass up, down;
-    const rbmk_odds *odds; /* that the visible layer is drawn by, or NULL */
-    void *odds_scratch;
+    rbmk_lookups lookups; /* that the visible layer is drawn by, if there are any */
 } tile_chains;
 
 /* Whole rows of total inputs, one layer's at a time, where not all units are switches. */
@@ -74,31 +73,32 @@ static void gibbs_step(tile_chains *c, void *scratch)
     c->up.stream = c->down.stream = &c->stream;
     rbmk_pass_member(alone, &c->up, scratch);
     c->stream.step++;
-    if (c->odds)
-        rbmk_odds_sample(c->odds, &c->down, c->odds_scratch, scratch);
-    else
+    if (c->lookups.odds.factors) {
+        rbmk_lookups_sample(&c->lookups, &c->down, scratch);
+        c->up.chosen = &c->lookups.chosen;
+    } else {
         rbmk_pass_member(alone, &c->down, scratch);
+    }
     c->stream.step++;
 }
 
 static void gibbs_tile(const chains_job *job, int64_t from, int64_t n, char *scratch)
 {
     tile_chains c = begin(job, from, n, job->hidden + from * job->w->n_hidden, scratch);
-    void *pass_scratch = scratch + inputs_size(job) + job->odds_size;
-    c.odds = job->odds.factors && n >= ODDS_ROWS ? &job->odds : NULL;
-    c.odds_scratch = scratch + inputs_size(job);
+    if (job->lookups.odds.factors && n >= LOOKUP_ROWS)
+        c.lookups = rbmk_own_lookups(&job->lookups, scratch + inputs_size(job));
     for (int64_t t = 0; t < job->steps; t++)
-        gibbs_step(&c, pass_scratch);
+        gibbs_step(&c, scratch + inputs_size(job) + job->lookups_size);
 }
 
-static void find_odds(rbmk_team team, void *arg)
+static void find_lookups(rbmk_team team, void *arg)
 {
     chains_job *job = arg;
     rbmk_layer_pass down = rbmk_pass_packed(job->w, 0);
     (void)team;
     down.bias = job->a;
-    job->odds = rbmk_odds_of(&down, &job->layers.visible);
-    job->odds_size = rbmk_odds_scratch(&job->odds);
+    job->lookups = rbmk_lookups_of(&down, &job->layers.visible);
+    job->lookups_size = rbmk_lookups_scratch(&job->lookups);
 }
 
 /* --- Annealing ----------------------------------------------------------------------------------------- */
@@ -234,16 +234,16 @@ static rbmk_status run_chains(chains_job job, const rbmk_layers *layers)
     int threads = rbmk_threads_for(work);
     threads = threads > job.n ? (int)job.n : threads;
     job.layers = layers ? *layers : job.layers;
-    if (!job.betas && !job.clamp && job.n * job.steps >= ODDS_STEPS)
-        rbmk_run(1, w->up.kernels, find_odds, &job);
-    job.scratch_size = inputs_size(&job) + (job.betas ? anneal_size(&job) : job.odds_size) +
+    if (!job.betas && !job.clamp && job.n * job.steps >= LOOKUP_STEPS)
+        rbmk_run(1, w->up.kernels, find_lookups, &job);
+    job.scratch_size = inputs_size(&job) + (job.betas ? anneal_size(&job) : job.lookups_size) +
                        (size_t)rbmk_round_up((int64_t)rbmk_pass_scratch(w->up.kernels, RBMK_TILE_ROWS, larger), 64);
     job.scratch = rbmk_allocate((size_t)threads, job.scratch_size);
     if (job.scratch) {
         rbmk_run(threads, w->up.kernels, chains_member, &job);
         status = RBMK_OK;
     }
-    rbmk_free(job.odds.factors);
+    rbmk_lookups_free(&job.lookups);
     rbmk_free(job.scratch);
     return status;
 }

@@ -1,4 +1,4 @@
-/* The factors of exp(total input), and draws by them; groups in doubt are drawn from their total inputs. */
+/* What is looked up, and draws by it; groups in doubt are drawn from their total inputs. */
 #include "odds.h"
 
 #include <math.h>
@@ -77,33 +77,71 @@ static int largest_group(const rbmk_block *block)
     return largest;
 }
 
-rbmk_odds rbmk_odds_of(const rbmk_layer_pass *pass, const rbmk_layer *layer)
+/* Weights (rows, cols) as integers, transposed: for each 16 rows those of column after column. */
+static int32_t *transposed(const float *x, int rows, int cols, int exponent)
 {
-    rbmk_odds o = {.factors = NULL};
+    const float scale = ldexpf(1.0f, exponent);
+    int32_t *q = rbmk_allocate((size_t)rbmk_round_up(rows, RBMK_LANES) * (size_t)cols, sizeof *q);
+    if (q)
+        memset(q, 0, (size_t)rbmk_round_up(rows, RBMK_LANES) * (size_t)cols * sizeof *q);
+    for (int i = 0; q && i < rows; i++)
+        for (int j = 0; j < cols; j++)
+            q[((size_t)(i / RBMK_LANES) * (size_t)cols + (size_t)j) * RBMK_LANES + (size_t)(i % RBMK_LANES)] =
+                (int32_t)(x[(size_t)i * (size_t)cols + (size_t)j] * scale); /* exact */
+    return q;
+}
+
+rbmk_lookups rbmk_lookups_of(const rbmk_layer_pass *pass, const rbmk_layer *layer)
+{
+    const rbmk_block *block = layer->blocks;
+    const int rows = pass->rows, cols = pass->cols;
+    rbmk_lookups l = {.odds.factors = NULL};
     float *x, largest;
-    if (layer->n_blocks != 1 || pass->rows > MOST_STATES || !layer->blocks->start || largest_group(layer->blocks) > LARGEST_GROUP)
-        return o;
+    if (layer->n_blocks != 1 || rows > MOST_STATES || !block->start || largest_group(block) > LARGEST_GROUP)
+        return l;
     x = logarithms(pass);
     if (!x)
-        return o;
-    largest = largest_sum(x, pass->rows + 1, pass->cols);
-    o = (rbmk_odds){.n_groups = layer->blocks->n_groups, .n_units = largest_group(layer->blocks), .n_states = pass->rows,
-                    .quads = (pass->rows + 3) / 4, .slack = slack_of(largest, pass->rows), .start = layer->blocks->start};
-    if (largest <= largest_input)
-        o.factors = rbmk_allocate(1, RBMK_ODDS_BYTES(&o));
-    if (o.factors)
-        pass->kernels->pack_odds(&o, x, pass->cols);
+        return l;
+    largest = largest_sum(x, rows + 1, cols);
+    if (largest <= largest_input) {
+        l.odds = (rbmk_odds){.n_groups = block->n_groups, .n_units = largest_group(block), .n_states = rows,
+                             .quads = (rows + 3) / 4, .slack = slack_of(largest, rows), .start = block->start};
+        l.odds.factors = rbmk_allocate(1, RBMK_ODDS_BYTES(&l.odds));
+        l.chosen = (rbmk_chosen){block->n_groups, cols, block->start, transposed(x + cols, rows, cols, pass->exponent), NULL};
+    }
+    if (l.odds.factors && l.chosen.weights) {
+        pass->kernels->pack_odds(&l.odds, x, cols);
+    } else {
+        rbmk_lookups_free(&l);
+        l.odds.factors = NULL;
+    }
     rbmk_free(x);
-    return o;
+    return l;
+}
+
+void rbmk_lookups_free(const rbmk_lookups *l)
+{
+    rbmk_free(l->odds.factors);
+    rbmk_free((void *)l->chosen.weights);
 }
 
 /* --- Draws ------------------------------------------------------------------------------------------------ */
 
-static size_t choices_size(const rbmk_odds *o) { return RBMK_TILE_ROWS * (size_t)o->quads * sizeof(uint16_t); }
+/* choices of quads and groups, then the kernel's. */
+static size_t choices_size(int n) { return RBMK_TILE_ROWS * (size_t)n * sizeof(uint16_t); }
 
-size_t rbmk_odds_scratch(const rbmk_odds *o)
+size_t rbmk_lookups_scratch(const rbmk_lookups *l)
 {
-    return o->factors ? choices_size(o) + RBMK_ODDS_SCRATCH(o) : 0;
+    const rbmk_odds *o = &l->odds;
+    return o->factors ? choices_size(o->n_groups) + choices_size(o->quads) + RBMK_ODDS_SCRATCH(o) : 0;
+}
+
+rbmk_lookups rbmk_own_lookups(const rbmk_lookups *l, void *scratch)
+{
+    rbmk_lookups own = *l;
+    own.chosen.choice = scratch;
+    memset(scratch, 0, choices_size(l->odds.n_groups)); /* rows that are not there, too, choose */
+    return own;
 }
 
 /* Of one row of states. */
@@ -118,10 +156,11 @@ static void choose(const rbmk_odds *o, const uint8_t *state, uint16_t *choice)
 }
 
 /* One group by its total inputs. */
-static void draw_group(const rbmk_odds *o, const rbmk_layer_pass *pass, int64_t row, int group, void *scratch)
+static void draw_group(const rbmk_lookups *l, const rbmk_layer_pass *pass, int64_t row, int group, void *scratch)
 {
     const rbmk_team alone = {0, 1, NULL};
-    const int32_t *start = o->start + group;
+    const int32_t *start = l->odds.start + group;
+    uint8_t *sample = pass->out.sample + row * pass->cols;
     const int col = start[0] / RBMK_PANEL * RBMK_PANEL, to = (int)rbmk_round_up(start[1], RBMK_PANEL);
     const rbmk_matrix columns = rbmk_columns(pass->packed, col, (to < pass->cols ? to : pass->cols) - col);
     const rbmk_counter counter = rbmk_counter_of(pass->stream, row);
@@ -134,26 +173,31 @@ static void draw_group(const rbmk_odds *o, const rbmk_layer_pass *pass, int64_t 
     own.layer = NULL;
     own.out = (rbmk_outputs){.input = pass->out.input + col};
     rbmk_pass_member(alone, &own, scratch);
-    pass->kernels->draw_groups(pass->out.input, start, 1, &counter, pass->out.sample + row * pass->cols);
+    pass->kernels->draw_groups(pass->out.input, start, 1, &counter, sample);
+    for (int k = start[0]; k < start[1]; k++)
+        if (sample[k])
+            l->chosen.choice[group * RBMK_TILE_ROWS + row] = (uint16_t)(64 * (k - start[0]));
 }
 
-void rbmk_odds_sample(const rbmk_odds *o, const rbmk_layer_pass *pass, void *scratch, void *pass_scratch)
+void rbmk_lookups_sample(const rbmk_lookups *l, const rbmk_layer_pass *pass, void *scratch)
 {
+    const rbmk_odds *o = &l->odds;
     const int n = (int)pass->states.n;
-    uint16_t *choice = scratch;
+    uint16_t *choice = l->chosen.choice + RBMK_TILE_ROWS * o->n_groups;
     void *kernel = choice + RBMK_TILE_ROWS * o->quads;
     uint16_t doubts[RBMK_TILE_ROWS];
     rbmk_counter counter[RBMK_TILE_ROWS];
-    memset(choice, 0, choices_size(o));
+    memset(choice, 0, choices_size(o->quads));
     for (int i = 0; i < n; i++) {
         counter[i] = rbmk_counter_of(pass->stream, i);
         choose(o, (const uint8_t *)pass->states.data + i * pass->states.stride, choice + i);
     }
     for (int at = 0; at < o->n_groups; at += RBMK_LANES) {
-        pass->kernels->draw_odds(o, at, choice, n, counter, pass->out.sample, pass->cols, doubts, kernel);
+        pass->kernels->draw_odds(o, at, choice, n, counter, pass->out.sample, pass->cols, l->chosen.choice,
+                                 doubts, kernel);
         for (int i = 0; i < n; i++)
             for (unsigned left = doubts[i], g = 0; left; left >>= 1, g++)
                 if (left & 1)
-                    draw_group(o, pass, i, at + (int)g, pass_scratch);
+                    draw_group(l, pass, i, at + (int)g, scratch);
     }
 }

@@ -1,16 +1,25 @@
-/* Chains of groups given 0/1 states without total inputs: common/odds.h. */
+/* Chains of groups and 0/1 states by looking up: common/odds.h. */
 #ifndef RBMK_ODDS_OF_WEIGHTS_H
 #define RBMK_ODDS_OF_WEIGHTS_H
 
 #include "pass.h"
 
-/* The factors of a pass's layer, or none (factors NULL) where it is not one of small groups, an input may be too large for
- * a float's exponential, or there is no memory. Inside a region, by one member alone. */
-rbmk_odds rbmk_odds_of(const rbmk_layer_pass *pass, const rbmk_layer *layer);
+typedef struct {
+    rbmk_odds odds;     /* factors: NULL where nothing can be looked up */
+    rbmk_chosen chosen; /* for the way back */
+} rbmk_lookups;
 
-size_t rbmk_odds_scratch(const rbmk_odds *o);
+/* Of a pass to a layer, unless that is not one of small groups, an input may be too large for a float's exponential, or there is
+ * no memory. Inside a region, by one member alone. */
+rbmk_lookups rbmk_lookups_of(const rbmk_layer_pass *pass, const rbmk_layer *layer);
+void rbmk_lookups_free(const rbmk_lookups *l);
 
-/* The pass's sample, of up to RBMK_TILE_ROWS states. pass_scratch: as for the pass. */
-void rbmk_odds_sample(const rbmk_odds *o, const rbmk_layer_pass *pass, void *scratch, void *pass_scratch);
+size_t rbmk_lookups_scratch(const rbmk_lookups *l);
+
+/* The member's own, in its scratch. */
+rbmk_lookups rbmk_own_lookups(const rbmk_lookups *l, void *scratch);
+
+/* The pass's sample, of up to RBMK_TILE_ROWS states, also as l->chosen. scratch: as for the pass. */
+void rbmk_lookups_sample(const rbmk_lookups *l, const rbmk_layer_pass *pass, void *scratch);
 
 #endif

@@ -130,7 +130,9 @@ typedef struct {
 static void multiply(const tile *t)
 {
     const rbmk_layer_pass *p = t->p;
-    if (p->states.grey)
+    if (p->chosen)
+        p->kernels->add_chosen(p->chosen, t->n, t->col, t->n_cols, t->s.sums, PIECE_COLUMNS);
+    else if (p->states.grey)
         p->kernels->multiply_u16((const uint16_t *)p->states.data + t->row * p->states.stride, p->states.stride, t->n,
                                  &t->piece, 0, t->n_cols, t->s.grey, PIECE_COLUMNS, t->s.kernel);
     else
@@ -237,7 +239,7 @@ static int to_next_multiple(int at, int unit) { return unit - at % unit; }
 static void do_strip(tile *t, int64_t end_row, int first_col, int end_col)
 {
     const rbmk_layer_pass *p = t->p;
-    if (!p->states.grey)
+    if (!p->states.grey && !p->chosen)
         p->kernels->lay_out_u8(&t->left, 0, (int)(end_row - t->strip_row),
                                (const uint8_t *)p->states.data + t->strip_row * p->states.stride, p->states.stride);
     for (t->col = first_col; t->col < end_col; t->col += t->n_cols) {

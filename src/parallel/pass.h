@@ -40,6 +40,7 @@ typedef struct {
     ptrdiff_t transposed_stride;
     const rbmk_statistic *statistic; /* or NULL */
     const rbmk_other *other;       /* or NULL */
+    const rbmk_chosen *chosen;     /* the states once more, up to RBMK_TILE_ROWS 0/1 ones, or NULL */
     const uint8_t *clamp;          /* where 1, `sample` keeps its value */
     const uint8_t *absent;         /* where 1, `sample` is 0; or NULL */
     uint8_t *second;               /* another sample, drawn from a stream of its own; or NULL */

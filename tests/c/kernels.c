@@ -261,7 +261,7 @@ static rbmk_odds random_odds(const rbmk_kernels *tested, int n_groups, int size,
 
 /* One row by definition, from the states that are on; returns how many groups were in doubt. */
 static int check_odds_row(const rbmk_kernels *portable, const rbmk_odds *o, const float *x, const uint8_t *on, int at,
-                          const rbmk_counter *counter, const uint8_t *got, unsigned doubts)
+                          const rbmk_counter *counter, const uint8_t *got, const uint16_t *chosen, unsigned doubts)
 {
     const int n = o->start[o->n_groups], last = at_most(at + 16, o->n_groups);
     const int mark = buffers_mark();
@@ -279,8 +279,10 @@ static int check_odds_row(const rbmk_kernels *portable, const rbmk_odds *o, cons
         const int first = o->start[g], size = o->start[g + 1] - first, doubt = doubts >> (g - at) & 1;
         uint8_t expected[32] = {0};
         expected[drawn_state(input + first, size, uniform[first])] = 1;
-        if (!doubt)
+        if (!doubt) {
             check_same(expected, got + first, (size_t)size, "%d states, group %d of %d", o->n_states, g, size);
+            check(expected[chosen[g * RBMK_TILE_ROWS] / 64], "group %d of %d", g, size);
+        }
         doubtful += doubt;
     }
     forget_since(mark);
@@ -295,6 +297,7 @@ static void check_odds(const rbmk_kernels *portable, const rbmk_kernels *tested,
     const size_t choices = (size_t)o.quads * RBMK_TILE_ROWS * sizeof(uint16_t);
     uint8_t *got = fresh((size_t)(n * cols)), *on = fresh((size_t)(n * n_states));
     uint16_t *choice = memset(fresh(choices), 0, choices), *doubts = fresh((size_t)n * sizeof *doubts);
+    uint16_t *chosen = fresh((size_t)n_groups * RBMK_TILE_ROWS * sizeof *chosen);
     rbmk_counter *counter = fresh((size_t)n * sizeof *counter);
     int doubtful = 0;
     fill_states(on, (size_t)(n * n_states), 50);
@@ -304,9 +307,11 @@ static void check_odds(const rbmk_kernels *portable, const rbmk_kernels *tested,
             choice[j % o.quads * RBMK_TILE_ROWS + i] |= (uint16_t)(on[i * n_states + j] << (6 + j / o.quads));
     }
     for (int at = 0; at < n_groups; at += 16) {
-        tested->draw_odds(&o, at, choice, n, counter, got, cols, doubts, fresh_aligned(RBMK_ODDS_SCRATCH(&o)));
+        tested->draw_odds(&o, at, choice, n, counter, got, cols, chosen, doubts,
+                          fresh_aligned(RBMK_ODDS_SCRATCH(&o)));
         for (int i = 0; i < n; i++)
-            doubtful += check_odds_row(portable, &o, x, on + i * n_states, at, counter + i, got + i * cols, doubts[i]);
+            doubtful += check_odds_row(portable, &o, x, on + i * n_states, at, counter + i, got + i * cols, chosen + i,
+                                       doubts[i]);
     }
     check(doubtful <= 4 + n * n_groups / 20, "%d of %d groups are in doubt", doubtful, n * n_groups);
 }
@@ -316,6 +321,31 @@ TEST(draw_odds)
     static const int n_states[] = {1, 6, 100, 150}; /* one table, some, more than are near */
     FOR_GROUPS
         check_odds(portable, tested, sizes[s], group_sizes[g], n_states[(s + g) % COUNT(n_states)]);
+}
+
+TEST(add_chosen)
+{
+    (void)portable;
+    FOR_GROUPS
+    {
+        const int32_t *start = starts(sizes[s], group_sizes[g]);
+        const int rows = start[sizes[s]], cols = 1 + random_below(100), n = 1 + random_below(30), width = round_up(cols, 16);
+        const size_t n_weights = (size_t)rows * (size_t)width;
+        int32_t *weights = fresh_aligned(n_weights * sizeof *weights), *out = fresh((size_t)(round_up(n, 8) * width) * sizeof *out);
+        uint16_t *choice = memset(fresh((size_t)sizes[s] * 256), 0, (size_t)sizes[s] * 256);
+        for (size_t i = 0; i < n_weights; i++)
+            weights[i] = random_below(1 << 24) - (1 << 23);
+        for (int i = 0; i < sizes[s] * RBMK_TILE_ROWS; i++)
+            if (i % RBMK_TILE_ROWS < n)
+                choice[i] = (uint16_t)(64 * random_below(start[i / RBMK_TILE_ROWS + 1] - start[i / RBMK_TILE_ROWS]));
+        tested->add_chosen(&(rbmk_chosen){sizes[s], rows, start, weights, choice}, n, 0, cols, out, width);
+        for (int i = 0; i < n * width; i++) {
+            int32_t sum = 0;
+            for (int k = 0; k < sizes[s]; k++)
+                sum += weights[((i % width / 16) * rows + start[k] + choice[k * RBMK_TILE_ROWS + i / width] / 64) * 16 + i % 16];
+            check(out[i] == sum, "%d groups of %d, row %d of %d", sizes[s], group_sizes[g], i / width, n);
+        }
+    }
 }
 
 /* Factors whose product is looked up: every place, by draws. */
