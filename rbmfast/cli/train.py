@@ -40,10 +40,11 @@ DESCRIPTION = """\
 Learn a model from the rows of a file: .npy, .npz (also SciPy's sparse matrices), IDX, .mat, libsvm,
 or a table as text, with commas, semicolons, tabs, spaces or ::. Each may be packed by gzip. The
 content of the file says which it is. Images (n, height, width) count as rows of pixels. Labels are
-whole numbers from 0 on or words, one for each row. The first line of a table may name its columns, by words
-or as 0,1,2,...; a first column without a name is an index and left out. A table of more than numbers
-from 0 to 1 is looked at column by column: words, bools and few whole numbers are categories, others
-real numbers; empty cells are missing. What was found is shown, and kept in the model."""
+whole numbers from 0 on or words, one for each row. The first line of a table may name its columns,
+by words or as 0,1,2,...; a first column without a name is an index and left out. A table of more
+than numbers from 0 to 1 is looked at column by column: words, bools and few whole numbers are
+categories, others real numbers; empty cells are missing. What was found is shown, and kept in the
+model."""
 EXAMPLES = """\
 examples:
   rbmfast train data.npy -o model.rbm --hidden 128 --epochs 20
