@@ -117,8 +117,8 @@ class DataFile:
             return Examples(self.name, rows, unit, self.labels)
         except ValueError as error:
             low, high = (0.0, 0.0) if threshold is not None or grey else _range(values)
-            plain = unit.means_are_rates and unit.affine(self.shape[1]) is None
-            if not plain or not (low < 0 or high > 1) or math.isinf(high - low):
+            of_bits = unit.means_are_rates and (low >= 0 or unit.affine(self.shape[1]) is None)
+            if not of_bits or not (low < 0 or high > 1) or math.isinf(high - low):
                 raise
             ways = "--threshold X (values above X become 1, others 0) or --standardize (real numbers)"
             images = ", or of images --grey (0-255 become grey levels 0-1)" if low >= 0 else ""
