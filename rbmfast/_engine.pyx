@@ -80,7 +80,7 @@ def config():
 
 def is_fast_with_levels():
     """Whether products with 16-bit states are faster here than float64 matrix products of a BLAS."""
-    return rbmk_isa_name(rbmk_isa_current()) in (b"avx512", b"amx")
+    return rbmk_isa_name(rbmk_isa_current()) in (b"avx2", b"avx512", b"amx")
 
 
 # --- Arguments -------------------------------------------------------------------------------------------

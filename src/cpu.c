@@ -36,6 +36,8 @@ int rbmk_cpu_has_avx512(void)
     return has(XCR0_AVX512, f | dq | bw | vl | bmi1, 0, 0);
 }
 
+int rbmk_cpu_has_vnni(void) { return rbmk_cpu_has_avx512() && has(XCR0_AVX512, 0, 1u << 11, 0); }
+
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -55,14 +57,15 @@ static int tiles_permitted(void) { return 0; }
 
 int rbmk_cpu_has_amx(void)
 {
-    const unsigned vnni = 1u << 11, tile = 1u << 24, int8 = 1u << 25;
-    return rbmk_cpu_has_avx512() && has(XCR0_AMX, 0, vnni, tile | int8) && tiles_permitted();
+    const unsigned tile = 1u << 24, int8 = 1u << 25;
+    return rbmk_cpu_has_vnni() && has(XCR0_AMX, 0, 0, tile | int8) && tiles_permitted();
 }
 
 #else
 
 int rbmk_cpu_has_avx2(void) { return 0; }
 int rbmk_cpu_has_avx512(void) { return 0; }
+int rbmk_cpu_has_vnni(void) { return 0; }
 int rbmk_cpu_has_amx(void) { return 0; }
 
 #endif

@@ -75,6 +75,7 @@ const rbmk_kernels *rbmk_current_kernels(void);
 int rbmk_cpu_always(void);
 int rbmk_cpu_has_avx2(void);
 int rbmk_cpu_has_avx512(void);
+int rbmk_cpu_has_vnni(void); /* beside AVX-512 */
 int rbmk_cpu_has_amx(void);
 
 #endif

@@ -362,19 +362,44 @@ static inline void add_levels(const int32_t *panel, int width, const uint32_t *i
 }
 #endif
 
+#ifdef RBMK_OWN_PAIRS
+static inline void multiply_pairs(int depth, const uint16_t *states, ptrdiff_t stride, int n, const rbmk_matrix *m, int col,
+                                  int n_cols, double *out, int ld, void *scratch)
+{
+    const int pairs = (m->rows + 1) / 2;
+    uint32_t *words = scratch;
+    pair_block *block = (pair_block *)(words + (ptrdiff_t)(n + PAIR_ROWS - 1) / PAIR_ROWS * PAIR_ROWS * pairs);
+    int32_t *sums = (int32_t *)(block + 1);
+    lay_out_pairs(states, stride, n, m->rows, words);
+    for (int c = 0; c < n_cols; c += PAIR_LANES, out += PAIR_LANES) {
+        const int panel = (col + c) / RBMK_PANEL, width = panel_width(m, panel);
+        const int32_t *rows = panel_data(m, panel) + (col + c) % RBMK_PANEL;
+        for (int k = 0; k < pairs; k += depth) {
+            const int n_pairs = pairs - k < depth ? pairs - k : depth;
+            const int n_rows = m->rows - 2 * k < 2 * depth ? m->rows - 2 * k : 2 * depth;
+            split_pairs(rows + (size_t)(2 * k) * (size_t)width, n_rows, width, block);
+            for (int i = 0; i < n; i += PAIR_ROWS) {
+                pair_sums(words + (ptrdiff_t)i * pairs + k * PAIR_ROWS, block, n_pairs, sums);
+                add_pair_sums(sums, block->total, n - i < PAIR_ROWS ? n - i : PAIR_ROWS, k == 0, out + (ptrdiff_t)i * ld, ld);
+            }
+        }
+    }
+}
+#endif
+
 static void multiply_u16(const uint16_t *states, ptrdiff_t stride, int n, const rbmk_matrix *m, int col, int n_cols,
                          double *out, int ld, void *scratch)
 {
     double *value = scratch;
     uint32_t *index = (uint32_t *)(value + m->rows + 16);
-    int i = 0;
-#ifdef RBMK_OWN_DENSE_LEVELS
-    for (; i + DENSE_ROWS <= n && are_dense(states + i * stride, stride, m->rows, value); i += DENSE_ROWS)
-        for (int c = 0; c < n_cols; c += RBMK_PANEL)
-            add_dense_levels(panel_data(m, (col + c) / RBMK_PANEL), panel_width(m, (col + c) / RBMK_PANEL), m->rows,
-                             value, out + (size_t)i * ld + c, ld);
+#ifdef RBMK_OWN_PAIRS
+    const int depth = n < LEAST_DENSE ? 0 : pairs_of_dense(states, stride, n, m->rows);
+    if (depth) {
+        multiply_pairs(depth, states, stride, n, m, col, n_cols, out, ld, scratch);
+        return;
+    }
 #endif
-    for (; i < n; i++) {
+    for (int i = 0; i < n; i++) {
         const int count = active_u16(states + i * stride, m->rows, index, value);
         for (int c = 0; c < n_cols; c += RBMK_PANEL) {
             int panel = (col + c) / RBMK_PANEL;

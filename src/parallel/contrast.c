@@ -48,7 +48,7 @@ static void take_tile(const contrast_job *job, int first, int last, int64_t row,
 {
     const rbmk_gradients *g = &job->gradients;
     const rbmk_statistic *to = &g->phases[first].hidden;
-    int32_t total[UPDATE_TILE] = {0};
+    int32_t total[RBMK_ROW_BLOCK * RBMK_PANEL] = {0};
     for (int p = first; p <= last; p++) {
         const rbmk_statistic *of = &g->phases[p].hidden;
         for (int r = 0; r < n_rows; r++)
@@ -107,8 +107,8 @@ static void contrast_member(rbmk_team team, void *arg)
     rbmk_bias_gradients(team, g);
     rbmk_barrier(team);
     for (int col = own.first_col; col < own.end_col; col += RBMK_PANEL)
-        for (int64_t row = own.first_row; row < own.end_row; row += RBMK_ROW_BLOCK)
-            rbmk_weight_gradient(g, (int)row, rbmk_at_most(own.end_row - row, RBMK_ROW_BLOCK), col,
+        for (int64_t row = own.first_row; row < own.end_row; row += UPDATE_ROWS)
+            rbmk_weight_gradient(g, (int)row, rbmk_at_most(own.end_row - row, UPDATE_ROWS), col,
                                  rbmk_at_most(own.end_col - col, RBMK_PANEL), job->W + row * g->n_hidden + col,
                                  g->n_hidden, job->scratch + (size_t)team.id * job->scratch_size);
 }

@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+enum { PACKED_ROWS = 4 }; /* that are packed together */
+
 /* --- Memory ------------------------------------------------------------------------------------------- */
 
 static int allocate_sums(rbmk_gradients *g, int team_size)
@@ -28,7 +30,7 @@ int rbmk_gradients_allocate(rbmk_gradients *g, int64_t data_rows, int64_t model_
     const rbmk_kernels *k = g->kernels;
     const size_t n_visible = (size_t)g->n_visible;
     int ok;
-    g->model_row = rbmk_round_up(data_rows, 64);
+    g->model_row = rbmk_round_up(data_rows, g->phases[RBMK_DATA].real ? PACKED_ROWS : 64); /* bits come in words */
     g->stride = (ptrdiff_t)rbmk_round_up(g->model_row + model_rows, 64);
     ok = allocate_sums(g, team_size);
     ok = allocate_results(g) && ok;
@@ -116,6 +118,18 @@ static int same_scale(const rbmk_gradients *g)
     return data->n == model->n && data->weight == model->weight;
 }
 
+/* Of rows between two phases of real states, whose level is not 0. */
+static void pack_nothing(const rbmk_gradients *g, int64_t n)
+{
+    static const int32_t none[RBMK_ROW_BLOCK * RBMK_PANEL] = {0};
+    const int64_t first = n / PACKED_ROWS * PACKED_ROWS;
+    for (int64_t row = first; n < g->model_row && row < g->model_row; row += RBMK_ROW_BLOCK)
+        for (int col = 0; col < g->n_hidden; col += RBMK_PANEL)
+            g->kernels->pack_tile((rbmk_matrix *)&g->products[RBMK_DATA].hidden, (int)row, col,
+                                  rbmk_at_most(g->model_row - row, RBMK_ROW_BLOCK),
+                                  rbmk_at_most(g->n_hidden - col, RBMK_PANEL), none, RBMK_PANEL);
+}
+
 /* Both phases of as many binary or real rows of the same weight: one product of the states of both with the probabilities
  * of the data and minus those of the model is the difference of the statistics; where both have the same states the difference of the
  * probabilities takes their place. Otherwise each phase has its own product, as levels round each statistic. */
@@ -139,6 +153,8 @@ void rbmk_arrange(rbmk_gradients *g, int64_t data_rows, int64_t model_rows, cons
     model->hidden.m = &g->products[together ? RBMK_DATA : RBMK_MODEL].hidden;
     model->hidden.first_row = stacked ? (int)g->model_row : 0;
     model->hidden.negate = together;
+    if (stacked && data->real)
+        pack_nothing(g, data_rows);
 }
 
 void rbmk_take_states(rbmk_team team, rbmk_gradients *g, int phase, const rbmk_states *states)
@@ -157,8 +173,8 @@ void rbmk_take_states(rbmk_team team, rbmk_gradients *g, int phase, const rbmk_s
     rbmk_share(team, g->n_visible, &from, &to);
     for (int64_t j = from; j < to; j++) { /* rows between the phases are off */
         memset(g->transposed + j * g->stride + states->n, 0, (size_t)(g->model_row - states->n));
-        if (g->phases[phase].real)
-            memset(g->levels + j * g->stride + states->n, 0, (size_t)(g->model_row - states->n) * sizeof *g->levels);
+        for (int64_t i = states->n; g->phases[phase].real && i < g->model_row; i++)
+            g->levels[j * g->stride + i] = RBMK_REAL_ZERO;
     }
 }
 
@@ -302,7 +318,7 @@ void rbmk_bias_gradients(rbmk_team team, rbmk_gradients *g)
     }
 }
 
-/* Statistics of a tile of W, up to 16 x 64, from one product: int32, or double in units of 1/65535 where the phase is
+/* Statistics of a tile of W, up to 64 x 64, from one product: int32, or double in units of 1/65535 where the phase is
  * grey, in rows of 64. */
 static void tile_statistics(const rbmk_gradients *g, int number, int row, int n_rows, int col, int n_cols, void *sums,
                             void *scratch)

@@ -62,7 +62,7 @@ void rbmk_lay_out(rbmk_team team, rbmk_gradients *g);
 /* Every member, when both phases are complete: gradients and means of its share of the units. */
 void rbmk_bias_gradients(rbmk_team team, rbmk_gradients *g);
 
-/* A tile of the gradient of W, up to 16 x 64: into `gradient`, of rows `ld` apart. */
+/* A tile of the gradient of W, up to 64 x 64: into `gradient`, of rows `ld` apart. */
 void rbmk_weight_gradient(const rbmk_gradients *g, int row, int n_rows, int col, int n_cols, float *gradient,
                           ptrdiff_t ld, void *scratch);
 size_t rbmk_weight_gradient_scratch(const rbmk_gradients *g);

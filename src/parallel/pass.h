@@ -8,7 +8,7 @@
 /* Where probabilities go that statistics are made of: rows of a packed matrix, in units of 1/65535. */
 typedef struct {
     rbmk_matrix *m;
-    int first_row;  /* a multiple of 64 */
+    int first_row;  /* a multiple of 4 */
     int negate;
     const uint16_t *shares; /* of each state, which multiply its probabilities, or NULL: whole ones */
     int64_t *sums;  /* (team size, m->cols): their column sums, each member's; never negated */

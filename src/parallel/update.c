@@ -100,11 +100,14 @@ static uint32_t update_rows(const rbmk_updater *u, int row, int n_rows, int col,
 static uint32_t update_tile(const rbmk_updater *u, int row, int n_rows, int col, int n_cols, void *scratch)
 {
     float *g = scratch;
-    uint32_t largest;
+    uint32_t largest = 0;
     u->gradient(u, row, n_rows, col, n_cols, g, g + UPDATE_TILE);
-    largest = update_rows(u, row, n_rows, col, n_cols, g);
-    if (u->settings->max_norm > 0.0f)
-        add_squares(u, row, n_rows, col, n_cols);
+    for (int r = 0; r < n_rows; r += RBMK_ROW_BLOCK) {
+        const int n = rbmk_at_most(n_rows - r, RBMK_ROW_BLOCK);
+        largest = rbmk_larger(largest, update_rows(u, row + r, n, col, n_cols, g + r * RBMK_PANEL));
+        if (u->settings->max_norm > 0.0f)
+            add_squares(u, row + r, n, col, n_cols);
+    }
     return largest;
 }
 
@@ -115,8 +118,8 @@ static void update_weights(rbmk_team team, rbmk_updater *u, void *scratch)
     const rbmk_rectangle own = rbmk_share_rectangle(team, m->n_visible, RBMK_ROW_BLOCK, m->n_hidden);
     uint32_t largest = 0;
     for (int col = own.first_col; col < own.end_col; col += RBMK_PANEL)
-        for (int64_t row = own.first_row; row < own.end_row; row += RBMK_ROW_BLOCK) {
-            uint32_t bits = update_tile(u, (int)row, rbmk_at_most(own.end_row - row, RBMK_ROW_BLOCK), col,
+        for (int64_t row = own.first_row; row < own.end_row; row += UPDATE_ROWS) {
+            uint32_t bits = update_tile(u, (int)row, rbmk_at_most(own.end_row - row, UPDATE_ROWS), col,
                                         rbmk_at_most(own.end_col - col, RBMK_PANEL), scratch);
             largest = rbmk_larger(largest, bits);
         }

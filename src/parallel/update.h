@@ -5,7 +5,8 @@
 #include "quantise.h"
 
 enum {
-    UPDATE_TILE = RBMK_ROW_BLOCK * RBMK_PANEL /* elements of W that are updated together */
+    UPDATE_ROWS = 64, /* whose gradients are formed together: whole blocks */
+    UPDATE_TILE = UPDATE_ROWS * RBMK_PANEL
 };
 
 typedef struct rbmk_updater rbmk_updater;

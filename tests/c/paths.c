@@ -1,13 +1,21 @@
 /* Makes the AMX path run on every CPU. cpu.c is compiled with its rbmk_cpu_has_amx renamed, and the one below decides:
  * - RBMK_EMULATE_TILES: the tiles are plain C (src/isa/amx/tile.h), so the path runs anywhere;
- * - else the code as shipped: on a CPU with tiles as it is, on another that has AVX-512 by emulating each tile
+ * - else the code as shipped: on a CPU with tiles as it is, on another that has AVX-512 and VNNI by emulating each tile
  *   instruction when the CPU refuses it (x86-64 Linux only).
+ * rbmk_cpu_has_vnni likewise: with RBMK_EMULATE_TILES the AVX-512 path runs as on CPUs that lack it.
  */
 #define _GNU_SOURCE
 #include "check.h"
 #include "kernels.h"
 
 int rbmk_cpu_really_has_amx(void);
+int rbmk_cpu_really_has_vnni(void);
+
+#ifdef RBMK_EMULATE_TILES
+int rbmk_cpu_has_vnni(void) { return 0; }
+#else
+int rbmk_cpu_has_vnni(void) { return rbmk_cpu_really_has_vnni(); }
+#endif
 
 #if !defined(RBMK_EMULATE_TILES) && defined(__linux__) && defined(__x86_64__)
 
@@ -105,7 +113,7 @@ static int trap_tiles(void)
     memset(&action, 0, sizeof action);
     action.sa_sigaction = on_illegal;
     action.sa_flags = SA_SIGINFO;
-    return rbmk_cpu_has_avx512() && !sigaction(SIGILL, &action, NULL);
+    return rbmk_cpu_has_vnni() && !sigaction(SIGILL, &action, NULL);
 }
 
 int rbmk_cpu_has_amx(void) { return rbmk_cpu_really_has_amx() || trap_tiles(); }
@@ -114,7 +122,7 @@ const char *paths_note(void)
 {
     if (rbmk_cpu_really_has_amx())
         return "this CPU's";
-    return rbmk_cpu_has_avx512() ? "as shipped, tile instructions emulated" : "-";
+    return rbmk_cpu_has_vnni() ? "as shipped, tile instructions emulated" : "-";
 }
 
 #elif defined(RBMK_EMULATE_TILES)

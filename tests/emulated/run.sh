@@ -26,7 +26,7 @@ build() { # compiler, folder, more flags...
         for source in src/*.c src/*/*.c src/*/*/*.c; do
             echo "-c $source -o $folder/engine/$(tr / _ <<<"$source").o"
         done
-        echo "-Drbmk_cpu_has_amx=rbmk_cpu_really_has_amx -c src/cpu.c -o $folder/tests.o/src_cpu.c.o"
+        echo "-Drbmk_cpu_has_amx=rbmk_cpu_really_has_amx -Drbmk_cpu_has_vnni=rbmk_cpu_really_has_vnni -c src/cpu.c -o $folder/tests.o/src_cpu.c.o"
         echo "-Dposix_memalign=checked_posix_memalign -Dfree=checked_free -c src/parallel/team.c" \
             "-o $folder/tests.o/src_parallel_team.c.o"
         for source in tests/c/*.c; do

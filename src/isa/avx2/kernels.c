@@ -193,6 +193,18 @@ static inline int decide16(const float *x, const int32_t *threshold, const uint3
     return _mm256_testz_si256(tie, tie);
 }
 
+#define RBMK_OWN_PAIRS
+enum { PAIR_LANES = 8, PAIR_ROWS = 4 };
+
+static inline __m256i add_products(__m256i sum, __m256i states, __m256i digits)
+{
+    return _mm256_add_epi32(sum, _mm256_madd_epi16(states, digits));
+}
+
+#include "../../common/pairs.h"
+RBMK_PAIR_SUMS(pair_sums, __m256i, _mm256_setzero_si256, _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,
+               add_products)
+
 #define RBMK_OWN_GREY
 
 /* Positions and values of the levels that are not 0; returns how many. */

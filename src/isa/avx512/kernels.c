@@ -5,13 +5,49 @@
 #ifdef RBMK_BUILD_AVX512
 
 #include <immintrin.h>
+#include <stdatomic.h>
 #include <string.h>
 
+#define AVX512 "avx512f,avx512bw,avx512dq,avx512vl,bmi"
 #ifdef __clang__ /* knows no prefer-vector-width, and would drop the whole attribute */
-RBMK_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,bmi")
+#define WIDE_VECTORS
 #else
-RBMK_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,bmi,prefer-vector-width=512")
+#define WIDE_VECTORS ",prefer-vector-width=512"
 #endif
+
+#define RBMK_OWN_PAIRS
+enum { PAIR_LANES = 16, PAIR_ROWS = 8 };
+
+RBMK_TARGET_BEGIN(AVX512 WIDE_VECTORS)
+#include "../../common/pairs.h"
+
+static inline __m512i add_products(__m512i sum, __m512i states, __m512i digits)
+{
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(states, digits));
+}
+
+RBMK_PAIR_SUMS(pair_sums_plain, __m512i, _mm512_setzero_si512, _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32,
+               add_products)
+RBMK_TARGET_END
+
+/* Some CPUs do both in one instruction. */
+RBMK_TARGET_BEGIN(AVX512 WIDE_VECTORS ",avx512vnni")
+RBMK_PAIR_SUMS(pair_sums_vnni, __m512i, _mm512_setzero_si512, _mm512_loadu_si512, _mm512_storeu_si512, _mm512_set1_epi32,
+               _mm512_dpwssd_epi32)
+RBMK_TARGET_END
+
+RBMK_TARGET_BEGIN(AVX512 WIDE_VECTORS)
+
+static inline void pair_sums(const uint32_t *words, const pair_block *block, int pairs, int32_t *sums)
+{
+    static atomic_int vnni = -1; /* asked once: the CPU takes its time to answer */
+    if (atomic_load_explicit(&vnni, memory_order_relaxed) < 0)
+        atomic_store_explicit(&vnni, rbmk_cpu_has_vnni(), memory_order_relaxed);
+    if (atomic_load_explicit(&vnni, memory_order_relaxed))
+        pair_sums_vnni(words, block, pairs, sums);
+    else
+        pair_sums_plain(words, block, pairs, sums);
+}
 
 #include "../x86/quantise16.h"
 #include "../x86/random16.h"
@@ -116,50 +152,6 @@ static inline void add_levels16(const int32_t *q, int width, const uint32_t *ind
     }
     _mm512_storeu_pd(sums, low);
     _mm512_storeu_pd(sums + 8, high);
-}
-
-/* Four rows of which most levels are on, as real-valued states are: each conversion serves all four. */
-#define RBMK_OWN_DENSE_LEVELS
-enum { DENSE_ROWS = 4 };
-
-/* Their values (rows, 4), if there is scratch for them. */
-static inline int are_dense(const uint16_t *levels, ptrdiff_t stride, int rows, double *value)
-{
-    int on = 0;
-    if ((size_t)rows * DENSE_ROWS * sizeof *value > RBMK_SCRATCH(rows))
-        return 0;
-    for (int i = 0; i < DENSE_ROWS; i++)
-        for (int k = 0; k < rows; k++)
-            on += levels[i * stride + k] != 0;
-    if (on < 3 * rows)
-        return 0;
-    for (int k = 0; k < rows; k++)
-        for (int i = 0; i < DENSE_ROWS; i++)
-            value[DENSE_ROWS * k + i] = (double)(int32_t)levels[i * stride + k];
-    return 1;
-}
-
-static inline void add_dense_levels(const int32_t *panel, int width, int rows, const double *value, double *out, int ld)
-{
-    for (int first = 0; first < width; first += 16) {
-        __m512d s[DENSE_ROWS][2];
-        for (int i = 0; i < DENSE_ROWS; i++)
-            s[i][0] = s[i][1] = _mm512_setzero_pd();
-        for (int k = 0; k < rows; k++) {
-            const __m256i *row = (const __m256i *)(panel + (size_t)k * width + first);
-            const __m512d low = _mm512_cvtepi32_pd(_mm256_loadu_si256(row));
-            const __m512d high = _mm512_cvtepi32_pd(_mm256_loadu_si256(row + 1));
-            for (int i = 0; i < DENSE_ROWS; i++) {
-                const __m512d level = _mm512_set1_pd(value[DENSE_ROWS * k + i]);
-                s[i][0] = _mm512_fmadd_pd(low, level, s[i][0]);
-                s[i][1] = _mm512_fmadd_pd(high, level, s[i][1]);
-            }
-        }
-        for (int i = 0; i < DENSE_ROWS; i++) {
-            _mm512_storeu_pd(out + (ptrdiff_t)i * ld + first, s[i][0]);
-            _mm512_storeu_pd(out + (ptrdiff_t)i * ld + first + 8, s[i][1]);
-        }
-    }
 }
 
 static inline void add_levels(const int32_t *panel, int width, const uint32_t *index, const double *value, int count,
