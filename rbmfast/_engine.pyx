@@ -143,6 +143,18 @@ cdef Rows _states(object array, int width, bint real=False) except *:
     return rows
 
 
+cdef Rows _numbers(const float[:, ::1] x, int width) except *:
+    """View of real-valued rows."""
+    cdef Rows rows
+    rows.states.data = &x[0, 0] if x.shape[0] and x.shape[1] else NULL
+    rows.states.grey = RBMK_REAL
+    rows.states.n = x.shape[0]
+    rows.states.stride = rows.width = <int>x.shape[1]
+    if rows.width != width:
+        raise ValueError(f"states must have {width} columns, got {rows.width}")
+    return rows
+
+
 cdef Rows _real(Steps steps, int width) except *:
     cdef Rows rows = _states(steps.levels, width)
     rows.states.grey = RBMK_REAL
@@ -979,12 +991,16 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
     Weights are those of the rows, in this order; chains that start at rows have them, too. What is missing in X (a
     `rbmfast.state.Missing`) is drawn by chains of the rows, which are advanced in place, or absent.
 
+    Real-valued rows (float32) end it before an update in which a state does not lie in [-16, 16); all is then as that
+    update would have found it. They have no weights, and nothing is missing.
+
     Ctrl-C is answered between passes: the parameters are those after the last complete update. A weight that stops
     being finite raises FloatingPointError and leaves `state` unusable.
     """
     cdef _Model model = _Model(state)
     cdef rbmk_settings c_settings = _settings(settings)
-    cdef Rows rows = _states(X, model.c.n_visible)
+    cdef bint real = X.dtype == np.float32
+    cdef Rows rows = _numbers(X, model.c.n_visible) if real else _states(X, model.c.n_visible)
     cdef _Stream stream = _Stream(order.shape[0], seed, purpose, layer, first_step, 0)
     cdef _Signals signals = _Signals()
     cdef _Layer v_layer = _Layer(blocks[0], model.c.n_visible), h_layer = _Layer(blocks[1], model.c.n_hidden)
@@ -1007,6 +1023,8 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
     for i in range(order.shape[0]):
         if order[i] < 0 or order[i] >= rows.states.n:
             raise IndexError(f"order must lie in 0 to {rows.states.n - 1}, got {order[i]}")
+    if real and (weights is not None or missing is not None):
+        raise ValueError("real-valued rows must come without weights and missing entries")
     plan.data = rows.states
     plan.order = &order[0]
     plan.row_ids = &row_ids[0]

@@ -236,7 +236,7 @@ typedef struct {
 } rbmk_missing;
 
 typedef struct {
-    rbmk_states data;         /* all rows */
+    rbmk_states data;         /* all rows; real-valued ones as float32, without weights and missing entries */
     const int64_t *order;     /* positions in data, in the order of learning */
     const int64_t *row_ids;   /* for each of them, the row of its random counters */
     const double *weights;    /* for each of them, as in rbmk_contrast; paired unless there are chains */
@@ -253,7 +253,8 @@ typedef struct {
 } rbmk_epoch_plan;
 
 /* Learn from plan->n rows. `done` counts complete updates; the model is consistent whatever is returned, but chains may be
- * ahead of it when the last update is not complete. */
+ * ahead of it when the last update is not complete. It ends early, all as it was, before an update in which a real-valued
+ * state does not fit 16 bits. */
 rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, const rbmk_epoch_plan *plan,
                        int64_t *done);
 

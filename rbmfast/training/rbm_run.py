@@ -27,6 +27,7 @@ from rbmfast.models.parameters import (
 )
 from rbmfast.models.two_layers import RANDOM
 from rbmfast.reference import F32, F64, I64, MAX_BATCH, MAX_EXPONENT, States, limit_columns, slope
+from rbmfast.reference.numbers import Blocks
 from rbmfast.runtime import uninterrupted, warn
 from rbmfast.saved import under
 from rbmfast.state import Gradient, LearningState, Missing, UpdateSettings
@@ -78,7 +79,7 @@ class RBMRun(Run):
         What an earlier call left, if any, and where this one is noted if there may be a later one; `epoch`
         counts the epochs behind it, too.
     blocks : tuple or None
-        `Conditional.blocks` of the layers.
+        `Unit.blocks` of the layers, if the engine's epochs know both; of real-valued visible units, none.
     exponent : int
         Of the coarsest weights, as published last.
     updates : int
@@ -118,7 +119,7 @@ class RBMRun(Run):
         more = check_integer(settings.epochs, "epochs", low=0, high=MAX_EPOCHS - self.epoch)
         self.epochs = self.epoch + more
         self._check_size()
-        self.blocks = rbm._up.blocks
+        self.blocks = self._blocks()
         own = rbm._parameters
         self.state = LearningState.start(own.W, own.a, own.b, of_units(own.units))
         self.chains: States | None = None
@@ -168,6 +169,13 @@ class RBMRun(Run):
             raise ValueError(
                 f"epochs={self.epochs} with k={method.k} takes more than {MAX_STEP} Gibbs half-steps"
             )
+
+    def _blocks(self) -> tuple[Blocks | None, Blocks] | None:
+        hidden = self.rbm.hidden.blocks(self.rbm.n_hidden)
+        if hidden is None or not self.rbm.visible.normal_in_steps:
+            return self.rbm._up.blocks
+        plain = self.sample_weight is None and self.rows.missing is None
+        return (None, hidden) if plain else None
 
     @property
     def fused(self) -> bool:
@@ -373,10 +381,21 @@ class RBMRun(Run):
     # --- Learning -------------------------------------------------------------------------------------------
 
     def learn(self, rows: I64, now: F64) -> None:
-        """See `Run.learn`: by one call of the engine if it can: the same bits, but much faster."""
+        """See `Run.learn`: by the engine if it can: the same bits, but much faster.
+
+        It stops before an update with real-valued states that have more than 16 bits.
+        """
         if not self.fused:
             super().learn(rows, now)
             return
+        size = self.batch_size
+        while len(rows):
+            done = self._epoch(rows, now)
+            super().learn(rows[done * size : (done + 1) * size], now[:, done : done + 1])
+            rows, now = rows[(done + 1) * size :], now[:, done + 1 :]
+
+    def _epoch(self, rows: I64, now: F64) -> int:
+        """By the engine; how many updates were made."""
         settings = self.settings
         entries = self.rows.missing
         if self.rows.direct is not None and not self.rows.mapped:
@@ -385,7 +404,7 @@ class RBMRun(Run):
             X, order = self.rows.block(rows), np.arange(len(rows), dtype=np.int64)
             entries = None if entries is None else entries[rows]
         rates, momenta = now.astype(np.float32)
-        self.updates += engine.epoch(
+        done = engine.epoch(
             self.state,
             self.terms,
             X,
@@ -404,6 +423,8 @@ class RBMRun(Run):
             self.blocks or (None, None),
             None if entries is None else self._missing(rows, np.ascontiguousarray(entries)),
         )
+        self.updates += done
+        return done
 
     def _missing(self, rows: I64, entries: NDArray[np.bool_]) -> Missing:
         """What the engine has to know of them."""

@@ -145,6 +145,11 @@ class Unit(ABC):
         return None
 
     @property
+    def normal_in_steps(self) -> bool:
+        """Whether the engine's epochs draw them: x and a normal number, in steps of 2**-11."""
+        return False
+
+    @property
     def expectation_dtype(self) -> np.dtype[np.generic]:
         """Of what `expectation` gives."""
         return LEVELS if self.exact else self.dtype

@@ -188,6 +188,11 @@ class Gaussian(Unit):
         return Affine.of_normal(np.zeros(n_units), np.ones(n_units) * np.array(self.sigma), np.ones(n_units))
 
     @property
+    def normal_in_steps(self) -> bool:
+        """Unless sigma is learned, or the grid another one."""
+        return self.grid == GRID and not self.is_learned
+
+    @property
     def _rho(self) -> F64 | None:
         """Standard deviations of the states that are computed with; None if all are 1."""
         if self.log_sigma is None:

@@ -23,6 +23,18 @@ static void affine_real(const double *sum, const double *zero, int n, double sca
         x[j] = (float)((sum[j] - zero[j]) * scale) + bias[j];
 }
 
+static int real_levels(const float *restrict x, int n, uint16_t *restrict level)
+{
+    const float magic = 12582912.0f; /* as in exp_negative */
+    int inside = 1;
+    for (int j = 0; j < n; j++) {
+        const float step = x[j] * (float)RBMK_REAL_STEPS;
+        inside &= (step >= -32768.0f) & (step <= 32767.0f); /* NaN is not */
+        level[j] = (uint16_t)((uint32_t)float_bits(step + magic) - 0x4B400000u + RBMK_REAL_ZERO);
+    }
+    return inside;
+}
+
 static void sigmoid(const float *x, int n, float *p)
 {
     for (int j = 0; j < n; j++)

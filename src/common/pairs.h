@@ -4,7 +4,8 @@
  * two such products to a lane of 32 bits at once, which holds as many as the states allow: those of real-valued data are
  * mostly far from their ends. What 32768 in each state adds is 32768 times the sum of the elements.
  *
- * A path says first: PAIR_LANES, PAIR_ROWS (rows of sums that its registers hold); then pair_sums, by RBMK_PAIR_SUMS. */
+ * A path says first: PAIR_LANES, PAIR_ROWS (rows of sums that its registers hold), transpose; then pair_sums, by
+ * RBMK_PAIR_SUMS. */
 #ifndef RBMK_PAIRS_H
 #define RBMK_PAIRS_H
 
@@ -25,40 +26,36 @@ typedef struct {
     int32_t total[PAIR_LANES];                 /* of the elements */
 } pair_block;
 
-static inline int are_dense(const uint16_t *levels, ptrdiff_t stride, int n, int rows)
-{
-    int64_t on = 0;
-    for (int i = 0; i < n; i++, levels += stride) {
-        int here = 0;
-        for (int k = 0; k < rows; k++)
-            here += levels[k] != 0;
-        on += here;
-    }
-    return 3 * on >= (int64_t)n * rows;
-}
+typedef struct {
+    int64_t on;   /* levels that are not 0 */
+    int farthest; /* largest distance from the middle, summed over the rows of so many pairs */
+} pair_survey;
 
-/* Whether 32 bits hold the sums of so many pairs, wherever they are. */
-static inline int sums_fit(const uint16_t *levels, ptrdiff_t stride, int n, int rows, int pairs)
+static inline pair_survey survey(const uint16_t *levels, ptrdiff_t stride, int n, int rows, int pairs)
 {
+    pair_survey all = {0, 0};
     for (int i = 0; i < n; i++, levels += stride)
         for (int from = 0; from < rows; from += 2 * pairs) {
             const int to = rows - from < 2 * pairs ? rows : from + 2 * pairs;
-            int distance = 0;
-            for (int k = from; k < to; k++)
+            int distance = 0, on = 0;
+            for (int k = from; k < to; k++) {
                 distance += levels[k] < MIDDLE ? MIDDLE - levels[k] : levels[k] - MIDDLE;
-            if (distance > MOST_DISTANCE)
-                return 0;
+                on += levels[k] != 0;
+            }
+            all.on += on;
+            all.farthest = distance > all.farthest ? distance : all.farthest;
         }
-    return 1;
+    return all;
 }
 
 /* How many pairs to add in 32 bits, if a third of the levels are not 0; else 0. */
 static inline int pairs_of_dense(const uint16_t *levels, ptrdiff_t stride, int n, int rows)
 {
     int pairs = MOST_PAIRS;
-    if (!are_dense(levels, stride, n, rows))
+    pair_survey found = survey(levels, stride, n, rows, pairs);
+    if (3 * found.on < (int64_t)n * rows)
         return 0;
-    while (pairs > LEAST_PAIRS && !sums_fit(levels, stride, n, rows, pairs))
+    for (; pairs > LEAST_PAIRS && found.farthest > MOST_DISTANCE; found = survey(levels, stride, n, rows, pairs))
         pairs /= 2;
     return pairs;
 }
@@ -67,19 +64,22 @@ static inline int pairs_of_dense(const uint16_t *levels, ptrdiff_t stride, int n
 static inline void lay_out_pairs(const uint16_t *levels, ptrdiff_t stride, int n, int rows, uint32_t *words)
 {
     const int pairs = (rows + 1) / 2;
-    for (int i = 0; i < n; i++) {
-        const uint16_t *level = levels + i * stride;
-        uint32_t *to = words + (ptrdiff_t)(i - i % PAIR_ROWS) * pairs + i % PAIR_ROWS, two;
-        for (int k = 0; k < rows / 2; k++) {
-            memcpy(&two, level + 2 * k, sizeof two);
-            to[k * PAIR_ROWS] = two ^ 0x80008000u;
-        }
-        if (rows % 2)
-            to[(pairs - 1) * PAIR_ROWS] = (uint32_t)level[rows - 1] ^ 0x8000u;
+    for (int i = 0; i < n; i += PAIR_ROWS, levels += PAIR_ROWS * stride, words += PAIR_ROWS * pairs) {
+        const int height = n - i < PAIR_ROWS ? n - i : PAIR_ROWS, whole = stride % 2 ? 0 : rows / 2;
+        memset(words, 0, height < PAIR_ROWS ? (size_t)(PAIR_ROWS * pairs) * sizeof *words : 0);
+        transpose((const int32_t *)(const void *)levels, (int)(stride / 2), height, whole, (int32_t *)words, PAIR_ROWS);
+        for (int k = 0; k < whole * PAIR_ROWS; k++)
+            words[k] ^= 0x80008000u;
+        for (int r = 0; r < height; r++)
+            for (int k = whole; k < pairs; k++) {
+                const uint16_t *level = levels + r * stride + 2 * k;
+                const uint32_t second = 2 * k + 1 < rows ? (uint32_t)(level[1] ^ MIDDLE) << 16 : 0;
+                words[k * PAIR_ROWS + r] = (uint32_t)(level[0] ^ MIDDLE) | second;
+            }
+        for (int r = height; r < PAIR_ROWS; r++)
+            for (int k = 0; k < whole; k++)
+                words[k * PAIR_ROWS + r] = 0;
     }
-    for (int i = n; i % PAIR_ROWS; i++)
-        for (int k = 0; k < pairs; k++)
-            words[(ptrdiff_t)(n - n % PAIR_ROWS) * pairs + k * PAIR_ROWS + i % PAIR_ROWS] = 0;
 }
 
 /* The digits of n_rows <= 2 MOST_PAIRS rows. */

@@ -15,7 +15,10 @@ typedef struct {
     rbmk_updater updater;
     rbmk_gradients gradients;
     void *batch;           /* (batch_size, n_visible) gathered rows */
-    uint8_t *visible, *hidden; /* states of the negative phase */
+    void *visible;         /* states of the negative phase */
+    uint8_t *hidden;
+    uint8_t *chains_before; /* an update of real-valued states that may not fit, or NULL */
+    atomic_int outside;    /* whether one does not */
     float *inputs;         /* of a layer in which not all units are switches */
     uint8_t *missing;      /* (batch_size, n_visible): which entries are; or NULL */
     uint8_t *resting;      /* (batch_size, n_hidden): of the rows' chains; or NULL */
@@ -94,6 +97,10 @@ static size_t inputs_count(const run *r)
 /* What is missing is drawn. */
 static int completes(const run *r) { return r->plan->missing && r->plan->missing->chains; }
 
+static int is_real(const run *r) { return r->plan->data.grey == RBMK_REAL; }
+
+static size_t chains_bytes(const run *r) { return (size_t)r->plan->n_chains * (size_t)r->model->n_hidden; }
+
 static int allocate_missing(run *r)
 {
     if (r->plan->missing)
@@ -119,7 +126,9 @@ static int allocate(run *r, int team_size)
     ok = allocate_kept(r, &r->up, r->model->n_visible, r->model->n_hidden) && ok;
     ok = allocate_kept(r, &r->down, r->model->n_hidden, r->model->n_visible) && ok;
     r->batch = rbmk_allocate((size_t)most_rows(r) * n_visible, r->plan->data.grey ? 2 : 1);
-    r->visible = rbmk_allocate((size_t)most_states(r) * n_visible, 1);
+    r->visible = rbmk_allocate((size_t)most_states(r) * n_visible, is_real(r) ? 2 : 1);
+    if (is_real(r) && r->plan->chains)
+        ok = (r->chains_before = rbmk_allocate(chains_bytes(r), 1)) && ok;
     r->hidden = rbmk_allocate((size_t)most_chains(r) * n_hidden, 1);
     r->inputs = rbmk_allocate(inputs_count(r), sizeof *r->inputs);
     r->scratch_size = scratch_size(r);
@@ -138,6 +147,7 @@ static void release(run *r)
     rbmk_free(r->batch);
     rbmk_free(r->visible);
     rbmk_free(r->hidden);
+    rbmk_free(r->chains_before);
     rbmk_free(r->inputs);
     rbmk_free(r->missing);
     rbmk_free(r->resting);
@@ -173,25 +183,35 @@ static void move_resting(run *r, int64_t first, int64_t from, int64_t to, int ba
     }
 }
 
-/* Copies the member's rows of a batch of n from `first`; their states are complete unless entries have to be drawn. */
-static void gather(rbmk_team team, run *r, int64_t first, int64_t n)
+/* A row of the data, to its place in the batch. */
+static void copy_row(run *r, int64_t row, int64_t i)
 {
     const rbmk_states *data = &r->plan->data;
     const int n_visible = r->model->n_visible;
-    const size_t size = data->grey ? 2 : 1, row_bytes = size * (size_t)n_visible;
+    const size_t size = data->grey ? 2 : 1;
+    char *to = (char *)r->batch + (size_t)i * size * (size_t)n_visible;
+    if (!is_real(r))
+        memcpy(to, (const char *)data->data + (size_t)(row * data->stride) * size, size * (size_t)n_visible);
+    else if (!r->kernels->real_levels((const float *)data->data + row * data->stride, n_visible, (uint16_t *)to))
+        atomic_store(&r->outside, 1);
+}
+
+/* Copies the member's rows of a batch of n from `first`; their states are complete unless entries have to be drawn. */
+static void gather(rbmk_team team, run *r, int64_t first, int64_t n)
+{
+    const int n_visible = r->model->n_visible;
     int64_t from, to;
     rbmk_share(team, n, &from, &to);
     for (int64_t i = from; i < to; i++) {
         const int64_t row = r->plan->order[first + i];
-        memcpy((char *)r->batch + (size_t)i * row_bytes, (const char *)data->data + (size_t)(row * data->stride) * size,
-               row_bytes);
+        copy_row(r, row, i);
         if (r->missing)
             memcpy(r->missing + i * n_visible, r->plan->missing->entries + row * n_visible, (size_t)n_visible);
     }
     if (r->resting)
         move_resting(r, first, from, to, 0);
     if (!draws(r, first, n))
-        rbmk_take_states(team, &r->gradients, RBMK_DATA, &(rbmk_states){r->batch, data->grey, n_visible, n});
+        rbmk_take_states(team, &r->gradients, RBMK_DATA, &(rbmk_states){r->batch, r->plan->data.grey, n_visible, n});
 }
 
 /* --- Interruption: asked by the calling thread, about 20 times a second, after any pass ------------------- */
@@ -219,7 +239,7 @@ static int end_of_pass(rbmk_team team, run *r, int64_t *pass)
     }
     rbmk_barrier(team);
     stop_at = atomic_load(&r->stop_at);
-    return stop_at && stop_at <= *pass;
+    return (stop_at && stop_at <= *pass) || atomic_load(&r->outside); /* nobody sets it in the next pass */
 }
 
 /* --- Passes ----------------------------------------------------------------------------------------------- */
@@ -267,6 +287,12 @@ static void up(rbmk_team team, run *r, turn turn, rbmk_states visible, uint8_t *
     rbmk_pass_member(team, &pass, scratch_of(r, team));
 }
 
+/* Visible states of the negative phase. */
+static rbmk_states drawn(const run *r)
+{
+    return (rbmk_states){r->visible, is_real(r) ? RBMK_REAL : 0, r->model->n_visible, r->gradients.phases[RBMK_MODEL].n};
+}
+
 /* visible | hidden: samples into r->visible; the last ones transposed for the statistics, too. */
 static void down(rbmk_team team, run *r, turn turn, int last, const uint8_t *hidden, int64_t n,
                  const rbmk_stream *stream)
@@ -275,11 +301,26 @@ static void down(rbmk_team team, run *r, turn turn, int last, const uint8_t *hid
     pass.bias = r->model->a;
     pass.states = (rbmk_states){hidden, 0, r->model->n_hidden, n};
     pass.stream = stream;
-    pass.out.sample = r->visible;
-    pass.absent = r->resting ? NULL : r->missing;
-    pass.sample_transposed = last ? r->gradients.transposed + r->gradients.model_row : NULL;
-    pass.transposed_stride = r->gradients.stride;
+    if (is_real(r)) {
+        pass.normal = r->visible;
+        pass.outside = &r->outside;
+    } else {
+        pass.out.sample = r->visible;
+        pass.absent = r->resting ? NULL : r->missing;
+        pass.sample_transposed = last ? r->gradients.transposed + r->gradients.model_row : NULL;
+        pass.transposed_stride = r->gradients.stride;
+    }
     rbmk_pass_member(team, &pass, scratch_of(r, team));
+}
+
+/* Before the last pass: the visible states of both phases, for the statistics. */
+static void lay_out(rbmk_team team, run *r)
+{
+    const rbmk_states states = drawn(r);
+    if (is_real(r))
+        rbmk_take_states(team, &r->gradients, RBMK_MODEL, &states);
+    else
+        rbmk_lay_out(team, &r->gradients);
 }
 
 /* --- Phases ------------------------------------------------------------------------------------------------ */
@@ -321,7 +362,7 @@ static int begin_chains(rbmk_team team, run *r, int64_t n, rbmk_stream stream, i
     rbmk_share(team, n, &from, &to);
     stream.layer++;
     for (int64_t i = from; i < to; i++)
-        rbmk_draw_row(r->kernels, layer->n_blocks ? layer : &plain, &stream, i, r->model->a, r->visible + i * n_visible);
+        rbmk_draw_row(r->kernels, layer->n_blocks ? layer : &plain, &stream, i, r->model->a, (uint8_t *)r->visible + i * n_visible);
     fill_in(team, r, n);
     rbmk_barrier(team);
     stream.step++;
@@ -357,8 +398,8 @@ static int from_data(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
             return 1;
         stream.step++;
         if (last)
-            rbmk_lay_out(team, &r->gradients);
-        up(team, r, LATER, (rbmk_states){r->visible, 0, r->model->n_visible, p->n}, last ? NULL : r->hidden,
+            lay_out(team, r);
+        up(team, r, LATER, drawn(r), last ? NULL : r->hidden,
            last ? p : NULL, &stream, NULL);
         if (end_of_pass(team, r, pass))
             return 1;
@@ -379,8 +420,8 @@ static int persistent(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
         if (end_of_pass(team, r, pass))
             return 1;
         if (last)
-            rbmk_lay_out(team, &r->gradients);
-        up(team, r, LATER, (rbmk_states){r->visible, 0, r->model->n_visible, p->n}, r->plan->chains, last ? p : NULL,
+            lay_out(team, r);
+        up(team, r, LATER, drawn(r), r->plan->chains, last ? p : NULL,
            &stream, NULL);
         stream.step++;
         if (end_of_pass(team, r, pass))
@@ -409,6 +450,8 @@ static void begin_update(rbmk_team team, run *r, int64_t t)
         r->weights.exponent = r->model->exponent;
         r->updater.rate = plan->rates[t];
         r->updater.momentum = plan->momenta[t];
+        if (r->chains_before)
+            memcpy(r->chains_before, plan->chains, chains_bytes(r));
     }
     gather(team, r, first, n);
     rbmk_barrier(team);
@@ -457,8 +500,11 @@ static void epoch_member(rbmk_team team, void *arg)
             r->done = t + 1;
     }
     copy_weights(team, r, 1);
-    if (team.id == 0)
-        r->status = status;
+    if (team.id)
+        return;
+    r->status = atomic_load(&r->outside) ? RBMK_OK : status;
+    if (atomic_load(&r->outside) && r->chains_before)
+        memcpy(r->plan->chains, r->chains_before, chains_bytes(r));
 }
 
 rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, const rbmk_epoch_plan *plan,
@@ -476,6 +522,8 @@ rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, cons
     *g = (rbmk_gradients){.kernels = kernels, .n_visible = model->n_visible, .n_hidden = model->n_hidden};
     g->weighted = plan->weights != NULL;
     g->phases[RBMK_DATA].grey = plan->data.grey;
+    g->phases[RBMK_MODEL].grey = is_real(&r) ? RBMK_REAL : 0;
+    g->phases[RBMK_DATA].real = g->phases[RBMK_MODEL].real = is_real(&r);
     r.updater = (rbmk_updater){
         .model = model, .settings = settings, .kernels = kernels, .gradient = weight_gradient, .source = g};
     if (allocate(&r, threads)) {

@@ -101,9 +101,10 @@ static int do_chunk(floats_job *job, int64_t at, int64_t n)
     return 1;
 }
 
+enum { CHUNK = 8192 };
+
 static void floats_member(rbmk_team team, void *arg)
 {
-    enum { CHUNK = 8192 };
     floats_job *job = arg;
     int64_t from, to;
     rbmk_share(team, job->x.n, &from, &to);
@@ -133,25 +134,14 @@ typedef struct {
     atomic_int outside;
 } real_job;
 
-static int real_levels(const float *restrict x, int64_t n, uint16_t *restrict level)
-{
-    const float magic = 12582912.0f; /* as in exp_negative */
-    int inside = 1;
-    for (int64_t i = 0; i < n; i++) {
-        const float step = x[i] * (float)RBMK_REAL_STEPS;
-        inside &= (step >= -32768.0f) & (step <= 32767.0f); /* NaN is not */
-        level[i] = (uint16_t)((uint32_t)float_bits(step + magic) - 0x4B400000u + RBMK_REAL_ZERO);
-    }
-    return inside;
-}
-
 static void real_member(rbmk_team team, void *arg)
 {
     real_job *job = arg;
     int64_t from, to;
     rbmk_share(team, job->n, &from, &to);
-    if (!real_levels(job->x + from, to - from, job->level + from))
-        atomic_store(&job->outside, 1);
+    for (int64_t at = from; at < to; at += CHUNK)
+        if (!rbmk_current_kernels()->real_levels(job->x + at, to - at < CHUNK ? (int)(to - at) : CHUNK, job->level + at))
+            atomic_store(&job->outside, 1);
 }
 
 int rbmk_real_states(const float *x, int64_t n, uint16_t *level)

@@ -177,6 +177,15 @@ static void draw(const tile *t, int r, const float *x)
     memcpy(p->out.sample + at, drawn, (size_t)t->n_cols);
 }
 
+static void draw_normal(const tile *t, int r, float *x)
+{
+    const rbmk_layer_pass *p = t->p;
+    const rbmk_counter counter = rbmk_counter_of(p->stream, t->row + r);
+    p->kernels->add_normal(x, t->n_cols, t->col, &counter, x);
+    if (!p->kernels->real_levels(x, t->n_cols, p->normal + (t->row + r) * p->cols + t->col))
+        atomic_store_explicit(p->outside, 1, memory_order_relaxed);
+}
+
 static void sum_softplus(const tile *t, int r, const float *x, double *sums)
 {
     double *sum = sums + (t->row + r) * rbmk_panels(t->p->cols) + t->col / RBMK_PANEL;
@@ -209,6 +218,8 @@ static void one_row(const tile *t, int r)
         draw_second(t, r, x);
     if (p->out.sample)
         draw(t, r, x);
+    if (p->normal)
+        draw_normal(t, r, x);
     if (p->statistic) {
         const uint16_t *shares = p->statistic->shares;
         p->kernels->sigmoid_statistic(x, t->n_cols, shares ? shares[t->row + r] : RBMK_GREY, p->statistic->negate,

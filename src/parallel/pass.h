@@ -3,6 +3,8 @@
 #ifndef RBMK_PASS_H
 #define RBMK_PASS_H
 
+#include <stdatomic.h>
+
 #include "quantise.h"
 
 /* Where probabilities go that statistics are made of: rows of a packed matrix, in units of 1/65535. */
@@ -36,6 +38,8 @@ typedef struct {
     const rbmk_layer *layer;       /* that answers, if not all of its units are switches; or NULL. Then out.input is there,
                                     * and afterwards anything, and out.softplus has one number a row */
     rbmk_outputs out;              /* rows of `cols` elements; softplus: a sum per row and panel, (n, n_panels) */
+    uint16_t *normal;              /* samples of real-valued units, in steps; or NULL */
+    atomic_int *outside;           /* becomes 1 where one of them does not fit */
     uint8_t *sample_transposed;    /* (cols, transposed_stride), or NULL */
     ptrdiff_t transposed_stride;
     const rbmk_statistic *statistic; /* or NULL */

@@ -106,6 +106,32 @@ ARRAY(difference_scaled_grey, 784, float, (in.grey_counts, in.more_grey, n, 1.0f
 ARRAY(mean_real, 784, float, (in.grey_sums, in.more_grey, n, 1.0 / 6553500.0, out))
 ARRAY(difference_real, 784, float, (in.grey_counts, in.more_grey, 2e-10, in.grey_sums, in.more_grey, 3e-10, n, out))
 
+TEST(real_levels)
+{
+    static const float odd[] = {-16.0f, 15.9997f, 15.9999f, -16.0003f, NAN, INFINITY};
+    (void)portable;
+    for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 784; s++)
+        for (size_t k = 0; k <= COUNT(odd); k++) {
+            const int n = sizes[s];
+            float *x = fresh((size_t)n * sizeof *x);
+            uint16_t *expected = fresh((size_t)n * sizeof *expected), *got = fresh((size_t)n * sizeof *got);
+            int inside = 1;
+            for (int j = 0; j < n; j++)
+                x[j] = (float)(random_below(65536) - 32768) / RBMK_REAL_STEPS + (float)(random_below(1000) - 499) / 2048e3f;
+            if (k < COUNT(odd))
+                x[random_below(n)] = odd[k];
+            for (int j = 0; j < n; j++) {
+                const double step = rint((double)x[j] * RBMK_REAL_STEPS);
+                inside = inside && x[j] * RBMK_REAL_STEPS >= -32768 && x[j] * RBMK_REAL_STEPS <= 32767;
+                expected[j] = inside ? (uint16_t)(step + RBMK_REAL_ZERO) : 0;
+            }
+            check(tested->real_levels(x, n, got) == inside, "n = %d, %g", n, k < COUNT(odd) ? (double)odd[k] : 0.0);
+            if (inside)
+                check_same(expected, got, (size_t)n * sizeof *got, "n = %d", n);
+            forget();
+        }
+}
+
 TEST(sigmoid_statistic)
 {
     for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 784; s++)

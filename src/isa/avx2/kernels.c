@@ -201,6 +201,7 @@ static inline __m256i add_products(__m256i sum, __m256i states, __m256i digits)
     return _mm256_add_epi32(sum, _mm256_madd_epi16(states, digits));
 }
 
+#include "../x86/transpose8.h"
 #include "../../common/pairs.h"
 RBMK_PAIR_SUMS(pair_sums, __m256i, _mm256_setzero_si256, _mm256_loadu_si256, _mm256_storeu_si256, _mm256_set1_epi32,
                add_products)
@@ -270,8 +271,6 @@ static inline void quantise(const float *W, int n, float scale, int32_t *q)
     for (; j < n; j++)
         q[j] = round1(W[j] * scale);
 }
-
-#include "../x86/transpose8.h"
 
 #include "../../common/product.h"
 #include "../../common/elementwise.h"

@@ -19,6 +19,7 @@
 enum { PAIR_LANES = 16, PAIR_ROWS = 8 };
 
 RBMK_TARGET_BEGIN(AVX512 WIDE_VECTORS)
+#include "../x86/transpose8.h"
 #include "../../common/pairs.h"
 
 static inline __m512i add_products(__m512i sum, __m512i states, __m512i digits)
@@ -186,8 +187,6 @@ static inline void quantise(const float *W, int n, float scale, int32_t *q)
         _mm512_mask_storeu_epi32(q + j, inside, quantise16(_mm512_maskz_loadu_ps(inside, W + j), factor));
     }
 }
-
-#include "../x86/transpose8.h"
 
 #include "../../common/product.h"
 #include "../../common/elementwise.h"
