@@ -46,6 +46,12 @@ class Conditional:
         return None if visible is None or hidden is None else (visible, hidden)
 
     @property
+    def epoch_blocks(self) -> tuple[Blocks | None, Blocks] | None:
+        """The same for epochs, which know real-valued visible units, too: None in place of their blocks."""
+        hidden = self.target.blocks(self.W.shape[1])
+        return (None, hidden) if hidden is not None and self.source.normal_in_steps else self.blocks
+
+    @property
     def between_switches(self) -> bool:
         """Whether the units of both layers are on or off, each by itself."""
         return self.source.are_switches and self.target.are_switches

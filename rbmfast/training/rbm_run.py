@@ -27,7 +27,6 @@ from rbmfast.models.parameters import (
 )
 from rbmfast.models.two_layers import RANDOM
 from rbmfast.reference import F32, F64, I64, MAX_BATCH, MAX_EXPONENT, States, limit_columns, slope
-from rbmfast.reference.numbers import Blocks
 from rbmfast.runtime import uninterrupted, warn
 from rbmfast.saved import under
 from rbmfast.state import Gradient, LearningState, Missing, UpdateSettings
@@ -41,7 +40,7 @@ from rbmfast.training.penalties import penalty_gradient, split_penalties
 from rbmfast.training.phases import as_divergence
 from rbmfast.training.run import Run
 from rbmfast.training.settings import MAX_EPOCHS, LayerSettings, TrainSettings, UpDownSettings, describe
-from rbmfast.training.state import PARAMETERS, Model, TrainingState
+from rbmfast.training.state import PARAMETERS, Model, TrainingState, check_training
 from rbmfast.units import Unit
 
 RUNNING_MEANS = ("visible_offset", "hidden_offset", "activity")
@@ -79,7 +78,7 @@ class RBMRun(Run):
         What an earlier call left, if any, and where this one is noted if there may be a later one; `epoch`
         counts the epochs behind it, too.
     blocks : tuple or None
-        `Unit.blocks` of the layers, if the engine's epochs know both; of real-valued visible units, none.
+        `Conditional.epoch_blocks` of the layers.
     exponent : int
         Of the coarsest weights, as published last.
     updates : int
@@ -106,7 +105,7 @@ class RBMRun(Run):
         if training is None:
             training = TrainingState()
         else:
-            _check_training(training, rbm, settings)
+            check_training(training, rbm, settings)
         if training.seed is not None:
             settings = replace(settings, seed=training.seed)
         super().__init__(model, rows, settings, numbers)
@@ -119,7 +118,7 @@ class RBMRun(Run):
         more = check_integer(settings.epochs, "epochs", low=0, high=MAX_EPOCHS - self.epoch)
         self.epochs = self.epoch + more
         self._check_size()
-        self.blocks = self._blocks()
+        self.blocks = rbm._up.epoch_blocks
         own = rbm._parameters
         self.state = LearningState.start(own.W, own.a, own.b, of_units(own.units))
         self.chains: States | None = None
@@ -170,17 +169,12 @@ class RBMRun(Run):
                 f"epochs={self.epochs} with k={method.k} takes more than {MAX_STEP} Gibbs half-steps"
             )
 
-    def _blocks(self) -> tuple[Blocks | None, Blocks] | None:
-        hidden = self.rbm.hidden.blocks(self.rbm.n_hidden)
-        if hidden is None or not self.rbm.visible.normal_in_steps:
-            return self.rbm._up.blocks
-        plain = self.sample_weight is None and self.rows.missing is None
-        return (None, hidden) if plain else None
-
     @property
     def fused(self) -> bool:
         """Whether the engine can learn whole epochs in one call; otherwise Python goes step by step."""
         plain = self.blocks is not None and not self.custom_penalties and not self.state.more
+        if self.rbm.visible.normal_in_steps:
+            plain = plain and self.sample_weight is None and self.rows.missing is None
         return plain and self.settings.method.fused and self.settings.optimizer.fused
 
     # --- Start and finish -----------------------------------------------------------------------------------
@@ -497,22 +491,6 @@ class RBMRun(Run):
         stream = Stream(self.settings.seed, purpose, 0, self._next_step if step is None else step, rows)
         model = {"stream": stream, "memory": self.memory, "n_classes": rbm.n_classes}
         return Conditionals.of(self._units(), weights, state.W, state.a, state.b, **model)
-
-
-# --- Arguments -------------------------------------------------------------------------------------------
-
-
-def _check_training(state: object, rbm: RBM, settings: LayerSettings | UpDownSettings) -> None:
-    """Raise an error if this model and these settings cannot go on from a state."""
-    if not isinstance(state, TrainingState):
-        raise TypeError(f"state must be an rf.TrainingState, got {state!r}")
-    if settings.checkpoint is not None:
-        raise ValueError("state and checkpoint exclude each other: a checkpoint is about a single run")
-    state.check(rbm.n_visible, rbm.n_hidden, rbm.hidden.dtype)
-    if state.epochs and settings.needs_length:
-        raise ValueError(
-            f"{settings.optimizer!r} has to know where the run ends, and this state may go on for ever"
-        )
 
 
 def check_switches(rbm: RBM, who: str) -> None:

@@ -516,7 +516,19 @@ static const lesson lessons[] = {
                                  .sparsity_target = 0.2f, .sparsity_cost = 0.1f, .sparsity_decay = 0.5f}},
     {784, 130, 50, 40, 1, 0, 0, {.l2 = 1e-4f}},
     {300, 16, 40, 100, 1, 100, 0, {.l2 = 0.0f}},
+    {30, 300, 30, 11, 2, 0, RBMK_REAL, {.l2 = 1e-4f}},
+    {150, 100, 70, 64, 1, 64, RBMK_REAL, {.centered = 1, .offset_rate = 0.125f, .max_norm = 1.5f}},
+    {45, 37, 21, 10, 3, 7, RBMK_REAL, {.l1 = 1e-4f}},
 };
+
+/* Few of which do not fit 16 bits. */
+static rbmk_states random_reals(int n, int m)
+{
+    float *x = random_floats((size_t)n * (size_t)m, 3.0f);
+    if (random_below(2))
+        x[random_below(n * m)] = 16.5f;
+    return (rbmk_states){x, RBMK_REAL, m, n};
+}
 
 static rbmk_learning random_model(int n_visible, int n_hidden)
 {
@@ -597,14 +609,16 @@ static rbmk_epoch_plan random_plan(const lesson *l, int weighted)
     float *rates = fresh((size_t)updates * sizeof *rates), *momenta = fresh((size_t)updates * sizeof *momenta);
     uint8_t *hidden = NULL;
     for (int t = 0; t < updates; t++) {
-        rates[t] = 0.25f + random_float(0.125f);
+        rates[t] = (l->grey == RBMK_REAL ? 0.0078125f : 0.25f) + random_float(0.0078125f);
         momenta[t] = 0.5f + random_float(0.5f);
     }
     if (l->n_chains) {
         hidden = fresh((size_t)(l->n_chains * l->n_hidden));
         fill_states(hidden, (size_t)(l->n_chains * l->n_hidden), 50);
     }
-    rbmk_epoch_plan plan = {.data = random_states(l->n, l->n_visible, l->grey), .order = random_order(l->n),
+    rbmk_epoch_plan plan = {.data = l->grey == RBMK_REAL ? random_reals(l->n, l->n_visible)
+                                                         : random_states(l->n, l->n_visible, l->grey),
+                            .order = random_order(l->n),
                             .row_ids = random_rows(l->n), .weights = weighted ? random_weights(l->n) : NULL, .n = l->n,
                             .batch_size = l->batch_size, .k = l->k,
                             .chains = hidden, .n_chains = l->n_chains, .rates = rates, .momenta = momenta,
@@ -616,11 +630,13 @@ static void epochs(record *r)
 {
     for (size_t i = 0; i < 8 * COUNT(lessons); i++) {
         const lesson *l = &lessons[i / 8];
-        const int kind = (int)(i % 4); /* 1: weights; 2: entries are absent, or drawn; 3: drawn for the first time */
+        const int kind = l->grey == RBMK_REAL ? 0 : (int)(i % 4); /* 1: weights; 2: entries are absent, or drawn; 3: drawn for the first time */
         rbmk_learning model = random_model(l->n_visible, l->n_hidden);
         rbmk_epoch_plan plan = random_plan(l, kind % 2);
         if (i % 8 >= 4)
             plan.layers = (rbmk_layers){random_layer(model.n_visible), random_layer(model.n_hidden)};
+        if (l->grey == RBMK_REAL)
+            plan.layers.visible.n_blocks = 0;
         if (kind >= 2)
             plan.missing = random_missing(l, &plan, kind == 3 ? 2 : l->n_chains > 0);
         int64_t done = -1;

@@ -20,6 +20,10 @@ X = random_rows(47, 9)  # the last batch of ten has seven rows
 GREY = (np.random.default_rng(5).random((47, 9)) ** 2).astype(np.float32)
 HOLES, GREY_HOLES = (np.where(np.random.default_rng(6).random((47, 9)) < 0.3, np.nan, x) for x in (X, GREY))
 PENALTIES = [rf.L1(0.001), rf.L2(0.01), rf.MaxNorm(0.2), rf.SparsityTarget(0.2)]
+REAL = np.random.default_rng(7).normal(size=(47, 9)).astype(np.float32)
+FAR = REAL.copy()
+FAR[[3, 30, 31], 4] = 16.5, -40.0, 25.0  # what 16 bits do not hold
+SLOW: dict[str, Any] = {"visible": "gaussian", "optimizer": rf.SGD(0.001)}
 
 CASES: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -46,12 +50,17 @@ CASES: dict[str, dict[str, Any]] = {
         "X": np.where(np.arange(47)[:, None] < 20, X, HOLES),
         "sample_weight": np.arange(47) % 3,
     },
+    "real": {**SLOW, "X": REAL},
+    "real, far": {**SLOW, "X": FAR},
+    "real, all at once": {**SLOW, "X": FAR, "centered": True, "penalties": PENALTIES},
+    "real, batches of one": {**SLOW, "X": FAR, "batch_size": 1},
+    "real, weights": {**SLOW, "X": REAL, "sample_weight": np.arange(47) % 7 / 3},
     "no shuffle": {"shuffle": False},
     "blocks": {"shuffle": "blocks", "batch_size": 1},
 }
 
 
-@pytest.mark.filterwarnings("ignore:the weights have become large")
+@pytest.mark.filterwarnings("ignore:the weights have become large", "ignore:X:")
 @pytest.mark.parametrize("name", CASES)
 def test_both_paths(name: str, tmp_path: Path) -> None:
     """By CD and PCD; the cases take turns at some of their settings."""
@@ -66,6 +75,22 @@ def test_both_paths(name: str, tmp_path: Path) -> None:
         assert_same_bits(*(learn(**{"X": X} | CASES[name], tmp_path=tmp_path, method=one) for one in both))
 
 
+@pytest.mark.filterwarnings("ignore:X:")
+@pytest.mark.parametrize("hidden", [rf.Categorical(3), rf.Bernoulli()], ids=str)
+def test_only_updates_with_far_states_are_made_apart(hidden: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, epoch = [], engine.epoch
+
+    def noting(*arguments: Any) -> Any:
+        made.append(epoch(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(engine, "epoch", noting)
+    rbm = rf.RBM(9, 6, visible=rf.Gaussian(), hidden=hidden, seed=3)
+    rf.train(rbm, FAR, epochs=1, seed=1, batch_size=10, shuffle=False, optimizer=rf.SGD(0.001))
+    assert made == [0, 2, 1]  # the first and the fourth of five batches have them
+
+
+@pytest.mark.filterwarnings("ignore:X:")
 def test_the_cases_differ(tmp_path: Path) -> None:
     """The comparisons above would see a setting that was ignored."""
     weights = [
