@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast.checks import Checked, as_list, check_fraction, check_number, checked_by
+from rbmfast.models import RBM
 from rbmfast.reference import F32
 from rbmfast.state import UpdateSettings
 
@@ -158,3 +159,9 @@ def penalty_gradient(penalty: CustomPenalty, W: F32) -> F32:
             f"got {result.dtype} of shape {result.shape}"
         )
     return result.astype(np.float32)
+
+
+def check_switches(rbm: RBM, who: str) -> None:
+    """Raise ValueError where hidden units are neither on nor off, and someone needs that they are."""
+    if not rbm.hidden.means_are_rates:
+        raise ValueError(f"{who} needs hidden units that are on or off, got {rbm!r}: leave it out")

@@ -36,11 +36,18 @@ from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.missing import row_chains_for
 from rbmfast.training.monitors import Watched
 from rbmfast.training.optimizers import SGD, Steps
-from rbmfast.training.penalties import penalty_gradient, split_penalties
+from rbmfast.training.penalties import check_switches, penalty_gradient, split_penalties
 from rbmfast.training.phases import as_divergence
 from rbmfast.training.run import Run
-from rbmfast.training.settings import MAX_EPOCHS, LayerSettings, TrainSettings, UpDownSettings, describe
-from rbmfast.training.state import PARAMETERS, Model, TrainingState, check_training
+from rbmfast.training.settings import (
+    MAX_EPOCHS,
+    LayerSettings,
+    TrainSettings,
+    UpDownSettings,
+    check_training,
+    describe,
+)
+from rbmfast.training.state import PARAMETERS, Model, TrainingState
 from rbmfast.units import Unit
 
 RUNNING_MEANS = ("visible_offset", "hidden_offset", "activity")
@@ -491,9 +498,3 @@ class RBMRun(Run):
         stream = Stream(self.settings.seed, purpose, 0, self._next_step if step is None else step, rows)
         model = {"stream": stream, "memory": self.memory, "n_classes": rbm.n_classes}
         return Conditionals.of(self._units(), weights, state.W, state.a, state.b, **model)
-
-
-def check_switches(rbm: RBM, who: str) -> None:
-    """Raise ValueError where hidden units are neither on nor off, and someone needs that they are."""
-    if not rbm.hidden.means_are_rates:
-        raise ValueError(f"{who} needs hidden units that are on or off, got {rbm!r}: leave it out")

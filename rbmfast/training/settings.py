@@ -30,6 +30,7 @@ from rbmfast.checks import (
     checked_by,
 )
 from rbmfast.files import JSON, check_destination
+from rbmfast.models import RBM
 from rbmfast.models.two_layers import HOW, RANDOM
 from rbmfast.saved import SavedRun, seed_of
 from rbmfast.training.callbacks import Callback
@@ -37,6 +38,7 @@ from rbmfast.training.methods import CD, Method, as_method
 from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD, Adam, as_optimizer
 from rbmfast.training.penalties import check_penalties
+from rbmfast.training.state import TrainingState
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -243,3 +245,16 @@ def _instead(name: str, value: object, known: Iterable[str]) -> str:
             return f": say {text.format(shown)}"
     close = difflib.get_close_matches(name, known, n=1)
     return f": did you mean {close[0]}?" if close else f": it has {', '.join(known)}"
+
+
+def check_training(state: object, rbm: RBM, settings: LayerSettings | UpDownSettings) -> None:
+    """Raise an error if this model and these settings cannot go on from a state."""
+    if not isinstance(state, TrainingState):
+        raise TypeError(f"state must be an rf.TrainingState, got {state!r}")
+    if settings.checkpoint is not None:
+        raise ValueError("state and checkpoint exclude each other: a checkpoint is about a single run")
+    state.check(rbm.n_visible, rbm.n_hidden, rbm.hidden.dtype)
+    if state.epochs and settings.needs_length:
+        raise ValueError(
+            f"{settings.optimizer!r} has to know where the run ends, and this state may go on for ever"
+        )

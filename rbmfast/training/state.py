@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import repeat
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +14,6 @@ from rbmfast.reference import F32, States
 from rbmfast.runtime import uninterrupted
 from rbmfast.saved import under
 from rbmfast.training.optimizers import SGD, Adam
-
-if TYPE_CHECKING:
-    from rbmfast.training.settings import LayerSettings, UpDownSettings
 
 PARAMETERS = ("W", "a", "b")
 KEPT = (*PARAMETERS, "visible_means")
@@ -151,16 +147,3 @@ def set_parameters(model: Model, arrays: Mapping[str, F32]) -> None:
 def _rbms(model: RBM | DBN) -> dict[str, RBM]:
     """The RBMs that a model is made of, by what the names of their parameters begin with."""
     return {"": model} if isinstance(model, RBM) else {f"{name}/": rbm for name, rbm in model._named_rbms()}
-
-
-def check_training(state: object, rbm: RBM, settings: LayerSettings | UpDownSettings) -> None:
-    """Raise an error if this model and these settings cannot go on from a state."""
-    if not isinstance(state, TrainingState):
-        raise TypeError(f"state must be an rf.TrainingState, got {state!r}")
-    if settings.checkpoint is not None:
-        raise ValueError("state and checkpoint exclude each other: a checkpoint is about a single run")
-    state.check(rbm.n_visible, rbm.n_hidden, rbm.hidden.dtype)
-    if state.epochs and settings.needs_length:
-        raise ValueError(
-            f"{settings.optimizer!r} has to know where the run ends, and this state may go on for ever"
-        )

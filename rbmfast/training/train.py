@@ -19,8 +19,8 @@ from rbmfast.training.history import BASIC, History
 from rbmfast.training.methods import CD, Method
 from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD, Adam
-from rbmfast.training.penalties import Penalties
-from rbmfast.training.rbm_run import RBMRun, check_switches
+from rbmfast.training.penalties import Penalties, check_switches
+from rbmfast.training.rbm_run import RBMRun
 from rbmfast.training.settings import LayerSettings, TrainSettings, explain_keywords
 from rbmfast.training.state import TrainingState
 
