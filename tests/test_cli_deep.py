@@ -205,6 +205,20 @@ def test_labels_that_are_words(capsys: pytest.CaptureFixture[str]) -> None:
         frame.assign(y="thre").to_csv("h.csv", index=False)
         assert words_of_the_error in fails(capsys, "evaluate", model, file, "--labels", "y")
     assert "has no label 'tow'; did you mean two?" in fails(capsys, "sample", "w.crbm", "--label", "tow")
+    frame[:3].assign(y=["one", "two", "three"]).to_csv("few.csv", index=False)
+    assert evaluated("w.crbm", "few.csv", "--labels", "y")  # as many names as rows
+
+
+def test_labels_with_commas() -> None:
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(X, columns=[f"v{i}" for i in range(16)])
+    frame.assign(y=np.where(Y == 0, "no, never", "all")).to_csv("words.csv", index=False)
+    run("train", "words.csv", "-o", "w.crbm", *CLASSES)
+    for word in ("no, never", "all"):
+        run("sample", "w.crbm", "--label", word, "-n", "2", *SHORT, "-o", "s.csv")
+        assert [*pd.read_csv("s.csv").label] == [word, word]
+    run("evaluate", "w.crbm", "words.csv", "--labels", "y", "--predictions", "p.csv")
+    assert {*pd.read_csv("p.csv").label} <= {"no, never", "all"}
 
 
 def test_resume_equals_never_stopping(capsys: pytest.CaptureFixture[str]) -> None:

@@ -250,9 +250,10 @@ def _with_labels(
 def _numbered(words: Any, where: str, names: tuple[str, ...]) -> tuple[I64, tuple[str, ...]]:
     """Words as numbers of names, by default of those that there are; an empty cell as -1."""
     cells = [str(word) if word == word else "" for word in words.tolist()]
-    names = names or tuple(sorted({*cells} - {""}))
-    if len(names) == len(cells) > 1:
-        raise CommandError(f"{where}: holds as many words as rows, which are rather names than labels")
+    if not names:
+        names = tuple(sorted({*cells} - {""}))
+        if len(names) == len(cells) > 1:
+            raise CommandError(f"{where}: holds as many words as rows, which are rather names than labels")
     numbers = {name: i for i, name in enumerate(names)} | {"": -1}
     strange = next((cell for cell in cells if cell not in numbers), None)
     if strange is not None:

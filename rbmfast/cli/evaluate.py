@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
     for alarm in report.alarms:
         warnings.warn(alarm, UserWarning, stacklevel=1)
     if predicted is not None:
-        output.write_lines(arguments.predictions, ["label", *(class_names(model)[i] for i in predicted)])
+        output.write_rows(arguments.predictions, [["label"], *([class_names(model)[i]] for i in predicted)])
         print(f"wrote {arguments.predictions}")
     if arguments.json:
         n = {"version": rf.__version__, "n_rows": rows.n_rows, "n_visible": rows.n_features}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import functools
+import io
 import json
 import os
 import tempfile
@@ -79,10 +81,12 @@ def write_array(path: str, array: Any) -> None:
         np.save(SimpleNamespace(write=file.write), array)
 
 
-def write_lines(path: str, lines: Iterable[str]) -> None:
-    """Write text."""
+def write_rows(path: str, rows: Iterable[Iterable[Any]]) -> None:
+    """Write cells as text."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
     with complete_file(path) as file:
-        file.write("".join(f"{line}\n" for line in lines).encode())
+        file.write(text.getvalue().encode())
 
 
 def write_table(path: str, table: Any) -> None:

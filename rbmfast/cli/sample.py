@@ -96,7 +96,8 @@ def _chosen(given: argparse.Namespace, model: Any) -> list[int] | None:
     names = class_names(model)
     if not names:
         raise CommandError(f"--label: {given.model} holds {model}, which knows no labels")
-    wanted = dict.fromkeys(names if given.label == ["all"] else given.label)
+    one = ",".join(given.label)  # a name may hold commas, or be "all"
+    wanted = dict.fromkeys([one] if one in names else names if one == "all" else given.label)
     strange = next((name for name in wanted if name not in names), None)
     if strange is not None:
         raise CommandError(f"--label: {given.model} has no label {strange!r}{did_you_mean(strange, names)}")
@@ -119,12 +120,15 @@ def _write(path: str, v: Any, y: NDArray[Any] | None) -> None:
     if not path.lower().endswith((".npz", ".csv")):
         output.write_array(path, v)
         return
+    names = [f"v{i}" for i in range(v.shape[1])] + ["label"] * (y is not None)
+    if y is not None and y.dtype.kind == "U" and path.lower().endswith(".csv"):
+        cells = ([*(f"{x:.9g}" for x in row), word] for row, word in zip(v.tolist(), y.tolist(), strict=True))
+        output.write_rows(path, [names, *cells])
+        return
     arrays: dict[str, Any] = {"samples": v} if y is None else {"samples": v, "labels": y}
     with complete_file(path) as file:
         if path.lower().endswith(".npz"):
             np.savez(file, **arrays)
         else:
-            names = [f"v{i}" for i in range(v.shape[1])] + ["label"] * (y is not None)
             table = np.column_stack([*arrays.values()])
-            form = "%s" if table.dtype.kind == "U" else "%.9g"
-            np.savetxt(file, table, form, ",", header=",".join(names), comments="")
+            np.savetxt(file, table, "%.9g", ",", header=",".join(names), comments="")

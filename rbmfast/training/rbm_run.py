@@ -180,8 +180,8 @@ class RBMRun(Run):
     def fused(self) -> bool:
         """Whether the engine can learn whole epochs in one call; otherwise Python goes step by step."""
         plain = self.blocks is not None and not self.custom_penalties and not self.state.more
-        if self.rbm.visible.normal_in_steps:
-            plain = plain and self.sample_weight is None and self.rows.missing is None
+        whole = self.sample_weight is None and self.rows.missing is None
+        plain = plain and (whole or not self.rbm.visible.normal_in_steps)
         return plain and self.settings.method.fused and self.settings.optimizer.fused
 
     # --- Start and finish -----------------------------------------------------------------------------------
@@ -306,10 +306,8 @@ class RBMRun(Run):
 
     def monitored(self) -> dict[str, float]:
         self._watched.epoch = self.epoch
-        numbers: dict[str, float] = {}
-        for monitor in self.settings.monitors:
-            numbers.update(monitor(self._watched))
-        return numbers
+        found = [monitor(self._watched) for monitor in self.settings.monitors]
+        return {name: number for numbers in found for name, number in numbers.items()}
 
     def parameters(self) -> dict[str, F32]:
         learned: dict[str, F32] = {}
@@ -347,8 +345,7 @@ class RBMRun(Run):
         return {name: states for name, states in of_all.items() if states is not None}
 
     def meta(self) -> dict[str, JSON]:
-        exponents = {f"{prefix}exponent": state.exponent for prefix, state in self.states.items()}
-        return {"updates": self.updates, **exponents}
+        return {"updates": self.updates, **{f"{p}exponent": s.exponent for p, s in self.states.items()}}
 
     def restore(self, saved: Checkpoint) -> None:
         """See `Run.restore`. A file can hold anything: an error says what are no numbers of a run."""
@@ -384,26 +381,29 @@ class RBMRun(Run):
     def learn(self, rows: I64, now: F64) -> None:
         """See `Run.learn`: by the engine if it can: the same bits, but much faster.
 
-        It stops before an update with real-valued states that have more than 16 bits.
+        It stops before updates with real-valued states of more than 16 bits. Python makes these, and ever
+        more where there are many: a stop costs more than an update.
         """
         if not self.fused:
             super().learn(rows, now)
             return
-        size = self.batch_size
-        while len(rows):
-            done = self._epoch(rows, now)
-            super().learn(rows[done * size : (done + 1) * size], now[:, done : done + 1])
-            rows, now = rows[(done + 1) * size :], now[:, done + 1 :]
-
-    def _epoch(self, rows: I64, now: F64) -> int:
-        """By the engine; how many updates were made."""
-        settings = self.settings
-        entries = self.rows.missing
         if self.rows.direct is not None and not self.rows.mapped:
             X, order = self.rows.direct, rows
         else:
             X, order = self.rows.block(rows), np.arange(len(rows), dtype=np.int64)
-            entries = None if entries is None else entries[rows]
+        size, done, apart = self.batch_size, 0, 1
+        while done < now.shape[1]:
+            made = self._epoch(X, order[done * size :], rows[done * size :], now[:, done:])
+            done += made
+            apart = 1 if made >= apart else 2 * apart
+            super().learn(rows[done * size : (done + apart) * size], now[:, done : done + apart])
+            done += apart
+
+    def _epoch(self, X: States, order: I64, rows: I64, now: F64) -> int:
+        """By the engine, of rows X[order]; how many updates were made."""
+        settings, entries = self.settings, self.rows.missing
+        if entries is not None and X is not self.rows.direct:
+            entries = entries[rows]
         rates, momenta = now.astype(np.float32)
         done = engine.epoch(
             self.state,
@@ -441,11 +441,10 @@ class RBMRun(Run):
 
         # Positive phase: the visible units are the data, and drive the hidden units. The negative phase, and
         # how the two are compared, are the method's.
-        missing = self.rows.missing
         if self.row_chains is not None:
             v = self.row_chains.complete(model, v, rows, self.epoch == self.first_epoch)
-        elif missing is not None:
-            model = replace(model, absent=missing[rows])
+        elif self.rows.missing is not None:
+            model = replace(model, absent=self.rows.missing[rows])
         x = model.up.input(v)
         if self.row_chains is not None:
             self.row_chains.rest(model, x, rows)

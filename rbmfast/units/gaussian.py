@@ -190,8 +190,8 @@ class Gaussian(Unit):
 
     @property
     def normal_in_steps(self) -> bool:
-        """Unless sigma is learned, or the grid another one."""
-        return self.grid == GRID and not self.is_learned
+        """Unless sigma is learned, the grid another one, or the units are not quite these."""
+        return type(self) is Gaussian and self.grid == GRID and not self.is_learned
 
     @property
     def _rho(self) -> F64 | None:

@@ -18,7 +18,7 @@ typedef struct {
     void *visible;         /* states of the negative phase */
     uint8_t *hidden;
     uint8_t *chains_before; /* an update of real-valued states that may not fit, or NULL */
-    atomic_int outside;    /* whether one does not */
+    atomic_llong outside;  /* the pass in which one did not: all stop after it; 0: none */
     float *inputs;         /* of a layer in which not all units are switches */
     uint8_t *missing;      /* (batch_size, n_visible): which entries are; or NULL */
     uint8_t *resting;      /* (batch_size, n_hidden): of the rows' chains; or NULL */
@@ -183,8 +183,8 @@ static void move_resting(run *r, int64_t first, int64_t from, int64_t to, int ba
     }
 }
 
-/* A row of the data, to its place in the batch. */
-static void copy_row(run *r, int64_t row, int64_t i)
+/* A row of the data, to its place in the batch of pass `number`. */
+static void copy_row(run *r, int64_t row, int64_t i, int64_t number)
 {
     const rbmk_states *data = &r->plan->data;
     const int n_visible = r->model->n_visible;
@@ -193,18 +193,18 @@ static void copy_row(run *r, int64_t row, int64_t i)
     if (!is_real(r))
         memcpy(to, (const char *)data->data + (size_t)(row * data->stride) * size, size * (size_t)n_visible);
     else if (!r->kernels->real_levels((const float *)data->data + row * data->stride, n_visible, (uint16_t *)to))
-        atomic_store(&r->outside, 1);
+        atomic_store(&r->outside, number);
 }
 
 /* Copies the member's rows of a batch of n from `first`; their states are complete unless entries have to be drawn. */
-static void gather(rbmk_team team, run *r, int64_t first, int64_t n)
+static void gather(rbmk_team team, run *r, int64_t first, int64_t n, int64_t number)
 {
     const int n_visible = r->model->n_visible;
     int64_t from, to;
     rbmk_share(team, n, &from, &to);
     for (int64_t i = from; i < to; i++) {
         const int64_t row = r->plan->order[first + i];
-        copy_row(r, row, i);
+        copy_row(r, row, i, number);
         if (r->missing)
             memcpy(r->missing + i * n_visible, r->plan->missing->entries + row * n_visible, (size_t)n_visible);
     }
@@ -227,7 +227,7 @@ static double seconds(void)
  * so that a member who is late to look does not take one for the next pass to be for this one. */
 static int end_of_pass(rbmk_team team, run *r, int64_t *pass)
 {
-    long long stop_at;
+    long long stop_at, outside;
     ++*pass;
     if (team.id == 0 && r->plan->interrupted) {
         double now = seconds();
@@ -239,7 +239,8 @@ static int end_of_pass(rbmk_team team, run *r, int64_t *pass)
     }
     rbmk_barrier(team);
     stop_at = atomic_load(&r->stop_at);
-    return (stop_at && stop_at <= *pass) || atomic_load(&r->outside); /* nobody sets it in the next pass */
+    outside = atomic_load(&r->outside);
+    return (stop_at && stop_at <= *pass) || (outside && outside <= *pass);
 }
 
 /* --- Passes ----------------------------------------------------------------------------------------------- */
@@ -294,7 +295,7 @@ static rbmk_states drawn(const run *r)
 }
 
 /* visible | hidden: samples into r->visible; the last ones transposed for the statistics, too. */
-static void down(rbmk_team team, run *r, turn turn, int last, const uint8_t *hidden, int64_t n,
+static void down(rbmk_team team, run *r, int64_t number, turn turn, int last, const uint8_t *hidden, int64_t n,
                  const rbmk_stream *stream)
 {
     rbmk_layer_pass pass = pass_through(team, r, 0, turn);
@@ -304,6 +305,7 @@ static void down(rbmk_team team, run *r, turn turn, int last, const uint8_t *hid
     if (is_real(r)) {
         pass.normal = r->visible;
         pass.outside = &r->outside;
+        pass.number = number;
     } else {
         pass.out.sample = r->visible;
         pass.absent = r->resting ? NULL : r->missing;
@@ -375,7 +377,7 @@ static int complete(rbmk_team team, run *r, int64_t n, const rbmk_stream *stream
     const rbmk_states batch = batch_of(r);
     if (r->plan->missing->begin && begin_chains(team, r, n, *stream, pass))
         return 1;
-    down(team, r, APART, 0, r->resting, n, stream);
+    down(team, r, *pass + 1, APART, 0, r->resting, n, stream);
     if (end_of_pass(team, r, pass))
         return 1;
     fill_in(team, r, n);
@@ -393,7 +395,7 @@ static int from_data(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
     for (int i = 0; i < r->plan->k; i++) {
         const int last = i == r->plan->k - 1;
         stream.step++;
-        down(team, r, i == 0 ? FIRST : LATER, last, r->hidden, p->n, &stream);
+        down(team, r, *pass + 1, i == 0 ? FIRST : LATER, last, r->hidden, p->n, &stream);
         if (end_of_pass(team, r, pass))
             return 1;
         stream.step++;
@@ -415,7 +417,7 @@ static int persistent(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
     stream.first_row = 0;
     for (int i = 0; i < r->plan->k; i++) {
         const int last = i == r->plan->k - 1;
-        down(team, r, i == 0 ? FIRST : LATER, last, r->plan->chains, p->n, &stream);
+        down(team, r, *pass + 1, i == 0 ? FIRST : LATER, last, r->plan->chains, p->n, &stream);
         stream.step++;
         if (end_of_pass(team, r, pass))
             return 1;
@@ -439,7 +441,7 @@ static void weight_gradient(const rbmk_updater *u, int row, int n_rows, int col,
 /* --- The epoch ---------------------------------------------------------------------------------------- */
 
 /* Sets the stage for update t, while nobody passes or updates; ends with a barrier. */
-static void begin_update(rbmk_team team, run *r, int64_t t)
+static void begin_update(rbmk_team team, run *r, int64_t t, int64_t number)
 {
     const rbmk_epoch_plan *plan = r->plan;
     const int64_t first = t * plan->batch_size;
@@ -453,7 +455,7 @@ static void begin_update(rbmk_team team, run *r, int64_t t)
         if (r->chains_before)
             memcpy(r->chains_before, plan->chains, chains_bytes(r));
     }
-    gather(team, r, first, n);
+    gather(team, r, first, n, number);
     rbmk_barrier(team);
 }
 
@@ -494,7 +496,7 @@ static void epoch_member(rbmk_team team, void *arg)
     rbmk_status status = RBMK_OK; /* the same for all members */
     copy_weights(team, r, 0);
     for (int64_t t = 0; t < updates(r->plan) && status == RBMK_OK; t++) {
-        begin_update(team, r, t);
+        begin_update(team, r, t, pass + 1);
         status = one_update(team, r, t, &pass);
         if (team.id == 0 && status == RBMK_OK)
             r->done = t + 1;

@@ -77,6 +77,13 @@ static int largest_group(const rbmk_block *block)
     return largest;
 }
 
+/* All groups take the room and the time of the largest one. */
+static int is_worth_it(const rbmk_block *block)
+{
+    const int largest = largest_group(block);
+    return largest <= LARGEST_GROUP && (int64_t)block->n_groups * largest <= 2 * (int64_t)block->n_units;
+}
+
 /* Weights (rows, cols) as integers, transposed: for each 16 rows those of column after column. */
 static int32_t *transposed(const float *x, int rows, int cols, int exponent)
 {
@@ -97,7 +104,7 @@ rbmk_lookups rbmk_lookups_of(const rbmk_layer_pass *pass, const rbmk_layer *laye
     const int rows = pass->rows, cols = pass->cols;
     rbmk_lookups l = {.odds.factors = NULL};
     float *x, largest;
-    if (layer->n_blocks != 1 || rows > MOST_STATES || !block->start || largest_group(block) > LARGEST_GROUP)
+    if (layer->n_blocks != 1 || rows > MOST_STATES || !block->start || !is_worth_it(block))
         return l;
     x = logarithms(pass);
     if (!x)

@@ -183,7 +183,7 @@ static void draw_normal(const tile *t, int r, float *x)
     const rbmk_counter counter = rbmk_counter_of(p->stream, t->row + r);
     p->kernels->add_normal(x, t->n_cols, t->col, &counter, x);
     if (!p->kernels->real_levels(x, t->n_cols, p->normal + (t->row + r) * p->cols + t->col))
-        atomic_store_explicit(p->outside, 1, memory_order_relaxed);
+        atomic_store_explicit(p->outside, p->number, memory_order_relaxed);
 }
 
 static void sum_softplus(const tile *t, int r, const float *x, double *sums)

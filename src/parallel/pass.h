@@ -39,7 +39,8 @@ typedef struct {
                                     * and afterwards anything, and out.softplus has one number a row */
     rbmk_outputs out;              /* rows of `cols` elements; softplus: a sum per row and panel, (n, n_panels) */
     uint16_t *normal;              /* samples of real-valued units, in steps; or NULL */
-    atomic_int *outside;           /* becomes 1 where one of them does not fit */
+    atomic_llong *outside;         /* becomes `number` where one of them does not fit */
+    long long number;
     uint8_t *sample_transposed;    /* (cols, transposed_stride), or NULL */
     ptrdiff_t transposed_stride;
     const rbmk_statistic *statistic; /* or NULL */
