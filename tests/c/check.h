@@ -34,6 +34,13 @@ double *random_weights(int n); /* of rows: some are 0 */
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
+/* Emulated CPUs take a quarter of the random inputs. */
+#ifdef FEWER_REPEATS
+#define REPEATS(n) ((n) / 4)
+#else
+#define REPEATS(n) (n)
+#endif
+
 static inline int at_most(int a, int b) { return a < b ? a : b; }
 static inline int round_up(int n, int unit) { return (n + unit - 1) / unit * unit; }
 

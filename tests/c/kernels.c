@@ -75,7 +75,7 @@ static inputs random_inputs(const rbmk_kernels *portable, int n)
     TEST(name) \
     { \
         for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= (largest); s++) \
-            for (int repeat = 0; repeat < 20; repeat++) { \
+            for (int repeat = 0; repeat < REPEATS(20); repeat++) { \
                 const int n = sizes[s]; \
                 const inputs in = random_inputs(portable, n); \
                 type *expected = fresh((size_t)n * sizeof(type)), *got = fresh((size_t)n * sizeof(type)), *out; \
@@ -161,7 +161,7 @@ TEST(sigmoid_bernoulli)
 {
     int ties = 0;
     for (size_t s = 0; s < COUNT(sizes); s++)
-        for (int repeat = 0; repeat < 50; repeat++) {
+        for (int repeat = 0; repeat < REPEATS(50); repeat++) {
             const int n = sizes[s];
             const inputs in = random_inputs(portable, n);
             uint32_t *uniform = fresh((size_t)n * sizeof *uniform);
@@ -412,7 +412,7 @@ static float *random_shift(int n)
 TEST(shifted_softplus_panel)
 {
     for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= RBMK_PANEL; s++)
-        for (int repeat = 0; repeat < 100; repeat++) {
+        for (int repeat = 0; repeat < REPEATS(100); repeat++) {
             const inputs in = random_inputs(portable, sizes[s]);
             const float *shift = random_shift(sizes[s]);
             float *x = fresh((size_t)sizes[s] * sizeof *x);
@@ -428,7 +428,7 @@ TEST(shifted_softplus_panel)
 TEST(shifted_sigmoid_sums)
 {
     for (size_t s = 0; s < COUNT(sizes); s++)
-        for (int repeat = 0; repeat < 20; repeat++) {
+        for (int repeat = 0; repeat < REPEATS(20); repeat++) {
             const int n = sizes[s];
             const inputs in = random_inputs(portable, n);
             const float *shift = random_shift(n), p = random_below(4) ? random_float(0.5f) + 0.5f : 1.0f;
@@ -848,7 +848,7 @@ static updated update(const rbmk_kernels *k, rbmk_row_update u, int n)
 TEST(update_row)
 {
     for (int n = 1; n <= RBMK_PANEL; n++)
-        for (int repeat = 0; repeat < 16; repeat++) {
+        for (int repeat = 0; repeat < REPEATS(16); repeat++) {
             const size_t bytes = (size_t)n * sizeof(float);
             rbmk_row_update u = {
                 .n = n, .centered = repeat & 1, .push = repeat & 2 ? random_row(n, 1.0f) : NULL,
