@@ -117,18 +117,13 @@ def _write(path: str, v: Any, y: NDArray[Any] | None) -> None:
     if output.is_table(v):
         output.write_table(path, v if y is None else v.assign(label=y))
         return
-    if not path.lower().endswith((".npz", ".csv")):
+    labels: dict[str, Any] = {} if y is None else {"labels": y}
+    if path.lower().endswith(".npz"):
+        with complete_file(path) as file:
+            np.savez(file, samples=v, **labels)
+    elif path.lower().endswith(".csv"):
+        names = [f"v{i}" for i in range(v.shape[1])] + ["label"] * len(labels)
+        rows = zip(v.tolist(), *labels.values(), strict=True)
+        output.write_rows(path, [names, *([*(f"{x:.9g}" for x in row), *label] for row, *label in rows)])
+    else:
         output.write_array(path, v)
-        return
-    names = [f"v{i}" for i in range(v.shape[1])] + ["label"] * (y is not None)
-    if y is not None and y.dtype.kind == "U" and path.lower().endswith(".csv"):
-        cells = ([*(f"{x:.9g}" for x in row), word] for row, word in zip(v.tolist(), y.tolist(), strict=True))
-        output.write_rows(path, [names, *cells])
-        return
-    arrays: dict[str, Any] = {"samples": v} if y is None else {"samples": v, "labels": y}
-    with complete_file(path) as file:
-        if path.lower().endswith(".npz"):
-            np.savez(file, **arrays)
-        else:
-            table = np.column_stack([*arrays.values()])
-            np.savetxt(file, table, "%.9g", ",", header=",".join(names), comments="")

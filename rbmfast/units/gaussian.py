@@ -58,7 +58,7 @@ class Gaussian(Unit):
         A power of two from 2**-16 to 2**-11, in standard deviations. States may be 2**44 times as large.
         None for float32 matrix products of NumPy's: results differ in their last bits between machines and
         numbers of threads, and are faster only on CPUs without AVX-512,
-        by a fifth.
+        by a fifth with AVX2.
 
     Raises
     ------

@@ -364,7 +364,8 @@ static int begin_chains(rbmk_team team, run *r, int64_t n, rbmk_stream stream, i
     rbmk_share(team, n, &from, &to);
     stream.layer++;
     for (int64_t i = from; i < to; i++)
-        rbmk_draw_row(r->kernels, layer->n_blocks ? layer : &plain, &stream, i, r->model->a, (uint8_t *)r->visible + i * n_visible);
+        rbmk_draw_row(r->kernels, layer->n_blocks ? layer : &plain, &stream, i, r->model->a,
+                      (uint8_t *)r->visible + i * n_visible);
     fill_in(team, r, n);
     rbmk_barrier(team);
     stream.step++;
@@ -401,8 +402,7 @@ static int from_data(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
         stream.step++;
         if (last)
             lay_out(team, r);
-        up(team, r, LATER, drawn(r), last ? NULL : r->hidden,
-           last ? p : NULL, &stream, NULL);
+        up(team, r, LATER, drawn(r), last ? NULL : r->hidden, last ? p : NULL, &stream, NULL);
         if (end_of_pass(team, r, pass))
             return 1;
     }
@@ -423,8 +423,7 @@ static int persistent(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
             return 1;
         if (last)
             lay_out(team, r);
-        up(team, r, LATER, drawn(r), r->plan->chains, last ? p : NULL,
-           &stream, NULL);
+        up(team, r, LATER, drawn(r), r->plan->chains, last ? p : NULL, &stream, NULL);
         stream.step++;
         if (end_of_pass(team, r, pass))
             return 1;

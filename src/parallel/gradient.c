@@ -119,13 +119,12 @@ static int same_scale(const rbmk_gradients *g)
 }
 
 /* Of rows between two phases of real states, whose level is not 0. */
-static void pack_nothing(const rbmk_gradients *g, int64_t n)
+static void pack_nothing(rbmk_gradients *g, int64_t n)
 {
     static const int32_t none[RBMK_ROW_BLOCK * RBMK_PANEL] = {0};
-    const int64_t first = n / PACKED_ROWS * PACKED_ROWS;
-    for (int64_t row = first; n < g->model_row && row < g->model_row; row += RBMK_ROW_BLOCK)
+    for (int64_t row = n / PACKED_ROWS * PACKED_ROWS; row < g->model_row; row += RBMK_ROW_BLOCK)
         for (int col = 0; col < g->n_hidden; col += RBMK_PANEL)
-            g->kernels->pack_tile((rbmk_matrix *)&g->products[RBMK_DATA].hidden, (int)row, col,
+            g->kernels->pack_tile(&g->products[RBMK_DATA].hidden, (int)row, col,
                                   rbmk_at_most(g->model_row - row, RBMK_ROW_BLOCK),
                                   rbmk_at_most(g->n_hidden - col, RBMK_PANEL), none, RBMK_PANEL);
 }
