@@ -66,7 +66,6 @@ static inline void lay_out_pairs(const uint16_t *levels, ptrdiff_t stride, int n
     const int pairs = (rows + 1) / 2;
     for (int i = 0; i < n; i += PAIR_ROWS, levels += PAIR_ROWS * stride, words += PAIR_ROWS * pairs) {
         const int height = n - i < PAIR_ROWS ? n - i : PAIR_ROWS, whole = stride % 2 ? 0 : rows / 2;
-        memset(words, 0, height < PAIR_ROWS ? (size_t)(PAIR_ROWS * pairs) * sizeof *words : 0);
         transpose((const int32_t *)(const void *)levels, (int)(stride / 2), height, whole, (int32_t *)words, PAIR_ROWS);
         for (int k = 0; k < whole * PAIR_ROWS; k++)
             words[k] ^= 0x80008000u;
@@ -77,7 +76,7 @@ static inline void lay_out_pairs(const uint16_t *levels, ptrdiff_t stride, int n
                 words[k * PAIR_ROWS + r] = (uint32_t)(level[0] ^ MIDDLE) | second;
             }
         for (int r = height; r < PAIR_ROWS; r++)
-            for (int k = 0; k < whole; k++)
+            for (int k = 0; k < pairs; k++)
                 words[k * PAIR_ROWS + r] = 0;
     }
 }
@@ -85,7 +84,7 @@ static inline void lay_out_pairs(const uint16_t *levels, ptrdiff_t stride, int n
 /* The digits of n_rows <= 2 MOST_PAIRS rows. */
 static inline void split_pairs(const int32_t *rows, int n_rows, int width, pair_block *to)
 {
-    pair_words total = {0}, first, second = {0};
+    pair_words total = {0}, first, second;
     for (int r = 0; r < n_rows; r += 2, rows += 2 * width) {
         memcpy(&first, rows, sizeof first);
         second = (pair_words){0};

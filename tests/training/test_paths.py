@@ -90,6 +90,17 @@ def test_only_updates_with_far_states_are_made_apart(hidden: Any, monkeypatch: p
     assert made == [0, 4, 3]  # the first and the seventh of ten batches have them; two in a row by Python
 
 
+def test_draws_of_ones_own_are_not_the_engines() -> None:
+    class Still(rf.Gaussian):
+        def sample(self, x: Any, stream: Any) -> Any:
+            return 0 * x
+
+    learned = [rf.RBM(9, 5, visible=unit, seed=3) for unit in (Still(), rf.Gaussian())]
+    for rbm in learned:
+        rf.train(rbm, REAL, epochs=1, seed=1, optimizer=rf.SGD(0.001))
+    assert not np.array_equal(learned[0].W, learned[1].W)
+
+
 @pytest.mark.parametrize("method", [rf.CD(2), rf.PCD(1)], ids=str)
 def test_threads_agree_where_to_stop(method: Any) -> None:
     """Every few updates one of them draws a state that does not fit, while others may be a pass behind."""
