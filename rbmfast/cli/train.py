@@ -11,9 +11,10 @@ from dataclasses import fields
 import numpy as np
 
 import rbmfast as rf
-from rbmfast.cli import learners, options, output
+from rbmfast.cli import options, output
 from rbmfast.cli.datafiles import DataFile, Examples, read_data
-from rbmfast.cli.learners import LEARNERS, Learner, listing, methods_with, penalty
+from rbmfast.cli.learners import LEARNERS, check_options
+from rbmfast.cli.learners.base import ORDERS, SCHEDULES, Learner, listing, methods_with, penalty
 from rbmfast.cli.options import (
     CHANCE,
     NUMBER,
@@ -29,7 +30,7 @@ from rbmfast.cli.options import (
 from rbmfast.cli.progress import in_words
 from rbmfast.cli.tables import schema_of
 from rbmfast.training.methods import WORDS as METHODS
-from rbmfast.training.settings import TrainSettings, UpDownSettings
+from rbmfast.training.settings import TrainSettings
 from rbmfast.units import PLAIN, get_unit
 
 TYPES = Kind("NAME=KIND[,...]", lambda text: dict(_pair(word) for word in text.split(",")))
@@ -78,8 +79,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(default: the column of this name)")  # fmt: skip
 
     add = Group(parser, "model").add
-    add("--model", choice(*LEARNERS), "a restricted Boltzmann machine; one of data and labels; or a deep "
-        "belief network, with labels or without", "rbm")  # fmt: skip
+    kinds = "; ".join(f"{word}: {kind.about}" for word, kind in LEARNERS.items())
+    add("--model", choice(*LEARNERS), kinds, "rbm")
     add("--hidden", listed(integer(1)), "hidden units; of a dbn, of each layer from the lowest up", [128])
     add("--visible", choice(*PLAIN), "such as gaussian: real values, scaled to mean 0 and variance 1 "
         "(default: bernoulli; for a table of other values what each column needs)")  # fmt: skip
@@ -95,7 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", integer(1), ABOUT["batch_size"], BATCH_SIZE)
     add("--rate", listed(RATE), "learning rate, which with momentum 0.5 goes as far as twice as much "
         "without; of a dbn, of all layers or of each", [0.05])  # fmt: skip
-    add("--rate-schedule", choice(*learners.SCHEDULES), "linear: to 0", "constant")
+    add("--rate-schedule", choice(*SCHEDULES), "linear: to 0", "constant")
     add("--rate-decay", NUMBER, "what exponential multiplies the rate by after each epoch", 0.95)
     add("--momentum", CHANCE, "share of each step that the next one repeats", 0.5)
     add("--l1", penalty(rf.L1), "cost of absolute weights")
@@ -106,24 +107,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dropout", CHANCE, "of a class-rbm: chance of a hidden unit to be dropped where log "
         "p(label | row) is learned; of a dbn with --fine-tune: of an input of its layers there "
         "(default: 0)")  # fmt: skip
-    add("--shuffle", choice(*learners.ORDERS), "a new order in every epoch; of blocks: kind to files larger "
+    add("--shuffle", choice(*ORDERS), "a new order in every epoch; of blocks: kind to files larger "
         "than memory", "rows")  # fmt: skip
     learning.add_seed()
 
-    add = Group(parser, "class-rbm").add
-    add("--generative", NUMBER, "learn log p(label | row) + X log p(label, row) (default: "
-        f"{rf.Hybrid.generative}). 0: the first alone; inf: the second alone, for good samples")  # fmt: skip
-    add("--unlabelled", NUMBER, "and X log p(row) of rows with the label -1 (default: there are none)")
-
-    add = Group(parser, "dbn").add
-    add("--up-down", integer(0), "epochs of training its layers together, after they have learned one by "
-        f"one: by --method and -k (default: {UpDownSettings.method})")  # fmt: skip
-    add("--up-down-rate", RATE, f"its learning rate (default: {learners.UP_DOWN_RATE})")
-    add("--fine-tune", integer(0), "epochs of training it at last, unrolled to a feed-forward network, by "
-        "backpropagation: with labels a classifier, without an autoencoder")  # fmt: skip
-    add("--network", "FILE", "where to write this network")
-    add("--fine-tune-rate", RATE, f"its learning rate (default: {learners.FINE_TUNING_RATE}, with momentum "
-        f"{learners.FINE_TUNING_MOMENTUM})")  # fmt: skip
+    for learner in LEARNERS.values():
+        learner.add_arguments(parser)
 
     running = Group(parser, "run")
     running.add("--checkpoint", "FILE", "save the run here after every epoch")
@@ -148,7 +137,7 @@ def _first_line(word: str) -> str:
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, learn, write."""
-    learners.check_options(arguments)
+    check_options(arguments)
     learner = LEARNERS[arguments.model](arguments)
     output.check(arguments.output, *learner.inputs)
     if arguments.checkpoint:

@@ -1,0 +1,216 @@
+"""What all kinds of models have in common as ``rbmfast train`` learns them, which is an RBM's way."""
+
+from __future__ import annotations
+
+import argparse
+import zlib
+from collections.abc import Callable, Iterator
+from inspect import signature
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+import rbmfast as rf
+from rbmfast.cli.datafiles import Examples
+from rbmfast.cli.models import draw, n_classes
+from rbmfast.cli.options import CommandError, Kind, number
+from rbmfast.cli.progress import display
+from rbmfast.data import Rows
+from rbmfast.tables import Schema
+from rbmfast.training import Method, Schedule
+from rbmfast.training.methods import WORDS as METHODS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from rbmfast.reference import F32, States
+
+# What the words of options mean, and the library's defaults.
+SCHEDULES: dict[str, Callable[[float, float], Schedule]] = {
+    "constant": lambda rate, decay: rf.Constant(rate),
+    "linear": lambda rate, decay: rf.Linear(rate),
+    "exponential": rf.Exponential,
+}
+METHOD_OPTIONS = {"k": "k", "chains": "n_chains", "replicas": "n_replicas"}  # and what they set
+ORDERS = {"rows": True, "blocks": "blocks", "none": False}
+
+SHOWN = 30  # rows that are drawn beside their reconstructions
+PER_LABEL = 10  # samples of each
+MAX_LABELS = 30  # that are drawn
+MANY = 100  # samples, where there are no labels
+
+
+# --- From options to settings ------------------------------------------------------------------------------
+
+
+def methods_with(setting: str) -> list[str]:
+    """What those methods are called that have such a setting."""
+    return [word for word, method in METHODS.items() if setting in signature(method).parameters]
+
+
+def listing(words: list[str]) -> str:
+    """One, two and three."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def penalty(kind: Callable[[float], Any]) -> Kind:
+    """A penalty of this strength; None of 0."""
+    return number(lambda strength: kind(strength) if strength else None)
+
+
+def method_of(given: argparse.Namespace) -> Method:
+    """Where samples of the negative phase come from."""
+    asked = {name: getattr(given, option) for option, name in METHOD_OPTIONS.items()}
+    return METHODS[given.method or "cd"](**{k: value for k, value in asked.items() if value is not None})
+
+
+def sgd(
+    given: argparse.Namespace, rate: float | None, default: float = 0.0, momentum: float | None = None
+) -> rf.SGD:
+    """A rate under the schedule that was asked for, and a momentum."""
+    schedule = SCHEDULES[given.rate_schedule](default if rate is None else rate, given.rate_decay)
+    return rf.SGD(schedule, given.momentum if momentum is None else momentum)
+
+
+def common(given: argparse.Namespace) -> dict[str, Any]:
+    """What every way to learn takes."""
+    return {"batch_size": given.batch_size, "shuffle": ORDERS[given.shuffle], "seed": given.seed}
+
+
+def each(given: argparse.Namespace, name: str, n_layers: int = 1) -> list[Any]:
+    """The values of an option for every layer: one for all, or one for each."""
+    values: list[Any] = getattr(given, name)
+    if len(values) not in (1, n_layers):
+        for_one = f"one number for --model {given.model}, got {len(values)}; --model dbn has layers"
+        for_each = f"one number, or one for each of {n_layers} layers, got {len(values)} numbers"
+        raise CommandError(f"--{name}: {for_one if n_layers == 1 else for_each}")
+    return values if len(values) == n_layers else values * n_layers
+
+
+# --- Kinds of models ---------------------------------------------------------------------------------------
+
+
+class Learner:
+    """Learns an RBM; what other kinds do differently they redefine.
+
+    Parameters
+    ----------
+    given : argparse.Namespace
+        Options; what is wrong with them is found out here, before any file is read.
+
+    Attributes
+    ----------
+    about : str
+        What the help says that it learns.
+    options : tuple of str
+        Options of ``rbmfast train`` that only some kinds have, among them this one.
+    model : Storable
+        From `begin` on.
+    """
+
+    about: ClassVar[str] = "a restricted Boltzmann machine"
+    options: ClassVar[tuple[str, ...]] = ()
+    model: Any
+
+    def __init__(self, given: argparse.Namespace) -> None:
+        self.given = given
+        self.data: Examples
+        self.validation: Examples | None = None
+        self.settings = {
+            "penalties": [*filter(None, (given.l1, given.l2, given.max_norm, given.sparsity))],
+            "centered": given.centered,
+            "monitors": [rf.ReconstructionError()],
+            "checkpoint": given.checkpoint,
+            "resume": given.resume,
+            **common(given),
+            **self._settings(),
+        }
+
+    # --- What is different ----------------------------------------------------------------------------------
+
+    @staticmethod
+    def add_arguments(parser: argparse.ArgumentParser) -> None:
+        """Define the options that only this kind has."""
+        return
+
+    def _settings(self) -> dict[str, Any]:
+        """What only this kind asks of `rbmfast.train` or `rbmfast.pretrain`, if its options are fine."""
+        given = self.given
+        (_,), (epochs,), (rate,) = (each(given, name) for name in ("hidden", "epochs", "rate"))
+        return {"method": self._method(), "optimizer": sgd(given, rate), "epochs": epochs}
+
+    def _method(self) -> Method:
+        return method_of(self.given)
+
+    def _new_model(self, n_features: int, n_classes: int) -> Any:
+        given = self.given
+        return rf.RBM(n_features, given.hidden[0], visible=self.data.unit, seed=given.seed)
+
+    def _rows(self, part: Examples) -> Rows:
+        """What `rbmfast.train` gets."""
+        return part.rows
+
+    def stages(self) -> Iterator[tuple[str, rf.History]]:
+        """Learn; what each part is called, and how it went."""
+        validation = None if self.validation is None else self._rows(self.validation)
+        rows = self._rows(self.data)
+        yield "", rf.train(self.model, rows, validation=validation, **self.settings, **display())
+
+    def files(self) -> dict[str, Callable[[str], None]]:
+        """What writes what there is, by the names of the files."""
+        return {self.given.output: self.model.save}
+
+    def _reconstructions(self, V: States) -> F32:
+        again: F32 = self.model.reconstruct(V)
+        return again
+
+    # --- What is the same -----------------------------------------------------------------------------------
+
+    @property
+    def inputs(self) -> list[str | None]:
+        """Files that are read."""
+        given = self.given
+        return [given.file, given.validation, given.labels, given.validation_labels, given.resume]
+
+    def begin(
+        self,
+        data: Examples,
+        validation: Examples | None,
+        schema: Schema | None = None,
+        class_names: tuple[str, ...] = (),
+    ) -> None:
+        """Make the model, perhaps of a table's columns."""
+        self.data, self.validation = data, validation
+        labels = [part.labels for part in (data, validation) if part is not None and part.labels is not None]
+        n_classes = max((int(part.max()) + 1 for part in labels), default=0)
+        if labels and n_classes < 2:
+            raise CommandError(f"{self.given.labels}: must hold two classes or more, holds {n_classes}")
+        self.model = self._new_model(data.rows.n_features, n_classes)
+        self.model.schema, self.model.class_names = schema, class_names
+        self._new = zlib.crc32(self._lowest.W.data)
+
+    @property
+    def _lowest(self) -> rf.RBM:
+        """The RBM that rows go into, which learns first."""
+        rbm: rf.RBM = self.model
+        return rbm
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything was learned."""
+        return zlib.crc32(self._lowest.W.data) != self._new
+
+    def figures(self, shape: tuple[int, int]) -> dict[str, Figure]:
+        """Pictures of what was learned."""
+        V, n = self.data.some(SHOWN), min(n_classes(self.model), MAX_LABELS)
+        labels = np.repeat(np.arange(n), PER_LABEL) if n else None
+        drawn, _ = draw(self.model, n * PER_LABEL or MANY, labels, mean=True, seed=self.given.seed)
+        if labels is None:
+            samples = rf.plots.images(drawn, shape, MANY, title="Samples of the model")
+        else:
+            samples = rf.plots.samples_by_label(drawn, labels, shape, PER_LABEL)
+        return {
+            "filters": rf.plots.filters(self._lowest, shape),
+            "samples": samples,
+            "reconstructions": rf.plots.reconstructions(V, self._reconstructions(V), shape),
+        }
