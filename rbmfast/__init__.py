@@ -25,9 +25,9 @@ except ImportError as error:  # what the environment says may be wrong, too
     raise
 
 from rbmfast import units
-from rbmfast.data import Grey8, Packed
+from rbmfast.data import Grey8, Packed, lagged
 from rbmfast.io import load
-from rbmfast.models import DBN, RBM, ClassRBM, Dense, Network, ParallelTempering
+from rbmfast.models import DBN, RBM, ClassRBM, ConditionalRBM, Dense, Network, ParallelTempering
 from rbmfast.tables import Schema
 from rbmfast.training import (
     CD,
@@ -83,6 +83,7 @@ __all__ = [
     # models
     "RBM",
     "ClassRBM",
+    "ConditionalRBM",
     "DBN",
     "ParallelTempering",
     "Network",
@@ -101,6 +102,7 @@ __all__ = [
     # data
     "Grey8",
     "Packed",
+    "lagged",
     "Schema",
     # training
     "train",

@@ -94,9 +94,10 @@ def check_flag(value: object, name: str) -> bool:
     return bool(value)
 
 
-def check_model(model: object, kind: type, name: str) -> None:
-    """Raise a clear TypeError if `model` is none of this kind."""
-    if not isinstance(model, kind):
+def check_model(model: object, kinds: type | tuple[type, ...], name: str) -> None:
+    """Raise a clear TypeError if `model` is none of these kinds."""
+    if not isinstance(model, kinds):
+        kind = kinds[0] if isinstance(kinds, tuple) else kinds
         raise TypeError(f"{name} must be an rf.{kind.__name__}, got {type(model).__name__}")
 
 

@@ -6,11 +6,13 @@ from typing import Any
 
 from rbmfast.archive import read_file
 from rbmfast.files import FileFormatError, FilePath, blaming, file_name
-from rbmfast.models import DBN, RBM, ClassRBM, Network
+from rbmfast.models import DBN, RBM, ClassRBM, ConditionalRBM, Network
 from rbmfast.models.base import Storable
 from rbmfast.tables import Schema
 
-MODELS: dict[str, type[Storable]] = {model.kind: model for model in (RBM, ClassRBM, DBN, Network)}
+MODELS: dict[str, type[Storable]] = {
+    model.kind: model for model in (RBM, ClassRBM, ConditionalRBM, DBN, Network)
+}
 ELSEWHERE = {
     "checkpoint": "a checkpoint of a training run: pass it to rf.train(..., resume=...)",
     "pretraining": "a checkpoint of a pre-training: pass it to rf.pretrain(..., resume=...)",
@@ -30,7 +32,7 @@ def load(path: FilePath) -> Any:
 
     Returns
     -------
-    RBM, ClassRBM, DBN or Network
+    RBM, ClassRBM, ConditionalRBM, DBN or Network
         With the very numbers of the saved one, so that it gives the same bits; and its `schema`, if it had
         one.
 

@@ -64,6 +64,20 @@ def size(numbers: NDArray[Any]) -> float:
     return float(max(-np.min(numbers, initial=0), np.max(numbers, initial=0)))
 
 
+def product_of_rows(k: F32 | F64, m: F32 | F64) -> F32 | F64:
+    """Products of two layers' numbers, summed over the rows: (n, n').
+
+    Whole numbers come in float64. Their products are summed in parts that are exact, so that only sums of
+    2**53 and more are rounded, and those in one order.
+    """
+    whole = k.dtype == np.float64
+    most = max(1, int(2.0**53 / (size(k) * size(m) or 1.0))) if whole else len(k)
+    total: F32 | F64 = k[:most].T @ m[:most]
+    for first in range(most, len(k), most):
+        total += k[first : first + most].T @ m[first : first + most]
+    return total
+
+
 def unit_of(dtype: np.dtype[Any]) -> int:
     """What a state of 1 is in this form."""
     return GREY if dtype == LEVELS else 1

@@ -155,6 +155,16 @@ class Models:
     def train(self, **settings: Any) -> rf.History:
         return rf.train(self.rbm, self.X, validation=self.X, **LEARN, **settings)
 
+    def generate(self) -> Any:
+        X, context = rf.lagged(self.X, 1)
+        crbm = rf.ConditionalRBM(V, H, V, **self.units, context=self.visible, seed=0)
+        rf.train(
+            crbm, X, context=context, validation=(X, context), monitors=rf.ReconstructionError(), **LEARN
+        )
+        assert np.isfinite(crbm.free_energy(X, context)).all()
+        assert crbm.predict(context, steps=2, seed=1).shape == X.shape
+        return crbm.generate(self.X[:5], 2, seed=1, gibbs_steps=2)
+
     def train_classifier(self, **settings: Any) -> rf.History:
         return rf.train(self.class_rbm, self.joined, validation=self.joined, **LEARN, **settings)
 
@@ -257,6 +267,7 @@ ANSWERS: dict[str, Call] = {
     "DBN.sample of labels": (lambda m: m.deep_classifier.sample(5, 2, seed=1, labels=[0] * 5), (5, V)),
     "DBN.to_autoencoder": (lambda m: m.dbn.to_autoencoder(), "Network"),
     "ParallelTempering": (lambda m: rf.ParallelTempering(m.rbm, 2, 3, seed=1).run(2), (2, V)),
+    "lagged": (lambda m: m.generate(), (5, 2, V)),
     "train": (lambda m: m.train(centered=True, sample_weight=np.ones(N)), "History"),
     "pretrain": (lambda m: rf.pretrain(m.dbn, m.X, **LEARN), "list"),
     "up_down": (lambda m: rf.up_down(m.dbn, m.X, **LEARN), "History"),
@@ -348,6 +359,8 @@ def may_refuse(rbm: rf.RBM) -> set[str]:
     choosy = set() if plain else CHOOSY
     if rbm.parameters().keys() > set("Wab"):
         choosy = choosy | LEARN_W_A_B
+    if rbm.visible.bias_factor(rbm.visible.off(rbm.n_visible)[None]) is not None:
+        choosy = choosy | {"lagged"}  # no counts of words in a context
     return choosy | (set() if countable[0] else OF_STATES) | (set() if solved else EXACT)
 
 

@@ -21,6 +21,7 @@ real       float32     ``float32(v)``, and +0.0 for -0.0 (a sparse matrix cannot
 from rbmfast.data.containers import Grey8, Packed, is_masked, is_sparse
 from rbmfast.data.missing import split_missing
 from rbmfast.data.rows import Fingerprint, Rows, as_rows, computed_rows
+from rbmfast.data.sequences import lagged
 
 __all__ = [
     "Fingerprint",
@@ -31,5 +32,6 @@ __all__ = [
     "computed_rows",
     "is_masked",
     "is_sparse",
+    "lagged",
     "split_missing",
 ]

@@ -16,7 +16,7 @@ from rbmfast.data.memory import Array, RowIndex, rows_per_chunk, spans
 from rbmfast.data.scales import NUMBERS, scale_of
 from rbmfast.data.sources import Columns, Computed, Csr, Dense, Labelled, Source
 from rbmfast.reference import GREY
-from rbmfast.states import FORMS
+from rbmfast.states import FORMS, join
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -211,6 +211,23 @@ class Rows:
         if self.missing is not None:
             whole.missing = np.hstack([self.missing, np.zeros((self.n_rows, n_labels), np.bool_)])
         return whole
+
+    def beside(self, others: Rows) -> Rows:
+        """The same rows with the columns of others on their right: a copy in memory.
+
+        Examples
+        --------
+        >>> from rbmfast.data import as_rows
+        >>> as_rows([[0, 1], [1, 1]]).beside(as_rows([[2.5], [0]], domain="real")).all()
+        array([[0. , 1. , 2.5],
+               [1. , 1. , 0. ]], dtype=float32)
+        """
+        states = join(self.all(), others.all())
+        domain = "real" if states.dtype == np.float32 else "binary"
+        rows = Rows(Dense(states, scale_of(states.dtype)), domain, "the data")
+        if self.missing is not None:
+            rows.missing = np.hstack([self.missing, np.zeros((others.n_rows, others.n_features), np.bool_)])
+        return rows
 
     def fingerprint(self) -> str:
         """A hex digest of shape, kind and values: equal for equal values, whatever the container.

@@ -73,6 +73,8 @@ def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, se
     """
     check_model(rbm, RBM, "rbm")
     check_finite_log_z(rbm)
+    if rbm.visible.needs_rows and not rbm.visible.needs_whole_rows:
+        raise ValueError(f"rbm must have no units that are given for this, got {rbm.visible} units")
     if rbm.visible.needs_rows:
         raise ValueError(f"{rbm.visible} units take their length from rf.Counts(length) for this")
     rows = rbm.visible.rows(X, rbm.n_visible, "X", compact=True)

@@ -1,6 +1,7 @@
 """What is learned. A new model is a file beside these and a place in this list."""
 
 from rbmfast.models.class_rbm import ClassRBM
+from rbmfast.models.conditional import ConditionalRBM
 from rbmfast.models.dbn import DBN
 from rbmfast.models.dense import Dense
 from rbmfast.models.network import Network
@@ -8,4 +9,13 @@ from rbmfast.models.rbm import RBM
 from rbmfast.models.sampling import PatternCounts
 from rbmfast.models.tempering import ParallelTempering
 
-__all__ = ["RBM", "ClassRBM", "DBN", "ParallelTempering", "PatternCounts", "Network", "Dense"]
+__all__ = [
+    "RBM",
+    "ClassRBM",
+    "ConditionalRBM",
+    "DBN",
+    "ParallelTempering",
+    "PatternCounts",
+    "Network",
+    "Dense",
+]

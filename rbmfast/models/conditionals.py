@@ -15,6 +15,7 @@ from rbmfast.reference import F32, F64, GREY, Blocks, States, row_sums, to_grey
 from rbmfast.states import WHOLE, Overflow, in_form, size, unit_of
 from rbmfast.streams import RowIds, Stream
 from rbmfast.units import Unit
+from rbmfast.units.common import sums_of
 
 if TYPE_CHECKING:
     import scipy.sparse as sp
@@ -68,9 +69,9 @@ class Conditional:
         x += self.bias if factor is None else factor * self.bias
         return x
 
-    def like(self, states: States) -> Conditional:
+    def like(self, states: States, missing: NDArray[np.bool_] | None = None) -> Conditional:
         """The same for rows of the target layer that keep what states before had: `Unit.like`."""
-        target = self.target.like(states)
+        target = self.target.like(states, missing)
         return self if target is self.target else replace(self, target=target)
 
     @property
@@ -184,14 +185,18 @@ class Conditionals:
         """The visible and the hidden units."""
         return self.up.source, self.up.target
 
-    def parameter_gradient(self, v: States, x: F32) -> dict[str, F32]:
+    def like(self, v: States, missing: NDArray[np.bool_]) -> Conditionals:
+        """The same for rows that keep what visible states v have, where entries are not missing."""
+        return replace(self, down=self.down.like(v, missing))
+
+    def parameter_sums(self, v: States, x: F32, shares: F64) -> dict[str, F64]:
         """For what the layers learn beside their biases, minus the energy's slope at visible states v.
 
-        The hidden units hear x, and enter by their means. Arrays (n_rows, n_units) by names such as
-        ``visible.log_sigma``.
+        The hidden units hear x, and enter by their means. Sums over rows, each times its share, by names such
+        as ``visible.log_sigma``.
         """
-        visible = self.up.source.parameter_gradient(v, self.down.bias)
-        hidden = self.up.target.mean_parameter_gradient(x, self.up.bias)
+        visible = self.up.source.parameter_sums(v, self.down.bias, shares)
+        hidden = sums_of(self.up.target.mean_parameter_gradient(x, self.up.bias), shares)
         return {f"visible.{name}": each for name, each in visible.items()} | {
             f"hidden.{name}": each for name, each in hidden.items()
         }

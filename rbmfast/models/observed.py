@@ -40,7 +40,7 @@ def sum_out(rbm: TwoLayers, v: States, missing: NDArray[np.bool_]) -> tuple[F64,
     n_states, p = count_hidden_states(rbm), rbm._parameters
     W, known = p.W.astype(np.float64), as_float(v).astype(np.float64)
     gaps = missing.astype(np.float64)
-    factor = rbm.visible.bias_factor(v)
+    factor, drift = rbm.visible.bias_factor(v), rbm.visible.drift(v)
     top = np.full(len(v), -np.inf)
     total, means = np.zeros(len(v)), np.zeros((len(v), rbm.n_hidden))
     size = max(1, BLOCK_NUMBERS // max(rbm.n_visible, len(v)))
@@ -48,7 +48,12 @@ def sum_out(rbm: TwoLayers, v: States, missing: NDArray[np.bool_]) -> tuple[F64,
         numbers = np.arange(first, min(first + size, n_states))
         h = rbm.hidden.states(rbm.n_hidden, numbers)
         x = h @ W.T
-        log_weights = known @ x.T + gaps @ normalizers(rbm.visible, x + p.a, p.a).T
+        log_weights = known @ x.T
+        if drift is None:
+            log_weights += gaps @ normalizers(rbm.visible, x + p.a, p.a).T
+        else:
+            for row, total_bias in enumerate(drift + p.a.astype(np.float64)):
+                log_weights[row] += normalizers(rbm.visible, x + total_bias, p.a) @ gaps[row]
         log_weights -= rbm.hidden.energy(h, p.b)
         if factor is not None:
             log_weights += (factor - 1) * (h @ p.b.astype(np.float64))
@@ -64,7 +69,7 @@ def sum_out(rbm: TwoLayers, v: States, missing: NDArray[np.bool_]) -> tuple[F64,
 
 def count_hidden_states(rbm: TwoLayers) -> int:
     """How many there are to visit, or a ValueError: too many, or a document's length is unknown."""
-    if rbm.visible.needs_rows:
+    if rbm.visible.needs_whole_rows:
         raise ValueError(
             "missing entries cannot be summed out beside counts of no given length, which the words that are "
             "missing may change: give it as rf.Counts(length)"

@@ -287,7 +287,7 @@ class Sampling(TwoLayers):
         self, v: States, missing: NDArray[np.bool_], steps: int, stream: Stream, average: bool
     ) -> NDArray[Any]:
         """See `Model._fill_in`."""
-        model = self._conditionals(stream)
+        model = self._conditionals(stream).like(v, missing)
         clamp = np.logical_not(missing).view(np.uint8)
         v = np.where(missing, in_form(model.down.sample_alone(len(v), model.stream), v.dtype), v)
         burn_in = steps // 2 if average else steps

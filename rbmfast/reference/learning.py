@@ -132,8 +132,13 @@ def slope(state: LearningState, grad: Gradient, settings: UpdateSettings) -> tup
         push = f32(settings.sparsity_cost) * (f32(settings.sparsity_target) - state.activity)
         g = g + grad.visible_mean[:, None] * push
         gb = gb + push
-    g = (g - f32(settings.l2) * state.W) - f32(settings.l1) * np.sign(state.W)
-    return g, ga, gb
+    return decayed(g, state.W, settings), ga, gb
+
+
+def decayed(g: F32, W: F32, settings: UpdateSettings) -> F32:
+    """The slope along weights, with what decay adds."""
+    total: F32 = (g - f32(settings.l2) * W) - f32(settings.l1) * np.sign(W)
+    return total
 
 
 def limit_columns(W: F32, max_norm: float) -> None:

@@ -86,7 +86,7 @@ class RowChains:
         if not len(here):
             return v
         chains, gaps = self._chain[rows[here]], self._missing[rows[here]]
-        model = self._at(model, rows[here])
+        model = self._at(model.like(v[here], gaps), rows[here])
         if first_time:
             begin = replace(model, stream=model.stream.on(START))
             alone = in_form(begin.down.sample_alone(len(here), begin.stream), v.dtype)

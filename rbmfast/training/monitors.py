@@ -228,7 +228,8 @@ class ReconstructionError(OfRows):
         error = v.astype(np.float64) - watched.rbm.reconstruct(v, missing=watched.missing)
         unknown = np.isnan(v)
         error[unknown] = 0
-        return mean_of(row_sums(error * error)) / max(1.0, float((~unknown).sum() / len(v)))
+        n_known = (~unknown[:, : watched.rbm.visible.drawn(v.shape[1])]).sum()
+        return mean_of(row_sums(error * error)) / max(1.0, float(n_known / len(v)))
 
 
 @dataclass(frozen=True)

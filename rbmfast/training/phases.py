@@ -13,7 +13,7 @@ from rbmfast import _engine as engine
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, F64, GREY, MAX_BATCH, States
 from rbmfast.state import Gradient
-from rbmfast.states import LEVELS, Counts, as_float, in_form, size
+from rbmfast.states import LEVELS, Counts, as_float, in_form, product_of_rows
 from rbmfast.units import Unit
 
 Phase = tuple[States, States]  # visible states, and means of the hidden units: 16-bit levels, or float32
@@ -50,19 +50,11 @@ def _of_layers(
     paired: bool,
 ) -> dict[str, F32]:
     """The difference for what the layers learn beside their biases."""
-    positive = model.parameter_gradient(*data)
-    if not positive:
-        return {}
-    negative = model.parameter_gradient(*samples)
     n, n_samples = len(data[0]), len(samples[0])
     own = np.full(n, 1 / n) if weights is None else weights / n
     of_samples = own if weights is not None and paired else np.full(n_samples, math.fsum(own) / n_samples)
-    return {
-        name: ((own[:, None] * each).sum(axis=0) - (of_samples[:, None] * negative[name]).sum(axis=0)).astype(
-            np.float32
-        )
-        for name, each in positive.items()
-    }
+    positive, negative = model.parameter_sums(*data, own), model.parameter_sums(*samples, of_samples)
+    return {name: (sums - negative[name]).astype(np.float32) for name, sums in positive.items()}
 
 
 def difference(
@@ -145,20 +137,6 @@ def _times(counts: Counts, shares: F64) -> Counts:
     """Rows times their shares, as whole numbers again: of units as fine as grey levels at least."""
     finer = np.where(counts.per == GREY, 1.0, 2.0**16)
     return Counts(np.rint(counts.numbers * shares[:, None] * finer), counts.per * finer)
-
-
-def product_of_rows(k: F32 | F64, m: F32 | F64) -> F32 | F64:
-    """Products of two layers' numbers, summed over the rows: (n, n').
-
-    Whole numbers come in float64. Their products are summed in parts that are exact, so that only sums of
-    2**53 and more are rounded, and those in one order.
-    """
-    whole = k.dtype == np.float64
-    most = max(1, int(2.0**53 / (size(k) * size(m) or 1.0))) if whole else len(k)
-    total: F32 | F64 = k[:most].T @ m[:most]
-    for first in range(most, len(k), most):
-        total += k[first : first + most].T @ m[first : first + most]
-    return total
 
 
 def _float_terms(v: F32, p: F32, shares: F64 | None) -> Terms:

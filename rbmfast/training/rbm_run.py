@@ -26,7 +26,7 @@ from rbmfast.models.parameters import (
     with_parameters,
 )
 from rbmfast.models.two_layers import RANDOM
-from rbmfast.reference import F32, F64, I64, MAX_BATCH, MAX_EXPONENT, States, limit_columns, slope
+from rbmfast.reference import F32, F64, I64, MAX_BATCH, MAX_EXPONENT, States, decayed, limit_columns, slope
 from rbmfast.runtime import uninterrupted, warn
 from rbmfast.saved import under
 from rbmfast.state import Gradient, LearningState, Missing, UpdateSettings
@@ -131,9 +131,14 @@ class RBMRun(Run):
         self.chains: States | None = None
         self.missing = settings.missing if isinstance(settings, TrainSettings) else RANDOM
         self.row_chains = row_chains_for(rbm, rows, settings.method, self.missing, settings.centered)
-        if rbm.visible.needs_rows and (self.n_chains or self.row_chains is not None):
+        if rbm.visible.needs_rows and self.n_chains:
             raise ValueError(
-                f"{rbm.visible} units take a length from rows: use rf.CD, complete rows or rf.Counts(length)"
+                f"method must start samples at the rows, as rf.CD() does, for {rbm.visible} units, which "
+                f"keep something of them; got {settings.method!r}"
+            )
+        if rbm.visible.needs_whole_rows and self.row_chains is not None:
+            raise ValueError(
+                f"{rbm.visible} units take a length from rows: X must be complete, or use rf.Counts(length)"
             )
         self.memory: dict[str, F32] = {}
         self.visible_means: F32 = np.zeros(rbm.n_visible, np.float32)
@@ -480,7 +485,9 @@ class RBMRun(Run):
             slopes: list[F32] = []
             for state, gradient, term in zip(states, gradients, terms, strict=True):
                 slopes += slope(state, gradient, term)
-                slopes += [gradient.more.get(name, np.zeros_like(x)) for name, x in state.more.items()]
+                for name, x in state.more.items():
+                    along = gradient.more.get(name, np.zeros_like(x))
+                    slopes.append(decayed(along, x, term) if x.ndim > 1 else along)  # weights, or of units
             self.steps.take([*new.values()], slopes, -1.0, now)
             for prefix, term in zip(self.states, terms, strict=True):
                 limit_columns(new[f"{prefix}W"], term.max_norm)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from rbmfast.checks import SeedLike, check_model, refuse_share
 from rbmfast.data import Rows
 from rbmfast.files import FilePath
-from rbmfast.models import RBM
+from rbmfast.models import RBM, ConditionalRBM
 from rbmfast.models.observed import count_hidden_states
 from rbmfast.models.two_layers import RANDOM
 from rbmfast.training.callbacks import Callback
@@ -27,9 +27,10 @@ from rbmfast.training.state import TrainingState
 
 @explain_keywords
 def train(
-    rbm: RBM,
+    rbm: RBM | ConditionalRBM,
     X: Any,
     *,
+    context: Any = None,
     sample_weight: ArrayLike | None = None,
     method: Method | str = CD(k=1),  # noqa: B008  # settings, immutable
     optimizer: SGD | Adam | float = SGD(0.1),  # noqa: B008
@@ -53,11 +54,13 @@ def train(
 
     Parameters
     ----------
-    rbm : RBM
+    rbm : RBM or ConditionalRBM
         The model to train, in place. One that nobody has touched is initialised from the data first.
     X : array_like, sparse matrix, memory map, Grey8 or Packed, (n_rows, n_visible)
         Data; not copied, so do not change it during training. With missing entries (NaN in a float array, NA
         in a frame, masked entries) it is copied, to bytes where units are 0 or 1.
+    context : data of shape (n_rows, n_context)
+        Of a `ConditionalRBM`: what is given with each row.
     sample_weight : array_like (n_rows,), optional
         Multiplies each row's share of an update; weights of mean 1 leave the rate its meaning. A row of
         weight 0 teaches nothing, one of weight 2 as much as two; but a new model begins with the biases, and
@@ -90,7 +93,7 @@ def train(
     seed : int, numpy Generator or None
         Fixes every random number of the run. None draws a new one.
     validation : like X, optional
-        Data for monitors; never learned from.
+        Data for monitors; never learned from. With contexts a pair of these.
     monitors : list of Monitor
         What to record in the history.
     callbacks : list of Callback
@@ -146,23 +149,30 @@ def train(
     asked, saved = locals(), Checkpoint.of(resume, RBMRun.kind)
     if saved is not None and state is not None:
         raise ValueError("state and resume exclude each other: a checkpoint is about a single run")
-    return make_run(rbm, X, TrainSettings.of(asked, saved), validation, state).go(saved)
+    return make_run(rbm, X, TrainSettings.of(asked, saved), validation, state, context).go(saved)
 
 
 def make_run(
-    rbm: RBM, X: Any, settings: LayerSettings, validation: Any = None, state: TrainingState | None = None
+    model: RBM | ConditionalRBM,
+    X: Any,
+    settings: LayerSettings,
+    validation: Any = None,
+    state: TrainingState | None = None,
+    context: Any = None,
 ) -> RBMRun:
     """The run that was asked for: everything is checked, and nothing changed yet."""
-    check_model(rbm, RBM, "rbm")
+    check_model(model, (RBM, ConditionalRBM), "rbm")
     refuse_share(validation)
-    with rbm._beginning_with(X) as X:
+    ((_, rbm),) = model._named_rbms()
+    with rbm._beginning_with(model._to_learn(X, context)) as X:
         rows, labelled = settings.method.rows(rbm, X)
         if validation is not None:
+            validation = model._to_validate(validation)
             validation = rbm.visible.rows(validation, rbm.n_visible, "validation", may_miss=True)
         numbers = _check_monitors(settings.monitors, rbm, rows, validation)
         if rows.missing is not None or (validation is not None and validation.missing is not None):
             _check_for_missing(settings, rbm)
-        return RBMRun(rbm, rbm, rows, settings, numbers, validation, labelled, state)
+        return RBMRun(model, rbm, rows, settings, numbers, validation, labelled, state)
 
 
 def _check_for_missing(settings: LayerSettings, rbm: RBM) -> None:

@@ -21,7 +21,7 @@ from rbmfast.reference import F32, F64, GREY, Blocks, States, to_grey
 from rbmfast.states import GRID, LEVELS, Counts, count_levels, count_steps, without_levels
 from rbmfast.streams import Stream
 from rbmfast.units.affine import Affine
-from rbmfast.units.common import rows_in_a_scan
+from rbmfast.units.common import rows_in_a_scan, sums_of
 
 NODES = 6  # of an integral from a whole number to the next
 FEW_ROWS = 16  # which float64 copies of the weights are not made for
@@ -247,6 +247,11 @@ class Unit(ABC):
         return False
 
     @property
+    def needs_whole_rows(self) -> bool:
+        """Whether these rows must be complete."""
+        return False
+
+    @property
     def begins_with_data(self) -> bool:
         """Whether `begun` has something to do."""
         return False
@@ -262,6 +267,10 @@ class Unit(ABC):
     def parameter_gradient(self, states: States, bias: F32) -> dict[str, F32]:
         """For each of `parameters`, what minus the energy of states gains with it: (n_rows, n_units)."""
         return {}
+
+    def parameter_sums(self, states: States, bias: F32, shares: F64) -> dict[str, F64]:
+        """The same summed over rows, each times its share: of the shape of the parameter."""
+        return sums_of(self.parameter_gradient(states, bias), shares)
 
     def mean_parameter_gradient(self, x: F32, bias: F32) -> dict[str, F32]:
         """Its mean over states, given total inputs: what `log_normalizer` gains (n_rows, n_units)."""
@@ -405,11 +414,22 @@ class Unit(ABC):
         """The same for the rows from `first_row` on, and the units from number `first_unit` on."""
         return
 
-    # --- Units whose states have a sum to keep: `Counts` ---------------------------------------------------
+    # --- Units whose states keep something: `Counts` their sum, `InContext` what is given -------------------
 
-    def like(self, states: States) -> Unit:
-        """The same for rows that keep what states before had: the lengths of documents."""
+    def like(self, states: States, missing: NDArray[np.bool_] | None = None) -> Unit:
+        """The same for rows that keep what states before had, such as the lengths of documents.
+
+        Where entries are `missing`, states are no such.
+        """
         return self
+
+    def drawn(self, n_units: int) -> int:
+        """How many of a layer's units, the first ones, are drawn, where others are given."""
+        return n_units
+
+    def drift(self, states: States) -> F32 | None:
+        """What those that are given add to the others' total inputs: (n_rows, n_units); None for nothing."""
+        return None
 
     def bias_factor(self, states: States | None) -> F32 | float | None:
         """What multiplies the other layer's bias: (n_rows, 1), or whatever the states are; None for 1."""

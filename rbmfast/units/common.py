@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,3 +86,8 @@ def exp(x: F32) -> F64:
     p = engine.sigmoid(-np.abs(x)).astype(np.float64)
     e: F64 = p / (1 - p)
     return np.where(x > 0, 1 / e, e)
+
+
+def sums_of(arrays: Mapping[str, F32], shares: F64) -> dict[str, F64]:
+    """Sums over the rows of arrays (n_rows, n_units), each row times its share."""
+    return {name: (shares[:, None] * array).sum(axis=0) for name, array in arrays.items()}

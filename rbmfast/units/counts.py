@@ -82,8 +82,10 @@ class Counts(Unit):
 
     # --- Lengths -----------------------------------------------------------------------------------------
 
-    def like(self, states: States) -> Counts:
-        """Of the lengths that the rows have."""
+    def like(self, states: States, missing: NDArray[np.bool_] | None = None) -> Counts:
+        """Of the lengths that the rows have, where these are whole."""
+        if missing is not None and missing.any():
+            return self
         return replace(self, lengths=np.rint(states.sum(axis=1, dtype=np.float64)))
 
     def bias_factor(self, states: States | None) -> F32 | float:
@@ -109,6 +111,8 @@ class Counts(Unit):
     def needs_rows(self) -> bool:
         """Whether a document's length is not known beforehand."""
         return self.length is None
+
+    needs_whole_rows = needs_rows
 
     @property
     def _length(self) -> F64:

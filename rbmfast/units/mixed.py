@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
@@ -101,7 +101,7 @@ class Mixed(Unit):
     def counts(self, states: States) -> Counts | None:
         if self.exact:
             return count_levels(states)
-        found = [unit.counts(_states(unit, states, here)) for unit, here in self._blocks()]
+        found = [unit.counts(states_of(unit, states, here)) for unit, here in self._blocks()]
         counted = [counts for counts in found if counts is not None]
         if len(counted) < len(found):
             return None
@@ -115,7 +115,7 @@ class Mixed(Unit):
         return self._summed(lambda unit, here: unit.log_normalizer_float64(_cut(x, here), bias[here]))
 
     def energy(self, states: States, bias: F32) -> F64:
-        return self._summed(lambda unit, here: unit.energy(_states(unit, states, here), bias[here]))
+        return self._summed(lambda unit, here: unit.energy(states_of(unit, states, here), bias[here]))
 
     def initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         found = [unit.initial_bias(rows.columns(here, unit.domain)) for unit, here in self._blocks()]
@@ -171,7 +171,7 @@ class Mixed(Unit):
             unit.check_hidden()
 
     def of_size(self, n_units: int) -> Mixed:
-        return Mixed(tuple((unit.of_size(n), n) for unit, n in self.parts))
+        return replace(self, parts=tuple((unit.of_size(n), n) for unit, n in self.parts))
 
     def parameters(self) -> dict[str, F32]:
         return self._named(lambda unit, _: unit.parameters())
@@ -185,32 +185,40 @@ class Mixed(Unit):
         return any(unit.needs_rows for unit, _ in self.parts)
 
     @property
+    def needs_whole_rows(self) -> bool:
+        return any(unit.needs_whole_rows for unit, _ in self.parts)
+
+    @property
     def begins_with_data(self) -> bool:
         return any(unit.begins_with_data for unit, _ in self.parts)
 
     def begun(self, rows: Rows) -> Mixed:
-        blocks = self._blocks()
-        return Mixed(
-            tuple((u.begun(rows.columns(here, "real")), here.stop - here.start) for u, here in blocks)
-        )
+        begun = [(u.begun(rows.columns(here, "real")), here.stop - here.start) for u, here in self._blocks()]
+        return replace(self, parts=tuple(begun))
 
     def with_parameters(self, arrays: Mapping[str, F32]) -> Mixed:
         parts = []
         for i, (unit, n) in enumerate(self.parts):
             own = {name: arrays[f"{i}.{name}"] for name in unit.parameters()}
             parts.append((unit.with_parameters(own), n))
-        return Mixed(tuple(parts))
+        return replace(self, parts=tuple(parts))
 
     def parameter_gradient(self, states: States, bias: F32) -> dict[str, F32]:
-        return self._named(lambda unit, at: unit.parameter_gradient(_states(unit, states, at), bias[at]))
+        return self._named(lambda unit, at: unit.parameter_gradient(states_of(unit, states, at), bias[at]))
 
     def mean_parameter_gradient(self, x: F32, bias: F32) -> dict[str, F32]:
         return self._named(lambda unit, at: unit.mean_parameter_gradient(_cut(x, at), bias[at]))
 
-    def like(self, states: States) -> Mixed:
-        parts = [(unit.like(states[:, here]), here.stop - here.start) for unit, here in self._blocks()]
+    def like(self, states: States, missing: NDArray[np.bool_] | None = None) -> Mixed:
+        parts = [
+            (
+                unit.like(states[:, here], None if missing is None else missing[:, here]),
+                here.stop - here.start,
+            )
+            for unit, here in self._blocks()
+        ]
         same = all(new is old for (new, _), (old, _) in zip(parts, self.parts, strict=True))
-        return self if same else Mixed(tuple(parts))
+        return self if same else replace(self, parts=tuple(parts))
 
     def bias_factor(self, states: States | None) -> F32 | float | None:
         """That of the first block which has one."""
@@ -299,7 +307,7 @@ def _cut(x: NDArray[Any], here: slice) -> NDArray[Any]:
     return np.ascontiguousarray(x[:, here])
 
 
-def _states(unit: Unit, states: States, here: slice) -> States:
+def states_of(unit: Unit, states: States, here: slice) -> States:
     """Those of a block; of an exact one beside real-valued ones, which come as float32, as levels."""
     own = _cut(states, here)
     return _levels(own, "states") if unit.exact and own.dtype == np.float32 else own

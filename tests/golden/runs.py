@@ -196,6 +196,22 @@ def _categorical() -> dict[str, str]:
     }
 
 
+def _conditional() -> dict[str, str]:
+    """The same of frames given the two before them."""
+    X, context = rf.lagged(binary_rows(), 2)
+    crbm = rf.ConditionalRBM(N_VISIBLE, N_HIDDEN, 2 * N_VISIBLE, seed=MODEL_SEED)
+    rf.train(crbm, X, context=context, **CASES["CD, everything"].settings())
+    V, H = crbm.gibbs(X, context, steps=5, seed=2, return_hidden=True)
+    holes = np.where(_uniforms(*X.shape, 17) >> 31 == 0, np.nan, X)
+    return {
+        "trained conditional: CD, everything": digest(*crbm.parameters().values()),
+        "conditional: probabilities": digest(crbm.reconstruct(X, context), crbm.free_energy(X, context)),
+        "conditional: gibbs": digest(V, H, crbm.visible_probabilities(H, context)),
+        "conditional: impute": digest(crbm.impute(holes, context, steps=5, seed=2, average=True)),
+        "conditional: generate": digest(crbm.generate(context[:5], 9, seed=2, gibbs_steps=3)),
+    }
+
+
 def digests() -> dict[str, str]:
     """Digests of a new model, of trained ones, and of what can be asked of one."""
     found = {"new model": digest(rf.RBM(N_VISIBLE, N_HIDDEN, seed=MODEL_SEED).W)}
@@ -204,4 +220,4 @@ def digests() -> dict[str, str]:
     rbm = rf.RBM(N_VISIBLE, N_HIDDEN, seed=MODEL_SEED)
     rf.train(rbm, binary_rows(), **blocks)
     found["trained: shuffled blocks"] = parameters(rbm)
-    return found | {name: answer() for name, answer in _answers().items()} | _categorical()
+    return found | {name: answer() for name, answer in _answers().items()} | _categorical() | _conditional()

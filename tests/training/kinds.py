@@ -25,6 +25,7 @@ FLIPPED = X.copy()
 FLIPPED[-1, -1] ^= 1
 GROUPS = np.hstack([X[:, :3], np.eye(3, dtype=np.uint8)[Y], np.eye(3, dtype=np.uint8)[Y - X[:, 0]]])
 SOME_GROUPS = np.where(HOLES == HOLES, GROUPS, np.nan)
+BEFORE = np.hstack([np.roll(X, 1, axis=0), np.roll(X, 2, axis=0)])
 REAL_HOLES = np.where(HOLES == HOLES, REAL, np.float32(np.nan))
 
 
@@ -44,6 +45,11 @@ def an_rbm(case: dict[str, Any], seed: int = 3) -> rf.RBM:
 
 def a_class_rbm(case: dict[str, Any], seed: int = 3) -> rf.ClassRBM:
     return rf.ClassRBM(9, 5, n_classes=3, seed=seed)
+
+
+def a_crbm(case: dict[str, Any], seed: int = 3) -> rf.ConditionalRBM:
+    visible = "gaussian" if is_real(case) else "bernoulli"
+    return rf.ConditionalRBM(9, 5, 18, visible=visible, context="binary", seed=seed)
 
 
 def units_of(case: dict[str, Any]) -> dict[str, Any]:
@@ -113,6 +119,11 @@ KINDS = {
             "monitors": [rf.ClassificationError()],
         },
         stopping=("validation_classification_error", "auto"),
+    ),
+    "conditional": Kind(
+        *(rf.train, a_crbm, "checkpoint", {"epochs": 4, "context": BEFORE}, (1, 3)),
+        overfits={"optimizer": rf.SGD(2.0), "validation": (X_VAL, BEFORE[:20]), **ERROR},
+        stopping=("validation_reconstruction_error", "auto"),
     ),
     "pretrain": Kind(
         *(rf.pretrain, a_dbn, "pretraining", {"epochs": 3}, (1, 3, 4, 6, 7)),
@@ -210,6 +221,18 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "unlabelled fpcd": {"y": SOME, "method": rf.Hybrid(0.1, 0.2, negative=rf.FPCD(1, 7, fast_rate=0.2))},
         "unlabelled pt": {"y": SOME, "method": rf.Hybrid(0.1, 0.2, negative=rf.PT(3, n_chains=4))},
         "adam": {"optimizer": rf.Adam(0.02, clip=0.5)},
+    },
+    "conditional": {
+        "cd, everything": {
+            "method": rf.CD(2),
+            "optimizer": SCHEDULED,
+            "penalties": PENALTIES,
+            "centered": True,
+            "sample_weight": np.linspace(0, 2, 47),
+            **ERROR,
+        },
+        "missing": {"X": HOLES, "optimizer": rf.Adam(0.02, clip=0.5)},
+        "missing, gaussian": {"X": REAL_HOLES, "optimizer": rf.SGD(0.01, 0.5)},
     },
     "up_down": {**METHODS, "labels": {"y": Y, "validation": (X_VAL, Y[:20])}},
     "pretrain": {

@@ -77,7 +77,7 @@ BAD: dict[str, list[tuple[dict[str, Any], type[Exception], str]]] = {
         ({"verbose": True}, TypeError, "say progress=True"),
         ({"l2": 1e-4}, TypeError, "say penalties=rf.L2(0.0001)"),
         ({"monitor": []}, TypeError, "did you mean monitors?"),
-        ({"colour": 1}, TypeError, "it has rbm, X, sample_weight"),
+        ({"colour": 1}, TypeError, "it has rbm, X, context, sample_weight"),
         ({"penalties": rf.L2}, TypeError, "penalties"),
         ({"penalties": [0.1]}, TypeError, "penalties[0]"),
         ({"penalties": [rf.L2(), rf.L1]}, TypeError, "penalties[1]"),

@@ -356,6 +356,7 @@ def test_the_cases_differ(of: str) -> None:
 SAVED: dict[str, dict[str, Any]] = {
     "classes": {"y": SOME, "method": rf.Hybrid(0.1, 0.2, negative=rf.CD(2))},
     "train": {"method": rf.PCD(1), "validation": X_VAL, **ERROR},
+    "conditional": {},
     "pretrain": {"y": Y, "validation": (X_VAL, Y[:20]), **ERROR},
     "up_down": {"y": Y, "method": rf.PCD(1), "validation": (X_VAL, Y[:20])},
     "fine_tune": {"validation": (X_VAL, Y[:20])},
