@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -13,6 +14,7 @@ from rbmfast.data import Rows
 from rbmfast.files import JSON
 from rbmfast.models.base import Storable
 from rbmfast.models.context import InContext
+from rbmfast.models.observed import expected_visible
 from rbmfast.models.parameters import Parameters, check_parameter, read_only, warn_if_coarse, weight_shape
 from rbmfast.models.rbm import RBM
 from rbmfast.models.two_layers import DEFAULT_UNIT, MAX_UNITS, UnitLike, in_words
@@ -134,16 +136,14 @@ class ConditionalRBM(Storable):
         """
         n_visible, n_hidden = weight_shape(W)
         n_context = weight_shape(B, "(n_context, n_hidden)")[0]
-        joined = np.vstack(
-            [check_parameter(W, "W", (n_visible, n_hidden)), check_parameter(B, "B", (n_context, n_hidden))]
-        )
+        both = check_parameter(W, "W", (n_visible, n_hidden)), check_parameter(B, "B", (n_context, n_hidden))
         biases = np.append(check_parameter(a, "a", (n_visible,)), np.zeros(n_context, np.float32))
-        layer = _layer(visible, n_visible, context, n_context).of_size(n_visible + n_context)
+        layer = _layer(visible, n_visible, context, n_context).of_size(len(biases))
         own = {"context": check_parameter(A, "A", (n_context, n_visible))}
         layer = layer.with_parameters(layer.parameters() | own)
         model = cls.__new__(cls)
+        joined = warn_if_coarse(np.vstack(both))
         model._joint = RBM._of(joined, biases, b, layer, get_unit(hidden, "hidden"))
-        warn_if_coarse(joined)
         return model
 
     # --- What it is --------------------------------------------------------------------------------------
@@ -228,10 +228,7 @@ class ConditionalRBM(Storable):
 
         Whatever can be asked of an RBM can be asked of it, such as `rbmfast.log_partition` by annealing.
 
-        Parameters
-        ----------
-        context : array_like (n_context,) or (1, n_context)
-            One row.
+        `context` is one row, (n_context,).
 
         Examples
         --------
@@ -264,23 +261,9 @@ class ConditionalRBM(Storable):
     def log_likelihood(self, V: Any, context: Any) -> F64:
         """Log-likelihoods log p(v | c) = -F(v | c) - log Z(c), row by row.
 
-        Parameters
-        ----------
-        V : (n_rows, n_visible)
-            Visible states. Missing entries are summed out.
-        context : (n_rows, n_context)
-            Their contexts.
-
-        Returns
-        -------
-        float64 array (n_rows,)
-            Nats; log densities for Gaussian units.
-
-        Raises
-        ------
-        TypeError, ValueError
-            Bad data, or a hidden layer of more than 2**20 states, all of which are visited, for every row:
-            for others there is ``rf.log_partition(crbm.given(c), method="ais")``.
+        float64 (n_rows,) from V (n_rows, n_visible), of which missing entries are summed out, and context
+        (n_rows, n_context). Exact: for every row all states of the hidden layer, at most 2**20, are visited.
+        For more, there is ``rf.log_partition(crbm.given(c), method="ais")``.
 
         Examples
         --------
@@ -326,26 +309,17 @@ class ConditionalRBM(Storable):
         return_hidden: bool = False,
     ) -> Any:
         """Block Gibbs sampling from given visible states, in their contexts: see `RBM.gibbs`."""
-        of_chain: dict[str, Any] = {"first_row": first_row, "first_step": first_step, "return_hidden": True}
-        v, h = self._joint.gibbs(self._rows(V, context, may_miss=False), steps, seed, **of_chain)
+        rows, begin = (
+            self._rows(V, context, may_miss=False),
+            {"first_row": first_row, "first_step": first_step},
+        )
+        v, h = self._joint.gibbs(rows, steps, seed, return_hidden=True, **begin)
         return (self._states(v), h) if return_hidden else self._states(v)
 
     def sample(self, context: Any, steps: int = 100, seed: SeedLike = None, *, first_row: int = 0) -> States:
         """Visible states in given contexts: the last of Gibbs chains that start from the biases alone.
 
-        Parameters
-        ----------
-        context : (n_rows, n_context)
-            A chain for each row.
-        steps : int, default 100
-            Gibbs steps.
-        seed, first_row
-            As for `RBM.impute`, whose random numbers these are: of visible states of which all is missing.
-
-        Returns
-        -------
-        uint8 array (n_rows, n_visible)
-            float32 for real units.
+        A row (n_visible,) for each of the context: what `impute` fills in where all is missing.
 
         Examples
         --------
@@ -376,17 +350,8 @@ class ConditionalRBM(Storable):
     def predict(self, context: Any, steps: int = 100, seed: SeedLike = None, *, first_row: int = 0) -> F32:
         """Expected visible states in given contexts: the next frames of sequences.
 
-        Exact where the hidden layer has at most 4096 states; otherwise means over the second half of a Gibbs
-        chain for each row.
-
-        Parameters
-        ----------
-        context, steps, seed, first_row
-            As for `sample`.
-
-        Returns
-        -------
-        float32 array (n_rows, n_visible)
+        float32 (n_rows, n_visible), exact where the hidden layer has at most 4096 states. Otherwise means of
+        the second half of a Gibbs chain for each row; `steps`, `seed`, `first_row` are those of `sample`.
 
         Examples
         --------
@@ -399,8 +364,7 @@ class ConditionalRBM(Storable):
         if n_states is None or n_states > FEW_STATES:
             settings: dict[str, Any] = {"steps": steps, "first_row": first_row, "average": True}
             return self._means(self._joint.impute(rows, seed=seed, **settings))
-        h = self.hidden.states(self.n_hidden, np.arange(n_states))
-        means = [_expected(self._given(rows.block(slice(i, i + 1))), h) for i in range(rows.n_rows)]
+        means = [expected_visible(self._given(state[None])) for state in rows.all()]
         return self.visible.shown(np.stack(means)).astype(np.float32)
 
     def generate(
@@ -445,39 +409,27 @@ class ConditionalRBM(Storable):
         TypeError, ValueError
             Bad arguments, or a model whose context is not some earlier frames.
         """
-        frames = self._last_frames(context)
+        order, rest = divmod(self.n_context, self.n_visible)
+        if rest:
+            raise ValueError(f"n_context must be frames of n_visible={self.n_visible}, got {self.n_context}")
+        frames = np.asarray(context)
+        if order > 1 and frames.shape == (order, self.n_visible):
+            frames = frames[::-1].reshape(1, -1)
+        self._nothing(frames)  # its errors
         steps = check_integer(steps, "steps", low=1, high=MAX_STEP // 2)
         gibbs_steps = check_integer(gibbs_steps, "gibbs_steps", low=1, high=MAX_STEP // (2 * steps))
         half_steps = 2 * gibbs_steps
         first = check_integer(first_frame, "first_frame", low=0, high=MAX_STEP // half_steps - steps)
         seed, average = check_seed(seed), check_flag(average, "average")
-        self._nothing(frames)  # its errors
-        found = []
-        for t in range(first, first + steps):
-            frame, h = self.gibbs(
-                *(frames[:, : self.n_visible], frames, gibbs_steps, seed),
-                first_row=first_row,
-                first_step=half_steps * t,
-                return_hidden=True,
-            )
+        found, chain = [], partial(self.gibbs, first_row=first_row, return_hidden=True)
+        for step in range(half_steps * first, half_steps * (first + steps), half_steps):
+            last = frames[:, : self.n_visible]
+            frame, h = chain(last, frames, gibbs_steps, seed, first_step=step)
             if average:
                 frame = self.visible_probabilities(h, frames)
             found.append(frame)
             frames = np.hstack([frame, frames[:, : -self.n_visible]])
         return np.stack(found, axis=1)
-
-    def _last_frames(self, context: Any) -> NDArray[Any]:
-        """Earlier frames of sequences, the latest first."""
-        order, rest = divmod(self.n_context, self.n_visible)
-        if rest:
-            raise ValueError(
-                f"n_context must be a multiple of n_visible={self.n_visible} to generate frames from those "
-                f"before, got {self.n_context}"
-            )
-        frames = np.asarray(context)
-        if order > 1 and frames.shape == (order, self.n_visible):
-            frames = frames[::-1].reshape(1, -1)
-        return frames
 
     # --- Files -------------------------------------------------------------------------------------------
 
@@ -501,20 +453,13 @@ class ConditionalRBM(Storable):
         """What learns: the RBM of both, whose context is given."""
         yield "", self._joint
 
-    def _to_learn(self, X: Any, context: Any, name: str = "X") -> Rows:
-        """Data of `rbmfast.train`."""
+    def _to_learn(self, X: Any, context: Any, name: str) -> Rows:
+        """Data of `rbmfast.train`, or a pair of data and context."""
         if context is None:
-            raise TypeError(f"context must be given with {name} for {self!r}, such as rf.lagged makes")
+            if not isinstance(X, tuple) or len(X) != 2:
+                raise TypeError(f"{name} must be given with a context for {self!r}, such as rf.lagged makes")
+            X, context = X
         return self._rows(X, context, name=name)
-
-    def _to_validate(self, validation: Any) -> Rows:
-        """The same of its validation data."""
-        if not isinstance(validation, (tuple, list)) or len(validation) != 2:
-            raise TypeError(
-                f"validation must be a pair (X, context) for {self!r}, got {type(validation).__name__}"
-            )
-        X, context = validation
-        return self._to_learn(X, context, "validation")
 
     def _rows(self, V: Any, context: Any, may_miss: bool = True, name: str = "V") -> Rows:
         """Rows of visible states and contexts beside each other."""
@@ -541,15 +486,6 @@ class ConditionalRBM(Storable):
     def _states(self, joined: NDArray[Any]) -> States:
         dtype = self.visible.shown(np.zeros((1, self.n_visible), self.visible.dtype)).dtype
         return joined[:, : self.n_visible].astype(dtype)
-
-
-def _expected(rbm: RBM, h: States) -> F32:
-    """Means of the visible units, by all states of the hidden layer."""
-    a, b, x = rbm._parameters.a, rbm._parameters.b, rbm._down.input(h)
-    log_weights = rbm.visible.log_normalizer(x, a) - rbm.hidden.energy(h, b)
-    weights = np.exp(log_weights - log_weights.max())
-    mean: F32 = (weights / weights.sum()) @ rbm.visible.mean(x)
-    return mean
 
 
 def _layer(visible: UnitLike, n_visible: int, context: UnitLike | None, n_context: int) -> InContext:

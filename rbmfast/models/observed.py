@@ -67,6 +67,16 @@ def sum_out(rbm: TwoLayers, v: States, missing: NDArray[np.bool_]) -> tuple[F64,
     return energy - top - np.log(total), means / total[:, None]
 
 
+def expected_visible(rbm: TwoLayers) -> F32:
+    """Means of the visible units, by all states of the hidden layer at once: (n_visible,)."""
+    h = rbm.hidden.states(rbm.n_hidden, np.arange(count_hidden_states(rbm)))
+    x, a, b = rbm._down.input(h), rbm._parameters.a, rbm._parameters.b
+    log_weights = rbm.visible.log_normalizer(x, a) - rbm.hidden.energy(h, b)
+    weights = np.exp(log_weights - log_weights.max())
+    mean: F32 = (weights / weights.sum()) @ rbm.visible.mean(x)
+    return mean
+
+
 def count_hidden_states(rbm: TwoLayers) -> int:
     """How many there are to visit, or a ValueError: too many, or a document's length is unknown."""
     if rbm.visible.needs_whole_rows:

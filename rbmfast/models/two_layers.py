@@ -344,15 +344,11 @@ class TwoLayers(Model):
         """What learns: itself."""
         yield "", self
 
-    def _to_learn(self, X: Any, context: Any) -> Any:
+    def _to_learn(self, X: Any, context: Any, name: str) -> Any:
         """Data of `rbmfast.train`."""
         if context is not None:
             raise TypeError(f"context is what an rf.ConditionalRBM is given, got one for {self!r}")
         return X
-
-    def _to_validate(self, validation: Any) -> Any:
-        """The same of its validation data."""
-        return validation
 
     def _set_parameters(
         self, W: F32, a: F32, b: F32, visible_means: F32 | None = None, units: tuple[Unit, Unit] | None = None

@@ -164,10 +164,10 @@ def make_run(
     check_model(model, (RBM, ConditionalRBM), "rbm")
     refuse_share(validation)
     ((_, rbm),) = model._named_rbms()
-    with rbm._beginning_with(model._to_learn(X, context)) as X:
+    with rbm._beginning_with(model._to_learn(X, context, "X")) as X:
         rows, labelled = settings.method.rows(rbm, X)
         if validation is not None:
-            validation = model._to_validate(validation)
+            validation = model._to_learn(validation, None, "validation")
             validation = rbm.visible.rows(validation, rbm.n_visible, "validation", may_miss=True)
         numbers = _check_monitors(settings.monitors, rbm, rows, validation)
         if rows.missing is not None or (validation is not None and validation.missing is not None):

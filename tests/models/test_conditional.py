@@ -241,14 +241,14 @@ def test_files(tmp_path: Path) -> None:
 X = BITS[:4]
 BESIDE = np.tile(CONTEXTS["binary"], (2, 1))
 WRONG: dict[str, tuple[Any, str]] = {
-    "no context": (lambda m: rf.train(m, X), "context must be given with X"),
+    "no context": (lambda m: rf.train(m, X), "X must be given with a context"),
     "an RBM's": (lambda m: rf.train(rf.RBM(V, H), X, context=BESIDE), "what an rf.ConditionalRBM is given"),
     "width": (lambda m: m.free_energy(X, BESIDE[:, :1]), "context must have 2 features"),
     "rows": (lambda m: m.free_energy(X, BESIDE[:3]), "context must have a row for each of V, 4, got 3"),
     "rows of H": (lambda m: m.visible_probabilities(X, BESIDE[:3]), "a row for each of H, 4, got 3"),
     "NaN": (lambda m: rf.train(m, X, context=np.full((4, 2), np.nan)), r"context\[0, 0\] is nan"),
     "one of several": (lambda m: m.given(BESIDE), "context must be one row, got 4"),
-    "validation": (lambda m: rf.train(m, X, context=BESIDE, validation=X), "validation must be a pair"),
+    "validation": (lambda m: rf.train(m, X, context=BESIDE, validation=X), "validation must be given with a"),
     "pcd": (
         lambda m: rf.train(m, X, context=BESIDE, method="pcd"),
         "must start samples at the rows, as rf.CD",
@@ -264,7 +264,7 @@ WRONG: dict[str, tuple[Any, str]] = {
         "in a context alone: ConditionalRBM.given",
     ),
     "grey": (lambda m: m.log_likelihood(X / 2, BESIDE), "is a grey level"),
-    "frames": (lambda m: m.generate(BESIDE, 2), "n_context must be a multiple of n_visible=3"),
+    "frames": (lambda m: m.generate(BESIDE, 2), "n_context must be frames of n_visible=3"),
     "A": (lambda m: rf.ConditionalRBM.from_arrays(m.W, m.B, m.A.T, m.a, m.b), "A must have shape .*pass A.T"),
     "B": (lambda m: rf.ConditionalRBM.from_arrays(m.W, m.B[:, :2], m.A, m.a, m.b), "B must have shape"),
     "n_context": (lambda m: rf.ConditionalRBM(3, 2, 0), "n_context must be an integer from 1"),
