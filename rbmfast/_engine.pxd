@@ -156,6 +156,33 @@ cdef extern from "rbmk.h" nogil:
     void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state)
     void rbmk_add_normal(const float *x, int64_t n, int m, const rbmk_stream *stream, float *state)
 
+    ctypedef struct rbmk_convolution:
+        int height
+        int width
+        int channels
+        int filter_height
+        int filter_width
+        int n_filters
+        int top
+        int left
+        int map_height
+        int map_width
+
+    ctypedef struct rbmk_pools:
+        int height
+        int width
+        int n_filters
+        int pool
+
+    rbmk_status rbmk_convolve(const rbmk_convolution *c, int up, const uint8_t *states, int64_t n, const int32_t *q,
+                              int exponent, const float *bias, float *x)
+    rbmk_status rbmk_convolve_pairs(const rbmk_convolution *c, const uint8_t *images, const uint16_t *levels,
+                                    int64_t n, int64_t *sums)
+    rbmk_status rbmk_pool_means(const rbmk_pools *p, const float *x, int64_t n, float *mean, uint16_t *level)
+    void rbmk_pool_log_sums(const rbmk_pools *p, const float *x, int64_t n, double *sums)
+    rbmk_status rbmk_pool_draw(const rbmk_pools *p, const float *x, int64_t n, const rbmk_stream *stream,
+                               uint8_t *states)
+
     void rbmk_class_log_weights(const float *x, int64_t n, int n_hidden, const float *U, const float *d,
                                 int n_classes, double *log_weights)
     void rbmk_class_expectations(const float *x, int64_t n, int n_hidden, const float *U, const float *p,

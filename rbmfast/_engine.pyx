@@ -689,6 +689,126 @@ def categorical(const float[:, ::1] x not None, sizes, seed, purpose, layer, ste
     return result
 
 
+# --- Weights shared by all places of a map ---------------------------------------------------------------
+
+
+cdef rbmk_convolution _geometry(geometry) except *:
+    """Height, width, channels; filter's height and width, filters; top, left; map's height and width."""
+    cdef rbmk_convolution c
+    (c.height, c.width, c.channels, c.filter_height, c.filter_width, c.n_filters, c.top, c.left, c.map_height,
+     c.map_width) = geometry
+    if min(geometry[:6]) < 1 or min(geometry[6:8]) < 0 or min(geometry[8:]) < 1:
+        raise ValueError(f"a convolution's sizes must be at least 1, got {geometry}")
+    if max(geometry) > 1 << 16 or geometry[0] * geometry[1] * geometry[2] >= 1 << 31:
+        raise ValueError(f"a convolution must be smaller than {geometry}")
+    if geometry[8] * geometry[9] > 1 << 16 or geometry[8] * geometry[9] * geometry[5] >= 1 << 31:
+        raise ValueError(f"a convolution must have at most {1 << 16} places, got {geometry}")
+    return c
+
+
+cdef rbmk_pools _pools(pools, Py_ssize_t n_units) except *:
+    """Height, width, filters; and the side of a block."""
+    cdef rbmk_pools p
+    p.height, p.width, p.n_filters, p.pool = pools
+    if min(pools) < 1 or pools[0] * pools[1] * pools[2] != n_units:
+        raise ValueError(f"a map must have {n_units} units, got {pools}")
+    if pools[0] % pools[3] or pools[1] % pools[3]:
+        raise ValueError(f"a map must be made of whole blocks, got {pools}")
+    return p
+
+
+def convolve(geometry, const int32_t[::1] q not None, int exponent, const uint8_t[:, ::1] states not None, bias,
+             bint up=True):
+    """Total inputs of maps from 0/1 images (up), or of images from 0/1 maps."""
+    cdef rbmk_convolution c = _geometry(geometry)
+    cdef int64_t image = <int64_t>c.height * c.width * c.channels
+    cdef int64_t map_ = <int64_t>c.map_height * c.map_width * c.n_filters
+    cdef int64_t n = states.shape[0]
+    cdef const float[::1] b = _vector(bias, map_ if up else image, "bias")
+    cdef rbmk_status status
+    if states.shape[1] != (image if up else map_):
+        raise ValueError(f"states must have {image if up else map_} columns, got {states.shape[1]}")
+    if q.shape[0] != <int64_t>c.filter_height * c.filter_width * c.channels * c.n_filters:
+        raise ValueError(f"q must have the numbers of all filters, got {q.shape[0]}")
+    _check_exponent(exponent)
+    result = np.empty((n, map_ if up else image), np.float32)
+    cdef float[:, ::1] out = result
+    if n:
+        with nogil:
+            status = rbmk_convolve(&c, up, &states[0, 0], n, &q[0], exponent, &b[0], &out[0, 0])
+        _check(status)
+    return result
+
+
+def convolve_pairs(geometry, const uint8_t[:, ::1] images not None, const uint16_t[:, ::1] levels not None):
+    """Sums over rows and places of pixel * level, like q on the way up."""
+    cdef rbmk_convolution c = _geometry(geometry)
+    cdef rbmk_status status
+    cdef int64_t n = images.shape[0]
+    if images.shape[1] != <int64_t>c.height * c.width * c.channels:
+        raise ValueError(f"images must have {c.height * c.width * c.channels} columns, got {images.shape[1]}")
+    if levels.shape[0] != n or levels.shape[1] != <int64_t>c.map_height * c.map_width * c.n_filters:
+        raise ValueError(f"levels must be those of {n} maps, got {(levels.shape[0], levels.shape[1])}")
+    result = np.zeros(c.filter_height * c.filter_width * c.channels * c.n_filters, np.int64)
+    cdef int64_t[::1] out = result
+    if n:
+        with nogil:
+            status = rbmk_convolve_pairs(&c, &images[0, 0], &levels[0, 0], n, &out[0])
+        _check(status)
+    return result
+
+
+def pool_means(const float[:, ::1] x not None, pools):
+    """Probabilities of units in blocks of which at most one is on."""
+    cdef rbmk_pools p = _pools(pools, x.shape[1])
+    result = np.empty((x.shape[0], x.shape[1]), np.float32)
+    cdef float[:, ::1] out = result
+    cdef rbmk_status status
+    if result.size:
+        with nogil:
+            status = rbmk_pool_means(&p, &x[0, 0], x.shape[0], &out[0, 0], NULL)
+        _check(status)
+    return result
+
+
+def pool_levels(const float[:, ::1] x not None, pools):
+    """The same in units of 1/65535."""
+    cdef rbmk_pools p = _pools(pools, x.shape[1])
+    result = np.empty((x.shape[0], x.shape[1]), np.uint16)
+    cdef uint16_t[:, ::1] out = result
+    cdef rbmk_status status
+    if result.size:
+        with nogil:
+            status = rbmk_pool_means(&p, &x[0, 0], x.shape[0], NULL, &out[0, 0])
+        _check(status)
+    return result
+
+
+def pool_log_sums(const float[:, ::1] x not None, pools):
+    """Logarithm of each block's summed exponentials, with that of none: float64 (n_rows, n_blocks)."""
+    cdef rbmk_pools p = _pools(pools, x.shape[1])
+    result = np.empty((x.shape[0], x.shape[1] // (p.pool * p.pool)), np.float64)
+    cdef double[:, ::1] out = result
+    if result.size:
+        with nogil:
+            rbmk_pool_log_sums(&p, &x[0, 0], x.shape[0], &out[0, 0])
+    return result
+
+
+def pool_draw(const float[:, ::1] x not None, pools, seed, purpose, layer, step, rows=0):
+    """Sample units in blocks of which at most one is on."""
+    cdef rbmk_pools p = _pools(pools, x.shape[1])
+    cdef _Stream stream = _Stream(x.shape[0], seed, purpose, layer, step, rows)
+    result = np.empty((x.shape[0], x.shape[1]), np.uint8)
+    cdef uint8_t[:, ::1] out = result
+    cdef rbmk_status status
+    if result.size:
+        with nogil:
+            status = rbmk_pool_draw(&p, &x[0, 0], x.shape[0], &stream.c, &out[0, 0])
+        _check(status)
+    return result
+
+
 # --- Sums over classes -----------------------------------------------------------------------------------
 
 

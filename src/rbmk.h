@@ -170,6 +170,34 @@ void rbmk_categorical(const float *x, int64_t n, const int32_t *start, int n_gro
 void rbmk_bernoulli(const float *x, int64_t n, int m, const rbmk_stream *stream, uint8_t *state);
 void rbmk_add_normal(const float *x, int64_t n, int m, const rbmk_stream *stream, float *state);
 
+/* --- Weights shared by all places of a map ------------------------------------------------------------------ */
+
+/* Images (height, width, channels), maps (map_height, map_width, n_filters): place (Y, X) sees the pixels from
+ * (Y - top, X - left) on, filter_height x filter_width of them; those beyond the image are 0. */
+typedef struct {
+    int height, width, channels, filter_height, filter_width, n_filters, top, left, map_height, map_width;
+} rbmk_convolution;
+
+/* A map (height, width, n_filters) in blocks of pool x pool places for each filter, of which at most one unit is on. */
+typedef struct {
+    int height, width, n_filters, pool;
+} rbmk_pools;
+
+/* Total inputs of n maps from 0/1 images, and of n images from 0/1 maps: sums of q * 2^-exponent, and bias of each unit. q is
+ * (channels, filter_height, filter_width reversed, n_filters) on the way up, (n_filters, filter_height, filter_width,
+ * channels) down; sums must fit int32. */
+rbmk_status rbmk_convolve(const rbmk_convolution *c, int up, const uint8_t *states, int64_t n, const int32_t *q, int exponent,
+                          const float *bias, float *x);
+/* Sums over rows and places of pixel * level, int64 like q on the way up; maps of at most 65536 places. */
+rbmk_status rbmk_convolve_pairs(const rbmk_convolution *c, const uint8_t *images, const uint16_t *levels, int64_t n,
+                                int64_t *sums);
+
+/* Of n maps of total inputs: probabilities, also in units of 1/65535; (n, blocks) logarithms of summed exponentials, with
+ * that of none; draws, by the first numbers of each row, one for each block. */
+rbmk_status rbmk_pool_means(const rbmk_pools *p, const float *x, int64_t n, float *mean, uint16_t *level);
+void rbmk_pool_log_sums(const rbmk_pools *p, const float *x, int64_t n, double *sums);
+rbmk_status rbmk_pool_draw(const rbmk_pools *p, const float *x, int64_t n, const rbmk_stream *stream, uint8_t *states);
+
 /* --- Sums over classes: total inputs under class k are x (n, n_hidden) + U[k] (n_classes, n_hidden) ------- */
 
 /* log_weights (n, n_classes): d[k] + the summed softplus. */

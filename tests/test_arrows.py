@@ -19,6 +19,7 @@ FLOORS = (
         *("reference", "runtime", "saved", "state", "states", "streams"),
     },
     {"units"},
+    {"interactions"},
     {"tables"},
     {"models"},
     {"likelihood"},

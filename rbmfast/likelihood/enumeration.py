@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +67,7 @@ def exact_log_z(rbm: RBM) -> float:
 class Layer:
     """A layer to enumerate: the source of one of a model's conditionals, whose target is summed out.
 
-    `W` (units, other units) and the other layer's biases are in float64.
+    Weights and the other layer's biases are in float64.
     """
 
     def __init__(self, way: Conditional, back: Conditional) -> None:
@@ -74,7 +75,13 @@ class Layer:
         self.unit, self.bias = way.source, back.total_bias
         self.other, self.other_bias = way.target, way.bias.astype(np.float64)
         self.total_bias = way.total_bias.astype(np.float64)  # with a factor, if there is one
-        self.W: F64 = (way.W if way.up else way.W.T).astype(np.float64)
+        self._way = way
+
+    @cached_property
+    def W(self) -> F64:
+        """(units, other units)."""
+        W = self._way.interaction.unrolled(self._way.W)
+        return (W if self._way.up else W.T).astype(np.float64)
 
     @property
     def n_states(self) -> int | None:
@@ -118,7 +125,7 @@ def layer_to_enumerate(rbm: RBM, what: str, instead: str = "") -> Layer:
     if n > MAX_UNITS:
         raise ValueError(
             f"{what} of {rbm!r} would take 2**{n:.6g} states of the {layer.name} layer and "
-            f"{_rough(n, layer.W.shape[1])} exponentials; at most 2**{MAX_UNITS} are enumerated{instead}"
+            f"{_rough(n, len(layer.other_bias))} exponentials; at most 2**{MAX_UNITS} are enumerated{instead}"
         )
     return layer
 

@@ -90,7 +90,7 @@ def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, se
 def _sum_over_switches(rbm: RBM, v: States, units: NDArray[np.int64]) -> F64:
     """Sum of log p(v_i | others) over some units: what one state costs more than the other in free energy."""
     p = rbm._parameters
-    W, a, b = p.W, p.a, p.b
+    W, a, b = p.unrolled, p.a, p.b
     x = rbm._up.input(v)
     here = rbm.hidden.log_normalizer(x, b)
     total = np.zeros(len(v))
@@ -123,7 +123,7 @@ def _sum_over_sites(rbm: RBM, v: States, numbers: NDArray[np.int64]) -> F64:
 def _log_conditional(rbm: RBM, v: States, x: F32, site: slice) -> F64:
     """Log p(v_i | others) of a site, given the hidden units' total inputs x."""
     p, n = rbm._parameters, site.stop - site.start
-    W, bias, unit = p.W[site], p.a[site], rbm.visible.part(site.start, site.stop)
+    W, bias, unit = p.unrolled[site], p.a[site], rbm.visible.part(site.start, site.stop)
     assert unit is not None
     mine = np.ascontiguousarray(v[:, site])
     others = x - _sent(as_float(mine), W)

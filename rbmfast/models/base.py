@@ -19,6 +19,7 @@ from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
 from rbmfast.tables import Schema
 from rbmfast.units import Unit
+from rbmfast.units.common import flattened
 
 M = TypeVar("M", bound=type)
 S = TypeVar("S", bound="Storable")
@@ -231,6 +232,7 @@ class Model(Storable):
         array([[1., 1.],
                [0., 0.]], dtype=float32)
         """
+        V = flattened(V, self.n_visible)
         filled, gaps = split_missing(V, mask, self.visible.off(self.n_visible), "V")
         rows = self.visible.rows(filled, self.n_visible, "V", compact=True, may_miss=True, mask=gaps)
         known: F32 = self.visible.shown(rows.all()).astype(np.float32)

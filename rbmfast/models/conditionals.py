@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import Rows, computed_rows, is_sparse
+from rbmfast.interactions import DENSE, Interaction, exact_sums
 from rbmfast.reference import F32, F64, GREY, Blocks, States, row_sums, to_grey
-from rbmfast.states import WHOLE, Overflow, in_form, size, unit_of
+from rbmfast.states import Overflow, in_form, unit_of
 from rbmfast.streams import RowIds, Stream
 from rbmfast.units import Unit
 from rbmfast.units.common import sums_of
@@ -33,15 +34,18 @@ class Conditional:
 
     source: Unit  # the layer whose states are given
     target: Unit  # the layer that answers
-    weights: engine.Weights  # fixed-point weights
+    weights: Any  # fixed-point weights: `engine.Weights`, where all pairs of units have one
     W: F32  # the same in float32: (n_visible, n_hidden)
     bias: F32  # of the target layer
     up: bool  # whether the source is the visible layer
+    interaction: Interaction = DENSE  # which pairs of units have weights, and which share them
     _q: F64 | None = field(default=None, init=False, repr=False)
 
     @property
     def blocks(self) -> tuple[Blocks, Blocks] | None:
         """Of the visible and the hidden layer, if the engine's loops over chains and paths know both."""
+        if not self.interaction.is_dense:
+            return None
         layers = (self.source, self.target) if self.up else (self.target, self.source)
         visible, hidden = (unit.blocks(n) for unit, n in zip(layers, self.W.shape, strict=True))
         return None if visible is None or hidden is None else (visible, hidden)
@@ -49,6 +53,8 @@ class Conditional:
     @property
     def epoch_blocks(self) -> tuple[Blocks | None, Blocks] | None:
         """The same for epochs, which know real-valued visible units, too: None in place of their blocks."""
+        if not self.interaction.is_dense:
+            return None
         hidden = self.target.blocks(self.W.shape[1])
         return (None, hidden) if hidden is not None and self.source.normal_in_steps else self.blocks
 
@@ -61,9 +67,9 @@ class Conditional:
         """Total inputs of the target layer: float32 (n_rows, n_target)."""
         if is_sparse(states):
             return self._sparse_input(states)
-        given = self.source.for_engine(states)
+        given = self.interaction.given(self.source, states)
         if given is not None:
-            return engine.affine(self.weights, given, self.bias, self.up)
+            return self.interaction.affine(self.weights, given, self.bias, self.up)
         x = self._real_input(states)
         factor = self.source.bias_factor(states)
         x += self.bias if factor is None else factor * self.bias
@@ -89,37 +95,42 @@ class Conditional:
         counts = self.source.counts(states)
         if counts is None:
             with np.errstate(over="ignore", invalid="ignore"):
-                x: F32 = states @ (self.W if self.up else self.W.T)
+                x: F32 = self.interaction.product(states, self.W, self.up)
             if not np.isfinite(x).all():
                 raise Overflow("total inputs overflow float32: scale the real-valued states or weights down")
             return x
         total: F64 | None = None
         for one in np.unique(counts.per):  # of blocks with different grids; the sums of each are exact
-            here = slice(None) if (counts.per == one).all() else counts.per == one
-            sums = _sums(counts.numbers[:, here], self.integers[here])
+            here = None if (counts.per == one).all() else counts.per == one
+            numbers = counts.numbers if here is None else counts.numbers[:, here]
+            sums = exact_sums(numbers, lambda numbers, here=here: self._send_whole(numbers, here))
             sums /= one * 2.0**self.weights.exponent
             total = sums if total is None else total + sums
         assert total is not None
         return total.astype(np.float32)
 
-    @property
-    def integers(self) -> F64:
-        """The fixed-point weights: (n_source, n_target)."""
+    def _send_whole(self, numbers: Any, here: NDArray[np.bool_] | None = None) -> F64:
+        """What numbers of the source, or of some of its units, send along the fixed-point weights."""
         if self._q is None:
             q = self.W * np.float32(2.0**self.weights.exponent)
-            whole = np.rint(q, out=q).astype(np.float64)
-            self._q = whole if self.up else whole.T
-        return self._q
+            self._q = np.rint(q, out=q).astype(np.float64)
+        q = self._q if here is None else self._q[here] if self.up else self._q[:, here]
+        sent: F64 = self.interaction.product(numbers, q, self.up)
+        return sent
 
     def _sparse_input(self, states: Any) -> F32:
         """The same for a CSR matrix of levels, at the cost of what it stores; the sums are exact too."""
-        sums = (states @ self.integers) / GREY
+        sums = self._send_whole(states) / GREY
         x: F32 = (sums / 2.0**self.weights.exponent).astype(np.float32) + self.bias
         return x
 
+    def _for_engine(self, states: States) -> Any:
+        """States for passes that end in answers of the target layer; None where there are no such passes."""
+        return self.source.for_engine(states) if self.interaction.is_dense else None
+
     def mean(self, states: States | sp.csr_matrix) -> F32:
         """Expected states of the target layer: float32 (n_rows, n_target)."""
-        given = None if is_sparse(states) else self.source.for_engine(states)
+        given = None if is_sparse(states) else self._for_engine(states)
         if given is not None:
             return self.target.mean_from(self.weights, given, self.bias, self.up)
         return self.target.mean(self.input(states))
@@ -134,7 +145,7 @@ class Conditional:
 
     def sample(self, states: States, stream: Stream) -> States:
         """Random states of the target layer: (n_rows, n_target)."""
-        given = self.source.for_engine(states)
+        given = self._for_engine(states)
         if given is not None:
             return self.target.sample_from(self.weights, given, self.bias, stream, self.up)
         return self.target.sample(self.input(states), stream)
@@ -145,7 +156,7 @@ class Conditional:
 
     def log_normalizer(self, states: States) -> F64:
         """Log of the target layer's summed weight, given the source: (n_rows,) in nats."""
-        given = self.source.for_engine(states)
+        given = self._for_engine(states)
         if given is not None:
             return self.target.log_normalizer_from(self.weights, given, self.bias, self.up)
         return self.target.log_normalizer(self.input(states), self.bias)
@@ -169,12 +180,20 @@ class Conditionals:
 
     @classmethod
     def of(
-        cls, units: tuple[Unit, Unit], weights: engine.Weights, W: F32, a: F32, b: F32, **more: Any
+        cls,
+        units: tuple[Unit, Unit],
+        weights: Any,
+        W: F32,
+        a: F32,
+        b: F32,
+        interaction: Interaction = DENSE,
+        **more: Any,
     ) -> Conditionals:
         """Those of a model with (visible, hidden) units and parameters; `more`: the other attributes."""
         visible, hidden = units
-        up = Conditional(visible, hidden, weights, W, b, up=True)
-        return cls(up, Conditional(hidden, visible, weights, W, a, up=False), **more)
+        up = Conditional(visible, hidden, weights, W, b, up=True, interaction=interaction)
+        down = Conditional(hidden, visible, weights, W, a, up=False, interaction=interaction)
+        return cls(up, down, **more)
 
     def at(self, step: int, rows: RowIds | None = None) -> Conditionals:
         """The same with random numbers from another half-step on, and for other rows."""
@@ -308,15 +327,6 @@ class Stack:
         unit = self.up[layer - 1].target
         dtype = unit.expectation_dtype if stream is None else unit.dtype
         return computed_rows((rows.n_rows, self.sizes[layer]), dtype, compute)
-
-
-def _sums(numbers: F64, q: F64) -> F64:
-    """Whole numbers times fixed-point weights: exact, or of two exact products if there are large numbers."""
-    if size(numbers) <= WHOLE:
-        return numbers @ q
-    high = np.rint(numbers / WHOLE)
-    sums: F64 = WHOLE * (high @ q) + (numbers - WHOLE * high) @ q
-    return sums
 
 
 def interaction(up: Conditional, down: Conditional, v: States, h: States) -> F64:

@@ -38,7 +38,7 @@ def sum_out(rbm: TwoLayers, v: States, missing: NDArray[np.bool_]) -> tuple[F64,
     float64 arrays (n_rows,), (n_rows, n_hidden)
     """
     n_states, p = count_hidden_states(rbm), rbm._parameters
-    W, known = p.W.astype(np.float64), as_float(v).astype(np.float64)
+    W, known = p.unrolled.astype(np.float64), as_float(v).astype(np.float64)
     gaps = missing.astype(np.float64)
     factor, drift = rbm.visible.bias_factor(v), rbm.visible.drift(v)
     top = np.full(len(v), -np.inf)

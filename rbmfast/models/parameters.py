@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
+from rbmfast.interactions import DENSE, Interaction
 from rbmfast.models.parametrization import Arrays, Parametrization
 from rbmfast.reference import F32
 from rbmfast.runtime import warn
@@ -36,7 +37,9 @@ class Parameters:
     visible_means: F32 | None = None  # of the data
     is_untouched: bool = False  # whether nothing has been learned or given yet
     given: Arrays | None = None  # for states as users see them, where these are others: there and back rounds
-    _weights: engine.Weights | None = field(default=None, init=False, repr=False)
+    interaction: Interaction = DENSE  # a and b are those of every unit, whatever units share
+    _weights: Any = field(default=None, init=False, repr=False)
+    _unrolled: F32 | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("W", "a", "b", "visible_means"):
@@ -82,19 +85,28 @@ class Parameters:
         return W, a, b
 
     @property
-    def weights(self) -> engine.Weights:
+    def weights(self) -> Any:
         """The fixed-point weights, made when first asked for."""
         # Not a cached_property: before Python 3.12 that has a lock, which a fork could leave locked for ever.
         weights = self._weights
         if weights is None:
-            weights = engine.Weights(self.W)
+            weights = self.interaction.weights(self.W)
             object.__setattr__(self, "_weights", weights)
         return weights
+
+    @property
+    def unrolled(self) -> F32:
+        """The weights of all pairs of units, (n_visible, n_hidden): W itself where none are shared."""
+        if self._unrolled is None:
+            object.__setattr__(self, "_unrolled", self.interaction.unrolled(self.W))
+        assert self._unrolled is not None
+        return self._unrolled
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Copies and pickles go without the fixed-point weights, and come back read-only.
         W, a, b = self.W, self.a, self.b
-        return Parameters, (W, a, b, self.units, self.visible_means, self.is_untouched, self.given)
+        rest = self.visible_means, self.is_untouched, self.given, self.interaction
+        return Parameters, (W, a, b, self.units, *rest)
 
 
 def of_units(units: tuple[Unit, Unit]) -> dict[str, F32]:

@@ -269,9 +269,13 @@ class TwoLayers(Model):
         """
         with self._beginning_with(X) as X:
             old = self._parameters
-            bias, means = self.visible.initial_bias(self._visible_rows(X, "X", may_miss=True))
+            bias, means = self._initial_bias(self._visible_rows(X, "X", may_miss=True))
             bias = check_parameter(bias, "the visible bias from X", old.a.shape)
             self._set_parameters(old.W, bias, old.b, means)
+
+    def _initial_bias(self, rows: Rows) -> tuple[F32, F32]:
+        """Visible biases to begin with, and the means of the data."""
+        return self.visible.initial_bias(rows)
 
     def __repr__(self) -> str:
         units = in_words(visible=self.visible, hidden=self.hidden)
@@ -356,7 +360,7 @@ class TwoLayers(Model):
         """Replace the parameters by copies of finite float32 arrays, all at once; the rest stays."""
         old = self._parameters
         means = old.visible_means if visible_means is None else visible_means
-        self._parameters = Parameters(W, a, b, units or old.units, means)
+        self._parameters = Parameters(W, a, b, units or old.units, means, interaction=old.interaction)
 
     @contextmanager
     def _beginning_with(self, X: Any) -> Iterator[Any]:
@@ -382,7 +386,8 @@ class TwoLayers(Model):
         known, gaps = split_missing(X, None, unit.off(self.n_visible), "X")
         rows = as_rows(known, self.n_visible, domain="real", name="X")
         unit = unit.begun(rows if gaps is None else rows.without(gaps))
-        self._parameters = Parameters(p.W, p.a, p.b, (unit, self.hidden), is_untouched=True)
+        new = p.W, p.a, p.b, (unit, self.hidden)
+        self._parameters = Parameters(*new, is_untouched=True, interaction=p.interaction)
         return X
 
     def _assign(self, **given: F32) -> None:
@@ -414,12 +419,12 @@ class TwoLayers(Model):
     @property
     def _up(self) -> Conditional:
         p = self._parameters
-        return Conditional(self.visible, self.hidden, p.weights, p.W, p.b, up=True)
+        return Conditional(self.visible, self.hidden, p.weights, p.W, p.b, True, p.interaction)
 
     @property
     def _down(self) -> Conditional:
         p = self._parameters
-        return Conditional(self.hidden, self.visible, p.weights, p.W, p.a, up=False)
+        return Conditional(self.hidden, self.visible, p.weights, p.W, p.a, False, p.interaction)
 
     @property
     def _n_units(self) -> int:

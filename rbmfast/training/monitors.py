@@ -445,7 +445,7 @@ class WeightNorm(Monitor):
         return ("weight_norm", "weight_max")
 
     def __call__(self, watched: Watched) -> dict[str, float]:
-        W = watched.rbm.W.astype(np.float64)
+        W = watched.rbm.W.astype(np.float64).reshape(len(watched.rbm.W), -1)
         return {
             "weight_norm": math.sqrt(math.fsum(row_sums(W * W))),
             "weight_max": float(np.abs(W).max()),

@@ -10,13 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from rbmfast import _engine as engine
+from rbmfast.interactions.dense import Phase
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, F64, GREY, MAX_BATCH, States
 from rbmfast.state import Gradient
 from rbmfast.states import LEVELS, Counts, as_float, in_form, product_of_rows
 from rbmfast.units import Unit
-
-Phase = tuple[States, States]  # visible states, and means of the hidden units: 16-bit levels, or float32
 
 
 def contrast(
@@ -37,7 +36,8 @@ def contrast(
     mean = model.up.target.expectation
     phases = [(v, mean(x)) for v, x in (data, samples)]
     paired = paired and len(data[0]) == len(samples[0])
-    gradient = difference(model.layers, phases[0], phases[1], weights, paired)
+    own = model.up.interaction.contrast(model.layers, phases[0], phases[1], weights, paired)
+    gradient = own or difference(model.layers, phases[0], phases[1], weights, paired)
     gradient.more = _of_layers(model, data, samples, weights, paired)
     return gradient
 

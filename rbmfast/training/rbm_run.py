@@ -84,6 +84,8 @@ class RBMRun(Run):
     training : TrainingState
         What an earlier call left, if any, and where this one is noted if there may be a later one; `epoch`
         counts the epochs behind it, too.
+    interaction : Interaction
+        What joins the layers.
     blocks : tuple or None
         `Conditional.epoch_blocks` of the layers.
     exponent : int
@@ -127,7 +129,10 @@ class RBMRun(Run):
         self._check_size()
         self.blocks = rbm._up.epoch_blocks
         own = rbm._parameters
-        self.state = LearningState.start(own.W, own.a, own.b, of_units(own.units))
+        self.interaction = own.interaction
+        if settings.centered and not self.interaction.is_dense:
+            raise ValueError(f"centered must be False for weights that places share, as in {rbm!r}")
+        self.state = LearningState.start(own.W, *self.interaction.shared(own.a, own.b), of_units(own.units))
         self.chains: States | None = None
         self.missing = settings.missing if isinstance(settings, TrainSettings) else RANDOM
         self.row_chains = row_chains_for(rbm, rows, settings.method, self.missing, settings.centered)
@@ -195,14 +200,14 @@ class RBMRun(Run):
         """Begin afresh: biases from the data if the model is untouched, running means, chains."""
         rbm, training = self.rbm, self.training
         look = FirstLook(self.rows, with_fingerprint=self.settings.checkpoint is not None)
-        bias, self.visible_means = rbm.visible.initial_bias(look)
+        bias, self.visible_means = rbm._initial_bias(look)
         are_equal, self.fingerprint = look.finish()
         if not training.has_begun:
             self._warn_of_doubtful_data(are_equal)
         if rbm.is_untouched:
             bias = check_parameter(bias, "the visible bias from X", bias.shape)
             rbm._set_parameters(rbm._parameters.W, bias, rbm._parameters.b, self.visible_means)
-        self.state.a[:] = rbm._parameters.a
+        self.state.a[:] = self.interaction.shared(rbm._parameters.a, rbm._parameters.b)[0]
         if training.has_begun:
             self._go_on_from(training)
         else:
@@ -235,11 +240,12 @@ class RBMRun(Run):
 
     def _set_running_means(self) -> None:
         state = self.state
-        state.exponent = engine.exponent(state.W)
-        state.visible_offset[:] = self.visible_means
+        state.exponent = self.interaction.exponent(state.W)
         # What hidden units do for the mean row of the data is the same if 0 and 1 exchange their roles.
         up = self.conditionals(self.settings.method.purpose).up
-        state.hidden_offset[:] = up.mean_of_means(self.visible_means[None])[0]
+        hidden_means = up.mean_of_means(self.visible_means[None])[0]
+        offsets = self.interaction.shared(self.visible_means, hidden_means)
+        state.visible_offset[:], state.hidden_offset[:] = offsets
         state.activity[:] = self.terms.sparsity_target
 
     def _go_on_from(self, training: TrainingState) -> None:
@@ -248,7 +254,7 @@ class RBMRun(Run):
         for name, array in training.arrays.items():
             if name in own:
                 own[name][...] = array
-        self.state.exponent = engine.exponent(self.state.W, training.exponent or MAX_EXPONENT)
+        self.state.exponent = self.interaction.exponent(self.state.W, training.exponent or MAX_EXPONENT)
         if self.row_chains is not None and training.row_chains is not None:
             fingerprint, first_row, hidden = training.row_chains
             if fingerprint == self.rows.fingerprint():
@@ -263,7 +269,8 @@ class RBMRun(Run):
 
     def publish(self) -> None:
         state = self.state
-        self.rbm._set_parameters(state.W, state.a, state.b, self.visible_means, self._units())
+        biases = self.interaction.spread(state.a, state.b)
+        self.rbm._set_parameters(state.W, *biases, self.visible_means, self._units())
 
     def note(self) -> None:
         """Tell the next call where this one is; warn once of weights that the sampler sees coarsely."""
@@ -361,7 +368,7 @@ class RBMRun(Run):
         self.steps.check()
         for prefix, state in self.states.items():
             state.exponent = entry(saved.meta, f"{prefix}exponent", int)
-            engine.Weights(state.W, state.exponent)
+            self.interaction.weights(state.W, state.exponent)
         self.exponent = self._lowest_exponent()
         for name, states in self._hidden_states().items():
             as_rows(states, self.rbm.n_hidden, domain=self.rbm.hidden.domain, name=name)
@@ -376,6 +383,7 @@ class RBMRun(Run):
             "n_hidden": self.rbm.n_hidden,
             "visible": describe(self.rbm.visible),
             "hidden": describe(self.rbm.hidden),
+            **self.interaction.describe(),
             "X": self.fingerprint or self.rows.fingerprint(),
             "validation": None if self.validation is None else self.validation.fingerprint(),
             **super().describe(),
@@ -464,7 +472,7 @@ class RBMRun(Run):
             for state, gradient in zip(states, gradients, strict=True):
                 gradient.W = gradient.W + penalty_gradient(penalty, state.W)
         with as_divergence():
-            if self.settings.optimizer.fused and not self.state.more:
+            if self.settings.optimizer.fused and not self.state.more and self.interaction.is_dense:
                 n = len(states)
                 uninterrupted(engine.update, states, gradients, terms, [now[0]] * n, [now[1]] * n)
             else:
@@ -491,7 +499,7 @@ class RBMRun(Run):
             self.steps.take([*new.values()], slopes, -1.0, now)
             for prefix, term in zip(self.states, terms, strict=True):
                 limit_columns(new[f"{prefix}W"], term.max_norm)
-        exponents = [engine.exponent(new[f"{p}W"], state.exponent) for p, state in self.states.items()]
+        exponents = [self.interaction.exponent(new[f"{p}W"], s.exponent) for p, s in self.states.items()]
         owners = [own for s in states for own in (*[vars(s)] * len(PARAMETERS), *[s.more] * len(s.more))]
         uninterrupted(setitem, owners, [name.rpartition("/")[2] for name in new], new.values())
         for state, exponent in zip(states, exponents, strict=True):
@@ -500,7 +508,8 @@ class RBMRun(Run):
     def conditionals(self, purpose: Purpose, rows: RowIds = 0, step: int | None = None) -> Conditionals:
         """The model as it stands, for one update of rows or chains with these numbers."""
         state, rbm = self.state, self.rbm
-        weights = engine.Weights(state.W, state.exponent)
+        weights = self.interaction.weights(state.W, state.exponent)
+        biases = self.interaction.spread(state.a, state.b)
         stream = Stream(self.settings.seed, purpose, 0, self._next_step if step is None else step, rows)
         model = {"stream": stream, "memory": self.memory, "n_classes": rbm.n_classes}
-        return Conditionals.of(self._units(), weights, state.W, state.a, state.b, **model)
+        return Conditionals.of(self._units(), weights, state.W, *biases, self.interaction, **model)

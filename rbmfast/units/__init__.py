@@ -15,11 +15,13 @@ from rbmfast.units.counts import Counts
 from rbmfast.units.drelu import DReLU
 from rbmfast.units.gaussian import Gaussian
 from rbmfast.units.mixed import Mixed
+from rbmfast.units.pooled import Pooled
 from rbmfast.units.relu import ReLU
 from rbmfast.units.spin import Spin
 
 UNITS: dict[str, type[Unit]] = {
-    unit.name: unit for unit in (Bernoulli, Spin, Gaussian, ReLU, DReLU, Categorical, Binomial, Counts, Mixed)
+    unit.name: unit
+    for unit in (Bernoulli, Spin, Gaussian, ReLU, DReLU, Categorical, Binomial, Counts, Pooled, Mixed)
 }
 U = TypeVar("U", bound=type[Unit])
 
@@ -151,6 +153,7 @@ __all__ = [
     "DReLU",
     "Gaussian",
     "Mixed",
+    "Pooled",
     "ReLU",
     "Spin",
     "Unit",

@@ -21,7 +21,7 @@ from rbmfast.reference import F32, F64, GREY, Blocks, States, to_grey
 from rbmfast.states import GRID, LEVELS, Counts, count_levels, count_steps, without_levels
 from rbmfast.streams import Stream
 from rbmfast.units.affine import Affine
-from rbmfast.units.common import rows_in_a_scan, sums_of
+from rbmfast.units.common import flattened, rows_in_a_scan, sums_of
 
 NODES = 6  # of an integral from a whole number to the next
 FEW_ROWS = 16  # which float64 copies of the weights are not made for
@@ -340,7 +340,7 @@ class Unit(ABC):
         If entries `may_miss`, `rbmfast.data.split_missing` says which do; what is missing of units that hang
         together is missing as a whole.
         """
-        gaps = None
+        gaps, X = None, flattened(X, n_units)
         if may_miss:
             X, gaps = split_missing(X, mask, self.off(n_units), name)
         compact = compact or gaps is not None

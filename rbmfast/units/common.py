@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,12 @@ LEAST_RATE = 1e-3  # of a state, where only its mean is known
 def rows_in_a_scan(n_features: int) -> int:
     """Rows to read at a time when all of the data is passed over once."""
     return max(1, (1 << 22) // n_features)
+
+
+def flattened(X: Any, n_units: int) -> Any:
+    """An array of images, or of maps, of so many numbers each as rows; anything else as it is."""
+    is_images = isinstance(X, np.ndarray) and X.ndim in (3, 4) and math.prod(X.shape[1:]) == n_units
+    return X.reshape(len(X), -1) if is_images else X
 
 
 def moments(rows: Rows, weights: F64 | None = None) -> tuple[F64, F64]:

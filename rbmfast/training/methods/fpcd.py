@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from rbmfast import _engine as engine
 from rbmfast.checks import check_fraction, check_number, checked_by
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, States
@@ -73,9 +72,10 @@ class FPCD(PCD):
 
     def learn(self, model: Conditionals, gradient: Gradient) -> None:
         rate, decay = np.float32(self.fast_rate), np.float32(self.fast_decay)
-        for name in ("W", "a", "b"):
+        a, b = model.up.interaction.spread(gradient.a, gradient.b)
+        for name, slope in zip("Wab", (gradient.W, a, b), strict=True):
             fast = model.memory[f"fast_{name}"]
-            fast[:] = decay * fast + rate * getattr(gradient, name)
+            fast[:] = decay * fast + rate * slope
 
 
 def _with_fast(model: Conditionals) -> Conditionals:
@@ -83,7 +83,7 @@ def _with_fast(model: Conditionals) -> Conditionals:
     W, a, b = (model.memory[f"fast_{name}"] for name in ("W", "a", "b"))
     W = model.up.W + W
     with as_divergence():
-        weights = engine.Weights(W, model.up.weights.exponent)
+        weights = model.up.interaction.weights(W, model.up.weights.exponent)
     up = replace(model.up, weights=weights, W=W, bias=model.up.bias + b)
     down = replace(model.down, weights=weights, W=W, bias=model.down.bias + a)
     return replace(model, up=up, down=down)

@@ -387,6 +387,7 @@ static void thread_end(void) { tile_release(); }
 #include "../../common/random.h"
 #define RBMK_VECTOR 64
 #include "../../common/groups.h"
+#include "../../common/convolution.h"
 #include "../../common/odds.h"
 #include "../../common/update.h"
 #include "../../common/table.h"

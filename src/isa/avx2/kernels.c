@@ -296,6 +296,7 @@ static inline void four_units(const float *const from[16], int k, float *to)
 
 #define RBMK_VECTOR 32
 #include "../../common/groups.h"
+#include "../../common/convolution.h"
 #include "../../common/odds.h"
 #include "../../common/update.h"
 #include "../../common/table.h"

@@ -193,6 +193,7 @@ static inline void quantise(const float *W, int n, float scale, int32_t *q)
 #include "../../common/random.h"
 #define RBMK_VECTOR 64
 #include "../../common/groups.h"
+#include "../../common/convolution.h"
 #include "../../common/odds.h"
 #include "../../common/update.h"
 #include "../../common/table.h"

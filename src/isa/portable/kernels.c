@@ -3,6 +3,7 @@
 #include "../../common/elementwise.h"
 #include "../../common/random.h"
 #include "../../common/groups.h"
+#include "../../common/convolution.h"
 #include "../../common/odds.h"
 #include "../../common/update.h"
 #include "../../common/table.h"
