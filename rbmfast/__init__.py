@@ -27,7 +27,7 @@ except ImportError as error:  # what the environment says may be wrong, too
 from rbmfast import units
 from rbmfast.data import Grey8, Packed, lagged
 from rbmfast.io import load
-from rbmfast.models import DBN, RBM, ClassRBM, ConditionalRBM, Dense, Network, ParallelTempering
+from rbmfast.models import DBN, RBM, ClassRBM, ConditionalRBM, ConvRBM, Dense, Network, ParallelTempering
 from rbmfast.tables import Schema
 from rbmfast.training import (
     CD,
@@ -84,6 +84,7 @@ __all__ = [
     "RBM",
     "ClassRBM",
     "ConditionalRBM",
+    "ConvRBM",
     "DBN",
     "ParallelTempering",
     "Network",

@@ -1,4 +1,4 @@
-"""What joins two layers of units: which weights there are, how states are sent along them, and their gradient."""
+"""What joins two layers of units: which weights there are, how states go along them, and their gradient."""
 
 from rbmfast.interactions.convolution import Convolution
 from rbmfast.interactions.dense import DENSE, Dense, Interaction, exact_sums

@@ -97,7 +97,7 @@ class Convolution(Interaction):
     # --- Weights -----------------------------------------------------------------------------------------
 
     def weights(self, W: F32, start_exponent: int = MAX_EXPONENT) -> Filters:
-        """Such that the sums of int32 hold what a whole filter sends up, and what all filters send a pixel."""
+        """Such that int32 holds what a whole filter sends up, and what all filters send a pixel."""
         e = self.exponent(W, start_exponent)
         q = np.rint(np.ldexp(W.astype(np.float64), e)).astype(np.int32).reshape(*self.patch, self.n_filters)
         up = np.ascontiguousarray(q[:, ::-1].transpose(2, 0, 1, 3)).reshape(-1)
@@ -124,7 +124,10 @@ class Convolution(Interaction):
         whole = np.zeros((h, w, self.channels, mh, mw, k), np.float32)
         filters = W.reshape(*self.patch, k)
         for Y, X in np.ndindex(mh, mw):
-            y, x = slice(max(Y - top, 0), Y - top + self.filter_height), slice(max(X - left, 0), X - left + self.filter_width)
+            y, x = (
+                slice(max(Y - top, 0), Y - top + self.filter_height),
+                slice(max(X - left, 0), X - left + self.filter_width),
+            )
             seen = whole[y, x, :, Y, X]
             skip_y, skip_x = max(top - Y, 0), max(left - X, 0)
             seen[...] = filters[skip_y : skip_y + seen.shape[0], skip_x : skip_x + seen.shape[1]]
@@ -142,7 +145,7 @@ class Convolution(Interaction):
         return engine.convolve(self.geometry, q, weights.exponent, np.ascontiguousarray(given), bias, up)
 
     def product(self, states: NDArray[Any], W: NDArray[Any], up: bool) -> NDArray[Any]:
-        """Matrix products with parts of images laid out: exact, where all numbers are whole and small enough."""
+        """Matrix products with parts of images laid out: exact, where numbers are whole and not too large."""
         rows = [slice(0, 0)] if not len(states) else [*self._blocks(len(states))]
         parts = [self._up(states[some], W) if up else self._down(states[some], W) for some in rows]
         return np.concatenate(parts)
@@ -153,7 +156,8 @@ class Convolution(Interaction):
         return (slice(first, min(first + step, n)) for first in range(0, n, step))
 
     def _up(self, images: NDArray[Any], W: NDArray[Any]) -> NDArray[Any]:
-        return (self._laid_out(images) @ W).reshape(len(images), -1)
+        maps: NDArray[Any] = (self._laid_out(images) @ W).reshape(len(images), -1)
+        return maps
 
     def _laid_out(self, images: NDArray[Any]) -> NDArray[Any]:
         """What each place sees: (n_rows * n_places, filter height * width * channels)."""
@@ -171,7 +175,9 @@ class Convolution(Interaction):
         """The same sums turned round, added where they belong."""
         n, (mh, mw, k), (top, left) = len(maps), self.map_shape, self.geometry[6:8]
         sent = (maps.reshape(-1, k) @ W.T).reshape(n, mh, mw, *self.patch)
-        images = np.zeros((n, mh + self.filter_height - 1, mw + self.filter_width - 1, self.channels), sent.dtype)
+        images = np.zeros(
+            (n, mh + self.filter_height - 1, mw + self.filter_width - 1, self.channels), sent.dtype
+        )
         for i, j in np.ndindex(*self.patch[:2]):
             images[:, i : i + mh, j : j + mw] += sent[:, :, :, i, j]
         return images[:, top : top + self.height, left : left + self.width].reshape(n, -1)
@@ -181,7 +187,7 @@ class Convolution(Interaction):
     def contrast(
         self, layers: tuple[Unit, Unit], data: Phase, samples: Phase, weights: F64 | None, paired: bool
     ) -> Gradient:
-        """Differences of means over rows *and places*: the gradient in nats per row, over the number of places.
+        """Differences of means over rows *and places*: the gradient, over the number of places.
 
         So rates mean about what they mean without shared weights. Sums are of whole numbers, in any order.
         """
@@ -191,37 +197,44 @@ class Convolution(Interaction):
         positive = self._means(layers, data, shares)
         negative = self._means(layers, samples, shares if paired else None)
         factor = top if weights is None or paired else mean
-        W, a, b = (top * p - factor * n for p, n in zip(positive[:3], negative[:3], strict=True))
-        seen, hidden = (top * p / (mean or 1.0) for p in (positive.seen, positive.hidden))
-        return Gradient(*(x.astype(np.float32) for x in (W, a, b, seen, hidden)))
+        W, a, b = (
+            (top * p - factor * n).astype(np.float32) for p, n in zip(positive[:3], negative[:3], strict=True)
+        )
+        seen, hidden = (
+            (top / (mean or 1.0) * p).astype(np.float32) for p in (positive.seen, positive.hidden)
+        )
+        return Gradient(W, a, b, seen, hidden)
 
     def _means(self, layers: tuple[Unit, Unit], phase: Phase, shares: I64 | None) -> Means:
         """Of one phase; weighted rows count in shares of 1/65535."""
         v, p = phase
         n, counts = float(len(v) * self.n_places), layers[0].counts(v)
+        numbers, per = (v, 1.0) if counts is None else (counts.numbers, float(counts.per[0]))
         if shares is not None:
             p = ((2 * p * shares[:, None] + GREY) // (2 * GREY)).astype(np.uint16)
         if v.dtype == np.uint8:
             numbers, per = v, 1.0
             sums = engine.convolve_pairs(self.geometry, np.ascontiguousarray(v), p)
-            sums = sums.reshape(self.channels, *self.patch[:2], self.n_filters)[:, :, ::-1].transpose(1, 2, 0, 3)
+            of_channels = sums.reshape(self.channels, *self.patch[:2], self.n_filters)
+            pairs = of_channels[:, :, ::-1].transpose(1, 2, 0, 3).reshape(-1, self.n_filters) / (
+                per * GREY * n
+            )
         else:
-            numbers, per = (v, 1.0) if counts is None else (counts.numbers, float(counts.per[0]))
-            sums = self._pairs(numbers, p)
+            pairs = self._pairs(numbers, p) / (per * GREY * n)
         if shares is not None:
-            numbers, one = numbers * shares[:, None], per * GREY
-        else:
-            one = per
-        whole = np.float64 if numbers.dtype.kind == "f" else np.int64
-        pixels = self._padded(numbers.sum(axis=0, dtype=whole))[0]
-        seen = sliding_window_view(pixels, self.map_shape[:2], axis=(0, 1)).sum(axis=(3, 4)).reshape(-1)
-        channels = pixels.reshape(-1, self.channels).sum(axis=0)
+            numbers, per = numbers * shares[:, None], per * GREY
+        pixels = numbers.sum(axis=0, dtype=np.float64).reshape(1, -1)  # whole numbers, below 2**53
+        seen = sliding_window_view(self._padded(pixels)[0], self.map_shape[:2], axis=(0, 1))
         hidden = p.reshape(-1, self.n_filters).sum(axis=0, dtype=np.int64)
-        pairs = sums.reshape(-1, self.n_filters) / (per * GREY * n)
-        return Means(pairs, channels / (one * n), hidden / (GREY * n), seen / (one * n))
+        return Means(
+            pairs,
+            pixels.reshape(-1, self.channels).sum(axis=0) / (per * n),
+            hidden / (GREY * n),
+            seen.sum(axis=(3, 4)).reshape(-1) / (per * n),
+        )
 
     def _pairs(self, numbers: F64, p: States) -> F64:
-        """Sums over rows and places of what filters see, in whole numbers, and levels, in parts that are exact."""
+        """Sums over rows and places of what filters see, in whole numbers, times levels: in exact parts."""
         most = max(1, int(2.0**53 / (size(numbers) * GREY * self.n_places or 1.0)))
         total = np.zeros((math.prod(self.patch), self.n_filters))
         for some in self._blocks(len(numbers), most):

@@ -33,7 +33,7 @@ class Interaction(ABC):
 
     @abstractmethod
     def weights(self, W: F32, start_exponent: int = MAX_EXPONENT) -> Any:
-        """The fixed-point weights; their `exponent` is the largest, up to that one, at which sums are exact."""
+        """Fixed-point weights; their `exponent` is the largest, up to that one, at which sums are exact."""
 
     @abstractmethod
     def exponent(self, W: F32, start: int = MAX_EXPONENT) -> int:
@@ -97,14 +97,15 @@ class Dense(Interaction):
 
     def product(self, states: NDArray[Any], W: NDArray[Any], up: bool) -> NDArray[Any]:
         """A matrix product."""
-        return states @ (W if up else W.T)
+        sent: NDArray[Any] = states @ (W if up else W.T)
+        return sent
 
 
 DENSE = Dense()
 
 
 def exact_sums(numbers: F64, send: Callable[[F64], F64]) -> F64:
-    """What whole numbers send along integer weights: exact, or of two exact parts if there are large numbers."""
+    """What whole numbers send along integer weights: exact, or of two exact parts if some are large."""
     if size(numbers) <= WHOLE:
         return send(numbers)
     high = np.rint(numbers / WHOLE)

@@ -2,6 +2,7 @@
 
 from rbmfast.models.class_rbm import ClassRBM
 from rbmfast.models.conditional import ConditionalRBM
+from rbmfast.models.convolutional import ConvRBM
 from rbmfast.models.dbn import DBN
 from rbmfast.models.dense import Dense
 from rbmfast.models.network import Network
@@ -13,6 +14,7 @@ __all__ = [
     "RBM",
     "ClassRBM",
     "ConditionalRBM",
+    "ConvRBM",
     "DBN",
     "ParallelTempering",
     "PatternCounts",

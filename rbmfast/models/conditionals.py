@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -103,7 +104,7 @@ class Conditional:
         for one in np.unique(counts.per):  # of blocks with different grids; the sums of each are exact
             here = None if (counts.per == one).all() else counts.per == one
             numbers = counts.numbers if here is None else counts.numbers[:, here]
-            sums = exact_sums(numbers, lambda numbers, here=here: self._send_whole(numbers, here))
+            sums = exact_sums(numbers, partial(self._send_whole, here=here))
             sums /= one * 2.0**self.weights.exponent
             total = sums if total is None else total + sums
         assert total is not None

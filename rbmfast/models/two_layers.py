@@ -315,7 +315,7 @@ class TwoLayers(Model):
             check_integer(meta["n_hidden"], "n_hidden", low=1, high=MAX_UNITS),
         )
         units = get_unit(meta["visible"], "visible"), get_unit(meta["hidden"], "hidden")
-        seed, W, a, b = meta["seed"], arrays["W"], arrays["a"], arrays["b"]
+        W, a, b = arrays["W"], arrays["a"], arrays["b"]
         if W.shape != shape:
             raise ValueError(f"W must have shape {shape}, got {W.shape}")
         sized = units[0].of_size(shape[0]), units[1].of_size(shape[1])
@@ -324,23 +324,30 @@ class TwoLayers(Model):
             for name, array in of_units(sized).items()
         }
         rbm = cls._of(W, a, b, *with_parameters(sized, layers))
-        rbm._seed = None if seed is None else check_seed(seed)
-        p, means = rbm._parameters, arrays.get("visible_means")
+        p = rbm._parameters
         rbm._parameters = replace(
             p,
             W=check_parameter(arrays.get("own_W", p.W), "own_W", shape),
             a=check_parameter(arrays.get("own_a", p.a), "own_a", shape[:1]),
             b=check_parameter(arrays.get("own_b", p.b), "own_b", shape[1:]),
-            visible_means=None if means is None else check_parameter(means, "visible_means", shape[:1]),
-            is_untouched=meta.get("is_untouched") is True,
         )
+        rbm._restore(meta, arrays)
+        return rbm
+
+    def _restore(self, meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take back what a file says beside units and parameters."""
+        seed, means = meta["seed"], arrays.get("visible_means")
+        self._seed = None if seed is None else check_seed(seed)
+        if means is not None:
+            means = check_parameter(means, "visible_means", (self.n_visible,))
+        untouched = meta.get("is_untouched") is True
+        self._parameters = replace(self._parameters, visible_means=means, is_untouched=untouched)
         version = meta.get("stream_version")
         if version != STREAM_VERSION:
             warn(
                 f"the model was saved under stream version {version}, this is {STREAM_VERSION}: equal seeds "
                 "will not repeat the samples of then"
             )
-        return rbm
 
     # --- For the rest of the library ---------------------------------------------------------------------
 

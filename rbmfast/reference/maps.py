@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.reference.numbers import F32, F64, GREY, I64, U8, RowIds, exp_negative, f32, log
 from rbmfast.reference.chains import uniform_u32
+from rbmfast.reference.numbers import F32, F64, GREY, I64, U8, RowIds, exp_negative, f32, log
 
 I32 = NDArray[np.int32]
-Geometry = tuple[int, ...]  # height, width, channels; filter's height and width, filters; top, left; map's size
+Geometry = tuple[
+    int, ...
+]  # height, width, channels; filter's height and width, filters; top, left; map's size
 Pools = tuple[int, ...]  # height and width of a map, filters; side of a block
 
 
@@ -32,8 +35,8 @@ def _places(geometry: Geometry) -> Iterator[tuple[int, int, slice, slice]]:
 def convolve(geometry: Geometry, q: I32, exponent: int, states: U8, bias: F32, up: bool = True) -> F32:
     """Total inputs of maps from 0/1 images (up), or of images from 0/1 maps: exact sums, scaled once.
 
-    `q` are integers (channels, filter height, filter width reversed, filters) on the way up, (filters, height,
-    width, channels) down.
+    `q` are integers (channels, filter height, filter width reversed, filters) on the way up, (filters,
+    height, width, channels) down.
     """
     h, w, c, fh, fw, k, top, left, mh, mw = geometry
     if up:
@@ -54,7 +57,7 @@ def convolve(geometry: Geometry, q: I32, exponent: int, states: U8, bias: F32, u
 
 def convolve_pairs(geometry: Geometry, images: U8, levels: NDArray[np.uint16]) -> I64:
     """Sums over rows and places of pixel * level, in the order of q on the way up."""
-    _, _, c, fh, fw, k, _, _, mh, mw = geometry
+    _, _, c, fh, fw, k, *_ = geometry
     padded = _padded(images.astype(np.int64), geometry)
     maps = levels.reshape(-1, k).astype(np.int64)
     sums = np.zeros((c, fh, fw, k), np.int64)
@@ -63,14 +66,14 @@ def convolve_pairs(geometry: Geometry, images: U8, levels: NDArray[np.uint16]) -
     return sums.reshape(-1)
 
 
-def blocks_of(x: NDArray[np.generic], pools: Pools) -> NDArray[np.generic]:
+def blocks_of(x: NDArray[Any], pools: Pools) -> NDArray[Any]:
     """Maps as their blocks (n, n_blocks, pool * pool), filters innermost among blocks, units row by row."""
     h, w, k, p = pools
     cut = x.reshape(len(x), h // p, p, w // p, p, k).transpose(0, 1, 3, 5, 2, 4)
     return cut.reshape(len(x), -1, p * p)
 
 
-def maps_of(blocks: NDArray[np.generic], pools: Pools) -> NDArray[np.generic]:
+def maps_of(blocks: NDArray[Any], pools: Pools) -> NDArray[Any]:
     """The way back: (n, n_units)."""
     h, w, k, p = pools
     cut = blocks.reshape(len(blocks), h // p, w // p, k, p, p).transpose(0, 1, 4, 2, 5, 3)
@@ -98,7 +101,8 @@ def pool_means(x: F32, pools: Pools) -> F32:
 
 def pool_levels(x: F32, pools: Pools) -> NDArray[np.uint16]:
     """The same in units of 1/65535."""
-    return np.rint(pool_means(x, pools) * f32(GREY)).astype(np.uint16)
+    levels: NDArray[np.uint16] = np.rint(pool_means(x, pools) * f32(GREY)).astype(np.uint16)
+    return levels
 
 
 def pool_log_sums(x: F32, pools: Pools) -> F64:
@@ -111,7 +115,8 @@ def pool_log_sums(x: F32, pools: Pools) -> F64:
 def draw_pools(x: F32, pools: Pools, uniform: NDArray[np.uint32]) -> U8:
     """One state of each block, by its number u: none on, or which unit is.
 
-    The first state whose cumulative weight exceeds (u + 1/2) / 2**32 of the whole. `uniform`: (n_rows, n_blocks).
+    The first state whose cumulative weight exceeds (u + 1/2) / 2**32 of the whole. `uniform`: (n_rows,
+    n_blocks).
     """
     ends = np.cumsum(_odds(x, pools)[0], axis=2, dtype=np.float64)
     target = ends[..., -1] * ((uniform + 0.5) * 2.0**-32)
@@ -119,9 +124,7 @@ def draw_pools(x: F32, pools: Pools, uniform: NDArray[np.uint32]) -> U8:
     return maps_of((state[..., None] == np.arange(1, ends.shape[2])).astype(np.uint8), pools)
 
 
-def pool_draw(
-    x: F32, pools: Pools, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0
-) -> U8:
+def pool_draw(x: F32, pools: Pools, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0) -> U8:
     """The same by the first numbers of each row, one for each block."""
     n_blocks = x.shape[1] // pools[3] ** 2
     return draw_pools(x, pools, uniform_u32(len(x), n_blocks, seed, purpose, layer, step, rows))

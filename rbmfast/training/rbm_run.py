@@ -511,5 +511,5 @@ class RBMRun(Run):
         weights = self.interaction.weights(state.W, state.exponent)
         biases = self.interaction.spread(state.a, state.b)
         stream = Stream(self.settings.seed, purpose, 0, self._next_step if step is None else step, rows)
-        model = {"stream": stream, "memory": self.memory, "n_classes": rbm.n_classes}
+        model: dict[str, Any] = {"stream": stream, "memory": self.memory, "n_classes": rbm.n_classes}
         return Conditionals.of(self._units(), weights, state.W, *biases, self.interaction, **model)

@@ -71,7 +71,9 @@ class Pooled(Unit):
         for name in ("height", "width", "n_maps", "pool"):
             object.__setattr__(self, name, check_integer(getattr(self, name), name, low=1, high=2**16))
         if self.height % self.pool or self.width % self.pool:
-            raise ValueError(f"pool must divide the map's height and width, {self.height} and {self.width}, got {self.pool}")
+            raise ValueError(
+                f"pool must divide height and width, {self.height} and {self.width}, got {self.pool}"
+            )
 
     @property
     def _map(self) -> tuple[int, int, int, int]:
@@ -128,9 +130,11 @@ class Pooled(Unit):
         return total
 
     def pooled(self, means: NDArray[Any]) -> NDArray[Any]:
-        """Probabilities that any unit of a block is on, or states, from those of units: (n_rows, n_blocks)."""
+        """Whether any unit of a block is on, or how probable that is: (n_rows, n_blocks)."""
         blocks = blocks_of(means.reshape(len(means), -1), self._map)
-        return np.minimum(row_sums(blocks.reshape(-1, self.pool**2)), 1).reshape(blocks.shape[:2]).astype(means.dtype)
+        any_on = np.cumsum(blocks, axis=2, dtype=means.dtype)[..., -1]  # in order
+        pooled: NDArray[Any] = np.minimum(any_on, means.dtype.type(unit_of(means.dtype)))
+        return pooled
 
     # --- On their own ------------------------------------------------------------------------------------
 
@@ -191,9 +195,10 @@ class Pooled(Unit):
         if len(wrong):
             row, place = (int(i) for i in wrong[0])
             h, w, k = (int(i) for i in np.unravel_index(place, self.pooled_shape))
+            got = total[row, place] / unit_of(block.dtype)
             raise ValueError(
                 f"{name}[{first_row + row}] must have at most one unit on in each block of {self.pool} x "
-                f"{self.pool}, got a sum of {total[row, place] / unit_of(block.dtype):g} in block ({h}, {w}) of map {k}"
+                f"{self.pool}, got a sum of {got:g} in block ({h}, {w}) of map {k}"
             )
 
     def count_states(self, n_units: int) -> int | None:

@@ -1,0 +1,384 @@
+"""The convolutional restricted Boltzmann machine."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.checks import SeedLike, check_choice, check_integer, check_seed
+from rbmfast.data import Rows
+from rbmfast.files import JSON
+from rbmfast.interactions import Convolution
+from rbmfast.models.parameters import Parameters, as_numbers, check_parameter, read_only, warn_if_coarse
+from rbmfast.models.rbm import RBM
+from rbmfast.models.two_layers import DEFAULT_UNIT, WEIGHT_SCALE, UnitLike, in_words
+from rbmfast.reference import F32
+from rbmfast.runtime import check_fits_memory
+from rbmfast.streams import Purpose
+from rbmfast.units import Pooled, Unit, get_unit
+
+C = TypeVar("C", bound="ConvRBM")
+
+MAX_SIZE = 2**16
+MAX_PLACES = 2**16  # of a map: their levels are added up in 32 bits
+BORDERS = VALID, SAME = "valid", "same"
+
+
+class ConvRBM(RBM):
+    """A convolutional restricted Boltzmann machine: filters that look at every place of an image.
+
+    Hidden units are maps, one a filter: the unit of filter k at place (i, j) hears
+
+        x_kij = b_k + sum over dy, dx, c of W[k, dy, dx, c] v[i + dy, j + dx, c]
+
+    and sends the filter back there. In each map blocks of ``pool x pool`` places have at most one unit on
+    (probabilistic max-pooling): its *pooled* unit, one for the block, is on where any of them is. The energy
+    is ``-sum x_kij h_kij`` and the visible units' own, as of an `RBM`.
+
+    It is an `RBM` in all else: what that has, and `rbmfast.train`, files, likelihoods and samplers, is here.
+    An image is a row of visible units, one pixel after the other, channels innermost; arrays (n_rows,
+    height, width[, channels]) are taken as rows. Hidden states and probabilities come as maps (n_rows, map
+    height, map width, n_filters).
+
+    Parameters
+    ----------
+    shape : (int, int) or (int, int, int)
+        Height and width of images, and channels if there are several.
+    n_filters : int, default 24
+        Hidden maps.
+    filter_shape : (int, int) or int, default (9, 9)
+        Height and width of filters, at most those of images.
+    pool : int, default 2
+        Side of blocks; it divides the maps' height and width. 1: every hidden unit is on by itself.
+    borders : {"valid", "same"}
+        Filters lie within the image, and maps are ``height - filter height + 1`` high; or maps are as large
+        as images, which zeros surround.
+    visible : str or Unit, default "bernoulli"
+        Unit type of the pixels: "bernoulli" or "gaussian" with sigma 1, or another whose states are shown as
+        they are.
+    seed : int, numpy.random.Generator or None
+        As for `RBM`.
+
+    Attributes
+    ----------
+    W : float32 array (n_filters, filter height, filter width, channels)
+        Filters. Read-only views, as all three; assign a whole array to change one.
+    a, b : float32 arrays (channels,), (n_filters,)
+        Biases of pixels and of maps: one a channel, one a filter.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An argument that is not allowed; the message names it.
+
+    Notes
+    -----
+    *Learning.* Gradients are means over rows and over the places of a map: rates, and costs of penalties,
+    mean about what they mean for an `RBM`. `rbmfast.SparsityTarget` holds each map's mean activity, without which
+    filters seldom become local (Lee et al. 2009, section 3.1). Learning cannot be centred. Penalties of your
+    own are given W as (filter height * width * channels, n_filters).
+
+    *Exactness.* Products with 0/1 states, and their sums in gradients, are of integers, those with other
+    states exact in float64: every result has the same bits on every machine, as for an `RBM`.
+
+    References
+    ----------
+    Lee, Grosse, Ranganath & Ng, "Convolutional deep belief networks for scalable unsupervised learning of
+    hierarchical representations", ICML 2009.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> images = np.random.default_rng(0).integers(0, 2, (50, 8, 8))
+    >>> rbm = rf.ConvRBM((8, 8), n_filters=4, filter_shape=(3, 3), pool=2, seed=0)
+    >>> rbm
+    ConvRBM((8, 8), n_filters=4, filter_shape=(3, 3), pool=2)
+    >>> history = rf.train(rbm, images, epochs=2, seed=1)
+    >>> rbm.hidden_probabilities(images).shape, rbm.pooled_probabilities(images).shape
+    ((50, 6, 6, 4), (50, 3, 3, 4))
+    """
+
+    kind: ClassVar[str] = "conv_rbm"
+
+    # --- Parameters --------------------------------------------------------------------------------------
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        n_filters: int = 24,
+        filter_shape: Sequence[int] | int = (9, 9),
+        pool: int = 2,
+        borders: str = VALID,
+        *,
+        visible: UnitLike = DEFAULT_UNIT,
+        seed: SeedLike = None,
+    ) -> None:
+        interaction, units = _layers(
+            shape, n_filters, filter_shape, pool, borders, get_unit(visible, "visible")
+        )
+        self._seed = check_seed(seed)
+        size = math.prod(interaction.patch), interaction.n_filters
+        W = engine.normal_weights(*size, WEIGHT_SCALE, self._seed, Purpose.INITIALIZE, 0)
+        zeros = np.zeros(interaction.channels, np.float32), np.zeros(interaction.n_filters, np.float32)
+        biases = interaction.spread(*zeros)
+        self._parameters = Parameters(W, *biases, units, is_untouched=True, interaction=interaction)
+
+    @classmethod
+    def from_arrays(  # type: ignore[override]  # sizes that are not in the arrays
+        cls: type[C],
+        W: ArrayLike,
+        a: ArrayLike,
+        b: ArrayLike,
+        *,
+        shape: Sequence[int],
+        pool: int = 2,
+        borders: str = VALID,
+        visible: UnitLike = DEFAULT_UNIT,
+    ) -> C:
+        """A model with given parameters; all else as for `RBM.from_arrays`.
+
+        Parameters
+        ----------
+        W : array_like (n_filters, filter height, filter width, channels)
+            Filters; without the last axis for one channel.
+        a, b : array_like (channels,), (n_filters,)
+            Biases.
+        shape, pool, borders, visible
+            As for the model itself.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rbmfast as rf
+        >>> edges = np.array([[[1, -1], [1, -1]], [[1, 1], [-1, -1]]])
+        >>> rf.ConvRBM.from_arrays(edges, a=[0], b=[-1, -1], shape=(5, 5), pool=2)
+        ConvRBM((5, 5), n_filters=2, filter_shape=(2, 2), pool=2)
+        """
+        filters = as_numbers(W, "W")
+        filters = filters[..., None] if filters.ndim == 3 else filters
+        if filters.ndim != 4:
+            raise ValueError(
+                f"W must be (n_filters, filter height, filter width, channels), got shape {filters.shape}"
+            )
+        rbm = cls(shape, len(filters), filters.shape[1:3], pool, borders, visible=visible, seed=0)
+        rbm._seed = None
+        rbm._assign(
+            W=warn_if_coarse(rbm._flat(filters)),
+            a=check_parameter(a, "a", rbm.a.shape),
+            b=check_parameter(b, "b", rbm.b.shape),
+        )
+        return rbm
+
+    @property
+    def _convolution(self) -> Convolution:
+        interaction = self._parameters.interaction
+        assert isinstance(interaction, Convolution)
+        return interaction
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of images."""
+        c = self._convolution
+        return c.height, c.width, c.channels
+
+    @property
+    def map_shape(self) -> tuple[int, int, int]:
+        """Height and width of the hidden maps, and how many there are."""
+        return self._convolution.map_shape
+
+    @property
+    def pooled_shape(self) -> tuple[int, int, int]:
+        """The same in blocks."""
+        return self._pooling.pooled_shape
+
+    @property
+    def pool(self) -> int:
+        """Side of the blocks."""
+        return self._pooling.pool
+
+    @property
+    def _pooling(self) -> Pooled:
+        assert isinstance(self.hidden, Pooled)
+        return self.hidden
+
+    @property
+    def W(self) -> F32:
+        """Filters: read-only float32 array (n_filters, filter height, filter width, channels)."""
+        return read_only(self._parameters.W.T.reshape(-1, *self._convolution.patch))
+
+    @W.setter
+    def W(self, value: ArrayLike) -> None:
+        self._assign(W=warn_if_coarse(self._flat(value)))
+
+    @property
+    def a(self) -> F32:
+        """Visible biases: read-only float32 view (channels,)."""
+        return self._parameters.a[: self._convolution.channels]
+
+    @a.setter
+    def a(self, value: ArrayLike) -> None:
+        self._assign(a=check_parameter(value, "a", self.a.shape))
+
+    @property
+    def b(self) -> F32:
+        """Hidden biases: read-only float32 view (n_filters,)."""
+        return self._parameters.b[: self._convolution.n_filters]
+
+    @b.setter
+    def b(self, value: ArrayLike) -> None:
+        self._assign(b=check_parameter(value, "b", self.b.shape))
+
+    def _flat(self, W: ArrayLike) -> F32:
+        """Filters as the library has them."""
+        filters = check_parameter(W, "W", self.W.shape)
+        return np.ascontiguousarray(filters.reshape(len(filters), -1).T)
+
+    def _assign(self, **given: F32) -> None:
+        own = {"W": self._parameters.W, "a": self.a, "b": self.b} | given
+        self._set_parameters(own["W"], *self._convolution.spread(own["a"], own["b"]))
+
+    def _initial_bias(self, rows: Rows) -> tuple[F32, F32]:
+        """One a channel, of the mean over its pixels."""
+        means = self.visible.initial_bias(rows)[1]
+        of_channels = means.reshape(-1, self.shape[2]).astype(np.float64)
+        mean = np.array([np.cumsum(one)[-1] / len(one) for one in of_channels.T])  # in order
+        bias = self.visible.bias_from_means(mean.astype(np.float32))
+        return self._convolution.spread(bias, self.b)[0], means
+
+    def __repr__(self) -> str:
+        c = self._convolution
+        shape = self.shape if c.channels > 1 else self.shape[:2]
+        own = f"n_filters={c.n_filters}, filter_shape={c.patch[:2]}, pool={self.pool}"
+        own += f", borders={SAME!r}" if c.same else ""
+        return f"{type(self).__name__}({shape}, {own}{in_words(visible=self.visible)})"
+
+    # --- Answers of its own ------------------------------------------------------------------------------
+
+    def pooled_probabilities(self, V: Any, *, missing: str = "random") -> F32:
+        """Probabilities that any unit of a block is on, given visible states: what layers above see.
+
+        Parameters
+        ----------
+        V, missing
+            As for `hidden_probabilities`.
+
+        Returns
+        -------
+        float32 array (n_rows, map height / pool, map width / pool, n_filters)
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rbmfast as rf
+        >>> rbm = rf.ConvRBM.from_arrays(np.zeros((1, 1, 1)), [0], [0], shape=(2, 2), pool=2)
+        >>> rbm.pooled_probabilities(np.zeros((1, 2, 2)))                        # 4 units of 5 states
+        array([[[[0.8]]]], dtype=float32)
+        """
+        means = self.hidden_probabilities(V, missing=missing)
+        return self._pooling.pooled(means).reshape(-1, *self.pooled_shape)
+
+    def unrolled(self) -> RBM:
+        """The same distribution as an `RBM` whose every pair of units has its own weight, many of them 0.
+
+        Returns
+        -------
+        RBM
+            With hidden units of the type `rbmfast.units.Pooled`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import rbmfast as rf
+        >>> rbm = rf.ConvRBM.from_arrays([[[1, 2]]], [0], [0], shape=(1, 3), pool=1)
+        >>> rbm.unrolled().W.tolist()
+        [[1.0, 0.0], [2.0, 1.0], [0.0, 2.0]]
+        """
+        p = self._parameters
+        return RBM._of(p.unrolled, p.a, p.b, self.visible, self.hidden)
+
+    def _input_blocks(self, rows: Rows, size: int) -> Iterator[tuple[int, Any]]:
+        """Dense ones."""
+        return rows.blocks(size)
+
+    # --- Files -------------------------------------------------------------------------------------------
+
+    def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
+        """See `Storable.to_state`."""
+        meta, arrays = super().to_state()
+        c = self._convolution
+        del meta["hidden"]
+        own: dict[str, JSON] = {
+            "shape": [*self.shape],
+            "n_filters": c.n_filters,
+            "filter_shape": [*c.patch[:2]],
+        }
+        return meta | own | {"pool": self.pool, "borders": SAME if c.same else VALID}, arrays
+
+    @classmethod
+    def from_state(cls: type[C], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> C:
+        """See `Storable.from_state`."""
+        sizes = (meta[name] for name in ("shape", "n_filters", "filter_shape", "pool", "borders"))
+        rbm = cls(*sizes, visible=get_unit(meta["visible"], "visible"), seed=0)
+        rbm._assign(
+            W=rbm._flat(arrays["W"]),
+            a=check_parameter(arrays["a"], "a", rbm.a.shape),
+            b=check_parameter(arrays["b"], "b", rbm.b.shape),
+        )
+        rbm._restore(meta, arrays)
+        return rbm
+
+
+def _layers(
+    shape: Sequence[int],
+    n_filters: int,
+    filter_shape: Sequence[int] | int,
+    pool: int,
+    borders: str,
+    visible: Unit,
+) -> tuple[Convolution, tuple[Unit, Unit]]:
+    """What joins the layers, and their units, from the arguments of a `ConvRBM`."""
+    sizes = _check_sizes(shape, "shape", (2, 3))
+    image = (*sizes, 1)[:3]
+    filters = _check_sizes(
+        (filter_shape,) * 2 if np.ndim(filter_shape) == 0 else filter_shape, "filter_shape", (2,)
+    )
+    if filters[0] > image[0] or filters[1] > image[1]:
+        raise ValueError(f"filter_shape must be at most {image[:2]}, the shape of images, got {filters}")
+    same = check_choice(borders, "borders", BORDERS) == SAME
+    n_filters = check_integer(n_filters, "n_filters", low=1, high=MAX_SIZE)
+    c = Convolution(image[0], image[1], image[2], filters[0], filters[1], n_filters, same)
+    if c.n_places > MAX_PLACES:
+        raise ValueError(f"shape must give maps of at most {MAX_PLACES} places, got {c.n_places}")
+    height, width, _ = c.map_shape
+    pool = check_integer(pool, "pool", low=1, high=min(height, width))
+    if height % pool or width % pool:
+        common = math.gcd(height, width)
+        allowed = ", ".join(str(n) for n in range(1, common + 1) if common % n == 0)
+        raise ValueError(
+            f"pool must divide the height and width of maps, {height} and {width} for filters of {filters}: "
+            f"allowed are {allowed}, got {pool}"
+        )
+    visible.check_size(n_visible := math.prod(image), "the pixels of shape")
+    visible = visible.of_size(n_visible)
+    has_more = visible.affine(n_visible) is not None or visible.parameters() or visible.begins_with_data
+    if has_more or visible.needs_rows or visible.part(0, 1) is None:
+        raise ValueError(
+            "visible must be units that vary by themselves, are shown as they are and learn only biases, such "
+            f"as 'bernoulli' or 'gaussian', got {visible!r}"
+        )
+    check_fits_memory(4 * c.n_filters * (math.prod(c.patch) + c.n_places), f"a model of {n_filters} filters")
+    return c, (visible, Pooled(height, width, n_filters, pool))
+
+
+def _check_sizes(sizes: Any, name: str, lengths: tuple[int, ...]) -> tuple[int, ...]:
+    """A few numbers of at least 1."""
+    if np.ndim(sizes) != 1 or len(sizes) not in lengths:
+        axes = "height, width" + ("[, channels]" if 3 in lengths else "")
+        raise ValueError(f"{name} must be ({axes}), got {sizes!r}")
+    return tuple([check_integer(one, f"{name}[{i}]", low=1, high=MAX_SIZE) for i, one in enumerate(sizes)])
