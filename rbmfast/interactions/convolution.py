@@ -211,7 +211,7 @@ class Convolution(Interaction):
         n, counts = float(len(v) * self.n_places), layers[0].counts(v)
         numbers, per = (v, 1.0) if counts is None else (counts.numbers, float(counts.per[0]))
         if shares is not None:
-            p = ((2 * p * shares[:, None] + GREY) // (2 * GREY)).astype(np.uint16)
+            p = ((2 * shares[:, None] * p + GREY) // (2 * GREY)).astype(np.uint16)
         if v.dtype == np.uint8:
             numbers, per = v, 1.0
             sums = engine.convolve_pairs(self.geometry, np.ascontiguousarray(v), p)

@@ -79,9 +79,11 @@ class ConvRBM(RBM):
     Notes
     -----
     *Learning.* Gradients are means over rows and over the places of a map: rates, and costs of penalties,
-    mean about what they mean for an `RBM`. `rbmfast.SparsityTarget` holds each map's mean activity, without which
-    filters seldom become local (Lee et al. 2009, section 3.1). Learning cannot be centred. Penalties of your
-    own are given W as (filter height * width * channels, n_filters).
+    mean about what they mean for an `RBM`. `rbmfast.SparsityTarget` holds each map's mean activity,
+    without which filters seldom become local (Lee et al. 2009, section 3.1). Learning cannot be centred.
+    Penalties of your own are given W as (filter height * width * channels, n_filters).
+
+    *Likelihood.* `exact_moments` and `exact_gradient` are those of `unrolled()`: of each pair of units.
 
     *Exactness.* Products with 0/1 states, and their sums in gradients, are of integers, those with other
     states exact in float64: every result has the same bits on every machine, as for an `RBM`.
@@ -369,8 +371,8 @@ def _layers(
     has_more = visible.affine(n_visible) is not None or visible.parameters() or visible.begins_with_data
     if has_more or visible.needs_rows or visible.part(0, 1) is None:
         raise ValueError(
-            "visible must be units that vary by themselves, are shown as they are and learn only biases, such "
-            f"as 'bernoulli' or 'gaussian', got {visible!r}"
+            "visible must be units that vary by themselves, are shown as they are and learn only biases, "
+            f"such as 'bernoulli' or 'gaussian', got {visible!r}"
         )
     check_fits_memory(4 * c.n_filters * (math.prod(c.patch) + c.n_places), f"a model of {n_filters} filters")
     return c, (visible, Pooled(height, width, n_filters, pool))

@@ -253,7 +253,7 @@ def check_training(state: object, rbm: RBM, settings: LayerSettings | UpDownSett
         raise TypeError(f"state must be an rf.TrainingState, got {state!r}")
     if settings.checkpoint is not None:
         raise ValueError("state and checkpoint exclude each other: a checkpoint is about a single run")
-    state.check(rbm.n_visible, rbm.n_hidden, rbm.hidden.dtype)
+    state.check(rbm)
     if state.epochs and settings.needs_length:
         raise ValueError(
             f"{settings.optimizer!r} has to know where the run ends, and this state may go on for ever"

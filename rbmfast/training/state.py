@@ -97,9 +97,11 @@ class TrainingState:
         """Whether `train` has used it."""
         return self.exponent is not None
 
-    def check(self, n_visible: int, n_hidden: int, dtype: np.dtype[np.generic]) -> None:
+    def check(self, rbm: RBM) -> None:
         """Raise ValueError if it belongs to a model of other layers."""
-        shapes = {"W": (n_visible, n_hidden), "visible": (n_visible,), "activity": (n_hidden,)}
+        p, n_hidden, dtype = rbm._parameters, rbm.n_hidden, rbm.hidden.dtype
+        a, b = p.interaction.shared(p.a, p.b)
+        shapes = {"W": p.W.shape, "visible": a.shape, "activity": b.shape}
         for name, array in self.arrays.items():
             if array.shape != shapes.get(name.split("_")[0], array.shape):
                 raise ValueError(f"state belongs to a model of other layers: its {name} is {array.shape}")

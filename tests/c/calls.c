@@ -653,6 +653,48 @@ static void epochs(record *r)
     }
 }
 
+/* Maps of images; of blocks, too. */
+static void maps(record *r)
+{
+    static const rbmk_convolution all[] = {{5, 6, 1, 2, 3, 7, 0, 0, 4, 4}, {4, 4, 2, 3, 3, 20, 1, 1, 4, 4}};
+    for (size_t s = 0; s < COUNT(all); s++)
+        for (int n = 1; n < 40; n += 19, forget()) {
+            const rbmk_convolution c = all[s];
+            const rbmk_pools p = {c.map_height, c.map_width, c.n_filters, 2};
+            const int image = c.height * c.width * c.channels, map = c.map_height * c.map_width * c.n_filters;
+            const int weights = c.filter_height * c.filter_width * c.channels * c.n_filters;
+            const rbmk_stream stream = random_stream(random_below(2) ? random_rows(n) : NULL);
+            int32_t *q = fresh((size_t)weights * sizeof *q);
+            uint8_t *v = fresh((size_t)(n * image)), *h = fresh((size_t)(n * map));
+            float *x = fresh((size_t)(n * map) * sizeof *x), *mean = fresh((size_t)(n * map) * sizeof *mean);
+            float *y = fresh((size_t)(n * image) * sizeof *y);
+            uint16_t *level = fresh((size_t)(n * map) * sizeof *level);
+            double *log_sums = fresh((size_t)(n * map / 4) * sizeof *log_sums);
+            int64_t *sums = fresh((size_t)weights * sizeof *sums);
+            rbmk_status status;
+            fill_states(v, (size_t)(n * image), 30);
+            for (int i = 0; i < weights; i++)
+                q[i] = (int32_t)(random_bits() >> 32) >> 10;
+            CALL(status = rbmk_convolve(&c, 1, v, n, q, 20, random_floats((size_t)map, 1.0f), x));
+            succeed(r, status);
+            CALL(status = rbmk_pool_draw(&p, x, n, &stream, h));
+            succeed(r, status);
+            CALL(status = rbmk_convolve(&c, 0, h, n, q, 20, random_floats((size_t)image, 1.0f), y));
+            succeed(r, status);
+            CALL(status = rbmk_pool_means(&p, x, n, random_below(2) ? mean : NULL, level));
+            succeed(r, status);
+            CALL(status = rbmk_convolve_pairs(&c, v, level, n, sums));
+            succeed(r, status);
+            CALL(rbmk_pool_log_sums(&p, x, n, log_sums));
+            keep(r, x, (size_t)(n * map) * sizeof *x);
+            keep(r, h, (size_t)(n * map));
+            keep(r, y, (size_t)(n * image) * sizeof *y);
+            keep(r, level, (size_t)(n * map) * sizeof *level);
+            keep(r, sums, (size_t)weights * sizeof *sums);
+            keep(r, log_sums, (size_t)(n * map / 4) * sizeof *log_sums);
+        }
+}
+
 /* --- All scenarios, all ways ----------------------------------------------------------------------------- */
 
 static const struct {
@@ -660,7 +702,7 @@ static const struct {
     void (*run)(record *r);
 } scenarios[] = {{"passes", passes}, {"chains", chains}, {"functions", functions},
                  {"unaligned floats", unaligned_floats}, {"classes", classes}, {"initialisation", initialisation},
-                 {"contrasts", contrasts}, {"updates", updates}, {"epochs", epochs}, {"networks", networks}};
+                 {"contrasts", contrasts}, {"updates", updates}, {"epochs", epochs}, {"networks", networks}, {"maps", maps}};
 
 static record run(size_t scenario, int isa, int threads)
 {

@@ -267,6 +267,190 @@ TEST(draw_groups)
         }
 }
 
+/* --- Maps -------------------------------------------------------------------------------------------------- */
+
+/* Small images and filters, of all kinds of borders; against the portable path, and plain sums. */
+static rbmk_convolution random_convolution(int n_filters)
+{
+    rbmk_convolution c = {.height = 2 + random_below(6), .width = 2 + random_below(8), .channels = 1 + random_below(3),
+                          .n_filters = n_filters};
+    const int same = random_below(2);
+    c.filter_height = 1 + random_below(c.height), c.filter_width = 1 + random_below(c.width);
+    c.top = same ? (c.filter_height - 1) / 2 : 0, c.left = same ? (c.filter_width - 1) / 2 : 0;
+    c.map_height = same ? c.height : c.height - c.filter_height + 1;
+    c.map_width = same ? c.width : c.width - c.filter_width + 1;
+    return c;
+}
+
+static int32_t *random_sums(int n)
+{
+    int32_t *sums = fresh((size_t)n * sizeof *sums);
+    for (int i = 0; i < n; i++)
+        sums[i] = (int32_t)(random_bits() >> 32) >> 8;
+    return sums;
+}
+
+#define FOR_CONVOLUTIONS \
+    for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 100; s++) \
+        for (int repeat = 0; repeat < REPEATS(12); repeat++, forget())
+#define CONVOLUTION_SIZES \
+    const rbmk_convolution c = random_convolution(sizes[s]); \
+    const int image = c.height * c.width * c.channels, map = c.map_height * c.map_width * c.n_filters; \
+    const int weights = c.filter_height * c.filter_width * c.channels * c.n_filters; \
+    uint8_t *on = fresh((size_t)(image > map ? image : map)); \
+    fill_states(on, (size_t)(image > map ? image : map), random_below(100))
+
+/* Weight number i of a place, in the order of q on the way up, and the pixel that it sees; -1 for none. */
+static int pixel_of(const rbmk_convolution *c, int Y, int X, int weight)
+{
+    const int dx = c->filter_width - 1 - weight % c->filter_width, rest = weight / c->filter_width;
+    const int y = Y - c->top + rest % c->filter_height, x = X - c->left + dx;
+    if (y < 0 || y >= c->height || x < 0 || x >= c->width)
+        return -1;
+    return (y * c->width + x) * c->channels + rest / c->filter_height;
+}
+
+TEST(convolve_up)
+{
+    (void)portable;
+    FOR_CONVOLUTIONS
+    {
+        CONVOLUTION_SIZES;
+        const int32_t *q = random_sums(weights);
+        int32_t *got = random_sums(map), *expected = fresh((size_t)map * sizeof *expected);
+        memcpy(expected, got, (size_t)map * sizeof *got);
+        for (int place = 0; place < c.map_height * c.map_width; place++)
+            for (int i = 0; i < weights; i++) {
+                const int pixel = pixel_of(&c, place / c.map_width, place % c.map_width, i / c.n_filters);
+                if (pixel >= 0 && on[pixel])
+                    expected[place * c.n_filters + i % c.n_filters] += q[i];
+            }
+        tested->convolve_up(&c, on, q, got);
+        check_same(expected, got, (size_t)map * sizeof *got, "%d filters", c.n_filters);
+    }
+}
+
+TEST(convolve_pairs)
+{
+    (void)portable;
+    FOR_CONVOLUTIONS
+    {
+        CONVOLUTION_SIZES;
+        uint16_t *level = fresh((size_t)map * sizeof *level);
+        uint32_t *got = (uint32_t *)random_sums(weights), *expected = fresh((size_t)weights * sizeof *expected);
+        memcpy(expected, got, (size_t)weights * sizeof *got);
+        for (int i = 0; i < map; i++)
+            level[i] = (uint16_t)random_bits();
+        for (int place = 0; place < c.map_height * c.map_width; place++)
+            for (int i = 0; i < weights; i++) {
+                const int pixel = pixel_of(&c, place / c.map_width, place % c.map_width, i / c.n_filters);
+                if (pixel >= 0 && on[pixel])
+                    expected[i] += level[place * c.n_filters + i % c.n_filters];
+            }
+        tested->convolve_pairs(&c, on, level, got);
+        check_same(expected, got, (size_t)weights * sizeof *got, "%d filters", c.n_filters);
+    }
+}
+
+TEST(convolve_down)
+{
+    (void)portable;
+    FOR_CONVOLUTIONS
+    {
+        CONVOLUTION_SIZES;
+        const int one = weights / c.n_filters, row = c.filter_width * c.channels;
+        const int32_t *q = random_sums(weights);
+        int32_t *got = random_sums(image), *expected = fresh((size_t)image * sizeof *expected);
+        memcpy(expected, got, (size_t)image * sizeof *got);
+        for (int unit = 0; unit < map; unit++)
+            for (int i = 0; on[unit] && i < one; i++) {
+                const int place = unit / c.n_filters, y = place / c.map_width - c.top + i / row;
+                const int x = place % c.map_width - c.left + i % row / c.channels;
+                if (y >= 0 && y < c.height && x >= 0 && x < c.width)
+                    expected[(y * c.width + x) * c.channels + i % c.channels] += q[unit % c.n_filters * one + i];
+            }
+        tested->convolve_down(&c, on, q, got, fresh((size_t)one * sizeof *q));
+        check_same(expected, got, (size_t)image * sizeof *got, "%d filters", c.n_filters);
+    }
+}
+
+#define FOR_MAPS \
+    for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 100; s++) \
+        for (int pool = 1; pool < 5; pool++, forget())
+#define MAP_SIZES \
+    const rbmk_pools p = {pool * (1 + random_below(3)), pool * (1 + random_below(3)), sizes[s], pool}; \
+    const int n = p.height * p.width * p.n_filters; \
+    const float *x = random_inputs(portable, n).x
+
+TEST(pool_means)
+{
+    FOR_MAPS
+    {
+        MAP_SIZES;
+        float *expected = fresh((size_t)n * sizeof *expected), *got = fresh((size_t)n * sizeof *got);
+        portable->pool_means(&p, x, expected);
+        tested->pool_means(&p, x, got);
+        check_same(expected, got, (size_t)n * sizeof *got, "%d filters, pool %d", p.n_filters, pool);
+    }
+}
+
+TEST(pool_log_sums)
+{
+    FOR_MAPS
+    {
+        MAP_SIZES;
+        const int blocks = n / (pool * pool);
+        double *expected = fresh((size_t)blocks * sizeof *expected), *got = fresh((size_t)blocks * sizeof *got);
+        portable->pool_log_sums(&p, x, expected);
+        tested->pool_log_sums(&p, x, got);
+        check_same(expected, got, (size_t)blocks * sizeof *got, "%d filters, pool %d", p.n_filters, pool);
+    }
+}
+
+/* By definition, block by block. */
+TEST(pool_draw)
+{
+    FOR_MAPS
+    {
+        MAP_SIZES;
+        const int blocks = n / (pool * pool);
+        uint32_t *uniform = fresh((size_t)blocks * sizeof *uniform);
+        uint8_t *expected = fresh((size_t)n), *got = fresh((size_t)n);
+        memset(expected, 0, (size_t)n);
+        for (int b = 0; b < blocks; b++) {
+            const int k = b % p.n_filters, X = b / p.n_filters % (p.width / pool), Y = b / p.n_filters / (p.width / pool);
+            float options[17] = {0.0f};
+            int unit[17] = {-1};
+            for (int i = 0; i < pool * pool; i++) {
+                unit[1 + i] = ((Y * pool + i / pool) * p.width + X * pool + i % pool) * p.n_filters + k;
+                options[1 + i] = x[unit[1 + i]];
+            }
+            uniform[b] = random_below(4) ? (uint32_t)random_bits() : random_below(2) ? 0 : UINT32_MAX;
+            const int state = drawn_state(options, 1 + pool * pool, uniform[b]);
+            if (state)
+                expected[unit[state]] = 1;
+        }
+        tested->pool_draw(&p, x, uniform, got, fresh((size_t)(pool * pool * 64) * sizeof(float)));
+        check_same(expected, got, (size_t)n, "%d filters, pool %d", p.n_filters, pool);
+    }
+}
+
+TEST(levels_of)
+{
+    for (size_t s = 0; s < COUNT(sizes) && sizes[s] <= 784; s++, forget()) {
+        const int n = sizes[s];
+        float *p = fresh((size_t)n * sizeof *p);
+        uint16_t *expected = fresh((size_t)n * sizeof *expected), *got = fresh((size_t)n * sizeof *got);
+        (void)portable;
+        for (int j = 0; j < n; j++) {
+            p[j] = random_below(8) ? absolute(random_float(1.0f)) : (float)random_below(2);
+            expected[j] = (uint16_t)rintf(p[j] * 65535.0f);
+        }
+        tested->levels_of(p, n, got);
+        check_same(expected, got, (size_t)n * sizeof *got, "n = %d", n);
+    }
+}
+
 /* Groups of up to 32 units and the logarithms of their factors, (1 + n_states, start[n_groups]). */
 static rbmk_odds random_odds(const rbmk_kernels *tested, int n_groups, int size, int n_states, float **x)
 {

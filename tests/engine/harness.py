@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -230,6 +231,27 @@ def _layers(p: Problem, name: str) -> tuple[Any, Any]:
     return visible(len(p.a)), hidden(len(p.b))
 
 
+class Maps:
+    """Images and maps, whose sizes follow from those of a problem; filters for its hidden units."""
+
+    def __init__(self, p: Problem, same: bool) -> None:
+        n, k = len(p.v), len(p.b)
+        rng = np.random.default_rng([n, k, len(p.a), same])
+        sides = (3, 7), (3, 9), (1, 3), (1, 4), (1, 4)
+        height, width, channels, fh, fw = (int(rng.integers(*side)) for side in sides)
+        lead = ((fh - 1) // 2, (fw - 1) // 2) if same else (0, 0)
+        map_size = (height, width) if same else (height - fh + 1, width - fw + 1)
+        self.geometry = (height, width, channels, fh, fw, k, *lead, *map_size)
+        self.pools = (*map_size, k, math.gcd(*map_size))
+        n_image, n_map = height * width * channels, math.prod(map_size) * k
+        self.images = (rng.random((n, n_image)) < 0.3).astype(np.uint8)
+        self.maps = (rng.random((n, n_map)) < 0.2).astype(np.uint8)
+        self.q = rng.integers(-(2**23), 2**23, fh * fw * channels * k, dtype=np.int32)
+        self.levels = rng.integers(0, 65536, (n, n_map)).astype(np.uint16)
+        self.bias, self.visible_bias = np.resize(p.b, n_map), np.resize(p.a, n_image)
+        self.x = np.resize(p.x, (n, n_map)).clip(-1e30, 1e30)
+
+
 Call = Callable[[Any, Any, Problem], Any]  # (engine or reference, its weights, operands) -> results
 CALLS: dict[str, Call] = {
     "exponent": lambda m, w, p: m.exponent(p.W),
@@ -275,6 +297,21 @@ CALLS: dict[str, Call] = {
             "categorical": lambda m, w, p, size=size: m.categorical(
                 *_groups(p, size), SEED, 63, 63, 2**44 - 1, 2**40 - 200
             ),
+        }.items()
+    },
+    **{
+        f"{name}, {'same' if same else 'valid'} borders": lambda m, w, p, call=call, same=same: call(
+            m, Maps(p, same)
+        )
+        for same in (False, True)
+        for name, call in {
+            "convolve": lambda m, c: m.convolve(c.geometry, c.q, 15, c.images, c.bias),
+            "convolve down": lambda m, c: m.convolve(c.geometry, c.q, 15, c.maps, c.visible_bias, False),
+            "convolve_pairs": lambda m, c: m.convolve_pairs(c.geometry, c.images, c.levels),
+            "pool_means": lambda m, c: m.pool_means(c.x, c.pools),
+            "pool_levels": lambda m, c: m.pool_levels(c.x, c.pools),
+            "pool_log_sums": lambda m, c: m.pool_log_sums(c.x, c.pools),
+            "pool_draw": lambda m, c: m.pool_draw(c.x, c.pools, SEED, 63, 63, 2**44 - 1, 2**40 - 200),
         }.items()
     },
     "categorical of rows": lambda m, w, p: m.categorical(*_groups(p, 21), 0, 0, 0, 0, p.ids),

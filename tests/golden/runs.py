@@ -212,6 +212,27 @@ def _conditional() -> dict[str, str]:
     }
 
 
+def _convolutional() -> dict[str, str]:
+    """The same of images of 10 x 10 pixels, 0/1, grey and real."""
+    V, G = binary_rows(), rf.Grey8(grey_levels())
+    everything = {**CASES["PCD, everything"].settings(), "centered": False}
+    rbm = rf.ConvRBM((10, 10), 20, (3, 3), pool=2, seed=MODEL_SEED)
+    rf.train(rbm, V, **everything)
+    same = rf.ConvRBM((10, 5, 2), 5, (4, 2), pool=1, borders="same", seed=MODEL_SEED)
+    rf.train(same, G, **CASES["CD-1"].settings())
+    real = rf.ConvRBM((10, 10), 5, (3, 3), pool=4, visible="gaussian", seed=MODEL_SEED)
+    R = (_uniforms(N_ROWS, N_VISIBLE, 18) >> 20).astype(np.float32) / 1024 - 2
+    rf.train(real, R, **{**CASES["CD-1"].settings(), "optimizer": rf.Adam(0.01)})
+    return {
+        "trained convolutional: PCD, everything": digest(*rbm.parameters().values()),
+        "trained convolutional: grey": digest(*same.parameters().values()),
+        "trained convolutional: real": digest(*real.parameters().values()),
+        "convolutional: probabilities": digest(rbm.reconstruct(V), rbm.pooled_probabilities(G)),
+        "convolutional: free energy": digest(rbm.free_energy(V), real.free_energy(R)),
+        "convolutional: sample": digest(*rbm.sample(70, steps=5, seed=2, return_hidden=True)),
+    }
+
+
 def digests() -> dict[str, str]:
     """Digests of a new model, of trained ones, and of what can be asked of one."""
     found = {"new model": digest(rf.RBM(N_VISIBLE, N_HIDDEN, seed=MODEL_SEED).W)}
@@ -220,4 +241,5 @@ def digests() -> dict[str, str]:
     rbm = rf.RBM(N_VISIBLE, N_HIDDEN, seed=MODEL_SEED)
     rf.train(rbm, binary_rows(), **blocks)
     found["trained: shuffled blocks"] = parameters(rbm)
-    return found | {name: answer() for name, answer in _answers().items()} | _categorical() | _conditional()
+    found |= {name: answer() for name, answer in _answers().items()}
+    return found | _categorical() | _conditional() | _convolutional()

@@ -52,6 +52,11 @@ def a_crbm(case: dict[str, Any], seed: int = 3) -> rf.ConditionalRBM:
     return rf.ConditionalRBM(9, 5, 18, visible=visible, context="binary", seed=seed)
 
 
+def a_conv_rbm(case: dict[str, Any], seed: int = 3) -> rf.ConvRBM:
+    visible = "gaussian" if is_real(case) else "bernoulli"
+    return rf.ConvRBM((3, 3), 4, (2, 2), pool=2, visible=visible, seed=seed)
+
+
 def units_of(case: dict[str, Any]) -> dict[str, Any]:
     visible = "gaussian" if case.get("X") is REAL else "bernoulli"
     return {"visible": visible, "n_classes": 3 if "y" in case else None}
@@ -123,6 +128,11 @@ KINDS = {
     "conditional": Kind(
         *(rf.train, a_crbm, "checkpoint", {"epochs": 4, "context": BEFORE}, (1, 3)),
         overfits={"optimizer": rf.SGD(2.0), "validation": (X_VAL, BEFORE[:20]), **ERROR},
+        stopping=("validation_reconstruction_error", "auto"),
+    ),
+    "convolutional": Kind(
+        *(rf.train, a_conv_rbm, "checkpoint", {"epochs": 4}, (1, 3)),
+        overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **ERROR},
         stopping=("validation_reconstruction_error", "auto"),
     ),
     "pretrain": Kind(
@@ -233,6 +243,18 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         },
         "missing": {"X": HOLES, "optimizer": rf.Adam(0.02, clip=0.5)},
         "missing, gaussian": {"X": REAL_HOLES, "optimizer": rf.SGD(0.01, 0.5)},
+    },
+    "convolutional": {
+        "pcd, everything": {
+            "method": rf.PCD(2, 13),
+            "optimizer": SCHEDULED,
+            "penalties": PENALTIES,
+            "sample_weight": np.linspace(0, 2, 47),
+            **ERROR,
+        },
+        "fpcd": {"method": rf.FPCD(1, 13, fast_rate=0.2), "optimizer": rf.Adam(0.02, clip=0.5)},
+        "missing": {"X": HOLES},
+        "gaussian": {"X": REAL, "optimizer": rf.SGD(0.01, 0.5)},
     },
     "up_down": {**METHODS, "labels": {"y": Y, "validation": (X_VAL, Y[:20])}},
     "pretrain": {

@@ -357,6 +357,7 @@ SAVED: dict[str, dict[str, Any]] = {
     "classes": {"y": SOME, "method": rf.Hybrid(0.1, 0.2, negative=rf.CD(2))},
     "train": {"method": rf.PCD(1), "validation": X_VAL, **ERROR},
     "conditional": {},
+    "convolutional": {"method": rf.PCD(1)},
     "pretrain": {"y": Y, "validation": (X_VAL, Y[:20]), **ERROR},
     "up_down": {"y": Y, "method": rf.PCD(1), "validation": (X_VAL, Y[:20])},
     "fine_tune": {"validation": (X_VAL, Y[:20])},

@@ -10,7 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from rbmfast.units import Bernoulli, Binomial, Categorical, Counts, DReLU, Gaussian, Mixed, ReLU, Spin, Unit
+from rbmfast.units import (
+    Bernoulli,
+    Binomial,
+    Categorical,
+    Counts,
+    DReLU,
+    Gaussian,
+    Mixed,
+    Pooled,
+    ReLU,
+    Spin,
+    Unit,
+)
 
 F64 = NDArray[np.float64]
 STEP = 0.25  # of a grid for real states; sums over it are integrals of normal densities to all digits
@@ -121,6 +133,8 @@ LAYERS = {
     "tens": Layer(Categorical(10), 20),
     "groups of several sizes": Layer(Categorical([3, 2, 4]), 9),
     "counts to three": Layer(Binomial(3), 4),
+    "maps": Layer(Pooled(2, 4, 1, pool=2), 8),
+    "maps of single units": Layer(Pooled(1, 2, 2), 4),
     "documents": Layer(Counts(4).of_size(3), 3),
     "one block": mixed((Bernoulli(), 3)),
     "pixels and a label": mixed((Bernoulli(), 4), (Categorical(3), 6)),

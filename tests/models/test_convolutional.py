@@ -1,0 +1,274 @@
+"""Convolutional RBMs, against the RBMs that they are with every pair's weight written out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import logsumexp
+
+import rbmfast as rf
+from rbmfast import _engine as engine
+from rbmfast.likelihood import all_states, log_probabilities
+from rbmfast.streams import Purpose, Stream
+from rbmfast.training.phases import contrast
+
+RNG = np.random.default_rng(0)
+MODELS: dict[str, dict[str, Any]] = {
+    "pooled": {"shape": (3, 3), "n_filters": 2, "filter_shape": (2, 2), "pool": 2},
+    "single units, same borders": {
+        **{"shape": (3, 4), "n_filters": 1, "filter_shape": (2, 3), "pool": 1, "borders": "same"}
+    },
+    "channels": {"shape": (2, 2, 2), "n_filters": 2, "filter_shape": (1, 2), "pool": 1},
+    "gaussian": {"shape": (3, 3), "n_filters": 2, "filter_shape": 2, "pool": 2, "visible": "gaussian"},
+    "float32": {
+        "shape": (3, 3),
+        "n_filters": 2,
+        "filter_shape": 2,
+        "pool": 2,
+        "visible": rf.Gaussian(grid=None),
+    },
+    "counts": {"shape": (3, 3), "n_filters": 2, "filter_shape": 2, "pool": 2, "visible": rf.Binomial(2)},
+}
+BINARY = ("pooled", "single units, same borders", "channels")
+
+
+def model(name: str) -> rf.ConvRBM:
+    rbm, rng = rf.ConvRBM(**MODELS[name], seed=0), np.random.default_rng(1)
+    for parameter in "Wab":
+        shape = getattr(rbm, parameter).shape
+        setattr(rbm, parameter, np.rint(rng.normal(size=shape) * 1024) / 1024)  # exact in fixed point
+    return rbm
+
+
+def rows(rbm: rf.ConvRBM, n: int = 11) -> Any:
+    return rbm.gibbs(np.zeros((n, rbm.n_visible)), steps=3, seed=3)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_it_is_the_rbm_of_all_its_weights(name: str) -> None:
+    """Same bits where products are exact, as the same integers are added up; else to float32."""
+    rbm = model(name)
+    whole, V = rbm.unrolled(), rows(rbm)
+    H = rbm.sample_hidden(V, seed=1)
+    same = (
+        assert_array_equal if name != "float32" else lambda x, y: assert_allclose(x, y, rtol=1e-4, atol=1e-5)
+    )
+    assert H.shape == (len(V), *rbm.map_shape)
+    grey = 0.3 * V + 0.2 if name in BINARY else V
+    for answer in (
+        lambda m: m.hidden_probabilities(V),
+        lambda m: m.visible_probabilities(H),
+        lambda m: m.reconstruct(grey),
+        lambda m: m.sample_visible(H, seed=2),
+        lambda m: m.energy(V, H),
+        lambda m: m.free_energy(V),
+        lambda m: m.gibbs(V.reshape(-1, *rbm.shape), 2, seed=2),
+        lambda m: m.sample(5, 3, seed=2),
+        lambda m: rf.pseudo_likelihood(m, V),
+    ):
+        same(answer(rbm), answer(whole))
+    assert rf.log_partition(rbm, method="exact").value == rf.log_partition(whole, method="exact").value
+
+
+@pytest.mark.parametrize("name", BINARY)
+def test_energies_and_conditionals_are_those_of_the_definition(name: str) -> None:
+    rbm = model(name)
+    V, unit = all_states(rbm.n_visible), rbm.hidden
+    H = unit.states(rbm.n_hidden, np.arange(unit.count_states(rbm.n_hidden))).reshape(-1, *rbm.map_shape)
+    h, w, _ = rbm.shape
+    fh, fw = rbm.W.shape[1:3]
+    top, left = ((fh - 1) // 2, (fw - 1) // 2) if rbm.map_shape[:2] == (h, w) else (0, 0)
+    energies = np.zeros((len(V), len(H)))
+    for i, j, k in np.ndindex(*rbm.map_shape):
+        x = np.full(len(V), float(rbm.b[k]))
+        for dy, dx in np.ndindex(fh, fw):
+            y, z = i + dy - top, j + dx - left
+            if 0 <= y < h and 0 <= z < w:
+                x += V.reshape(-1, *rbm.shape)[:, y, z] @ rbm.W[k, dy, dx].astype(float)
+        energies -= np.outer(x, H[:, i, j, k])
+    energies -= (V.reshape(-1, *rbm.shape).sum(axis=(1, 2)) @ rbm.a.astype(float))[:, None]
+
+    log_z = logsumexp(-energies)
+    assert_allclose(rf.log_partition(rbm, method="exact").value, log_z, rtol=1e-6)
+    assert_allclose(rbm.free_energy(V), -logsumexp(-energies, axis=1), rtol=1e-5, atol=1e-5)
+    some, others = RNG.integers(0, len(V), 20), RNG.integers(0, len(H), 20)
+    assert_allclose(rbm.energy(V[some], H[others]), energies[some, others], rtol=1e-5, atol=1e-5)
+    p = np.exp(-energies[some] - logsumexp(-energies[some], axis=1, keepdims=True))
+    assert_allclose(rbm.hidden_probabilities(V[some]), np.tensordot(p, H, 1), atol=1e-5)
+    blocks = H.reshape(len(H), *(n for size in rbm.pooled_shape[:2] for n in (size, rbm.pool)), -1).any(
+        axis=(2, 4)
+    )
+    assert_allclose(rbm.pooled_probabilities(V[some]), np.tensordot(p, blocks, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["pooled", "channels"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_gradient_is_that_of_the_likelihood(name: str, weighted: bool) -> None:
+    """By finite differences of the mean log-likelihood, which the places of a map share."""
+    rbm = model(name)
+    V, weights = all_states(rbm.n_visible), None
+    X = V[RNG.integers(0, len(V), 9)]
+    if weighted:
+        weights = np.linspace(0.25, 1.75, 9)
+    p = np.exp(log_probabilities(rbm))
+    conditionals = rbm._conditionals(Stream(0, Purpose.CD))
+    top = np.rint(p / p.max() * 4000).astype(int)  # samples of the model: each state as often as is its due
+    samples = np.repeat(V, top, axis=0)
+    states = [(v, conditionals.up.input(v)) for v in (X, samples)]
+    gradient = contrast(conditionals, *states, weights)
+
+    def likelihood() -> float:
+        found = -rbm.free_energy(X) - rf.log_partition(rbm, method="exact").value
+        return float(np.average(found, weights=weights))
+
+    n_places = rbm.map_shape[0] * rbm.map_shape[1]
+    W = gradient.W.reshape(*rbm.W.shape[1:], -1).transpose(3, 0, 1, 2)
+    for parameter, found in (("W", W), ("a", gradient.a), ("b", gradient.b)):
+        values = getattr(rbm, parameter).copy()
+        for index in np.ndindex(*values.shape):
+            ends = []
+            for step in (2.0**-6, -(2.0**-6)):
+                moved = values.copy()
+                moved[index] += step
+                setattr(rbm, parameter, moved)
+                ends.append(likelihood())
+            setattr(rbm, parameter, values)
+            slope = (ends[0] - ends[1]) / 2.0**-5 / n_places
+            assert_allclose(found[index], slope, atol=2e-3, err_msg=f"{parameter}{index}")
+
+
+def test_gradients_of_forms_agree() -> None:
+    """0/1 states in bytes, as grey levels and as numbers on a grid give the same sums."""
+    shape, filters = (6, 5), {"n_filters": 7, "filter_shape": (3, 2), "pool": 2}
+    binary, real = (rf.ConvRBM(shape, **filters, visible=u, seed=0) for u in ("bernoulli", "gaussian"))
+    v, x = RNG.integers(0, 2, (20, 30), dtype=np.uint8), RNG.normal(size=(20, 112)).astype(np.float32)
+    w, y = RNG.integers(0, 2, (9, 30), dtype=np.uint8), RNG.normal(size=(9, 112)).astype(np.float32)
+    weights = RNG.random(20)
+    for given in (None, weights):
+        found = [
+            contrast(rbm._conditionals(Stream(0, 0)), (convert(v), x), (convert(w), y), given)
+            for rbm, convert in (
+                (binary, lambda v: v),
+                (binary, lambda v: v * np.uint16(65535)),
+                (real, lambda v: v.astype(np.float32)),
+            )
+        ]
+        for name in ("W", "a", "b", "visible_mean", "hidden_mean"):
+            for other in found[1:]:
+                assert_allclose(getattr(other, name), getattr(found[0], name), rtol=1e-5, atol=1e-7)
+
+
+def test_exponents_drop_before_sums_overflow() -> None:
+    """Of what all filters send to a pixel, too, which no column or row of W says."""
+    for scale in (1.0, 200.0, 1e6):
+        W = np.full((300, 5, 5, 2), scale)
+        rbm = rf.ConvRBM((7, 7, 2), 300, 5, pool=1, seed=0)
+        rbm._assign(W=rbm._flat(W))
+        weights = rbm._parameters.weights
+        assert np.abs(weights.up.astype(np.int64)).reshape(2, -1).sum(axis=1).max() < 2**31
+        on = np.ones((1, rbm.n_hidden), np.uint8)
+        sent, pixels = (
+            rbm._down.send(on).reshape(rbm.shape),
+            np.outer([1, 2, 3, 3, 3, 2, 1], [1, 2, 3, 3, 3, 2, 1]),
+        )
+        assert_allclose(sent[..., 0], pixels * 300 * scale, rtol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_same_bits_on_every_path(threads: int) -> None:
+    rbm = model("pooled")
+    V = RNG.integers(0, 2, (40, 9), dtype=np.uint8)
+    found = set()
+    before, isa = rf.get_num_threads(), engine.config()["isa"]
+    try:
+        rf.set_num_threads(threads)
+        for name in engine.config()["isa_available"]:
+            engine.select_isa(name)
+            copied = rf.ConvRBM.from_arrays(rbm.W, rbm.a, rbm.b, shape=(3, 3), pool=2)
+            rf.train(copied, V, method=rf.PCD(2), epochs=2, seed=1)
+            found.add(copied.W.tobytes() + copied.reconstruct(V).tobytes() + copied.free_energy(V).tobytes())
+    finally:
+        engine.select_isa(isa)
+        rf.set_num_threads(before)
+    assert len(found) == 1
+
+
+def test_it_learns_bars() -> None:
+    """Each image has bars of one of two kinds, anywhere: filters become them."""
+    images = np.zeros((600, 8, 8), np.uint8)
+    for n, image in enumerate(images):
+        for start in RNG.choice(6, 2, replace=False):
+            image[(start, slice(None)) if n % 2 else (slice(None), start)] = 1
+    rbm = rf.ConvRBM((8, 8), n_filters=8, filter_shape=(3, 3), pool=2, seed=0)
+    settings = {
+        "method": rf.CD(1),
+        "optimizer": rf.SGD(0.5, momentum=0.5),
+        "epochs": 30,
+        "batch_size": 50,
+        "seed": 1,
+    }
+    history = rf.train(
+        rbm, images, monitors=rf.ReconstructionError(), penalties=rf.SparsityTarget(0.1), **settings
+    )
+    error = history["train_reconstruction_error"]
+    assert error[-1] < 0.4 * error[0]
+
+
+def test_adaptation_of_images_and_files(tmp_path: Path) -> None:
+    """Images and rows are the same data; files bring the very model back."""
+    images = RNG.integers(0, 2, (30, 6, 6))
+    rbms = [rf.ConvRBM((6, 6), 3, 3, pool=2, seed=0) for _ in range(2)]
+    rf.train(rbms[0], images, validation=images[:9], monitors=rf.FreeEnergyGap(), epochs=2, seed=1)
+    rf.train(rbms[1], images.reshape(30, 36), epochs=2, seed=1)
+    assert_array_equal(rbms[0].W, rbms[1].W)
+    rbms[0].save(tmp_path / "model")
+    loaded = rf.load(tmp_path / "model")
+    assert repr(loaded) == repr(rbms[0])
+    assert loaded.seed == 0
+    assert_array_equal(loaded.visible_means, rbms[0].visible_means)
+    assert_array_equal(loaded.gibbs(images, 2, seed=3), rbms[0].gibbs(images, 2, seed=3))
+    holes = np.where(RNG.random(images.shape) < 0.2, np.nan, images)
+    filled = loaded.impute(holes, steps=5, seed=1).reshape(images.shape)
+    assert_array_equal(filled[~np.isnan(holes)], images[~np.isnan(holes)])
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "shape": ({"shape": (8,)}, r"shape must be \(height, width\[, channels\]\), got \(8,\)"),
+    "no pixels": ({"shape": (8, 0)}, r"shape\[1\] must be an integer from 1"),
+    "large filters": ({"filter_shape": (9, 3)}, r"filter_shape must be at most \(8, 8\), .* got \(9, 3\)"),
+    "pool": ({"pool": 4}, r"pool must divide .* 6 and 6 .* allowed are 1, 2, 3, 6, got 4"),
+    "borders": ({"borders": "full"}, "borders must be"),
+    "no filters": ({"n_filters": 0}, "n_filters must be an integer from 1"),
+    "spins": ({"visible": "spin"}, "visible must be units that vary by themselves"),
+    "groups": ({"visible": rf.Categorical(2)}, "visible must be units that vary by themselves"),
+    "many places": ({"shape": (400, 400)}, "at most 65536 places"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_arguments(name: str) -> None:
+    given, message = WRONG[name]
+    with pytest.raises(ValueError, match=message):
+        rf.ConvRBM(**{"shape": (8, 8), "filter_shape": (3, 3), **given})
+
+
+def test_what_cannot_be_is_refused() -> None:
+    rbm, X = model("pooled"), RNG.integers(0, 2, (9, 9))
+    with pytest.raises(ValueError, match="centered must be False for weights that places share"):
+        rf.train(rbm, X, centered=True)
+    with pytest.raises(ValueError, match=r"got shape \(2, 4, 4\)"):
+        rbm.free_energy(np.zeros((2, 4, 4)))
+    wrong = np.zeros((1, 2, 2, 2))
+    wrong[0, :, 0, 1] = 1
+    with pytest.raises(
+        ValueError, match=r"H\[0\] must have at most one unit on .* 2 in block \(0, 0\) of map 1"
+    ):
+        rbm.energy(X[:1], wrong)
+    with pytest.raises(ValueError, match="W must have shape"):
+        rbm.W = np.zeros((2, 3, 3, 1))
+    with pytest.raises(ValueError, match="W must be"):
+        rf.ConvRBM.from_arrays(np.zeros((2, 2)), [0], [0], shape=(3, 3))
