@@ -27,7 +27,17 @@ except ImportError as error:  # what the environment says may be wrong, too
 from rbmfast import units
 from rbmfast.data import Grey8, Packed, lagged
 from rbmfast.io import load
-from rbmfast.models import DBN, RBM, ClassRBM, ConditionalRBM, ConvRBM, Dense, Network, ParallelTempering
+from rbmfast.models import (
+    DBN,
+    RBM,
+    BoltzmannMachine,
+    ClassRBM,
+    ConditionalRBM,
+    ConvRBM,
+    Dense,
+    Network,
+    ParallelTempering,
+)
 from rbmfast.tables import Schema
 from rbmfast.training import (
     CD,
@@ -50,6 +60,7 @@ from rbmfast.training import (
     Hybrid,
     Linear,
     LogLikelihood,
+    MaximumPseudoLikelihood,
     MaxNorm,
     PseudoLikelihood,
     ReconstructionError,
@@ -86,6 +97,7 @@ __all__ = [
     "ConditionalRBM",
     "ConvRBM",
     "DBN",
+    "BoltzmannMachine",
     "ParallelTempering",
     "Network",
     "Dense",
@@ -115,6 +127,7 @@ __all__ = [
     "PT",
     "FPCD",
     "UnbiasedCD",
+    "MaximumPseudoLikelihood",
     "Discriminative",
     "Hybrid",
     "SGD",

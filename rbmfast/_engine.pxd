@@ -194,6 +194,8 @@ cdef extern from "rbmk.h" nogil:
     void rbmk_normal_weights(int64_t n, int m, double scale, uint64_t seed, uint32_t purpose, uint32_t layer,
                              float *out)
 
+    rbmk_status rbmk_sweep(const rbmk_weights *w, float beta, const float *bias, uint8_t *states, int64_t n,
+                           int64_t sweeps, rbmk_stream stream, const uint8_t *held, const rbmk_layer *layer)
     rbmk_status rbmk_anneal(const rbmk_weights *w, const float *a, const float *b, const float *base,
                             const float *betas, int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n,
                             rbmk_stream stream, const rbmk_layers *layers)

@@ -80,6 +80,20 @@ def gibbs(
     clamp: U8 | None = None,
     blocks: LayerBlocks = ...,
 ) -> tuple[U8, U8]: ...
+def sweep(
+    weights: Weights,
+    bias: F32,
+    states: U8,
+    sweeps: int,
+    seed: int,
+    purpose: int,
+    layer: int = 0,
+    first_step: int = 0,
+    rows: RowIds = 0,
+    held: U8 | None = None,
+    blocks: Blocks | None = None,
+    beta: float = 1.0,
+) -> U8: ...
 def anneal(
     weights: Weights,
     a: F32,

@@ -440,6 +440,40 @@ def anneal(Weights weights not None, a, b, base, visible, log_weights, betas, se
     return v, log_w
 
 
+def sweep(Weights weights not None, bias, states, int64_t sweeps, seed, purpose, layer=0, first_step=0, rows=0,
+          held=None, blocks=None, float beta=1.0):
+    """Gibbs sweeps of units that are joined to each other; returns the last states. One block: see `Unit.blocks`."""
+    if states.dtype != np.uint8:
+        raise TypeError(f"states must be uint8, got {states.dtype}")
+    cdef int n_units = weights.c.n_visible
+    if weights.c.n_hidden != n_units:
+        raise ValueError(f"weights must be square, got {weights.shape}")
+    _states(states, n_units)
+    drawn = np.array(states, np.uint8, order="C")
+    cdef uint8_t[:, ::1] view = drawn
+    cdef const uint8_t[:, ::1] held_view = held
+    cdef const uint8_t *held_data = NULL
+    cdef const float[::1] bias_view = _vector(bias, n_units, "bias")
+    cdef int64_t n = len(drawn)
+    cdef _Stream stream = _Stream(n, seed, purpose, layer, first_step, rows)
+    cdef _Layer units = _Layer(blocks, n_units)
+    cdef rbmk_status status
+    if units.c.n_blocks > 1:
+        raise ValueError(f"blocks must be one, got {blocks}")
+    if sweeps < 0:
+        raise ValueError(f"sweeps must be at least 0, got {sweeps}")
+    if n == 0:
+        return drawn
+    if held is not None:
+        if held_view.shape[0] != n or held_view.shape[1] != n_units:
+            raise ValueError(f"held must have the shape of states, got {held.shape}")
+        held_data = &held_view[0, 0]
+    with nogil:
+        status = rbmk_sweep(&weights.c, beta, &bias_view[0], &view[0, 0], n, sweeps, stream.c, held_data, &units.c)
+    _check(status)
+    return drawn
+
+
 # --- States from floats ----------------------------------------------------------------------------------
 
 

@@ -45,6 +45,20 @@ typedef struct {
     uint16_t *choice;       /* (n_groups, RBMK_TILE_ROWS): 64 times the number, within its group, of each that is on */
 } rbmk_chosen;
 
+enum { RBMK_SITES = 256 }; /* units that are drawn in turn between two products, but for a larger group alone */
+
+/* Sites of a layer: its units from `first` on, a multiple of 16 for switches (start NULL), or groups as in rbmk_block.
+ * Total inputs are sums times `scale`, and the bias. */
+typedef struct {
+    int first, n_units, n_groups, ld;
+    const int32_t *start, *q; /* q (n_units, ld): the weights between them, 0 within a site */
+    const float *bias;
+    float scale;
+} rbmk_sites;
+
+/* Of scratch. */
+#define RBMK_SITES_SCRATCH(largest_group) ((size_t)(largest_group) * 16 * sizeof(float))
+
 /* One row i of one panel of n <= 64 columns. */
 typedef struct {
     int n, centered;

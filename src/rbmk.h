@@ -134,6 +134,14 @@ rbmk_status rbmk_anneal(const rbmk_weights *w, const float *a, const float *b, c
                         int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n, rbmk_stream stream,
                         const rbmk_layers *layers);
 
+/* Units that are joined to each other, by weights (n_units, n_units) that are symmetric, and 0 within a site (a switch, or a
+ * group): `sweeps` times each site is drawn in turn given all others, from the left, in n chains of states (n, n_units), in
+ * place. Total inputs are beta times the weighted sums, and bias. The stream's step is that of the first sweep. Where held
+ * (same shape, or NULL) is 1 a unit keeps its value, a group as a whole. `layer` may be NULL: all are switches; else it is
+ * one block. */
+rbmk_status rbmk_sweep(const rbmk_weights *w, float beta, const float *bias, uint8_t *states, int64_t n, int64_t sweeps,
+                       rbmk_stream stream, const uint8_t *held, const rbmk_layer *layer);
+
 /* --- States from floats --------------------------------------------------------------------------------- */
 
 typedef struct {

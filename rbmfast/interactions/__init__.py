@@ -1,6 +1,7 @@
-"""What joins two layers of units: which weights there are, how states go along them, and their gradient."""
+"""What joins units, of two layers or of one: which weights there are, and how states go along them."""
 
 from rbmfast.interactions.convolution import Convolution
 from rbmfast.interactions.dense import DENSE, Dense, Interaction, exact_sums
+from rbmfast.interactions.within import Within
 
-__all__ = ["DENSE", "Convolution", "Dense", "Interaction", "exact_sums"]
+__all__ = ["DENSE", "Convolution", "Dense", "Interaction", "Within", "exact_sums"]

@@ -63,13 +63,9 @@ def frozen(annealing: Annealing, v: States) -> bool:
     states that were never seen. Chains that still move in the model, or had many steps in which units were
     free, tell by their spread. (docs/design/005-likelihood.md)
     """
-    up, down = annealing.path.up, annealing.path.down
-    hidden = up.input(v)
-    h = up.target.mode(hidden)
-    changes = up.target.expected_changes(hidden), down.target.expected_changes(down.input(h))
-    if changes == (None, None) or sum(n or 0 for n in changes) >= STILL:
+    changes, sent = annealing.path.mobility(v)
+    if changes is None or changes >= STILL:
         return False
-    sent = max(float(np.abs(x).max(axis=1).mean()) for x in (up.send(v), down.send(h)))
     return int(np.count_nonzero(annealing.betas * sent < FREE)) < FREE_STEPS
 
 

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from rbmfast.archive import write_file
 from rbmfast.checks import check_integer
 from rbmfast.files import JSON, entry
+from rbmfast.models.joint_path import JointPath
 from rbmfast.models.path import Path
 from rbmfast.reference import F32, F64, STREAM_VERSION, States
 from rbmfast.saved import SavedRun
@@ -46,7 +47,7 @@ class Annealing:
 
     def __init__(
         self,
-        path: Path,
+        path: Path | JointPath,
         betas: F32,
         n_chains: int,
         stream: Stream,
@@ -64,7 +65,7 @@ class Annealing:
     def run(self, draw: Callable[[], States]) -> tuple[States, F64]:
         """Go all the way, from the states that `draw` gives if need be; the last ones and the log-weights."""
         v = draw() if self._v is None else self._v
-        n = max(1, int(WORK / (2 * self.n_chains * self.path.up.W.size)))
+        n = max(1, int(WORK / (2 * self.n_chains * self.path.size)))
         saved = time.monotonic()
         while self._at < len(self.betas) - 1:
             some, stream = self.betas[self._at :][: n + 1], self.stream.after(FIRST_STEP + 2 * self._at)
@@ -79,13 +80,13 @@ class Annealing:
     def _describe(self) -> dict[str, JSON]:
         """All that decides the result, in short, as JSON: what a checkpoint is compared with."""
         path = self.path
-        model = (path.up.W, path.down.bias, path.up.bias, path.base, np.sort(self.betas))
+        model = (*path.arrays, np.sort(self.betas))
         return {
             "direction": Purpose(self.stream.purpose).name,
             "n_chains": self.n_chains,
             "temperatures": len(self.betas) - 1,
             "seed": self.stream.seed,
-            "units": f"{path.down.target.name}, {path.up.target.name}",
+            "units": path.units,
             MODEL: _digest(*(np.ascontiguousarray(array, "<f4") for array in model)),
             SAMPLES: self._origin,
             "stream_version": STREAM_VERSION,
@@ -101,7 +102,7 @@ class Annealing:
         saved.check_settings(self._describe())
         with saved.blamed():
             self._at = check_integer(entry(saved.meta, "at", int), "at", low=0, high=len(self.betas) - 1)
-            rows = self.path.down.target.rows(saved.arrays["v"], len(self.path.base), "v")
+            rows = self.path.target.rows(saved.arrays["v"], len(self.path.base), "v")
             log_weights = saved.arrays["log_weights"]
             if not rows.n_rows == len(log_weights) == log_weights.size == self.n_chains:
                 raise ValueError(f"v and log_weights must be of {self.n_chains} chains")
@@ -120,7 +121,7 @@ def _digest(*arrays: States) -> str:
 # --- Schedules ---------------------------------------------------------------------------------------------
 
 
-def make_schedule(schedule: str | ArrayLike, n_temperatures: int, path: Path, seed: int) -> F32:
+def make_schedule(schedule: str | ArrayLike, n_temperatures: int, path: Path | JointPath, seed: int) -> F32:
     """Betas from 0 to 1 in ascending order: float32 (n_temperatures + 1,), or those that are given."""
     if isinstance(schedule, str):
         if schedule not in SCHEDULES:
@@ -144,7 +145,7 @@ def make_schedule(schedule: str | ArrayLike, n_temperatures: int, path: Path, se
     return given
 
 
-def _adapt(even: F64, path: Path, seed: int) -> F32:
+def _adapt(even: F64, path: Path | JointPath, seed: int) -> F32:
     """Stops at equal distances in thermodynamic length.
 
     Its element is the standard deviation of d log p / d beta (Crooks, Phys. Rev. Lett. 99 (2007), 100602),

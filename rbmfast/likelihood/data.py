@@ -18,10 +18,11 @@ from rbmfast.likelihood.annealing import make_schedule
 from rbmfast.likelihood.enumeration import check_finite_log_z
 from rbmfast.likelihood.partition import log_partition
 from rbmfast.likelihood.result import Z95, Estimate, LogPartition, log_mean_exp, stderr_of_mean
-from rbmfast.models import DBN, RBM
+from rbmfast.models import DBN, RBM, BoltzmannMachine
 from rbmfast.models.base import BLOCK_BYTES
 from rbmfast.models.base_rates import make_path
 from rbmfast.models.conditionals import Conditional, row_dot
+from rbmfast.models.path import Path
 from rbmfast.reference import F64, States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import MAX_ROW, Purpose, Stream
@@ -80,13 +81,13 @@ class LogLikelihoodBound(MeanLogLikelihood):
     each: F64
 
 
-def log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None = None) -> F64:
+def log_likelihood(rbm: RBM | BoltzmannMachine, X: Any, log_z: LogPartition | float | None = None) -> F64:
     """Log-likelihoods log p(v) = -F(v) - log Z of rows of data.
 
     Parameters
     ----------
-    rbm : RBM
-        The model.
+    rbm : RBM or BoltzmannMachine
+        The model; a machine with at most 2**20 hidden states.
     X : (n_rows, n_visible)
         Visible states. Grey levels are refused: they are no states of the model and have no probability.
         Missing entries are summed out: the likelihood is that of the known ones (see `RBM.free_energy`).
@@ -114,7 +115,9 @@ def log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None = None) 
     return _log_likelihood(rbm, X, log_z)[0]
 
 
-def mean_log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None = None) -> MeanLogLikelihood:
+def mean_log_likelihood(
+    rbm: RBM | BoltzmannMachine, X: Any, log_z: LogPartition | float | None = None
+) -> MeanLogLikelihood:
     """The mean of `log_likelihood` over rows of data, with the uncertainty of log Z carried through.
 
     Parameters
@@ -154,14 +157,16 @@ def mean_log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None = N
     )
 
 
-def _log_likelihood(rbm: RBM, X: Any, log_z: LogPartition | float | None) -> tuple[F64, LogPartition]:
-    check_model(rbm, RBM, "rbm")
-    rows = rbm.visible.rows_of_states(X, rbm.n_visible, may_miss=True)
+def _log_likelihood(
+    rbm: RBM | BoltzmannMachine, X: Any, log_z: LogPartition | float | None
+) -> tuple[F64, LogPartition]:
+    check_model(rbm, (RBM, BoltzmannMachine), "rbm")
+    rows = rbm.visible.rows_of_states(X, rbm.n_visible, may_miss=isinstance(rbm, RBM))
     z = _check_log_z(log_z, rbm)
     return -rbm.free_energy(rows) - z.value, z
 
 
-def _check_log_z(log_z: object, rbm: RBM) -> LogPartition:
+def _check_log_z(log_z: object, rbm: RBM | BoltzmannMachine) -> LogPartition:
     """Log Z as it was given: an estimate, a number that counts as exact, or None for the exact one."""
     if log_z is None:
         return log_partition(rbm)
@@ -237,7 +242,7 @@ def conservative_log_likelihood(
     size = 16 * n_temperatures + 8 * rows.n_rows * n_chains
     check_fits_memory(size, f"n_temperatures={n_temperatures}")
     key = check_seed(seed)
-    path = make_path(rbm, base)
+    path: Path = make_path(rbm, base)
     betas = make_schedule(schedule, n_temperatures, path, key)
     back = np.concatenate([betas[-1:], betas[::-1]])  # the first step is one of the model itself
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, singledispatch
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast.checks import check_integer
-from rbmfast.models import RBM
+from rbmfast.models import RBM, BoltzmannMachine
 from rbmfast.models.conditionals import Conditional
 from rbmfast.reference import F64, States
 from rbmfast.runtime import get_num_threads
@@ -23,6 +24,7 @@ from rbmfast.units import Bernoulli
 from rbmfast.units.gaussian import HALF_LOG_2_PI
 
 MAX_UNITS = 25  # of the enumerated layer
+MAX_JOINT = 20  # where nothing is summed out
 BLOCK_NUMBERS = 1 << 16  # inputs worked on at once: with their temporaries they stay in a cache
 HIGH_AT_ONCE = 256
 
@@ -43,7 +45,8 @@ def all_states(n_units: int) -> NDArray[np.uint8]:
     return Bernoulli().states(n_units, np.arange(2**n_units))
 
 
-def exact_log_z(rbm: RBM) -> float:
+@singledispatch
+def exact_log_z(rbm: Any) -> float:
     """Log Z in nats, or a ValueError: what enumerating a layer would take, or that there is no log Z.
 
     Examples
@@ -59,6 +62,23 @@ def exact_log_z(rbm: RBM) -> float:
         return normal_log_z(rbm)
     blocks = Blocks(layer_to_enumerate(rbm, "the exact log Z", instead="; method='bracket' estimates it"))
     return log_sum_exp(blocks.log_sums())
+
+
+@exact_log_z.register
+def _(machine: BoltzmannMachine) -> float:
+    """Of every state of all units."""
+    p, n_units = machine._parameters, len(machine._parameters.a)
+    W, a, n = p.within.W.astype(np.float64), p.a.astype(np.float64), machine.units.count_states(n_units)
+    if n is None or n > 2**MAX_JOINT:
+        raise ValueError(
+            f"the exact log Z visits all states, at most 2**{MAX_JOINT}, which {machine!r} exceeds; "
+            "method='ais' estimates it"
+        )
+    logs = []
+    for first in range(0, n, BLOCK_NUMBERS):
+        s = machine.units.states(n_units, np.arange(first, min(first + BLOCK_NUMBERS, n))).astype(np.float64)
+        logs.append(log_sum_exp(((s @ W) * s).sum(axis=1) / 2 + s @ a))
+    return log_sum_exp(np.array(logs))
 
 
 # --- Layers ------------------------------------------------------------------------------------------------
@@ -250,7 +270,7 @@ def is_normal(rbm: RBM) -> bool:
     return bool(rbm.visible.are_normal(rbm.n_visible).all() and rbm.hidden.are_normal(rbm.n_hidden).all())
 
 
-def check_finite_log_z(rbm: RBM) -> None:
+def check_finite_log_z(rbm: RBM | BoltzmannMachine) -> None:
     """Raise ValueError if the integral over the Gaussian units diverges.
 
     Given the other units, the energy of Gaussian v and h is a quadratic form, of eigenvalues 1 - s and 1 + s
@@ -259,6 +279,7 @@ def check_finite_log_z(rbm: RBM) -> None:
     visible, hidden = rbm.visible.are_normal(rbm.n_visible), rbm.hidden.are_normal(rbm.n_hidden)
     if not (visible.any() and hidden.any()):
         return
+    assert isinstance(rbm, RBM)  # of one layer, no units are normal
     W = rbm._parameters.W[np.ix_(visible, hidden)].astype(np.float64)
     largest = float(np.linalg.norm(W, 2))
     if largest >= 1:

@@ -23,7 +23,7 @@ from rbmfast.likelihood.enumeration import (
     normal_moments,
     visible_layer,
 )
-from rbmfast.models import RBM
+from rbmfast.models import RBM, BoltzmannMachine
 from rbmfast.models.parameters import of_units
 from rbmfast.reference import F64, States
 
@@ -287,7 +287,7 @@ def blocks_of_states(rows: Rows, rbm: RBM) -> Iterator[States]:
         yield block if block.dtype == np.float32 else np.not_equal(block, 0).view(np.uint8)
 
 
-def rows_at_once(rbm: RBM) -> int:
+def rows_at_once(rbm: RBM | BoltzmannMachine) -> int:
     """Rows of data to work on at once: a bounded number of numbers."""
     return max(1, BLOCK_NUMBERS // (rbm.n_visible + rbm.n_hidden))
 

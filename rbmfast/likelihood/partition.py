@@ -18,7 +18,7 @@ from rbmfast.likelihood.annealing import KIND, Annealing, Saved, make_schedule
 from rbmfast.likelihood.enumeration import can_enumerate, check_finite_log_z, exact_log_z
 from rbmfast.likelihood.result import LogPartition
 from rbmfast.likelihood.samples import exact_samples
-from rbmfast.models import RBM
+from rbmfast.models import RBM, BoltzmannMachine
 from rbmfast.models.base_rates import make_path
 from rbmfast.reference import States
 from rbmfast.runtime import check_fits_memory
@@ -30,7 +30,7 @@ SAMPLE_STEPS = 1000  # of tempered chains, where exact samples cannot be had
 
 
 def log_partition(
-    rbm: RBM,
+    rbm: RBM | BoltzmannMachine,
     method: str = "exact",
     *,
     n_chains: int = 512,
@@ -46,9 +46,11 @@ def log_partition(
 
     Parameters
     ----------
-    rbm : RBM
+    rbm : RBM or BoltzmannMachine
         The model.
     method : {"exact", "ais", "reverse_ais", "bracket"}
+        Of a `BoltzmannMachine` the first two; exact with up to 2**20 states of all units.
+
         - "exact" visits every state of one layer, of at most 25 units with 0/1 states; given it, the other
           layer sums (or integrates) analytically. Gaussian units in both layers are one normal distribution,
           of any size. In float64, from the weights as they are: those of the sampler, in fixed point, play
@@ -118,8 +120,8 @@ def log_partition(
     >>> round(math.exp(z.value), 1), z.lower < z.value < z.upper
     (29.9, True)
     """
-    check_model(rbm, RBM, "rbm")
-    check_choice(method, "method", METHODS)
+    check_model(rbm, (RBM, BoltzmannMachine), "rbm")
+    check_choice(method, "method", METHODS if isinstance(rbm, RBM) else METHODS[:2])
     check_finite_log_z(rbm)
     if method == "exact":
         _refuse(method, base=base, samples=samples, checkpoint=checkpoint, resume=resume)
@@ -135,9 +137,10 @@ def log_partition(
     key = seed_of(former, seed)
     path = make_path(rbm, base)
     betas = make_schedule(schedule, n_temperatures, path, key)
-    given = None if samples is None else _check_samples(rbm, samples, n_chains)
+    model: Any = rbm
+    given = None if samples is None else _check_samples(model, samples, n_chains)
 
-    draw = partial(_samples, rbm, n_chains, base, key)
+    draw = partial(_samples, model, n_chains, base, key)
 
     def chains(purpose: Purpose, checkpoint: str | None, resume: Saved | None) -> Annealing:
         forward, stream = purpose == Purpose.AIS, Stream(key, purpose)
@@ -157,7 +160,7 @@ def log_partition(
     return _shown(z, rbm)
 
 
-def _shown(z: LogPartition, rbm: RBM) -> LogPartition:
+def _shown(z: LogPartition, rbm: RBM | BoltzmannMachine) -> LogPartition:
     """The same for states as users see them, and such samples."""
     if rbm._parameters.parametrization is None:
         return z

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
+from rbmfast.data import as_rows
 from rbmfast.likelihood.enumeration import check_finite_log_z
 from rbmfast.likelihood.exact import rows_at_once
-from rbmfast.models import RBM
-from rbmfast.reference import F32, F64, States
+from rbmfast.models import RBM, BoltzmannMachine
+from rbmfast.reference import F32, F64, States, row_sums
 from rbmfast.states import as_float
 from rbmfast.streams import shuffled
 from rbmfast.units import Unit
@@ -26,7 +28,9 @@ MARGIN = 8.0  # standard deviations beyond the outermost maxima
 NEGLIGIBLE = -30.0  # in nats: where an integral may end
 
 
-def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, seed: SeedLike = None) -> F64:
+def pseudo_likelihood(
+    rbm: RBM | BoltzmannMachine, X: Any, units: int | ArrayLike | None = None, seed: SeedLike = None
+) -> F64:
     """Log pseudo-likelihoods, sum over visible sites i of log p(v_i | all other sites), row by row.
 
     A site is a unit, or a group of units that exclude each other. Needs no partition function: exact over all
@@ -38,7 +42,7 @@ def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, se
 
     Parameters
     ----------
-    rbm : RBM
+    rbm : RBM or BoltzmannMachine
         The model.
     X : (n_rows, n_visible)
         Visible states. A grey level g counts as its share of both: g log p(1 | ...) + (1 - g) log p(0 | ...);
@@ -71,7 +75,7 @@ def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, se
     >>> rf.pseudo_likelihood(rbm, [[0, 0], [1, 0]]).round(4)
     array([-1.7452, -1.1584])
     """
-    check_model(rbm, RBM, "rbm")
+    check_model(rbm, (RBM, BoltzmannMachine), "rbm")
     check_finite_log_z(rbm)
     if rbm.visible.needs_rows and not rbm.visible.needs_whole_rows:
         raise ValueError(f"rbm must have no units that are given for this, got {rbm.visible} units")
@@ -80,11 +84,39 @@ def pseudo_likelihood(rbm: RBM, X: Any, units: int | ArrayLike | None = None, se
     rows = rbm.visible.rows(X, rbm.n_visible, "X", compact=True)
     sites = rbm.visible.sites(rbm.n_visible)
     chosen = _choose(units, len(sites), seed)
-    sum_over = _sum_over_switches if rbm.visible.are_switches else _sum_over_sites
     result = np.empty(rows.n_rows)
     for first, v in rows.blocks(rows_at_once(rbm)):
-        result[first : first + len(v)] = sum_over(rbm, v, chosen)
+        result[first : first + len(v)] = _sum_over(rbm, v, chosen)
     return result * (len(sites) / len(chosen))
+
+
+@singledispatch
+def _sum_over(rbm: Any, v: States, numbers: NDArray[np.int64]) -> F64:
+    """Sum of log p(v_i | others) over some sites."""
+    return (_sum_over_switches if rbm.visible.are_switches else _sum_over_sites)(rbm, v, numbers)
+
+
+@_sum_over.register
+def _(machine: BoltzmannMachine, v: States, numbers: NDArray[np.int64]) -> F64:
+    """The same: without hidden units at once, with them by free energies for each state of a site."""
+    machine.visible.refuse_grey(as_rows(v, machine.n_visible))
+    sites, total = machine.visible.sites(machine.n_visible), np.zeros(len(v))
+    x = None if machine.n_hidden else machine._parameters.within.input(v, machine._parameters.a)
+    for i in numbers:
+        unit, here = machine.visible.part(sites[i].start, sites[i].stop), sites[i]
+        assert unit is not None
+        if x is not None:
+            alone, own = np.ascontiguousarray(x[:, here]), as_float(v[:, here])
+            total += row_sums(alone * own) - unit.log_normalizer(alone, np.zeros(alone.shape[1], np.float32))
+            continue
+        energies = [machine.free_energy(machine.visible.shown(v))]
+        n_units = here.stop - here.start
+        for state in unit.states(n_units, np.arange(unit.count_states(n_units) or 0)):
+            other = v.copy()
+            other[:, here] = state
+            energies.append(machine.free_energy(machine.visible.shown(other)))
+        total += -energies[0] - np.logaddexp.reduce(np.negative(energies[1:]), axis=0)
+    return total
 
 
 def _sum_over_switches(rbm: RBM, v: States, units: NDArray[np.int64]) -> F64:

@@ -1,5 +1,6 @@
 """What is learned. A new model is a file beside these and a place in this list."""
 
+from rbmfast.models.boltzmann import BoltzmannMachine
 from rbmfast.models.class_rbm import ClassRBM
 from rbmfast.models.conditional import ConditionalRBM
 from rbmfast.models.convolutional import ConvRBM
@@ -16,6 +17,7 @@ __all__ = [
     "ConditionalRBM",
     "ConvRBM",
     "DBN",
+    "BoltzmannMachine",
     "ParallelTempering",
     "PatternCounts",
     "Network",

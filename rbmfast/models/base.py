@@ -14,8 +14,8 @@ from rbmfast.archive import write_file
 from rbmfast.checks import SeedLike, check_flag, check_integer, check_labels, check_seed
 from rbmfast.data import Rows, split_missing
 from rbmfast.files import JSON, FilePath
-from rbmfast.reference import F32, States
-from rbmfast.runtime import check_fits_memory
+from rbmfast.reference import F32, STREAM_VERSION, States
+from rbmfast.runtime import check_fits_memory, warn
 from rbmfast.streams import MAX_ROW, MAX_STEP, Purpose, Stream, check_first_row
 from rbmfast.tables import Schema
 from rbmfast.units import Unit
@@ -39,6 +39,15 @@ def known_as(name: str) -> Callable[[M], M]:
         return part
 
     return rename
+
+
+def warn_of_other_streams(version: object) -> None:
+    """Say that a model's samples of then will not come again, if it was saved under another version."""
+    if version != STREAM_VERSION:
+        warn(
+            f"the model was saved under stream version {version}, this is {STREAM_VERSION}: equal seeds "
+            "will not repeat the samples of then"
+        )
 
 
 @known_as("model")
@@ -121,6 +130,7 @@ class Model(Storable):
     """A model with a visible layer."""
 
     imputing: ClassVar[Purpose]  # of the random numbers that fill in
+    learns: ClassVar[str] = "rbm"  # which kind of run `rbmfast.train` makes of it
 
     @property
     @abstractmethod

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 
 from rbmfast.data import Grey8, Packed, Rows
+from rbmfast.models.boltzmann import BoltzmannMachine
 from rbmfast.models.parameters import check_parameter
 from rbmfast.models.path import Path
 from rbmfast.models.two_layers import TwoLayers
@@ -17,7 +19,7 @@ from rbmfast.units import Unit
 ALLOWED = "None, rates (n_visible,), rows of data (n_rows, n_visible), or 'uniform'"
 
 
-def base_bias(rbm: TwoLayers, base: Any = None) -> F32:
+def base_bias(rbm: TwoLayers | BoltzmannMachine, base: Any = None) -> F32:
     """The visible bias at beta = 0. Independent units with the means of the data are a good start.
 
     Parameters
@@ -75,6 +77,7 @@ def bias_of(unit: Unit, a: F32, means: F32 | None) -> F32:
     return a.copy() if means is None else unit.bias_from_means(means)
 
 
-def make_path(rbm: TwoLayers, base: Any = None) -> Path:
+@singledispatch
+def make_path(rbm: Any, base: Any = None) -> Any:
     """The path from independent units with these means (see `base_bias`) to the model as it stands."""
     return Path(rbm._up, rbm._down, base_bias(rbm, base))

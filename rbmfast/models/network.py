@@ -295,6 +295,8 @@ class Network(Storable):
 
     # --- For the rest of the library ----------------------------------------------------------------------
 
+    _own_parameters = parameters  # what `_set_parameters` takes
+
     def _set_parameters(self, **parameters: F32) -> None:
         """Replace all parameters by copies, at once. The only place where a network changes."""
         self._layers = tuple(_layers_of(parameters, [layer.activation for layer in self._layers]))

@@ -11,6 +11,7 @@ from rbmfast import _engine as engine
 from rbmfast.models.conditionals import WORK, Conditional
 from rbmfast.reference import F32, F64, States
 from rbmfast.streams import Stream
+from rbmfast.units import Unit
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,37 @@ class Path:
     up: Conditional
     down: Conditional
     base: F32
+
+    @property
+    def size(self) -> int:
+        """Weights of the model."""
+        return self.up.W.size
+
+    @property
+    def arrays(self) -> tuple[F32, ...]:
+        """All that the path is made of."""
+        return self.up.W, self.down.bias, self.up.bias, self.base
+
+    @property
+    def units(self) -> str:
+        """Their names, layer by layer."""
+        return f"{self.down.target.name}, {self.up.target.name}"
+
+    @property
+    def target(self) -> Unit:
+        """Unit type of the states that go along it."""
+        return self.down.target
+
+    def mobility(self, v: States) -> tuple[float | None, float]:
+        """How many units change in a step of the model (None: always all), and the largest input sent."""
+        hidden = self.up.input(v)
+        h = self.up.target.mode(hidden)
+        changes = (
+            self.up.target.expected_changes(hidden),
+            self.down.target.expected_changes(self.down.input(h)),
+        )
+        sent = max(float(np.abs(x).max(axis=1).mean()) for x in (self.up.send(v), self.down.send(h)))
+        return (None if changes == (None, None) else sum(n or 0 for n in changes)), sent
 
     # --- The model at beta ---------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_choice, check_integer, check_seed
 from rbmfast.data import Rows, as_rows, split_missing
 from rbmfast.files import JSON
-from rbmfast.models.base import Model, known_as
+from rbmfast.models.base import Model, known_as, warn_of_other_streams
 from rbmfast.models.conditionals import Conditional, Conditionals
 from rbmfast.models.parameters import (
     Parameters,
@@ -28,7 +28,7 @@ from rbmfast.models.parameters import (
     with_parameters,
 )
 from rbmfast.reference import F32, F64, STREAM_VERSION
-from rbmfast.runtime import check_fits_memory, warn
+from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Unit, described, get_unit
 
@@ -342,12 +342,7 @@ class TwoLayers(Model):
             means = check_parameter(means, "visible_means", (self.n_visible,))
         untouched = meta.get("is_untouched") is True
         self._parameters = replace(self._parameters, visible_means=means, is_untouched=untouched)
-        version = meta.get("stream_version")
-        if version != STREAM_VERSION:
-            warn(
-                f"the model was saved under stream version {version}, this is {STREAM_VERSION}: equal seeds "
-                "will not repeat the samples of then"
-            )
+        warn_of_other_streams(meta.get("stream_version"))
 
     # --- For the rest of the library ---------------------------------------------------------------------
 

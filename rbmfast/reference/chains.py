@@ -144,12 +144,16 @@ def sample_blocks(
     uniform = uniform_u32(x.shape[0], x.shape[1], seed, purpose, layer, step, rows)
     drawn = np.empty(x.shape, np.uint8)
     for sizes, here in _parts(blocks, x.shape[1]):
-        if sizes is None:
-            rare = uniform[:, here] < (rare_probability(x[:, here]) * f32(4294967296.0)).astype(np.uint32)
-            drawn[:, here] = rare ^ (x[:, here] >= 0)
-        else:
-            drawn[:, here] = draw_groups(x[:, here], sizes, uniform[:, here])
+        drawn[:, here] = _draw(x[:, here], sizes, uniform[:, here])
     return drawn
+
+
+def _draw(x: F32, sizes: Sizes | None, uniform: NDArray[np.uint32]) -> U8:
+    """Switches, or groups of these sizes, by their numbers."""
+    if sizes is not None:
+        return draw_groups(x, sizes, uniform)
+    rare = uniform < (rare_probability(x) * f32(4294967296.0)).astype(np.uint32)
+    return (rare ^ (x >= 0)).astype(np.uint8)
 
 
 def levels_of_blocks(x: F32, blocks: Blocks | None) -> NDArray[np.uint16]:
@@ -267,6 +271,41 @@ def anneal(
         x = there * affine(weights, h, np.zeros_like(a), up=False) + visible_bias
         v = sample_blocks(x, blocks[0], seed, purpose, layer, step + 1, rows)
     return v, log_w
+
+
+def sweep(
+    weights: Weights,
+    bias: F32,
+    states: U8,
+    sweeps: int,
+    seed: int,
+    purpose: int,
+    layer: int = 0,
+    first_step: int = 0,
+    rows: RowIds = 0,
+    held: U8 | None = None,
+    blocks: Blocks | None = None,
+    beta: float = 1.0,
+) -> U8:
+    """Gibbs sweeps of units that are joined to each other by symmetric weights, which are 0 within a site.
+
+    A site is a switch, or a group. In each sweep, the numbers of which are those of one step, every site is
+    drawn in turn, from the left, given all others: from total inputs ``beta 2**-e S + bias``, S the sum of
+    integers. Where `held` is 1 a unit keeps its value. Returns the last states.
+    """
+    n_units = len(bias)
+    ((sizes, _),) = _parts(blocks, n_units)
+    ends = np.cumsum(np.ones(n_units, np.int32) if sizes is None else sizes)
+    s = states.copy()
+    for t in range(sweeps):
+        uniform = uniform_u32(len(s), n_units, seed, purpose, layer, first_step + t, rows)
+        for start, end in zip([0, *ends], ends, strict=False):
+            here, own = slice(start, end), None if sizes is None else np.array([end - start], np.int32)
+            sums = (s.astype(np.int64) @ weights.q[:, here]).astype(np.float32)
+            x = sums * f32(beta * 2.0**-weights.exponent) + bias[here]
+            drawn = _draw(x, own, uniform[:, here])
+            s[:, here] = drawn if held is None else np.where(held[:, here], s[:, here], drawn)
+    return s
 
 
 def _log_weight(

@@ -6,7 +6,18 @@ from rbmfast.models.conditionals import Conditionals
 from rbmfast.training.callbacks import Callback, EarlyStopping, Progress
 from rbmfast.training.fine_tune import fine_tune
 from rbmfast.training.history import History
-from rbmfast.training.methods import CD, FPCD, METHODS, PCD, PT, Discriminative, Hybrid, Method, UnbiasedCD
+from rbmfast.training.methods import (
+    CD,
+    FPCD,
+    METHODS,
+    PCD,
+    PT,
+    Discriminative,
+    Hybrid,
+    MaximumPseudoLikelihood,
+    Method,
+    UnbiasedCD,
+)
 from rbmfast.training.monitors import (
     ClassificationError,
     DeadUnits,
@@ -42,6 +53,7 @@ __all__ = [
     "PT",
     "FPCD",
     "UnbiasedCD",
+    "MaximumPseudoLikelihood",
     "Discriminative",
     "Hybrid",
     "METHODS",

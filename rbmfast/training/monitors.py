@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from rbmfast.checks import Checked, check_fraction, check_integer, checked_by
 from rbmfast.data import Rows
-from rbmfast.models import RBM, ClassRBM
+from rbmfast.models import RBM, BoltzmannMachine, ClassRBM
 from rbmfast.models.tempering import MAX_REPLICAS
 from rbmfast.models.two_layers import HOW, RANDOM
 from rbmfast.reference import F32, I64, MAX_BATCH, States, row_sums
@@ -50,14 +50,14 @@ class Watched:
 
     def __init__(
         self,
-        rbm: RBM,
+        rbm: RBM | BoltzmannMachine,
         train: Rows,
         validation: Rows | None,
         seed: int,
         labelled: I64 | None = None,
         missing: str = RANDOM,
     ) -> None:
-        self.rbm = rbm
+        self.rbm: Any = rbm
         self.missing = missing
         self.seed = seed
         self.memory: dict[str, NDArray[Any]] = {}
@@ -116,6 +116,8 @@ class Monitor(ABC):
         In which meaning of `missing` its rows may lack entries.
     sums_out : bool
         Whether it sums out those missing at random, which needs a small hidden layer.
+    asks : tuple of str
+        What of the model it asks for, by the names of methods that not every model has.
     needs_validation, needs_states, needs_classes, needs_switches : bool
         Whether it asks for validation data; data without grey levels; a model of classes; hidden units that
         are on or off.
@@ -123,6 +125,7 @@ class Monitor(ABC):
 
     better: ClassVar[Mapping[str, str]] = {}
 
+    asks: ClassVar[tuple[str, ...]] = ()
     takes_missing: ClassVar[tuple[str, ...]] = ()
     sums_out: ClassVar[bool] = False
     needs_validation: ClassVar[bool] = False
@@ -183,6 +186,7 @@ class OfRows(Checked, Monitor):
 class UnitsOfRows(OfRows):
     """A monitor of hidden units' probabilities given rows of training data: the share of some units."""
 
+    asks: ClassVar[tuple[str, ...]] = ("hidden_probabilities",)
     takes_missing: ClassVar[tuple[str, ...]] = HOW
     needs_switches: ClassVar[bool] = True
     threshold: float
@@ -220,6 +224,7 @@ class ReconstructionError(OfRows):
     """
 
     max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
+    asks: ClassVar[tuple[str, ...]] = ("reconstruct",)
     takes_missing: ClassVar[tuple[str, ...]] = HOW
     number: ClassVar[str] = "reconstruction_error"
     better: ClassVar[Mapping[str, str]] = {"reconstruction_error": "min"}
@@ -332,6 +337,7 @@ class LogLikelihood(OfRows):
     steps: int = field(default=50, metadata=checked_by(check_integer, low=2, high=10**6))
     max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
     number: ClassVar[str] = "log_likelihood"
+    asks: ClassVar[tuple[str, ...]] = ("hidden_probabilities",)  # tempered chains of two layers
     takes_missing: ClassVar[tuple[str, ...]] = (RANDOM,)
     sums_out: ClassVar[bool] = True
     better: ClassVar[Mapping[str, str]] = {"log_likelihood": "max"}  # log Z has no better

@@ -88,6 +88,14 @@ def difference(
     return Gradient(W, a, b, visible, hidden)
 
 
+def joint_contrast(
+    unit: Unit, data: States, samples: States, weights: F64 | None = None, paired: bool = False
+) -> Gradient:
+    """The gradient of a machine whose units are all in one layer, from 0/1 states: W is symmetric, b is a."""
+    phases = [(states, in_form(states, LEVELS)) for states in (data, samples)]
+    return difference((unit, unit), phases[0], phases[1], weights, paired)
+
+
 class Terms(NamedTuple):
     """A phase: numbers of both layers, whose products are summed over the rows; and the layers' means.
 

@@ -8,7 +8,7 @@ from itertools import repeat
 
 import numpy as np
 
-from rbmfast.models import DBN, RBM, ConditionalRBM, Network
+from rbmfast.models import DBN, RBM, BoltzmannMachine, ConditionalRBM, Network
 from rbmfast.models.parameters import of_units, with_parameters
 from rbmfast.reference import F32, States
 from rbmfast.runtime import uninterrupted
@@ -18,7 +18,7 @@ from rbmfast.training.optimizers import SGD, Adam
 PARAMETERS = ("W", "a", "b")
 KEPT = (*PARAMETERS, "visible_means")
 
-Model = RBM | ConditionalRBM | DBN | Network
+Model = RBM | ConditionalRBM | DBN | Network | BoltzmannMachine
 
 
 @dataclass(eq=False)
@@ -121,8 +121,8 @@ class TrainingState:
 
 def get_parameters(model: Model) -> dict[str, F32]:
     """All parameters, and means of data, by names such as ``W`` or ``generative/0/W``; they never change."""
-    if isinstance(model, Network):
-        return model.parameters()
+    if isinstance(model, (Network, BoltzmannMachine)):
+        return model._own_parameters()
     rbms = _rbms(model).items()
     arrays: dict[str, F32] = {}
     for prefix, rbm in rbms:
@@ -133,7 +133,7 @@ def get_parameters(model: Model) -> dict[str, F32]:
 
 def set_parameters(model: Model, arrays: Mapping[str, F32]) -> None:
     """Replace parameters by copies of these arrays, under the names above; the others stay."""
-    if isinstance(model, Network):
+    if isinstance(model, (Network, BoltzmannMachine)):
         model._set_parameters(**arrays)
         return
     rbms = _rbms(model)

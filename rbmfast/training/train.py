@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -10,24 +10,26 @@ from numpy.typing import ArrayLike
 from rbmfast.checks import SeedLike, check_model, refuse_share
 from rbmfast.data import Rows
 from rbmfast.files import FilePath
-from rbmfast.models import RBM, ConditionalRBM
+from rbmfast.models import RBM, BoltzmannMachine, ConditionalRBM
 from rbmfast.models.observed import count_hidden_states
 from rbmfast.models.two_layers import RANDOM
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import BASIC, History
+from rbmfast.training.joint_run import JointRun
 from rbmfast.training.methods import CD, Method
 from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD, Adam
 from rbmfast.training.penalties import Penalties, check_switches
 from rbmfast.training.rbm_run import RBMRun
+from rbmfast.training.run import Run
 from rbmfast.training.settings import LayerSettings, TrainSettings, explain_keywords
 from rbmfast.training.state import TrainingState
 
 
 @explain_keywords
 def train(
-    rbm: RBM | ConditionalRBM,
+    rbm: RBM | ConditionalRBM | BoltzmannMachine,
     X: Any,
     *,
     context: Any = None,
@@ -54,7 +56,7 @@ def train(
 
     Parameters
     ----------
-    rbm : RBM or ConditionalRBM
+    rbm : RBM, ConditionalRBM or BoltzmannMachine
         The model to train, in place. One that nobody has touched is initialised from the data first.
     X : array_like, sparse matrix, memory map, Grey8 or Packed, (n_rows, n_visible)
         Data; not copied, so do not change it during training. With missing entries (NaN in a float array, NA
@@ -66,7 +68,7 @@ def train(
         weight 0 teaches nothing, one of weight 2 as much as two; but a new model begins with the biases, and
         centring with the means, of all rows alike. With 0/1 units weights are kept to 2**-17 of the largest
         one in a batch.
-    method : CD, PCD, PT, FPCD, UnbiasedCD, Discriminative, Hybrid or another Method, default CD(k=1)
+    method : CD, PCD, PT, FPCD, UnbiasedCD, Discriminative, Hybrid, MaximumPseudoLikelihood or another Method
         Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt",
         "fpcd" and "unbiasedcd" stand for the first five with their defaults.
     optimizer : SGD, Adam or float, default SGD(0.1)
@@ -149,7 +151,8 @@ def train(
     asked, saved = locals(), Checkpoint.of(resume, RBMRun.kind)
     if saved is not None and state is not None:
         raise ValueError("state and resume exclude each other: a checkpoint is about a single run")
-    return make_run(rbm, X, TrainSettings.of(asked, saved), validation, state, context).go(saved)
+    make = RUNS[getattr(rbm, "learns", RBM.learns)]
+    return make(rbm, X, TrainSettings.of(asked, saved), validation, state, context).go(saved)
 
 
 def make_run(
@@ -175,6 +178,29 @@ def make_run(
         return RBMRun(model, rbm, rows, settings, numbers, validation, labelled, state)
 
 
+def make_joint_run(
+    machine: BoltzmannMachine,
+    X: Any,
+    settings: TrainSettings,
+    validation: Any = None,
+    state: TrainingState | None = None,
+    context: Any = None,
+) -> JointRun:
+    """The same of a machine whose units are all in one layer."""
+    refuse_share(validation)
+    for name, value in (("state", state), ("context", context)):
+        if value is not None:
+            raise ValueError(f"{name} must be None for an rf.BoltzmannMachine, got {value!r}")
+    rows = machine.visible.rows_of_states(X, machine.n_visible, may_miss=True)
+    if validation is not None:
+        validation = machine.visible.rows_of_states(validation, machine.n_visible, "validation")
+    numbers = _check_monitors(settings.monitors, machine, rows, validation)
+    return JointRun(machine, rows, settings, numbers, validation)
+
+
+RUNS: dict[str, Callable[..., Run]] = {RBM.learns: make_run, BoltzmannMachine.learns: make_joint_run}
+
+
 def _check_for_missing(settings: LayerSettings, rbm: RBM) -> None:
     """Raise ValueError where a monitor can make nothing of rows with missing entries."""
     how = settings.missing if isinstance(settings, TrainSettings) else RANDOM
@@ -189,12 +215,14 @@ def _check_for_missing(settings: LayerSettings, rbm: RBM) -> None:
 
 
 def _check_monitors(
-    monitors: tuple[Monitor, ...], rbm: RBM, rows: Rows, validation: Rows | None
+    monitors: tuple[Monitor, ...], rbm: Any, rows: Rows, validation: Rows | None
 ) -> dict[str, str | None]:
     """What the monitors record, and which way each number gets better."""
     numbers: dict[str, str | None] = {}
     for monitor in monitors:
         who = f"{type(monitor).__name__} in monitors"
+        if lacking := [name for name in monitor.asks if not hasattr(rbm, name)]:
+            raise TypeError(f"{who} asks for {lacking[0]}, which {rbm!r} has not: leave it out")
         if monitor.needs_classes and not rbm.n_classes:
             raise TypeError(f"rbm must be an rf.ClassRBM for {who}, got {rbm!r}")
         if monitor.needs_switches:

@@ -72,6 +72,21 @@ static inline void take_units(groups *g, int k, int n)
             e[i * ABREAST + l] = g->x[g->first[l] + (k + i < g->size[l] ? k + i : g->size[l] - 1)];
 }
 
+/* Their largest inputs. */
+static inline void find_tops(groups *g)
+{
+    FOR_PIECES(g->most)
+    {
+        take_units(g, k, n_units);
+        for (int part = 0; part < PARTS; part++) {
+            lanes top = k ? g->top[part] : g->e[0][part];
+            for (int i = 0; i < n_units; i++)
+                top = (lanes)CHOOSE(g->e[i][part] > top, (marks)g->e[i][part], (marks)top);
+            g->top[part] = top;
+        }
+    }
+}
+
 /* Groups from number `at` on, and their largest inputs. */
 static inline void take_groups(groups *g, const float *x, const int32_t *start, int n_groups, int at)
 {
@@ -85,16 +100,7 @@ static inline void take_groups(groups *g, const float *x, const int32_t *start, 
         g->least = g->size[l] < g->least ? g->size[l] : g->least;
         g->most = g->size[l] > g->most ? g->size[l] : g->most;
     }
-    FOR_PIECES(g->most)
-    {
-        take_units(g, k, n_units);
-        for (int part = 0; part < PARTS; part++) {
-            lanes top = k ? g->top[part] : g->e[0][part];
-            for (int i = 0; i < n_units; i++)
-                top = (lanes)CHOOSE(g->e[i][part] > top, (marks)g->e[i][part], (marks)top);
-            g->top[part] = top;
-        }
-    }
+    find_tops(g);
 }
 
 /* exp(x - top) of the units k to k + n - 1, 0 for those that a group does not have. Of groups that are one piece once. */

@@ -265,6 +265,42 @@ static void chains(record *r)
         }
 }
 
+/* Units that are joined to each other: switches, and groups of many sizes. */
+static void sweeps(record *r)
+{
+    static const int sizes[][2] = {{1, 3}, {18, 17}, {150, 70}, {40, 300}};
+    for (size_t s = 0; s < COUNT(sizes); s++)
+        for (int grouped = 0; grouped < 2; grouped++) {
+            const int n = sizes[s][0], n_units = sizes[s][1];
+            const rbmk_layer layer = grouped ? random_groups(n_units) : (rbmk_layer){0, NULL};
+            const size_t bytes = (size_t)(n * n_units);
+            float *W = random_floats((size_t)(n_units * n_units), 0.5f);
+            uint8_t *states = fresh(bytes), *held = fresh(bytes);
+            const rbmk_stream stream = random_stream(grouped ? random_rows(n) : NULL);
+            rbmk_weights w;
+            rbmk_status status;
+            for (int i = 0; i < n_units; i++)
+                for (int j = 0; j <= i; j++)
+                    W[i * n_units + j] = i == j ? 0.0f : W[j * n_units + i];
+            fill_states(states, bytes, 40);
+            fill_states(held, bytes, 20);
+            for (int row = 0; row < n; row++)
+                for (int g = 0; grouped && g < layer.blocks->n_groups; g++) {
+                    const int start = layer.blocks->start[g], size = layer.blocks->start[g + 1] - start;
+                    memset(states + row * n_units + start, 0, (size_t)size);
+                    memset(held + row * n_units + start, held[row * n_units + start], (size_t)size);
+                    states[row * n_units + start + random_below(size)] = 1;
+                }
+            CALL(status = rbmk_weights_create(&w, W, n_units, n_units, 12));
+            succeed(r, status);
+            CALL(status = rbmk_sweep(&w, 0.7f, random_floats((size_t)n_units, 1.0f), states, n, 3, stream, held, &layer));
+            succeed(r, status);
+            keep(r, states, bytes);
+            rbmk_weights_free(&w);
+            forget();
+        }
+}
+
 /* Rows of m total inputs. */
 static void functions_of_rows(record *r, int n, int m)
 {
@@ -700,7 +736,7 @@ static void maps(record *r)
 static const struct {
     const char *name;
     void (*run)(record *r);
-} scenarios[] = {{"passes", passes}, {"chains", chains}, {"functions", functions},
+} scenarios[] = {{"passes", passes}, {"chains", chains}, {"sweeps", sweeps}, {"functions", functions},
                  {"unaligned floats", unaligned_floats}, {"classes", classes}, {"initialisation", initialisation},
                  {"contrasts", contrasts}, {"updates", updates}, {"epochs", epochs}, {"networks", networks}, {"maps", maps}};
 

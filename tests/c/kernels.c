@@ -451,6 +451,84 @@ TEST(levels_of)
     }
 }
 
+/* --- Sweeps ------------------------------------------------------------------------------------------------ */
+
+enum { SWEPT_UNITS = 400 };
+
+/* One chain, by definition: sums follow every change, whatever comes of them. */
+static void sweep_chain(const rbmk_kernels *portable, const rbmk_sites *s, const int32_t *from, const rbmk_counter *counter,
+                        const uint8_t *held, uint8_t *state)
+{
+    static uint32_t uniform[1024 + SWEPT_UNITS];
+    static int32_t sums[SWEPT_UNITS];
+    const int n_sites = s->start ? s->n_groups : s->n_units;
+    portable->uniform_u32(s->first + s->n_units, 0, counter, uniform);
+    memcpy(sums, from, (size_t)s->n_units * sizeof *sums);
+    for (int site = 0; site < n_sites; site++) {
+        const int first = s->start ? s->start[site] - s->first : site, end = s->start ? s->start[site + 1] - s->first : site + 1;
+        const uint32_t u = uniform[s->first + first];
+        float x[SWEPT_UNITS];
+        for (int k = first; k < end; k++)
+            x[k - first] = (float)sums[k] * s->scale + s->bias[k];
+        const int on = s->start ? drawn_state(x, end - first, u) : (u < threshold1(rare_probability(*x))) ^ (*x >= 0.0f);
+        for (int k = first; k < end && !held[first]; k++) {
+            const uint8_t next = s->start ? (uint8_t)(k - first == on) : (uint8_t)on;
+            for (int j = end; j < s->n_units; j++)
+                sums[j] += s->q[k * s->ld + j] * (next - state[k]);
+            state[k] = next;
+        }
+    }
+}
+
+/* A block of switches, or of groups. */
+static rbmk_sites random_sites(const rbmk_kernels *portable, int n_sites, int group_size, int first)
+{
+    rbmk_sites s = {.first = first, .n_units = n_sites, .scale = 0x1p-9f};
+    if (group_size) {
+        int32_t *start = (int32_t *)starts(n_sites, group_size);
+        for (int g = n_sites; g >= 0; g--)
+            start[g] += first - start[0];
+        s.start = start, s.n_groups = n_sites, s.n_units = start[n_sites] - first;
+    }
+    s.ld = s.n_units + 5;
+    int32_t *q = fresh((size_t)s.n_units * (size_t)s.ld * sizeof *q);
+    for (int i = 0; i < s.n_units * s.ld; i++)
+        q[i] = random_below(2001) - 1000;
+    s.q = q;
+    s.bias = random_inputs(portable, s.n_units).bias;
+    return s;
+}
+
+TEST(sweep_sites)
+{
+    static const int blocks[][3] = {{1, 0, 0}, {17, 0, 16}, {256, 0, 512}, {1, 2, 3}, {19, 3, 7}, {12, 21, 128}, {2, 33, 1}, {3, 0, 0}};
+    for (size_t b = 0; b < COUNT(blocks); b++)
+        for (int n = 1; n <= 16; n += 5) {
+            const rbmk_sites s = random_sites(portable, blocks[b][0], blocks[b][1], blocks[b][2]);
+            const size_t stride = (size_t)s.n_units + 3, bytes = 16 * stride;
+            int32_t *sums = fresh(16 * (size_t)s.ld * sizeof *sums);
+            uint8_t *expected = fresh(bytes), *got = fresh(bytes), *held = fresh(bytes);
+            rbmk_counter counter[16];
+            memset(expected, 0, bytes);
+            for (int i = 0; i < 16 * s.ld; i++)
+                sums[i] = random_below(2001) - 1000;
+            for (int l = 0; l < 16; l++) {
+                counter[l] = random_inputs(portable, 1).counter;
+                for (int i = 0; i < (s.start ? s.n_groups : s.n_units); i++) {
+                    const int at = s.start ? s.start[i] - s.first : i, size = s.start ? s.start[i + 1] - s.start[i] : 1;
+                    memset(held + l * stride + at, random_below(4) == 0, (size_t)size);
+                    expected[l * stride + at + (s.start ? random_below(size) : 0)] = s.start ? 1 : (uint8_t)random_below(2);
+                }
+            }
+            memcpy(got, expected, bytes);
+            for (int l = 0; l < n; l++)
+                sweep_chain(portable, &s, sums + l * s.ld, counter + l, held + l * stride, expected + l * stride);
+            tested->sweep_sites(&s, n, sums, counter, held, got, (ptrdiff_t)stride, fresh(RBMK_SITES_SCRATCH(SWEPT_UNITS)));
+            check_same(expected, got, bytes, "%d sites of %d, %d chains", blocks[b][0], blocks[b][1], n);
+            forget();
+        }
+}
+
 /* Groups of up to 32 units and the logarithms of their factors, (1 + n_states, start[n_groups]). */
 static rbmk_odds random_odds(const rbmk_kernels *tested, int n_groups, int size, int n_states, float **x)
 {

@@ -87,12 +87,12 @@ static rbmk_status create(world *w)
 }
 
 /* With weights of its own, which are none of the requests that fail. */
-static rbmk_status with_weights(world *w, rbmk_status (*call)(world *w, const rbmk_weights *weights))
+static rbmk_status with_weights(world *w, int n_visible, rbmk_status (*call)(world *w, const rbmk_weights *weights))
 {
     const int planned = fail_at;
     rbmk_weights weights;
     fail_at = 0;
-    rbmk_status status = rbmk_weights_create(&weights, w->model.W, V, H, RBMK_MAX_EXPONENT);
+    rbmk_status status = rbmk_weights_create(&weights, w->model.W + (V - n_visible) * H, n_visible, H, RBMK_MAX_EXPONENT);
     if (status != RBMK_OK)
         return status;
     fail_at = planned;
@@ -124,11 +124,19 @@ static rbmk_status anneal_with(world *w, const rbmk_weights *weights)
     return rbmk_anneal(weights, w->model.a, w->model.b, w->model.a, betas, 3, w->visible, log_weight, N, stream, &layers);
 }
 
-static rbmk_status pass(world *w) { return with_weights(w, pass_with); }
+static rbmk_status sweep_with(world *w, const rbmk_weights *weights)
+{
+    const rbmk_stream stream = {1, 1, 0, 0, NULL, 0};
+    return rbmk_sweep(weights, 1.0f, w->model.b, w->hidden, N, 2, stream, NULL, NULL);
+}
 
-static rbmk_status gibbs(world *w) { return with_weights(w, gibbs_with); }
+static rbmk_status pass(world *w) { return with_weights(w, V, pass_with); }
 
-static rbmk_status anneal(world *w) { return with_weights(w, anneal_with); }
+static rbmk_status gibbs(world *w) { return with_weights(w, V, gibbs_with); }
+
+static rbmk_status anneal(world *w) { return with_weights(w, V, anneal_with); }
+
+static rbmk_status sweep(world *w) { return with_weights(w, H, sweep_with); }
 
 static const rbmk_settings settings = {.offset_rate = 0.1f, .centered = 1, .max_norm = 3.0f};
 
@@ -186,7 +194,7 @@ static const struct {
     rbmk_status (*run)(world *w);
     int quantises; /* refuses weights */
 } calls[] = {{"exponent", exponent, 1}, {"weights_create", create, 1}, {"pass", pass, 1},     {"gibbs", gibbs, 1},
-             {"anneal", anneal, 1},      {"epoch, CD", epoch_cd, 1}, {"epoch, PCD", epoch_pcd, 1},  {"update", update, 0},
+             {"anneal", anneal, 1}, {"sweep", sweep, 1},      {"epoch, CD", epoch_cd, 1}, {"epoch, PCD", epoch_pcd, 1},  {"update", update, 0},
              {"contrast", contrast, 0}};
 
 /* --- Refusals -------------------------------------------------------------------------------------------- */

@@ -206,6 +206,18 @@ def _groups(p: Problem, size: int | str) -> tuple[Any, Any]:
     return x, sizes_of(size, x.shape[1])
 
 
+def _swept(m: Any, p: Problem, size: int | str | None, *stream: Any, **more: Any) -> Any:
+    """States after two sweeps of units that are joined to each other: some of them are held."""
+    x, sizes = (p.v, np.ones(p.v.shape[1], np.int32)) if size is None else _groups(p, size)
+    n, site = x.shape[1], np.repeat(np.arange(len(sizes)), sizes)
+    half = np.where(site[:, None] < site, np.resize(p.W, (n, n)), np.float32(0))
+    states = p.v if size is None else reference.draw_groups(x, sizes, np.zeros(x.shape, np.uint32))
+    held = np.ascontiguousarray(np.resize(p.clamp, (len(x), len(sizes)))[:, site])
+    blocks = None if size is None else (sizes,)
+    weights = m.Weights(np.ascontiguousarray(half + half.T))
+    return m.sweep(weights, np.resize(p.a, n), states, 2, *stream, held=held, blocks=blocks, **more)
+
+
 # Layers by name: blocks of n units, switches or groups.
 BLOCKS: dict[str, Callable[[int], Any]] = {
     "switches": lambda n: (n,),
@@ -330,6 +342,13 @@ CALLS: dict[str, Call] = {
         for name in LAYERS
     },
     "gibbs, no steps": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 0, SEED, 9),
+    "sweep": lambda m, w, p: _swept(m, p, None, SEED, 7, 1, STEP, FIRST_ROW, beta=0.3),
+    **{
+        f"sweep, groups of {size}": lambda m, w, p, size=size: _swept(
+            m, p, size, SEED, 9, 0, 2**32 - 1, p.ids
+        )
+        for size in (2, 21, 33, "of all sizes")
+    },
     "anneal": lambda m, w, p: _annealed(m, w, p, p.betas, SEED, 12, 0, STEP, FIRST_ROW),
     "anneal of rows, back": lambda m, w, p: _annealed(m, w, p, p.betas[::-1].copy(), SEED, 12, 5, 7, p.ids),
     "anneal, no steps": lambda m, w, p: _annealed(m, w, p, p.betas[:1], SEED, 12),

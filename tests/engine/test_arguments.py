@@ -38,6 +38,7 @@ def weights() -> engine.Weights:
 
 GIBBS = {"a": f(4), "b": f(3), "visible": u(5, 4)}
 ANNEAL = {**GIBBS, "base": f(4), "log_weights": np.zeros(5), "betas": f(3)}
+SWEEP = {"bias": f(4), "states": u(5, 4)}
 GRADIENT = {"W": f(4, 3), "a": f(4), "b": f(3), "visible_mean": f(4), "hidden_mean": f(3)}
 EPOCH = {"X": u(5, 4), "order": np.arange(5), "row_ids": np.arange(5), "rates": f(3), "momenta": f(3)}
 EPOCH["weights"] = np.ones(5)
@@ -46,6 +47,11 @@ DROP = {"x": f(5, 3), "rows": i(5), "sent": f(5, 3), "factor": f(5, 3)}
 
 def gibbs(**changes: Any) -> Any:
     return engine.gibbs(**{"weights": weights(), "steps": 1, **GIBBS, **changes}, seed=0, purpose=0)
+
+
+def sweep(**changes: Any) -> Any:
+    square = engine.Weights(f(4, 4))
+    return engine.sweep(**{"weights": square, "sweeps": 1, **SWEEP, **changes}, seed=0, purpose=0)
 
 
 def anneal(**changes: Any) -> Any:
@@ -139,6 +145,7 @@ RIGHT: dict[str, tuple[Callable[..., Any], Right]] = {
     "bernoulli": (engine.bernoulli, {0: f(5, 3), 1: 0, 2: 0, 3: 0, 4: 0, 5: i(5)}),
     "philox4x32": (engine.philox4x32, {0: np.zeros((5, 4), np.uint32), 1: np.zeros((5, 2), np.uint32)}),
     "gibbs": (gibbs, {"weights": weights(), "rows": i(5), **GIBBS, "clamp": u(5, 4)}),
+    "sweep": (sweep, {"rows": i(5), **SWEEP, "held": u(5, 4)}),
     "anneal": (anneal, {"weights": weights(), "rows": i(5), **ANNEAL}),
     "class_log_weights": (engine.class_log_weights, {0: f(5, 3), 1: f(2, 3), 2: f(2)}),
     "class_expectations": (engine.class_expectations, {0: f(5, 3), 1: f(2, 3), 2: f(5, 2)}),
@@ -168,6 +175,7 @@ ALLOWED: dict[str, dict[str | int, set[str]]] = {  # what is not wrong
     "bernoulli": {0: {"wider", "narrower"}},
     "backward": {1: {"none"}, 2: {"none"}},
     "gibbs": {"clamp": {"none"}},
+    "sweep": {"held": {"none"}},
     "contrast: weights": {0: {"none"}},
     "anneal": {"log_weights": {"dtype", "byte order", "strided"}, "betas": {"wider", "narrower"}},
     "momentum_step": {place: {"more dimensions"} for place in range(3)},
@@ -225,6 +233,10 @@ WRONG: dict[str, Callable[[], Any]] = {
     "uniform_u32: negative": lambda: engine.uniform_u32(-1, 3, 0, 0, 0, 0),
     "shuffle_keys: negative": lambda: engine.shuffle_keys(-1, 0, 0, 0),
     "normal_weights: negative": lambda: engine.normal_weights(3, -1, 1.0, 0, 0, 0),
+    "sweep: negative": lambda: sweep(sweeps=-1),
+    "sweep: grey": lambda: sweep(states=grey(5, 4)),
+    "sweep: weights": lambda: sweep(weights=weights()),
+    "sweep: blocks": lambda: sweep(blocks=(1, 3)),
     "gibbs: grey": lambda: gibbs(visible=grey(5, 4)),
     "anneal: grey": lambda: anneal(visible=grey(5, 4)),
     "class_log_weights: no classes": lambda: engine.class_log_weights(f(5, 3), f(0, 3), f(0)),

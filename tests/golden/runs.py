@@ -233,6 +233,40 @@ def _convolutional() -> dict[str, str]:
     }
 
 
+def _boltzmann() -> dict[str, str]:
+    """Of machines whose units are all in one layer: switches with hidden units and holes, and groups."""
+    V = binary_rows()[:, :40]
+    holes = np.where(_uniforms(*V.shape, 17) >> 29 == 0, np.nan, V)
+    codes = (_uniforms(N_ROWS, 15, 18) >> 30) + (_uniforms(N_ROWS, 15, 18) >> 28 == 0) * 17
+    settings: dict[str, Any] = {"epochs": 2, "batch_size": BATCH_SIZE, "seed": SEED}
+    found = {}
+    switches = rf.BoltzmannMachine(40, 10, seed=MODEL_SEED)
+    rf.train(
+        switches,
+        holes,
+        method=rf.PCD(2, 77),
+        optimizer=rf.SGD(0.2, 0.8),
+        penalties=[rf.L1(), rf.L2()],
+        **settings,
+    )
+    spins = rf.BoltzmannMachine(40, units="spin", seed=MODEL_SEED)
+    rf.train(spins, V == 1, method=rf.CD(1), **settings)
+    groups = rf.BoltzmannMachine(15 * 21, units=rf.Categorical(21), seed=MODEL_SEED)
+    rf.train(
+        groups,
+        codes,
+        method=rf.MaximumPseudoLikelihood(),
+        sample_weight=1 / (1 + np.arange(N_ROWS)),
+        **settings,
+    )
+    for name, machine in (("switches", switches), ("spins", spins), ("groups", groups)):
+        found[f"boltzmann, {name}: trained"] = digest(*machine._own_parameters().values())
+        found[f"boltzmann, {name}: sample"] = digest(*machine.sample(70, steps=5, seed=2, return_hidden=True))
+    found["boltzmann, switches: impute"] = digest(switches.impute(holes, steps=5, seed=2, average=True))
+    found["boltzmann, groups: pseudo-likelihood"] = digest(rf.pseudo_likelihood(groups, codes))
+    return found
+
+
 def digests() -> dict[str, str]:
     """Digests of a new model, of trained ones, and of what can be asked of one."""
     found = {"new model": digest(rf.RBM(N_VISIBLE, N_HIDDEN, seed=MODEL_SEED).W)}
@@ -242,4 +276,4 @@ def digests() -> dict[str, str]:
     rf.train(rbm, binary_rows(), **blocks)
     found["trained: shuffled blocks"] = parameters(rbm)
     found |= {name: answer() for name, answer in _answers().items()}
-    return found | _categorical() | _conditional() | _convolutional()
+    return found | _categorical() | _conditional() | _convolutional() | _boltzmann()

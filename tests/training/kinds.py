@@ -25,6 +25,7 @@ FLIPPED = X.copy()
 FLIPPED[-1, -1] ^= 1
 GROUPS = np.hstack([X[:, :3], np.eye(3, dtype=np.uint8)[Y], np.eye(3, dtype=np.uint8)[Y - X[:, 0]]])
 SOME_GROUPS = np.where(HOLES == HOLES, GROUPS, np.nan)
+CODES = np.stack([Y, (Y + X[:, 0]) % 3, Y[::-1]], axis=1)
 BEFORE = np.hstack([np.roll(X, 1, axis=0), np.roll(X, 2, axis=0)])
 REAL_HOLES = np.where(HOLES == HOLES, REAL, np.float32(np.nan))
 
@@ -60,6 +61,12 @@ def a_conv_rbm(case: dict[str, Any], seed: int = 3) -> rf.ConvRBM:
 def units_of(case: dict[str, Any]) -> dict[str, Any]:
     visible = "gaussian" if case.get("X") is REAL else "bernoulli"
     return {"visible": visible, "n_classes": 3 if "y" in case else None}
+
+
+def a_machine(case: dict[str, Any], seed: int = 3) -> rf.BoltzmannMachine:
+    if case.get("X") is CODES:
+        return rf.BoltzmannMachine(9, units=rf.Categorical(3), graph=[(0, 1), (1, 2)], seed=seed)
+    return rf.BoltzmannMachine(9, 3 if case.get("X") is HOLES else 0, seed=seed)
 
 
 def a_dbn(case: dict[str, Any], seed: int = 3) -> rf.DBN:
@@ -108,6 +115,7 @@ class Kind:
         return rf.EarlyStopping(name, patience=2, mode=mode)
 
 
+PSEUDO = {"monitors": [rf.PseudoLikelihood()]}
 ERROR = {"monitors": [rf.ReconstructionError()]}
 HIDDEN = ("generative/0/b", "generative/1/b", "recognition/0/a", "recognition/1/a")
 KINDS = {
@@ -134,6 +142,11 @@ KINDS = {
         *(rf.train, a_conv_rbm, "checkpoint", {"epochs": 4}, (1, 3)),
         overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **ERROR},
         stopping=("validation_reconstruction_error", "auto"),
+    ),
+    "boltzmann": Kind(
+        *(rf.train, a_machine, "checkpoint", {"epochs": 4}, (1, 3)),
+        overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **PSEUDO},
+        stopping=("validation_pseudo_likelihood", "auto"),
     ),
     "pretrain": Kind(
         *(rf.pretrain, a_dbn, "pretraining", {"epochs": 3}, (1, 3, 4, 6, 7)),
@@ -255,6 +268,19 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "fpcd": {"method": rf.FPCD(1, 13, fast_rate=0.2), "optimizer": rf.Adam(0.02, clip=0.5)},
         "missing": {"X": HOLES},
         "gaussian": {"X": REAL, "optimizer": rf.SGD(0.01, 0.5)},
+    },
+    "boltzmann": {
+        "cd": {"method": rf.CD(2), "sample_weight": np.arange(47) / 23},
+        "pcd, everything": {
+            "method": rf.PCD(2, 13),
+            "optimizer": SCHEDULED,
+            "penalties": [rf.L2(0.01), rf.L1(1e-3)],
+            "validation": X_VAL,
+            "monitors": [rf.WeightNorm(), rf.PseudoLikelihood(), rf.FreeEnergyGap()],
+        },
+        "hidden units, missing": {"X": HOLES, "method": rf.PCD(1), "optimizer": rf.Adam(0.02)},
+        "groups": {"X": CODES, "method": rf.MaximumPseudoLikelihood(), "optimizer": rf.SGD(0.5, clip=0.1)},
+        "exponent drops": {"optimizer": rf.SGD(100.0)},
     },
     "up_down": {**METHODS, "labels": {"y": Y, "validation": (X_VAL, Y[:20])}},
     "pretrain": {

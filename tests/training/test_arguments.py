@@ -190,7 +190,7 @@ def test_bad_arguments(of: str, changed: dict[str, Any], error: type[Exception],
     """One clear sentence that names the argument, and nothing is changed."""
     kind = KINDS[of]
     model = changed.get("model", kind.model(changed))
-    before = contents(model) if isinstance(model, (rf.RBM, rf.DBN, rf.Network)) else None
+    before = contents(model) if isinstance(model, (rf.RBM, rf.DBN, rf.Network, rf.BoltzmannMachine)) else None
     settings = {"epochs": 1, **{name: value for name, value in changed.items() if name != "model"}}
     with pytest.raises(error) as caught:
         kind.run(model, settings)

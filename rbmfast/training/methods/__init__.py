@@ -7,6 +7,7 @@ from rbmfast.training.methods.cd import CD
 from rbmfast.training.methods.classification import Discriminative, Hybrid
 from rbmfast.training.methods.fpcd import FPCD
 from rbmfast.training.methods.pcd import PCD
+from rbmfast.training.methods.pseudo import MaximumPseudoLikelihood
 from rbmfast.training.methods.tempering import PT
 from rbmfast.training.methods.unbiased import UnbiasedCD
 
@@ -14,7 +15,19 @@ from rbmfast.training.methods.unbiased import UnbiasedCD
 METHODS: tuple[type[Method], ...] = (CD, PCD, PT, FPCD, UnbiasedCD)
 WORDS = {method.__name__.lower(): method for method in METHODS}
 
-__all__ = ["CD", "FPCD", "METHODS", "PCD", "PT", "UnbiasedCD", "WORDS", "Discriminative", "Hybrid", "Method"]
+__all__ = [
+    "CD",
+    "FPCD",
+    "METHODS",
+    "PCD",
+    "PT",
+    "UnbiasedCD",
+    "WORDS",
+    "Discriminative",
+    "Hybrid",
+    "MaximumPseudoLikelihood",
+    "Method",
+]
 
 
 def as_method(method: object, name: str = "method") -> Method:

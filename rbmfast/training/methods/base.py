@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from rbmfast.checks import check_integer, checked_by
 from rbmfast.data import Rows
+from rbmfast.interactions.within import Within
 from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.reference import F32, States
+from rbmfast.reference import F32, U8, States
 from rbmfast.state import Gradient
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.training.phases import contrast
 
 MAX_STEPS = 2**31 - 1  # Gibbs steps in an update
@@ -91,6 +92,40 @@ class Method(ABC):
         """
         samples = self.negative_phase(model, v, x, chains)
         return contrast(model, (v, x), samples, weights, self.starts_at_rows)
+
+    @property
+    def learns_jointly(self) -> bool:
+        """Whether machines whose units are all in one layer learn by it: `rbmfast.BoltzmannMachine`."""
+        return type(self).joint_gradient is not Method.joint_gradient
+
+    def joint_gradient(
+        self,
+        within: Within,
+        bias: F32,
+        states: U8,
+        stream: Stream,
+        chains: U8 | None,
+        weights: NDArray[np.float64] | None = None,
+    ) -> Gradient:
+        """What such a machine learns in an update; W and a count.
+
+        Parameters
+        ----------
+        within : Within
+            Its weights, which sweep.
+        bias : float32 array (n_units,)
+            Of all units.
+        states : uint8 array (n_rows, n_units)
+            The batch: states of all units.
+        stream : Stream
+            Random numbers of k sweeps, from this update's first one on; of the rows' numbers in the data
+            set, or of the persistent chains.
+        chains : uint8 array (n_chains, n_units) or None
+            The persistent chains, to be advanced in place.
+        weights : float64 array (n_rows,), optional
+            Of the batch's rows.
+        """
+        raise NotImplementedError(f"{self!r} does not learn jointly")
 
     def negative_phase(
         self, model: Conditionals, v: States, x: F32, chains: States | None

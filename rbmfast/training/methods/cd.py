@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rbmfast.checks import Checked
+from rbmfast.interactions.within import Within
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.reference import F32, States
-from rbmfast.streams import Purpose
+from rbmfast.reference import F32, F64, U8, States
+from rbmfast.state import Gradient
+from rbmfast.streams import Purpose, Stream
 from rbmfast.training.methods.base import STEPS, Method
+from rbmfast.training.phases import joint_contrast
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,15 @@ class CD(Checked, Method):
             v = model.sample_visible(h, 2 * i + 1, like=v)
             x = model.up.input(v)
         return v, x
+
+    def joint_gradient(
+        self,
+        within: Within,
+        bias: F32,
+        states: U8,
+        stream: Stream,
+        chains: U8 | None,
+        weights: F64 | None = None,
+    ) -> Gradient:
+        samples = within.sweep(states, bias, self.k, stream)
+        return joint_contrast(within.unit, states, samples, weights, paired=True)

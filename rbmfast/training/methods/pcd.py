@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rbmfast.checks import Checked, check_integer, checked_by
+from rbmfast.interactions.within import Within
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.reference import F32, MAX_BATCH, States
-from rbmfast.streams import Purpose
+from rbmfast.reference import F32, F64, MAX_BATCH, U8, States
+from rbmfast.state import Gradient
+from rbmfast.streams import Purpose, Stream
 from rbmfast.training.methods.base import STEPS, Method
+from rbmfast.training.phases import joint_contrast
 
 
 @dataclass(frozen=True)
@@ -58,3 +61,16 @@ class PCD(Checked, Method):
             x = model.up.input(v)
             chains[:] = model.sample_hidden(x, 2 * i + 1)
         return v, x
+
+    def joint_gradient(
+        self,
+        within: Within,
+        bias: F32,
+        states: U8,
+        stream: Stream,
+        chains: U8 | None,
+        weights: F64 | None = None,
+    ) -> Gradient:
+        assert chains is not None
+        chains[:] = within.sweep(chains, bias, self.k, stream)
+        return joint_contrast(within.unit, states, chains, weights)
