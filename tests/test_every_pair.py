@@ -165,6 +165,13 @@ class Models:
         assert crbm.predict(context, steps=2, seed=1).shape == X.shape
         return crbm.generate(self.X[:5], 2, seed=1, gibbs_steps=2)
 
+    def boltzmann(self) -> Any:
+        machine = rf.BoltzmannMachine(V, 2, units=self.visible, seed=0)
+        watched = {"validation": self.X, "monitors": [rf.PseudoLikelihood(), rf.WeightNorm()]}
+        rf.train(machine, self.X, method=rf.PCD(), **watched, **LEARN)
+        assert np.isfinite(rf.log_likelihood(machine, self.X)).all()
+        return machine.sample(5, 2, seed=1)
+
     def train_classifier(self, **settings: Any) -> rf.History:
         return rf.train(self.class_rbm, self.joined, validation=self.joined, **LEARN, **settings)
 
@@ -287,6 +294,7 @@ ANSWERS: dict[str, Call] = {
         "LogLikelihoodBound",
     ),
     "conservative_log_likelihood": (lambda m: rf.conservative_log_likelihood(m.rbm, m.X, **QUICK), (N,)),
+    "boltzmann": (lambda m: m.boltzmann(), (5, V)),
     "pseudo_likelihood": (lambda m: rf.pseudo_likelihood(m.rbm, m.X), (N,)),
     "chain_diagnostics": (
         lambda m: rf.chain_diagnostics(m.class_rbm, m.joined, n_chains=2, steps=8, warm_up=0, seed=1),
@@ -305,6 +313,7 @@ NO_UNITS = {
 }
 CHOOSY = {  # that answer for Bernoulli units, and may refuse others
     *("RBM.pattern_counts", "ClassRBM.pattern_counts", "DBN.to_network", "DBN.to_autoencoder", "fine_tune"),
+    "boltzmann",
     *("train with UnbiasedCD", *(f"train with {name}" for name in PICKY)),
 }
 OF_STATES = {"log_probabilities", "kl_divergence"}  # where those of the visible layer cannot be counted
@@ -315,6 +324,7 @@ LEARN_W_A_B = {"train_classifier with Discriminative", "train_classifier with Hy
 REFUSED = {  # whatever the units are
     *("train with Discriminative", "train with Hybrid", "train with ClassificationError"),
     "train_classifier with UnbiasedCD",
+    *(f"{kind} with MaximumPseudoLikelihood" for kind in ("train", "train_classifier")),
 }
 
 
@@ -326,7 +336,9 @@ def refusal(name: str, models: Models) -> str | None:
     except (TypeError, ValueError) as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         assert "rbmfast" in frame.filename and str(frame.line).startswith("raise "), f"{name}: {error!r}"
-        assert re.fullmatch(".*(units|rf.ClassRBM|0/1 states).*", str(error)), f"{name}: {error}"
+        assert re.fullmatch(".*(units|rf.ClassRBM|rf.BoltzmannMachine|0/1 states).*", str(error)), (
+            f"{name}: {error}"
+        )
         return str(error)
     assert promise in (np.shape(found), type(found).__name__), name
     return None

@@ -139,9 +139,9 @@ class BoltzmannMachine(Model):
     >>> ring.energy([[1, 1, 1], [1, 1, -1]])
     array([-3.,  1.])
     >>> ring.sample(4, steps=100, seed=1)
-    array([[-1, -1, -1],
+    array([[ 1,  1,  1],
            [-1, -1, -1],
-           [ 1, -1, -1],
+           [-1, -1, -1],
            [ 1,  1,  1]], dtype=int8)
     """
 
