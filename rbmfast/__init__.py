@@ -28,6 +28,7 @@ from rbmfast import units
 from rbmfast.data import Grey8, Packed, lagged
 from rbmfast.io import load
 from rbmfast.models import (
+    DBM,
     DBN,
     RBM,
     BoltzmannMachine,
@@ -98,6 +99,7 @@ __all__ = [
     "ConvRBM",
     "DBN",
     "BoltzmannMachine",
+    "DBM",
     "ParallelTempering",
     "Network",
     "Dense",

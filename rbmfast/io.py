@@ -6,12 +6,13 @@ from typing import Any
 
 from rbmfast.archive import read_file
 from rbmfast.files import FileFormatError, FilePath, blaming, file_name
-from rbmfast.models import DBN, RBM, BoltzmannMachine, ClassRBM, ConditionalRBM, ConvRBM, Network
+from rbmfast.models import DBM, DBN, RBM, BoltzmannMachine, ClassRBM, ConditionalRBM, ConvRBM, Network
 from rbmfast.models.base import Storable
 from rbmfast.tables import Schema
 
 MODELS: dict[str, type[Storable]] = {
-    model.kind: model for model in (RBM, ClassRBM, ConditionalRBM, ConvRBM, DBN, Network, BoltzmannMachine)
+    model.kind: model
+    for model in (RBM, ClassRBM, ConditionalRBM, ConvRBM, DBN, DBM, Network, BoltzmannMachine)
 }
 ELSEWHERE = {
     "checkpoint": "a checkpoint of a training run: pass it to rf.train(..., resume=...)",
@@ -32,7 +33,7 @@ def load(path: FilePath) -> Any:
 
     Returns
     -------
-    RBM, ClassRBM, ConditionalRBM, ConvRBM, DBN, Network or BoltzmannMachine
+    RBM, ClassRBM, ConditionalRBM, ConvRBM, DBN, DBM, Network or BoltzmannMachine
         With the very numbers of the saved one, so that it gives the same bits; and its `schema`, if it had
         one.
 

@@ -30,6 +30,7 @@ class LearningState:
     activity: F32  # moving average of the hidden means, used by the sparsity target: (n_hidden,)
     exponent: int = 20  # of the fixed-point weights: the sampler sees rint(W * 2**exponent)
     more: dict[str, F32] = field(default_factory=dict)  # what layers learn beside biases: not by the engine
+    joined: F32 | None = None  # 1 where units are joined, 0 where W stays 0; None if all are: nor this
 
     @classmethod
     def start(cls, W: F32, a: F32, b: F32, more: Mapping[str, F32] | None = None) -> LearningState:

@@ -172,6 +172,15 @@ class Models:
         assert np.isfinite(rf.log_likelihood(machine, self.X)).all()
         return machine.sample(5, 2, seed=1)
 
+    def deep_machine(self) -> Any:
+        dbm = rf.DBM([V, H, H], visible=self.visible, seed=0)
+        rf.train(dbm, self.X, validation=self.X, method="pcd", monitors=rf.FreeEnergyGap(), **LEARN)
+        self.save_and_load(dbm)
+        assert [means.shape for means in dbm.mean_field(self.X)] == [(N, H), (N, H)]
+        assert np.isfinite(rf.log_likelihood_bound(dbm, self.X, 3.0, seed=1).tighter)
+        assert dbm.energy(self.X, *dbm.gibbs(self.X, seed=1, return_hidden=True)[1]).shape == (N,)
+        return dbm.impute(dbm.reconstruct(self.X), np.eye(N, V) > 0, steps=2, seed=1)
+
     def train_classifier(self, **settings: Any) -> rf.History:
         return rf.train(self.class_rbm, self.joined, validation=self.joined, **LEARN, **settings)
 
@@ -275,6 +284,7 @@ ANSWERS: dict[str, Call] = {
     "DBN.to_autoencoder": (lambda m: m.dbn.to_autoencoder(), "Network"),
     "ParallelTempering": (lambda m: rf.ParallelTempering(m.rbm, 2, 3, seed=1).run(2), (2, V)),
     "lagged": (lambda m: m.generate(), (5, 2, V)),
+    "DBM": (lambda m: m.deep_machine(), (N, V)),
     "train": (lambda m: m.train(centered=True, sample_weight=np.ones(N)), "History"),
     "pretrain": (lambda m: rf.pretrain(m.dbn, m.X, **LEARN), "list"),
     "up_down": (lambda m: rf.up_down(m.dbn, m.X, **LEARN), "History"),

@@ -12,19 +12,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
+from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
 from rbmfast.data import Rows, computed_rows
 from rbmfast.likelihood.annealing import make_schedule
 from rbmfast.likelihood.enumeration import check_finite_log_z
 from rbmfast.likelihood.partition import log_partition
 from rbmfast.likelihood.result import Z95, Estimate, LogPartition, log_mean_exp, stderr_of_mean
-from rbmfast.models import DBN, RBM, BoltzmannMachine
+from rbmfast.models import DBM, DBN, RBM, BoltzmannMachine
 from rbmfast.models.base import BLOCK_BYTES
 from rbmfast.models.base_rates import make_path
 from rbmfast.models.conditionals import Conditional, row_dot
+from rbmfast.models.dbm import STEPS
 from rbmfast.models.path import Path
-from rbmfast.reference import F64, States
+from rbmfast.reference import F64, GREY, States, row_sums
 from rbmfast.runtime import check_fits_memory
+from rbmfast.states import join
 from rbmfast.streams import MAX_ROW, Purpose, Stream
 
 
@@ -270,31 +273,35 @@ def _log_weights(
 
 
 def log_likelihood_bound(
-    dbn: DBN,
+    model: DBN | DBM,
     X: Any,
     log_z: LogPartition | float | None = None,
     *,
     n_samples: int = 10,
     seed: SeedLike = None,
 ) -> LogLikelihoodBound:
-    """A lower bound on the mean log-likelihood of rows of data under a deep belief network.
+    """A lower bound on the mean log-likelihood of rows of data under a deep model.
 
-    With hidden states h of all layers but the top one, drawn from the recognition q(h | v),
+    With hidden states h drawn from an approximation q(h | v) to their distribution,
 
         log p(v) >= E_q [log p(v, h) - log q(h | v)]
 
-    where the top RBM, its own hidden units (and labels) summed out, gives the probability of the layer below
-    it. Terms of the expectation are drawn; their mean is unbiased. Several samples a row, weighted, give a
-    tighter bound (`LogLikelihoodBound.tighter`).
+    In a deep belief network h are all layers but the top one, q is the recognition, and the top RBM, its own
+    hidden units (and labels) summed out, gives the probability of the layer below it. Terms of the
+    expectation are drawn; their mean is unbiased. In a deep Boltzmann machine q is the mean field, and the
+    expectation has a formula (`DBM.free_energy`). In both, several samples a row, weighted, give a tighter
+    bound (`LogLikelihoodBound.tighter`): in a deep Boltzmann machine of the even hidden layers, the odd ones
+    summed out.
 
     Parameters
     ----------
-    dbn : DBN
-        The network.
+    model : DBN or DBM
+        The model.
     X : (n_rows, n_visible)
         Visible states; no grey levels.
     log_z : LogPartition or float, optional
-        log Z of the top RBM, as from ``rf.log_partition(dbn.top, ...)``; found exactly if not given.
+        log Z of the top RBM, as from ``rf.log_partition(dbn.top, ...)``, or of the deep Boltzmann machine,
+        ``rf.log_partition(dbm, ...)``; found exactly if not given.
     n_samples : int, default 10
         Samples of the hidden layers of each row.
     seed : int, Generator or None
@@ -307,13 +314,14 @@ def log_likelihood_bound(
     Raises
     ------
     TypeError, ValueError
-        Bad data or arguments, or a top RBM that is too large for an exact log Z.
+        Bad data or arguments, or a model that is too large for an exact log Z.
 
     References
     ----------
     Hinton, Osindero & Teh 2006 (see `rbmfast.DBN`), section 4; Salakhutdinov & Murray 2008 (see
-    `rbmfast.log_partition`), section 4.2; weighted samples: Burda, Grosse & Salakhutdinov, "Importance
-    weighted autoencoders", ICLR 2016, equation 8.
+    `rbmfast.log_partition`), section 4.2; Salakhutdinov & Hinton 2009 (see `rbmfast.DBM`), equation 5;
+    weighted samples: Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders", ICLR 2016, equation
+    8.
 
     Examples
     --------
@@ -323,16 +331,21 @@ def log_likelihood_bound(
     >>> bound.value <= bound.tighter, round(bound.tighter, 1)       # 2**6 states, nearly equally probable
     (True, -4.2)
     """
-    check_model(dbn, DBN, "dbn")
-    rows = dbn.visible.rows_of_states(X, dbn.n_visible)
+    if not isinstance(model, DBN | DBM):
+        raise TypeError(f"model must be an rf.DBN or an rf.DBM, got {type(model).__name__}")
+    rows = model.visible.rows_of_states(X, model.n_visible)
     n_samples = check_integer(n_samples, "n_samples", low=1, high=(MAX_ROW + 1) // rows.n_rows)
     key = check_seed(seed)
-    z = _check_log_z(log_z, dbn.top)
-    weigh, stream = partial(_sample_and_weigh, dbn), Stream(key, Purpose.BOUND)
-    log_weights = _log_weights(rows, n_samples, sum(dbn.sizes), stream, weigh)
+    z = _check_log_z(log_z, model.top if isinstance(model, DBN) else model.bipartite)
+    sample: Callable[..., F64] = _sample_and_weigh if isinstance(model, DBN) else _sample_mean_field
+    weigh = partial(sample, model)
+    stream = Stream(key, Purpose.BOUND)
+    log_weights = _log_weights(rows, n_samples, sum(model.sizes), stream, weigh)
     n_rows = rows.n_rows
     each = log_weights.mean(axis=1) - z.value
     spread = log_weights.var(axis=1, ddof=1).sum() / n_samples if n_samples > 1 else math.inf
+    if isinstance(model, DBM):  # that has a formula
+        each, spread = -model.free_energy(rows) - z.value, 0.0
     drawn = math.sqrt(spread) / n_rows  # standard error of the mean, given the rows
     value = math.fsum(each) / n_rows
     return LogLikelihoodBound(
@@ -359,6 +372,19 @@ def _sample_and_weigh(dbn: DBN, v: States, stream: Stream) -> F64:
         states = h
     volume = dbn.generative[0]._log_volume - dbn.top._log_volume  # of densities of rows as users see them
     return total + _top_log_weight(dbn, states) - volume
+
+
+def _sample_mean_field(dbm: DBM, v: States, stream: Stream) -> F64:
+    """The same of the even hidden layers, from the mean field; the odd ones are summed out: (n_rows,)."""
+    rbm = dbm.bipartite
+    means = rbm._mean_field(rbm._conditionals(stream), v, STEPS)
+    uniform = engine.uniform_u32(len(v), means.shape[1], *stream)
+    h = (uniform < means * np.uint64(GREY + 2)) | (means == GREY)
+    p = means / np.float32(GREY)
+    states = join(v, h.view(np.uint8))
+    energies = rbm._free_energy(computed_rows(states.shape, states.dtype, states.__getitem__))
+    log_q: F64 = row_sums(engine.log(np.where(h, p, 1 - p)).astype(np.float64))
+    return -rbm._shown_energies(energies) - log_q
 
 
 def _log_probability(way: Conditional, given: States, states: States) -> F64:

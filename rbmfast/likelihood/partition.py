@@ -18,7 +18,7 @@ from rbmfast.likelihood.annealing import KIND, Annealing, Saved, make_schedule
 from rbmfast.likelihood.enumeration import can_enumerate, check_finite_log_z, exact_log_z
 from rbmfast.likelihood.result import LogPartition
 from rbmfast.likelihood.samples import exact_samples
-from rbmfast.models import RBM, BoltzmannMachine
+from rbmfast.models import DBM, RBM, BoltzmannMachine
 from rbmfast.models.base_rates import make_path
 from rbmfast.reference import States
 from rbmfast.runtime import check_fits_memory
@@ -30,7 +30,7 @@ SAMPLE_STEPS = 1000  # of tempered chains, where exact samples cannot be had
 
 
 def log_partition(
-    rbm: RBM | BoltzmannMachine,
+    rbm: RBM | DBM | BoltzmannMachine,
     method: str = "exact",
     *,
     n_chains: int = 512,
@@ -46,7 +46,7 @@ def log_partition(
 
     Parameters
     ----------
-    rbm : RBM or BoltzmannMachine
+    rbm : RBM, DBM or BoltzmannMachine
         The model.
     method : {"exact", "ais", "reverse_ais", "bracket"}
         Of a `BoltzmannMachine` the first two; exact with up to 2**20 states of all units.
@@ -120,6 +120,8 @@ def log_partition(
     >>> round(math.exp(z.value), 1), z.lower < z.value < z.upper
     (29.9, True)
     """
+    if isinstance(rbm, DBM):
+        rbm = rbm.bipartite
     check_model(rbm, (RBM, BoltzmannMachine), "rbm")
     check_choice(method, "method", METHODS if isinstance(rbm, RBM) else METHODS[:2])
     check_finite_log_z(rbm)

@@ -4,6 +4,7 @@ from rbmfast.models.boltzmann import BoltzmannMachine
 from rbmfast.models.class_rbm import ClassRBM
 from rbmfast.models.conditional import ConditionalRBM
 from rbmfast.models.convolutional import ConvRBM
+from rbmfast.models.dbm import DBM
 from rbmfast.models.dbn import DBN
 from rbmfast.models.dense import Dense
 from rbmfast.models.network import Network
@@ -18,6 +19,7 @@ __all__ = [
     "ConvRBM",
     "DBN",
     "BoltzmannMachine",
+    "DBM",
     "ParallelTempering",
     "PatternCounts",
     "Network",

@@ -45,7 +45,7 @@ class Stacked(Model):
         hidden: UnitLike | Sequence[UnitLike] = DEFAULT_UNIT,
         seed: SeedLike = None,
     ) -> None:
-        units_in_layers = _check_sizes(sizes)
+        units_in_layers = check_sizes(sizes)
         n = len(units_in_layers) - 1
         units = [get_unit(visible, "visible"), *_check_hidden(hidden, n)]
         if n_classes is not None:
@@ -90,7 +90,7 @@ class Stacked(Model):
         DBN([6, 4, 3], visible='gaussian')
         """
         dbn = cls.__new__(cls)
-        dbn._generative = _check_rbms(rbms)
+        dbn._generative = check_rbms(rbms)
         dbn._recognition = list(dbn._generative)
         dbn._seed = check_seed(seed)
         return dbn
@@ -288,7 +288,7 @@ class Stacked(Model):
     @classmethod
     def from_state(cls: type[D], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> D:
         """See `Storable.from_state`."""
-        n = len(_check_sizes(meta["sizes"])) - 1
+        n = len(check_sizes(meta["sizes"])) - 1
         rbms = _read_rbms(meta, arrays, f"generative/{n - 1}")
         names = [f"generative/{i}" for i in range(n)]
         others = [f"recognition/{i}" for i in range(n - 1)]
@@ -297,7 +297,7 @@ class Stacked(Model):
         dbn = cls.from_rbms([rbms[name] for name in names], seed=meta["seed"])
         for i, name in enumerate(others):
             dbn._recognition[i] = rbms.get(name, dbn._generative[i])
-        _check_rbms(dbn._recognition)
+        check_rbms(dbn._recognition)
         if [*dbn.sizes] != meta["sizes"] or dbn.n_classes != meta["n_classes"]:
             raise ValueError(f"sizes must be those of the RBMs, {[*dbn.sizes]}, got {meta['sizes']}")
         return dbn
@@ -340,7 +340,8 @@ def layer_seed(seed: int, layer: int, purpose: Purpose, step: int) -> int:
 # --- Arguments ---------------------------------------------------------------------------------------------
 
 
-def _check_sizes(sizes: object) -> list[int]:
+def check_sizes(sizes: object) -> list[int]:
+    """Numbers of units in two or more layers; a clear error otherwise."""
     allowed = "sizes must be a list of two or more numbers of units, such as [784, 500, 500]"
     if isinstance(sizes, (str, bytes)) or not isinstance(sizes, (Sequence, np.ndarray)):
         raise TypeError(f"{allowed}, got {sizes!r}")
@@ -358,7 +359,7 @@ def _check_hidden(hidden: UnitLike | Sequence[UnitLike], n: int) -> list[Unit]:
     return [get_unit(unit, f"hidden[{i}]") for i, unit in enumerate(hidden)]
 
 
-def _check_rbms(rbms: Iterable[RBM]) -> list[RBM]:
+def check_rbms(rbms: Iterable[RBM]) -> list[RBM]:
     """RBMs that fit on top of each other."""
     if not isinstance(rbms, Iterable):
         raise TypeError(f"rbms must be a list of RBMs, from the lowest up, got {rbms!r}")

@@ -27,7 +27,7 @@ from rbmfast.models.parameters import (
     weight_shape,
     with_parameters,
 )
-from rbmfast.reference import F32, F64, STREAM_VERSION
+from rbmfast.reference import F32, F64, STREAM_VERSION, States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Unit, described, get_unit
@@ -346,6 +346,8 @@ class TwoLayers(Model):
 
     # --- For the rest of the library ---------------------------------------------------------------------
 
+    _joined: F32 | None = None  # 1 where W may differ from 0; None: everywhere
+
     def _named_rbms(self: R) -> Iterator[tuple[str, R]]:
         """What learns: itself."""
         yield "", self
@@ -355,6 +357,19 @@ class TwoLayers(Model):
         if context is not None:
             raise TypeError(f"context is what an rf.ConditionalRBM is given, got one for {self!r}")
         return X
+
+    @property
+    def _row_units(self) -> tuple[Unit, int]:
+        """Type and number of the units that rows of data to learn from are states of."""
+        return self.visible, self.n_visible
+
+    def _visible_with(self, unit: Unit) -> Unit:
+        """The visible layer's type, with this one in place of that of `_row_units`."""
+        return unit
+
+    def _complete(self, model: Conditionals, v: States) -> States:
+        """Visible states to learn from: rows of data, and expectations of units that no column stands for."""
+        return v
 
     def _set_parameters(
         self, W: F32, a: F32, b: F32, visible_means: F32 | None = None, units: tuple[Unit, Unit] | None = None
@@ -379,16 +394,16 @@ class TwoLayers(Model):
 
         What comes back is `X` to learn from: prepared rows are states of the units as they were before.
         """
-        unit, p = self.visible, self._parameters
+        (unit, n), p = self._row_units, self._parameters
         if not (p.is_untouched and unit.begins_with_data):
             return X
         if isinstance(X, Rows):
-            states = as_rows(X, self.n_visible, domain="real", name="X").all()
+            states = as_rows(X, n, domain="real", name="X").all()
             X = unit.shown(states if X.missing is None else np.where(X.missing, np.float32(np.nan), states))
-        known, gaps = split_missing(X, None, unit.off(self.n_visible), "X")
-        rows = as_rows(known, self.n_visible, domain="real", name="X")
+        known, gaps = split_missing(X, None, unit.off(n), "X")
+        rows = as_rows(known, n, domain="real", name="X")
         unit = unit.begun(rows if gaps is None else rows.without(gaps))
-        new = p.W, p.a, p.b, (unit, self.hidden)
+        new = p.W, p.a, p.b, (self._visible_with(unit), self.hidden)
         self._parameters = Parameters(*new, is_untouched=True, interaction=p.interaction)
         return X
 

@@ -124,6 +124,7 @@ def slope(state: LearningState, grad: Gradient, settings: UpdateSettings) -> tup
         state.visible_offset += slide * (grad.visible_mean - state.visible_offset)
         state.hidden_offset += slide * (grad.hidden_mean - state.hidden_offset)
         g = (g - state.visible_offset[:, None] * gb) - ga[:, None] * state.hidden_offset
+        g = g if state.joined is None else g * state.joined
         ga = ga - row_sums(g * state.hidden_offset)
         gb = gb - column_sums(g * state.visible_offset[:, None])
     if settings.sparsity_cost > 0:
@@ -132,7 +133,8 @@ def slope(state: LearningState, grad: Gradient, settings: UpdateSettings) -> tup
         push = f32(settings.sparsity_cost) * (f32(settings.sparsity_target) - state.activity)
         g = g + grad.visible_mean[:, None] * push
         gb = gb + push
-    return decayed(g, state.W, settings), ga, gb
+    g = decayed(g, state.W, settings)
+    return g if state.joined is None else g * state.joined, ga, gb
 
 
 def decayed(g: F32, W: F32, settings: UpdateSettings) -> F32:

@@ -117,7 +117,7 @@ class Monitor(ABC):
     sums_out : bool
         Whether it sums out those missing at random, which needs a small hidden layer.
     asks : tuple of str
-        What of the model it asks for, by the names of methods that not every model has.
+        What of the model it asks for, by names that not every model has.
     needs_validation, needs_states, needs_classes, needs_switches : bool
         Whether it asks for validation data; data without grey levels; a model of classes; hidden units that
         are on or off.
@@ -186,7 +186,7 @@ class OfRows(Checked, Monitor):
 class UnitsOfRows(OfRows):
     """A monitor of hidden units' probabilities given rows of training data: the share of some units."""
 
-    asks: ClassVar[tuple[str, ...]] = ("hidden_probabilities",)
+    asks: ClassVar[tuple[str, ...]] = ("n_hidden", "hidden_probabilities")
     takes_missing: ClassVar[tuple[str, ...]] = HOW
     needs_switches: ClassVar[bool] = True
     threshold: float
@@ -230,8 +230,9 @@ class ReconstructionError(OfRows):
     better: ClassVar[Mapping[str, str]] = {"reconstruction_error": "min"}
 
     def measure(self, watched: Watched, v: States) -> float:
-        error = v.astype(np.float64) - watched.rbm.reconstruct(v, missing=watched.missing)
         unknown = np.isnan(v)
+        how = {"missing": watched.missing} if unknown.any() else {}
+        error = v.astype(np.float64) - watched.rbm.reconstruct(v, **how)
         error[unknown] = 0
         n_known = (~unknown[:, : watched.rbm.visible.drawn(v.shape[1])]).sum()
         return mean_of(row_sums(error * error)) / max(1.0, float(n_known / len(v)))
@@ -294,6 +295,7 @@ class PseudoLikelihood(OfRows):
 
     units: int | None = field(default=None, metadata=checked_by(check_integer, optional=True, low=1))
     max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
+    asks: ClassVar[tuple[str, ...]] = ("n_hidden",)
     number: ClassVar[str] = "pseudo_likelihood"
     better: ClassVar[Mapping[str, str]] = {"pseudo_likelihood": "max"}
 
@@ -337,7 +339,7 @@ class LogLikelihood(OfRows):
     steps: int = field(default=50, metadata=checked_by(check_integer, low=2, high=10**6))
     max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
     number: ClassVar[str] = "log_likelihood"
-    asks: ClassVar[tuple[str, ...]] = ("hidden_probabilities",)  # tempered chains of two layers
+    asks: ClassVar[tuple[str, ...]] = ("n_hidden", "hidden_probabilities")  # tempered chains of two layers
     takes_missing: ClassVar[tuple[str, ...]] = (RANDOM,)
     sums_out: ClassVar[bool] = True
     better: ClassVar[Mapping[str, str]] = {"log_likelihood": "max"}  # log Z has no better
@@ -446,6 +448,7 @@ class WeightNorm(Monitor):
     """
 
     takes_missing: ClassVar[tuple[str, ...]] = HOW
+    asks: ClassVar[tuple[str, ...]] = ("W",)
 
     def names(self, has_validation: bool) -> tuple[str, ...]:
         return ("weight_norm", "weight_max")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from operator import setitem
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,7 @@ from rbmfast.training.settings import (
     UpDownSettings,
     check_training,
     describe,
+    digest,
 )
 from rbmfast.training.state import PARAMETERS, Model, TrainingState
 from rbmfast.units import Unit
@@ -133,6 +134,7 @@ class RBMRun(Run):
         if settings.centered and not self.interaction.is_dense:
             raise ValueError(f"centered must be False for weights that places share, as in {rbm!r}")
         self.state = LearningState.start(own.W, *self.interaction.shared(own.a, own.b), of_units(own.units))
+        self.state.joined = rbm._joined
         self.chains: States | None = None
         self.missing = settings.missing if isinstance(settings, TrainSettings) else RANDOM
         self.row_chains = row_chains_for(rbm, rows, settings.method, self.missing, settings.centered)
@@ -152,7 +154,8 @@ class RBMRun(Run):
         self.first_epoch = self.epoch
         if self.row_chains is not None:
             self.row_chains.first_row = self.first_row
-        self._watched = Watched(rbm, rows, validation, settings.seed, labelled, self.missing)
+        seen = rbm if rows.n_features == rbm.n_visible else cast(RBM, model)  # a DBM answers as one does
+        self._watched = Watched(seen, rows, validation, settings.seed, labelled, self.missing)
         self.states = {"": self.state, **self.below()}
         self.exponent = MAX_EXPONENT
         self.steps = Steps(settings.optimizer, self.parameters(), rates=rates_of(own.units))
@@ -192,6 +195,7 @@ class RBMRun(Run):
         plain = self.blocks is not None and not self.custom_penalties and not self.state.more
         whole = self.sample_weight is None and self.rows.missing is None
         plain = plain and (whole or not self.rbm.visible.normal_in_steps)
+        plain = plain and self.rows.n_features == self.rbm.n_visible  # nothing is to be completed
         return plain and self.settings.method.fused and self.settings.optimizer.fused
 
     # --- Start and finish -----------------------------------------------------------------------------------
@@ -235,7 +239,7 @@ class RBMRun(Run):
                 f"X is constant: all its {self.rows.n_rows} rows are equal, and teach nothing but one state. "
                 "Look at how it was read, scaled or thresholded"
             )
-        elif (doubts := self.rbm.visible.doubts(self.rows)) is not None:
+        elif (doubts := self.rbm._row_units[0].doubts(self.rows)) is not None:
             warn(f"X: {doubts}")
 
     def _set_running_means(self) -> None:
@@ -384,6 +388,7 @@ class RBMRun(Run):
             "visible": describe(self.rbm.visible),
             "hidden": describe(self.rbm.hidden),
             **self.interaction.describe(),
+            "joined": None if self.rbm._joined is None else digest(self.rbm._joined),
             "X": self.fingerprint or self.rows.fingerprint(),
             "validation": None if self.validation is None else self.validation.fingerprint(),
             **super().describe(),
@@ -458,10 +463,13 @@ class RBMRun(Run):
             v = self.row_chains.complete(model, v, rows, self.epoch == self.first_epoch)
         elif self.rows.missing is not None:
             model = replace(model, absent=self.rows.missing[rows])
+        v = self.rbm._complete(model, v)
         x = model.up.input(v)
         if self.row_chains is not None:
             self.row_chains.rest(model, x, rows)
         gradient = method.gradient(model, v, x, self.chains, self.weights_of(rows))
+        n = self.rows.n_features  # the others' means slide, as the model does
+        self.visible_means[n:] += np.float32(0.01) * (gradient.visible_mean[n:] - self.visible_means[n:])
         method.learn(model, gradient)
         self._step([gradient], [self.terms], now)
 
@@ -472,7 +480,8 @@ class RBMRun(Run):
             for state, gradient in zip(states, gradients, strict=True):
                 gradient.W = gradient.W + penalty_gradient(penalty, state.W)
         with as_divergence():
-            if self.settings.optimizer.fused and not self.state.more and self.interaction.is_dense:
+            whole = self.interaction.is_dense and self.state.joined is None
+            if self.settings.optimizer.fused and not self.state.more and whole:
                 n = len(states)
                 uninterrupted(engine.update, states, gradients, terms, [now[0]] * n, [now[1]] * n)
             else:

@@ -8,7 +8,7 @@ from itertools import repeat
 
 import numpy as np
 
-from rbmfast.models import DBN, RBM, BoltzmannMachine, ConditionalRBM, Network
+from rbmfast.models import DBM, DBN, RBM, BoltzmannMachine, ConditionalRBM, Network
 from rbmfast.models.parameters import of_units, with_parameters
 from rbmfast.reference import F32, States
 from rbmfast.runtime import uninterrupted
@@ -18,7 +18,7 @@ from rbmfast.training.optimizers import SGD, Adam
 PARAMETERS = ("W", "a", "b")
 KEPT = (*PARAMETERS, "visible_means")
 
-Model = RBM | ConditionalRBM | DBN | Network | BoltzmannMachine
+Model = RBM | ConditionalRBM | DBM | DBN | Network | BoltzmannMachine
 
 
 @dataclass(eq=False)
@@ -146,6 +146,6 @@ def set_parameters(model: Model, arrays: Mapping[str, F32]) -> None:
     uninterrupted(setattr, rbms.values(), repeat("_parameters"), versions)
 
 
-def _rbms(model: RBM | ConditionalRBM | DBN) -> dict[str, RBM]:
+def _rbms(model: RBM | ConditionalRBM | DBM | DBN) -> dict[str, RBM]:
     """The RBMs that a model is made of, by what the names of their parameters begin with."""
     return {name and f"{name}/": rbm for name, rbm in model._named_rbms()}

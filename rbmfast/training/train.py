@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from rbmfast.checks import SeedLike, check_model, refuse_share
 from rbmfast.data import Rows
 from rbmfast.files import FilePath
-from rbmfast.models import RBM, BoltzmannMachine, ConditionalRBM
+from rbmfast.models import DBM, RBM, BoltzmannMachine, ConditionalRBM
 from rbmfast.models.observed import count_hidden_states
 from rbmfast.models.two_layers import RANDOM
 from rbmfast.training.callbacks import Callback
@@ -29,7 +29,7 @@ from rbmfast.training.state import TrainingState
 
 @explain_keywords
 def train(
-    rbm: RBM | ConditionalRBM | BoltzmannMachine,
+    rbm: RBM | ConditionalRBM | DBM | BoltzmannMachine,
     X: Any,
     *,
     context: Any = None,
@@ -56,7 +56,7 @@ def train(
 
     Parameters
     ----------
-    rbm : RBM, ConditionalRBM or BoltzmannMachine
+    rbm : RBM, ConditionalRBM, DBM or BoltzmannMachine
         The model to train, in place. One that nobody has touched is initialised from the data first.
     X : array_like, sparse matrix, memory map, Grey8 or Packed, (n_rows, n_visible)
         Data; not copied, so do not change it during training. With missing entries (NaN in a float array, NA
@@ -156,7 +156,7 @@ def train(
 
 
 def make_run(
-    model: RBM | ConditionalRBM,
+    model: RBM | ConditionalRBM | DBM,
     X: Any,
     settings: LayerSettings,
     validation: Any = None,
@@ -164,15 +164,19 @@ def make_run(
     context: Any = None,
 ) -> RBMRun:
     """The run that was asked for: everything is checked, and nothing changed yet."""
-    check_model(model, (RBM, ConditionalRBM), "rbm")
+    check_model(model, (RBM, ConditionalRBM, DBM), "rbm")
     refuse_share(validation)
     ((_, rbm),) = model._named_rbms()
     with rbm._beginning_with(model._to_learn(X, context, "X")) as X:
         rows, labelled = settings.method.rows(rbm, X)
+        unit, n = rbm._row_units
         if validation is not None:
             validation = model._to_learn(validation, None, "validation")
-            validation = rbm.visible.rows(validation, rbm.n_visible, "validation", may_miss=True)
-        numbers = _check_monitors(settings.monitors, rbm, rows, validation)
+            validation = unit.rows(validation, n, "validation", may_miss=True)
+        seen = rbm if n == rbm.n_visible else model
+        numbers = _check_monitors(settings.monitors, seen, rows, validation)
+        if n != rbm.n_visible:
+            _check_for_deep(settings, rows, validation)
         if rows.missing is not None or (validation is not None and validation.missing is not None):
             _check_for_missing(settings, rbm)
         return RBMRun(model, rbm, rows, settings, numbers, validation, labelled, state)
@@ -199,6 +203,20 @@ def make_joint_run(
 
 
 RUNS: dict[str, Callable[..., Run]] = {RBM.learns: make_run, BoltzmannMachine.learns: make_joint_run}
+
+
+def _check_for_deep(settings: LayerSettings, *sets: Rows | None) -> None:
+    """Raise an error where a deep Boltzmann machine cannot do what an RBM can."""
+    if not settings.method.persistent:
+        raise ValueError(
+            "method must have persistent chains, such as rf.PCD(k=5), for a deep Boltzmann machine, got "
+            f"{settings.method!r}"
+        )
+    for name, rows in zip(("X", "validation"), sets, strict=True):
+        if rows is not None and rows.missing is not None:
+            raise ValueError(
+                f"{name} must be complete for a deep Boltzmann machine: fill entries in with its `impute`"
+            )
 
 
 def _check_for_missing(settings: LayerSettings, rbm: RBM) -> None:

@@ -230,8 +230,8 @@ class Mixed(Unit):
         found = (unit.bias_gradient(W[here], b) for unit, here in self._blocks())
         return next((gradient for gradient in found if gradient is not b), b)
 
-    def part(self, start: int, stop: int) -> Mixed | None:
-        """Whole blocks, and parts of those that can be cut."""
+    def part(self, start: int, stop: int) -> Unit | None:
+        """Whole blocks, and parts of those that can be cut; the units themselves, of a single block."""
         parts = []
         for unit, here in self._blocks():
             low, high = max(start, here.start), min(stop, here.stop)
@@ -239,6 +239,8 @@ class Mixed(Unit):
                 parts.append((unit.part(low - here.start, high - here.start), high - low))
         if not parts or any(unit is None for unit, _ in parts):
             return None
+        if len(parts) == 1:
+            return parts[0][0]
         return Mixed(tuple((unit, n) for unit, n in parts if unit is not None))
 
     def affine(self, n_units: int) -> Affine | None:

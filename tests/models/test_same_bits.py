@@ -30,6 +30,7 @@ MODELS = SimpleNamespace(
     rbm=small(N, M, 0.3),
     class_rbm=rf.ClassRBM.from_arrays(*small(N + K, M, 0.3).parameters().values(), n_classes=K),
     dbn=network((N, 40, 30, M)),
+    dbm=rf.DBM.from_rbms([small(N, 40, 0.3), small(40, 30, 0.3), small(30, 9, 0.3)]),
     labelled=network((N, 40, 30), n_classes=4),
 )
 
@@ -55,6 +56,11 @@ SAME_ANYWHERE: dict[str, Function] = {
     "pseudo_likelihood, 7 units": lambda m, v, i: rf.pseudo_likelihood(m.rbm, v, units=7, seed=3),
     "ClassRBM.class_log_probabilities": lambda m, v, i: m.class_rbm.class_log_probabilities(v),
     "ClassRBM.predict": lambda m, v, i: m.class_rbm.predict(v),
+    "DBM.free_energy": lambda m, v, i: m.dbm.free_energy(v),
+    "DBM.mean_field": lambda m, v, i: np.hstack(m.dbm.mean_field(v)),
+    "DBM.gibbs": lambda m, v, i: m.dbm.gibbs(v, 3, seed=2, first_row=i),
+    "DBM.sample": lambda m, v, i: m.dbm.sample(rows_of(v), 3, seed=2, first_row=i, start=v),
+    "DBM.impute": lambda m, v, i: m.dbm.impute(v, mask_of(v, i), steps=3, seed=2, first_row=i),
     "DBN.hidden_probabilities": lambda m, v, i: m.dbn.hidden_probabilities(v),
     "DBN.hidden_probabilities, lowest": lambda m, v, i: m.dbn.hidden_probabilities(v, 1),
     "DBN.sample_hidden": lambda m, v, i: m.dbn.sample_hidden(v, seed=2, first_row=i),

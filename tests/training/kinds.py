@@ -73,6 +73,12 @@ def a_dbn(case: dict[str, Any], seed: int = 3) -> rf.DBN:
     return rf.DBN((9, 7, 6, 5), seed=seed, **units_of(case))
 
 
+def a_dbm(case: dict[str, Any], seed: int = 3) -> rf.DBM:
+    return rf.DBM(
+        case.get("sizes", (9, 6, 5)), seed=seed, visible="gaussian" if is_real(case) else "bernoulli"
+    )
+
+
 def a_trained_dbn(case: dict[str, Any], seed: int = 3) -> rf.DBN:
     return network((9, 7, 6, 5), seed, 0.5, **units_of(case))
 
@@ -103,6 +109,7 @@ class Kind:
                 settings["validation"] = model.join(*settings["validation"])
         if self.learn is rf.train:
             settings.pop("y", None)
+            settings.pop("sizes", None)
         histories = self.learn(model, **settings)
         return histories if isinstance(histories, list) else [histories]
 
@@ -147,6 +154,11 @@ KINDS = {
         *(rf.train, a_machine, "checkpoint", {"epochs": 4}, (1, 3)),
         overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **PSEUDO},
         stopping=("validation_pseudo_likelihood", "auto"),
+    ),
+    "dbm": Kind(
+        *(rf.train, a_dbm, "checkpoint", {"epochs": 4, "method": rf.PCD(1)}, (1, 3)),
+        overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **ERROR},
+        stopping=("validation_reconstruction_error", "auto"),
     ),
     "pretrain": Kind(
         *(rf.pretrain, a_dbn, "pretraining", {"epochs": 3}, (1, 3, 4, 6, 7)),
@@ -281,6 +293,21 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "hidden units, missing": {"X": HOLES, "method": rf.PCD(1), "optimizer": rf.Adam(0.02)},
         "groups": {"X": CODES, "method": rf.MaximumPseudoLikelihood(), "optimizer": rf.SGD(0.5, clip=0.1)},
         "exponent drops": {"optimizer": rf.SGD(100.0)},
+    },
+    "dbm": {
+        "everything": {
+            "method": rf.PCD(2, 13),
+            "centered": True,
+            "optimizer": SCHEDULED,
+            "penalties": PENALTIES,
+            "validation": X_VAL,
+            "sample_weight": np.arange(47) / 23,
+            "monitors": [rf.ReconstructionError(), rf.FreeEnergyGap()],
+        },
+        "four layers": {"sizes": (9, 5, 4, 3), "centered": True, "optimizer": rf.SGD(0.3, momentum=0.5)},
+        "adam, pt": {"method": rf.PT(3), "optimizer": rf.Adam(0.02, clip=0.5)},
+        "fpcd": {"method": rf.FPCD(1, 13), "X": GREY},
+        "gaussian": {"X": REAL, "optimizer": rf.SGD(0.01, 0.5), "validation": REAL[:9], **ERROR},
     },
     "up_down": {**METHODS, "labels": {"y": Y, "validation": (X_VAL, Y[:20])}},
     "pretrain": {

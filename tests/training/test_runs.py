@@ -360,6 +360,7 @@ SAVED: dict[str, dict[str, Any]] = {
     "conditional": {},
     "convolutional": {"method": rf.PCD(1)},
     "boltzmann": {"X": HOLES, "method": rf.PCD(1)},
+    "dbm": {"sizes": (9, 5, 4, 3), "validation": X_VAL, **ERROR},
     "pretrain": {"y": Y, "validation": (X_VAL, Y[:20]), **ERROR},
     "up_down": {"y": Y, "method": rf.PCD(1), "validation": (X_VAL, Y[:20])},
     "fine_tune": {"validation": (X_VAL, Y[:20])},
@@ -406,6 +407,7 @@ DIFFERENT: dict[str, Changes] = {
             "visible is",
         ),
     },
+    "dbm": {"sizes": ({"model": rf.DBM((9, 6, 4, 2), seed=3)}, "joined is")},
     "up_down": {
         **COMMON,
         **OTHER_METHODS,

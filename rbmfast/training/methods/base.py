@@ -76,7 +76,8 @@ class Method(ABC):
         TypeError, ValueError
             The data, or the model, is not one that the method can learn with.
         """
-        return rbm.visible.rows(X, rbm.n_visible, "X", may_miss=self.takes_missing), None
+        unit, n = rbm._row_units
+        return unit.rows(X, n, "X", may_miss=self.takes_missing), None
 
     def gradient(
         self,
