@@ -177,7 +177,7 @@ cdef extern from "rbmk.h" nogil:
     rbmk_status rbmk_convolve(const rbmk_convolution *c, int up, const uint8_t *states, int64_t n, const int32_t *q,
                               int exponent, const float *bias, float *x)
     rbmk_status rbmk_convolve_pairs(const rbmk_convolution *c, const uint8_t *images, const uint16_t *levels,
-                                    int64_t n, int64_t *sums)
+                                    int64_t n, int64_t *sums, int64_t *level_sums)
     rbmk_status rbmk_pool_means(const rbmk_pools *p, const float *x, int64_t n, float *mean, uint16_t *level)
     void rbmk_pool_log_sums(const rbmk_pools *p, const float *x, int64_t n, double *sums)
     rbmk_status rbmk_pool_draw(const rbmk_pools *p, const float *x, int64_t n, const rbmk_stream *stream,

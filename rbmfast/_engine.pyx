@@ -762,8 +762,10 @@ def convolve(geometry, const int32_t[::1] q not None, int exponent, const uint8_
     cdef rbmk_status status
     if states.shape[1] != (image if up else map_):
         raise ValueError(f"states must have {image if up else map_} columns, got {states.shape[1]}")
-    if q.shape[0] != <int64_t>c.filter_height * c.filter_width * c.channels * c.n_filters:
-        raise ValueError(f"q must have the numbers of all filters, got {q.shape[0]}")
+    cdef int64_t row = <int64_t>c.filter_width * c.channels
+    row = row if up else (row + 15) // 16 * 16
+    if q.shape[0] != c.filter_height * row * c.n_filters:
+        raise ValueError(f"q must have the {c.filter_height * row * c.n_filters} numbers of all filters, got {q.shape[0]}")
     _check_exponent(exponent)
     result = np.empty((n, map_ if up else image), np.float32)
     cdef float[:, ::1] out = result
@@ -775,7 +777,7 @@ def convolve(geometry, const int32_t[::1] q not None, int exponent, const uint8_
 
 
 def convolve_pairs(geometry, const uint8_t[:, ::1] images not None, const uint16_t[:, ::1] levels not None):
-    """Sums over rows and places of pixel * level, like q on the way up."""
+    """Sums over rows and places of pixel * level, like q on the way up; and of levels (n_filters,)."""
     cdef rbmk_convolution c = _geometry(geometry)
     cdef rbmk_status status
     cdef int64_t n = images.shape[0]
@@ -784,12 +786,14 @@ def convolve_pairs(geometry, const uint8_t[:, ::1] images not None, const uint16
     if levels.shape[0] != n or levels.shape[1] != <int64_t>c.map_height * c.map_width * c.n_filters:
         raise ValueError(f"levels must be those of {n} maps, got {(levels.shape[0], levels.shape[1])}")
     result = np.zeros(c.filter_height * c.filter_width * c.channels * c.n_filters, np.int64)
+    level_sums = np.zeros(c.n_filters, np.int64)
     cdef int64_t[::1] out = result
+    cdef int64_t[::1] level_out = level_sums
     if n:
         with nogil:
-            status = rbmk_convolve_pairs(&c, &images[0, 0], &levels[0, 0], n, &out[0])
+            status = rbmk_convolve_pairs(&c, &images[0, 0], &levels[0, 0], n, &out[0], &level_out[0])
         _check(status)
-    return result
+    return result, level_sums
 
 
 def pool_means(const float[:, ::1] x not None, pools):

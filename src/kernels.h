@@ -59,6 +59,13 @@ typedef struct {
 /* Of scratch. */
 #define RBMK_SITES_SCRATCH(largest_group) ((size_t)(largest_group) * 16 * sizeof(float))
 
+/* Rows of filters on the way down, and of an image that reaches as far as they do, in whole groups of 16; scratch for one
+ * filter and such an image. */
+#define RBMK_FILTER_ROW(c) (((ptrdiff_t)(c)->filter_width * (c)->channels + 15) / 16 * 16)
+#define RBMK_WIDE_ROW(c) ((ptrdiff_t)((c)->map_width + (c)->filter_width) * (c)->channels + 16)
+#define RBMK_DOWN_SCRATCH(c) \
+    (RBMK_FILTER_ROW(c) * (c)->filter_height + RBMK_WIDE_ROW(c) * ((c)->map_height + (c)->filter_height))
+
 /* One row i of one panel of n <= 64 columns. */
 typedef struct {
     int n, centered;

@@ -192,13 +192,13 @@ typedef struct {
 } rbmk_pools;
 
 /* Total inputs of n maps from 0/1 images, and of n images from 0/1 maps: sums of q * 2^-exponent, and bias of each unit. q is
- * (channels, filter_height, filter_width reversed, n_filters) on the way up, (n_filters, filter_height, filter_width,
- * channels) down; sums must fit int32. */
+ * (channels, filter_height, filter_width reversed, n_filters) on the way up, (n_filters, filter_height, row) down, where rows
+ * are filter_width * channels numbers and zeros up to a multiple of 16; sums must fit int32. */
 rbmk_status rbmk_convolve(const rbmk_convolution *c, int up, const uint8_t *states, int64_t n, const int32_t *q, int exponent,
                           const float *bias, float *x);
-/* Sums over rows and places of pixel * level, int64 like q on the way up; maps of at most 65536 places. */
+/* Sums over rows and places of pixel * level, like q on the way up, and of levels (n_filters,); at most 65536 places. */
 rbmk_status rbmk_convolve_pairs(const rbmk_convolution *c, const uint8_t *images, const uint16_t *levels, int64_t n,
-                                int64_t *sums);
+                                int64_t *sums, int64_t *level_sums);
 
 /* Of n maps of total inputs: probabilities, also in units of 1/65535; (n, blocks) logarithms of summed exponentials, with
  * that of none; draws, by the first numbers of each row, one for each block. */

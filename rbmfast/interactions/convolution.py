@@ -28,7 +28,7 @@ class Filters(NamedTuple):
 
     exponent: int
     up: I32  # (channels, filter height, filter width reversed, n_filters)
-    down: I32  # (n_filters, filter height, filter width, channels)
+    down: I32  # (n_filters, filter height, filter width * channels and zeros up to a multiple of 16)
 
 
 class Means(NamedTuple):
@@ -101,7 +101,8 @@ class Convolution(Interaction):
         e = self.exponent(W, start_exponent)
         q = np.rint(np.ldexp(W.astype(np.float64), e)).astype(np.int32).reshape(*self.patch, self.n_filters)
         up = np.ascontiguousarray(q[:, ::-1].transpose(2, 0, 1, 3)).reshape(-1)
-        return Filters(e, up, np.ascontiguousarray(q.transpose(3, 0, 1, 2)).reshape(-1))
+        down = q.transpose(3, 0, 1, 2).reshape(self.n_filters, self.filter_height, -1)
+        return Filters(e, up, np.pad(down, ((0, 0), (0, 0), (0, -down.shape[2] % 16))).reshape(-1))
 
     def exponent(self, W: F32, start: int = MAX_EXPONENT) -> int:
         """Of columns, the filters, and of all weights of a channel."""
@@ -214,22 +215,22 @@ class Convolution(Interaction):
             p = ((2 * shares[:, None] * p + GREY) // (2 * GREY)).astype(np.uint16)
         if v.dtype == np.uint8:
             numbers, per = v, 1.0
-            sums = engine.convolve_pairs(self.geometry, np.ascontiguousarray(v), p)
+            sums, levels = engine.convolve_pairs(self.geometry, np.ascontiguousarray(v), p)
             of_channels = sums.reshape(self.channels, *self.patch[:2], self.n_filters)
             pairs = of_channels[:, :, ::-1].transpose(1, 2, 0, 3).reshape(-1, self.n_filters) / (
                 per * GREY * n
             )
         else:
             pairs = self._pairs(numbers, p) / (per * GREY * n)
+            levels = p.reshape(-1, self.n_filters).sum(axis=0, dtype=np.int64)
         if shares is not None:
             numbers, per = numbers * shares[:, None], per * GREY
         pixels = numbers.sum(axis=0, dtype=np.float64).reshape(1, -1)  # whole numbers, below 2**53
         seen = sliding_window_view(self._padded(pixels)[0], self.map_shape[:2], axis=(0, 1))
-        hidden = p.reshape(-1, self.n_filters).sum(axis=0, dtype=np.int64)
         return Means(
             pairs,
             pixels.reshape(-1, self.channels).sum(axis=0) / (per * n),
-            hidden / (GREY * n),
+            levels / (GREY * n),
             seen.sum(axis=(3, 4)).reshape(-1) / (per * n),
         )
 

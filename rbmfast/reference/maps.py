@@ -36,7 +36,7 @@ def convolve(geometry: Geometry, q: I32, exponent: int, states: U8, bias: F32, u
     """Total inputs of maps from 0/1 images (up), or of images from 0/1 maps: exact sums, scaled once.
 
     `q` are integers (channels, filter height, filter width reversed, filters) on the way up, (filters,
-    height, width, channels) down.
+    height, row) down, with rows of width * channels numbers and zeros up to a multiple of 16.
     """
     h, w, c, fh, fw, k, top, left, mh, mw = geometry
     if up:
@@ -46,7 +46,8 @@ def convolve(geometry: Geometry, q: I32, exponent: int, states: U8, bias: F32, u
         for i, j, rows, columns in _places(geometry):
             sums += images[:, rows, columns] @ weights[i, j]
     else:
-        weights = q.reshape(k, fh, fw, c).transpose(1, 2, 0, 3).astype(np.int64)
+        filters = q.reshape(k, fh, -1)[:, :, : fw * c].reshape(k, fh, fw, c)
+        weights = filters.transpose(1, 2, 0, 3).astype(np.int64)
         images = _padded(np.zeros((len(states), h, w, c), np.int64), geometry)
         for i, j, rows, columns in _places(geometry):
             images[:, rows, columns] += states.reshape(-1, mh, mw, k).astype(np.int64) @ weights[i, j]
@@ -55,15 +56,15 @@ def convolve(geometry: Geometry, q: I32, exponent: int, states: U8, bias: F32, u
     return x
 
 
-def convolve_pairs(geometry: Geometry, images: U8, levels: NDArray[np.uint16]) -> I64:
-    """Sums over rows and places of pixel * level, in the order of q on the way up."""
+def convolve_pairs(geometry: Geometry, images: U8, levels: NDArray[np.uint16]) -> tuple[I64, I64]:
+    """Sums over rows and places of pixel * level, in the order of q on the way up; and of levels."""
     _, _, c, fh, fw, k, *_ = geometry
     padded = _padded(images.astype(np.int64), geometry)
     maps = levels.reshape(-1, k).astype(np.int64)
     sums = np.zeros((c, fh, fw, k), np.int64)
     for i, j, rows, columns in _places(geometry):
         sums[:, i, fw - 1 - j] = padded[:, rows, columns].reshape(-1, c).T @ maps
-    return sums.reshape(-1)
+    return sums.reshape(-1), maps.sum(axis=0)
 
 
 def blocks_of(x: NDArray[Any], pools: Pools) -> NDArray[Any]:

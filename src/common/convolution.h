@@ -72,38 +72,49 @@ static void convolve_pairs(const rbmk_convolution *c, const uint8_t *image, cons
 #undef ADD
 }
 
-/* The filters of the units that are on at one place; whether there are any. */
+/* to[i] += from[i] of n whole groups of 16. */
+static inline void add_lanes(int32_t *restrict to, const int32_t *restrict from, ptrdiff_t n)
+{
+    for (ptrdiff_t first = 0; first < n; first += RBMK_LANES)
+        for (int l = 0; l < RBMK_LANES; l++)
+            to[first + l] += from[first + l];
+}
+
+/* The filters of the units that are on at one place, added up; whether there are any. */
 static inline int add_filters(const uint8_t *on, int n_filters, const int32_t *q, ptrdiff_t size, int32_t *sum)
 {
     int any = 0;
-    for (int k = 0; k < n_filters; k++) {
-        if (!on[k])
-            continue;
-        if (any)
-            add_weights(sum, q + k * size, size);
-        else
-            memcpy(sum, q + k * size, (size_t)size * sizeof *sum);
-        any = 1;
+    for (int first = 0; first < n_filters; first += 64) {
+        int index[64], count = 0;
+        for (int k = first; k < n_filters && k < first + 64; k++) {
+            index[count] = k; /* no branches, which nobody could foresee */
+            count += on[k];
+        }
+        for (int t = 0; t < count; t++, any = 1) {
+            const int32_t *filter = q + index[t] * size;
+            if (any)
+                add_lanes(sum, filter, size);
+            else
+                memcpy(sum, filter, (size_t)size * sizeof *sum);
+        }
     }
     return any;
 }
 
-static void convolve_down(const rbmk_convolution *c, const uint8_t *hidden, const int32_t *q, int32_t *sums, int32_t *filter)
+/* Onto an image that reaches as far as filters do, whose rows have room for whole groups of 16; of which a part is asked for. */
+static void convolve_down(const rbmk_convolution *c, const uint8_t *hidden, const int32_t *q, int32_t *sums, int32_t *scratch)
 {
-    const ptrdiff_t row = (ptrdiff_t)c->filter_width * c->channels, size = row * c->filter_height;
+    const ptrdiff_t row = RBMK_FILTER_ROW(c), wide = RBMK_WIDE_ROW(c), size = row * c->filter_height;
+    const ptrdiff_t n = (ptrdiff_t)c->width * c->channels;
+    int32_t *image = scratch + size;
+    memset(image, 0, (size_t)(wide * (c->map_height + c->filter_height)) * sizeof *image);
     for (int Y = 0; Y < c->map_height; Y++)
-        for (int X = 0; X < c->map_width; X++, hidden += c->n_filters) {
-            if (!add_filters(hidden, c->n_filters, q, size, filter))
-                continue;
-            const int x = X - c->left, skip = x < 0 ? -x : 0;
-            const int n = x + c->filter_width > c->width ? c->width - x - skip : c->filter_width - skip;
-            for (int dy = 0; dy < c->filter_height; dy++) {
-                const int y = Y - c->top + dy;
-                if (y >= 0 && y < c->height)
-                    add_weights(sums + ((ptrdiff_t)y * c->width + x + skip) * c->channels, filter + dy * row + skip * c->channels,
-                                (ptrdiff_t)n * c->channels);
-            }
-        }
+        for (int X = 0; X < c->map_width; X++, hidden += c->n_filters)
+            if (add_filters(hidden, c->n_filters, q, size, scratch))
+                for (int dy = 0; dy < c->filter_height; dy++)
+                    add_lanes(image + (Y + dy) * wide + (ptrdiff_t)X * c->channels, scratch + dy * row, row);
+    for (int y = 0; y < c->height; y++)
+        add_weights(sums + y * n, image + (y + c->top) * wide + (ptrdiff_t)c->left * c->channels, n);
 }
 
 /* --- Blocks of pool x pool places, for each filter: at most one unit is on ----------------------------------------
@@ -206,15 +217,17 @@ static inline void aim(const uint32_t *restrict uniform, int n, double *restrict
         total[k] *= ((double)(int32_t)(uniform[k] ^ 0x80000000u) + 2147483648.5) * (1.0 / 4294967296.0);
 }
 
-/* On where the cumulative weight passes the target; before: 1 until then. */
-static inline void choose_unit(const float *restrict e, const double *restrict target, int n, double *restrict sum,
-                               uint8_t *restrict state)
+/* How many states lie before the one that is drawn. */
+static inline void pass_state(const double *restrict sum, const double *restrict target, int n, int32_t *restrict drawn)
 {
-    for (int k = 0; k < n; k++) {
-        const double before = sum[k], after = before + (double)e[k];
-        state[k] = (uint8_t)((before <= target[k]) & (target[k] < after));
-        sum[k] = after;
-    }
+    for (int k = 0; k < n; k++)
+        drawn[k] += sum[k] <= target[k];
+}
+
+static inline void leave_state(const int32_t *restrict drawn, int number, int n, uint8_t *restrict state)
+{
+    for (int k = 0; k < n; k++)
+        state[k] = drawn[k] == number;
 }
 
 /* By a uniform of each block's: the first state whose cumulative weight exceeds (u + 1/2) / 2^32 of the whole. */
@@ -224,6 +237,7 @@ static void pool_draw(const rbmk_pools *p, const float *x, const uint32_t *unifo
     {
         const ptrdiff_t at = POOL_AT(p);
         double target[FILTERS], sum[FILTERS];
+        int32_t drawn[FILTERS] = {0}, number = 1;
         float *e = odds;
         pool_tops t;
         take_tops(p, x + at, n, &t);
@@ -239,9 +253,12 @@ static void pool_draw(const rbmk_pools *p, const float *x, const uint32_t *unifo
         e = odds;
         FOR_UNITS(p, u)
         {
-            choose_unit(e, target, n, sum, state + at + u);
+            pass_state(sum, target, n, drawn);
+            add_cumulative(e, n, sum);
             e += n;
         }
+        FOR_UNITS(p, u)
+            leave_state(drawn, number++, n, state + at + u);
     }
 }
 

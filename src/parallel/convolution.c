@@ -21,7 +21,7 @@ typedef struct {
     const rbmk_stream *stream;
     void *out;
     uint16_t *level;
-    int64_t *sums;
+    int64_t *sums, *level_sums;
     char *scratch;
     int64_t scratch_bytes; /* of each member */
 } map_job;
@@ -79,7 +79,7 @@ rbmk_status rbmk_convolve(const rbmk_convolution *c, int up, const uint8_t *stat
 {
     map_job job = of_maps(c, NULL, n);
     job.up = up, job.states = states, job.q = q, job.scale = ldexpf(1.0f, -exponent), job.bias = bias, job.out = x;
-    const int64_t numbers = up ? job.map : job.image + job.weights / c->n_filters;
+    const int64_t numbers = up ? job.map : job.image + RBMK_DOWN_SCRATCH(c);
     return run(&job, convolve_member, (double)(job.map + job.image), numbers * (int64_t)sizeof(int32_t));
 }
 
@@ -96,32 +96,39 @@ static void pairs_member(rbmk_team team, void *arg)
 {
     const map_job *job = arg;
     const int64_t most = MOST_PAIRS / ((int64_t)job->c->map_height * job->c->map_width);
+    const int64_t n = job->weights + job->c->n_filters; /* sums of pairs, then of levels */
     int64_t *all = (int64_t *)(job->scratch + team.id * job->scratch_bytes), since = 0;
-    uint32_t *few = (uint32_t *)(all + job->weights);
-    memset(all, 0, (size_t)job->weights * (sizeof *all + sizeof *few));
+    uint32_t *few = (uint32_t *)(all + n);
+    memset(all, 0, (size_t)n * (sizeof *all + sizeof *few));
     FOR_ROWS(team, job, i)
     {
-        job->kernels->convolve_pairs(job->c, job->states + i * job->image, job->levels + i * job->map, few);
+        const uint16_t *levels = job->levels + i * job->map;
+        job->kernels->convolve_pairs(job->c, job->states + i * job->image, levels, few);
+        for (int64_t at = 0; at < job->map; at += job->c->n_filters)
+            for (int k = 0; k < job->c->n_filters; k++)
+                few[job->weights + k] += levels[at + k];
         if (++since == most)
-            move_sums(few, job->weights, all), since = 0;
+            move_sums(few, n, all), since = 0;
     }
-    move_sums(few, job->weights, all);
+    move_sums(few, n, all);
     rbmk_barrier(team);
     if (team.id == 0)
         for (int member = 0; member < team.size; member++) {
             const int64_t *own = (const int64_t *)(job->scratch + member * job->scratch_bytes);
-            for (int64_t j = 0; j < job->weights; j++)
-                job->sums[j] += own[j];
+            for (int64_t j = 0; j < n; j++)
+                *(j < job->weights ? job->sums + j : job->level_sums + (j - job->weights)) += own[j];
         }
 }
 
 rbmk_status rbmk_convolve_pairs(const rbmk_convolution *c, const uint8_t *images, const uint16_t *levels, int64_t n,
-                                int64_t *sums)
+                                int64_t *sums, int64_t *level_sums)
 {
     map_job job = of_maps(c, NULL, n);
-    job.states = images, job.levels = levels, job.sums = sums;
+    job.states = images, job.levels = levels, job.sums = sums, job.level_sums = level_sums;
     memset(sums, 0, (size_t)job.weights * sizeof *sums);
-    return run(&job, pairs_member, (double)(job.map + job.image), job.weights * (int64_t)(sizeof(int64_t) + sizeof(uint32_t)));
+    memset(level_sums, 0, (size_t)c->n_filters * sizeof *sums);
+    return run(&job, pairs_member, (double)(job.map + job.image),
+               (job.weights + c->n_filters) * (int64_t)(sizeof(int64_t) + sizeof(uint32_t)));
 }
 
 /* --- Blocks -------------------------------------------------------------------------------------------------- */

@@ -700,16 +700,17 @@ static void maps(record *r)
             const int image = c.height * c.width * c.channels, map = c.map_height * c.map_width * c.n_filters;
             const int weights = c.filter_height * c.filter_width * c.channels * c.n_filters;
             const rbmk_stream stream = random_stream(random_below(2) ? random_rows(n) : NULL);
-            int32_t *q = fresh((size_t)weights * sizeof *q);
+            const int down = c.n_filters * c.filter_height * round_up(c.filter_width * c.channels, 16); /* more than weights */
+            int32_t *q = fresh((size_t)down * sizeof *q);
             uint8_t *v = fresh((size_t)(n * image)), *h = fresh((size_t)(n * map));
             float *x = fresh((size_t)(n * map) * sizeof *x), *mean = fresh((size_t)(n * map) * sizeof *mean);
             float *y = fresh((size_t)(n * image) * sizeof *y);
             uint16_t *level = fresh((size_t)(n * map) * sizeof *level);
             double *log_sums = fresh((size_t)(n * map / 4) * sizeof *log_sums);
-            int64_t *sums = fresh((size_t)weights * sizeof *sums);
+            int64_t *sums = fresh((size_t)weights * sizeof *sums), *level_sums = fresh((size_t)c.n_filters * sizeof *sums);
             rbmk_status status;
             fill_states(v, (size_t)(n * image), 30);
-            for (int i = 0; i < weights; i++)
+            for (int i = 0; i < down; i++)
                 q[i] = (int32_t)(random_bits() >> 32) >> 10;
             CALL(status = rbmk_convolve(&c, 1, v, n, q, 20, random_floats((size_t)map, 1.0f), x));
             succeed(r, status);
@@ -719,7 +720,7 @@ static void maps(record *r)
             succeed(r, status);
             CALL(status = rbmk_pool_means(&p, x, n, random_below(2) ? mean : NULL, level));
             succeed(r, status);
-            CALL(status = rbmk_convolve_pairs(&c, v, level, n, sums));
+            CALL(status = rbmk_convolve_pairs(&c, v, level, n, sums, level_sums));
             succeed(r, status);
             CALL(rbmk_pool_log_sums(&p, x, n, log_sums));
             keep(r, x, (size_t)(n * map) * sizeof *x);
@@ -727,6 +728,7 @@ static void maps(record *r)
             keep(r, y, (size_t)(n * image) * sizeof *y);
             keep(r, level, (size_t)(n * map) * sizeof *level);
             keep(r, sums, (size_t)weights * sizeof *sums);
+            keep(r, level_sums, (size_t)c.n_filters * sizeof *sums);
             keep(r, log_sums, (size_t)(n * map / 4) * sizeof *log_sums);
         }
 }

@@ -358,18 +358,21 @@ TEST(convolve_down)
     FOR_CONVOLUTIONS
     {
         CONVOLUTION_SIZES;
-        const int one = weights / c.n_filters, row = c.filter_width * c.channels;
-        const int32_t *q = random_sums(weights);
+        const int row = c.filter_width * c.channels, one = row * c.filter_height, whole = (int)RBMK_FILTER_ROW(&c);
+        int32_t *q = random_sums(c.n_filters * c.filter_height * whole);
         int32_t *got = random_sums(image), *expected = fresh((size_t)image * sizeof *expected);
         memcpy(expected, got, (size_t)image * sizeof *got);
+        for (int i = 0; i < c.n_filters * c.filter_height * whole; i++)
+            q[i] = i % whole < row ? q[i] : 0;
         for (int unit = 0; unit < map; unit++)
             for (int i = 0; on[unit] && i < one; i++) {
                 const int place = unit / c.n_filters, y = place / c.map_width - c.top + i / row;
                 const int x = place % c.map_width - c.left + i % row / c.channels;
                 if (y >= 0 && y < c.height && x >= 0 && x < c.width)
-                    expected[(y * c.width + x) * c.channels + i % c.channels] += q[unit % c.n_filters * one + i];
+                    expected[(y * c.width + x) * c.channels + i % c.channels] +=
+                        q[(unit % c.n_filters * c.filter_height + i / row) * whole + i % row];
             }
-        tested->convolve_down(&c, on, q, got, fresh((size_t)one * sizeof *q));
+        tested->convolve_down(&c, on, q, got, fresh((size_t)RBMK_DOWN_SCRATCH(&c) * sizeof *q));
         check_same(expected, got, (size_t)image * sizeof *got, "%d filters", c.n_filters);
     }
 }

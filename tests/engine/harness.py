@@ -259,6 +259,8 @@ class Maps:
         self.images = (rng.random((n, n_image)) < 0.3).astype(np.uint8)
         self.maps = (rng.random((n, n_map)) < 0.2).astype(np.uint8)
         self.q = rng.integers(-(2**23), 2**23, fh * fw * channels * k, dtype=np.int32)
+        down = rng.integers(-(2**23), 2**23, (k, fh, fw * channels), dtype=np.int32)
+        self.q_down = np.pad(down, ((0, 0), (0, 0), (0, -fw * channels % 16))).reshape(-1)
         self.levels = rng.integers(0, 65536, (n, n_map)).astype(np.uint16)
         self.bias, self.visible_bias = np.resize(p.b, n_map), np.resize(p.a, n_image)
         self.x = np.resize(p.x, (n, n_map)).clip(-1e30, 1e30)
@@ -318,7 +320,7 @@ CALLS: dict[str, Call] = {
         for same in (False, True)
         for name, call in {
             "convolve": lambda m, c: m.convolve(c.geometry, c.q, 15, c.images, c.bias),
-            "convolve down": lambda m, c: m.convolve(c.geometry, c.q, 15, c.maps, c.visible_bias, False),
+            "convolve down": lambda m, c: m.convolve(c.geometry, c.q_down, 15, c.maps, c.visible_bias, False),
             "convolve_pairs": lambda m, c: m.convolve_pairs(c.geometry, c.images, c.levels),
             "pool_means": lambda m, c: m.pool_means(c.x, c.pools),
             "pool_levels": lambda m, c: m.pool_levels(c.x, c.pools),
