@@ -60,7 +60,7 @@ class ConvRBM(RBM):
         as images, which zeros surround.
     visible : str or Unit, default "bernoulli"
         Unit type of the pixels: "bernoulli" or "gaussian" with sigma 1, or another whose states are shown as
-        they are.
+        they are; ``below.hidden`` for one that is to stand on the maps of another in an `rbmfast.DBN`.
     seed : int, numpy.random.Generator or None
         As for `RBM`.
 
@@ -249,9 +249,9 @@ class ConvRBM(RBM):
         """One a channel, of the mean over its pixels."""
         means = self.visible.initial_bias(rows)[1]
         of_channels = means.reshape(-1, self.shape[2]).astype(np.float64)
-        mean = np.array([np.cumsum(one)[-1] / len(one) for one in of_channels.T])  # in order
-        bias = self.visible.bias_from_means(mean.astype(np.float32))
-        return self._convolution.spread(bias, self.b)[0], means
+        mean = np.cumsum(of_channels, axis=0)[-1] / len(of_channels)  # in order
+        every = np.tile(mean.astype(np.float32), len(of_channels))
+        return self.visible.bias_from_means(every), means
 
     def __repr__(self) -> str:
         c = self._convolution
@@ -369,9 +369,9 @@ def _layers(
     visible.check_size(n_visible := math.prod(image), "the pixels of shape")
     visible = visible.of_size(n_visible)
     has_more = visible.affine(n_visible) is not None or visible.parameters() or visible.begins_with_data
-    if has_more or visible.needs_rows or visible.part(0, 1) is None:
+    if has_more or visible.needs_rows or visible.groups(n_visible):
         raise ValueError(
-            "visible must be units that vary by themselves, are shown as they are and learn only biases, "
+            "visible must be units in no groups that are shown as they are and learn only biases, "
             f"such as 'bernoulli' or 'gaussian', got {visible!r}"
         )
     check_fits_memory(4 * c.n_filters * (math.prod(c.patch) + c.n_places), f"a model of {n_filters} filters")

@@ -16,6 +16,7 @@ from rbmfast.files import JSON
 from rbmfast.models.base import Model, known_as
 from rbmfast.models.class_rbm import MAX_CLASSES, ClassRBM
 from rbmfast.models.conditionals import Stack
+from rbmfast.models.convolutional import ConvRBM
 from rbmfast.models.rbm import RBM
 from rbmfast.models.two_layers import DEFAULT_UNIT, MAX_UNITS, UnitLike
 from rbmfast.reference import F32, STREAM_VERSION
@@ -26,6 +27,7 @@ from rbmfast.units import Unit, get_unit
 D = TypeVar("D", bound="Stacked")
 
 MAX_LAYERS = 63  # the random numbers have 6 bits for a layer
+KINDS: dict[str, type[RBM]] = {model.kind: model for model in (RBM, ClassRBM, ConvRBM)}  # of layers
 SEED_STEP = 1  # of the random numbers that make the RBMs' seeds: their weights take step 0
 
 
@@ -249,7 +251,7 @@ class Stacked(Model):
         arrays: dict[str, NDArray[Any]] = {}
         for name, rbm in self._named_rbms():
             meta, own = rbm.to_state()
-            described.append({"name": name, **meta})
+            described.append({"name": name, "kind": rbm.kind, **meta})
             arrays |= {f"{name}/{key}": array for key, array in own.items()}
         meta = {
             "sizes": [*self.sizes],
@@ -392,9 +394,12 @@ def _read_rbms(meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], top:
     rbms: dict[str, RBM] = {}
     for described in meta["rbms"]:
         name = str(described.get("name"))
-        kind = ClassRBM if meta["n_classes"] is not None and name == top else RBM
+        has_labels = meta["n_classes"] is not None and name == top
+        kind = described.get("kind", (ClassRBM if has_labels else RBM).kind)  # older files do not say it
+        if kind not in KINDS:
+            raise ValueError(f"{name} must be one of {', '.join(KINDS)}, got {kind!r}")
         try:
-            rbms[name] = kind.from_state(described, under(arrays, f"{name}/"))
+            rbms[name] = KINDS[kind].from_state(described, under(arrays, f"{name}/"))
         except (KeyError, TypeError, ValueError) as error:
             raise type(error)(f"{name}: {error.args[0]}") from error
     return rbms

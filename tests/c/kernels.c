@@ -296,7 +296,6 @@ static int32_t *random_sums(int n)
 #define CONVOLUTION_SIZES \
     const rbmk_convolution c = random_convolution(sizes[s]); \
     const int image = c.height * c.width * c.channels, map = c.map_height * c.map_width * c.n_filters; \
-    const int weights = c.filter_height * c.filter_width * c.channels * c.n_filters; \
     uint8_t *on = fresh((size_t)(image > map ? image : map)); \
     fill_states(on, (size_t)(image > map ? image : map), random_below(100))
 
@@ -316,6 +315,7 @@ TEST(convolve_up)
     FOR_CONVOLUTIONS
     {
         CONVOLUTION_SIZES;
+        const int weights = c.filter_height * c.filter_width * c.channels * c.n_filters;
         const int32_t *q = random_sums(weights);
         int32_t *got = random_sums(map), *expected = fresh((size_t)map * sizeof *expected);
         memcpy(expected, got, (size_t)map * sizeof *got);
@@ -336,6 +336,7 @@ TEST(convolve_pairs)
     FOR_CONVOLUTIONS
     {
         CONVOLUTION_SIZES;
+        const int weights = c.filter_height * c.filter_width * c.channels * c.n_filters;
         uint16_t *level = fresh((size_t)map * sizeof *level);
         uint32_t *got = (uint32_t *)random_sums(weights), *expected = fresh((size_t)weights * sizeof *expected);
         memcpy(expected, got, (size_t)weights * sizeof *got);

@@ -236,6 +236,33 @@ def test_adaptation_of_images_and_files(tmp_path: Path) -> None:
     assert_array_equal(filled[~np.isnan(holes)], images[~np.isnan(holes)])
 
 
+def test_layers_of_a_dbn(tmp_path: Path) -> None:
+    """One on the maps of another, and a plain RBM on top: learned, drawn, saved as any network."""
+    images = RNG.integers(0, 2, (40, 7, 7))
+    low = rf.ConvRBM((7, 7), 3, (2, 2), pool=2, seed=0)
+    middle = rf.ConvRBM(low.map_shape, 4, (3, 3), pool=2, visible=low.hidden, seed=1)
+    dbn = rf.DBN.from_rbms([low, middle, rf.RBM(middle.n_hidden, 5, visible=middle.hidden, seed=2)])
+    rf.pretrain(dbn, images, epochs=2, batch_size=20, seed=3)
+    assert dbn.transform(images).shape == (40, 5)
+    assert dbn.hidden_probabilities(images, layer=2).shape == (40, *middle.map_shape)
+    drawn = dbn.sample(6, steps=3, seed=4)
+    assert drawn.shape == (6, 49)
+    dbn.save(tmp_path / "deep")
+    loaded = rf.load(tmp_path / "deep")
+    assert [repr(rbm) for rbm in loaded.generative] == [repr(rbm) for rbm in dbn.generative]
+    assert_array_equal(loaded.sample(6, steps=3, seed=4), drawn)
+    with pytest.raises(ValueError, match="like the hidden layer below it"):
+        rf.DBN.from_rbms([low, rf.ConvRBM(low.map_shape, 4, 3, seed=1)])
+
+
+def test_pooled_probabilities_are_images() -> None:
+    images = RNG.integers(0, 2, (40, 7, 7))
+    low = rf.ConvRBM((7, 7), 3, (2, 2), pool=2, seed=0)
+    high = rf.ConvRBM(low.pooled_shape, 4, (2, 2), pool=2, seed=1)
+    rf.train(high, low.pooled_probabilities(images), epochs=1, seed=2)
+    assert high.pooled_probabilities(low.pooled_probabilities(images)).shape == (40, 1, 1, 4)
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "shape": ({"shape": (8,)}, r"shape must be \(height, width\[, channels\]\), got \(8,\)"),
     "no pixels": ({"shape": (8, 0)}, r"shape\[1\] must be an integer from 1"),
@@ -243,8 +270,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "pool": ({"pool": 4}, r"pool must divide .* 6 and 6 .* allowed are 1, 2, 3, 6, got 4"),
     "borders": ({"borders": "full"}, "borders must be"),
     "no filters": ({"n_filters": 0}, "n_filters must be an integer from 1"),
-    "spins": ({"visible": "spin"}, "visible must be units that vary by themselves"),
-    "groups": ({"visible": rf.Categorical(2)}, "visible must be units that vary by themselves"),
+    "spins": ({"visible": "spin"}, "visible must be units in no groups"),
+    "groups": ({"visible": rf.Categorical(2)}, "visible must be units in no groups"),
     "many places": ({"shape": (400, 400)}, "at most 65536 places"),
 }
 
