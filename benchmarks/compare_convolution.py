@@ -130,7 +130,10 @@ def main() -> None:
         best = min(times["rbmfast"])
         for name, seconds in times.items():
             least, median = min(seconds), statistics.median(seconds)
-            print(f"{n} threads  {name:44} {1000 * least:7.1f} {1000 * median:7.1f} ({least / best:.1f})", flush=True)
+            print(
+                f"{n} threads  {name:44} {1000 * least:7.1f} {1000 * median:7.1f} ({least / best:.1f})",
+                flush=True,
+            )
 
 
 def turns(calls: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:

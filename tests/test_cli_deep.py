@@ -44,6 +44,17 @@ def train(*argv: str, to: str = "m.dbn") -> None:
     run("train", "d.npz", "--key", "X", "-o", to, *argv)
 
 
+def test_a_convolutional_model() -> None:
+    sizes = ["--filter-size", "3,2", "--pool", "1", "--hidden", "4", "--shape", "4x4", "--sparsity", "0.1"]
+    train("--model", "conv", *sizes, *FAST, to="m.conv")
+    rbm = rf.ConvRBM((4, 4), 4, (3, 2), pool=1, seed=4)
+    rf.train(rbm, X, penalties=rf.SparsityTarget(0.1), **ONCE)
+    assert np.array_equal(rf.load("m.conv").W, rbm.W)
+    run("sample", "m.conv", "-n", "3", "-o", "samples.npy")
+    run("evaluate", "m.conv", "d.npz", "--key", "X", "--chains", "20", "--temperatures", "20")
+    run("info", "m.conv")
+
+
 NEW = ("m.rbm", "m.crbm", "u.dbn", "m.dbn")
 
 

@@ -112,7 +112,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _check(given: argparse.Namespace, model: Any) -> None:
     """Refuse options that say nothing about the model, and ask for those that it needs."""
-    is_rbm, is_deep = type(model) is rf.RBM, isinstance(model, rf.DBN)
+    is_rbm, is_deep = type(model) in (rf.RBM, rf.ConvRBM), isinstance(model, rf.DBN)
     allowed: tuple[str, ...] = OF_LABELS if n_classes(model) else ()
     if is_deep:
         allowed = (*allowed, *LOG_Z, "samples")

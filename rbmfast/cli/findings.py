@@ -44,7 +44,7 @@ def evaluate(model: Any, data: Examples, base: Rows | None, given: argparse.Name
     """All that is found out about this kind of model."""
     report, rows, labels = Report(), data.rows, data.labels
     report.add_rows(rows)
-    if type(model) is rf.RBM:
+    if type(model) in (rf.RBM, rf.ConvRBM):
         _evaluate_rbm(report, model, rows, base, given)
     elif labels is None and n_classes(model) and not isinstance(model, rf.DBN):
         pass  # nothing to compare with

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 import rbmfast as rf
-from rbmfast import _engine as engine
 from rbmfast.archive import read_file
 from rbmfast.cli.options import Group
 from rbmfast.files import blaming, entry
@@ -95,7 +94,7 @@ def _rbm(rbm: rf.RBM) -> dict[str, Any]:
         "visible biases": _range(rbm.a),
         "hidden biases": _range(rbm.b),
         "data means": "not known" if means is None else _range(means),
-        "sampler sees": f"weights in multiples of 2**{-engine.exponent(rbm.W)}",
+        "sampler sees": f"weights in multiples of 2**{-rbm._parameters.weights.exponent}",
     }
 
 

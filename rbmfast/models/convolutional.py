@@ -304,6 +304,13 @@ class ConvRBM(RBM):
         p = self._parameters
         return RBM._of(p.unrolled, p.a, p.b, self.visible, self.hidden)
 
+    @property
+    def _pictured(self) -> tuple[F32, tuple[int, int] | None]:
+        """Filters, channels side by side."""
+        height, width, channels = self._convolution.patch
+        beside = self.W.transpose(1, 3, 2, 0).reshape(height * channels * width, -1)
+        return beside, (height, channels * width)
+
     def _input_blocks(self, rows: Rows, size: int) -> Iterator[tuple[int, Any]]:
         """Dense ones."""
         return rows.blocks(size)

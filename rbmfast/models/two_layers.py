@@ -447,6 +447,11 @@ class TwoLayers(Model):
     def _n_units(self) -> int:
         return self.n_visible + self.n_hidden
 
+    @property
+    def _pictured(self) -> tuple[F32, tuple[int, int] | None]:
+        """Weights as pictures, (n_pixels, n_pictures), and their shape, if it is not that of the data."""
+        return self.W[: self.n_features], None
+
     def _hidden_rows(self, H: Any, name: str = "H") -> Rows:
         return self.hidden.rows(H, self.n_hidden, name, compact=True)
 

@@ -80,7 +80,8 @@ def filters(
     Parameters
     ----------
     rbm : RBM
-        The model. Of a `ClassRBM`, the weights of the features.
+        The model. Of a `ClassRBM`, the weights of the features; of a `ConvRBM`, its filters, channels side by
+        side, whatever `shape` says.
     n : int, default 100
         At most so many hidden units, those with the longest weight vectors first.
     shape, cmap, ax, figsize
@@ -103,8 +104,8 @@ def filters(
     >>> len(plots.filters(rf.RBM(16, 8, seed=0)).axes)
     1
     """
-    seen = rbm.W[: rbm.n_features]
-    shape = _shape_of(rbm.features, len(seen), shape)
+    seen, own_shape = rbm._pictured
+    shape = own_shape or _shape_of(rbm.features, len(seen), shape)
     strength = np.linalg.norm(seen, axis=0)
     chosen = np.argsort(-strength, kind="stable")[: check_integer(n, "n", low=1)]
     W = seen.T[chosen]
@@ -112,8 +113,9 @@ def filters(
     mpl = matplotlib()
     scale = mpl.cm.ScalarMappable(mpl.colors.Normalize(-limit, limit), cmap)
     pictures = scale.to_rgba(W)[..., :3].reshape(-1, *shape, 3)
-    shown = "" if len(W) == rbm.n_hidden else f"the {len(W)} strongest of "
-    title = f"Weights of {shown}{rbm.n_hidden} hidden units"
+    n_all = seen.shape[1]
+    shown = "" if len(W) == n_all else f"the {len(W)} strongest of "
+    title = f"Weights of {shown}{n_all} {'filters' if own_shape else 'hidden units'}"
     figure, axes = _picture_grid(pictures, _columns(len(W), shape), title, ax, figsize, beside=BESIDE)
     bar = axes.inset_axes((1.02, 0.0, 0.035, 1.0))  # as tall as the pictures
     figure.colorbar(scale, cax=bar, label="weight")

@@ -1,8 +1,8 @@
 """Estimators for scikit-learn; they need ``pip install rbmfast[sklearn]``.
 
 `BernoulliRBM` takes the place of scikit-learn's class, faster and with more to it. `RBM` (any units, whole
-tables), `RBMImputer`, `DBNClassifier`, `DBNRegressor`, `DBNTransformer` and `ClassRBM` are what scikit-learn
-lacks.
+tables), `RBMImputer`, `DBNClassifier`, `DBNRegressor`, `DBNTransformer`, `ClassRBM` and `ConvRBM` are what
+scikit-learn lacks.
 
 >>> import numpy as np
 >>> from rbmfast.sklearn import BernoulliRBM
@@ -50,6 +50,7 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(message, name="sklearn") from None
 
 from rbmfast.sklearn.class_rbm import ClassRBM
+from rbmfast.sklearn.convolutional import ConvRBM
 from rbmfast.sklearn.dbn import DBNClassifier, DBNTransformer
 from rbmfast.sklearn.estimator import BernoulliRBM
 from rbmfast.sklearn.imputer import RBMImputer
@@ -61,6 +62,7 @@ __all__ = [
     "RBM",
     "BernoulliRBM",
     "ClassRBM",
+    "ConvRBM",
     "DBNClassifier",
     "DBNRegressor",
     "DBNTransformer",

@@ -6,12 +6,14 @@ import argparse
 
 from rbmfast.cli.learners.base import METHOD_OPTIONS, Learner, listing, methods_with
 from rbmfast.cli.learners.class_rbm import ClassLearner
+from rbmfast.cli.learners.convolutional import ConvolutionalLearner
 from rbmfast.cli.learners.dbn import DeepLearner
 from rbmfast.cli.options import CommandError, refuse
 
 LEARNERS: dict[str, type[Learner]] = {
     "rbm": Learner,
     "class-rbm": ClassLearner,
+    "conv": ConvolutionalLearner,
     "dbn": DeepLearner,
 }
 
