@@ -28,6 +28,6 @@ class ConvolutionalLearner(Learner):
         size = given.filter_size or [9]
         if len(size) > 2:
             raise CommandError(f"--filter-size must be one number or two, got {len(size)}")
-        shape = rf.plots.image_shape(n_features, given.shape or self.data.image_size)
+        shape = rf.plots.image_shape(n_features, given.shape)
         own: dict[str, Any] = {"filter_shape": (size[0], size[-1]), "pool": given.pool or 2}
         return rf.ConvRBM(shape, given.hidden[0], **own, visible=self.data.unit, seed=given.seed)
