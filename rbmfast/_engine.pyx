@@ -765,7 +765,7 @@ def convolve(geometry, const int32_t[::1] q not None, int exponent, const uint8_
     cdef int64_t row = <int64_t>c.filter_width * c.channels
     row = row if up else (row + 15) // 16 * 16
     if q.shape[0] != c.filter_height * row * c.n_filters:
-        raise ValueError(f"q must have the {c.filter_height * row * c.n_filters} numbers of all filters, got {q.shape[0]}")
+        raise ValueError(f"q must have {c.filter_height * row * c.n_filters} numbers, got {q.shape[0]}")
     _check_exponent(exponent)
     result = np.empty((n, map_ if up else image), np.float32)
     cdef float[:, ::1] out = result

@@ -233,6 +233,17 @@ def test_real_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by
     assert model < mean
 
 
+def test_convolution(digits: Path, tmp_path: Path, printed_by: Any) -> None:
+    pytest.importorskip("matplotlib")
+    example, rng = load("convolution"), np.random.default_rng(0)
+    np.savez(tmp_path / "images.npz", one=rng.integers(0, 256, (50, 60), np.uint8))
+    for name, data, rows in (("edges", tmp_path / "images.npz", 20), ("strokes", digits, 200)):
+        picture = tmp_path / f"{name}.png"
+        printed = printed_by(example, name, data, "--rows", rows, "--epochs", 1, "--picture", picture)
+        assert picture.stat().st_size > 5_000
+    assert max(errors(printed)) < 10
+
+
 # --- What the tables in README.md and docs/design say ------------------------------------------------------
 
 

@@ -1,0 +1,134 @@
+"""Convolutional RBMs: the edges of natural images, and the strokes of digits as features.
+
+    python examples/convolution.py edges IMAGES.npz [--picture edges.png]
+    python examples/convolution.py strokes MNIST.npz [--picture strokes.png]
+
+IMAGES.npz holds grey images (uint8) by any names, as Hyvarinen, Hurri & Hoyer's (Natural Image Statistics,
+2009); MNIST.npz holds train_x, train_y, test_x and test_y. `strokes` compares logistic regression on pooled
+features with one on pixels, of as few labelled digits; its strength is chosen on held-out digits. Pictures
+need matplotlib.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mnist_files import Digits, read
+
+import rbmfast as rf
+
+STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # of the logistic regression, of which validation chooses
+
+
+# --- Natural images ----------------------------------------------------------------------------------------
+
+
+def whiten(image: np.ndarray) -> np.ndarray:
+    """Log intensities with a flat spectrum but for the highest frequencies, noise; of variance 1."""
+    x = np.log1p(image.astype(float))
+    y, z = np.meshgrid(*(np.fft.fftfreq(n) for n in x.shape), indexing="ij")
+    frequency = np.hypot(y, z)
+    white = np.fft.ifft2(np.fft.fft2(x) * frequency * np.exp(-((frequency / 0.3) ** 4))).real
+    result: np.ndarray = white / white.std()
+    return result
+
+
+def cut(images: list[np.ndarray], n: int, side: int, seed: int) -> np.ndarray:
+    """Squares from anywhere but the margins, where whitening wraps around."""
+    rng, squares = np.random.default_rng(seed), np.empty((n, side, side), np.float32)
+    for i, which in enumerate(rng.integers(0, len(images), n)):
+        row, column = (rng.integers(4, size - side - 3) for size in images[which].shape)
+        squares[i] = images[which][row : row + side, column : column + side]
+    return squares
+
+
+def edges(options: argparse.Namespace) -> None:
+    """Filters of whitened images."""
+    with np.load(options.data) as file:
+        images = [whiten(file[name]) for name in file.files]
+    X = cut(images, options.rows or 1500, 31, options.seed)
+    rbm = rf.ConvRBM((31, 31), 24, (10, 10), pool=2, visible="gaussian", seed=options.seed)
+    rbm.W = np.random.default_rng(options.seed).normal(scale=0.1, size=rbm.W.shape)
+    rbm.b = np.full(24, -3.0)  # rarely on
+    history = rf.train(
+        rbm,
+        X,
+        optimizer=rf.SGD(rf.Linear(0.1, 0.0), momentum=0.9),
+        penalties=rf.SparsityTarget(0.01, cost=5.0),
+        epochs=options.epochs or 20,
+        batch_size=20,
+        seed=options.seed,
+    )
+    print(f"{rbm}, {len(X)} squares, {sum(history['seconds']):.0f} s")
+    print(f"on {100 * rbm.hidden_probabilities(X[:200]).mean():.1f} % of the time")
+    if options.picture:
+        rf.plots.filters(rbm, cmap="gray").savefig(options.picture)
+
+
+# --- Digits ------------------------------------------------------------------------------------------------
+
+
+def strokes(options: argparse.Namespace) -> None:
+    """Filters of digits; what their pooled probabilities tell a logistic regression, beside pixels."""
+    train, test = read(options.data)
+    n = options.rows or 4000
+    some, held_out = train.first(n), Digits(train.images[n : 2 * n], train.y[n : 2 * n])
+    rbm = rf.ConvRBM((28, 28), 24, (9, 9), pool=2, seed=options.seed)
+    history = rf.train(
+        rbm,
+        binary(train.first(5 * n)),
+        optimizer=rf.SGD(rf.Linear(0.5, 0.0), momentum=0.5),
+        penalties=rf.SparsityTarget(0.05, cost=1.0),
+        epochs=options.epochs or 5,
+        batch_size=50,
+        seed=options.seed,
+    )
+    print(f"{rbm}, {5 * n} digits, {sum(history['seconds']):.0f} s")
+    for name, features in (("pixels", pixels), ("pooled features", lambda digits: pooled(rbm, digits))):
+        error, strength = classify(features, some, held_out, test)
+        print(f"{name}, {n} labels: test error {error:.2f} %, C = {strength:g}", flush=True)
+    if options.picture:
+        rf.plots.filters(rbm, cmap="gray").savefig(options.picture)
+
+
+def binary(digits: Digits) -> np.ndarray:
+    """Thresholded images."""
+    return (digits.images > 127).astype(np.uint8)
+
+
+def pixels(digits: Digits) -> np.ndarray:
+    """Grey levels from 0 to 1."""
+    return digits.images / 255
+
+
+def pooled(rbm: rf.ConvRBM, digits: Digits) -> np.ndarray:
+    """Probabilities that a filter is anywhere in a block."""
+    return rbm.pooled_probabilities(binary(digits)).reshape(len(digits.y), -1)
+
+
+def classify(features: Any, train: Digits, held_out: Digits, test: Digits) -> tuple[float, float]:
+    """The test error in percent, by the strength that is best on digits held out; and that strength."""
+    from sklearn.linear_model import LogisticRegression
+
+    x, x_held_out = features(train), features(held_out)
+    models = [LogisticRegression(C=strength, max_iter=300).fit(x, train.y) for strength in STRENGTHS]
+    errors = [held_out.percent_wrong(model.predict(x_held_out)) for model in models]
+    best = int(np.argmin(errors))
+    return test.percent_wrong(models[best].predict(features(test))), STRENGTHS[best]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("edges", "strokes"))
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--rows", type=int)
+    parser.add_argument("--epochs", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--picture", type=Path)
+    options = parser.parse_args()
+    {"edges": edges, "strokes": strokes}[options.what](options)
+
+
+if __name__ == "__main__":
+    main()
