@@ -210,6 +210,30 @@ def test_proteins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: A
     assert (tmp_path / "msa.png").stat().st_size > 10_000
 
 
+def test_bouncing_balls(tmp_path: Path, printed_by: Any) -> None:
+    pytest.importorskip("matplotlib")
+    small = ("--films", 8, "--frames", 40, "--hidden", 20, "--epochs", 3, "--picture", tmp_path / "balls.png")
+    printed = printed_by(load("bouncing_balls"), *small)
+    before, _, model = (float(x) for x in re.findall(r"^  .*: (\S+)", printed, re.MULTILINE))
+    assert model < before
+    assert (tmp_path / "balls.png").stat().st_size > 10_000
+
+
+def test_walking(tmp_path: Path, printed_by: Any) -> None:
+    pytest.importorskip("matplotlib")
+    time, rng = np.arange(700)[:, None], np.random.default_rng(0)
+    wave = np.sin(time / 5 + np.arange(108)) * np.linspace(0.1, 3, 108) + 0.05 * rng.normal(size=(700, 108))
+    np.savez(tmp_path / "motion.npz", a=wave[:90], b=wave[:60], c=np.vstack([wave, wave, wave]))
+    picture, animation = tmp_path / "walk.png", tmp_path / "walk.gif"
+    printed = printed_by(
+        *(load("walking"), tmp_path / "motion.npz", "--epochs", 1, "--hidden", 5),
+        *("--picture", picture, "--animation", animation),
+    )
+    assert re.search(r"conditional RBM of order 6: 0\.\d+ 0\.\d+", printed)
+    assert printed.count("in their range") == 5
+    assert min(picture.stat().st_size, animation.stat().st_size) > 10_000
+
+
 def test_real_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
     pytest.importorskip("matplotlib")
     rng, example = np.random.default_rng(0), load("real_values")
