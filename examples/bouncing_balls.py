@@ -69,13 +69,15 @@ def draw(rows: dict[str, np.ndarray], path: str) -> None:
     from matplotlib import pyplot as plt
 
     n = max(map(len, rows.values()))
-    figure, axes = plt.subplots(len(rows), n, figsize=(n * 0.62, len(rows) * 0.78), layout="constrained")
+    figure, axes = plt.subplots(
+        len(rows), n, figsize=(n * 0.62, len(rows) * 0.85), gridspec_kw={"hspace": 0.5}
+    )
     for line, (name, frames) in zip(axes, rows.items(), strict=True):
         for axis, frame in zip(line, frames, strict=True):
             axis.imshow(frame.reshape(SIDE, SIDE), cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
         line[0].set_title(name, loc="left", fontsize=8)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, bbox_inches="tight")
     plt.close(figure)
 
 
@@ -109,9 +111,8 @@ def main() -> None:
         print(f"  {name}: {error:.4f}")
     walks = crbm.generate(np.stack([film[ORDER - 1 :: -1].ravel() for film in new]), 25, options.seed + 2)
     lit = walks.sum(axis=2) / X_new.sum(axis=1).mean()
-    print(
-        f"pixels on in generated films, of those in films: {lit[:, :5].mean():.2f}, {lit[:, -5:].mean():.2f} at the end"
-    )
+    first, last = lit[:, :5].mean(), lit[:, -5:].mean()
+    print(f"pixels on in generated films, of those in films: {first:.2f}, at the end {last:.2f}")
     if options.picture:
         rows = {}
         for i in range(3):

@@ -16,6 +16,7 @@ were chosen on the validation sequences.
 """
 
 import argparse
+import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -187,10 +188,10 @@ def judge(walks: np.ndarray, sequences: dict[str, Sequences]) -> None:
         end = walk[-100:]
         swing = end.std(axis=0)[6:] / data.std(axis=0)[6:]
         inside = (end >= data.min(axis=0)) & (end <= data.max(axis=0))
+        low, high = np.quantile(swing, (0.1, 0.9))
         print(
-            f"walk {i}: deviations of the angles {swing.mean():.2f} of the data's (most from "
-            f"{np.quantile(swing, 0.1):.2f} to {np.quantile(swing, 0.9):.2f}), {100 * inside.mean():.1f} % in "
-            f"their range, a stride in {period(end):.1f} frames"
+            f"walk {i}: deviations of the angles {swing.mean():.2f} of the data's (most from {low:.2f} to "
+            f"{high:.2f}), {100 * inside.mean():.1f} % in their range, a stride in {period(end):.1f} frames"
         )
     strides = [period(one) for one in sequences["test"]]
     print("strides of the test sequences:", ", ".join(f"{stride:.1f}" for stride in strides))
@@ -251,6 +252,7 @@ def main() -> None:
     parser.add_argument("--picture")
     parser.add_argument("--animation")
     options = parser.parse_args()
+    warnings.filterwarnings("ignore", "X: .* columns are far from")  # in units of what the past leaves open
     sequences = read(options.data)
     print({name: [len(one) for one in parts] for name, parts in sequences.items()}, "frames")
     compare(predicting_model(sequences, options), sequences)
