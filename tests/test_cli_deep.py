@@ -414,3 +414,19 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
         run("info", file)
         text = capsys.readouterr().out
         assert all(word in text for word in words), text
+
+
+def test_a_deep_boltzmann_machine(capsys: pytest.CaptureFixture[str]) -> None:
+    run("train", "d.npz", "--key", "X", "-o", "m.dbm", "--model", "dbm", "--hidden", "6,5", "-k", "2", *FAST)
+    dbm, again = rf.load("m.dbm"), rf.DBM([16, 6, 5], seed=4)
+    rf.train(again, X, method=rf.PCD(2), optimizer=rf.SGD(0.05, momentum=0.5), epochs=2, **COMMON)
+    assert dbm.bipartite.W.tobytes() == again.bipartite.W.tobytes()
+    found = evaluated("m.dbm", "d.npz", "--key", "X", "--samples", "7", "--seed", "2")
+    bound = rf.log_likelihood_bound(dbm, X, n_samples=7, seed=2)
+    assert found["log_likelihood_bound"]["value"] == bound.value
+    run("sample", "m.dbm", "-n", "3", "--seed", "1", "-o", "s.npy")
+    assert np.load("s.npy").shape == (3, 16)
+    run("info", "m.dbm")
+    assert "DBM([16, 6, 5])" in capsys.readouterr().out
+    wrong = ["d.npz", "--key", "X", "-o", "n", "--model", "dbm", "--hidden", "6"]
+    assert "needs two hidden layers" in fails(capsys, "train", *wrong)

@@ -168,6 +168,21 @@ def test_mnist_likelihood(data: Path, tmp_path: Path, printed_by: Any) -> None:
     assert abs(float(found[1]) - exact) < 0.2
 
 
+def test_deep_boltzmann_machine(
+    data: Path, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any
+) -> None:
+    example = load("mnist_dbm")
+    monkeypatch.setattr(example, "SIZES", [20, 8, 6])
+    settings = ("--epochs", 10, "--chains", 50, "--temperatures", 100, "--save", tmp_path / "model")
+    printed = printed_by(example, "likelihood", data, *settings)
+    found = re.search(r"^test bound +(-\d+\.\d\d) ", printed, re.MULTILINE)
+    assert found is not None
+    assert abs(float(found[1]) - rf.log_likelihood_bound(rf.load(tmp_path / "model"), rows(100)).value) < 0.2
+    monkeypatch.setattr(example, "SIZES", [784, 40, 30])
+    monkeypatch.setattr(example, "QUICK", {"machine": 5, "fine-tuning": 40})
+    assert max(errors(printed_by(example, "classify", digits, "--quick", "--seeds", 3))) < 10
+
+
 def test_exact_likelihood(data: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
     example = load("exact_likelihood")
     short = dataclasses.replace(example.RECIPES["mnist"], n_hidden=5, epochs=5)

@@ -112,7 +112,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _check(given: argparse.Namespace, model: Any) -> None:
     """Refuse options that say nothing about the model, and ask for those that it needs."""
-    is_rbm, is_deep = type(model) in (rf.RBM, rf.ConvRBM), isinstance(model, rf.DBN)
+    is_rbm, is_deep = type(model) in (rf.RBM, rf.ConvRBM), isinstance(model, rf.DBN | rf.DBM)
     allowed: tuple[str, ...] = OF_LABELS if n_classes(model) else ()
     if is_deep:
         allowed = (*allowed, *LOG_Z, "samples")
@@ -128,7 +128,7 @@ def _check(given: argparse.Namespace, model: Any) -> None:
         why = "is about the likelihood: with --labels, say --method, too"
         refuse(given, ["chains", "temperatures", "samples"], why)
     elif is_deep:
-        findings.check_method(model.top, given)
+        findings.check_method(model.top if isinstance(model, rf.DBN) else model.bipartite, given)
     elif n_classes(model) and given.labels is given.predictions is None:
         raise CommandError(f"{model} needs --labels to be compared with")
     elif not n_classes(model) and model.n_outputs != model.n_inputs:

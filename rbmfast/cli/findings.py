@@ -53,9 +53,9 @@ def evaluate(model: Any, data: Examples, base: Rows | None, given: argparse.Name
         joined, n = model.join(rows, labels), model.n_features
         report.add_reconstructions(joined, model.visible, lambda v: model.reconstruct(v)[:, :n])
         _add_errors(report, model, model.class_log_probabilities(rows), labels)
-    elif isinstance(model, rf.DBN):
+    elif isinstance(model, rf.DBN | rf.DBM):
         report.add_reconstructions(rows, model.visible, model.reconstruct)
-        if labels is not None:
+        if isinstance(model, rf.DBN) and labels is not None:
             _add_errors(report, model, model.predict_log_proba(rows), labels)
         if labels is None or given.method is not None:
             _add_bound(report, model, rows, given)
@@ -284,14 +284,15 @@ def _add_log_z(
     return z
 
 
-def _add_bound(report: Report, dbn: rf.DBN, rows: Rows, given: argparse.Namespace) -> None:
+def _add_bound(report: Report, model: rf.DBN | rf.DBM, rows: Rows, given: argparse.Namespace) -> None:
     """A lower bound on the log-likelihood of states."""
     bound = None
     if rows.kind != "grey":
-        z = _add_log_z(report, dbn.top, given)
+        top = model.top if isinstance(model, rf.DBN) else model.bipartite
+        z = _add_log_z(report, top, given)
         show_step("bound")
         n = given.samples or BOUND_SAMPLES
-        bound = rf.log_likelihood_bound(dbn, rows, z, n_samples=n, seed=given.seed)
+        bound = rf.log_likelihood_bound(model, rows, z, n_samples=n, seed=given.seed)
     report.add_likelihood("log-likelihood bound", "log_likelihood_bound", bound)
     if bound is not None:
         note = f"nats per row, from {bound.n_samples} weighted samples of each"

@@ -76,7 +76,7 @@ def _checkpoint(what: str, meta: dict[str, Any]) -> dict[str, Any]:
 
 
 def _model(model: Any) -> dict[str, Any]:
-    kinds: dict[type, Any] = {rf.RBM: _rbm, rf.DBN: _dbn, rf.Network: _network}
+    kinds: dict[type, Any] = {rf.RBM: _rbm, rf.DBN: _dbn, rf.DBM: _dbm, rf.Network: _network}
     facts = next(describe for kind, describe in kinds.items() if isinstance(model, kind))
     return {"model": model, **facts(model)}
 
@@ -110,6 +110,19 @@ def _dbn(dbn: rf.DBN) -> dict[str, Any]:
         "labels": "none" if dbn.n_classes is None else f"{_labels(dbn)}, beside the top RBM",
         "recognition": "the generative weights" if dbn.is_tied else "weights of its own, by up-down learning",
         "initial seed": dbn.seed,
+    }
+
+
+def _dbm(dbm: rf.DBM) -> dict[str, Any]:
+    layers = {
+        f"layer {i}": f"{W.shape[1]} bernoulli; weights {_range(W)}, Euclidean norm {np.linalg.norm(W):.4g}"
+        for i, W in enumerate(dbm.weights, start=1)
+    }
+    return {
+        "visible units": f"{dbm.n_visible} {dbm.visible}",
+        **layers,
+        "state": "new, never trained" if dbm.bipartite.is_untouched else "trained or assigned",
+        "initial seed": "none" if dbm.seed is None else dbm.seed,
     }
 
 

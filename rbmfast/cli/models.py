@@ -41,6 +41,7 @@ def draw(model: Any, n: int, labels: I64 | None, mean: bool, **settings: Any) ->
             v, labels = model.sample(n, **settings, labels=labels, return_labels=True)
             return v, labels
         return model.sample(n, **settings), None
+    model = getattr(model, "bipartite", model)  # of a deep Boltzmann machine
     v, h = model.sample(n, return_hidden=True, **wanted, **settings)
     shown = model.visible_probabilities(h) if mean else v
     n_features = model.n_features

@@ -267,6 +267,19 @@ def _boltzmann() -> dict[str, str]:
     return found
 
 
+def _deep() -> dict[str, str]:
+    """Of deep Boltzmann machines, of two and of three hidden layers."""
+    V, found = binary_rows(), {}
+    for sizes in ((N_VISIBLE, 30, 20), (N_VISIBLE, 30, 20, 10)):
+        dbm = rf.DBM(sizes, seed=MODEL_SEED)
+        rf.train(dbm, V, **CASES["PCD, everything"].settings() | {"centered": True})
+        name = f"deep machine, {len(dbm)} hidden layers"
+        found[f"trained: {name}"] = digest(*dbm.parameters().values())
+        found[f"{name}: mean field"] = digest(*dbm.mean_field(V), dbm.free_energy(V), dbm.reconstruct(V))
+        found[f"{name}: gibbs"] = digest(dbm.gibbs(V, steps=5, seed=2))
+    return found
+
+
 def digests() -> dict[str, str]:
     """Digests of a new model, of trained ones, and of what can be asked of one."""
     found = {"new model": digest(rf.RBM(N_VISIBLE, N_HIDDEN, seed=MODEL_SEED).W)}
@@ -276,4 +289,4 @@ def digests() -> dict[str, str]:
     rf.train(rbm, binary_rows(), **blocks)
     found["trained: shuffled blocks"] = parameters(rbm)
     found |= {name: answer() for name, answer in _answers().items()}
-    return found | _categorical() | _conditional() | _convolutional() | _boltzmann()
+    return found | _categorical() | _conditional() | _convolutional() | _boltzmann() | _deep()

@@ -7,6 +7,7 @@ import argparse
 from rbmfast.cli.learners.base import METHOD_OPTIONS, Learner, listing, methods_with
 from rbmfast.cli.learners.class_rbm import ClassLearner
 from rbmfast.cli.learners.convolutional import ConvolutionalLearner
+from rbmfast.cli.learners.dbm import DeepMachineLearner
 from rbmfast.cli.learners.dbn import DeepLearner
 from rbmfast.cli.options import CommandError, refuse
 
@@ -15,6 +16,7 @@ LEARNERS: dict[str, type[Learner]] = {
     "class-rbm": ClassLearner,
     "conv": ConvolutionalLearner,
     "dbn": DeepLearner,
+    "dbm": DeepMachineLearner,
 }
 
 
