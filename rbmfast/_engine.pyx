@@ -733,6 +733,8 @@ cdef rbmk_convolution _geometry(geometry) except *:
      c.map_width) = geometry
     if min(geometry[:6]) < 1 or min(geometry[6:8]) < 0 or min(geometry[8:]) < 1:
         raise ValueError(f"a convolution's sizes must be at least 1, got {geometry}")
+    if c.height + c.top > c.map_height + c.filter_height or c.width + c.left > c.map_width + c.filter_width:
+        raise ValueError(f"a convolution's maps must reach over the whole image, got {geometry}")
     if max(geometry) > 1 << 16 or geometry[0] * geometry[1] * geometry[2] >= 1 << 31:
         raise ValueError(f"a convolution must be smaller than {geometry}")
     if geometry[8] * geometry[9] > 1 << 16 or geometry[8] * geometry[9] * geometry[5] >= 1 << 31:
