@@ -192,10 +192,10 @@ static rbmk_status contrast(world *w)
 static const struct {
     const char *name;
     rbmk_status (*run)(world *w);
-    int quantises; /* refuses weights */
-} calls[] = {{"exponent", exponent, 1}, {"weights_create", create, 1}, {"pass", pass, 1},     {"gibbs", gibbs, 1},
-             {"anneal", anneal, 1}, {"sweep", sweep, 1},      {"epoch, CD", epoch_cd, 1}, {"epoch, PCD", epoch_pcd, 1},  {"update", update, 0},
-             {"contrast", contrast, 0}};
+    int quantises; /* refuses weights, wherever in W: those that do come first */
+} calls[] = {{"exponent", exponent, 1}, {"weights_create", create, 1},   {"pass", pass, 1},     {"gibbs", gibbs, 1},
+             {"anneal", anneal, 1},     {"epoch, CD", epoch_cd, 1},      {"epoch, PCD", epoch_pcd, 1},
+             {"sweep", sweep, 0},       {"update", update, 0},           {"contrast", contrast, 0}};
 
 /* --- Refusals -------------------------------------------------------------------------------------------- */
 
