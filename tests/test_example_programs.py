@@ -252,6 +252,41 @@ def test_walking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: An
     assert min(picture.stat().st_size, animation.stat().st_size) > 10_000
 
 
+def test_inverse_ising(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    """Both ways come as near as the samples allow, or nearly."""
+    pytest.importorskip("matplotlib")
+    example = load("inverse_ising")
+    monkeypatch.setattr(example, "SWEEPS", 100)
+    monkeypatch.setattr(example, "BATCH", 250)
+    monkeypatch.setitem(example.WAYS, "PCD", {"method": rf.PCD(k=1, n_chains=500), "epochs": 30})
+    picture = tmp_path / "ising.png"
+    printed = printed_by(example, "--side", 3, "--samples", 4000, "--picture", picture)
+    rows = [[float(x) for x in line[24:].split()[:3]] for line in printed.splitlines()[-2:]]
+    assert np.max(rows) < 0.08  # 1 / sqrt(4000) is 0.016
+    assert picture.stat().st_size > 10_000
+
+
+def test_contacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
+    """A small known model; a file of two sites that always agree."""
+    pytest.importorskip("matplotlib")
+    example = load("contacts")
+    for name, value in {"SITES": 9, "STATES": 4, "PAIRS": 3, "BATCH": 200, "EPOCHS": 10}.items():
+        monkeypatch.setattr(example, name, value)
+    printed = printed_by(example, "known", "--picture", tmp_path / "known.png")
+    assert (tmp_path / "known.png").stat().st_size > 10_000
+    shares = [[float(x) for x in line[24:].split()] for line in printed.splitlines()[-2:]]
+    assert np.min([row[0] for row in shares]) >= 0.2  # of three; 0.14 of all pairs are right
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 4, (300, 8), dtype=np.uint8)
+    x[:, 5] = x[:, 0]
+    np.savez(tmp_path / "msa.npz", x=x)
+    printed = printed_by(example, "lattice", tmp_path / "msa.npz")
+    assert all(line.endswith("0.43") for line in printed.splitlines()[-2:])  # of all pairs
+    scores = example.learned_scores(x, np.ones(300), 4, 0), example.mean_field_scores(x, np.ones(300), 4)
+    assert [example.best_pairs(each, 2)[0].tolist() for each in scores] == [[0, 5], [0, 5]]
+    assert "ranks of 1-6" in printed_by(example, "kunitz", tmp_path / "msa.npz")
+
+
 def test_real_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
     pytest.importorskip("matplotlib")
     rng, example = np.random.default_rng(0), load("real_values")
