@@ -197,7 +197,13 @@ def _shares(unit: Unit, states: States, n_states: int) -> F64:
     if not unit.means_are_rates:  # no grey levels
         return np.eye(n_states)[unit.state_numbers(states)]
     levels = as_float(states).astype(np.float64)
-    return levels if levels.shape[1] == n_states else np.hstack([1 - levels, levels])
+    if levels.shape[1] == 1:
+        return np.hstack([1 - levels, levels])
+    if levels.shape[1] == n_states:
+        return levels
+    if ((levels != 0) & (levels != 1)).any():
+        raise ValueError(f"X must hold states of {unit.name}, none between, for this")
+    return np.eye(n_states)[unit.state_numbers(levels.astype(np.uint8))]
 
 
 def _scale(unit: Unit, n: int) -> float:

@@ -92,8 +92,11 @@ class Pair:
 
     @cached_property
     def shown(self) -> tuple[Any, Any]:
-        """The states of both layers as users see them."""
-        return self.rbm.visible.shown(self.visible.states), self.rbm.hidden.shown(self.hidden.states)
+        """The states of both layers as users see them, maps as rows."""
+        units = self.rbm._parameters.units
+        layers = zip(units, (self.visible, self.hidden), strict=True)
+        V, H = (as_rows(unit.shown(layer.states)) for unit, layer in layers)
+        return V, H
 
     @cached_property
     def likely(self) -> tuple[Any, Any]:
@@ -104,7 +107,7 @@ class Pair:
     def check_samples(self, drawn: tuple[Any, Any]) -> None:
         """Of both layers, those of real numbers by cells of the grid; alarm 2e-6."""
         for axis, states, sample in zip((1, 0), self.shown, drawn, strict=True):
-            cells = KDTree(states).query(sample)[1]
+            cells = KDTree(states).query(as_rows(sample))[1]
             assert agrees(np.bincount(cells, minlength=len(states)), self.p.sum(axis=axis))
 
     @property
@@ -123,6 +126,10 @@ class Pair:
         moved = ({**own, name: np.float32(own[name] + s * STEP * direction)} for s in (-1, 1))
         low, high = (self.log_likelihood(rows, parameters) for parameters in moved)
         return (high - low) / (2 * STEP)
+
+
+def as_rows(states: Any) -> Any:
+    return states.reshape(len(states), -1)
 
 
 HIDDEN = [name for name, layer in SMALL.items() if not isinstance(layer.unit, rf.Counts)]
@@ -167,9 +174,9 @@ def check_pseudo_likelihoods(pair: Pair) -> None:
 def check_conditionals(pair: Pair) -> None:
     rbm, p, (V, H), (v, h) = pair.rbm, pair.p, pair.shown, pair.likely
     given_v = (p / p.sum(axis=1, keepdims=True))[v]
-    assert_allclose(rbm.hidden_probabilities(V[v]), given_v @ H, atol=2e-5)
+    assert_allclose(as_rows(rbm.hidden_probabilities(V[v])), given_v @ H, atol=2e-5)
     given_h = (p / p.sum(axis=0)).T[h]
-    assert_allclose(rbm.visible_probabilities(H[h]), given_h @ V, atol=2e-5)
+    assert_allclose(as_rows(rbm.visible_probabilities(H[h])), given_h @ V, atol=2e-5)
 
 
 def check_gradients(pair: Pair) -> None:
