@@ -11,6 +11,7 @@ import pytest
 from commands import LEVELS, fails, idx, write_files
 
 import rbmfast as rf
+from rbmfast.cli import main
 
 DEEP, LAST = "--model dbn --hidden 6,5", "--up-down 2 --fine-tune 3 --network m.net"
 CLASSES = "--model class-rbm --labels y"
@@ -286,3 +287,15 @@ def contents(folder: Path) -> dict[Path, tuple[int, int]]:
     return {
         path: (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.glob("*") if path.is_file()
     }
+
+
+def test_models_that_commands_do_not_know(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, data = str(tmp_path / "model.rbm"), str(tmp_path / "data.npy")
+    rf.ConditionalRBM(3, 2, 3, seed=0).save(model)
+    np.save(data, np.eye(3))
+    out = ["-o", str(tmp_path / "out.npy")]
+    for command in (["sample", model, *out], ["evaluate", model, data], ["impute", model, data, *out]):
+        assert main(command) == 2
+        assert "holds ConditionalRBM(3, 2, 3), which this command does not know" in capsys.readouterr().err
+    assert main(["info", model]) == 0
+    assert "(3, 2), " in capsys.readouterr().out

@@ -10,7 +10,7 @@ from typing import Any
 import rbmfast as rf
 from rbmfast.cli import findings, options, output
 from rbmfast.cli.datafiles import Examples, read_data
-from rbmfast.cli.models import class_names, inputs, n_classes
+from rbmfast.cli.models import class_names, inputs, load, n_classes
 from rbmfast.cli.options import CommandError, Group, choice, integer, refuse
 
 DESCRIPTION = """\
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> None:
         output.check(arguments.json, arguments.model, arguments.data, arguments.base_data, arguments.labels)
     if arguments.predictions:
         output.check(arguments.predictions, arguments.model, arguments.data, arguments.labels, arguments.json)
-    model = rf.load(arguments.model)
+    model = load(arguments.model)
     _check(arguments, model)
     data = _read(arguments, arguments.data, model, arguments.labels)
     rows = data.rows

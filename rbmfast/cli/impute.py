@@ -10,7 +10,7 @@ import numpy as np
 import rbmfast as rf
 from rbmfast.cli import options, output
 from rbmfast.cli.datafiles import DataFile, read_data
-from rbmfast.cli.models import n_classes
+from rbmfast.cli.models import load, n_classes
 from rbmfast.cli.options import CommandError, Group, integer
 from rbmfast.cli.tables import fitting
 
@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Read, fill in, write."""
     output.check(arguments.output, arguments.model, arguments.file)
-    model = rf.load(arguments.model)
+    model = load(arguments.model)
     if isinstance(model, rf.Network) or n_classes(model):
         raise CommandError(f"{arguments.model}: holds {model}; rows are filled in by models without labels")
     data = read_data(arguments.file, arguments.key)

@@ -77,7 +77,7 @@ def _checkpoint(what: str, meta: dict[str, Any]) -> dict[str, Any]:
 
 def _model(model: Any) -> dict[str, Any]:
     kinds: dict[type, Any] = {rf.RBM: _rbm, rf.DBN: _dbn, rf.DBM: _dbm, rf.Network: _network}
-    facts = next(describe for kind, describe in kinds.items() if isinstance(model, kind))
+    facts = next((describe for kind, describe in kinds.items() if isinstance(model, kind)), _arrays)
     return {"model": model, **facts(model)}
 
 
@@ -132,6 +132,11 @@ def _network(net: rf.Network) -> dict[str, Any]:
         "outputs": f"{net.n_outputs} {net.head}",
         "parameters": f"{sum(layer.W.size + layer.b.size for layer in net.layers):,}",
     }
+
+
+def _arrays(model: Any) -> dict[str, Any]:
+    """What is known of any model."""
+    return {name: f"{array.shape}, {_range(array)}" for name, array in model.parameters().items()}
 
 
 def _labels(model: Any) -> str:

@@ -5,10 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import rbmfast as rf
+from rbmfast.cli.options import CommandError
 from rbmfast.reference import I64, States
 from rbmfast.units import Unit, get_unit
 
 LIKE = {"binary": "bernoulli", "real": "gaussian"}  # units, by what a network's inputs are
+
+
+def load(path: str) -> Any:
+    """The model in a file, if it is of a kind that all commands know."""
+    model = rf.load(path)
+    if not isinstance(model, (rf.RBM, rf.DBN, rf.DBM, rf.Network)):
+        raise CommandError(f"{path}: holds {model}, which this command does not know: rf.load it in Python")
+    return model
 
 
 def inputs(model: Any) -> tuple[int, Unit]:

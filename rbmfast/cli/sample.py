@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import rbmfast as rf
 from rbmfast.cli import options, output
-from rbmfast.cli.models import class_names, draw, inputs
+from rbmfast.cli.models import class_names, draw, inputs, load
 from rbmfast.cli.options import PICTURE, CommandError, Group, Kind, did_you_mean, integer
 from rbmfast.files import complete_file
 
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     output.check(arguments.output, arguments.model)
     if not arguments.output.lower().endswith(SUFFIXES):
         raise CommandError(f"{arguments.output}: the name of samples must end in {', '.join(SUFFIXES)}")
-    model = rf.load(arguments.model)
+    model = load(arguments.model)
     if isinstance(model, rf.Network):
         raise CommandError(f"{arguments.model}: holds {model}, which has no samples")
     labels = _chosen(arguments, model)
