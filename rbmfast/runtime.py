@@ -299,9 +299,9 @@ if _own:
 
 
 def warn(message: str) -> None:
-    """Warn the caller of the package, however many of its own functions lie in between."""
+    """Warn the caller of the package, however many of its own functions (and their dispatch) lie between."""
     depth, frame = 2, sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("rbmfast."):
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(("rbmfast.", "functools")):
         depth, frame = depth + 1, frame.f_back  # type: ignore[assignment]
     warnings.warn(message, UserWarning, stacklevel=depth)
 

@@ -273,7 +273,7 @@ def _log_weights(
 
 
 def log_likelihood_bound(
-    model: DBN | DBM,
+    dbn: DBN | DBM,
     X: Any,
     log_z: LogPartition | float | None = None,
     *,
@@ -295,7 +295,7 @@ def log_likelihood_bound(
 
     Parameters
     ----------
-    model : DBN or DBM
+    dbn : DBN or DBM
         The model.
     X : (n_rows, n_visible)
         Visible states; no grey levels.
@@ -331,21 +331,21 @@ def log_likelihood_bound(
     >>> bound.value <= bound.tighter, round(bound.tighter, 1)       # 2**6 states, nearly equally probable
     (True, -4.2)
     """
-    if not isinstance(model, DBN | DBM):
-        raise TypeError(f"model must be an rf.DBN or an rf.DBM, got {type(model).__name__}")
-    rows = model.visible.rows_of_states(X, model.n_visible)
+    if not isinstance(dbn, DBN | DBM):
+        raise TypeError(f"dbn must be an rf.DBN or an rf.DBM, got {type(dbn).__name__}")
+    rows = dbn.visible.rows_of_states(X, dbn.n_visible)
     n_samples = check_integer(n_samples, "n_samples", low=1, high=(MAX_ROW + 1) // rows.n_rows)
     key = check_seed(seed)
-    z = _check_log_z(log_z, model.top if isinstance(model, DBN) else model.bipartite)
-    sample: Callable[..., F64] = _sample_and_weigh if isinstance(model, DBN) else _sample_mean_field
-    weigh = partial(sample, model)
+    z = _check_log_z(log_z, dbn.top if isinstance(dbn, DBN) else dbn.bipartite)
+    sample: Callable[..., F64] = _sample_and_weigh if isinstance(dbn, DBN) else _sample_mean_field
+    weigh = partial(sample, dbn)
     stream = Stream(key, Purpose.BOUND)
-    log_weights = _log_weights(rows, n_samples, sum(model.sizes), stream, weigh)
+    log_weights = _log_weights(rows, n_samples, sum(dbn.sizes), stream, weigh)
     n_rows = rows.n_rows
     each = log_weights.mean(axis=1) - z.value
     spread = log_weights.var(axis=1, ddof=1).sum() / n_samples if n_samples > 1 else math.inf
-    if isinstance(model, DBM):  # that has a formula
-        each, spread = -model.free_energy(rows) - z.value, 0.0
+    if isinstance(dbn, DBM):  # that has a formula
+        each, spread = -dbn.free_energy(rows) - z.value, 0.0
     drawn = math.sqrt(spread) / n_rows  # standard error of the mean, given the rows
     value = math.fsum(each) / n_rows
     return LogLikelihoodBound(

@@ -220,7 +220,7 @@ def test_uncertainty_of_log_z_is_carried_through() -> None:
 @pytest.mark.parametrize(
     ("error", "change", "message"),
     [
-        (TypeError, {"dbn": rf.RBM(6, 4, seed=0)}, r"dbn must be an rf\.DBN, got RBM"),
+        (TypeError, {"dbn": rf.RBM(6, 4, seed=0)}, r"dbn must be an rf\.DBN or an rf\.DBM, got RBM"),
         (ValueError, {"n_samples": 0}, "n_samples must be an integer from 1"),
         (TypeError, {"log_z": "3"}, "log_z must be a LogPartition or a number"),
         (ValueError, {"log_z": np.inf}, "log_z must be finite"),

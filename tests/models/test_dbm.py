@@ -232,7 +232,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "model": (lambda d: rf.log_likelihood(d, [[0] * 4]), "rbm must be an rf.RBM, got DBM"),
     "bound": (
         lambda d: rf.log_likelihood_bound(rf.RBM(4, 3), [[0] * 4]),
-        "model must be an rf.DBN or an rf.DBM",
+        "dbn must be an rf.DBN or an rf.DBM",
     ),
     "grey": (lambda d: rf.log_likelihood_bound(d, [[0.5] * 4]), "grey level"),
 }

@@ -152,7 +152,7 @@ def test_settings_are_the_keywords(function: Any, settings: Any) -> None:
     for one in fields(settings):
         assert keywords[one.name].default == one.default, one.name
         assert one.metadata["about"]
-    of_data = {"rbm", "dbn", "net", "X", "y", "validation", "resume", "state"}
+    of_data = {"rbm", "dbn", "net", "X", "y", "context", "validation", "resume", "state"}
     of_layers = {"layers", "activations", "cache", "first_layer"}
     assert keywords.keys() - {one.name for one in fields(settings)} <= of_data | of_layers
 
