@@ -74,9 +74,9 @@ x86() {
     build "${CC:-cc}" "$work/x86" -DEMULATED_X86 || ran 1 "x86-64: build"
     (cd "$work" && "$python" -c 'import rbmfast') 2>/dev/null && installed=1 || echo "skipped the package: not installed"
     for cpu in Nehalem Haswell max; do
-        # What QEMU 7.2 calls max has the paths of Haswell: minutes for the same tests
-        [ $cpu = max ] || c_tests "x86-64 $cpu" "$work/x86" qemu-x86_64 -cpu $cpu
         golden "x86-64 $cpu" "$work/x86" "$([ $cpu = Nehalem ] && echo 1 || echo 2)" qemu-x86_64 -cpu $cpu
+        [ $cpu != max ] || continue # which QEMU 7.2 gives the paths of Haswell: minutes for the same tests
+        c_tests "x86-64 $cpu" "$work/x86" qemu-x86_64 -cpu $cpu
         [ -z "$installed" ] || package "x86-64 $cpu" qemu-x86_64 -cpu $cpu
     done
 }
