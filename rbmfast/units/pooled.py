@@ -132,7 +132,8 @@ class Pooled(Unit):
     def pooled(self, means: NDArray[Any]) -> NDArray[Any]:
         """Whether any unit of a block is on, or how probable that is: (n_rows, n_blocks)."""
         blocks = blocks_of(means.reshape(len(means), -1), self._map)
-        any_on = np.cumsum(blocks, axis=2, dtype=means.dtype)[..., -1]  # in order
+        in_order = np.cumsum(blocks, axis=2, dtype=means.dtype)
+        any_on = np.ascontiguousarray(in_order[..., -1])  # whose minimum QEMU 7.2 gets wrong in strides
         pooled: NDArray[Any] = np.minimum(any_on, means.dtype.type(unit_of(means.dtype)))
         return pooled
 
