@@ -97,8 +97,9 @@ class OneLayer(Model):
         n, unit = n_visible + n_hidden, get_unit(units, "units")
         check_fits_memory(12 * n * n, f"a machine of {n} units")
         self._build(unit, n_visible, n, graph)
-        self.seed: int | None = check_seed(seed)
-        new = engine.normal_weights(n, n, WEIGHT_SCALE, self.seed or 0, Purpose.INITIALIZE, 0)
+        key = check_seed(seed)
+        self.seed: int | None = key
+        new = engine.normal_weights(n, n, WEIGHT_SCALE, key, Purpose.INITIALIZE, 0)
         new = np.triu(np.where(np.arange(n) < n_visible, np.float32(0), new), 1)
         W, a = np.where(self._joined, new + new.T, np.float32(0)), np.zeros(n, np.float32)
         self._parameters = Version.of_shown(unit, W, a, is_untouched=True)

@@ -23,7 +23,6 @@ from rbmfast.models.parameters import (
 )
 from rbmfast.reference import F32, I64, MAX_BATCH, MAX_EXPONENT, U8
 from rbmfast.runtime import uninterrupted, warn
-from rbmfast.saved import under
 from rbmfast.streams import MAX_STEP, Purpose, RowIds, Stream
 from rbmfast.training.batches import FirstLook
 from rbmfast.training.checkpoint import Checkpoint
@@ -33,8 +32,6 @@ from rbmfast.training.penalties import penalty_gradient, split_penalties
 from rbmfast.training.phases import as_divergence
 from rbmfast.training.run import Run
 from rbmfast.training.settings import TrainSettings, describe, digest
-
-KEPT = "notes/"  # before the names in a file of what monitors keep
 
 
 class JointRun(Run):
@@ -158,23 +155,20 @@ class JointRun(Run):
     # --- What is recorded and saved -------------------------------------------------------------------------
 
     def monitored(self) -> dict[str, float]:
-        self._watched.epoch = self.epoch
-        found = [monitor(self._watched) for monitor in self.settings.monitors]
-        return {name: number for numbers in found for name, number in numbers.items()}
+        return self._watched.numbers(self.settings.monitors, self.epoch)
 
     def parameters(self) -> dict[str, F32]:
         return self.learned
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         powers = {} if isinstance(self.settings.optimizer, SGD) else {"powers": self.steps.powers}
-        kept: dict[str, NDArray[Any]] = {KEPT + name: array for name, array in self._watched.memory.items()}
         own: dict[str, NDArray[Any]] = {
             **self.learned,
             **self.steps.moments,
             **powers,
             "visible_means": self.visible_means,
         }
-        return {**own, **self._states(), **kept}
+        return {**own, **self._states(), **self._watched.arrays()}
 
     def _states(self) -> dict[str, U8]:
         """Of all chains that there are."""
@@ -197,7 +191,7 @@ class JointRun(Run):
         engine.Weights(self.learned["W"], self.exponent)
         for name, states in self._states().items():
             machine.units.rows(states, n_units, name)
-        self._watched.memory |= under(saved.arrays, KEPT)
+        self._watched.restore(saved.arrays)
         self.updates = entry(saved.meta, "updates", int)
         if self.updates != saved.epoch * self.updates_per_epoch:
             raise ValueError(f"updates must be {self.updates_per_epoch} an epoch, got {self.updates}")

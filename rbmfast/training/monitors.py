@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -26,6 +26,7 @@ from rbmfast.reference import F32, I64, MAX_BATCH, States, row_sums
 from rbmfast.saved import under
 from rbmfast.streams import shuffled
 
+KEPT = "notes/"  # before the names in a file of what monitors keep
 _AT_LEAST_1 = checked_by(check_integer, low=1)
 
 
@@ -66,6 +67,19 @@ class Watched:
         self._sets = {"train": train, "validation": validation}
         self._labelled = labelled  # numbers of the training data's rows that are visible states; None: all
         self._taken: dict[tuple[str, int], States] = {}
+
+    def numbers(self, monitors: Iterable[Monitor], epoch: int) -> dict[str, float]:
+        """What all of them find after so many epochs."""
+        self.epoch = epoch
+        return {name: number for monitor in monitors for name, number in monitor(self).items()}
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """For a checkpoint: what they keep, by the names that `restore` knows."""
+        return {KEPT + name: array for name, array in self.memory.items()}
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take back what they kept."""
+        self.memory |= under(arrays, KEPT)
 
     def train(self, max_rows: int) -> States:
         """At most `max_rows` rows of the training data, the same ones at every call.

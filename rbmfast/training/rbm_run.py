@@ -28,7 +28,6 @@ from rbmfast.models.parameters import (
 from rbmfast.models.two_layers import RANDOM
 from rbmfast.reference import F32, F64, I64, MAX_BATCH, MAX_EXPONENT, States, decayed, limit_columns, slope
 from rbmfast.runtime import uninterrupted, warn
-from rbmfast.saved import under
 from rbmfast.state import Gradient, LearningState, Missing, UpdateSettings
 from rbmfast.streams import MAX_STEP, Purpose, RowIds, Stream
 from rbmfast.training.batches import FirstLook
@@ -52,7 +51,6 @@ from rbmfast.training.state import PARAMETERS, Model, TrainingState
 from rbmfast.units import Unit
 
 RUNNING_MEANS = ("visible_offset", "hidden_offset", "activity")
-KEPT = "notes/"  # before the names in a file of what monitors keep
 
 
 class RBMRun(Run):
@@ -321,9 +319,7 @@ class RBMRun(Run):
     # --- What is recorded and saved -------------------------------------------------------------------------
 
     def monitored(self) -> dict[str, float]:
-        self._watched.epoch = self.epoch
-        found = [monitor(self._watched) for monitor in self.settings.monitors]
-        return {name: number for numbers in found for name, number in numbers.items()}
+        return self._watched.numbers(self.settings.monitors, self.epoch)
 
     def parameters(self) -> dict[str, F32]:
         learned: dict[str, F32] = {}
@@ -350,9 +346,8 @@ class RBMRun(Run):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         memory = {f"memory/{name}": array for name, array in self.memory.items()}
-        kept = {KEPT + name: array for name, array in self._watched.memory.items()}
         own = {**self.parameters(), **self._remembered(), "visible_means": self.visible_means}
-        return {**own, **self._hidden_states(), **memory, **kept}
+        return {**own, **self._hidden_states(), **memory, **self._watched.arrays()}
 
     def _hidden_states(self) -> dict[str, States]:
         """Of all chains that there are."""
@@ -376,7 +371,7 @@ class RBMRun(Run):
         self.exponent = self._lowest_exponent()
         for name, states in self._hidden_states().items():
             as_rows(states, self.rbm.n_hidden, domain=self.rbm.hidden.domain, name=name)
-        self._watched.memory |= under(saved.arrays, KEPT)
+        self._watched.restore(saved.arrays)
         self.updates = entry(saved.meta, "updates", int)
         if self.updates != saved.epoch * self.updates_per_epoch:
             raise ValueError(f"updates must be {self.updates_per_epoch} an epoch, got {self.updates}")

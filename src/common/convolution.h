@@ -88,7 +88,7 @@ static inline int add_filters(const uint8_t *on, int n_filters, const int32_t *q
         int index[64], count = 0;
         for (int k = first; k < n_filters && k < first + 64; k++) {
             index[count] = k; /* no branches, which nobody could foresee */
-            count += on[k];
+            count += on[k] != 0;
         }
         for (int t = 0; t < count; t++, any = 1) {
             const int32_t *filter = q + index[t] * size;

@@ -94,7 +94,11 @@ BAD: dict[str, list[tuple[dict[str, Any], type[Exception], str]]] = {
         ({"validation": X[:, :-1]}, ValueError, "validation"),
         ({"validation": X * 2}, ValueError, "validation"),
         ({"validation": 0.1}, TypeError, "n = int(0.9 * len(X)) learn from X[:n] with validation=X[n:]"),
-        ({"X": np.zeros((5, 3, 4))}, ValueError, "X"),
+        (
+            {"X": np.zeros((5, 3, 4))},
+            ValueError,
+            "X must be 2-D … got shape (5, 3, 4); pass X.reshape(5, -1)",
+        ),
         ({"X": X + 1}, ValueError, "counts and other numbers: scaled, for visible='gaussian'"),
         (
             {"model": REAL, "monitors": [rf.DeadUnits()]},
