@@ -81,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = Group(parser, "model").add
     kinds = "; ".join(f"{word}: {kind.about}" for word, kind in LEARNERS.items())
     add("--model", choice(*LEARNERS), kinds, "rbm")
-    add("--hidden", listed(integer(1)), "hidden units; of a dbn, of each layer from the lowest up", [128])
+    add("--hidden", listed(integer(1)), "hidden units; of a dbn or dbm, of each layer from below", [128])
     add("--visible", choice(*PLAIN), "such as gaussian: real values, scaled to mean 0 and variance 1 "
         "(default: bernoulli; for a table of other values what each column needs)")  # fmt: skip
 
