@@ -25,7 +25,7 @@ except ImportError as error:  # what the environment says may be wrong, too
     raise
 
 from rbmfast import units
-from rbmfast.data import Grey8, Packed, lagged
+from rbmfast.data import Grey8, Packed, lagged, sequence_weights
 from rbmfast.io import load
 from rbmfast.models import (
     DBM,
@@ -118,6 +118,7 @@ __all__ = [
     "Grey8",
     "Packed",
     "lagged",
+    "sequence_weights",
     "Schema",
     # training
     "train",

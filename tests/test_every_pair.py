@@ -284,6 +284,7 @@ ANSWERS: dict[str, Call] = {
     "DBN.to_autoencoder": (lambda m: m.dbn.to_autoencoder(), "Network"),
     "ParallelTempering": (lambda m: rf.ParallelTempering(m.rbm, 2, 3, seed=1).run(2), (2, V)),
     "lagged": (lambda m: m.generate(), (5, 2, V)),
+    "sequence_weights": (lambda m: rf.sequence_weights(m.y[:, None]), (N,)),
     "DBM": (lambda m: m.deep_machine(), (N, V)),
     "train": (lambda m: m.train(centered=True, sample_weight=np.ones(N)), "History"),
     "pretrain": (lambda m: rf.pretrain(m.dbn, m.X, **LEARN), "list"),

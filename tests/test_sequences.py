@@ -1,4 +1,4 @@
-"""Sequences as rows: `rf.lagged`."""
+"""Sequences as rows: `rf.lagged`, `rf.sequence_weights`."""
 
 from __future__ import annotations
 
@@ -51,3 +51,26 @@ def test_a_list_of_sequences() -> None:
 def test_refused(arguments: tuple, match: str) -> None:
     with pytest.raises((TypeError, ValueError), match=match):
         rf.lagged(*arguments)
+
+
+@given(st.integers(1, 1100), st.integers(1, 12), st.sampled_from([0.2, 0.5, 0.8, 1.0]))
+def test_weights_of_aligned_sequences(n_rows: int, n_sites: int, identity: float) -> None:
+    """Numbers and letters, one block of comparisons and more: by a plain count."""
+    X = np.random.default_rng(n_rows).integers(0, 3, (n_rows, n_sites))
+    alike = (X[:, None] == X).sum(axis=2) >= round(identity * n_sites * 10) / 10
+    assert_array_equal(rf.sequence_weights(X, identity), 1 / alike.sum(axis=1))
+    assert_array_equal(rf.sequence_weights(np.array([*"-AC"])[X], identity), 1 / alike.sum(axis=1))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        (([[0.5, 1.0]],), "X must hold letters or whole numbers, got dtype float64"),
+        ((["ACD", "ACE"],), "X must be 2-D"),
+        (([[1, 2]], 1.5), "identity must be at most 1, got 1.5"),
+        (([[1, 2]], 0.0), "identity must be a finite number above 0"),
+    ],
+)
+def test_refused_weights(arguments: tuple, match: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=match):
+        rf.sequence_weights(*arguments)

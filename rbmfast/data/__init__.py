@@ -18,6 +18,7 @@ real       float32     ``float32(v)``, and +0.0 for -0.0 (a sparse matrix cannot
 =========  ==========  ==================================================================================
 """
 
+from rbmfast.data.alignments import sequence_weights
 from rbmfast.data.containers import Grey8, Packed, is_masked, is_sparse
 from rbmfast.data.missing import split_missing
 from rbmfast.data.rows import Fingerprint, Rows, as_rows, computed_rows
@@ -33,5 +34,6 @@ __all__ = [
     "is_masked",
     "is_sparse",
     "lagged",
+    "sequence_weights",
     "split_missing",
 ]
