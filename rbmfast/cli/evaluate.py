@@ -20,7 +20,8 @@ against the numbers is said in warnings.
 Of an RBM: free energy, pseudo-likelihood, reconstruction error, log Z, log-likelihood, and whether
 chains mix and samples are like the data. Of a model of data and labels, or a network: how often it
 gets the label wrong (--labels), and what it takes for what. Of a deep belief network without
-labels, or with --method: a lower bound on the log-likelihood.
+labels, or with --method: a lower bound on the log-likelihood. Of a Boltzmann machine of one layer:
+free energy, pseudo-likelihood, log Z, log-likelihood.
 
 log Z is exact where a layer of 0/1 units is small enough to be enumerated; otherwise it is
 estimated by annealed importance sampling (AIS), and then the log-likelihood errs on the high side
@@ -113,16 +114,19 @@ def run(arguments: argparse.Namespace) -> None:
 def _check(given: argparse.Namespace, model: Any) -> None:
     """Refuse options that say nothing about the model, and ask for those that it needs."""
     is_rbm, is_deep = type(model) in (rf.RBM, rf.ConvRBM), isinstance(model, rf.DBN | rf.DBM)
+    is_joint = isinstance(model, rf.BoltzmannMachine)
     allowed: tuple[str, ...] = OF_LABELS if n_classes(model) else ()
     if is_deep:
         allowed = (*allowed, *LOG_Z, "samples")
     elif is_rbm:
         allowed = OF_RBMS
+    elif is_joint:
+        allowed = (*LOG_Z, "base_data")
     for option in (*OF_RBMS, *OF_LABELS):
         if option not in allowed:
             refuse(given, [option], f"says nothing about {given.model}, which holds {model}")
 
-    if is_rbm:
+    if is_rbm or is_joint:
         findings.check_method(model, given)
     elif is_deep and given.labels is not None and given.method is None:
         why = "is about the likelihood: with --labels, say --method, too"

@@ -46,6 +46,8 @@ def evaluate(model: Any, data: Examples, base: Rows | None, given: argparse.Name
     report.add_rows(rows)
     if type(model) in (rf.RBM, rf.ConvRBM):
         _evaluate_rbm(report, model, rows, base, given)
+    elif isinstance(model, rf.BoltzmannMachine):
+        _evaluate_boltzmann(report, model, rows, base, given)
     elif labels is None and n_classes(model) and not isinstance(model, rf.DBN):
         pass  # nothing to compare with
     elif isinstance(model, rf.ClassRBM):
@@ -197,13 +199,9 @@ def _evaluate_rbm(
     free_energy = rbm.free_energy(rows)
     report.add_mean("free energy", free_energy, "nats per row", "free_energy")
     if rbm.visible.are_switches:
-        show_step("pseudo-likelihood")
-        pseudo = rf.pseudo_likelihood(rbm, some(PSEUDO_ROWS))
-        share = f", of {len(pseudo):,} rows" if len(pseudo) < rows.n_rows else ""
-        report.add_mean("log pseudo-likelihood", pseudo, f"nats per row{share}", "pseudo_likelihood")
-        report.add_mean("", pseudo / rbm.n_visible, "nats per unit")
+        _add_pseudo_likelihood(report, rbm, some(PSEUDO_ROWS), rows)
     report.add_reconstructions(rows, rbm.visible, rbm.reconstruct)
-    start = None if base is None else rbm.visible.shown(means_of(base)[np.newaxis])[0]
+    start = _means(rbm, base)
     z = _add_log_z(report, rbm, given, start)
     mean = None if rows.kind == "grey" else rf.mean_log_likelihood(rbm, rows, z)
     report.add_likelihood("mean log-likelihood", "log_likelihood", mean)
@@ -222,6 +220,37 @@ def _evaluate_rbm(
     if z.method != "exact":
         report.figures["ais_weights"] = lambda: rf.plots.ais_weights(z)
     report.numbers["warnings"] = [*filter(None, [z.warning]), *report.alarms]
+
+
+def _evaluate_boltzmann(
+    report: Report, machine: rf.BoltzmannMachine, rows: Rows, base: Rows | None, given: argparse.Namespace
+) -> None:
+    """Its likelihoods."""
+    machine.visible.refuse_grey(rows, "data")
+    report.add_mean("free energy", machine.free_energy(rows), "nats per row", "free_energy")
+    some = Watched(machine, rows, None, given.seed).train
+    _add_pseudo_likelihood(report, machine, some(PSEUDO_ROWS), rows)
+    z = _add_log_z(report, machine, given, _means(machine, base))
+    report.add_likelihood("mean log-likelihood", "log_likelihood", rf.mean_log_likelihood(machine, rows, z))
+    report.add_annealing(z)
+    report.numbers["warnings"] = [*filter(None, [z.warning])]
+
+
+def _means(model: rf.RBM | rf.BoltzmannMachine, base: Rows | None) -> States | None:
+    """Of the data that AIS is to start from."""
+    return None if base is None else model.visible.shown(means_of(base)[np.newaxis])[0]
+
+
+def _add_pseudo_likelihood(
+    report: Report, model: rf.RBM | rf.BoltzmannMachine, some: Any, rows: Rows
+) -> None:
+    """Of some rows, a row and a site."""
+    show_step("pseudo-likelihood")
+    pseudo = rf.pseudo_likelihood(model, some)
+    share = f", of {len(pseudo):,} rows" if len(pseudo) < rows.n_rows else ""
+    report.add_mean("log pseudo-likelihood", pseudo, f"nats per row{share}", "pseudo_likelihood")
+    sites = len(model.visible.sites(model.n_visible))
+    report.add_mean("", pseudo / sites, f"nats per {'unit' if model.visible.are_switches else 'site'}")
 
 
 def _add_samples(report: Report, rbm: rf.RBM, rows: Rows, given: argparse.Namespace) -> None:
@@ -262,7 +291,7 @@ def _add_samples(report: Report, rbm: rf.RBM, rows: Rows, given: argparse.Namesp
 # --- log Z, as the options ask for it, and what follows of it ----------------------------------------------
 
 
-def check_method(rbm: rf.RBM, given: argparse.Namespace) -> str:
+def check_method(rbm: rf.RBM | rf.BoltzmannMachine, given: argparse.Namespace) -> str:
     """How log Z is to be found."""
     method: str = given.method or ("exact" if has_exact_log_z(rbm, SMALL) else "ais")
     if method == "exact" and not has_exact_log_z(rbm):
@@ -273,7 +302,10 @@ def check_method(rbm: rf.RBM, given: argparse.Namespace) -> str:
 
 
 def _add_log_z(
-    report: Report, rbm: rf.RBM, given: argparse.Namespace, base: States | None = None
+    report: Report,
+    rbm: rf.RBM | rf.BoltzmannMachine,
+    given: argparse.Namespace,
+    base: States | None = None,
 ) -> LogPartition:
     """Find log Z of a model; `base` are the rates that AIS starts from."""
     show_step("log Z")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import rbmfast as rf
 from rbmfast.cli.options import CommandError
 from rbmfast.reference import I64, States
@@ -15,7 +17,7 @@ LIKE = {"binary": "bernoulli", "real": "gaussian"}  # units, by what a network's
 def load(path: str) -> Any:
     """The model in a file, if it is of a kind that all commands know."""
     model = rf.load(path)
-    if not isinstance(model, (rf.RBM, rf.DBN, rf.DBM, rf.Network)):
+    if not isinstance(model, (rf.RBM, rf.DBN, rf.DBM, rf.BoltzmannMachine, rf.Network)):
         raise CommandError(f"{path}: holds {model}, which this command does not know: rf.load it in Python")
     return model
 
@@ -52,6 +54,9 @@ def draw(model: Any, n: int, labels: I64 | None, mean: bool, **settings: Any) ->
         return model.sample(n, **settings), None
     model = getattr(model, "bipartite", model)  # of a deep Boltzmann machine
     v, h = model.sample(n, return_hidden=True, **wanted, **settings)
+    if isinstance(model, rf.BoltzmannMachine):
+        given_others = model.conditional_probabilities(np.hstack([v, h])) if mean else v
+        return given_others[:, : model.n_visible], None
     shown = model.visible_probabilities(h) if mean else v
     n_features = model.n_features
     return shown[:, :n_features], v[:, n_features:].argmax(axis=1) if wanted else None

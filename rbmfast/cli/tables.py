@@ -153,10 +153,10 @@ def _are_names(first: list[Any], second: list[Any]) -> bool:
     counted = first[1:] if first[0] != first[0] else first  # without the empty cell above an index
     if len(counted) > 2 and counted == [*range(len(counted))]:
         return True
-    others = [
-        cell for cell in first if not _is_word(cell)
-    ]  # names differ, the numbers beside a stray word not
-    return sum(map(_is_word, first)) > sum(map(_is_word, second)) and len({*others}) == len(others)
+    words = [cell for cell in first if _is_word(cell)]
+    others = [cell for cell in first if not _is_word(cell)]
+    differ = all(len({*cells}) == len(cells) for cells in (words, others))  # as names do, and not the
+    return differ and len(words) > sum(map(_is_word, second))  # letters of a sequence before one with gaps
 
 
 def _stand_apart(lines: list[list[str]]) -> bool:

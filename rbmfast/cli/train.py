@@ -58,6 +58,7 @@ examples:
   rbmfast train data.npz --key X --labels y -o digits.crbm --model class-rbm --hidden 500
   rbmfast train data.npz --key X --labels y -o digits.dbn --model dbn --hidden 500,500,2000 \\
       --up-down 10 --fine-tune 20 --network digits.net --checkpoint run.ckpt
+  rbmfast train alignment.csv -o family.bm --model boltzmann --l2 0.02 --epochs 40   (sites in columns)
   rbmfast train data.npy -o codes.dbn --model dbn --hidden 256,64 --fine-tune 20 --network auto.net
 """
 
@@ -81,7 +82,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = Group(parser, "model").add
     kinds = "; ".join(f"{word}: {kind.about}" for word, kind in LEARNERS.items())
     add("--model", choice(*LEARNERS), kinds, "rbm")
-    add("--hidden", listed(integer(1)), "hidden units; of a dbn or dbm, of each layer from below", [128])
+    add("--hidden", listed(integer(1)), "hidden units; of a dbn or dbm, of each layer from below (default: "
+        "128; of a boltzmann none)")  # fmt: skip
     add("--visible", choice(*PLAIN), "such as gaussian: real values, scaled to mean 0 and variance 1 "
         "(default: bernoulli; for a table of other values what each column needs)")  # fmt: skip
 
@@ -145,7 +147,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.plots:
         os.makedirs(arguments.plots, exist_ok=True)
     data, validation = _read(arguments)
-    schema = _schema(arguments, data)
+    schema = _schema(learner, data)
     shape = _image_shape(arguments, data) if arguments.plots and schema is None else None
     with options.threads(arguments.threads):
         watched = None if validation is None else _examples(arguments, validation, schema)
@@ -188,18 +190,20 @@ def _read(given: argparse.Namespace) -> tuple[DataFile, DataFile | None]:
     return data, validation
 
 
-def _schema(given: argparse.Namespace, data: DataFile) -> rf.Schema | None:
+def _schema(learner: Learner, data: DataFile) -> rf.Schema | None:
     """What the columns are, shown as a table, where units of one type are not enough."""
-    if given.types or given.standardize:
-        asked = "--standardize" if given.standardize else "--types"
-        refuse(given, ["threshold", "grey", "visible"], f"does not go with {asked}, which chooses the units")
-    elif data.is_plain or given.visible is not None or given.threshold is not None or given.grey:
+    given, chosen = learner.given, ["threshold", "grey", "visible"]
+    asked = "--standardize" if given.standardize else "--types" if given.types else ""
+    if asked:
+        refuse(given, chosen, f"does not go with {asked}, which chooses the units")
+    elif any(getattr(given, name) not in (None, False) for name in chosen):
         return None
     try:
-        schema = schema_of(data.stored, given.types, given.standardize)
+        schema = schema_of(data.stored, given.types, given.standardize) if asked else learner.schema(data)
     except (TypeError, ValueError) as error:
         raise CommandError(f"{data.name}: {error} (--drop NAME leaves a column out)") from error
-    print(f"{data.name}: {schema}", flush=True)
+    if schema is not None:
+        print(f"{data.name}: {schema}", flush=True)
     return schema
 
 
@@ -210,7 +214,7 @@ def _examples(given: argparse.Namespace, data: DataFile, schema: rf.Schema | Non
         examples = data.encoded(schema, units)
     else:
         examples = data.examples(get_unit(given.visible or "bernoulli"), given.threshold, given.grey)
-    return examples if given.model == "rbm" else examples.check_whole()
+    return examples if given.model in ("rbm", "boltzmann") else examples.check_whole()
 
 
 def _fraction(text: str) -> float | None:

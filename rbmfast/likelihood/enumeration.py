@@ -69,7 +69,7 @@ def _(machine: BoltzmannMachine) -> float:
     """Of every state of all units."""
     p, n_units = machine._parameters, len(machine._parameters.a)
     W, a, n = p.within.W.astype(np.float64), p.a.astype(np.float64), machine.units.count_states(n_units)
-    if n is None or n > 2**MAX_JOINT:
+    if n is None or not has_exact_log_z(machine):
         raise ValueError(
             f"the exact log Z visits all states, at most 2**{MAX_JOINT}, which {machine!r} exceeds; "
             "method='ais' estimates it"
@@ -150,9 +150,16 @@ def layer_to_enumerate(rbm: RBM, what: str, instead: str = "") -> Layer:
     return layer
 
 
-def has_exact_log_z(rbm: RBM, max_units: int = MAX_UNITS) -> bool:
+@singledispatch
+def has_exact_log_z(rbm: Any, max_units: int = MAX_UNITS) -> bool:
     """Whether `exact_log_z` has an answer, with no more states to visit than `max_units` 0/1 units have."""
     return is_normal(rbm) or can_enumerate(rbm, max_units)
+
+
+@has_exact_log_z.register
+def _(machine: BoltzmannMachine, max_units: int = MAX_JOINT) -> bool:
+    n = machine.units.count_states(machine.n_visible + machine.n_hidden)
+    return n is not None and n <= 2 ** min(max_units, MAX_JOINT)
 
 
 def can_enumerate(rbm: RBM, max_units: int = MAX_UNITS) -> bool:

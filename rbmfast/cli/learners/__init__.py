@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rbmfast.cli.learners.base import METHOD_OPTIONS, Learner, listing, methods_with
+from rbmfast.cli.learners.boltzmann import BoltzmannLearner
 from rbmfast.cli.learners.class_rbm import ClassLearner
 from rbmfast.cli.learners.convolutional import ConvolutionalLearner
 from rbmfast.cli.learners.dbm import DeepMachineLearner
@@ -17,6 +18,7 @@ LEARNERS: dict[str, type[Learner]] = {
     "conv": ConvolutionalLearner,
     "dbn": DeepLearner,
     "dbm": DeepMachineLearner,
+    "boltzmann": BoltzmannLearner,
 }
 
 

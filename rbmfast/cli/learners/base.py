@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 import rbmfast as rf
-from rbmfast.cli.datafiles import Examples
+from rbmfast.cli.datafiles import DataFile, Examples
 from rbmfast.cli.models import draw, n_classes
 from rbmfast.cli.options import CommandError, Kind, number
 from rbmfast.cli.progress import display
+from rbmfast.cli.tables import schema_of
 from rbmfast.data import Rows
 from rbmfast.tables import Schema
 from rbmfast.training import Method, Schedule
@@ -104,22 +105,29 @@ class Learner:
         What the help says that it learns.
     options : tuple of str
         Options of ``rbmfast train`` that only some kinds have, among them this one.
+    hidden : tuple of int
+        Hidden units of each layer, by default.
+    monitors : tuple of Monitor
+        What is watched.
     model : Storable
         From `begin` on.
     """
 
     about: ClassVar[str] = "a restricted Boltzmann machine"
     options: ClassVar[tuple[str, ...]] = ()
+    hidden: ClassVar[tuple[int, ...]] = (128,)
+    monitors: ClassVar[tuple[rf.training.Monitor, ...]] = (rf.ReconstructionError(),)
     model: Any
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.given = given
+        given.hidden = given.hidden or [*self.hidden]
         self.data: Examples
         self.validation: Examples | None = None
         self.settings = {
             "penalties": [*filter(None, (given.l1, given.l2, given.max_norm, given.sparsity))],
             "centered": given.centered,
-            "monitors": [rf.ReconstructionError()],
+            "monitors": self.monitors,
             "checkpoint": given.checkpoint,
             "resume": given.resume,
             **common(given),
@@ -145,6 +153,10 @@ class Learner:
     def _new_model(self, n_features: int, n_classes: int) -> Any:
         given = self.given
         return rf.RBM(n_features, given.hidden[0], visible=self.data.unit, seed=given.seed)
+
+    def schema(self, data: DataFile) -> Schema | None:
+        """What the columns are, if nothing was said of their units; None where one type is enough."""
+        return None if data.is_plain else schema_of(data.stored, {}, False)
 
     def _rows(self, part: Examples) -> Rows:
         """What `rbmfast.train` gets."""
