@@ -41,7 +41,7 @@ class BoltzmannLearner(Learner):
 
     def schema(self, data: DataFile) -> rf.Schema | None:
         """See `Learner.schema`: all columns have the letters of the table."""
-        if data.is_plain and 0 <= data.values.min() and data.values.max() <= 1:
+        if data.is_plain and data.values.min() >= 0 and data.values.max() <= 1:
             return None
         names = data.stored if data.columns else range(data.shape[1])
         schema = schema_of(data.stored, dict.fromkeys(map(str, names), "category"), False)
