@@ -90,6 +90,14 @@ class Convolution(Interaction):
         """Height, width and channels of what a filter sees."""
         return self.filter_height, self.filter_width, self.channels
 
+    @property
+    def near_border(self) -> NDArray[np.bool_]:
+        """Pixels that fewer places see than others do, where filters lie within the image."""
+        height, width, _ = self.patch
+        near = np.ones((self.height, self.width, self.channels), np.bool_)
+        near[height - 1 : self.height - height + 1, width - 1 : self.width - width + 1] = False
+        return near.reshape(-1)
+
     def describe(self) -> dict[str, JSON]:
         """Its sizes."""
         return {"geometry": [*self.geometry]}

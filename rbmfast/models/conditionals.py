@@ -177,7 +177,7 @@ class Conditionals:
     stream: Stream  # random numbers, from a first half-step on
     memory: Mapping[str, F32] = field(default_factory=dict)  # a training method's own, to change in place
     n_classes: int = 0  # how many of the last visible units say the class; 0 for a model without labels
-    absent: NDArray[np.bool_] | None = None  # visible units that rows are without: they stay 0
+    held: NDArray[np.bool_] | None = None  # visible units that keep their states, as those that rows lack
 
     @classmethod
     def of(
@@ -226,21 +226,22 @@ class Conditionals:
         return self.up.target.sample(hidden_input, self.stream.after(half_step))
 
     def sample_visible(self, h: States, half_step: int = 0, like: States | None = None) -> States:
-        """Draw visible states (n, n_visible), given hidden states; of those that are absent, 0.
+        """Draw visible states (n, n_visible), given hidden states.
 
-        `like` are those before, of which `Unit.like` keeps something.
+        `like` are those before, of which `Unit.like` keeps something, and units that are held their states.
         """
         down = self.down if like is None else self.down.like(like)
         v = down.sample(h, self.stream.after(half_step))
-        return v if self.absent is None else np.where(self.absent, v.dtype.type(0), v)
+        return v if self.held is None or like is None else np.where(self.held, like, in_form(v, like.dtype))
 
     def gibbs(self, v: States, steps: int, clamp: NDArray[np.uint8] | None = None) -> tuple[States, States]:
         """Take `steps` >= 1 Gibbs steps; the last visible and hidden states.
 
         Where `clamp` is 1 a visible unit keeps its value. Grey levels may be a start, or clamped values.
         """
-        if self.absent is not None:  # they are 0
-            clamp = (self.absent if clamp is None else self.absent | (clamp != 0)).view(np.uint8)
+        if self.held is not None:
+            kept = self.held if clamp is None else self.held | (clamp != 0)
+            clamp = np.broadcast_to(kept, v.shape).astype(np.uint8)
         stream, a, b, blocks = self.stream, self.down.bias, self.up.bias, self.up.blocks
         while steps > 0:
             n = 1

@@ -26,7 +26,7 @@ C = TypeVar("C", bound="ConvRBM")
 
 MAX_SIZE = 2**16
 MAX_PLACES = 2**16  # of a map: their levels are added up in 32 bits
-BORDERS = VALID, SAME = "valid", "same"
+BORDERS = VALID, SAME, HELD = "valid", "same", "held"
 
 
 class ConvRBM(RBM):
@@ -55,9 +55,9 @@ class ConvRBM(RBM):
         Height and width of filters, at most those of images.
     pool : int, default 2
         Side of blocks; it divides the maps' height and width. 1: every hidden unit is on by itself.
-    borders : {"valid", "same"}
+    borders : {"valid", "same", "held"}
         Filters lie within the image, and maps are ``height - filter height + 1`` high; or maps are as large
-        as images, which zeros surround.
+        as images, which zeros surround. "held" is "valid", but for learning: see the notes.
     visible : str or Unit, default "bernoulli"
         Unit type of the pixels: "bernoulli" or "gaussian" with sigma 1, or another whose states are shown as
         they are; ``below.hidden`` for one that is to stand on the maps of another in an `rbmfast.DBN`.
@@ -83,6 +83,11 @@ class ConvRBM(RBM):
     without which filters seldom become local (Lee et al. 2009, section 3.1). Learning cannot be centred.
     Penalties of your own are given W as (filter height * width * channels, n_filters).
 
+    *Borders.* Few filters reach pixels near the border, and learn to make up for it: of real-valued images,
+    little else. ``borders="held"`` learns the distribution of the pixels that whole filters reach from all
+    sides, given those within ``filter height - 1`` and ``filter width - 1`` of the border, which samples of
+    the model keep from the data (Norouzi, Ranjbar & Mori 2009). It takes a method such as `rbmfast.CD`.
+
     *Likelihood.* `exact_moments` and `exact_gradient` are those of `unrolled()`: of each pair of units.
 
     *Exactness.* Products with 0/1 states, and their sums in gradients, are of integers, those with other
@@ -91,7 +96,8 @@ class ConvRBM(RBM):
     References
     ----------
     Lee, Grosse, Ranganath & Ng, "Convolutional deep belief networks for scalable unsupervised learning of
-    hierarchical representations", ICML 2009.
+    hierarchical representations", ICML 2009. Norouzi, Ranjbar & Mori, "Stacks of convolutional restricted
+    Boltzmann machines for shift-invariant feature learning", CVPR 2009.
 
     Examples
     --------
@@ -125,6 +131,7 @@ class ConvRBM(RBM):
             shape, n_filters, filter_shape, pool, borders, get_unit(visible, "visible")
         )
         self._seed = check_seed(seed)
+        self._held = interaction.near_border if borders == HELD else None
         size = math.prod(interaction.patch), interaction.n_filters
         W = engine.normal_weights(*size, WEIGHT_SCALE, self._seed, Purpose.INITIALIZE, 0)
         zeros = np.zeros(interaction.channels, np.float32), np.zeros(interaction.n_filters, np.float32)
@@ -205,6 +212,11 @@ class ConvRBM(RBM):
         return self._pooling.pool
 
     @property
+    def borders(self) -> str:
+        """What becomes of borders."""
+        return HELD if self._held is not None else SAME if self._convolution.same else VALID
+
+    @property
     def _pooling(self) -> Pooled:
         assert isinstance(self.hidden, Pooled)
         return self.hidden
@@ -257,7 +269,7 @@ class ConvRBM(RBM):
         c = self._convolution
         shape = self.shape if c.channels > 1 else self.shape[:2]
         own = f"n_filters={c.n_filters}, filter_shape={c.patch[:2]}, pool={self.pool}"
-        own += f", borders={SAME!r}" if c.same else ""
+        own += f", borders={self.borders!r}" if self.borders != VALID else ""
         return f"{type(self).__name__}({shape}, {own}{in_words(visible=self.visible)})"
 
     # --- Answers of its own ------------------------------------------------------------------------------
@@ -327,7 +339,7 @@ class ConvRBM(RBM):
             "n_filters": c.n_filters,
             "filter_shape": [*c.patch[:2]],
         }
-        return meta | own | {"pool": self.pool, "borders": SAME if c.same else VALID}, arrays
+        return meta | own | {"pool": self.pool, "borders": self.borders}, arrays
 
     @classmethod
     def from_state(cls: type[C], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> C:
@@ -357,9 +369,14 @@ def _layers(
     filters = _check_sizes(
         (filter_shape,) * 2 if np.ndim(filter_shape) == 0 else filter_shape, "filter_shape", (2,)
     )
-    if filters[0] > image[0] or filters[1] > image[1]:
-        raise ValueError(f"filter_shape must be at most {image[:2]}, the shape of images, got {filters}")
-    same = check_choice(borders, "borders", BORDERS) == SAME
+    held = check_choice(borders, "borders", BORDERS) == HELD
+    most = tuple([(n + 1) // 2 if held else n for n in image[:2]])  # so that some pixels are not held
+    if filters[0] > most[0] or filters[1] > most[1]:
+        raise ValueError(
+            f"filter_shape must be at most {most}, for images of {image[:2]} and borders={borders!r}, "
+            f"got {filters}"
+        )
+    same = borders == SAME
     n_filters = check_integer(n_filters, "n_filters", low=1, high=MAX_SIZE)
     c = Convolution(image[0], image[1], image[2], filters[0], filters[1], n_filters, same)
     if c.n_places > MAX_PLACES:

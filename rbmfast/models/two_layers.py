@@ -347,6 +347,7 @@ class TwoLayers(Model):
     # --- For the rest of the library ---------------------------------------------------------------------
 
     _joined: F32 | None = None  # 1 where W may differ from 0; None: everywhere
+    _held: NDArray[np.bool_] | None = None  # visible units that learning holds at the data's states
 
     def _named_rbms(self: R) -> Iterator[tuple[str, R]]:
         """What learns: itself."""

@@ -136,10 +136,11 @@ class RBMRun(Run):
         self.chains: States | None = None
         self.missing = settings.missing if isinstance(settings, TrainSettings) else RANDOM
         self.row_chains = row_chains_for(rbm, rows, settings.method, self.missing, settings.centered)
-        if rbm.visible.needs_rows and self.n_chains:
+        held = rbm._held is not None and not settings.method.starts_at_rows
+        if held or (rbm.visible.needs_rows and self.n_chains):
+            what = "borders='held'" if held else f"{rbm.visible} units, which keep something of them"
             raise ValueError(
-                f"method must start samples at the rows, as rf.CD() does, for {rbm.visible} units, which "
-                f"keep something of them; got {settings.method!r}"
+                f"method must start samples at the rows, as rf.CD() does, for {what}; got {settings.method!r}"
             )
         if rbm.visible.needs_whole_rows and self.row_chains is not None:
             raise ValueError(
@@ -457,7 +458,8 @@ class RBMRun(Run):
         if self.row_chains is not None:
             v = self.row_chains.complete(model, v, rows, self.epoch == self.first_epoch)
         elif self.rows.missing is not None:
-            model = replace(model, absent=self.rows.missing[rows])
+            absent = self.rows.missing[rows]  # and stays 0
+            model = replace(model, held=absent if model.held is None else absent | model.held)
         v = self.rbm._complete(model, v)
         x = model.up.input(v)
         if self.row_chains is not None:
@@ -515,5 +517,7 @@ class RBMRun(Run):
         weights = self.interaction.weights(state.W, state.exponent)
         biases = self.interaction.spread(state.a, state.b)
         stream = Stream(self.settings.seed, purpose, 0, self._next_step if step is None else step, rows)
-        model: dict[str, Any] = {"stream": stream, "memory": self.memory, "n_classes": rbm.n_classes}
-        return Conditionals.of(self._units(), weights, state.W, *biases, self.interaction, **model)
+        own: dict[str, Any] = {"memory": self.memory, "n_classes": rbm.n_classes, "held": rbm._held}
+        return Conditionals.of(
+            self._units(), weights, state.W, *biases, self.interaction, stream=stream, **own
+        )

@@ -162,6 +162,38 @@ def test_gradients_of_forms_agree() -> None:
                 assert_allclose(getattr(other, name), getattr(found[0], name), rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
+def test_held_borders_keep_the_data(visible: str, tmp_path: Path) -> None:
+    """Samples of CD have the rows' pixels but in the middle; whatever is not learning is as without."""
+    own = {"n_filters": 3, "filter_shape": (2, 3), "pool": 2, "visible": visible, "seed": 0}
+    held, plain = (rf.ConvRBM((5, 6), **own, borders=borders) for borders in ("held", "valid"))
+    seen = []
+
+    class Look(rf.CD):
+        def negative_phase(self, model: Any, v: Any, x: Any, chains: Any) -> Any:
+            samples = super().negative_phase(model, v, x, chains)
+            seen.append((v, samples[0]))
+            return samples
+
+    X = RNG.integers(0, 2, (30, 5, 6)) if visible == "bernoulli" else RNG.normal(size=(30, 5, 6))
+    for rbm in (held, plain):
+        rf.train(rbm, X, method=Look(2), epochs=1, batch_size=30, seed=1, shuffle=False)
+    (v, kept), (_, free) = ((v.reshape(-1, 5, 6), samples.reshape(-1, 5, 6)) for v, samples in seen)
+    middle = np.zeros((5, 6), np.bool_)
+    middle[1:-1, 2:-2] = True
+    assert_array_equal(kept[:, ~middle], v[:, ~middle])
+    assert (kept[:, middle] != v[:, middle]).any(axis=0).all()
+    assert (free != v).any(axis=0).all()
+
+    held.save(tmp_path / "model")
+    loaded = rf.load(tmp_path / "model")
+    assert loaded.borders == "held"
+    plain.W, plain.a, plain.b = loaded.W, loaded.a, loaded.b
+    assert_array_equal(loaded.gibbs(X, 2, seed=1), plain.gibbs(X, 2, seed=1))
+    with pytest.raises(ValueError, match="method must start samples at the rows"):
+        rf.train(held, X, method=rf.PCD())
+
+
 def test_exponents_drop_before_sums_overflow() -> None:
     """Of what all filters send to a pixel, too, which no column or row of W says."""
     for scale in (1.0, 200.0, 1e6):
@@ -267,6 +299,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "shape": ({"shape": (8,)}, r"shape must be \(height, width\[, channels\]\), got \(8,\)"),
     "no pixels": ({"shape": (8, 0)}, r"shape\[1\] must be an integer from 1"),
     "large filters": ({"filter_shape": (9, 3)}, r"filter_shape must be at most \(8, 8\), .* got \(9, 3\)"),
+    "all held": (
+        {"filter_shape": (4, 5), "borders": "held"},
+        r"filter_shape must be at most \(4, 4\), .* \(4, 5\)",
+    ),
     "pool": ({"pool": 4}, r"pool must divide .* 6 and 6 .* allowed are 1, 2, 3, 6, got 4"),
     "borders": ({"borders": "full"}, "borders must be"),
     "no filters": ({"n_filters": 0}, "n_filters must be an integer from 1"),
