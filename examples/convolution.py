@@ -49,12 +49,13 @@ def edges(options: argparse.Namespace) -> None:
         images = [whiten(file[name]) for name in file.files]
     X = cut(images, options.rows or 1000, 39, options.seed)
     rbm = rf.ConvRBM((39, 39), 24, (8, 8), pool=2, borders="held", visible="gaussian", seed=options.seed)
+    rbm.W = np.random.default_rng(options.seed).normal(scale=0.05, size=rbm.W.shape)
     rbm.b = np.full(24, -3.0)  # rarely on
     history = rf.train(
         rbm,
         X,
         optimizer=rf.SGD(rf.Linear(1.0, 0.0), momentum=0.5),
-        penalties=[rf.SparsityTarget(0.003, cost=1.0), rf.L2(0.01)],
+        penalties=[rf.SparsityTarget(0.003, cost=1.0, decay=0.0), rf.L2(0.01)],
         epochs=options.epochs or 6,
         batch_size=10,
         seed=options.seed,
@@ -62,7 +63,8 @@ def edges(options: argparse.Namespace) -> None:
     print(f"{rbm}, {len(X)} squares, {sum(history['seconds']):.0f} s")
     print(f"on {100 * rbm.hidden_probabilities(X[:200]).mean():.1f} % of the time")
     shares = np.array([oriented(w) for w in rbm.W[..., 0]])
-    print(f"oriented: {(shares >= 0.5).sum()} of {len(shares)} filters, share of the power {np.sort(shares).round(2)}")
+    print(f"half of the power or more in 45 degrees: {(shares >= 0.5).sum()} of {len(shares)} filters")
+    print(f"shares: {np.sort(shares)[::-1].round(2)}")
     if options.picture:
         rf.plots.filters(rbm, cmap="gray").savefig(options.picture)
 
