@@ -19,7 +19,7 @@ from rbmfast.likelihood.annealing import make_schedule
 from rbmfast.likelihood.enumeration import check_finite_log_z
 from rbmfast.likelihood.partition import log_partition
 from rbmfast.likelihood.result import Z95, Estimate, LogPartition, log_mean_exp, stderr_of_mean
-from rbmfast.models import DBM, DBN, RBM, BoltzmannMachine
+from rbmfast.models import DBM, DBN, RBM, BoltzmannMachine, ConditionalRBM
 from rbmfast.models.base import BLOCK_BYTES
 from rbmfast.models.base_rates import make_path
 from rbmfast.models.conditionals import Conditional, row_dot
@@ -84,18 +84,27 @@ class LogLikelihoodBound(MeanLogLikelihood):
     each: F64
 
 
-def log_likelihood(rbm: RBM | BoltzmannMachine, X: Any, log_z: LogPartition | float | None = None) -> F64:
+def log_likelihood(
+    rbm: RBM | BoltzmannMachine | ConditionalRBM,
+    X: Any,
+    log_z: LogPartition | float | None = None,
+    *,
+    context: Any = None,
+) -> F64:
     """Log-likelihoods log p(v) = -F(v) - log Z of rows of data.
 
     Parameters
     ----------
-    rbm : RBM or BoltzmannMachine
-        The model; a machine with at most 2**20 hidden states.
+    rbm : RBM, BoltzmannMachine or ConditionalRBM
+        The model; a machine, or a conditional RBM, with at most 2**20 hidden states.
     X : (n_rows, n_visible)
         Visible states. Grey levels are refused: they are no states of the model and have no probability.
         Missing entries are summed out: the likelihood is that of the known ones (see `RBM.free_energy`).
     log_z : LogPartition or float, optional
-        log Z; found exactly by `log_partition` if not given.
+        log Z; found exactly by `log_partition` if not given. Not of a conditional RBM, which has another in
+        every context.
+    context : (n_rows, n_context), optional
+        Of a conditional RBM: what is given with each row. log p(v | c) is `ConditionalRBM.log_likelihood`.
 
     Returns
     -------
@@ -115,17 +124,21 @@ def log_likelihood(rbm: RBM | BoltzmannMachine, X: Any, log_z: LogPartition | fl
     >>> rf.log_likelihood(rbm, [[0, 0], [1, 0]]).round(4)
     array([-1.7461, -1.1579])
     """
-    return _log_likelihood(rbm, X, log_z)[0]
+    return _log_likelihood(rbm, X, log_z, context)[0]
 
 
 def mean_log_likelihood(
-    rbm: RBM | BoltzmannMachine, X: Any, log_z: LogPartition | float | None = None
+    rbm: RBM | BoltzmannMachine | ConditionalRBM,
+    X: Any,
+    log_z: LogPartition | float | None = None,
+    *,
+    context: Any = None,
 ) -> MeanLogLikelihood:
     """The mean of `log_likelihood` over rows of data, with the uncertainty of log Z carried through.
 
     Parameters
     ----------
-    rbm, X, log_z
+    rbm, X, log_z, context
         As for `log_likelihood`.
 
     Returns
@@ -147,7 +160,7 @@ def mean_log_likelihood(
     >>> round(mean.value, 2), mean.lower < -1.452 < mean.upper
     (-1.45, True)
     """
-    each, z = _log_likelihood(rbm, X, log_z)
+    each, z = _log_likelihood(rbm, X, log_z, context)
     n = len(each)
     value = math.fsum(each) / n
     return MeanLogLikelihood(
@@ -161,9 +174,15 @@ def mean_log_likelihood(
 
 
 def _log_likelihood(
-    rbm: RBM | BoltzmannMachine, X: Any, log_z: LogPartition | float | None
+    rbm: RBM | BoltzmannMachine | ConditionalRBM, X: Any, log_z: LogPartition | float | None, context: Any
 ) -> tuple[F64, LogPartition]:
-    check_model(rbm, (RBM, BoltzmannMachine), "rbm")
+    check_model(rbm, (RBM, BoltzmannMachine, ConditionalRBM), "rbm")
+    if isinstance(rbm, ConditionalRBM):
+        if log_z is not None:
+            raise TypeError(f"log_z must be None: {rbm!r} has another in every context")
+        return rbm.log_likelihood(X, context), LogPartition(0.0, 0.0, 0.0, 0.0, "exact")
+    if context is not None:
+        raise TypeError(f"context is what an rf.ConditionalRBM is given, got one for {rbm!r}")
     rows = rbm.visible.rows_of_states(X, rbm.n_visible, may_miss=isinstance(rbm, RBM))
     z = _check_log_z(log_z, rbm)
     return -rbm.free_energy(rows) - z.value, z

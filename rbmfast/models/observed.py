@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_UNITS = 20  # of a hidden layer whose states are enumerated
 BLOCK_NUMBERS = 1 << 21  # worked on at once
+IN_CACHE = 1 << 16  # the same, where every row is worked on by itself
 
 
 def sum_out(rbm: TwoLayers, v: States, missing: NDArray[np.bool_]) -> tuple[F64, F64]:
@@ -52,8 +53,7 @@ def sum_out(rbm: TwoLayers, v: States, missing: NDArray[np.bool_]) -> tuple[F64,
         if drift is None:
             log_weights += gaps @ normalizers(rbm.visible, x + p.a, p.a).T
         else:
-            for row, total_bias in enumerate(drift + p.a.astype(np.float64)):
-                log_weights[row] += normalizers(rbm.visible, x + total_bias, p.a) @ gaps[row]
+            log_weights += _with_drift(rbm.visible, x, drift + p.a.astype(np.float64), p.a, gaps)
         log_weights -= rbm.hidden.energy(h, p.b)
         if factor is not None:
             log_weights += (factor - 1) * (h @ p.b.astype(np.float64))
@@ -65,6 +65,18 @@ def sum_out(rbm: TwoLayers, v: States, missing: NDArray[np.bool_]) -> tuple[F64,
         top = new_top
     energy = rbm.visible.energy(v, p.a) - gaps @ resting_energies(rbm.visible, p.a)
     return energy - top - np.log(total), means / total[:, None]
+
+
+def _with_drift(unit: Unit, x: F64, biases: F64, bias: F32, gaps: F64) -> F64:
+    """Log normalisers of missing entries, where every row has biases of its own: (n_rows, n_states)."""
+    result = np.empty((len(biases), len(x)))
+    at_once = max(1, IN_CACHE // x.size)
+    for first in range(0, len(biases), at_once):
+        rows = slice(first, first + at_once)
+        heard = (x + biases[rows, None]).reshape(-1, x.shape[1])
+        parts = normalizers(unit, heard, bias).reshape(-1, *x.shape)
+        result[rows] = (parts @ gaps[rows, :, None])[:, :, 0]
+    return result
 
 
 def expected_visible(rbm: TwoLayers) -> F32:

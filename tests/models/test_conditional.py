@@ -93,6 +93,21 @@ def test_gaussian_density_by_its_mixture() -> None:
     assert_allclose(np.exp(crbm.log_likelihood(v, [c, c])), density, rtol=1e-4)
 
 
+def test_likelihoods_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row by row, some rows at once, in blocks of hidden states, and by the functions for all models."""
+    crbm, rng = model("gaussian", "real"), np.random.default_rng(3)
+    v, c = rng.normal(size=(2, 50, 3)).astype(np.float32)
+    c = c[:, :C]
+    alone = [rf.log_likelihood(crbm.given(one), row[None])[0] for row, one in zip(v, c, strict=True)]
+    each = rf.log_likelihood(crbm, v, context=c)
+    assert_allclose(each, alone, rtol=1e-4)
+    mean = rf.mean_log_likelihood(crbm, v, context=c)
+    assert mean.value == pytest.approx(each.mean()) and mean.stderr == 0 and mean.lower == mean.value
+    monkeypatch.setattr("rbmfast.models.observed.IN_CACHE", 4 * 5 * 7)
+    monkeypatch.setattr("rbmfast.models.observed.BLOCK_NUMBERS", 4 * 50)
+    assert_allclose(crbm.log_likelihood(v, c), each, atol=1e-12)
+
+
 def test_missing_frames() -> None:
     crbm, c = model(), CONTEXTS["binary"][:1]
     both = crbm.log_likelihood([[1, 0, 0], [1, 1, 0]], [c[0], c[0]])
@@ -271,6 +286,9 @@ WRONG: dict[str, tuple[Any, str]] = {
     "context's size": (lambda m: rf.ConditionalRBM(3, 2, 4, context=rf.Categorical(3)), "n_context"),
     "counts": (lambda m: rf.ConditionalRBM(3, 2, 4, visible="counts"), "visible must not be counts"),
     "log Z": (lambda m: rf.log_partition(m), "rbm must be an rf.RBM"),
+    "one log Z": (lambda m: rf.log_likelihood(m, X, 3.0, context=BESIDE), "another in every context"),
+    "no context to judge in": (lambda m: rf.log_likelihood(m, X), "context must"),
+    "an RBM's to judge": (lambda m: rf.log_likelihood(m.given([1, 0]), X, context=BESIDE), "given, got one"),
 }
 
 
