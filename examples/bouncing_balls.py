@@ -4,8 +4,8 @@
 
 The program makes the video itself, after Sutskever & Hinton ("Learning multilevel distributed representations
 for high-dimensional sequences", AISTATS 2007), but smaller and in black and white: frames and contexts are 0
-and 1, so that all products are sums of integers, and the model has the same bits on every machine. Settings were
-chosen on the validation films; the last ones were looked at once.
+and 1, so that all products are sums of integers, and the model has the same bits on every machine. Settings
+were chosen on the validation films; the last ones were looked at once.
 """
 
 import argparse

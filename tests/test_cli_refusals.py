@@ -294,8 +294,7 @@ def test_models_that_commands_do_not_know(tmp_path: Path, capsys: pytest.Capture
     rf.ConditionalRBM(3, 2, 3, seed=0).save(model)
     np.save(data, np.eye(3))
     out = ["-o", str(tmp_path / "out.npy")]
-    for command in (["sample", model, *out], ["evaluate", model, data], ["impute", model, data, *out]):
-        assert main(command) == 2
-        assert "holds ConditionalRBM(3, 2, 3), which this command does not know" in capsys.readouterr().err
+    assert main(["impute", model, data, *out]) == 2
+    assert "holds ConditionalRBM(3, 2, 3), which this command does not know" in capsys.readouterr().err
     assert main(["info", model]) == 0
     assert "(3, 2), " in capsys.readouterr().out

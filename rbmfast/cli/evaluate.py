@@ -21,7 +21,8 @@ Of an RBM: free energy, pseudo-likelihood, reconstruction error, log Z, log-like
 chains mix and samples are like the data. Of a model of data and labels, or a network: how often it
 gets the label wrong (--labels), and what it takes for what. Of a deep belief network without
 labels, or with --method: a lower bound on the log-likelihood. Of a Boltzmann machine of one layer:
-free energy, pseudo-likelihood, log Z, log-likelihood.
+free energy, pseudo-likelihood, log Z, log-likelihood. Of a conditional model: how far the next row is
+from what it expects, and its exact log-likelihood, if it has at most 12 hidden units.
 
 log Z is exact where a layer of 0/1 units is small enough to be enumerated; otherwise it is
 estimated by annealed importance sampling (AIS), and then the log-likelihood errs on the high side
@@ -35,13 +36,15 @@ examples:
   rbmfast evaluate model.rbm test.npy --chains 100 --temperatures 1000      (quick and rough)
   rbmfast evaluate digits.dbn test.npz --key X --labels y                   (or a class RBM, or a network)
   rbmfast evaluate kinds.crbm new.csv --drop id,date --predictions kinds.csv
+  rbmfast evaluate walk.rbm test.csv --groups walker
   rbmfast evaluate deep.dbn test.npy --method ais --chains 100
 """
 
 
-# Options that not every model has: those of log Z, of labels, and of RBMs.
+# Options that not every model has: those of log Z, of labels, of sequences, and of RBMs.
 LOG_Z = ("method", "chains", "temperatures")
 OF_LABELS = ("labels", "predictions")
+OF_SEQUENCES = ("groups",)
 OF_RBMS = (*LOG_Z, "base_data", "conservative", "samples", "steps", "plots")
 
 
@@ -51,7 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("model", "MODEL", "a file that `rbmfast train` or save wrote")
     add("data", "DATA", "rows to evaluate it on, in any file that `rbmfast train` reads")
 
-    Group(parser, "data").add_data(grey=": they have no likelihood")
+    group = Group(parser, "data")
+    group.add_data(grey=": they have no likelihood")
+    group.add("--groups", "FILE|NAME", "of a conditional model: which sequence each row belongs to")
 
     add = Group(parser, "log Z").add
     add("--method", choice(*findings.METHODS), f"exact: default if a layer has at most {findings.SMALL} 0/1 "
@@ -84,9 +89,9 @@ def run(arguments: argparse.Namespace) -> None:
         output.check(arguments.json, arguments.model, arguments.data, arguments.base_data, arguments.labels)
     if arguments.predictions:
         output.check(arguments.predictions, arguments.model, arguments.data, arguments.labels, arguments.json)
-    model = load(arguments.model)
+    model = load(arguments.model, rf.ConditionalRBM)
     _check(arguments, model)
-    data = _read(arguments, arguments.data, model, arguments.labels)
+    data = _read(arguments, arguments.data, model, arguments.labels or arguments.groups)
     rows = data.rows
     if rows.n_rows < 2:
         raise CommandError(f"{arguments.data}: must have at least 2 rows, has {rows.n_rows}")
@@ -122,10 +127,14 @@ def _check(given: argparse.Namespace, model: Any) -> None:
         allowed = OF_RBMS
     elif is_joint:
         allowed = (*LOG_Z, "base_data")
-    for option in (*OF_RBMS, *OF_LABELS):
+    elif isinstance(model, rf.ConditionalRBM):
+        allowed = OF_SEQUENCES
+    for option in (*OF_RBMS, *OF_LABELS, *OF_SEQUENCES):
         if option not in allowed:
             refuse(given, [option], f"says nothing about {given.model}, which holds {model}")
 
+    if allowed == OF_SEQUENCES:
+        return
     if is_rbm or is_joint:
         findings.check_method(model, given)
     elif is_deep and given.labels is not None and given.method is None:
@@ -147,9 +156,9 @@ def _read(given: argparse.Namespace, path: str, model: Any, labels: str | None =
     n_columns, known = data.shape[1], n_classes(model)
     if model.schema is None and n_columns != n_features:
         raise CommandError(f"{path}: has {n_columns} columns, {given.model} has {n_features} visible units")
-    if data.class_names and not model.class_names:
+    if known and data.class_names and not model.class_names:
         raise CommandError(f"{labels}: holds words, {given.model} knows the labels 0 to {known - 1}")
-    if data.labels is not None and (largest := data.labels.max()) >= known:
+    if known and data.labels is not None and (largest := data.labels.max()) >= known:
         raise CommandError(f"{labels}: holds the label {largest}, {given.model} knows 0 to {known - 1}")
     if model.schema is not None:
         return data.encoded(model.schema, unit).check_whole()

@@ -12,7 +12,7 @@ import numpy as np
 
 import rbmfast as rf
 from rbmfast.cli.datafiles import Examples
-from rbmfast.cli.models import class_names, n_classes
+from rbmfast.cli.models import class_names, frames_of, n_classes
 from rbmfast.cli.options import CommandError
 from rbmfast.cli.progress import show_step
 from rbmfast.data import Rows
@@ -20,6 +20,7 @@ from rbmfast.likelihood import LogLikelihoodBound, LogPartition, MeanLogLikeliho
 from rbmfast.likelihood.comparison import means_of
 from rbmfast.likelihood.enumeration import has_exact_log_z
 from rbmfast.likelihood.result import Z95, stderr_of_mean
+from rbmfast.models.conditional import FEW_STATES
 from rbmfast.reference import F32, F64, I64, States
 from rbmfast.training.monitors import Watched
 from rbmfast.units import Unit
@@ -36,6 +37,7 @@ CONSERVATIVE = 100  # rows of the conservative estimate
 CONSERVATIVE_CHAINS = 10  # from each row
 MIXING_CHAINS = 64
 SAMPLES = STEPS = 1000
+PREDICTING = 400  # Gibbs steps whose mean is what a conditional model expects
 BOUND_SAMPLES = 10  # of the hidden layers of a deep network, for each row
 CONFUSION = 20  # classes whose confusions are printed
 
@@ -48,6 +50,8 @@ def evaluate(model: Any, data: Examples, base: Rows | None, given: argparse.Name
         _evaluate_rbm(report, model, rows, base, given)
     elif isinstance(model, rf.BoltzmannMachine):
         _evaluate_boltzmann(report, model, rows, base, given)
+    elif isinstance(model, rf.ConditionalRBM):
+        _evaluate_conditional(report, model, data, given)
     elif labels is None and n_classes(model) and not isinstance(model, rf.DBN):
         pass  # nothing to compare with
     elif isinstance(model, rf.ClassRBM):
@@ -251,6 +255,23 @@ def _add_pseudo_likelihood(
     report.add_mean("log pseudo-likelihood", pseudo, f"nats per row{share}", "pseudo_likelihood")
     sites = len(model.visible.sites(model.n_visible))
     report.add_mean("", pseudo / sites, f"nats per {'unit' if model.visible.are_switches else 'site'}")
+
+
+def _evaluate_conditional(
+    report: Report, crbm: rf.ConditionalRBM, data: Examples, given: argparse.Namespace
+) -> None:
+    """How far the next row is from what is expected, and from the row before."""
+    n, n_states = crbm.n_visible, crbm.hidden.count_states(crbm.n_hidden)
+    X, context = frames_of(data, crbm.n_context // n, data.labels)
+    show_step("predictions")
+    expected = {"prediction error": crbm.predict(context, steps=PREDICTING, seed=given.seed)}
+    expected["of the row before"] = context[:, :n]
+    for name, rows in expected.items():
+        error = ((X - rows.astype(np.float64)) ** 2).mean(axis=1)
+        report.add_mean(name, error, f"mean square per unit of {len(X):,} rows", name.replace(" ", "_"))
+    if n_states is not None and n_states <= FEW_STATES and data.rows.kind != "grey":
+        mean = rf.mean_log_likelihood(crbm, X, context=context)
+        report.add_likelihood("mean log-likelihood", "log_likelihood", mean)
 
 
 def _add_samples(report: Report, rbm: rf.RBM, rows: Rows, given: argparse.Namespace) -> None:

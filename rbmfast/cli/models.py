@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,13 +11,16 @@ from rbmfast.cli.options import CommandError
 from rbmfast.reference import I64, States
 from rbmfast.units import Unit, get_unit
 
+if TYPE_CHECKING:
+    from rbmfast.cli.datafiles import Examples
+
 LIKE = {"binary": "bernoulli", "real": "gaussian"}  # units, by what a network's inputs are
 
 
-def load(path: str) -> Any:
-    """The model in a file, if it is of a kind that all commands know."""
+def load(path: str, *also: type) -> Any:
+    """The model in a file, if it is of a kind that all commands know, or `also` this one."""
     model = rf.load(path)
-    if not isinstance(model, (rf.RBM, rf.DBN, rf.DBM, rf.BoltzmannMachine, rf.Network)):
+    if not isinstance(model, (rf.RBM, rf.DBN, rf.DBM, rf.BoltzmannMachine, rf.Network, *also)):
         raise CommandError(f"{path}: holds {model}, which this command does not know: rf.load it in Python")
     return model
 
@@ -35,12 +38,20 @@ def n_classes(model: Any) -> int:
     """How many labels a model knows; 0 if none."""
     if isinstance(model, rf.Network):
         return model.n_outputs if model.head == "softmax" else 0
-    return model.n_classes or 0
+    return getattr(model, "n_classes", 0) or 0
 
 
 def class_names(model: Any) -> tuple[str, ...]:
     """What the labels are called that a model knows: words, or their numbers."""
     return model.class_names or tuple(map(str, range(n_classes(model))))
+
+
+def frames_of(part: Examples, order: int, groups: I64 | None = None) -> tuple[States, States]:
+    """Rows that are frames in the order of time, and those before each."""
+    try:
+        return rf.lagged(part.some(part.rows.n_rows), order, groups)
+    except ValueError as error:
+        raise CommandError(f"{part.name}: {error}") from error
 
 
 def draw(model: Any, n: int, labels: I64 | None, mean: bool, **settings: Any) -> tuple[States, I64 | None]:

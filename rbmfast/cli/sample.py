@@ -11,19 +11,22 @@ from numpy.typing import NDArray
 
 import rbmfast as rf
 from rbmfast.cli import options, output
+from rbmfast.cli.datafiles import read_data
 from rbmfast.cli.models import class_names, draw, inputs, load
-from rbmfast.cli.options import PICTURE, CommandError, Group, Kind, did_you_mean, integer
+from rbmfast.cli.options import PICTURE, CommandError, Group, Kind, did_you_mean, integer, refuse
 from rbmfast.files import complete_file
 
 DESCRIPTION = """\
 Draw samples: the last visible states of independent Gibbs chains, as a .npy file of shape
 (n, visible units), or .npz or .csv, by the name of FILE. 0/1 units give uint8, Gaussian units and
 --mean float32; of a model of a table, a .csv file has its columns, with their words and scales. The
-chains of a deep belief network run in its two top layers."""
+chains of a deep belief network run in its two top layers. A conditional model goes on where the rows
+of --after end, row after row."""
 EXAMPLES = """\
 examples:
   rbmfast sample digits.rbm -n 64 --steps 1000 --seed 0 -o samples.npy
   rbmfast sample people.rbm -n 1000 -o synthetic.csv
+  rbmfast sample walk.rbm --after frames.csv -n 300 -o walk.csv
   rbmfast sample mnist.rbm -n 100 --png samples.png
   rbmfast sample faces.rbm --shape 28x20 --png faces.png
   rbmfast sample digits.dbn --label 7 -n 64 --mean --png sevens.png
@@ -43,6 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-n", integer(1), f"samples, and chains (default: {SAMPLES}); of each label, if there are several "
         f"(default: {PER_LABEL})")  # fmt: skip
     add("--label", LABELS, "only samples of this label, of these, or of all; for models that know labels")
+    add("--after", "FILE", "rows in the order of time that a conditional model goes on from")
+    add("--key", "NAME", "which array of that, if it holds several")
     group.flag("--mean", "at last, not states but their probabilities: smoother pictures")
     add("--steps", integer(1), "Gibbs steps of each", 1000)
     group.add_seed()
@@ -54,13 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Draw, and write."""
-    output.check(arguments.output, arguments.model)
+    output.check(arguments.output, arguments.model, arguments.after)
     if not arguments.output.lower().endswith(SUFFIXES):
         raise CommandError(f"{arguments.output}: the name of samples must end in {', '.join(SUFFIXES)}")
-    model = load(arguments.model)
+    model = load(arguments.model, rf.ConditionalRBM)
     if isinstance(model, rf.Network):
         raise CommandError(f"{arguments.model}: holds {model}, which has no samples")
-    labels = _chosen(arguments, model)
+    labels, after = _chosen(arguments, model), _frames_before(arguments, model)
     if arguments.png:
         output.check(arguments.png)
         rf.plots.image_shape(inputs(model)[0], arguments.shape)
@@ -68,7 +73,11 @@ def run(arguments: argparse.Namespace) -> None:
     wanted = None if labels is None else np.repeat(labels, n)
     total = n if wanted is None else len(wanted)
     with options.threads(arguments.threads):
-        v, y = draw(model, total, wanted, arguments.mean, steps=arguments.steps, seed=arguments.seed)
+        steps, seed, mean = arguments.steps, arguments.seed, arguments.mean
+        if after is None:
+            v, y = draw(model, total, wanted, mean, steps=steps, seed=seed)
+        else:
+            v, y = model.generate(after, total, seed, gibbs_steps=steps, average=mean)[0], None
     schema, drawn, named = model.schema, v, y
     if y is not None and model.class_names:
         named = np.array(model.class_names)[y]
@@ -102,6 +111,24 @@ def _chosen(given: argparse.Namespace, model: Any) -> list[int] | None:
     if strange is not None:
         raise CommandError(f"--label: {given.model} has no label {strange!r}{did_you_mean(strange, names)}")
     return [names.index(name) for name in wanted]
+
+
+def _frames_before(given: argparse.Namespace, model: Any) -> NDArray[Any] | None:
+    """The last rows of a file, which a conditional model is given; None of others."""
+    if not isinstance(model, rf.ConditionalRBM):
+        refuse(given, ["after", "key"], f"says nothing about {given.model}, which holds {model}")
+        return None
+    if given.after is None:
+        raise CommandError(f"{given.model}: holds {model}, which needs --after FILE: rows to go on from")
+    data, n = read_data(given.after, given.key), model.n_visible
+    if model.schema is None and data.shape[1] != n:
+        raise CommandError(f"{given.after}: has {data.shape[1]} columns, {given.model} has {n} visible units")
+    plain, unit = model.schema is None, model.visible
+    examples = data.examples(unit, None, False) if plain else data.encoded(model.schema, unit)
+    frames, order = examples.check_whole().some(data.shape[0]), model.n_context // n
+    if len(frames) < order:
+        raise CommandError(f"{given.after}: must have {order} rows or more to go on from, has {len(frames)}")
+    return frames[len(frames) - order :]
 
 
 def _of_pandas(schema: rf.Schema) -> rf.Schema:

@@ -59,6 +59,8 @@ examples:
   rbmfast train data.npz --key X --labels y -o digits.dbn --model dbn --hidden 500,500,2000 \\
       --up-down 10 --fine-tune 20 --network digits.net --checkpoint run.ckpt
   rbmfast train alignment.csv -o family.bm --model boltzmann --l2 0.02 --epochs 40   (sites in columns)
+  rbmfast train frames.csv -o walk.rbm --model conditional --order 3 \\
+      --groups walker --standardize --rate 0.005
   rbmfast train data.npy -o codes.dbn --model dbn --hidden 256,64 --fine-tune 20 --network auto.net
 """
 
@@ -154,7 +156,7 @@ def run(arguments: argparse.Namespace) -> None:
         learner.begin(_examples(arguments, data, schema), watched, schema, data.class_names)
         print(f"data: {learner.data}")
         if watched:
-            print(f"validation: {watched}")
+            print(f"validation: {learner.validation}")
         print(f"model: {learner.model!r}; {options.engine_words()}", flush=True)
         histories = _learn(learner)
     if arguments.plots:
@@ -174,6 +176,8 @@ def _read(given: argparse.Namespace) -> tuple[DataFile, DataFile | None]:
         return data, None
     here = wanted in data.arrays
     fraction = None if here or os.path.exists(wanted) else _fraction(wanted)
+    if fraction is not None and given.model == "conditional":
+        raise CommandError(f"--validation {wanted}: single rows are no sequences: give a file of these")
     if fraction is not None:
         if given.validation_labels is not None:
             raise CommandError("--validation-labels: a share of the rows has the labels that it has")
@@ -181,8 +185,10 @@ def _read(given: argparse.Namespace) -> tuple[DataFile, DataFile | None]:
         return data, _with_labels_only(validation, wanted)
     labels = given.validation_labels or (given.labels if given.labels in data.columns else None)
     if given.labels is not None and labels is None:
-        raise CommandError("--validation needs --validation-labels: the model has labels")
-    known = {"labels": labels, "class_names": data.class_names, **chosen}
+        words = "groups: so do the rows to learn from" if given.groups else "labels: the model has labels"
+        raise CommandError(f"--validation needs --validation-{words}")
+    names = () if given.groups else data.class_names  # sequences to watch are others
+    known = {"labels": labels, "class_names": names, **chosen}
     validation = read_data(path if here else wanted, wanted if here else given.key, **known)
     columns, expected = validation.shape[1], data.shape[1]
     if columns != expected:

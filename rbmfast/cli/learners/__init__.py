@@ -7,6 +7,7 @@ import argparse
 from rbmfast.cli.learners.base import METHOD_OPTIONS, Learner, listing, methods_with
 from rbmfast.cli.learners.boltzmann import BoltzmannLearner
 from rbmfast.cli.learners.class_rbm import ClassLearner
+from rbmfast.cli.learners.conditional import ConditionalLearner
 from rbmfast.cli.learners.convolutional import ConvolutionalLearner
 from rbmfast.cli.learners.dbm import DeepMachineLearner
 from rbmfast.cli.learners.dbn import DeepLearner
@@ -15,6 +16,7 @@ from rbmfast.cli.options import CommandError, refuse
 LEARNERS: dict[str, type[Learner]] = {
     "rbm": Learner,
     "class-rbm": ClassLearner,
+    "conditional": ConditionalLearner,
     "conv": ConvolutionalLearner,
     "dbn": DeepLearner,
     "dbm": DeepMachineLearner,
