@@ -123,8 +123,8 @@ def _frames_before(given: argparse.Namespace, model: Any) -> NDArray[Any] | None
     data, n = read_data(given.after, given.key), model.n_visible
     if model.schema is None and data.shape[1] != n:
         raise CommandError(f"{given.after}: has {data.shape[1]} columns, {given.model} has {n} visible units")
-    plain, unit = model.schema is None, model.visible
-    examples = data.examples(unit, None, False) if plain else data.encoded(model.schema, unit)
+    schema, unit = model.schema, model.visible
+    examples = data.examples(unit, None, False) if schema is None else data.encoded(schema, unit)
     frames, order = examples.check_whole().some(data.shape[0]), model.n_context // n
     if len(frames) < order:
         raise CommandError(f"{given.after}: must have {order} rows or more to go on from, has {len(frames)}")

@@ -53,7 +53,7 @@ def sum_out(rbm: TwoLayers, v: States, missing: NDArray[np.bool_]) -> tuple[F64,
         if drift is None:
             log_weights += gaps @ normalizers(rbm.visible, x + p.a, p.a).T
         else:
-            log_weights += _with_drift(rbm.visible, x, drift + p.a.astype(np.float64), p.a, gaps)
+            log_weights += _with_drift(rbm.visible, x, drift.astype(np.float64) + p.a, p.a, gaps)
         log_weights -= rbm.hidden.energy(h, p.b)
         if factor is not None:
             log_weights += (factor - 1) * (h @ p.b.astype(np.float64))

@@ -47,8 +47,8 @@ class ConditionalLearner(Learner):
     ) -> None:
         """See `Learner.begin`: what labels say here is not learned."""
         self._groups = {id(part.rows): part.labels for part in (data, validation) if part is not None}
-        data, validation = (part and replace(part, labels=None) for part in (data, validation))
-        super().begin(data, validation, schema)
+        watched = validation and replace(validation, labels=None)
+        super().begin(replace(data, labels=None), watched, schema)
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.ConditionalRBM:
         given, visible = self.given, self.data.unit
