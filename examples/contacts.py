@@ -5,7 +5,8 @@
     python examples/contacts.py kunitz kunitz.npz         [--picture contacts.png]
 
 A Potts machine learns by maximum pseudo-likelihood, with the published regularisation of couplings, 0.01
-(Ekeberg et al. 2013), from sequences that weigh 1 / the number of those that agree at 80 % of the sites.
+(Ekeberg et al. 2013), from sequences that weigh 1 / the number of those that agree at 80 % of the sites, all
+at once in every update, until nothing changes any more (chosen on the first kind of data, by the cost).
 Scores of pairs of sites are Frobenius norms in the zero-sum gauge, without the gap, less the average product.
 Beside it: mean field (Morcos et al., PNAS 108 (2011), E1293), couplings from the inverse of the covariances
 with a pseudocount of one half, scored alike. The second and third file hold `x` (n, sites), letters as
@@ -14,23 +15,27 @@ numbers, 0 the gap.
 - known: the share of the best pairs that interact in the model that the sequences come from.
 - lattice: on a cubic lattice only sites an odd number (3 or more) apart can touch: the best
   pairs' share of these.
-- kunitz: the six conserved cysteines make the bridges 1-6, 2-4 and 3-5. Where do these pairs come among all?
-  (Only the second bridge is lost in many members of the family; what never varies tells nothing.)
+- kunitz: the six conserved cysteines make the bridges 1-6, 2-4 and 3-5. Which of the 15 ways to pair them
+  scores highest in sum, and where do the bridges come among all pairs of sites? Beside it, what there is to
+  be learned from: sequences in which both cysteines of a bridge are other letters, and how many these would
+  be by chance; and the same scores once the cysteines' columns are shuffled, each by itself, so that
+  conservation alone is left.
 """
 
 import argparse
 import time
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
-from proteins import weights_of
 
 import rbmfast as rf
 
 L2 = rf.L2(2 * 0.01)  # half of it times the sum of squares
-EPOCHS, BATCH, RATE = 40, 1000, 0.01
+EPOCHS, RATE = 200, 0.1
 SITES, STATES, PAIRS, SEQUENCES = 40, 21, 60, 500  # of the known model
 GAP, CYSTEINE = 0, 2
+BRIDGES = (0, 5), (1, 3), (2, 4)  # of the six cysteines
 
 
 def known(seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +66,7 @@ def learned_scores(X: np.ndarray, weights: np.ndarray, n_states: int, seed: int)
         penalties=L2,
         sample_weight=weights / weights.mean(),
         epochs=EPOCHS,
-        batch_size=BATCH,
+        batch_size=len(X),
         seed=seed,
     )
     return machine.coupling_scores(gap=GAP)
@@ -95,15 +100,37 @@ def print_shares(name: str, are_right: np.ndarray) -> None:
     print(f"{name:24}" + "".join(f"{share:8.2f}" for share in shares))
 
 
-def print_bridges(name: str, scores: np.ndarray, X: np.ndarray) -> None:
-    """The ranks of the bridges among all pairs of sites, and the best partner of each conserved cysteine."""
-    cysteines = np.sort(np.argsort(-(X == CYSTEINE).mean(axis=0))[:6])
+def cysteines_of(X: np.ndarray) -> np.ndarray:
+    """The six most conserved columns of cysteines, from the left."""
+    return np.sort(np.argsort(-(X == CYSTEINE).mean(axis=0))[:6])
+
+
+def print_bridges(name: str, scores: np.ndarray, cysteines: np.ndarray) -> None:
+    """Where the bridges come among all pairs of sites, and the best way to pair the cysteines."""
     ranks = {tuple(pair): rank + 1 for rank, pair in enumerate(best_pairs(scores, 1))}
-    among = scores[np.ix_(cysteines, cysteines)].copy()
-    np.fill_diagonal(among, -np.inf)
-    partners = ", ".join(f"{i + 1}-{among[i].argmax() + 1}" for i in range(6))
-    bridges = [ranks[cysteines[i], cysteines[j]] for i, j in ((0, 5), (1, 3), (2, 4))]
-    print(f"{name:24}{partners}; ranks of 1-6, 2-4, 3-5 among {len(ranks)} pairs: {bridges}")
+    ways = {tuple(sorted(tuple(sorted(p[i : i + 2])) for i in (0, 2, 4))) for p in permutations(range(6))}
+    among = scores[np.ix_(cysteines, cysteines)]
+    best = sorted(ways, key=lambda way: -sum(among[pair] for pair in way))
+    bridges = [ranks[tuple(cysteines[[*pair]])] for pair in BRIDGES]
+    pairs = ", ".join(f"{i + 1}-{j + 1}" for i, j in best[0])
+    print(f"{name:34}{bridges!s:17}{best.index(BRIDGES) + 1:3}{pairs:>16}")
+
+
+def print_evidence(X: np.ndarray, weights: np.ndarray, cysteines: np.ndarray) -> None:
+    """Of each bridge: weight of the sequences in which both cysteines are other letters; and by chance."""
+    others, n = ~np.isin(X[:, cysteines], (GAP, CYSTEINE)), weights.sum()
+    for i, j in BRIDGES:
+        both, (one, other) = weights @ (others[:, i] & others[:, j]), weights @ others[:, [i, j]]
+        print(
+            f"{i + 1}-{j + 1}: both are others in {both:.1f} of {n:,.0f}, by chance in {one * other / n:.2f}"
+        )
+
+
+def shuffled(X: np.ndarray, columns: np.ndarray, seed: int) -> np.ndarray:
+    """Each of these columns in an order of its own."""
+    Y = X.copy()
+    Y[:, columns] = np.random.default_rng(seed).permuted(X[:, columns], axis=0)
+    return Y
 
 
 def draw(found: dict[str, np.ndarray], marks: np.ndarray, path: Path) -> None:
@@ -136,18 +163,24 @@ def main() -> None:
     else:
         with np.load(options.data) as file:
             X = file["x"]
-    n_states, n_sites = int(X.max()) + 1, X.shape[1]
-    weights = weights_of(np.eye(n_states, dtype=np.uint8)[X].reshape(len(X), -1), n_sites)
-    print(f"{len(X):,} sequences of {n_sites} sites and {n_states} letters weigh {weights.sum():,.0f}")
+    n_states, weights = int(X.max()) + 1, rf.sequence_weights(X)
+    print(f"{len(X):,} sequences of {X.shape[1]} sites and {n_states} letters weigh {weights.sum():,.0f}")
     begin = time.perf_counter()
     found = {"pseudo-likelihood": learned_scores(X, weights, n_states, options.seed)}
     print(f"learned in {time.perf_counter() - begin:.0f} s")
     found["mean field"] = mean_field_scores(X, weights, n_states)
     if options.what == "kunitz":
-        for name, scores in found.items():
-            print_bridges(name, scores, X)
-        cysteines = np.sort(np.argsort(-(X == CYSTEINE).mean(axis=0))[:6])
-        marks = cysteines[[[0, 5], [1, 3], [2, 4]]]
+        cysteines = cysteines_of(X)
+        print_evidence(X, weights, cysteines)
+        X = shuffled(X, cysteines, options.seed)
+        alone = {
+            "pseudo-likelihood, shuffled": learned_scores(X, weights, n_states, options.seed),
+            "mean field, shuffled": mean_field_scores(X, weights, n_states),
+        }
+        print(f"{'':34}{'ranks of bridges':17}{'way':>3}{'best way':>16}")
+        for name, scores in (found | alone).items():
+            print_bridges(name, scores, cysteines)
+        marks = cysteines[[*map(list, BRIDGES)]]
     else:
         print(f"{'share of the best pairs':24}" + "".join(f"{n:>8}" for n in (10, 20, 40, 60, "all")))
         for name, scores in found.items():

@@ -18,7 +18,6 @@ import numpy as np
 
 import rbmfast as rf
 
-IDENTITY = 0.8
 HELD_OUT = 0.2
 N_HIDDEN = 100
 METHOD = rf.PCD(k=10, n_chains=200)
@@ -34,13 +33,6 @@ class Frequencies(NamedTuple):
     one: np.ndarray
     two: np.ndarray
     connected: np.ndarray
-
-
-def weights_of(one_hot: np.ndarray, n_sites: int) -> np.ndarray:
-    """1 / the number of sequences that agree at 80 % of the sites or more: (n,)."""
-    rows = one_hot.astype(np.float32)
-    blocks = (rows[i : i + 1000] @ rows.T for i in range(0, len(rows), 1000))
-    return np.concatenate([1 / (block > IDENTITY * n_sites - 0.5).sum(axis=1) for block in blocks])
 
 
 def frequencies(one_hot: np.ndarray, weights: np.ndarray, n_letters: int) -> Frequencies:
@@ -99,7 +91,7 @@ def main() -> None:
         letters = file["x"]
     n_letters, n_sites = int(letters.max()) + 1, letters.shape[1]
     one_hot = np.eye(n_letters, dtype=np.uint8)[letters].reshape(len(letters), -1)
-    weights = weights_of(one_hot, n_sites)
+    weights = rf.sequence_weights(letters)
     print(f"{len(letters):,} sequences of {n_sites} sites and {n_letters} letters weigh {weights.sum():,.0f}")
     held_out, learned = np.split(
         np.random.default_rng(options.seed).permutation(len(letters)), [round(HELD_OUT * len(letters))]

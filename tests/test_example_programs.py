@@ -269,10 +269,10 @@ def test_inverse_ising(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_
 
 
 def test_contacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
-    """A small known model; a file of two sites that always agree."""
+    """A small known model; files of two sites that always agree, the second of a family with cysteines."""
     pytest.importorskip("matplotlib")
     example = load("contacts")
-    for name, value in {"SITES": 9, "STATES": 4, "PAIRS": 3, "BATCH": 200, "EPOCHS": 10}.items():
+    for name, value in {"SITES": 9, "STATES": 4, "PAIRS": 3, "EPOCHS": 30}.items():
         monkeypatch.setattr(example, name, value)
     printed = printed_by(example, "known", "--picture", tmp_path / "known.png")
     assert (tmp_path / "known.png").stat().st_size > 10_000
@@ -286,7 +286,13 @@ def test_contacts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: A
     assert all(line.endswith("0.43") for line in printed.splitlines()[-2:])  # of all pairs
     scores = example.learned_scores(x, np.ones(300), 4, 0), example.mean_field_scores(x, np.ones(300), 4)
     assert [example.best_pairs(each, 2)[0].tolist() for each in scores] == [[0, 5], [0, 5]]
-    assert "ranks of 1-6" in printed_by(example, "kunitz", tmp_path / "msa.npz")
+    x[:, 2:8][rng.random((300, 6)) < 0.7] = example.CYSTEINE
+    x[:, 7] = x[:, 2]
+    np.savez(tmp_path / "msa.npz", x=x)
+    printed = printed_by(example, "kunitz", tmp_path / "msa.npz").splitlines()[-8:]
+    both, chance = (float(printed[0].split()[i]) for i in (5, -1))
+    assert printed[0].startswith("1-6") and both > 2 * chance
+    assert [line[34:].startswith("[1, ") for line in printed[4:]] == [True, True, False, False]
 
 
 def test_real_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:

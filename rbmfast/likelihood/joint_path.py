@@ -10,7 +10,8 @@ import numpy as np
 from rbmfast.interactions.within import Within
 from rbmfast.models.base_rates import base_bias, make_path
 from rbmfast.models.boltzmann import BoltzmannMachine
-from rbmfast.reference import F32, F64, States
+from rbmfast.models.tempering import Ladder, exchange
+from rbmfast.reference import F32, F64, I64, States
 from rbmfast.streams import Stream
 from rbmfast.units import Unit
 
@@ -52,20 +53,49 @@ class JointPath:
         """States of all units, drawn at beta = 0."""
         return self.target.sample(np.tile(self.base, (n, 1)), stream)
 
+    def gain(self, s: States) -> F64:
+        """What the log-weight of states gains from beta = 0 to 1: (n_rows,) in nats."""
+        unit = self.target
+        gain: F64 = unit.energy(s, self.base) - unit.energy(s, self.bias) - self.within.energy(s)
+        return gain
+
+    def sweep(self, s: States, beta: np.float32, stream: Stream) -> States:
+        """Of the machine at `beta`."""
+        bias = (np.float32(1) - beta) * self.base + beta * self.bias
+        return self.within.sweep(s, bias, 1, stream, beta=float(beta))
+
     def anneal(self, s: States, log_weights: F64, betas: F32, stream: Stream) -> tuple[States, F64]:
         """As `Path.anneal`, a sweep at each beta but the first."""
-        unit = self.target
         for t, (here, there) in enumerate(pairwise(betas)):
-            gain = unit.energy(s, self.base) - unit.energy(s, self.bias) - self.within.energy(s)
-            log_weights = log_weights + (np.float64(there) - np.float64(here)) * gain
-            bias = (np.float32(1) - there) * self.base + there * self.bias
-            s = self.within.sweep(s, bias, 1, stream.after(2 * t), beta=float(there))
+            log_weights = log_weights + (np.float64(there) - np.float64(here)) * self.gain(s)
+            s = self.sweep(s, there, stream.after(2 * t))
         return s, log_weights
 
     def mobility(self, s: States) -> tuple[float | None, float]:
         """See `Path.mobility`."""
         x = self.within.input(s, self.bias)
         return self.target.expected_changes(x), float(np.abs(x - self.bias).max(axis=1).mean())
+
+
+@dataclass(frozen=True)
+class JointLadder(Ladder):
+    """As `Ladder`, with states of all units: a step is a sweep of every replica, and a round of swaps."""
+
+    path: JointPath  # type: ignore[assignment]
+
+    def sweep(self, s: States, stream: Stream) -> None:
+        """Take a step, in place: the last rows are those of the machine."""
+        n_chains = len(s) // len(self.betas)
+        for i, beta in enumerate(self.betas):
+            here = slice(i * n_chains, (i + 1) * n_chains)
+            s[here] = self.path.sweep(s[here], beta, self._by_rows(stream, n_chains, np.array([i])))
+        low, way = self.pairs(stream.step), np.zeros(len(self.betas))
+        way[low], way[low + 1] = self.betas[low + 1] - self.betas[low], self.betas[low] - self.betas[low + 1]
+        exchange(self.accept(way[:, None] * self.path.gain(s).reshape(len(way), -1), stream), s)
+
+    def pairs(self, step: int) -> I64:
+        """See `Ladder.pairs`: here every step is one of the stream's."""
+        return super().pairs(2 * step)
 
 
 @make_path.register

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import replace
-from functools import partial
+from functools import partial, singledispatch
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,12 @@ from rbmfast.files import FilePath, check_destination
 from rbmfast.likelihood import ais
 from rbmfast.likelihood.annealing import KIND, Annealing, Saved, make_schedule
 from rbmfast.likelihood.enumeration import can_enumerate, check_finite_log_z, exact_log_z
+from rbmfast.likelihood.joint_path import JointLadder
 from rbmfast.likelihood.result import LogPartition
 from rbmfast.likelihood.samples import exact_samples
 from rbmfast.models import DBM, RBM, BoltzmannMachine
 from rbmfast.models.base_rates import make_path
+from rbmfast.models.tempering import check_betas
 from rbmfast.reference import States
 from rbmfast.runtime import check_fits_memory
 from rbmfast.saved import seed_of
@@ -49,10 +51,9 @@ def log_partition(
     rbm : RBM, DBM or BoltzmannMachine
         The model.
     method : {"exact", "ais", "reverse_ais", "bracket"}
-        Of a `BoltzmannMachine` the first two; exact with up to 2**20 states of all units.
-
         - "exact" visits every state of one layer, of at most 25 units with 0/1 states; given it, the other
-          layer sums (or integrates) analytically. Gaussian units in both layers are one normal distribution,
+          layer sums (or integrates) analytically. (Of a `BoltzmannMachine` all states of all units, at most
+          2**20.) Gaussian units in both layers are one normal distribution,
           of any size. In float64, from the weights as they are: those of the sampler, in fixed point, play
           no part.
         - "ais", annealed importance sampling, leads chains from independent units to the model. Any model.
@@ -72,8 +73,9 @@ def log_partition(
         The betas from 0 to 1: even, or at equal thermodynamic lengths, measured by a few chains beforehand,
         or given, and then `n_temperatures` plays no part.
     samples : (n_chains, n_visible), optional
-        Of "reverse_ais" and "bracket": independent samples of the model. By default exact ones where a layer
-        can be enumerated, else the states of 1000 steps of parallel tempering.
+        Of "reverse_ais" and "bracket": independent samples of the model; of a `BoltzmannMachine` states of
+        all units. By default exact ones where a layer can be enumerated, else the states of 1000 steps of
+        parallel tempering.
     seed : int, Generator or None
         Fixes every chain, whatever the number of threads.
     checkpoint : path, optional
@@ -123,7 +125,7 @@ def log_partition(
     if isinstance(rbm, DBM):
         rbm = rbm.bipartite
     check_model(rbm, (RBM, BoltzmannMachine), "rbm")
-    check_choice(method, "method", METHODS if isinstance(rbm, RBM) else METHODS[:2])
+    check_choice(method, "method", METHODS)
     check_finite_log_z(rbm)
     if method == "exact":
         _refuse(method, base=base, samples=samples, checkpoint=checkpoint, resume=resume)
@@ -139,10 +141,9 @@ def log_partition(
     key = seed_of(former, seed)
     path = make_path(rbm, base)
     betas = make_schedule(schedule, n_temperatures, path, key)
-    model: Any = rbm
-    given = None if samples is None else _check_samples(model, samples, n_chains)
+    given = None if samples is None else _check_samples(rbm, samples, n_chains)
 
-    draw = partial(_samples, model, n_chains, base, key)
+    draw = partial(_samples, rbm, n_chains, base, key)
 
     def chains(purpose: Purpose, checkpoint: str | None, resume: Saved | None) -> Annealing:
         forward, stream = purpose == Purpose.AIS, Stream(key, purpose)
@@ -194,8 +195,11 @@ def _refuse(method: str, **arguments: object) -> None:
             raise ValueError(f"{name} must not be given for method={method!r}, which has no use for it")
 
 
-def _check_samples(rbm: RBM, samples: Any, n_chains: int) -> States:
-    rows = rbm.visible.rows(samples, rbm.n_visible, "samples")
+def _check_samples(rbm: RBM | BoltzmannMachine, samples: Any, n_chains: int) -> States:
+    if isinstance(rbm, BoltzmannMachine):
+        rows = rbm.units.rows(samples, rbm._n_units, "samples")
+    else:
+        rows = rbm.visible.rows(samples, rbm.n_visible, "samples")
     if rows.n_rows != n_chains or rows.kind == "grey":
         raise ValueError(
             f"samples must be n_chains={n_chains} rows of visible states, got {rows.n_rows} rows"
@@ -204,10 +208,22 @@ def _check_samples(rbm: RBM, samples: Any, n_chains: int) -> States:
     return rows.all()
 
 
-def _samples(rbm: RBM, n: int, base: ArrayLike | str | None, seed: int) -> States:
+@singledispatch
+def _samples(rbm: Any, n: int, base: ArrayLike | str | None, seed: int) -> States:
     """Independent samples of the model: exact where that can be, else by parallel tempering."""
     if can_enumerate(rbm):
         shown = exact_samples(rbm, n, seed)
     else:
         shown = rbm.sample(n, SAMPLE_STEPS, seed, method="tempering", base=base)
-    return rbm.visible.rows(shown, rbm.n_visible).all()
+    states: States = rbm.visible.rows(shown, rbm.n_visible).all()
+    return states
+
+
+@_samples.register
+def _(machine: BoltzmannMachine, n: int, base: ArrayLike | str | None, seed: int) -> States:
+    ladder = JointLadder(make_path(machine, base), check_betas(), Purpose.SWAP)
+    stream = Stream(seed, Purpose.TEMPERING)
+    s = ladder.start(n, stream)
+    for t in range(SAMPLE_STEPS):
+        ladder.sweep(s, stream.after(1 + t))
+    return s[-n:]

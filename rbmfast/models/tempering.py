@@ -94,7 +94,7 @@ class Ladder:
         n_chains = len(h) // len(self.betas)
         v = self.path.sample_visible(h, self._column(n_chains), self._by_rows(stream, n_chains))
         sent = self.path.up.send(v)
-        accepted = self.accept(v, sent, stream)
+        accepted = self.accept(self._gains(v, sent, self.pairs(stream.step)), stream)
         exchange(accepted, v, sent)
         return v, sent, self.hidden(sent, stream.after(1)), accepted
 
@@ -105,16 +105,15 @@ class Ladder:
         n = len(self.betas)
         return np.arange(0 if n == 2 else step // 2 % 2, n - 1, 2)
 
-    def accept(self, v: States, sent: F32, stream: Stream) -> NDArray[np.bool_]:
-        """Which pairs swap: bool (n_replicas - 1, n_chains).
+    def accept(self, gain: F64, stream: Stream) -> NDArray[np.bool_]:
+        """Which pairs swap: bool (n_replicas - 1, n_chains), like what each replica's log-weight gains.
 
         Where the model at beta gives v the weight w_beta(v), summed over the hidden states, replicas i and j
         swap with the probability min(1, w_i(v_j) w_j(v_i) / (w_i(v_i) w_j(v_j))). That keeps both
         distributions as they are; beta times the free energy at 1 in place of -log w_beta would not, for it
         is not the free energy at beta.
         """
-        low, n_chains = self.pairs(stream.step), len(v) // len(self.betas)
-        gain = self._gains(v, sent, low)
+        low, n_chains = self.pairs(stream.step), gain.shape[1]
         bits = self._by_rows(stream, n_chains, low)._replace(purpose=self.swaps).uniform(gain[low].size, 1)
         u: F32 = ((bits + 0.5) * 2.0**-32).astype(np.float32)  # never 0; if it is 1, then its logarithm is 0
         accepted = np.zeros((len(self.betas) - 1, n_chains), np.bool_)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from operator import setitem
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,28 +16,19 @@ from rbmfast.data import Rows, as_rows
 from rbmfast.files import JSON, entry
 from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.models.parameters import (
-    COARSE_EXPONENT,
-    can_be_parameters,
-    check_parameter,
-    of_units,
-    rates_of,
-    warn_of_large_weights,
-    with_parameters,
-)
+from rbmfast.models.parameters import check_parameter, of_units, rates_of, with_parameters
 from rbmfast.models.two_layers import RANDOM
 from rbmfast.reference import F32, F64, I64, MAX_BATCH, MAX_EXPONENT, States, decayed, limit_columns, slope
-from rbmfast.runtime import uninterrupted, warn
+from rbmfast.runtime import uninterrupted
 from rbmfast.state import Gradient, LearningState, Missing, UpdateSettings
 from rbmfast.streams import MAX_STEP, Purpose, RowIds, Stream
-from rbmfast.training.batches import FirstLook
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.missing import row_chains_for
 from rbmfast.training.monitors import Watched
 from rbmfast.training.optimizers import SGD, Steps
-from rbmfast.training.penalties import check_switches, penalty_gradient, split_penalties
+from rbmfast.training.penalties import check_switches, penalty_gradient
 from rbmfast.training.phases import as_divergence
-from rbmfast.training.run import Run
+from rbmfast.training.sampled_run import SampledRun
 from rbmfast.training.settings import (
     MAX_EPOCHS,
     LayerSettings,
@@ -53,33 +44,21 @@ from rbmfast.units import Unit
 RUNNING_MEANS = ("visible_offset", "hidden_offset", "activity")
 
 
-class RBMRun(Run):
-    """A run of `train`; with more layers below the RBM, one of `up_down`. See `Run`.
+class RBMRun(SampledRun):
+    """A run of `train`; with more layers below the RBM, one of `up_down`. See `SampledRun`.
 
     Attributes
     ----------
     rbm : RBM
         What learns by the method.
-    validation : Rows or None
-        Data for monitors.
     state : LearningState
         Parameters, velocities, running means, exponent.
     states : dict of str to LearningState
         This one, under "", and those of `below`.
-    chains : array (n_chains, n_hidden) or None
-        Hidden states of the persistent chains.
     missing, row_chains : str, RowChains or None
         What missing entries are, and the chains that draw them.
     first_epoch : int
         In which these begin; -1 if they go on.
-    memory : dict of str to array
-        What the method keeps beside the persistent chains.
-    visible_means : float32 array (n_visible,)
-        Of the training data; they stay in the model.
-    fingerprint : str or None
-        Of the rows, once it is known.
-    steps : Steps
-        How gradients become steps, where the engine's own update does not make them.
     training : TrainingState
         What an earlier call left, if any, and where this one is noted if there may be a later one; `epoch`
         counts the epochs behind it, too.
@@ -87,16 +66,9 @@ class RBMRun(Run):
         What joins the layers.
     blocks : tuple or None
         `Conditional.epoch_blocks` of the layers.
-    exponent : int
-        Of the coarsest weights, as published last.
-    updates : int
-        How many have been completed in this call.
     first_row, first_step : int
         Where this call's random numbers begin: after those of earlier calls.
     """
-
-    kind: ClassVar[str] = "checkpoint"
-    settings: LayerSettings | UpDownSettings
 
     def __init__(
         self,
@@ -116,10 +88,8 @@ class RBMRun(Run):
             check_training(training, rbm, settings)
         if training.seed is not None:
             settings = replace(settings, seed=training.seed)
-        super().__init__(model, rows, settings, numbers)
-        self.settings: LayerSettings | UpDownSettings = settings
-        self.rbm, self.validation, self.training = rbm, validation, training
-        self.terms, self.custom_penalties = split_penalties(settings.penalties, settings.centered)
+        super().__init__(model, rows, settings, numbers, validation)
+        self.rbm, self.training = rbm, training
         if self.terms.sparsity_cost:
             check_switches(rbm, "SparsityTarget in penalties")
         self.epoch = training.epochs
@@ -133,7 +103,6 @@ class RBMRun(Run):
             raise ValueError(f"centered must be False for weights that places share, as in {rbm!r}")
         self.state = LearningState.start(own.W, *self.interaction.shared(own.a, own.b), of_units(own.units))
         self.state.joined = rbm._joined
-        self.chains: States | None = None
         self.missing = settings.missing if isinstance(settings, TrainSettings) else RANDOM
         self.row_chains = row_chains_for(rbm, rows, settings.method, self.missing, settings.centered)
         held = rbm._held is not None and not settings.method.starts_at_rows
@@ -146,17 +115,14 @@ class RBMRun(Run):
             raise ValueError(
                 f"{rbm.visible} units take a length from rows: X must be complete, or use rf.Counts(length)"
             )
-        self.memory: dict[str, F32] = {}
-        self.visible_means: F32 = np.zeros(rbm.n_visible, np.float32)
-        self.fingerprint: str | None = None
-        self.updates, self.first_row, self.first_step = 0, training.rows, training.half_steps
+        self.visible_means = np.zeros(rbm.n_visible, np.float32)
+        self.first_row, self.first_step = training.rows, training.half_steps
         self.first_epoch = self.epoch
         if self.row_chains is not None:
             self.row_chains.first_row = self.first_row
         seen = rbm if rows.n_features == rbm.n_visible else cast(RBM, model)  # a DBM answers as one does
-        self._watched = Watched(seen, rows, validation, settings.seed, labelled, self.missing)
+        self.watched = Watched(seen, rows, validation, settings.seed, labelled, self.missing)
         self.states = {"": self.state, **self.below()}
-        self.exponent = MAX_EXPONENT
         self.steps = Steps(settings.optimizer, self.parameters(), rates=rates_of(own.units))
         if isinstance(settings.optimizer, SGD):  # the engine knows where velocities are
             self.steps.moments |= self._of_states(f"{name}_velocity" for name in PARAMETERS)
@@ -202,11 +168,7 @@ class RBMRun(Run):
     def start(self) -> None:
         """Begin afresh: biases from the data if the model is untouched, running means, chains."""
         rbm, training = self.rbm, self.training
-        look = FirstLook(self.rows, with_fingerprint=self.settings.checkpoint is not None)
-        bias, self.visible_means = rbm._initial_bias(look)
-        are_equal, self.fingerprint = look.finish()
-        if not training.has_begun:
-            self._warn_of_doubtful_data(are_equal)
+        bias = self.look_at_rows(rbm._initial_bias, rbm._row_units[0], quiet=training.has_begun)
         if rbm.is_untouched:
             bias = check_parameter(bias, "the visible bias from X", bias.shape)
             rbm._set_parameters(rbm._parameters.W, bias, rbm._parameters.b, self.visible_means)
@@ -232,15 +194,6 @@ class RBMRun(Run):
         model = self.conditionals(self.settings.method.purpose)
         return self.settings.method.start_memory(model, self.rbm._parameters.visible_means)
 
-    def _warn_of_doubtful_data(self, are_equal: bool) -> None:
-        if are_equal:
-            warn(
-                f"X is constant: all its {self.rows.n_rows} rows are equal, and teach nothing but one state. "
-                "Look at how it was read, scaled or thresholded"
-            )
-        elif (doubts := self.rbm._row_units[0].doubts(self.rows)) is not None:
-            warn(f"X: {doubts}")
-
     def _set_running_means(self) -> None:
         state = self.state
         state.exponent = self.interaction.exponent(state.W)
@@ -253,7 +206,7 @@ class RBMRun(Run):
 
     def _go_on_from(self, training: TrainingState) -> None:
         """Everything but the chains as an earlier call left it."""
-        own = self._remembered()
+        own = self.remembered()
         for name, array in training.arrays.items():
             if name in own:
                 own[name][...] = array
@@ -279,19 +232,10 @@ class RBMRun(Run):
         """Tell the next call where this one is; warn once of weights that the sampler sees coarsely."""
         if self.goes_on:
             self._hand_over(self.training)
-        before, self.exponent = self.exponent, self._lowest_exponent()
-        if self.exponent < COARSE_EXPONENT <= before:
-            largest = max(float(abs(state.W).max()) for state in self.states.values())
-            remedy = ". Lower the rate, or add a penalty such as rf.L2(1e-4) or rf.MaxNorm"
-            warn_of_large_weights(largest, self.exponent, "the weights have become large", remedy)
+        super().note()
 
-    def interrupted(self) -> None:
-        """The model gets the parameters after the last complete update."""
-        if can_be_parameters(self.parameters().values()):
-            self.publish()
-
-    def _lowest_exponent(self) -> int:
-        """Of the coarsest weights."""
+    @property
+    def lowest_exponent(self) -> int:
         return min([state.exponent for state in self.states.values()])
 
     def _hand_over(self, training: TrainingState) -> None:
@@ -299,7 +243,7 @@ class RBMRun(Run):
         still = (
             isinstance(self.settings.optimizer, SGD) and not self.settings.optimizer.schedules[1].bounds()[1]
         )
-        arrays = self._of_states(RUNNING_MEANS) if still else self._remembered()
+        arrays = self._of_states(RUNNING_MEANS) if still else self.remembered()
         training.arrays = {name: array.copy() for name, array in arrays.items()}
         training.chains = None if self.chains is None else self.chains.copy()
         training.memory = {name: array.copy() for name, array in self.memory.items()}
@@ -319,9 +263,6 @@ class RBMRun(Run):
 
     # --- What is recorded and saved -------------------------------------------------------------------------
 
-    def monitored(self) -> dict[str, float]:
-        return self._watched.numbers(self.settings.monitors, self.epoch)
-
     def parameters(self) -> dict[str, F32]:
         learned: dict[str, F32] = {}
         for prefix, state in self.states.items():
@@ -340,21 +281,12 @@ class RBMRun(Run):
             prefix + name: getattr(state, name) for prefix, state in self.states.items() for name in names
         }
 
-    def _remembered(self) -> dict[str, NDArray[Any]]:
-        """What an update hands to the next, beside the parameters."""
-        powers = {} if isinstance(self.settings.optimizer, SGD) else {"powers": self.steps.powers}
-        return {**self._of_states(RUNNING_MEANS), **self.steps.moments, **powers}
+    def remembered(self) -> dict[str, NDArray[Any]]:
+        return {**self._of_states(RUNNING_MEANS), **super().remembered()}
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
-        memory = {f"memory/{name}": array for name, array in self.memory.items()}
-        own = {**self.parameters(), **self._remembered(), "visible_means": self.visible_means}
-        return {**own, **self._hidden_states(), **memory, **self._watched.arrays()}
-
-    def _hidden_states(self) -> dict[str, States]:
-        """Of all chains that there are."""
-        rows = None if self.row_chains is None else self.row_chains.hidden
-        of_all = {"chains": self.chains, "row_chains": rows}
-        return {name: states for name, states in of_all.items() if states is not None}
+    def states_of_chains(self) -> dict[str, States]:
+        rows = {} if self.row_chains is None else {"row_chains": self.row_chains.hidden}
+        return {**super().states_of_chains(), **rows}
 
     def meta(self) -> dict[str, JSON]:
         return {"updates": self.updates, **{f"{p}exponent": s.exponent for p, s in self.states.items()}}
@@ -365,17 +297,14 @@ class RBMRun(Run):
         if self.n_chains:
             self.chains = np.empty((self.n_chains, self.rbm.n_hidden), self.rbm.hidden.dtype)
         super().restore(saved)
-        self.steps.check()
+
+    def restore_weights(self, saved: Checkpoint) -> None:
         for prefix, state in self.states.items():
             state.exponent = entry(saved.meta, f"{prefix}exponent", int)
             self.interaction.weights(state.W, state.exponent)
-        self.exponent = self._lowest_exponent()
-        for name, states in self._hidden_states().items():
-            as_rows(states, self.rbm.n_hidden, domain=self.rbm.hidden.domain, name=name)
-        self._watched.restore(saved.arrays)
-        self.updates = entry(saved.meta, "updates", int)
-        if self.updates != saved.epoch * self.updates_per_epoch:
-            raise ValueError(f"updates must be {self.updates_per_epoch} an epoch, got {self.updates}")
+
+    def check_states(self, states: States, name: str) -> None:
+        as_rows(states, self.rbm.n_hidden, domain=self.rbm.hidden.domain, name=name)
 
     def describe(self) -> dict[str, Any]:
         return {
@@ -385,8 +314,6 @@ class RBMRun(Run):
             "hidden": describe(self.rbm.hidden),
             **self.interaction.describe(),
             "joined": None if self.rbm._joined is None else digest(self.rbm._joined),
-            "X": self.fingerprint or self.rows.fingerprint(),
-            "validation": None if self.validation is None else self.validation.fingerprint(),
             **super().describe(),
         }
 

@@ -149,12 +149,18 @@ def test_as_the_reference_says(data: st.DataObject) -> None:
     assert_array_equal(np.concatenate(parts), expected)
 
 
-def test_ais_comes_near() -> None:
-    """Within five standard errors, which are small; and a checkpoint goes on."""
+@pytest.mark.parametrize("method", ["ais", "reverse_ais", "bracket"])
+def test_annealing_comes_near(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within five standard errors, which are small; the way back from tempered samples, or given ones."""
+    monkeypatch.setattr("rbmfast.likelihood.partition.SAMPLE_STEPS", 50)
     for name in UNITS:
         bm = machine(name, HIDDEN[name], scale=0.5)
-        z = rf.log_partition(bm, method="ais", n_chains=500, n_temperatures=300, seed=1)
+        z = rf.log_partition(bm, method, n_chains=500, n_temperatures=300, seed=1)
         assert abs(z.value - rf.log_partition(bm).value) < 5 * z.stderr < 0.1
+    if method == "reverse_ais":
+        samples = np.hstack(bm.sample(500, 50, seed=2, return_hidden=True))
+        again = rf.log_partition(bm, method, n_chains=500, n_temperatures=300, samples=samples, seed=1)
+        assert abs(again.value - z.value) < 5 * np.hypot(z.stderr, again.stderr)
 
 
 def test_chains_in_parts() -> None:
@@ -262,10 +268,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "energy: grey": (lambda: new().energy(X / 2), "grey level"),
     "free energy": (lambda: new(n_hidden=21).free_energy(X), "at most 1048576 hidden states"),
     "exact": (lambda: rf.log_partition(new(n_visible=21)), "the exact log Z visits all states"),
-    "bracket": (lambda: rf.log_partition(new(), "bracket"), "method must be 'exact' or 'ais'"),
+    "samples": (lambda: rf.log_partition(new(), "bracket", samples=X), "samples must be n_chains=512 rows"),
     "impute: grey": (lambda: new().impute(np.where(X == 1, np.nan, 0.5)), "V must hold states"),
     "gap": (lambda: new(units=rf.Categorical(3)).coupling_scores(gap=3), "gap must be"),
-    "train: method": (lambda: rf.train(new(), X, method=rf.PT()), "method must be rf.CD, rf.PCD or"),
+    "train: method": (lambda: rf.train(new(), X, method=rf.FPCD()), "method must be rf.CD, rf.PCD, rf.PT or"),
     "train: hidden": (
         lambda: rf.train(new(n_hidden=1), X, method=rf.MaximumPseudoLikelihood()),
         "all units visible",

@@ -93,9 +93,9 @@ def test_swaps_follow_the_specification() -> None:
     v = np.random.default_rng(0).integers(0, 2, (5 * n, 5), dtype=np.uint8)
     sent = ladder.path.up.send(v)
     for step, low in ((4, [0, 2]), (6, [1, 3])):
-        accepted = ladder.accept(v, sent, Stream(9, Purpose.TEMPERING, 0, step, 3))
-        expected = np.zeros((4, n), bool)
         gain = ladder._gains(v, sent, np.array(low))
+        accepted = ladder.accept(gain, Stream(9, Purpose.TEMPERING, 0, step, 3))
+        expected = np.zeros((4, n), bool)
         for i in low:
             rows = (3 + np.arange(n)) * 5 + i
             bits = reference.uniform_u32(n, 1, 9, Purpose.SWAP, 0, step, rows)[:, 0]

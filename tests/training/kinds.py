@@ -292,7 +292,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         },
         "hidden units, missing": {"X": HOLES, "method": rf.PCD(1), "optimizer": rf.Adam(0.02)},
         "groups": {"X": CODES, "method": rf.MaximumPseudoLikelihood(), "optimizer": rf.SGD(0.5, clip=0.1)},
-        "exponent drops": {"optimizer": rf.SGD(100.0)},
+        "exponent drops, pt": {"optimizer": rf.SGD(100.0), "method": rf.PT(3, 1, 7)},
     },
     "dbm": {
         "everything": {

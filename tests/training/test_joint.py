@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import rbmfast as rf
 from rbmfast import reference
+from rbmfast.likelihood.joint_path import JointPath
 from rbmfast.models.boltzmann import as_bits
 from rbmfast.streams import Purpose, Stream
 from rbmfast.training.methods import Method
@@ -23,8 +24,12 @@ def own_states(bm: rf.BoltzmannMachine, S: Any) -> Any:
 
 
 def gradient(bm: rf.BoltzmannMachine, method: Method, s: Any, chains: Any = None, weights: Any = None) -> Any:
+    return method.joint_gradient(path_to(bm), s, STREAM, chains, weights)
+
+
+def path_to(bm: rf.BoltzmannMachine) -> JointPath:
     p = bm._parameters
-    return method.joint_gradient(p.within, p.a, s, STREAM, chains, weights)
+    return JointPath(p.within, p.a, np.full_like(p.a, 0.3))
 
 
 @pytest.mark.parametrize("name", [name for name in UNITS if name != "spin"])  # which learn as 0 and 1
@@ -57,15 +62,22 @@ def test_pseudo_likelihood_rises_along_its_gradient(name: str) -> None:
 
 
 @every_unit
-def test_pcd_estimates_the_likelihoods_gradient(name: str) -> None:
-    """30 000 chains that come from the machine: within 6 standard errors, false alarms below 1e-6."""
+@pytest.mark.parametrize("method", [rf.PCD(2), rf.PT(4, 2)])
+def test_chains_estimate_the_likelihoods_gradient(name: str, method: Method) -> None:
+    """30 000 chains that come from the machine, or from its replicas, stay so: within 6 standard errors.
+
+    False alarms are below 1e-6.
+    """
     bm, S, n = machine(name, HIDDEN[name], scale=0.3), states_of(name), 30_000
+    own, rng, path = own_states(bm, S), np.random.default_rng(0), path_to(bm)
     p = np.exp(-energies_of(bm, S))
     p /= p.sum()
-    own, rng = own_states(bm, S), np.random.default_rng(0)
-    data, chains = own[:5], own[rng.choice(len(S), n, p=p)].copy()
+    betas = np.linspace(0, 1, method.replicas) if method.replicas > 1 else [1]
+    shares = [np.exp(beta * path.gain(own) + own @ path.base) for beta in betas]
+    assert_allclose(shares[-1] / shares[-1].sum(), p, atol=1e-6)
+    data, chains = own[:5], np.vstack([own[rng.choice(len(S), n, p=q / q.sum())] for q in shares])
     before = chains.copy()
-    found = gradient(bm, rf.PCD(2), data, chains)
+    found = gradient(bm, method, data, chains)
     assert (chains != before).any()
     s = own.astype(float)
     pairs, means = (s * p[:, None]).T @ s, p @ s

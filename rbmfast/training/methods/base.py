@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rbmfast.checks import check_integer, checked_by
 from rbmfast.data import Rows
-from rbmfast.interactions.within import Within
+from rbmfast.likelihood.joint_path import JointPath
 from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, U8, States
@@ -101,8 +101,7 @@ class Method(ABC):
 
     def joint_gradient(
         self,
-        within: Within,
-        bias: F32,
+        path: JointPath,
         states: U8,
         stream: Stream,
         chains: U8 | None,
@@ -112,10 +111,8 @@ class Method(ABC):
 
         Parameters
         ----------
-        within : Within
-            Its weights, which sweep.
-        bias : float32 array (n_units,)
-            Of all units.
+        path : JointPath
+            The machine, and the way to it from independent units.
         states : uint8 array (n_rows, n_units)
             The batch: states of all units.
         stream : Stream

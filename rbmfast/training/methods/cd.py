@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rbmfast.checks import Checked
-from rbmfast.interactions.within import Within
+from rbmfast.likelihood.joint_path import JointPath
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, F64, U8, States
 from rbmfast.state import Gradient
@@ -55,12 +55,11 @@ class CD(Checked, Method):
 
     def joint_gradient(
         self,
-        within: Within,
-        bias: F32,
+        path: JointPath,
         states: U8,
         stream: Stream,
         chains: U8 | None,
         weights: F64 | None = None,
     ) -> Gradient:
-        samples = within.sweep(states, bias, self.k, stream)
-        return joint_contrast(within.unit, states, samples, weights, paired=True)
+        samples = path.within.sweep(states, path.bias, self.k, stream)
+        return joint_contrast(path.target, states, samples, weights, paired=True)

@@ -11,6 +11,7 @@ from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, States
 from rbmfast.state import Gradient
 from rbmfast.streams import Purpose
+from rbmfast.training.methods.base import Method
 from rbmfast.training.methods.pcd import PCD
 from rbmfast.training.phases import as_divergence
 
@@ -59,6 +60,7 @@ class FPCD(PCD):
     fast_rate: float = field(default=0.01, metadata=checked_by(check_number))
     fast_decay: float = field(default=19 / 20, metadata=checked_by(check_fraction))
     purpose = Purpose.FPCD
+    joint_gradient = Method.joint_gradient  # without fast weights it would be another method
 
     def start_memory(self, model: Conditionals, visible_means: F32 | None) -> dict[str, F32]:
         """The fast weights and biases, all 0."""

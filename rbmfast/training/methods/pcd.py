@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rbmfast.checks import Checked, check_integer, checked_by
-from rbmfast.interactions.within import Within
+from rbmfast.likelihood.joint_path import JointPath
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.reference import F32, F64, MAX_BATCH, U8, States
 from rbmfast.state import Gradient
@@ -64,13 +64,12 @@ class PCD(Checked, Method):
 
     def joint_gradient(
         self,
-        within: Within,
-        bias: F32,
+        path: JointPath,
         states: U8,
         stream: Stream,
         chains: U8 | None,
         weights: F64 | None = None,
     ) -> Gradient:
         assert chains is not None
-        chains[:] = within.sweep(chains, bias, self.k, stream)
-        return joint_contrast(within.unit, states, chains, weights)
+        chains[:] = path.within.sweep(chains, path.bias, self.k, stream)
+        return joint_contrast(path.target, states, chains, weights)

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from rbmfast.checks import Checked
 from rbmfast.data import Rows
-from rbmfast.interactions.within import Within
+from rbmfast.likelihood.joint_path import JointPath
 from rbmfast.models import RBM
-from rbmfast.reference import F32, F64, U8
+from rbmfast.reference import F64, U8
 from rbmfast.state import Gradient
 from rbmfast.streams import Purpose, Stream
 from rbmfast.training.methods.base import Method
@@ -54,15 +54,14 @@ class MaximumPseudoLikelihood(Checked, Method):
 
     def joint_gradient(
         self,
-        within: Within,
-        bias: F32,
+        path: JointPath,
         states: U8,
         stream: Stream,
         chains: U8 | None,
         weights: F64 | None = None,
     ) -> Gradient:
-        layers = within.unit, within.unit
-        predicted = within.unit.expectation(within.input(states, bias))
+        layers = path.target, path.target
+        predicted = path.target.expectation(path.within.input(states, path.bias))
         gradient = prediction_gradient(layers, states, states, predicted, weights)
         gradient.W = gradient.W + gradient.W.T  # a pair's weight predicts either site
         gradient.a = gradient.b

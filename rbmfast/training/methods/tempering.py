@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rbmfast.checks import Checked, check_integer
+from rbmfast.likelihood.joint_path import JointLadder, JointPath
 from rbmfast.models.base_rates import bias_of
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.path import Path
 from rbmfast.models.tempering import Ladder, check_betas
-from rbmfast.reference import F32, MAX_BATCH, States
-from rbmfast.streams import Purpose
+from rbmfast.reference import F32, F64, MAX_BATCH, U8, States
+from rbmfast.state import Gradient
+from rbmfast.streams import Purpose, Stream
 from rbmfast.training.methods.base import STEPS, Method
+from rbmfast.training.phases import joint_contrast
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class PT(Checked, Method):
     `PCD`.
 
     At beta = 0 units are independent, with the means of the data that the model was initialised or trained
-    with before this run; with the model's own visible bias where it has seen no data.
+    with before this run; with the model's own visible bias where it has seen no data. (A
+    `BoltzmannMachine` takes the means of the data that it learns from.)
 
     Examples
     --------
@@ -84,6 +88,20 @@ class PT(Checked, Method):
     def start_memory(self, model: Conditionals, visible_means: F32 | None) -> dict[str, F32]:
         """The visible bias at beta = 0."""
         return {"base": bias_of(model.down.target, model.down.bias, visible_means)}
+
+    def joint_gradient(
+        self,
+        path: JointPath,
+        states: U8,
+        stream: Stream,
+        chains: U8 | None,
+        weights: F64 | None = None,
+    ) -> Gradient:
+        assert chains is not None
+        ladder = JointLadder(path, check_betas(self.n_replicas, self.betas), Purpose.PT_SWAP)
+        for i in range(self.k):
+            ladder.sweep(chains, stream.after(i))
+        return joint_contrast(path.target, states, chains[-(len(chains) // self.replicas) :], weights)
 
     def negative_phase(
         self, model: Conditionals, v: States, x: F32, chains: States | None

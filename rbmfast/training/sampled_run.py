@@ -1,0 +1,160 @@
+"""What runs of RBMs and of machines of one layer share: chains, monitors, and what is saved of them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from rbmfast.data import Rows
+from rbmfast.files import entry
+from rbmfast.models.parameters import COARSE_EXPONENT, can_be_parameters, warn_of_large_weights
+from rbmfast.reference import F32, MAX_EXPONENT, States
+from rbmfast.runtime import warn
+from rbmfast.training.batches import FirstLook
+from rbmfast.training.checkpoint import Checkpoint
+from rbmfast.training.monitors import Watched
+from rbmfast.training.optimizers import SGD, Steps
+from rbmfast.training.penalties import split_penalties
+from rbmfast.training.run import Run
+from rbmfast.training.settings import LayerSettings, UpDownSettings
+from rbmfast.training.state import Model
+from rbmfast.units import Unit
+
+
+class SampledRun(Run):
+    """A run whose model is one of probabilities, and learns from chains. See `Run`.
+
+    Attributes
+    ----------
+    validation : Rows or None
+        Data for monitors.
+    terms, custom_penalties : UpdateSettings and list
+        Penalties that an update knows, and those of the user's own.
+    chains : array (n_chains, n_units) or None
+        States of the persistent chains.
+    memory : dict of str to array
+        What the method keeps beside them.
+    visible_means : float32 array (n_visible,)
+        Of the training data; they stay in the model.
+    fingerprint : str or None
+        Of the rows, once it is known.
+    steps : Steps
+        How gradients become steps.
+    exponent : int
+        Of the coarsest weights, as published last.
+    updates : int
+        How many have been completed in this call.
+    """
+
+    kind: ClassVar[str] = "checkpoint"
+    settings: LayerSettings | UpDownSettings
+    steps: Steps
+    visible_means: F32
+    watched: Watched
+
+    def __init__(
+        self,
+        model: Model,
+        rows: Rows,
+        settings: LayerSettings | UpDownSettings,
+        numbers: Mapping[str, str | None],
+        validation: Rows | None,
+    ) -> None:
+        super().__init__(model, rows, settings, numbers)
+        self.settings, self.validation = settings, validation
+        self.terms, self.custom_penalties = split_penalties(settings.penalties, settings.centered)
+        self.chains: States | None = None
+        self.memory: dict[str, F32] = {}
+        self.fingerprint: str | None = None
+        self.updates, self.exponent = 0, MAX_EXPONENT
+
+    # --- What each kind has of its own ----------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def lowest_exponent(self) -> int:
+        """Of the coarsest weights."""
+
+    @abstractmethod
+    def restore_weights(self, saved: Checkpoint) -> None:
+        """Take back in which steps the sampler sees the weights, if these can be weights."""
+
+    @abstractmethod
+    def check_states(self, states: States, name: str) -> None:
+        """Raise an error if these are no states of chains."""
+
+    def states_of_chains(self) -> dict[str, States]:
+        """Of all that there are."""
+        return {} if self.chains is None else {"chains": self.chains}
+
+    def remembered(self) -> dict[str, NDArray[Any]]:
+        """What an update hands to the next, beside the parameters."""
+        powers = {} if isinstance(self.settings.optimizer, SGD) else {"powers": self.steps.powers}
+        return {**self.steps.moments, **powers}
+
+    # --- From the beginning to the end ----------------------------------------------------------------------
+
+    def look_at_rows(
+        self, initial_bias: Callable[[Rows], tuple[F32, F32]], unit: Unit, quiet: bool = False
+    ) -> F32:
+        """The bias of a new model from rows that are read once; warn of doubtful ones, if not `quiet`."""
+        look = FirstLook(self.rows, with_fingerprint=self.settings.checkpoint is not None)
+        bias, self.visible_means = initial_bias(look)
+        are_equal, self.fingerprint = look.finish()
+        if quiet:
+            return bias
+        if are_equal:
+            warn(
+                f"X is constant: all its {self.rows.n_rows} rows are equal, and teach nothing but one state. "
+                "Look at how it was read, scaled or thresholded"
+            )
+        elif (doubts := unit.doubts(self.rows)) is not None:
+            warn(f"X: {doubts}")
+        return bias
+
+    def note(self) -> None:
+        """Warn once of weights that the sampler sees coarsely."""
+        before, self.exponent = self.exponent, self.lowest_exponent
+        if self.exponent < COARSE_EXPONENT <= before:
+            weights = (W for name, W in self.parameters().items() if name.rpartition("/")[2] == "W")
+            largest = max(float(abs(W).max()) for W in weights)
+            remedy = ". Lower the rate, or add a penalty such as rf.L2(1e-4)"
+            warn_of_large_weights(largest, self.exponent, "the weights have become large", remedy)
+
+    def interrupted(self) -> None:
+        """The model gets the parameters after the last complete update."""
+        if can_be_parameters(self.parameters().values()):
+            self.publish()
+
+    # --- What is recorded and saved -------------------------------------------------------------------------
+
+    def monitored(self) -> dict[str, float]:
+        return self.watched.numbers(self.settings.monitors, self.epoch)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        memory = {f"memory/{name}": array for name, array in self.memory.items()}
+        own = {**self.parameters(), **self.remembered(), "visible_means": self.visible_means}
+        return {**own, **self.states_of_chains(), **memory, **self.watched.arrays()}
+
+    def restore(self, saved: Checkpoint) -> None:
+        """See `Run.restore`. A file can hold anything: an error says what are no numbers of a run."""
+        super().restore(saved)
+        self.steps.check()
+        self.restore_weights(saved)
+        self.exponent = self.lowest_exponent
+        for name, states in self.states_of_chains().items():
+            self.check_states(states, name)
+        self.watched.restore(saved.arrays)
+        self.updates = entry(saved.meta, "updates", int)
+        if self.updates != saved.epoch * self.updates_per_epoch:
+            raise ValueError(f"updates must be {self.updates_per_epoch} an epoch, got {self.updates}")
+
+    def describe(self) -> dict[str, Any]:
+        return {
+            "X": self.fingerprint or self.rows.fingerprint(),
+            "validation": None if self.validation is None else self.validation.fingerprint(),
+            **super().describe(),
+        }
