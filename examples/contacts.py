@@ -32,7 +32,7 @@ import numpy as np
 import rbmfast as rf
 
 L2 = rf.L2(2 * 0.01)  # half of it times the sum of squares
-EPOCHS, RATE = 200, 0.1
+EPOCHS, BATCH, RATE = 200, 32_768, 0.1
 SITES, STATES, PAIRS, SEQUENCES = 40, 21, 60, 500  # of the known model
 GAP, CYSTEINE = 0, 2
 BRIDGES = (0, 5), (1, 3), (2, 4)  # of the six cysteines
@@ -66,7 +66,7 @@ def learned_scores(X: np.ndarray, weights: np.ndarray, n_states: int, seed: int)
         penalties=L2,
         sample_weight=weights / weights.mean(),
         epochs=EPOCHS,
-        batch_size=len(X),
+        batch_size=min(len(X), BATCH),
         seed=seed,
     )
     return machine.coupling_scores(gap=GAP)
