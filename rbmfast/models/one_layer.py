@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -15,8 +15,7 @@ from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.files import JSON
 from rbmfast.interactions.within import Within, check_graph, sites_of
 from rbmfast.models.base import Model, known_as, warn_of_other_streams
-from rbmfast.models.parameters import as_numbers, check_parameter, read_only, warn_if_coarse
-from rbmfast.models.parametrization import Parametrization
+from rbmfast.models.parameters import Parameters, as_numbers, check_parameter, warn_if_coarse
 from rbmfast.models.two_layers import DEFAULT_UNIT, MAX_UNITS, WEIGHT_SCALE, UnitLike, in_words
 from rbmfast.reference import F32, STREAM_VERSION
 from rbmfast.runtime import check_fits_memory
@@ -27,51 +26,26 @@ M = TypeVar("M", bound="OneLayer")
 
 
 @dataclass(frozen=True, eq=False)
-class Version:
-    """The parameters of a machine, for states 0 and 1, with all that follows; never changed in place."""
+class Version(Parameters):
+    """`Parameters` of a layer that is joined with itself: W is symmetric, and b is a."""
 
-    within: Within
-    a: F32
-    visible_means: F32 | None = None  # of the data
-    is_untouched: bool = False
-    given: tuple[F32, F32] | None = None  # for states as users see them, where these are others
+    _within: Within | None = field(default=None, init=False, repr=False)
 
     @property
-    def parametrization(self) -> Parametrization | None:
-        """Of the pairs of units; None where states are shown as they are."""
-        return Parametrization.of((self.within.unit, self.within.unit), self.within.W.shape)
-
-    @classmethod
-    def of_shown(cls, unit: Unit, W: F32, a: F32, **more: Any) -> Version:
-        """That whose parameters for states as users see them are given, and checked."""
-        n = len(a)
-        to_show = Parametrization.of((unit, unit), (n, n))
-        if to_show is None:
-            return cls(Within(unit, read_only(W)), read_only(a), **more)
-        names = ("W for states 0 and 1", "a for states 0 and 1")
-        own = [
-            check_parameter(x, name, x.shape) for x, name in zip(to_show.inward(W, a, a), names, strict=False)
-        ]
-        shown = read_only(W), read_only(a)
-        return cls(Within(unit, read_only(own[0])), read_only(own[1]), given=shown, **more)
-
-    @property
-    def shown(self) -> tuple[F32, F32]:
-        """W and a for states as users see them."""
-        if self.given is None:
-            W, a, to_show = self.within.W, self.a, self.parametrization
-            found = (W, a) if to_show is None else tuple(map(read_only, to_show.outward(W, a, a)[:2]))
-            object.__setattr__(self, "given", found)
-        assert self.given is not None
-        return self.given
+    def within(self) -> Within:
+        """What sweeps; made when first asked for."""
+        if self._within is None:
+            object.__setattr__(self, "_within", Within(self.units[0], self.W))
+        assert self._within is not None
+        return self._within
 
     @property
     def constant(self) -> float:
         """What an energy of states as shown has more than that of the states computed with."""
-        affine = self.within.unit.affine(len(self.a))
+        affine = self.units[0].affine(len(self.a))
         if affine is None:
             return 0.0
-        W, a = (array.astype(np.float64) for array in self.shown)
+        W, a = (array.astype(np.float64) for array in self.shown[:2])
         return -math.fsum(affine.offset * (W @ affine.offset / 2 + a))
 
 
@@ -102,7 +76,7 @@ class OneLayer(Model):
         new = engine.normal_weights(n, n, WEIGHT_SCALE, key, Purpose.INITIALIZE, 0)
         new = np.triu(np.where(np.arange(n) < n_visible, np.float32(0), new), 1)
         W, a = np.where(self._joined, new + new.T, np.float32(0)), np.zeros(n, np.float32)
-        self._parameters = Version.of_shown(unit, W, a, is_untouched=True)
+        self._parameters = Version.of_shown((W, a, a), (unit, unit), is_untouched=True)
 
     def _build(self, unit: Unit, n_visible: int, n_units: int, graph: Any) -> None:
         unit.check_size(n_units, "the number of units")
@@ -149,8 +123,8 @@ class OneLayer(Model):
         machine = cls.__new__(cls)
         machine._build(unit, n - n_hidden, n, graph)
         machine.seed = None
-        weights = machine._check_weights(W)
-        machine._parameters = Version.of_shown(unit, weights, check_parameter(a, "a", (n,)))
+        W, a = machine._check_weights(W), check_parameter(a, "a", (n,))
+        machine._parameters = Version.of_shown((W, a, a), (unit, unit))
         return machine
 
     def _check_weights(self, W: ArrayLike) -> F32:
@@ -186,19 +160,21 @@ class OneLayer(Model):
         self._assign(self.W, check_parameter(value, "a", self.a.shape))
 
     def _assign(self, W: F32, a: F32) -> None:
-        means = self._parameters.visible_means
-        self._parameters = Version.of_shown(self.units, W, a, visible_means=means)
+        p = self._parameters
+        self._parameters = Version.of_shown((W, a, a), p.units, p.visible_means)
 
     def _set_parameters(self, W: F32, a: F32, visible_means: F32 | None = None) -> None:
         """Replace those for states 0 and 1 by copies, all at once."""
-        means = self._parameters.visible_means if visible_means is None else visible_means
-        self._parameters = Version(Within(self.units, read_only(W)), read_only(a), means)
+        p = self._parameters
+        self._parameters = Version(
+            W, a, a, p.units, p.visible_means if visible_means is None else visible_means
+        )
 
     def _own_parameters(self) -> dict[str, F32]:
         """What `_set_parameters` takes."""
         p = self._parameters
         means = {} if p.visible_means is None else {"visible_means": p.visible_means}
-        return {"W": p.within.W, "a": p.a, **means}
+        return {"W": p.W, "a": p.a, **means}
 
     def parameters(self) -> dict[str, F32]:
         """What is learned, by name: `W` and `a`, read-only."""
@@ -207,7 +183,7 @@ class OneLayer(Model):
     @property
     def units(self) -> Unit:
         """Unit type of all units."""
-        return self._parameters.within.unit
+        return self._parameters.units[0]
 
     @property
     def visible(self) -> Unit:
@@ -264,7 +240,7 @@ class OneLayer(Model):
             "is_untouched": p.is_untouched,
             "stream_version": STREAM_VERSION,
         }
-        own = {} if p.parametrization is None else {"own_W": p.within.W, "own_a": p.a}
+        own = {} if p.parametrization is None else {"own_W": p.W, "own_a": p.a}
         means = {} if p.visible_means is None else {"visible_means": p.visible_means}
         return meta, {**self.parameters(), **own, **means, "graph": self.graph.view(np.uint8)}
 
@@ -278,10 +254,12 @@ class OneLayer(Model):
             raise ValueError(f"n_visible must be {machine.n_visible}, got {meta['n_visible']}")
         machine.seed = None if meta["seed"] is None else check_seed(meta["seed"])
         p = machine._parameters
+        own = check_parameter(arrays.get("own_a", p.a), "own_a", p.a.shape)
         machine._parameters = replace(
             p,
-            within=Within(unit, read_only(machine._check_weights(arrays.get("own_W", p.within.W)))),
-            a=read_only(check_parameter(arrays.get("own_a", p.a), "own_a", p.a.shape)),
+            W=machine._check_weights(arrays.get("own_W", p.W)),
+            a=own,
+            b=own,
             visible_means=None if means is None else check_parameter(means, "means", (machine.n_visible,)),
             is_untouched=meta.get("is_untouched") is True,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +16,8 @@ from rbmfast.models.parametrization import Arrays, Parametrization
 from rbmfast.reference import F32
 from rbmfast.runtime import warn
 from rbmfast.units import Unit
+
+P = TypeVar("P", bound="Parameters")
 
 LAYERS = ("visible", "hidden")
 MAX_PARAMETER = 2.0**40  # what the fixed-point weights can hold
@@ -51,12 +53,12 @@ class Parameters:
 
     @classmethod
     def of_shown(
-        cls,
+        cls: type[P],
         shown: Arrays,
         units: tuple[Unit, Unit],
         visible_means: F32 | None = None,
         is_untouched: bool = False,
-    ) -> Parameters:
+    ) -> P:
         """Those of a model whose W, a and b for states as users see them are given, and checked."""
         to_show = Parametrization.of(units, shown[0].shape)
         if to_show is None:
@@ -106,7 +108,7 @@ class Parameters:
         # Copies and pickles go without the fixed-point weights, and come back read-only.
         W, a, b = self.W, self.a, self.b
         rest = self.visible_means, self.is_untouched, self.given, self.interaction
-        return Parameters, (W, a, b, self.units, *rest)
+        return type(self), (W, a, b, self.units, *rest)
 
 
 def of_units(units: tuple[Unit, Unit]) -> dict[str, F32]:
