@@ -239,10 +239,17 @@ def test_bouncing_balls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed
 def test_walking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
     pytest.importorskip("matplotlib")
     example, rng = load("walking"), np.random.default_rng(0)
-    for name, small in {"ORDER": 2, "START_ORDER": 1, "COPIES": 1, "LONG": 40, "GENERATED": 12}.items():
+    for name, small in {
+        "ORDER": 2,
+        "START_ORDER": 1,
+        "PREDICTING": 2,
+        "SHORTEST": 10,
+        "GENERATED": 12,
+    }.items():
         monkeypatch.setattr(example, name, small)
     wave = np.sin(np.arange(200)[:, None] / 5 + np.arange(108)) * np.linspace(0.1, 3, 108)
     wave += 0.05 * rng.normal(size=wave.shape)
+    wave[190:, 3] += 100  # a jump, where the last sequence is cut
     np.savez(tmp_path / "motion.npz", a=wave[:60], b=wave[60:100], c=wave)
     picture, animation = tmp_path / "walk.png", tmp_path / "walk.gif"
     printed = printed_by(
@@ -250,7 +257,7 @@ def test_walking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: An
         *("--picture", picture, "--animation", animation),
     )
     assert re.search(r"conditional RBM of order 2: 0\.\d+ 0\.\d+", printed)
-    assert printed.count("in their range") == 2
+    assert printed.count("drawn: ") == printed.count("recorded: ") == 3
     assert min(picture.stat().st_size, animation.stat().st_size) > 10_000
 
 
