@@ -154,8 +154,8 @@ def judge(walks: np.ndarray, sequences: dict[str, Sequences], recordings: Sequen
             inside = (end >= data.min(axis=0)) & (end <= data.max(axis=0))
             swing, change = end.std(axis=0)[6:].mean(), (np.diff(end, axis=0) ** 2).mean()
             print(
-                f"{name}: the angles' deviations {swing:.2f}, {100 * inside.mean():.1f} % in the data's range, "
-                f"a stride in {period(end):.1f} frames, squared change of a frame {change:.3f}"
+                f"{name}: the angles' deviations {swing:.2f}, {100 * inside.mean():.1f} % in the data's "
+                f"range, a stride in {period(end):.1f} frames, squared change of a frame {change:.3f}"
             )
 
 

@@ -119,10 +119,15 @@ def log_likelihood(
 
     Examples
     --------
+    >>> import numpy as np
     >>> import rbmfast as rf
     >>> rbm = rf.RBM.from_arrays([[0.5, 0.3], [-0.2, 0.4]], [0.1, -0.1], [0.2, 0.3])
     >>> rf.log_likelihood(rbm, [[0, 0], [1, 0]]).round(4)
     array([-1.7461, -1.1579])
+    >>> crbm = rf.ConditionalRBM(2, 3, n_context=1, seed=0)
+    >>> all_four = rf.log_likelihood(crbm, [[0, 0], [0, 1], [1, 0], [1, 1]], context=[[1]] * 4)
+    >>> float(np.exp(all_four).sum().round(4))
+    1.0
     """
     return _log_likelihood(rbm, X, log_z, context)[0]
 

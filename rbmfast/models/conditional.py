@@ -125,15 +125,7 @@ class ConditionalRBM(Storable):
         hidden: UnitLike = DEFAULT_UNIT,
         context: UnitLike | None = None,
     ) -> C:
-        """A model with given parameters, of the shapes above; all else as for `RBM.from_arrays`.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import rbmfast as rf
-        >>> rf.ConditionalRBM.from_arrays(np.ones((3, 2)), np.eye(2), np.zeros((2, 3)), [0, 0, 0], [0, 0])
-        ConditionalRBM(3, 2, 2)
-        """
+        """A model with given parameters, of the shapes above: see `given`, and `RBM.from_arrays`."""
         n_visible, n_hidden = weight_shape(W)
         n_context = weight_shape(B, "(n_context, n_hidden)")[0]
         both = check_parameter(W, "W", (n_visible, n_hidden)), check_parameter(B, "B", (n_context, n_hidden))
@@ -259,20 +251,10 @@ class ConditionalRBM(Storable):
         return self._joint.free_energy(self._rows(V, context), missing=missing)
 
     def log_likelihood(self, V: Any, context: Any) -> F64:
-        """Log-likelihoods log p(v | c) = -F(v | c) - log Z(c), row by row.
+        """Log-likelihoods log p(v | c) = -F(v | c) - log Z(c), row by row: see `rbmfast.log_likelihood`.
 
-        float64 (n_rows,) from V (n_rows, n_visible), of which missing entries are summed out, and context
-        (n_rows, n_context). Exact: for every row all states of the hidden layer, at most 2**20, are visited.
-        For more, there is ``rf.log_partition(crbm.given(c), method="ais")``.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> import rbmfast as rf
-        >>> crbm = rf.ConditionalRBM(2, 3, n_context=1, seed=0)
-        >>> V = [[0, 0], [0, 1], [1, 0], [1, 1]]
-        >>> float(np.exp(crbm.log_likelihood(V, [[1]] * 4)).sum().round(4))
-        1.0
+        Exact: for every row all states of the hidden layer, at most 2**20, are visited. For more, there is
+        ``rf.log_partition(crbm.given(c), method="ais")``.
         """
         rows = self._rows(self.visible.rows_of_states(V, self.n_visible, "V", may_miss=True), context)
         return self._joint.free_energy(self._nothing(context)) - self._joint.free_energy(rows)
@@ -309,10 +291,8 @@ class ConditionalRBM(Storable):
         return_hidden: bool = False,
     ) -> Any:
         """Block Gibbs sampling from given visible states, in their contexts: see `RBM.gibbs`."""
-        rows, begin = (
-            self._rows(V, context, may_miss=False),
-            {"first_row": first_row, "first_step": first_step},
-        )
+        rows = self._rows(V, context, may_miss=False)
+        begin = {"first_row": first_row, "first_step": first_step}
         v, h = self._joint.gibbs(rows, steps, seed, return_hidden=True, **begin)
         return (self._states(v), h) if return_hidden else self._states(v)
 
