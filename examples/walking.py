@@ -11,9 +11,10 @@ The first three fifths of each recording, in time, are learned from; the fourth 
 the last was looked at once, when they stood. The capture has jumps, where recordings are cut: a column that
 changes by more than JUMP times its median change. No model is asked for that, and all parts are cut alike.
 
-One model does both. It begins as a linear autoregression of three frames and learns from frames with a little
-noise on those before: so it finds back to the gait after its own errors. Its means predict; its draws walk.
-(Means that follow means lose their swing: what moves the body on is partly chance to the model.)
+One model predicts and walks. It begins as a linear autoregression of three frames and learns from frames with
+a little noise on those before: so it finds back to the gait after its own errors. Its means predict; draws
+walk. (Means that follow means lose their swing: what moves the body on is partly chance to the model.) Noise
+costs prediction something: --noise 0 predicts better, and swings too far. docs/design/016 has the figures.
 """
 
 import argparse
@@ -29,7 +30,6 @@ USED = np.append(USED, np.r_[102:105])
 JUMP = 40
 ORDER = 6  # frames that are given
 START_ORDER = 3  # of the autoregression that the model begins with: the best one
-NOISE = 0.1  # on the given frames, in standard deviations
 COPIES = 2  # of the data, each with other noise
 PREDICTING = 400  # Gibbs steps whose mean is a prediction
 GENERATED = 300
@@ -94,7 +94,7 @@ def learn(sequences: Sequences, options: argparse.Namespace) -> rf.ConditionalRB
     """It begins as a linear autoregression of fewer frames, with hidden units that hardly do anything."""
     X, before = (np.tile(each, (COPIES, 1)) for each in pairs(sequences, ORDER))
     rng = np.random.default_rng(options.seed)
-    before += NOISE * rng.normal(size=before.shape)
+    before += options.noise * rng.normal(size=before.shape)
     n_before = START_ORDER * len(USED)
     A = np.zeros((before.shape[1], len(USED)))
     A[:n_before], a = regression((X, before[:, :n_before]), 1e-3 * len(X))
@@ -210,6 +210,7 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--hidden", type=int, default=150)
     parser.add_argument("--epochs", type=int, default=30)
+    parser.add_argument("--noise", type=float, default=0.1, help="on given frames, in standard deviations")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--picture")
     parser.add_argument("--animation")
