@@ -29,6 +29,7 @@ from rbmfast.reference import F64, GREY, States, row_sums
 from rbmfast.runtime import check_fits_memory
 from rbmfast.states import join
 from rbmfast.streams import MAX_ROW, Purpose, Stream
+from rbmfast.units import Pooled
 
 
 @dataclass(frozen=True)
@@ -388,12 +389,15 @@ def log_likelihood_bound(
 def _sample_and_weigh(dbn: DBN, v: States, stream: Stream) -> F64:
     """Samples of log p*(v, h) - log q(h | v), the top RBM's p* not normalised: (n_rows,)."""
     total = np.zeros(len(v))
-    stack, states = dbn._stack, v
+    states = v
     for layer in range(len(dbn) - 1):
-        up, down = stack.up[layer], stack.down[layer]
+        up, down = dbn.recognition[layer]._up, dbn.generative[layer]._down
         h = up.sample(states, stream.on(layer + 1))
         total += _log_probability(down, h, states) - _log_probability(up, states, h)
         states = h
+        if isinstance(up.target, Pooled) and dbn._pools(layer):
+            states = up.target.pooled(h)
+            total -= 2 * math.log(up.target.pool) * states.sum(axis=1)  # of a block that is on any unit is
     volume = dbn.generative[0]._log_volume - dbn.top._log_volume  # of densities of rows as users see them
     return total + _top_log_weight(dbn, states) - volume
 

@@ -118,7 +118,8 @@ class DBN(Stacked):
         (1, 4)
         """
         layer, rows = self._check_layer(layer), self._visible_rows(V)
-        stack, way = self._stack, self._recognition[layer - 1]._up
+        stack = self._stack
+        way = stack.up[layer - 1]
         sparse = self.n_classes is None or len(self) > 1
         blocks = self._generative[0]._input_blocks(rows, self._block_rows) if sparse else None
         means = self._by_blocks(rows, lambda v, _: way.mean(self._below(stack, layer, v)), blocks)

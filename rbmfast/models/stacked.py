@@ -17,6 +17,7 @@ from rbmfast.models.base import Model, known_as
 from rbmfast.models.class_rbm import MAX_CLASSES, ClassRBM
 from rbmfast.models.conditionals import Stack
 from rbmfast.models.convolutional import ConvRBM
+from rbmfast.models.pooling import Pooling, Unpooling, with_pooling
 from rbmfast.models.rbm import RBM
 from rbmfast.models.two_layers import DEFAULT_UNIT, MAX_UNITS, UnitLike
 from rbmfast.reference import F32, STREAM_VERSION
@@ -71,7 +72,8 @@ class Stacked(Model):
         ----------
         rbms : iterable of RBM
             From the lowest up; the very objects become parts of the network. The visible layer of each must
-            be like the hidden layer of the one below. The last one may be an `rbmfast.ClassRBM`.
+            be like the hidden layer of the one below, or like the pooled units of a `rbmfast.ConvRBM`, of
+            its `pooled_shape`. The last one may be an `rbmfast.ClassRBM`.
         seed : int, Generator or None
             Of layers to be added.
 
@@ -204,8 +206,8 @@ class Stacked(Model):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Units in each layer, from the visible one up, without labels."""
-        return (self.n_visible, *(rbm.n_hidden for rbm in self._generative))
+        """Units in each layer as the next one sees it, from the visible one up, without labels."""
+        return (*(rbm.n_features for rbm in self._generative), self.top.n_hidden)
 
     @property
     def n_visible(self) -> int:
@@ -233,7 +235,7 @@ class Stacked(Model):
 
     def __repr__(self) -> str:
         labels = "" if self.n_classes is None else f", n_classes={self.n_classes}"
-        units = [rbm.hidden.name for rbm in self._generative]
+        units = [self._unit(i + 1).name for i in range(len(self))]
         visible = "" if self.visible.name == DEFAULT_UNIT else f", visible={self.visible.name!r}"
         hidden = (
             "" if {*units} == {DEFAULT_UNIT} else f", hidden={units if len({*units}) > 1 else units[0]!r}"
@@ -309,12 +311,20 @@ class Stacked(Model):
     @property
     def _stack(self) -> Stack:
         """All conditional distributions as they stand."""
-        ups = tuple(rbm._up for rbm in self._recognition)
-        return Stack(ups, tuple(rbm._down for rbm in self._generative), self.sizes)
+        ups = [rbm._up for rbm in self._recognition]
+        downs = [rbm._down for rbm in self._generative]
+        for i in range(len(self) - 1):
+            if self._pools(i):
+                ups[i], downs[i] = with_pooling(ups[i], Pooling), with_pooling(downs[i], Unpooling)
+        return Stack(tuple(ups), tuple(downs), self.sizes)
+
+    def _pools(self, i: int) -> bool:
+        """Whether the RBM above RBM i sees blocks of its hidden units in place of these."""
+        return self._unit(i + 1) != self._generative[i].hidden
 
     def _unit(self, layer: int) -> Unit:
-        """Unit type of a layer, without labels."""
-        return self._generative[layer - 1].hidden if layer else self._generative[0].features
+        """Unit type of a layer as the next one sees it, without labels."""
+        return self._generative[layer].features if layer < len(self) else self.top.hidden
 
     def _hidden_rows(self, H: Any, layer: int) -> Rows:
         return self._unit(layer).rows(H, self.sizes[layer], "H", compact=True)
@@ -379,10 +389,12 @@ def check_rbms(rbms: Iterable[RBM]) -> list[RBM]:
             continue
         n_visible, unit = rbm.n_features, rbm.features
         below = checked[i - 1]
-        if (n_visible, unit) != (below.n_hidden, below.hidden):
+        allowed = below.hidden.from_above(below.n_hidden)
+        if (n_visible, unit) not in allowed:
+            words = " or ".join(f"{n} visible units of type {one.name!r}" for n, one in allowed)
             raise ValueError(
-                f"rbms[{i}] must have {below.n_hidden} visible units of type {below.hidden.name!r}, like the "
-                f"hidden layer below it, got {n_visible} of type {unit.name!r}"
+                f"rbms[{i}] must have {words}, like the hidden layer below it, got {n_visible} of type "
+                f"{unit.name!r}"
             )
     return checked
 

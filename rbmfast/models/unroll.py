@@ -38,11 +38,12 @@ def to_network(rbms: Sequence[RBM], n_outputs: int | None, head: str | None, see
 
 def to_autoencoder(recognition: Sequence[RBM], generative: Sequence[RBM]) -> Network:
     """The way up, and the way down: see `DBN.to_autoencoder`."""
+    up = _up(recognition)
     down = [
         Dense(rbm.W[: rbm.n_features].T, rbm.a[: rbm.n_features], _activation(rbm.features))
         for rbm in reversed(generative)
     ]
-    return Network([*_up(recognition), *down], domain=recognition[0].features.domain)
+    return Network([*up, *down], domain=recognition[0].features.domain)
 
 
 def _up(rbms: Sequence[RBM]) -> list[Dense]:

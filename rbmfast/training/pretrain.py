@@ -293,7 +293,7 @@ class Pretraining:
         """Data of the kind that will come up to RBM i: rows that are all the same."""
         if i == 0:
             return data
-        unit, n = self.dbn.generative[i - 1].hidden, self.dbn.sizes[i]
+        unit, n = self.dbn._unit(i), self.dbn.sizes[i]
         x = np.zeros((1, n), np.float32)
         row: States = unit.expectation(x) if self.activations == MEAN else unit.mode(x)
         states = np.broadcast_to(row, (data.rows.n_rows, n))

@@ -185,6 +185,10 @@ class UpDown(RBMRun):
         check_model(dbn, DBN, "dbn")
         if len(dbn) < 2:
             raise ValueError("dbn must have two RBMs or more: a single one learns by rf.train")
+        if not all(rbm._parameters.interaction.is_dense for rbm in dbn.generative[:-1]):
+            raise ValueError(
+                f"dbn must have no convolutional RBM below the top one, got {dbn.generative[:-1]}"
+            )
         if not settings.method.learns_from_samples:
             raise ValueError(
                 f"method must learn from samples of the model alone, as rf.CD(k=3), got {settings.method!r}"

@@ -284,6 +284,10 @@ class Unit(ABC):
         """States as they are shown, or means, as data of so many columns have them."""
         return states
 
+    def from_above(self, n_units: int) -> list[tuple[int, Unit]]:
+        """As how many units of which types a layer above may see them: as they are, and in other ways."""
+        return [(n_units, self)]
+
     def part(self, start: int, stop: int) -> Unit | None:
         """The unit type of columns `start` to `stop` - 1 of a layer; None where it cannot be cut there."""
         return self

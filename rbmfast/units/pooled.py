@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -15,9 +16,10 @@ from rbmfast.data import Rows
 from rbmfast.files import JSON
 from rbmfast.reference import F32, F64, U8, States, row_sums
 from rbmfast.reference.maps import blocks_of, draw_pools, maps_of
-from rbmfast.states import LEVELS, unit_of
+from rbmfast.states import LEVELS, in_form, unit_of
 from rbmfast.streams import Stream
 from rbmfast.units.base import Unit
+from rbmfast.units.bernoulli import Bernoulli
 from rbmfast.units.common import LEAST_RATE, digits_of, numbers_of, sums_of_levels
 
 
@@ -132,10 +134,25 @@ class Pooled(Unit):
     def pooled(self, means: NDArray[Any]) -> NDArray[Any]:
         """Whether any unit of a block is on, or how probable that is: (n_rows, n_blocks)."""
         blocks = blocks_of(means.reshape(len(means), -1), self._map)
-        in_order = np.cumsum(blocks, axis=2, dtype=means.dtype)
+        in_order = np.cumsum(blocks, axis=2)  # of levels, too, which may add up to a little more than 1
         any_on = np.ascontiguousarray(in_order[..., -1])  # whose minimum QEMU 7.2 gets wrong in strides
-        pooled: NDArray[Any] = np.minimum(any_on, means.dtype.type(unit_of(means.dtype)))
-        return pooled
+        pooled: NDArray[Any] = np.minimum(any_on, any_on.dtype.type(unit_of(means.dtype)))
+        return pooled.astype(means.dtype, copy=False)
+
+    def spread(self, pooled: States) -> States:
+        """Expected states of all units, as levels, from the pooled units' states or levels."""
+        n = self.pool**2
+        levels = (in_form(pooled, LEVELS).astype(np.uint32) + n // 2) // n
+        return maps_of(np.repeat(levels.astype(LEVELS)[..., None], n, axis=2), self._map)
+
+    def placed(self, pooled: States, stream: Stream) -> States:
+        """Random states: of each block that is on, one unit, any as often. Of levels, `spread`."""
+        if pooled.dtype == LEVELS:
+            return self.spread(pooled)
+        n = pooled.shape[1]
+        uniform = stream.uniform(len(pooled), 2 * n)[:, n:].astype(np.uint64)
+        place = (uniform * np.uint64(self.pool**2) >> np.uint64(32)).astype(np.int64)
+        return self._states_of(np.where(pooled, place, -1))
 
     # --- On their own ------------------------------------------------------------------------------------
 
@@ -168,6 +185,10 @@ class Pooled(Unit):
         n = self.height * self.width * self.n_maps
         if n_units != n:
             raise ValueError(f"{name} must be {n}, the units of {self!r}, got {n_units}")
+
+    def from_above(self, n_units: int) -> list[tuple[int, Unit]]:
+        """Or blocks, as 0/1 units."""
+        return [(n_units, self), (math.prod(self.pooled_shape), Bernoulli())]
 
     def part(self, start: int, stop: int) -> Pooled | None:
         """Blocks lie across one another: only the whole layer."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
+from scipy.stats import chisquare
 
 import rbmfast as rf
 from rbmfast import _engine as engine
@@ -287,12 +288,57 @@ def test_layers_of_a_dbn(tmp_path: Path) -> None:
         rf.DBN.from_rbms([low, rf.ConvRBM(low.map_shape, 4, 3, seed=1)])
 
 
-def test_pooled_probabilities_are_images() -> None:
+def test_layers_that_see_pooled_units(tmp_path: Path) -> None:
+    """A convolutional DBN: what goes up are the pooled probabilities, what comes down is drawn by blocks."""
     images = RNG.integers(0, 2, (40, 7, 7))
     low = rf.ConvRBM((7, 7), 3, (2, 2), pool=2, seed=0)
     high = rf.ConvRBM(low.pooled_shape, 4, (2, 2), pool=2, seed=1)
-    rf.train(high, low.pooled_probabilities(images), epochs=1, seed=2)
-    assert high.pooled_probabilities(low.pooled_probabilities(images)).shape == (40, 1, 1, 4)
+    dbn = rf.DBN.from_rbms([low, high])
+    rf.pretrain(dbn, images, epochs=2, batch_size=20, seed=3)
+    pooled = low.pooled_probabilities(images)
+    assert_array_equal(dbn.hidden_probabilities(images, layer=1), pooled.reshape(40, 27))
+    assert_allclose(dbn.transform(images), high.hidden_probabilities(pooled), atol=1e-4)  # by 16-bit levels
+    states = dbn.sample_hidden(images, layer=1, seed=1)
+    assert states.shape == (40, 27)
+    assert {*np.unique(states)} == {0, 1}
+    assert dbn.reconstruct(images).shape == dbn.impute(images * 1.0, steps=2, seed=1).shape == (40, 49)
+    dbn.save(tmp_path / "deep")
+    assert_array_equal(rf.load(tmp_path / "deep").sample(6, steps=3, seed=4), dbn.sample(6, steps=3, seed=4))
+    for learn, message in (
+        (dbn.to_autoencoder, "not of pooled units"),
+        (lambda: rf.up_down(dbn, images, epochs=1), "no convolutional RBM below the top"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            learn()
+
+
+def test_pooled_layers_have_the_probabilities_of_their_definition() -> None:
+    """p(v) is the sum of p(v | h) p(h | pooled) p(pooled); any place of a block that is on is as likely."""
+    rng = np.random.default_rng(2)
+    low = rf.ConvRBM((2, 3), 2, (1, 2), pool=2, seed=0)
+    low.W, low.b, low.a = 2 * rng.normal(size=low.W.shape), [-0.5, 0.3], [0.2]
+    top = rf.RBM.from_arrays(rng.normal(size=(2, 2)), [0.3, -0.4], [0.1, 0.2])
+    dbn = rf.DBN.from_rbms([low, top])
+    pooled, V = all_states(2), all_states(6)
+    each = np.eye(5, 4, -1, dtype=np.uint8)  # of a block: none, and each of its four units
+    H = np.stack([np.stack([each[i], each[j]], axis=1) for i, j in np.ndindex(5, 5)]).reshape(25, 2, 2, 2)
+    on = H.any(axis=(1, 2)).astype(int)
+    p_of_v = low.visible_probabilities(H).astype(float)  # (25, 6)
+    p_of_v = np.where(V[None] == 1, p_of_v[:, None], 1 - p_of_v[:, None]).prod(axis=2)
+    given = np.stack([p_of_v[(on == states).all(axis=1)].mean(axis=0) for states in pooled])
+    p = np.exp(log_probabilities(top)) @ given
+
+    n = 20_000
+    numbers = 2 ** np.arange(5, -1, -1)
+    for drawn, expected in (
+        (dbn.sample(n, steps=20, seed=1), p),
+        (dbn.sample_visible(np.tile([[1, 1]], (n, 1)), layer=1, seed=2), given[-1]),
+    ):
+        found = np.bincount(drawn @ numbers, minlength=64)
+        assert chisquare(found, n * expected).pvalue > 1e-4
+    bound = rf.log_likelihood_bound(dbn, V, n_samples=1000, seed=3)
+    assert_allclose(bound.tighter, np.log(p).mean(), atol=0.03)
+    assert bound.value < np.log(p).mean()
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
