@@ -2,6 +2,7 @@
 
     python examples/convolution.py edges IMAGES.npz [--picture edges.png]
     python examples/convolution.py strokes MNIST.npz [--picture strokes.png]
+    python examples/convolution.py deep MNIST.npz [--picture deep.png]
 
 IMAGES.npz holds grey images (uint8) by any names, as Hyvarinen, Hurri & Hoyer's (Natural Image Statistics,
 2009); MNIST.npz holds train_x, train_y, test_x and test_y. `strokes` compares logistic regression on pooled
@@ -18,7 +19,7 @@ from mnist_files import Digits, read
 
 import rbmfast as rf
 
-CONTRAST = 1.3  # standard deviation of squares, beside the 1 of a pixel given the filters
+CONTRAST = 1.2  # standard deviation of squares, beside the 1 of a pixel given the filters
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # of the logistic regression, of which validation chooses
 
 
@@ -55,7 +56,7 @@ def edges(options: argparse.Namespace) -> None:
         rbm,
         X,
         optimizer=rf.SGD(rf.Linear(1.0, 0.0), momentum=0.5),
-        penalties=[rf.SparsityTarget(0.003, cost=1.0, decay=0.0), rf.L2(0.01)],
+        penalties=[rf.SparsityTarget(0.01, cost=1.0, decay=0.0), rf.L2(0.004), rf.MaxNorm(0.5)],
         epochs=options.epochs or 6,
         batch_size=10,
         seed=options.seed,
@@ -131,16 +132,56 @@ def classify(features: Any, train: Digits, held_out: Digits, test: Digits) -> tu
     return test.percent_wrong(models[best].predict(features(test))), STRENGTHS[best]
 
 
+# --- Two layers --------------------------------------------------------------------------------------------
+
+
+def deep(options: argparse.Namespace) -> None:
+    """A convolutional DBN of digits: what filters of its second layer want to see, in pixels."""
+    digits = binary(read(options.data)[0].first(options.rows or 3000))
+    low = rf.ConvRBM((28, 28), 24, (9, 9), pool=2, seed=options.seed)
+    high = rf.ConvRBM(low.pooled_shape, 36, (5, 5), pool=2, seed=options.seed)
+    dbn = rf.DBN.from_rbms([low, high])
+    histories = rf.pretrain(
+        dbn,
+        digits,
+        optimizer=rf.SGD(rf.Linear(0.5, 0.0), momentum=0.5),
+        penalties=rf.SparsityTarget(0.05, cost=1.0),
+        epochs=options.epochs or 6,
+        batch_size=50,
+        seed=options.seed,
+    )
+    print(f"{low}, {high}: {sum(sum(history['seconds']) for history in histories):.0f} s")
+    error = np.mean((dbn.reconstruct(digits[:500]) - digits[:500]) ** 2)
+    print(f"{len(digits)} digits, mean squared error of reconstructions: {error:.3f}")
+    if options.picture:
+        pictures = in_pixels(low, high)
+        low_end, high_end = (end(pictures, axis=(1, 2), keepdims=True) for end in (np.min, np.max))
+        scaled = (pictures - low_end) / (high_end - low_end)
+        figure = rf.plots.images(scaled.reshape(len(scaled), -1), pictures.shape[1:], cmap="gray")
+        figure.savefig(options.picture)
+
+
+def in_pixels(low: rf.ConvRBM, high: rf.ConvRBM) -> np.ndarray:
+    """What each filter of `high` sends down: its weights, spread over the places of blocks, times filters."""
+    maps = high.W.repeat(low.pool, axis=1).repeat(low.pool, axis=2) / low.pool**2
+    n, height, width, _ = maps.shape
+    size_y, size_x = low.W.shape[1:3]
+    pictures = np.zeros((n, height + size_y - 1, width + size_x - 1))
+    for i, j in np.ndindex(height, width):
+        pictures[:, i : i + size_y, j : j + size_x] += np.tensordot(maps[:, i, j], low.W[..., 0], 1)
+    return pictures
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("edges", "strokes"))
+    parser.add_argument("what", choices=("edges", "strokes", "deep"))
     parser.add_argument("data", type=Path)
     parser.add_argument("--rows", type=int)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
-    {"edges": edges, "strokes": strokes}[options.what](options)
+    {"edges": edges, "strokes": strokes, "deep": deep}[options.what](options)
 
 
 if __name__ == "__main__":

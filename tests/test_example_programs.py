@@ -329,7 +329,11 @@ def test_convolution(digits: Path, tmp_path: Path, printed_by: Any) -> None:
     pytest.importorskip("matplotlib")
     example, rng = load("convolution"), np.random.default_rng(0)
     np.savez(tmp_path / "images.npz", one=rng.integers(0, 256, (50, 60), np.uint8))
-    for name, data, rows in (("edges", tmp_path / "images.npz", 20), ("strokes", digits, 200)):
+    for name, data, rows in (
+        ("edges", tmp_path / "images.npz", 20),
+        ("deep", digits, 100),
+        ("strokes", digits, 200),
+    ):
         picture = tmp_path / f"{name}.png"
         printed = printed_by(example, name, data, "--rows", rows, "--epochs", 1, "--picture", picture)
         assert picture.stat().st_size > 5_000

@@ -40,7 +40,7 @@ class ConvRBM(RBM):
     (probabilistic max-pooling): its *pooled* unit, one for the block, is on where any of them is. The energy
     is ``-sum x_kij h_kij`` and the visible units' own, as of an `RBM`.
 
-    It is an `RBM` in all else: what that has, and `rbmfast.train`, files, likelihoods and samplers, is here.
+    It is an `RBM` in all else.
     An image is a row of visible units, one pixel after the other, channels innermost; arrays (n_rows,
     height, width[, channels]) are taken as rows. Hidden states and probabilities come as maps (n_rows, map
     height, map width, n_filters).

@@ -21,7 +21,7 @@ RNG = np.random.default_rng(0)
 MODELS: dict[str, dict[str, Any]] = {
     "pooled": {"shape": (3, 3), "n_filters": 2, "filter_shape": (2, 2), "pool": 2},
     "single units, same borders": {
-        **{"shape": (3, 4), "n_filters": 1, "filter_shape": (2, 3), "pool": 1, "borders": "same"}
+        **{"shape": (2, 4), "n_filters": 1, "filter_shape": (2, 3), "pool": 1, "borders": "same"}
     },
     "channels": {"shape": (2, 2, 2), "n_filters": 2, "filter_shape": (1, 2), "pool": 1},
     "gaussian": {"shape": (3, 3), "n_filters": 2, "filter_shape": 2, "pool": 2, "visible": "gaussian"},
