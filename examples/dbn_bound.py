@@ -55,7 +55,8 @@ def main() -> None:
     options = parser.parse_args()
 
     X, X_test = read(options.data)
-    rbm, seconds = train(X, options.hidden, options.first, options.seed)
+    rbm = rf.RBM(X.shape[1], options.hidden, seed=options.seed)
+    seconds = train(rbm, X, options.first, options.seed + 1)
     dbn = rf.DBN.from_rbms([rbm], seed=options.seed)
     annealing = {"n_chains": options.chains, "n_temperatures": options.temperatures, "seed": options.seed}
     before = rf.mean_log_likelihood(rbm, X_test, rf.log_partition(rbm, "bracket", **annealing))

@@ -1,22 +1,25 @@
 """MNIST by a deep Boltzmann machine, 784-500-1000, from scratch: its likelihood, and digits by its features.
 
-    python examples/mnist_dbm.py likelihood DATA [--epochs 250] [--save MODEL]
+    python examples/mnist_dbm.py likelihood DATA DIGITS [--save MODEL] [--checkpoint FILE]
     python examples/mnist_dbm.py classify DIGITS [--seeds 0 1] [--quick]
 
 DATA is an .npz file with `train` and `test`: rows of 0 and 1, or the same packed by numpy.packbits; the
 published number is about the file of Salakhutdinov & Murray (2008). DIGITS is one with train_x, train_y,
-test_x and test_y. All layers learn together from random weights, without pre-training: PCD-5, centred units,
-a rate that falls linearly to 0. The likelihood is bounded by mean field and by annealing from both sides. To
-classify, a network that begins with the machine's weights learns on by backpropagation with dropout; the test
-images are looked at once, at the end.
+test_x and test_y. As the programs of Salakhutdinov & Hinton (2009) do, the first command learns from pixels
+that are drawn anew from the grey levels of DIGITS; the test rows are those of DATA. The lower layers learn
+first, as an RBM; then all layers learn together, while the rate falls to 0: PCD-5, centred units. The
+likelihood is bounded by mean field and by annealing from both sides.
+
+To classify, all layers learn together from random weights, and a network that begins with the machine's
+weights learns on by backpropagation with dropout; the test images are looked at once, at the end.
 """
 
 import argparse
 import time
 from pathlib import Path
 
-import numpy as np
 from mnist_files import Digits, read, tell_each
+from mnist_likelihood import DRAWS, drawn_from, train
 from mnist_likelihood import read as read_binary
 
 import rbmfast as rf
@@ -27,22 +30,28 @@ EPOCHS = {"machine": 40, "fine-tuning": 60}
 QUICK = {"machine": 10, "fine-tuning": 15}
 
 
-def learned(X: np.ndarray | rf.Grey8, epochs: int, seed: int, checkpoint: Path | None = None) -> rf.DBM:
-    """A machine that has seen images only."""
-    dbm = rf.DBM(SIZES, seed=seed)
+def learned(
+    dbm: rf.DBM,
+    X: rf.Packed | rf.Grey8,
+    rate: float,
+    decay: float,
+    epochs: int,
+    seed: int,
+    checkpoint: Path | None = None,
+) -> rf.DBM:
+    """A machine all of whose layers have learned together, from images only, while the rate fell to 0."""
     rf.train(
         dbm,
         X,
         method=rf.PCD(k=5, n_chains=100),
-        optimizer=rf.SGD(rf.Linear(0.05, 0.0)),
-        penalties=[rf.L2(3e-4)],
+        optimizer=rf.SGD(rf.Linear(rate, 0.0)),
+        penalties=[rf.L2(decay)],
         centered=True,
         epochs=epochs,
         batch_size=100,
-        seed=seed + 1,
+        seed=seed,
         progress=True,
         checkpoint=checkpoint,
-        checkpoint_every=10,
         resume=checkpoint if checkpoint is not None and checkpoint.exists() else None,
     )
     return dbm
@@ -50,24 +59,29 @@ def learned(X: np.ndarray | rf.Grey8, epochs: int, seed: int, checkpoint: Path |
 
 def likelihood(options: argparse.Namespace) -> None:
     """Learn, estimate, print."""
-    X, X_test = read_binary(options.data)
+    X, (X_train, X_test), seed = drawn_from(options.digits), read_binary(options.data), options.seed
     begin = time.perf_counter()
-    dbm = learned(X, options.epochs, options.seed, options.checkpoint)
+    rbms = [rf.RBM(*SIZES[:2], seed=seed), rf.RBM(*SIZES[1:], seed=seed + 2)]
+    train(rbms[0], X, options.epochs[0], seed + 1, last_rate=0.02)
+    dbm = learned(
+        rf.DBM.from_rbms(rbms), X, 0.02, 1e-4, options.epochs[1] // DRAWS, seed + 3, options.checkpoint
+    )
     middle = time.perf_counter()
     if options.save:
         dbm.save(options.save)
-    settings = {"n_chains": options.chains, "n_temperatures": options.temperatures, "seed": options.seed}
+    settings = {"n_chains": options.chains, "n_temperatures": options.temperatures, "seed": seed}
     z = rf.log_partition(dbm, "bracket", **settings)
-    bound = rf.log_likelihood_bound(dbm, X_test, z, seed=options.seed)
+    bound = rf.log_likelihood_bound(dbm, X_test, z, seed=seed)
     seconds = f"{middle - begin:.0f} s, log Z and bounds in {time.perf_counter() - middle:.0f} s"
-    print(f"{dbm}, {options.epochs} epochs in {seconds}\n")
+    first, then = options.epochs
+    print(f"{dbm}, {first} + {then} epochs in {seconds}\n")
     print(f"log Z                {z.value:9.2f} +- {z.stderr:.2f}  [{z.lower:.2f}, {z.upper:.2f}]")
     interval = f"[{bound.lower:.2f}, {bound.upper:.2f}]"
     print(f"test bound           {bound.value:9.2f} +- {bound.stderr:.2f}  {interval}")
     for part, name in zip(z.parts, ("forward", "reverse"), strict=True):
         print(f"  by {name} AIS     {bound.value + z.value - part.value:9.2f} +- {part.stderr:.2f}")
     print(f"  of {bound.n_samples} samples      {bound.tighter:9.2f}")
-    training = rf.log_likelihood_bound(dbm, X[:10_000], z, n_samples=2, seed=options.seed)
+    training = rf.log_likelihood_bound(dbm, X_train[:10_000], z, n_samples=2, seed=seed)
     print(f"training bound       {training.value:9.2f}  (10 000 rows)")
     print(f"published test bound {PUBLISHED[0]:9.2f}")
 
@@ -95,7 +109,7 @@ def classify(options: argparse.Namespace) -> None:
 
     def learn(seed: int) -> tuple[str, float]:
         begin = time.perf_counter()
-        dbm = learned(digits.X, epochs["machine"], seed)
+        dbm = learned(rf.DBM(SIZES, seed=seed), digits.X, 0.05, 3e-4, epochs["machine"], seed + 1)
         middle = time.perf_counter()
         network = fine_tuned(dbm, digits, epochs["fine-tuning"], seed)
         seconds = f"{middle - begin:.0f} s + {time.perf_counter() - middle:.0f} s"
@@ -112,7 +126,8 @@ def main() -> None:
     part = parts.add_parser("likelihood", help="of binarised images")
     part.set_defaults(run=likelihood)
     part.add_argument("data", type=Path)
-    part.add_argument("--epochs", type=int, default=250)
+    part.add_argument("digits", type=Path)
+    part.add_argument("--epochs", type=int, nargs=2, default=[200, 120], help="of the RBM, of all layers")
     part.add_argument("--seed", type=int, default=0)
     part.add_argument("--chains", type=int, default=500, help="of annealing, each way")
     part.add_argument("--temperatures", type=int, default=10_000)

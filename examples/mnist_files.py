@@ -47,6 +47,16 @@ def read(path: Path) -> tuple[Digits, Digits]:
     )
 
 
+def drawn(images: np.ndarray, n: int, seed: int = 0) -> rf.Packed:
+    """Images of 0 and 1, `n` of each: a pixel is on with its grey level as the probability."""
+    rng = np.random.default_rng(seed)
+    bits = np.empty((n * len(images), -(-images.shape[1] // 8)), np.uint8)
+    for i in range(0, len(bits), 10_000):  # a few at a time: bytes take eight times as much
+        grey = images[np.arange(i, min(i + 10_000, len(bits))) % len(images)]
+        bits[i : i + len(grey)] = np.packbits(rng.integers(0, 255, grey.shape, np.uint8) < grey, axis=1)
+    return rf.Packed(bits, images.shape[1])
+
+
 def parser_of(description: str) -> argparse.ArgumentParser:
     """What can be asked of all of them."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])

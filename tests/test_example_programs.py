@@ -15,6 +15,7 @@ from numpy.testing import assert_allclose
 from programs import EXAMPLES, load
 
 import rbmfast as rf
+from rbmfast.data import as_rows
 from rbmfast.likelihood import all_states
 
 if not EXAMPLES.is_dir():
@@ -168,13 +169,26 @@ def test_mnist_likelihood(data: Path, tmp_path: Path, printed_by: Any) -> None:
     assert abs(float(found[1]) - exact) < 0.2
 
 
+def test_rows_drawn_from_grey_images(tmp_path: Path) -> None:
+    """Twenty draws of each; pixels column by column."""
+    images = np.zeros((3, 28, 28), np.uint8)
+    images[0], images[1, 5, 20], images[2, 0, :] = 51, 255, 255
+    np.savez(tmp_path / "digits.npz", train_x=images)
+    bits = as_rows(load("mnist_likelihood").drawn_from(tmp_path / "digits.npz")).all().reshape(20, 3, 28, 28)
+    assert abs(bits[:, 0].mean() - 0.2) < 0.02  # 6 standard deviations
+    assert (bits[:, 1:].transpose(0, 1, 3, 2) == images[1:] / 255).all()
+    assert (bits[0, 0] != bits[1, 0]).any()
+
+
 def test_deep_boltzmann_machine(
     data: Path, digits: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any
 ) -> None:
     example = load("mnist_dbm")
     monkeypatch.setattr(example, "SIZES", [20, 8, 6])
-    settings = ("--epochs", 10, "--chains", 50, "--temperatures", 100, "--save", tmp_path / "model")
-    printed = printed_by(example, "likelihood", data, *settings)
+    monkeypatch.setattr(example, "drawn_from", lambda _: rf.Packed(np.packbits(rows(300), axis=1), 20))
+    monkeypatch.setattr(example, "DRAWS", 10)
+    settings = ("--epochs", 20, 100, "--chains", 50, "--temperatures", 100, "--save", tmp_path / "model")
+    printed = printed_by(example, "likelihood", data, digits, *settings)
     found = re.search(r"^test bound +(-\d+\.\d\d) ", printed, re.MULTILINE)
     assert found is not None
     assert abs(float(found[1]) - rf.log_likelihood_bound(rf.load(tmp_path / "model"), rows(100)).value) < 0.2
