@@ -128,19 +128,7 @@ class Convolution(Interaction):
 
     def unrolled(self, W: F32) -> F32:
         """Every unit of the map with the filter's weights to what it sees, and 0 to the rest."""
-        h, w, top, left = self.height, self.width, *self.geometry[6:8]
-        mh, mw, k = self.map_shape
-        whole = np.zeros((h, w, self.channels, mh, mw, k), np.float32)
-        filters = W.reshape(*self.patch, k)
-        for Y, X in np.ndindex(mh, mw):
-            y, x = (
-                slice(max(Y - top, 0), Y - top + self.filter_height),
-                slice(max(X - left, 0), X - left + self.filter_width),
-            )
-            seen = whole[y, x, :, Y, X]
-            skip_y, skip_x = max(top - Y, 0), max(left - X, 0)
-            seen[...] = filters[skip_y : skip_y + seen.shape[0], skip_x : skip_x + seen.shape[1]]
-        return whole.reshape(h * w * self.channels, mh * mw * k)
+        return self.product(np.eye(self.height * self.width * self.channels, dtype=np.float32), W, up=True)
 
     # --- Sending -----------------------------------------------------------------------------------------
 
