@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from rbmfast.archive import write_file
 from rbmfast.checks import check_integer
 from rbmfast.files import JSON, entry
-from rbmfast.likelihood.joint_path import JointPath
+from rbmfast.models.joint_path import JointPath
 from rbmfast.models.path import Path
 from rbmfast.reference import F32, F64, STREAM_VERSION, States
 from rbmfast.saved import SavedRun

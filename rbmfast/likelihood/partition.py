@@ -16,11 +16,11 @@ from rbmfast.files import FilePath, check_destination
 from rbmfast.likelihood import ais
 from rbmfast.likelihood.annealing import KIND, Annealing, Saved, make_schedule
 from rbmfast.likelihood.enumeration import can_enumerate, check_finite_log_z, exact_log_z
-from rbmfast.likelihood.joint_path import JointLadder
 from rbmfast.likelihood.result import LogPartition
 from rbmfast.likelihood.samples import exact_samples
 from rbmfast.models import DBM, RBM, BoltzmannMachine
 from rbmfast.models.base_rates import make_path
+from rbmfast.models.joint_path import JointLadder
 from rbmfast.models.tempering import check_betas
 from rbmfast.reference import States
 from rbmfast.runtime import check_fits_memory

@@ -13,9 +13,9 @@ from rbmfast import _engine as engine
 from rbmfast.data import Rows
 from rbmfast.files import JSON, entry
 from rbmfast.interactions.within import Within
-from rbmfast.likelihood.joint_path import JointPath
 from rbmfast.models import BoltzmannMachine
 from rbmfast.models.boltzmann import as_bits
+from rbmfast.models.joint_path import JointPath
 from rbmfast.models.parameters import (
     check_parameter,
 )

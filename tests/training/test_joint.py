@@ -11,8 +11,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import rbmfast as rf
 from rbmfast import reference
-from rbmfast.likelihood.joint_path import JointPath
 from rbmfast.models.boltzmann import as_bits
+from rbmfast.models.joint_path import JointPath
 from rbmfast.streams import Purpose, Stream
 from rbmfast.training.methods import Method
 

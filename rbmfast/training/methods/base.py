@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from rbmfast.checks import check_integer, checked_by
 from rbmfast.data import Rows
-from rbmfast.likelihood.joint_path import JointPath
 from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditionals
+from rbmfast.models.joint_path import JointPath
 from rbmfast.reference import F32, U8, States
 from rbmfast.state import Gradient
 from rbmfast.streams import Purpose, Stream

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from rbmfast.checks import Checked
-from rbmfast.likelihood.joint_path import JointPath
 from rbmfast.models.conditionals import Conditionals
+from rbmfast.models.joint_path import JointPath
 from rbmfast.reference import F32, F64, U8, States
 from rbmfast.state import Gradient
 from rbmfast.streams import Purpose, Stream

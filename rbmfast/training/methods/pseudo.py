@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rbmfast.checks import Checked
 from rbmfast.data import Rows
-from rbmfast.likelihood.joint_path import JointPath
 from rbmfast.models import RBM
+from rbmfast.models.joint_path import JointPath
 from rbmfast.reference import F64, U8
 from rbmfast.state import Gradient
 from rbmfast.streams import Purpose, Stream

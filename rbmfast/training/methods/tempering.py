@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from rbmfast.checks import Checked, check_integer
-from rbmfast.likelihood.joint_path import JointLadder, JointPath
 from rbmfast.models.base_rates import bias_of
 from rbmfast.models.conditionals import Conditionals
+from rbmfast.models.joint_path import JointLadder, JointPath
 from rbmfast.models.path import Path
 from rbmfast.models.tempering import Ladder, check_betas
 from rbmfast.reference import F32, F64, MAX_BATCH, U8, States
