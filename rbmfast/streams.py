@@ -63,6 +63,7 @@ class Purpose(IntEnum):
     HIDDEN_DROPOUT = 35
     UNBIASED_CD = 36
     MISSING = 37
+    PLACES = 38
 
 
 class Stream(NamedTuple):

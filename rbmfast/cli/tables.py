@@ -34,7 +34,7 @@ def read_text(file: IO[bytes]) -> Any:
     if not top:
         raise CommandError("holds no data")
     if top[0][0] == ">":
-        raise CommandError("holds sequences (FASTA): write them as numbers first, one row each")
+        raise CommandError("holds sequences (FASTA): write a table first, a letter or number a column")
     if all(re.match(LIBSVM, line) for line in top) and any(re.match(r"\S+\s+\d+:", line) for line in top):
         options.need({"sklearn": "scikit-learn"}, "sklearn", "a libsvm file")
         from sklearn.datasets import load_svmlight_file

@@ -143,18 +143,14 @@ class Convolution(Interaction):
 
     def product(self, states: NDArray[Any], W: NDArray[Any], up: bool) -> NDArray[Any]:
         """Matrix products with parts of images laid out: exact, where numbers are whole and not too large."""
-        rows = [slice(0, 0)] if not len(states) else [*self._blocks(len(states))]
-        parts = [self._up(states[some], W) if up else self._down(states[some], W) for some in rows]
-        return np.concatenate(parts)
+        rows = [*self._blocks(len(states))] or [slice(0)]
+        parts = (self._laid_out(states[some]) @ W if up else self._down(states[some], W) for some in rows)
+        return np.concatenate([*parts]).reshape(len(states), -1)
 
     def _blocks(self, n: int, most: int = 1 << 31) -> Iterator[slice]:
         """Some rows at a time, so that what is laid out stays in bounds."""
         step = min(most, max(1, BLOCK_NUMBERS // (self.n_places * math.prod(self.patch))))
         return (slice(first, min(first + step, n)) for first in range(0, n, step))
-
-    def _up(self, images: NDArray[Any], W: NDArray[Any]) -> NDArray[Any]:
-        maps: NDArray[Any] = (self._laid_out(images) @ W).reshape(len(images), -1)
-        return maps
 
     def _laid_out(self, images: NDArray[Any]) -> NDArray[Any]:
         """What each place sees: (n_rows * n_places, filter height * width * channels)."""
@@ -172,10 +168,9 @@ class Convolution(Interaction):
         """The same sums turned round, added where they belong."""
         n, (mh, mw, k), (top, left) = len(maps), self.map_shape, self.geometry[6:8]
         sent = (maps.reshape(-1, k) @ W.T).reshape(n, mh, mw, *self.patch)
-        images = np.zeros(
-            (n, mh + self.filter_height - 1, mw + self.filter_width - 1, self.channels), sent.dtype
-        )
-        for i, j in np.ndindex(*self.patch[:2]):
+        height, width, channels = self.patch
+        images = np.zeros((n, mh + height - 1, mw + width - 1, channels), sent.dtype)
+        for i, j in np.ndindex(height, width):
             images[:, i : i + mh, j : j + mw] += sent[:, :, :, i, j]
         return images[:, top : top + self.height, left : left + self.width].reshape(n, -1)
 

@@ -100,7 +100,8 @@ def log_likelihood(
         The model; a machine, or a conditional RBM, with at most 2**20 hidden states.
     X : (n_rows, n_visible)
         Visible states. Grey levels are refused: they are no states of the model and have no probability.
-        Missing entries are summed out: the likelihood is that of the known ones (see `RBM.free_energy`).
+        Missing entries are summed out: the likelihood is that of the known ones (see `RBM.free_energy`); a
+        `BoltzmannMachine` takes none.
     log_z : LogPartition or float, optional
         log Z; found exactly by `log_partition` if not given. Not of a conditional RBM, which has another in
         every context.

@@ -70,9 +70,7 @@ class Bipartite(RBM):
     def _visible_with(self, unit: Unit) -> Unit:
         return _beside(unit, self.n_features, self.n_visible)
 
-    @property
-    def _n_columns(self) -> int:
-        return self.n_visible
+    _n_columns = RBM.n_visible
 
     def _initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         bias, means = self.features.initial_bias(rows)

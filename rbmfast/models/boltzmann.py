@@ -63,7 +63,7 @@ class BoltzmannMachine(OneLayer):
     -----
     An Ising model's coupling J and field h at the temperature T are W = J / T and a = h / T. Rows, random
     numbers and exactness are as in the notes of `rbmfast.RBM`; a sweep takes the place of a half-step. Learn
-    by `rbmfast.train` with `rbmfast.PCD`, `rbmfast.CD` or, without hidden units,
+    by `rbmfast.train` with `rbmfast.PCD`, `rbmfast.CD`, `rbmfast.PT` or, without hidden units,
     `rbmfast.MaximumPseudoLikelihood`.
 
     References

@@ -136,6 +136,10 @@ class Conditional:
             return self.target.mean_from(self.weights, given, self.bias, self.up)
         return self.target.mean(self.input(states))
 
+    def mean_of_drawn(self, states: States, stream: Stream) -> F32:
+        """The same given states that were drawn, where something is left to draw."""
+        return self.mean(states)
+
     def mean_of_means(self, means: F32) -> F32:
         """The same where the source has these means in place of states."""
         return self.mean(to_grey(means) if self.source.exact else means)
@@ -303,9 +307,10 @@ class Stack:
             states = self.units(states, i)
         return states
 
-    def visible_means(self, states: States) -> States:
-        """Expectations of the visible layer as numbers (float32), given states of layer 1."""
-        return self.units(self.down[0].mean(states), 0)
+    def visible_means(self, states: States, stream: Stream | None = None) -> States:
+        """Expectations of the visible layer as numbers (float32), given states of layer 1, drawn or not."""
+        way = self.down[0]
+        return self.units(way.mean(states) if stream is None else way.mean_of_drawn(states, stream), 0)
 
     def units(self, states: States, layer: int) -> States:
         """The states of a layer's own units, without the labels beside them."""

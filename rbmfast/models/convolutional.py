@@ -40,10 +40,9 @@ class ConvRBM(RBM):
     (probabilistic max-pooling): its *pooled* unit, one for the block, is on where any of them is. The energy
     is ``-sum x_kij h_kij`` and the visible units' own, as of an `RBM`.
 
-    It is an `RBM` in all else.
-    An image is a row of visible units, one pixel after the other, channels innermost; arrays (n_rows,
-    height, width[, channels]) are taken as rows. Hidden states and probabilities come as maps (n_rows, map
-    height, map width, n_filters).
+    It is an `RBM` in all else. An image is a row of visible units, one pixel after the other, channels
+    innermost; arrays (n_rows, height, width[, channels]) are taken as rows. Hidden states and probabilities
+    come as maps (n_rows, map height, map width, n_filters).
 
     Parameters
     ----------
@@ -177,11 +176,7 @@ class ConvRBM(RBM):
             )
         rbm = cls(shape, len(filters), filters.shape[1:3], pool, borders, visible=visible, seed=0)
         rbm._seed = None
-        rbm._assign(
-            W=warn_if_coarse(rbm._flat(filters)),
-            a=check_parameter(a, "a", rbm.a.shape),
-            b=check_parameter(b, "b", rbm.b.shape),
-        )
+        rbm.W, rbm.a, rbm.b = filters, a, b
         return rbm
 
     @property
@@ -334,23 +329,16 @@ class ConvRBM(RBM):
         meta, arrays = super().to_state()
         c = self._convolution
         del meta["hidden"]
-        own: dict[str, JSON] = {
-            "shape": [*self.shape],
-            "n_filters": c.n_filters,
-            "filter_shape": [*c.patch[:2]],
-        }
-        return meta | own | {"pool": self.pool, "borders": self.borders}, arrays
+        meta |= {"shape": [*self.shape], "n_filters": c.n_filters, "filter_shape": [*c.patch[:2]]}
+        return meta | {"pool": self.pool, "borders": self.borders}, arrays
 
     @classmethod
     def from_state(cls: type[C], meta: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> C:
         """See `Storable.from_state`."""
         sizes = (meta[name] for name in ("shape", "n_filters", "filter_shape", "pool", "borders"))
         rbm = cls(*sizes, visible=get_unit(meta["visible"], "visible"), seed=0)
-        rbm._assign(
-            W=rbm._flat(arrays["W"]),
-            a=check_parameter(arrays["a"], "a", rbm.a.shape),
-            b=check_parameter(arrays["b"], "b", rbm.b.shape),
-        )
+        rbm._assign(W=rbm._flat(arrays["W"]))  # weights were warned of when they were given
+        rbm.a, rbm.b = arrays["a"], arrays["b"]
         rbm._restore(meta, arrays)
         return rbm
 

@@ -310,7 +310,7 @@ class DBN(Stacked):
         if n == 1 and last == "sample":
             return stack.units(v, 0)
         h1 = h if n == 1 else stack.go_down(stack.units(v, n - 1), n - 1, 1, stream)
-        return stack.visible_means(h1) if last == "mean" else stack.go_down(h1, 1, 0, stream)
+        return stack.visible_means(h1, stream) if last == "mean" else stack.go_down(h1, 1, 0, stream)
 
     # --- Filling in --------------------------------------------------------------------------------------
 
@@ -328,7 +328,7 @@ class DBN(Stacked):
             down = up.after(1)
             h1, labels = self._sweep(stack, v, labels, up, down)
             if average and t >= steps - n_averaged:
-                total += stack.visible_means(h1)
+                total += stack.visible_means(h1, down)
             drawn = stack.units(stack.down[0].sample(h1, down), 0)
             v = np.where(missing, in_form(drawn, v.dtype), v)
         if average:

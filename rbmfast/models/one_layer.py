@@ -71,8 +71,7 @@ class OneLayer(Model):
         n, unit = n_visible + n_hidden, get_unit(units, "units")
         check_fits_memory(12 * n * n, f"a machine of {n} units")
         self._build(unit, n_visible, n, graph)
-        key = check_seed(seed)
-        self.seed: int | None = key
+        self._seed: int | None = (key := check_seed(seed))
         new = engine.normal_weights(n, n, WEIGHT_SCALE, key, Purpose.INITIALIZE, 0)
         new = np.triu(np.where(np.arange(n) < n_visible, np.float32(0), new), 1)
         W, a = np.where(self._joined, new + new.T, np.float32(0)), np.zeros(n, np.float32)
@@ -88,9 +87,9 @@ class OneLayer(Model):
         self._n_visible, self._visible = n_visible, visible
         self._hidden = (unit.part(n_visible, n_units) if n_units > n_visible else unit) or unit
         of = sites_of(unit, n_units)
-        self.graph = check_graph(graph, int(of[-1]) + 1)
-        self.graph.flags.writeable = False
-        self._joined = self.graph[of[:, None], of]  # which units
+        self._graph = check_graph(graph, int(of[-1]) + 1)
+        self._graph.flags.writeable = False
+        self._joined = self._graph[of[:, None], of]  # which units
 
     @classmethod
     def from_arrays(
@@ -122,7 +121,7 @@ class OneLayer(Model):
         n_hidden = check_integer(n_hidden, "n_hidden", low=0, high=max(0, n - 1))
         machine = cls.__new__(cls)
         machine._build(unit, n - n_hidden, n, graph)
-        machine.seed = None
+        machine._seed = None
         W, a = machine._check_weights(W), check_parameter(a, "a", (n,))
         machine._parameters = Version.of_shown((W, a, a), (unit, unit))
         return machine
@@ -206,17 +205,21 @@ class OneLayer(Model):
         return self._n_units - self.n_visible
 
     @property
-    def n_classes(self) -> int:
-        """No unit is a label: 0."""
-        return 0
-
-    @property
     def _n_units(self) -> int:
         return len(self._joined)
 
+    n_classes = 0  # no unit is a label
+    _n_columns = n_visible
+
     @property
-    def _n_columns(self) -> int:
-        return self.n_visible
+    def graph(self) -> NDArray[np.bool_]:
+        """Which sites may interact: read-only bool array (n_sites, n_sites)."""
+        return self._graph
+
+    @property
+    def seed(self) -> int | None:
+        """The seed of the initial weights; None if they were given."""
+        return self._seed
 
     @property
     def is_untouched(self) -> bool:
@@ -252,7 +255,7 @@ class OneLayer(Model):
         machine = cls.from_arrays(W, a, n_hidden=meta["n_hidden"], units=unit, graph=graph)
         if machine.n_visible != meta["n_visible"]:
             raise ValueError(f"n_visible must be {machine.n_visible}, got {meta['n_visible']}")
-        machine.seed = None if meta["seed"] is None else check_seed(meta["seed"])
+        machine._seed = None if meta["seed"] is None else check_seed(meta["seed"])
         p = machine._parameters
         own = check_parameter(arrays.get("own_a", p.a), "own_a", p.a.shape)
         machine._parameters = replace(

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from rbmfast.models.conditionals import Conditional
 from rbmfast.reference import F32, States
-from rbmfast.streams import Stream
+from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Pooled
 
 W = TypeVar("W", bound=Conditional)
@@ -34,7 +34,7 @@ class Unpooling(Conditional):
     """P(target | pooled units): where one is on, a unit of its block is, any of them as often.
 
     That is what the block's units do by themselves, as places share a bias. Expectations, and grey levels,
-    are spread evenly; places are drawn by numbers of the source's layer, beyond those of its pooled units.
+    are spread evenly; places of states are drawn, by numbers of the source's layer for this purpose alone.
     """
 
     source: Pooled
@@ -47,10 +47,17 @@ class Unpooling(Conditional):
         """The target's means at these."""
         return self.target.mean(self.input(states))
 
+    def mean_of_drawn(self, states: States, stream: Stream) -> F32:
+        """Means of the target whose states `sample` draws: those at a place are not those at the mean one."""
+        return self.target.mean(self._placed_input(states, stream))
+
     def sample(self, states: States, stream: Stream) -> States:
         """Random states of the target."""
-        placed = self.source.placed(states, stream.on(stream.layer + 1))
-        return self.target.sample(super().input(placed), stream)
+        return self.target.sample(self._placed_input(states, stream), stream)
+
+    def _placed_input(self, states: States, stream: Stream) -> F32:
+        places = stream.on(stream.layer + 1)._replace(purpose=Purpose.PLACES)
+        return super().input(self.source.placed(states, places))
 
 
 def with_pooling(way: Conditional, kind: type[W]) -> W:

@@ -148,6 +148,10 @@ class Stacked(Model):
         unit = get_unit(hidden, "hidden")
         below = self.top
         alike = n_hidden == below.n_visible and unit == below.visible
+        if not below._parameters.interaction.is_dense:
+            if unroll:
+                raise ValueError(f"unroll must be False on weights that places share, as in {below!r}")
+            alike = False
         if unroll and not alike:
             raise ValueError(
                 f"unroll needs n_hidden={below.n_visible} and hidden={below.visible.name!r} as two layers "

@@ -16,9 +16,7 @@ from rbmfast.interactions.within import Within
 from rbmfast.models import BoltzmannMachine
 from rbmfast.models.boltzmann import as_bits
 from rbmfast.models.joint_path import JointPath
-from rbmfast.models.parameters import (
-    check_parameter,
-)
+from rbmfast.models.parameters import check_parameter
 from rbmfast.reference import F32, I64, MAX_BATCH, MAX_EXPONENT, U8, States
 from rbmfast.runtime import uninterrupted
 from rbmfast.streams import MAX_STEP, Purpose, RowIds, Stream

@@ -31,7 +31,7 @@ from rbmfast.training.methods import CD, Method
 from rbmfast.training.monitors import Monitor
 from rbmfast.training.optimizers import SGD, Adam
 from rbmfast.training.penalties import Penalties
-from rbmfast.training.rbm_run import RBMRun
+from rbmfast.training.rbm_run import RBMRun, structure
 from rbmfast.training.settings import LayerSettings, digest, explain_keywords
 from rbmfast.training.train import make_run, train
 
@@ -308,6 +308,7 @@ class Pretraining:
         return {
             "sizes": [*self.dbn.sizes],
             "n_classes": self.dbn.n_classes,
+            "rbms": [structure(rbm) for rbm in self.dbn.generative],
             "data": data,
             "validation": held_out[0] if held_out else None,
             "layers": [{name: layer[name] for name in OF_A_LAYER} for layer in described],
@@ -344,6 +345,7 @@ class Saved(SavedRun):
         with self.blamed():
             self.start = entry(self.meta, "dbn", dict), self.arrays
             self._dbn = DBN.from_state(*self.start)
+            self.settings["rbms"] = [structure(rbm) for rbm in self._dbn.generative]  # older files lack them
             words = LayerSettings().describe()
             defaults = {name: words[name] for name in OF_A_LAYER}  # older files may lack some
             layers = entry(self.settings, "layers", list)
@@ -359,11 +361,11 @@ class Saved(SavedRun):
             return ("y is" if before and before[0] == value[0] else "X is") + " other data than"
         if name == "validation" and before is not None and value is not None:
             return "validation is other data than"
-        if name == "layers" and before is not None and len(before) == len(value):
+        if name in ("layers", "rbms") and before is not None and len(before) == len(value):
             for i, (old, new) in enumerate(zip(before, value, strict=True)):
-                for key in new:
-                    if old.get(key) != new[key]:
-                        return f"{key} of RBM {i} is {new[key]}, but was {old.get(key)}"
+                for key in {**old, **new}:
+                    if old.get(key) != new.get(key):
+                        return f"{key} of RBM {i} is {new.get(key)}, but was {old.get(key)}"
         return super().difference(name, before, value)
 
     def restore(self, dbn: DBN) -> None:

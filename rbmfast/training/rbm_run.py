@@ -44,6 +44,19 @@ from rbmfast.units import Unit
 RUNNING_MEANS = ("visible_offset", "hidden_offset", "activity")
 
 
+def structure(rbm: RBM) -> dict[str, JSON]:
+    """What a model is but for what it learns, as a checkpoint has it."""
+    return {
+        "n_visible": rbm.n_visible,
+        "n_hidden": rbm.n_hidden,
+        "visible": describe(rbm.visible),
+        "hidden": describe(rbm.hidden),
+        **rbm._parameters.interaction.describe(),
+        "joined": None if rbm._joined is None else digest(rbm._joined),
+        "held": None if rbm._held is None else digest(rbm._held),
+    }
+
+
 class RBMRun(SampledRun):
     """A run of `train`; with more layers below the RBM, one of `up_down`. See `SampledRun`.
 
@@ -307,15 +320,7 @@ class RBMRun(SampledRun):
         as_rows(states, self.rbm.n_hidden, domain=self.rbm.hidden.domain, name=name)
 
     def describe(self) -> dict[str, Any]:
-        return {
-            "n_visible": self.rbm.n_visible,
-            "n_hidden": self.rbm.n_hidden,
-            "visible": describe(self.rbm.visible),
-            "hidden": describe(self.rbm.hidden),
-            **self.interaction.describe(),
-            "joined": None if self.rbm._joined is None else digest(self.rbm._joined),
-            **super().describe(),
-        }
+        return {**structure(self.rbm), **super().describe()}
 
     # --- Learning -------------------------------------------------------------------------------------------
 

@@ -185,10 +185,11 @@ class UpDown(RBMRun):
         check_model(dbn, DBN, "dbn")
         if len(dbn) < 2:
             raise ValueError("dbn must have two RBMs or more: a single one learns by rf.train")
-        if not all(rbm._parameters.interaction.is_dense for rbm in dbn.generative[:-1]):
-            raise ValueError(
-                f"dbn must have no convolutional RBM below the top one, got {dbn.generative[:-1]}"
-            )
+        for i, rbm in enumerate(dbn.generative[:-1]):
+            if not rbm._parameters.interaction.is_dense or dbn._pools(i):
+                raise ValueError(
+                    f"dbn must have no convolutional RBM, and no pooled units, below the top one, got {rbm!r}"
+                )
         if not settings.method.learns_from_samples:
             raise ValueError(
                 f"method must learn from samples of the model alone, as rf.CD(k=3), got {settings.method!r}"

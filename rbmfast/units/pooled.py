@@ -149,8 +149,7 @@ class Pooled(Unit):
         """Random states: of each block that is on, one unit, any as often. Of levels, `spread`."""
         if pooled.dtype == LEVELS:
             return self.spread(pooled)
-        n = pooled.shape[1]
-        uniform = stream.uniform(len(pooled), 2 * n)[:, n:].astype(np.uint64)
+        uniform = stream.uniform(*pooled.shape).astype(np.uint64)
         place = (uniform * np.uint64(self.pool**2) >> np.uint64(32)).astype(np.int64)
         return self._states_of(np.where(pooled, place, -1))
 

@@ -308,3 +308,6 @@ def test_assigning() -> None:
     assert_array_equal(bm.W, ONES)
     with pytest.raises(ValueError, match="read-only"):
         bm.W[0, 1] = 3
+    for name in ("graph", "seed"):
+        with pytest.raises(AttributeError, match=name):
+            setattr(bm, name, None)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import logsumexp
-from scipy.stats import chisquare
+from scipy.stats import chi2_contingency, chisquare
 
 import rbmfast as rf
 from rbmfast import _engine as engine
@@ -193,6 +193,9 @@ def test_held_borders_keep_the_data(visible: str, tmp_path: Path) -> None:
     assert_array_equal(loaded.gibbs(X, 2, seed=1), plain.gibbs(X, 2, seed=1))
     with pytest.raises(ValueError, match="method must start samples at the rows"):
         rf.train(held, X, method=rf.PCD())
+    rf.train(held, X, epochs=1, seed=1, checkpoint=tmp_path / "run")
+    with pytest.raises(ValueError, match="held is None, but was"):
+        rf.train(plain, X, epochs=1, resume=tmp_path / "run")
 
 
 def test_exponents_drop_before_sums_overflow() -> None:
@@ -304,9 +307,11 @@ def test_layers_that_see_pooled_units(tmp_path: Path) -> None:
     assert dbn.reconstruct(images).shape == dbn.impute(images * 1.0, steps=2, seed=1).shape == (40, 49)
     dbn.save(tmp_path / "deep")
     assert_array_equal(rf.load(tmp_path / "deep").sample(6, steps=3, seed=4), dbn.sample(6, steps=3, seed=4))
+    unrolled = rf.DBN.from_rbms([low.unrolled(), rf.RBM(27, 4, seed=1)])
     for learn, message in (
         (dbn.to_autoencoder, "not of pooled units"),
-        (lambda: rf.up_down(dbn, images, epochs=1), "no convolutional RBM below the top"),
+        (lambda: rf.up_down(dbn, images, epochs=1), "no convolutional RBM, and no pooled units, below the"),
+        (lambda: rf.up_down(unrolled, images, epochs=1), "no pooled units, below the top one, got RBM"),
     ):
         with pytest.raises(ValueError, match=message):
             learn()
@@ -339,6 +344,48 @@ def test_pooled_layers_have_the_probabilities_of_their_definition() -> None:
     bound = rf.log_likelihood_bound(dbn, V, n_samples=1000, seed=3)
     assert_allclose(bound.tighter, np.log(p).mean(), atol=0.03)
     assert bound.value < np.log(p).mean()
+
+
+def always_on(x: float) -> rf.DBN:
+    """A block that is on, of four places, each of which says its pixel (or not) as sure as x."""
+    low = rf.ConvRBM.from_arrays([[[2 * x]]], [-x], [0], shape=(2, 2), pool=2)
+    return rf.DBN.from_rbms([low, rf.RBM.from_arrays([[0]], [30], [0])])
+
+
+def test_means_given_drawn_blocks_are_those_of_drawn_states() -> None:
+    """A pixel's mean at the mean place is not its mean over places."""
+    dbn, n, x = always_on(4.0), 2000, np.float64(4)
+    p = 1 / (1 + np.exp(-np.array([x, -x, -x, -x])))
+    for means in (
+        dbn.sample(n, steps=1, seed=1, last="mean"),
+        dbn.impute(np.full((n, 4), np.nan), steps=3, seed=1, average=True),
+    ):
+        assert_allclose(means.mean(axis=0), p.mean(), atol=0.05)
+
+
+def test_places_share_no_numbers_with_labels() -> None:
+    """Both are drawn on the way down, from what one layer has drawn."""
+    dbn = rf.DBN.from_rbms([always_on(20.0).generative[0], rf.ClassRBM(1, 2, 4, seed=0)])
+    n, stack = 2000, dbn._stack
+    up = Stream(1, Purpose.DBN_IMPUTE, 0, 2, np.arange(n))
+    v, labels = np.zeros((2, n, 4), np.uint8)
+    h1, labels = dbn._sweep(stack, v, labels, up, up.after(1))
+    on = h1[:, 0] == 1
+    places = stack.down[0].sample(h1, up.after(1))[on].argmax(axis=1)
+    table = np.zeros((4, 4), int)
+    np.add.at(table, (places, labels[on].argmax(axis=1)), 1)
+    assert chi2_contingency(table).pvalue > 1e-4
+
+
+def test_a_layer_on_top_that_is_no_convolution_upside_down() -> None:
+    images = RNG.integers(0, 2, (20, 3, 3))
+    low = model("pooled")
+    rf.train(low, images, epochs=1, seed=1)
+    dbn = rf.DBN.from_rbms([low])
+    with pytest.raises(ValueError, match="unroll must be False on weights that places share, as in ConvRBM"):
+        dbn.add_layer(9, unroll=True)
+    dbn.add_layer(9)
+    assert dbn.sizes == (9, 8, 9) and dbn.top.is_untouched
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

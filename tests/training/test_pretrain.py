@@ -251,6 +251,30 @@ def test_a_new_run_begins_anew(tmp_path: Path) -> None:
     assert all_bits(resumed) == all_bits(trained())
 
 
+def test_another_network_of_the_same_sizes_is_refused(tmp_path: Path) -> None:
+    path, images = tmp_path / "run.ckpt", random_rows(20, 16)
+
+    def network(lowest: rf.RBM) -> DBN:
+        return rf.DBN.from_rbms([lowest, rf.RBM(lowest.n_hidden, 3, visible=lowest.hidden, seed=1)])
+
+    def lowest(**given: Any) -> rf.ConvRBM:
+        return rf.ConvRBM((4, 4), n_filters=2, filter_shape=2, pool=1, seed=0, **given)
+
+    with pytest.raises(Stop):
+        rf.pretrain(network(lowest()), images, **SETTINGS, checkpoint=path, callbacks=[StopAfter(4)])
+    for other, words in (
+        (lowest().unrolled(), r"geometry of RBM 0 is None, but was \[4, 4, 1"),
+        (lowest(borders="held"), "held of RBM 0 is [0-9a-f]+, but was None"),
+        (lowest(visible="gaussian"), r"visible of RBM 0 is Gaussian\(\), but was Bernoulli"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            rf.pretrain(network(other), images, **SETTINGS, resume=path)
+    whole, resumed = network(lowest()), network(lowest())
+    rf.pretrain(whole, images, **SETTINGS)
+    rf.pretrain(resumed, images, **SETTINGS, resume=path)
+    assert all_bits(resumed) == all_bits(whole)
+
+
 # --- Refusals ----------------------------------------------------------------------------------------------
 
 
