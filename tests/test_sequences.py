@@ -59,14 +59,17 @@ def test_weights_of_aligned_sequences(n_rows: int, n_sites: int, identity: float
     X = np.random.default_rng(n_rows).integers(0, 3, (n_rows, n_sites))
     alike = (X[:, None] == X).sum(axis=2) >= round(identity * n_sites * 10) / 10
     assert_array_equal(rf.sequence_weights(X, identity), 1 / alike.sum(axis=1))
-    assert_array_equal(rf.sequence_weights(np.array([*"-AC"])[X], identity), 1 / alike.sum(axis=1))
+    letters = np.array([*"-AC"])[X]
+    assert_array_equal(rf.sequence_weights(letters.astype(object), identity), 1 / alike.sum(axis=1))
+    assert_array_equal(rf.sequence_weights(letters, 1e-12), rf.sequence_weights(letters, 1 / n_sites))
 
 
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [
         (([[0.5, 1.0]],), "X must hold letters or whole numbers, got dtype float64"),
-        ((["ACD", "ACE"],), "X must be 2-D"),
+        ((["ACD", "ACE"],), r"X must have a letter in each column, got strings: pass \[\[\*row\]"),
+        (([["A", 1]] * 2 + [["A", None]],), "X must hold letters or whole numbers, got dtype object"),
         (([[1, 2]], 1.5), "identity must be at most 1, got 1.5"),
         (([[1, 2]], 0.0), "identity must be a finite number above 0"),
     ],

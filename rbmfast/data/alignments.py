@@ -53,6 +53,10 @@ def sequence_weights(X: Any, identity: float = 0.8) -> NDArray[np.float64]:
     array([0.5, 0.5, 1. ])
     """
     letters = as_array(X, "X")
+    if letters.dtype == np.object_ and all(isinstance(letter, str) for letter in letters.flat):
+        letters = letters.astype(np.str_)
+    if letters.ndim == 1 and letters.dtype.kind in "SU":
+        raise ValueError("X must have a letter in each column, got strings: pass [[*row] for row in X]")
     if letters.ndim != 2 or 0 in letters.shape:
         raise ValueError(f"X must be 2-D (n_rows, n_sites) and not empty, got shape {letters.shape}")
     if letters.dtype.kind not in "biuSU":
@@ -63,7 +67,7 @@ def sequence_weights(X: Any, identity: float = 0.8) -> NDArray[np.float64]:
     n_rows, n_sites = letters.shape
     found, codes = np.unique(letters, return_inverse=True)
     codes = np.ascontiguousarray(codes.reshape(letters.shape).T.astype(np.min_scalar_type(len(found))))
-    least = np.ceil(share * n_sites - 1e-9)  # 0.8 of 5 is 4
+    least = max(1, np.ceil(share * n_sites - 1e-9))  # 0.8 of 5 is 4
     n_alike = np.zeros(n_rows, np.int64)
     for first in range(0, n_rows, ROWS_AT_ONCE):
         some = slice(first, first + ROWS_AT_ONCE)
