@@ -73,7 +73,11 @@ def test_bits(capsys: pytest.CaptureFixture[str]) -> None:
 
     write("holes.csv", np.where(np.eye(60, 5) > 0, -1, CODES))
     assert "has missing cells: say --method pcd" in fails(capsys, "train", "holes.csv", "-o", "n", *TRAIN)
+    more = "train", "a.csv", "-o", "n", *TRAIN, "--method", "pcd", "--validation", "holes.csv"
+    write("a.csv", CODES)
+    assert "holes.csv: has missing cells: fill them in first" in fails(capsys, *more)
     for options, said in (
+        (["-k", "5"], "-k is an option of --method cd"),
         (["--hidden", "3,4"], "--hidden: one number for --model boltzmann"),
         (["--labels", "y"], "--labels is an option of --model class-rbm and dbn"),
         (["--visible", "gaussian"], "units must be 'bernoulli', 'spin' or rf.Categorical"),

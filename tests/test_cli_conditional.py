@@ -37,6 +37,15 @@ def test_frames_of_bits() -> None:
     run("sample", "m.rbm", "--after", "X.npy", "-n", "3", "--steps", "5", "--seed", "1", "-o", "s.npy")
     assert np.array_equal(np.load("s.npy"), crbm.generate(FRAMES[-2:], 3, 1, gibbs_steps=5)[0])
 
+    pictures = 255 * FRAMES
+    np.save("grey.npy", pictures)
+    for way in (["--threshold", "127"], ["--grey"]):
+        again = ["--after", "grey.npy", "-n", "3", "--steps", "5", "--seed", "1", "-o", "g.npy", *way]
+        run("sample", "m.rbm", *again)
+        assert np.array_equal(np.load("g.npy"), np.load("s.npy"))
+    np.save("grey.npy", pictures // 2)
+    assert evaluated("m.rbm", "grey.npy", "--grey")["log_likelihood"] is None
+
 
 def test_a_table_of_sequences(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("pandas")
@@ -60,9 +69,11 @@ WRONG = {
     "sample m.rbm -o s.npy": "needs --after FILE",
     "sample m.rbm --after w.npy -o s.npy": "w.npy: has 2 columns, m.rbm has 6 visible units",
     "sample m.rbm --after one.npy -o s.npy": "must have 2 rows or more to go on from, has 1",
+    "sample plain.rbm --threshold 1 -o s.npy": "--threshold says nothing about plain.rbm",
     "sample plain.rbm --after X.npy -o s.npy": "--after says nothing about plain.rbm",
     "evaluate m.rbm X.npy --method ais": "--method says nothing about m.rbm",
     "evaluate plain.rbm X.npy --groups y.npy": "--groups says nothing about plain.rbm",
+    "evaluate m.rbm X.npy --groups w.npy --json w.npy": "w.npy: this file is named twice",
     "evaluate m.rbm two.npy": "must have a sequence of more than order=2 frames, got at most 2",
     "train X.npy -o q --order 2": "--order is an option of --model conditional",
     "train X.npy -o q --model conditional --validation 0.1": "are no sequences: give a file of",

@@ -420,6 +420,8 @@ def test_a_deep_boltzmann_machine(capsys: pytest.CaptureFixture[str]) -> None:
     dbm, again = rf.load("m.dbm"), rf.DBM([16, 6, 5], seed=4)
     rf.train(again, X, method=rf.PCD(2), optimizer=rf.SGD(0.05, momentum=0.5), epochs=2, **COMMON)
     assert dbm.bipartite.W.tobytes() == again.bipartite.W.tobytes()
+    chains = ["-o", "c.dbm", "--model", "dbm", "--hidden", "6,5", "--chains", "7", *FAST]
+    run("train", "d.npz", "--key", "X", *chains)
     found = evaluated("m.dbm", "d.npz", "--key", "X", "--samples", "7", "--seed", "2")
     bound = rf.log_likelihood_bound(dbm, X, n_samples=7, seed=2)
     assert found["log_likelihood_bound"]["value"] == bound.value

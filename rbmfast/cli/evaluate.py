@@ -85,10 +85,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, measure, print, write."""
+    read = [arguments.model, arguments.data, arguments.base_data, arguments.labels, arguments.groups]
     if arguments.json:
-        output.check(arguments.json, arguments.model, arguments.data, arguments.base_data, arguments.labels)
+        output.check(arguments.json, *read)
     if arguments.predictions:
-        output.check(arguments.predictions, arguments.model, arguments.data, arguments.labels, arguments.json)
+        output.check(arguments.predictions, *read, arguments.json)
     model = load(arguments.model, rf.ConditionalRBM)
     _check(arguments, model)
     data = _read(arguments, arguments.data, model, arguments.labels or arguments.groups)

@@ -269,8 +269,9 @@ def _evaluate_conditional(
     for name, rows in expected.items():
         error = ((X - rows.astype(np.float64)) ** 2).mean(axis=1)
         report.add_mean(name, error, f"mean square per unit of {len(X):,} rows", name.replace(" ", "_"))
-    if n_states is not None and n_states <= FEW_STATES and data.rows.kind != "grey":
-        mean = rf.mean_log_likelihood(crbm, X, context=context)
+    if n_states is not None and n_states <= FEW_STATES:
+        is_grey = data.rows.kind == "grey"
+        mean = None if is_grey else rf.mean_log_likelihood(crbm, X, context=context)
         report.add_likelihood("mean log-likelihood", "log_likelihood", mean)
 
 

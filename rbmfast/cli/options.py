@@ -83,7 +83,13 @@ class Group:
     # --- What several commands have -------------------------------------------------------------------------
 
     def add_data(self, grey: str = "") -> None:
-        """How a file is read; `grey` is what else there is to say of --grey."""
+        """How rows and labels are read; `grey` is what else there is to say of --grey."""
+        self.add_rows(grey)
+        about = "classes of the rows, if the model knows any: another file, or a column or array of this one"
+        self.add("--labels --label", "FILE|NAME", about)
+
+    def add_rows(self, grey: str = "") -> None:
+        """How the rows of a file are read."""
         self.add("--key", "NAME", "which array of an .npz or .mat file, if it is not called X")
         for option, what in (("--columns", "columns of a table to take"), ("--drop", "those to leave out")):
             about = f"{what}: names from its first line, or numbers from 0"
@@ -91,8 +97,6 @@ class Group:
         either = self._place.add_mutually_exclusive_group().add_argument
         either("--threshold", type=NUMBER, metavar="X", help="values above X are 1, others 0")
         either("--grey", action="store_true", help=f"values 0-255 are grey levels 0-1{grey}")
-        about = "classes of the rows, if the model knows any: another file, or a column or array of this one"
-        self.add("--labels --label", "FILE|NAME", about)
 
     def add_seed(self) -> None:
         """The option --seed."""
@@ -209,7 +213,7 @@ def refuse(given: argparse.Namespace, options: Iterable[str], why: str) -> None:
     """Raise an error that says why, if one of these options (names of attributes) was given."""
     for name in options:
         value = getattr(given, name)
-        if value is not None and value is not False:  # 0 was given
+        if value is not None and value is not False and value != []:  # 0 was given
             option = f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
             raise CommandError(f"{option} {why}")
 

@@ -35,6 +35,7 @@ examples:
 
 SAMPLES, PER_LABEL = 64, 10
 LABELS = Kind("LABEL[,LABEL...]|all", lambda text: text.split(","))
+AFTER = ["after", "key", "columns", "drop", "threshold", "grey"]
 SUFFIXES = (".npy", ".npz", ".csv")
 
 
@@ -46,8 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("-n", integer(1), f"samples, and chains (default: {SAMPLES}); of each label, if there are several "
         f"(default: {PER_LABEL})")  # fmt: skip
     add("--label", LABELS, "only samples of this label, of these, or of all; for models that know labels")
-    add("--after", "FILE", "rows in the order of time that a conditional model goes on from")
-    add("--key", "NAME", "which array of that, if it holds several")
     group.flag("--mean", "at last, not states but their probabilities: smoother pictures")
     add("--steps", integer(1), "Gibbs steps of each", 1000)
     group.add_seed()
@@ -55,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--png", PICTURE, "draw them as pictures, too")
     group.add_shape("square")
     group.add_threads()
+    group = Group(parser, "of a conditional model")
+    group.add("--after", "FILE", "rows in the order of time that it goes on from")
+    group.add_rows()
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -116,15 +118,18 @@ def _chosen(given: argparse.Namespace, model: Any) -> list[int] | None:
 def _frames_before(given: argparse.Namespace, model: Any) -> NDArray[Any] | None:
     """The last rows of a file, which a conditional model is given; None of others."""
     if not isinstance(model, rf.ConditionalRBM):
-        refuse(given, ["after", "key"], f"says nothing about {given.model}, which holds {model}")
+        refuse(given, AFTER, f"says nothing about {given.model}, which holds {model}")
         return None
     if given.after is None:
         raise CommandError(f"{given.model}: holds {model}, which needs --after FILE: rows to go on from")
-    data, n = read_data(given.after, given.key), model.n_visible
-    if model.schema is None and data.shape[1] != n:
+    data = read_data(given.after, given.key, columns=given.columns, drop=given.drop)
+    n, schema, unit = model.n_visible, model.schema, model.visible
+    if schema is None and data.shape[1] != n:
         raise CommandError(f"{given.after}: has {data.shape[1]} columns, {given.model} has {n} visible units")
-    schema, unit = model.schema, model.visible
-    examples = data.examples(unit, None, False) if schema is None else data.encoded(schema, unit)
+    if schema is None:
+        examples = data.examples(unit, given.threshold, given.grey)
+    else:
+        examples = data.encoded(schema, unit)
     frames, order = examples.check_whole().some(data.shape[0]), model.n_context // n
     if len(frames) < order:
         raise CommandError(f"{given.after}: must have {order} rows or more to go on from, has {len(frames)}")

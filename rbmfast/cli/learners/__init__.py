@@ -27,14 +27,16 @@ LEARNERS: dict[str, type[Learner]] = {
 def check_options(given: argparse.Namespace) -> None:
     """Refuse options that do not go together."""
     for option in dict.fromkeys(option for kind in LEARNERS.values() for option in kind.options):
-        _check_choice(given, option, "model", [w for w, kind in LEARNERS.items() if option in kind.options])
+        able = [word for word, kind in LEARNERS.items() if option in kind.options]
+        _check_choice(given, option, "model", able, given.model)
+    method = given.method or LEARNERS[given.model].default_method(given)
     for option, name in METHOD_OPTIONS.items():
-        _check_choice(given, option, "method", methods_with(name))
+        _check_choice(given, option, "method", methods_with(name), method)
     if given.validation_labels is not None and (given.validation is None or given.labels is None):
         raise CommandError("--validation-labels go with --labels and --validation")
 
 
-def _check_choice(given: argparse.Namespace, option: str, of: str, able: list[str]) -> None:
+def _check_choice(given: argparse.Namespace, option: str, of: str, able: list[str], chosen: str) -> None:
     """Refuse an option that only some models or methods have, if another is chosen."""
-    if (getattr(given, of) or "cd") not in able:
+    if chosen not in able:
         refuse(given, [option], f"is an option of --{of} {listing(able)}")

@@ -59,10 +59,10 @@ def penalty(kind: Callable[[float], Any]) -> Kind:
     return number(lambda strength: kind(strength) if strength else None)
 
 
-def method_of(given: argparse.Namespace) -> Method:
+def method_of(given: argparse.Namespace, default: str = "cd") -> Method:
     """Where samples of the negative phase come from."""
     asked = {name: getattr(given, option) for option, name in METHOD_OPTIONS.items()}
-    return METHODS[given.method or "cd"](**{k: value for k, value in asked.items() if value is not None})
+    return METHODS[given.method or default](**{k: value for k, value in asked.items() if value is not None})
 
 
 def sgd(
@@ -141,6 +141,11 @@ class Learner:
         """Define the options that only this kind has."""
         return
 
+    @staticmethod
+    def default_method(given: argparse.Namespace) -> str:
+        """The word of --method that is meant if none is said; empty for one without a word."""
+        return "cd"
+
     def _settings(self) -> dict[str, Any]:
         """What only this kind asks of `rbmfast.train` or `rbmfast.pretrain`, if its options are fine."""
         given = self.given
@@ -148,7 +153,7 @@ class Learner:
         return {"method": self._method(), "optimizer": sgd(given, rate), "epochs": epochs}
 
     def _method(self) -> Method:
-        return method_of(self.given)
+        return method_of(self.given, self.default_method(self.given))
 
     def _new_model(self, n_features: int, n_classes: int) -> Any:
         given = self.given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -24,15 +25,22 @@ class BoltzmannLearner(Learner):
     hidden: ClassVar[tuple[int, ...]] = (0,)
     monitors = (rf.PseudoLikelihood(),)
 
+    @staticmethod
+    def default_method(given: argparse.Namespace) -> str:
+        """See `Learner.default_method`: without hidden units pseudo-likelihood, which draws no samples."""
+        return "cd" if any(given.hidden or ()) else ""
+
     def _method(self) -> Method:
-        no_samples = self.given.method is None and self.given.hidden == [0]
-        return rf.MaximumPseudoLikelihood() if no_samples else super()._method()
+        word = self.given.method or self.default_method(self.given)
+        return super()._method() if word else rf.MaximumPseudoLikelihood()
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.BoltzmannMachine:
         given, unit = self.given, self.data.unit
         return rf.BoltzmannMachine(n_features, given.hidden[0], units=unit, seed=given.seed)
 
     def _rows(self, part: Examples) -> Rows:
+        if part is self.validation:
+            part.check_whole()
         if part.rows.missing is not None and not self.settings["method"].takes_missing:
             raise CommandError(f"{part.name}: has missing cells: say --method pcd, which draws them")
         if part.rows.missing is not None:

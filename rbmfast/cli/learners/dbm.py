@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 import rbmfast as rf
 from rbmfast.cli.learners.base import Learner, each, sgd
 from rbmfast.cli.options import CommandError
-from rbmfast.training import Method
 
 
 class DeepMachineLearner(Learner):
@@ -27,8 +27,10 @@ class DeepMachineLearner(Learner):
             raise CommandError("--model dbm needs two hidden layers or more, such as --hidden 500,1000")
         return {"method": self._method(), "optimizer": sgd(given, rate), "epochs": epochs}
 
-    def _method(self) -> Method:
-        return rf.PCD(k=self.given.k or 1) if self.given.method is None else super()._method()
+    @staticmethod
+    def default_method(given: argparse.Namespace) -> str:
+        """See `Learner.default_method`."""
+        return "pcd"
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.DBM:
         return rf.DBM([n_features, *self.given.hidden], visible=self.data.unit, seed=self.given.seed)
