@@ -98,7 +98,9 @@ def check_model(model: object, kinds: type | tuple[type, ...], name: str) -> Non
     """Raise a clear TypeError if `model` is none of these kinds."""
     if not isinstance(model, kinds):
         kind = kinds[0] if isinstance(kinds, tuple) else kinds
-        raise TypeError(f"{name} must be an rf.{kind.__name__}, got {type(model).__name__}")
+        rbm = getattr(model, "has_rbm", "") if kind.__name__ == "RBM" else ""
+        hint = f": its `{rbm}` is one" if rbm else ""
+        raise TypeError(f"{name} must be an rf.{kind.__name__}, got {type(model).__name__}{hint}")
 
 
 def as_list(things: object, kinds: Any, name: str, example: str) -> tuple[Any, ...]:

@@ -118,6 +118,22 @@ def is_a_copy(twin: Any, model: Any, name: str) -> None:
         assert twin.recognition[0].W.any() != twin.is_tied
 
 
+def test_copies_of_models_that_were_used() -> None:
+    """Whatever they keep for their work, they can be copied, and the copies are their own."""
+    for model in (
+        classes(),
+        untied(),
+        rf.DBM([4, 3, 2], seed=0),
+        rf.ConvRBM((6, 6), 2, filter_shape=(3, 3), pool=2, seed=0),
+        rf.BoltzmannMachine(4, 2, seed=0),
+        rf.ConditionalRBM(4, 3, 2, seed=0),
+    ):
+        arguments = [[[0, 1]] * 4 if isinstance(model, rf.ConditionalRBM) else 4, 3]
+        drawn = model.sample(*arguments, seed=1)
+        for copied in (copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))):
+            assert copied(model).sample(*arguments, seed=1).tobytes() == drawn.tobytes()
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_equal_models_are_equal_files(name: str, tmp_path: Path) -> None:
     for file in "ab":

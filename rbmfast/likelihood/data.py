@@ -187,6 +187,8 @@ def _log_likelihood(
     if isinstance(rbm, ConditionalRBM):
         if log_z is not None:
             raise TypeError(f"log_z must be None: {rbm!r} has another in every context")
+        if context is None:
+            raise TypeError(f"context must be given for {rbm!r}: a row for each of X")
         return rbm.log_likelihood(X, context), LogPartition(0.0, 0.0, 0.0, 0.0, "exact")
     if context is not None:
         raise TypeError(f"context is what an rf.ConditionalRBM is given, got one for {rbm!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -55,6 +56,7 @@ class Storable(ABC):
     """What can be kept in a file."""
 
     kind: ClassVar[str]  # what its files say that they hold
+    has_rbm: ClassVar[str] = ""  # what of it is an RBM, where it is none
     _schema: Schema | None = None
     class_names: tuple[str, ...] = ()  # what its classes are called, in their order, if by words; in its file
 
@@ -126,6 +128,14 @@ class Storable(ABC):
 
 
 @known_as("model")
+class Compound(Storable):
+    """A model made of RBMs, which change in place: a shallow copy would share them."""
+
+    def __copy__(self: S) -> S:
+        return copy.deepcopy(self)
+
+
+@known_as("model")
 class Model(Storable):
     """A model with a visible layer."""
 
@@ -151,6 +161,16 @@ class Model(Storable):
     @abstractmethod
     def _n_units(self) -> int:
         """Units in all layers."""
+
+    @property
+    def _n_columns(self) -> int:
+        return self.n_visible
+
+    def _to_learn(self, X: Any, context: Any, name: str) -> Any:
+        """Data of `rbmfast.train`."""
+        if context is not None:
+            raise TypeError(f"context is what an rf.ConditionalRBM is given, got one for {self!r}")
+        return X
 
     # --- Rows of data ------------------------------------------------------------------------------------
 
@@ -290,3 +310,34 @@ class Model(Storable):
             has_some = "an rf.ClassRBM or an rf.DBN with n_classes"
             raise ValueError(f"labels need a model with labels, such as {has_some}, got {self!r}")
         return check_labels(labels, n, self.n_classes, one_for_all=True)
+
+
+@known_as("model")
+class Deep(Compound, Model):
+    """A model of hidden layers on top of each other."""
+
+    @property
+    @abstractmethod
+    def sizes(self) -> tuple[int, ...]:
+        """Units in each layer, from the visible one up."""
+
+    @property
+    def n_visible(self) -> int:
+        """Number of visible units."""
+        return self.sizes[0]
+
+    def __len__(self) -> int:
+        """Number of hidden layers."""
+        return len(self.sizes) - 1
+
+    @property
+    def _n_units(self) -> int:
+        return sum(self.sizes)
+
+    def _check_layer(self, layer: int) -> int:
+        """The number of a hidden layer, from 1 up."""
+        n = len(self)
+        number = check_integer(layer, "layer", low=-n, high=n)
+        if number == 0:
+            raise ValueError(f"layer must be a hidden layer, from 1 to {n} or from -{n} to -1, got 0")
+        return number if number > 0 else n + 1 + number

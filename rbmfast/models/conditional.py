@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from rbmfast.checks import SeedLike, check_flag, check_integer, check_seed
 from rbmfast.data import Rows
 from rbmfast.files import JSON
-from rbmfast.models.base import Storable
+from rbmfast.models.base import Compound
 from rbmfast.models.context import InContext
 from rbmfast.models.observed import expected_visible
 from rbmfast.models.parameters import Parameters, check_parameter, read_only, warn_if_coarse, weight_shape
@@ -20,7 +20,7 @@ from rbmfast.models.rbm import RBM
 from rbmfast.models.two_layers import DEFAULT_UNIT, MAX_UNITS, UnitLike, in_words
 from rbmfast.reference import F32, F64, States
 from rbmfast.streams import MAX_STEP
-from rbmfast.units import Unit, get_unit
+from rbmfast.units import Spin, Unit, get_unit
 
 C = TypeVar("C", bound="ConditionalRBM")
 
@@ -28,7 +28,7 @@ CONTEXTS = {"binary": "bernoulli", "real": "gaussian"}
 FEW_STATES = 2**12  # of a hidden layer that `predict` visits all of
 
 
-class ConditionalRBM(Storable):
+class ConditionalRBM(Compound):
     """A restricted Boltzmann machine of visible units, given a context: p(v | c).
 
     The context is a row of numbers that is given with each row of data: earlier frames of a sequence
@@ -48,14 +48,15 @@ class ConditionalRBM(Storable):
         Unit types, as for `RBM`; no counts.
     context : "binary", "real" or Unit, optional
         What contexts are: numbers from 0 to 1, which are multiplied exactly, real ones, or states of any unit
-        type. By default what visible states are.
+        type. By default what visible states are: "binary" if these are, spins if these are, or "real".
     seed : int, numpy.random.Generator or None
         Of the new weights W and B, as for `RBM`; A and the biases are 0.
 
     Attributes
     ----------
     W, B, A : float32 arrays (n_visible, n_hidden), (n_context, n_hidden), (n_context, n_visible)
-        Weights: read-only. Beside spins A and B act on the states 0 and 1 that stand for them.
+        Weights: read-only. W and B act on spins as they are shown, A on the states 0 and 1 that stand for
+        them, of visible units and of contexts.
     a, b : float32 arrays (n_visible,), (n_hidden,)
         Biases.
 
@@ -95,6 +96,7 @@ class ConditionalRBM(Storable):
     """
 
     kind: ClassVar[str] = "conditional_rbm"
+    has_rbm: ClassVar[str] = "given(context)"
 
     def __init__(
         self,
@@ -134,8 +136,7 @@ class ConditionalRBM(Storable):
         own = {"context": check_parameter(A, "A", (n_context, n_visible))}
         layer = layer.with_parameters(layer.parameters() | own)
         model = cls.__new__(cls)
-        joined = warn_if_coarse(np.vstack(both))
-        model._joint = RBM._of(joined, biases, b, layer, get_unit(hidden, "hidden"))
+        model._joint = RBM._of(warn_if_coarse(np.vstack(both)), biases, b, layer, get_unit(hidden, "hidden"))
         return model
 
     # --- What it is --------------------------------------------------------------------------------------
@@ -217,6 +218,8 @@ class ConditionalRBM(Storable):
 
     def given(self, context: ArrayLike) -> RBM:
         """The RBM that this is in one context: the same W, and biases a + c A and b + c B.
+
+        (Beside spins these are the biases for the states 0 and 1 that stand for them.)
 
         Whatever can be asked of an RBM can be asked of it, such as `rbmfast.log_partition` by annealing.
 
@@ -444,16 +447,17 @@ class ConditionalRBM(Storable):
     def _rows(self, V: Any, context: Any, may_miss: bool = True, name: str = "V") -> Rows:
         """Rows of visible states and contexts beside each other."""
         v = self.visible.rows(V, self.n_visible, name, compact=True, may_miss=may_miss)
+        return v.beside(self._contexts(context, v.n_rows, name))
+
+    def _contexts(self, context: Any, n_rows: int | None, name: str) -> Rows:
         c = self.context.rows(context, self.n_context, "context", compact=True)
-        if v.n_rows != c.n_rows:
-            raise ValueError(f"context must have a row for each of {name}, {v.n_rows}, got {c.n_rows}")
-        return v.beside(c)
+        if n_rows not in (None, c.n_rows):
+            raise ValueError(f"context must have a row for each of {name}, {n_rows}, got {c.n_rows}")
+        return c
 
     def _nothing(self, context: Any, n_rows: int | None = None) -> Rows:
         """Rows of contexts, of which all visible states are missing."""
-        c = self.context.rows(context, self.n_context, "context", compact=True)
-        if n_rows not in (None, c.n_rows):
-            raise ValueError(f"context must have a row for each of H, {n_rows}, got {c.n_rows}")
+        c = self._contexts(context, n_rows, "H")
         shape = c.n_rows, self.n_visible
         off = np.broadcast_to(self.visible.off(self.n_visible), shape)
         v = self.visible.rows(off, self.n_visible, "V", check=False).without(np.ones(shape, np.bool_))
@@ -474,7 +478,9 @@ def _layer(visible: UnitLike, n_visible: int, context: UnitLike | None, n_contex
     unit.check_size(n_visible, "n_visible")
     if unit.bias_factor(np.zeros((1, n_visible), unit.dtype)) is not None:
         raise ValueError(f"visible must not be {unit} units, whose length would scale the context, too")
-    named = ("binary" if unit.means_are_rates else "real") if context is None else context
+    from_0_to_1 = unit.means_are_rates and unit.affine(n_visible) is None
+    default = unit if unit == Spin() else "binary" if from_0_to_1 else "real"
+    named = default if context is None else context
     given = get_unit(CONTEXTS.get(named, named) if isinstance(named, str) else named, "context")
     given.check_size(n_context, "n_context")
     return InContext(((unit, n_visible), (given, n_context)))

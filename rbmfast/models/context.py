@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,6 @@ class InContext(Mixed):
     A: F32 | None = field(default=None, compare=False, repr=False)
     context: States | None = field(default=None, compare=False, repr=False)  # of rows: see `like`
     sent: F32 | None = field(default=None, compare=False, repr=False)  # c A of these
-    _sender: Conditional | None = field(default=None, init=False, compare=False, repr=False)
 
     @property
     def unit(self) -> Unit:
@@ -70,14 +70,22 @@ class InContext(Mixed):
         drift[:, : self.n_drawn] = self._sent(states)
         return drift
 
+    @property
+    def _A(self) -> F32:
+        return np.zeros((self.parts[1][1], self.n_drawn), np.float32) if self.A is None else self.A
+
+    @cached_property
+    def _sender(self) -> Conditional:
+        (unit, n), (context, _) = self.parts
+        zeros = np.zeros(n, np.float32)
+        return Conditional(context, unit, engine.Weights(self._A), self._A, zeros, up=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without fixed-point weights: copies make some of their own."""
+        return {name: value for name, value in vars(self).items() if name != "_sender"}
+
     def _sent(self, states: States) -> F32:
         """The inputs c A, exact where products with states of the context are."""
-        if self._sender is None:
-            (unit, n), (context, n_context) = self.parts
-            A = np.zeros((n_context, n), np.float32) if self.A is None else self.A
-            sender = Conditional(context, unit, engine.Weights(A), A, np.zeros(n, np.float32), up=True)
-            object.__setattr__(self, "_sender", sender)
-        assert self._sender is not None
         return self._sender.input(self._split(states)[1])
 
     def _split(self, states: States) -> tuple[States, States]:
@@ -143,9 +151,8 @@ class InContext(Mixed):
     # --- The layer ---------------------------------------------------------------------------------------
 
     def of_size(self, n_units: int) -> InContext:
-        (unit, n), (context, n_context) = self.parts
-        A = np.zeros((n_context, n), np.float32) if self.A is None else self.A
-        return replace(self, parts=((unit.of_size(n), n), (context, n_context)), A=A)
+        (unit, n), context = self.parts
+        return replace(self, parts=((unit.of_size(n), n), context), A=self._A)
 
     def parameters(self) -> dict[str, F32]:
         return {} if self.A is None else {"context": self.A, **self.unit.parameters()}

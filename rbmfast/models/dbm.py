@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -12,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rbmfast import _engine as engine
-from rbmfast.checks import SeedLike, check_integer, check_seed
+from rbmfast.checks import SeedLike, check_seed
 from rbmfast.data import Rows, computed_rows
 from rbmfast.files import JSON
-from rbmfast.models.base import Model
+from rbmfast.models.base import Deep
 from rbmfast.models.bipartite import Bipartite, block, places
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.network import Network
@@ -34,7 +33,7 @@ D = TypeVar("D", bound="DBM")
 STEPS = 10  # of mean field; in an update: `bipartite.LEARNING_STEPS`
 
 
-class DBM(Model):
+class DBM(Deep):
     """A deep Boltzmann machine: layers of units, each joined to the next one and to nothing else.
 
     States v and h1 ... hn have the energy
@@ -151,11 +150,6 @@ class DBM(Model):
         return self.bipartite._sizes
 
     @property
-    def n_visible(self) -> int:
-        """Number of visible units."""
-        return self.sizes[0]
-
-    @property
     def visible(self) -> Unit:
         """Unit type of the visible layer."""
         return self.bipartite.features
@@ -191,15 +185,8 @@ class DBM(Model):
         own |= {f"b{i}": bias for i, bias in enumerate(self.biases)}
         return own | of_units(self.bipartite._parameters.units)
 
-    def __len__(self) -> int:
-        """Number of hidden layers."""
-        return len(self.sizes) - 1
-
     def __repr__(self) -> str:
         return f"DBM({[*self.sizes]}{in_words(visible=self.visible)})"
-
-    def __copy__(self: D) -> D:
-        return copy.deepcopy(self)  # a shallow copy would share the RBM, which changes in place
 
     def to_state(self) -> tuple[dict[str, JSON], dict[str, NDArray[Any]]]:
         """See `Storable.to_state`: that of the bipartite RBM."""
@@ -213,21 +200,9 @@ class DBM(Model):
         dbm.bipartite = Bipartite.from_state(meta, arrays)._of_sizes(check_sizes(meta["sizes"]))
         return dbm
 
-    @property
-    def _n_columns(self) -> int:
-        return self.n_visible
-
-    @property
-    def _n_units(self) -> int:
-        return sum(self.sizes)
-
     def _named_rbms(self) -> Iterator[tuple[str, Bipartite]]:
         """What learns."""
         yield "", self.bipartite
-
-    def _to_learn(self, X: Any, context: Any, name: str) -> Any:
-        """Data of `rbmfast.train`."""
-        return self.bipartite._to_learn(X, context, name)
 
     # --- Energies and means ------------------------------------------------------------------------------
 
@@ -315,11 +290,7 @@ class DBM(Model):
         >>> rf.DBM([6, 4, 3], seed=0).hidden_probabilities([[1, 0, 1, 0, 0, 1]], layer=1).shape
         (1, 4)
         """
-        n = len(self)
-        number = check_integer(layer, "layer", low=-n, high=n)
-        if number == 0:
-            raise ValueError(f"layer must be a hidden layer, from 1 to {n} or from -{n} to -1, got 0")
-        return self.mean_field(V)[number - (number > 0)]
+        return self.mean_field(V)[self._check_layer(layer) - 1]
 
     def reconstruct(self, V: Any) -> F32:
         """Visible means given the means of the lowest hidden layer given `V`, by mean field.

@@ -13,7 +13,7 @@ from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.data import Rows
 from rbmfast.files import JSON
-from rbmfast.models.base import Model, known_as
+from rbmfast.models.base import Deep, known_as
 from rbmfast.models.class_rbm import MAX_CLASSES, ClassRBM
 from rbmfast.models.conditionals import Stack
 from rbmfast.models.convolutional import ConvRBM
@@ -33,7 +33,7 @@ SEED_STEP = 1  # of the random numbers that make the RBMs' seeds: their weights 
 
 
 @known_as("DBN")
-class Stacked(Model):
+class Stacked(Deep):
     """What an `rbmfast.DBN` is made of: RBMs, each of which fits on the one below."""
 
     kind: ClassVar[str] = "dbn"
@@ -185,10 +185,6 @@ class Stacked(Model):
     # --- What it is --------------------------------------------------------------------------------------
 
     @property
-    def _n_columns(self) -> int:
-        return self.n_visible
-
-    @property
     def generative(self) -> tuple[RBM, ...]:
         """The RBMs from the lowest up. What they say downwards generates; `top` counts in both directions."""
         return tuple(self._generative)
@@ -214,11 +210,6 @@ class Stacked(Model):
         return (*(rbm.n_features for rbm in self._generative), self.top.n_hidden)
 
     @property
-    def n_visible(self) -> int:
-        """Number of visible units."""
-        return self._generative[0].n_features
-
-    @property
     def n_classes(self) -> int | None:
         """Number of label units; None without labels."""
         return self.top.n_classes or None
@@ -233,10 +224,6 @@ class Stacked(Model):
         """The seed of the network's weights."""
         return self._seed
 
-    def __len__(self) -> int:
-        """Number of RBMs, which is that of the hidden layers."""
-        return len(self._generative)
-
     def __repr__(self) -> str:
         labels = "" if self.n_classes is None else f", n_classes={self.n_classes}"
         units = [self._unit(i + 1).name for i in range(len(self))]
@@ -245,9 +232,6 @@ class Stacked(Model):
             "" if {*units} == {DEFAULT_UNIT} else f", hidden={units if len({*units}) > 1 else units[0]!r}"
         )
         return f"DBN({[*self.sizes]}{labels}{visible}{hidden})"
-
-    def __copy__(self: D) -> D:
-        return copy.deepcopy(self)  # a shallow copy would share the RBMs, which change in place
 
     # --- Files -------------------------------------------------------------------------------------------
 
@@ -332,17 +316,6 @@ class Stacked(Model):
 
     def _hidden_rows(self, H: Any, layer: int) -> Rows:
         return self._unit(layer).rows(H, self.sizes[layer], "H", compact=True)
-
-    def _check_layer(self, layer: int) -> int:
-        n = len(self)
-        number = check_integer(layer, "layer", low=-n, high=n)
-        if number == 0:
-            raise ValueError(f"layer must be a hidden layer, from 1 to {n} or from -{n} to -1, got 0")
-        return number if number > 0 else n + 1 + number
-
-    @property
-    def _n_units(self) -> int:
-        return sum(self.sizes)
 
 
 def layer_seed(seed: int, layer: int, purpose: Purpose, step: int) -> int:

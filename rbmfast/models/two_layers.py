@@ -353,12 +353,6 @@ class TwoLayers(Model):
         """What learns: itself."""
         yield "", self
 
-    def _to_learn(self, X: Any, context: Any, name: str) -> Any:
-        """Data of `rbmfast.train`."""
-        if context is not None:
-            raise TypeError(f"context is what an rf.ConditionalRBM is given, got one for {self!r}")
-        return X
-
     @property
     def _row_units(self) -> tuple[Unit, int]:
         """Type and number of the units that rows of data to learn from are states of."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rbmfast.checks import SeedLike, check_integer
+from rbmfast.checks import SeedLike, check_integer, check_model
 from rbmfast.models import RBM
 from rbmfast.plots.figure import DPI, matplotlib, set_title, subplots
 from rbmfast.units import Unit
@@ -104,6 +104,7 @@ def filters(
     >>> len(plots.filters(rf.RBM(16, 8, seed=0)).axes)
     1
     """
+    check_model(rbm, RBM, "rbm")
     seen, own_shape = rbm._pictured
     shape = own_shape or _shape_of(rbm.features, len(seen), shape)
     strength = np.linalg.norm(seen, axis=0)

@@ -132,6 +132,8 @@ class Monitor(ABC):
         Whether it sums out those missing at random, which needs a small hidden layer.
     asks : tuple of str
         What of the model it asks for, by names that not every model has.
+    takes_context : bool
+        Whether it makes something of a model that is given a context with each row.
     needs_validation, needs_states, needs_classes, needs_switches : bool
         Whether it asks for validation data; data without grey levels; a model of classes; hidden units that
         are on or off.
@@ -142,6 +144,7 @@ class Monitor(ABC):
     asks: ClassVar[tuple[str, ...]] = ()
     takes_missing: ClassVar[tuple[str, ...]] = ()
     sums_out: ClassVar[bool] = False
+    takes_context: ClassVar[bool] = True
     needs_validation: ClassVar[bool] = False
     needs_states: ClassVar[bool] = False  # data without grey levels
     needs_classes: ClassVar[bool] = False  # a model of classes
@@ -310,6 +313,7 @@ class PseudoLikelihood(OfRows):
     units: int | None = field(default=None, metadata=checked_by(check_integer, optional=True, low=1))
     max_rows: int = field(default=1000, metadata=_AT_LEAST_1)
     asks: ClassVar[tuple[str, ...]] = ("n_hidden",)
+    takes_context: ClassVar[bool] = False
     number: ClassVar[str] = "pseudo_likelihood"
     better: ClassVar[Mapping[str, str]] = {"pseudo_likelihood": "max"}
 
@@ -355,6 +359,7 @@ class LogLikelihood(OfRows):
     number: ClassVar[str] = "log_likelihood"
     asks: ClassVar[tuple[str, ...]] = ("n_hidden", "hidden_probabilities")  # tempered chains of two layers
     takes_missing: ClassVar[tuple[str, ...]] = (RANDOM,)
+    takes_context: ClassVar[bool] = False
     sums_out: ClassVar[bool] = True
     better: ClassVar[Mapping[str, str]] = {"log_likelihood": "max"}  # log Z has no better
     needs_states: ClassVar[bool] = True

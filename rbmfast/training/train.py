@@ -194,7 +194,7 @@ def make_joint_run(
     refuse_share(validation)
     for name, value in (("state", state), ("context", context)):
         if value is not None:
-            raise ValueError(f"{name} must be None for an rf.BoltzmannMachine, got {value!r}")
+            raise ValueError(f"{name} must be None for an rf.BoltzmannMachine, got a {type(value).__name__}")
     rows = machine.visible.rows_of_states(X, machine.n_visible, may_miss=True)
     if validation is not None:
         validation = machine.visible.rows_of_states(validation, machine.n_visible, "validation")
@@ -241,6 +241,8 @@ def _check_monitors(
         who = f"{type(monitor).__name__} in monitors"
         if lacking := [name for name in monitor.asks if not hasattr(rbm, name)]:
             raise TypeError(f"{who} asks for {lacking[0]}, which {rbm!r} has not: leave it out")
+        if not monitor.takes_context and rbm.visible.needs_rows and not rbm.visible.needs_whole_rows:
+            raise ValueError(f"{who} makes nothing of units that are drawn in a context: leave it out")
         if monitor.needs_classes and not rbm.n_classes:
             raise TypeError(f"rbm must be an rf.ClassRBM for {who}, got {rbm!r}")
         if monitor.needs_switches:

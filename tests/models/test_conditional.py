@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 from dataclasses import replace
 from itertools import product
@@ -233,6 +235,29 @@ def test_generating_is_a_loop_over_gibbs_that_can_be_cut_anywhere() -> None:
     assert_array_equal(means[:, 0], crbm.visible_probabilities(h, last))
 
 
+def test_copies_of_a_used_model() -> None:
+    crbm = model()
+    before = crbm.sample(BESIDE, seed=1)
+    copies = [copy.copy(crbm), copy.deepcopy(crbm), pickle.loads(pickle.dumps(crbm))]
+    rf.train(crbm, X, context=BESIDE, epochs=1, seed=1)
+    for twin in copies:
+        assert_array_equal(twin.A, model().A)
+        assert_array_equal(twin.sample(BESIDE, seed=1), before)
+
+
+def test_spins_in_a_context_of_spins() -> None:
+    """What contexts are if nothing is said; and on what W, B and A act."""
+    X, beside = rf.lagged(2 * np.eye(3, dtype=np.int8)[np.arange(9) % 3] - 1, 1)
+    crbm = rf.ConditionalRBM(3, 2, 3, visible="spin", hidden="spin", seed=0)
+    rf.train(crbm, X, context=beside, epochs=1, seed=1)
+    assert crbm.context == rf.Spin()
+    v, h, c, b = np.ones((1, 3)), np.ones((1, 2)), np.ones((1, 3)), np.float32(crbm.b)
+    flip = crbm.energy(v, -h, c) - crbm.energy(v, h, c)
+    assert_allclose(flip, 2 * (v @ crbm.W + b + c @ crbm.B).sum(), atol=1e-5)
+    change = lambda v: crbm.energy(v, h, -c) - crbm.energy(v, h, c)  # noqa: E731
+    assert_allclose(change(v) - change(-v), (c @ crbm.A).sum(), atol=1e-5)
+
+
 def test_files(tmp_path: Path) -> None:
     for visible, context in (
         ("bernoulli", None),
@@ -269,14 +294,17 @@ WRONG: dict[str, tuple[Any, str]] = {
         "must start samples at the rows, as rf.CD",
     ),
     "pt": (lambda m: rf.train(m, X, context=BESIDE, method="pt"), "must start samples at the rows, as rf.CD"),
-    "unbiased cd": (lambda m: rf.train(m, X, context=BESIDE, method="unbiasedcd"), "units"),
+    "unbiased cd": (
+        lambda m: rf.train(m, X, context=BESIDE, method="unbiasedcd"),
+        "in both layers, got 3 bernoulli given 2 bernoulli and bernoulli units",
+    ),
     "pseudo-likelihood": (
         lambda m: rf.train(m, X, context=BESIDE, monitors=rf.PseudoLikelihood(), epochs=0),
-        "no units that are given",
+        "PseudoLikelihood in monitors makes nothing of units that are drawn in a context",
     ),
     "log-likelihood": (
         lambda m: rf.train(m, X, context=BESIDE, monitors=rf.LogLikelihood(), epochs=0),
-        "in a context alone: ConditionalRBM.given",
+        "LogLikelihood in monitors makes nothing of units that are drawn in a context",
     ),
     "grey": (lambda m: m.log_likelihood(X / 2, BESIDE), "is a grey level"),
     "frames": (lambda m: m.generate(BESIDE, 2), "n_context must be frames of n_visible=3"),
@@ -285,17 +313,18 @@ WRONG: dict[str, tuple[Any, str]] = {
     "n_context": (lambda m: rf.ConditionalRBM(3, 2, 0), "n_context must be an integer from 1"),
     "context's size": (lambda m: rf.ConditionalRBM(3, 2, 4, context=rf.Categorical(3)), "n_context"),
     "counts": (lambda m: rf.ConditionalRBM(3, 2, 4, visible="counts"), "visible must not be counts"),
-    "log Z": (lambda m: rf.log_partition(m), "rbm must be an rf.RBM"),
+    "log Z": (lambda m: rf.log_partition(m), r"rbm must be an rf.RBM, .*: its `given\(context\)` is one"),
+    "filters": (lambda m: rf.plots.filters(m), "rbm must be an rf.RBM, got ConditionalRBM"),
     "one log Z": (lambda m: rf.log_likelihood(m, X, 3.0, context=BESIDE), "another in every context"),
-    "no context to judge in": (lambda m: rf.log_likelihood(m, X), "context must"),
+    "no context to judge in": (lambda m: rf.log_likelihood(m, X), "context must be given for"),
     "an RBM's to judge": (lambda m: rf.log_likelihood(m.given([1, 0]), X, context=BESIDE), "given, got one"),
 }
 
 
 @pytest.mark.parametrize("name", WRONG)
 def test_refused(name: str) -> None:
-    crbm = model()
-    before = crbm.parameters()
+    crbm = rf.ConditionalRBM(V, H, C, seed=0)  # untouched: a run would begin with a bias from the data
+    before = {name: array.copy() for name, array in crbm.parameters().items()}
     with pytest.raises((TypeError, ValueError), match=WRONG[name][1]) as caught:
         WRONG[name][0](crbm)
     assert not re.search(r"\n", str(caught.value))

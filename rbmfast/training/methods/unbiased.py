@@ -71,7 +71,9 @@ class UnbiasedCD(Checked, Method):
 
     def rows(self, rbm: RBM, X: Any) -> tuple[Rows, NDArray[np.int64] | None]:
         if not rbm._up.between_switches:
-            raise ValueError(f"{self!r} needs Bernoulli units in both layers, got {rbm!r}")
+            raise ValueError(
+                f"{self!r} needs Bernoulli units in both layers, got {rbm.visible} and {rbm.hidden} units"
+            )
         return super().rows(rbm, X)
 
     def gradient(
