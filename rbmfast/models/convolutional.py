@@ -14,7 +14,7 @@ from rbmfast.checks import SeedLike, check_choice, check_integer, check_seed
 from rbmfast.data import Rows
 from rbmfast.files import JSON
 from rbmfast.interactions import Convolution
-from rbmfast.models.parameters import Parameters, as_numbers, check_parameter, read_only, warn_if_coarse
+from rbmfast.models.parameters import Parameters, as_numbers, check_parameter, read_only
 from rbmfast.models.rbm import RBM
 from rbmfast.models.two_layers import DEFAULT_UNIT, WEIGHT_SCALE, UnitLike, in_words
 from rbmfast.reference import F32
@@ -217,40 +217,15 @@ class ConvRBM(RBM):
         return self.hidden
 
     @property
-    def W(self) -> F32:
-        """Filters: read-only float32 array (n_filters, filter height, filter width, channels)."""
-        return read_only(self._parameters.W.T.reshape(-1, *self._convolution.patch))
-
-    @W.setter
-    def W(self, value: ArrayLike) -> None:
-        self._assign(W=warn_if_coarse(self._flat(value)))
-
-    @property
-    def a(self) -> F32:
-        """Visible biases: read-only float32 view (channels,)."""
-        return self._parameters.a[: self._convolution.channels]
-
-    @a.setter
-    def a(self, value: ArrayLike) -> None:
-        self._assign(a=check_parameter(value, "a", self.a.shape))
-
-    @property
-    def b(self) -> F32:
-        """Hidden biases: read-only float32 view (n_filters,)."""
-        return self._parameters.b[: self._convolution.n_filters]
-
-    @b.setter
-    def b(self, value: ArrayLike) -> None:
-        self._assign(b=check_parameter(value, "b", self.b.shape))
-
-    def _flat(self, W: ArrayLike) -> F32:
-        """Filters as the library has them."""
-        filters = check_parameter(W, "W", self.W.shape)
-        return np.ascontiguousarray(filters.reshape(len(filters), -1).T)
+    def _learned(self) -> tuple[F32, F32, F32]:
+        """Filters, and a bias for each channel and each filter."""
+        p, c = self._parameters, self._convolution
+        return read_only(p.W.T.reshape(-1, *c.patch)), *c.shared(p.a, p.b)
 
     def _assign(self, **given: F32) -> None:
-        own = {"W": self._parameters.W, "a": self.a, "b": self.b} | given
-        self._set_parameters(own["W"], *self._convolution.spread(own["a"], own["b"]))
+        W, a, b = (given.get(name, own) for name, own in zip("Wab", self._learned, strict=True))
+        flat = np.ascontiguousarray(W.reshape(len(W), -1).T)
+        self._set_parameters(flat, *self._convolution.spread(a, b))
 
     def _initial_bias(self, rows: Rows) -> tuple[F32, F32]:
         """One a channel, of the mean over its pixels."""
@@ -337,7 +312,7 @@ class ConvRBM(RBM):
         """See `Storable.from_state`."""
         sizes = (meta[name] for name in ("shape", "n_filters", "filter_shape", "pool", "borders"))
         rbm = cls(*sizes, visible=get_unit(meta["visible"], "visible"), seed=0)
-        rbm._assign(W=rbm._flat(arrays["W"]))  # weights were warned of when they were given
+        rbm._assign(W=check_parameter(arrays["W"], "W", rbm.W.shape))
         rbm.a, rbm.b = arrays["a"], arrays["b"]
         rbm._restore(meta, arrays)
         return rbm

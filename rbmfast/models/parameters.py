@@ -162,7 +162,7 @@ def check_parameter(value: ArrayLike, name: str, shape: tuple[int, ...]) -> F32:
 
 def warn_if_coarse(W: F32) -> F32:
     """`W`; a warning if the sampler will see these weights coarsely."""
-    exponent = engine.exponent(W)
+    exponent = engine.exponent(W.reshape(len(W), -1))
     if exponent < COARSE_EXPONENT:
         warn_of_large_weights(float(abs(W).max()), exponent, "W holds large weights")
     return W

@@ -187,9 +187,14 @@ class TwoLayers(Model):
         return self._seed
 
     @property
+    def _learned(self) -> tuple[F32, F32, F32]:
+        """W, a and b."""
+        return self._parameters.shown
+
+    @property
     def W(self) -> F32:
-        """Weights: read-only float32 view (n_visible, n_hidden)."""
-        return self._parameters.shown[0].view()
+        """Weights: read-only float32 view (n_visible, n_hidden); of a `ConvRBM`, all three are as it says."""
+        return self._learned[0].view()
 
     @W.setter
     def W(self, value: ArrayLike) -> None:
@@ -198,7 +203,7 @@ class TwoLayers(Model):
     @property
     def a(self) -> F32:
         """Visible biases: read-only float32 view (n_visible,)."""
-        return self._parameters.shown[1].view()
+        return self._learned[1].view()
 
     @a.setter
     def a(self, value: ArrayLike) -> None:
@@ -207,7 +212,7 @@ class TwoLayers(Model):
     @property
     def b(self) -> F32:
         """Hidden biases: read-only float32 view (n_hidden,)."""
-        return self._parameters.shown[2].view()
+        return self._learned[2].view()
 
     @b.setter
     def b(self, value: ArrayLike) -> None:

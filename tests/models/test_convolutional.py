@@ -203,7 +203,7 @@ def test_exponents_drop_before_sums_overflow() -> None:
     for scale in (1.0, 200.0, 1e6):
         W = np.full((300, 5, 5, 2), scale)
         rbm = rf.ConvRBM((7, 7, 2), 300, 5, pool=1, seed=0)
-        rbm._assign(W=rbm._flat(W))
+        rbm._assign(W=np.float32(W))
         weights = rbm._parameters.weights
         assert np.abs(weights.up.astype(np.int64)).reshape(2, -1).sum(axis=1).max() < 2**31
         on = np.ones((1, rbm.n_hidden), np.uint8)
@@ -426,5 +426,7 @@ def test_what_cannot_be_is_refused() -> None:
         rbm.energy(X[:1], wrong)
     with pytest.raises(ValueError, match="W must have shape"):
         rbm.W = np.zeros((2, 3, 3, 1))
+    with pytest.warns(UserWarning, match="W holds large weights"):
+        rbm.W = np.full(rbm.W.shape, 1e8)
     with pytest.raises(ValueError, match="W must be"):
         rf.ConvRBM.from_arrays(np.zeros((2, 2)), [0], [0], shape=(3, 3))
