@@ -55,8 +55,8 @@ class ConditionalRBM(Compound):
     Attributes
     ----------
     W, B, A : float32 arrays (n_visible, n_hidden), (n_context, n_hidden), (n_context, n_visible)
-        Weights: read-only. W and B act on spins as they are shown, A on the states 0 and 1 that stand for
-        them, of visible units and of contexts.
+        Weights: read-only. W and B act on spins as they are shown, A on states 0 and 1 in their place, of
+        visible units and of contexts.
     a, b : float32 arrays (n_visible,), (n_hidden,)
         Biases.
 
@@ -219,7 +219,7 @@ class ConditionalRBM(Compound):
     def given(self, context: ArrayLike) -> RBM:
         """The RBM that this is in one context: the same W, and biases a + c A and b + c B.
 
-        (Beside spins these are the biases for the states 0 and 1 that stand for them.)
+        (With 0 and 1 for spins of the context in c A; biases of visible spins are a + c A / 2.)
 
         Whatever can be asked of an RBM can be asked of it, such as `rbmfast.log_partition` by annealing.
 

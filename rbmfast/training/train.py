@@ -194,7 +194,7 @@ def make_joint_run(
     refuse_share(validation)
     for name, value in (("state", state), ("context", context)):
         if value is not None:
-            raise ValueError(f"{name} must be None for an rf.BoltzmannMachine, got a {type(value).__name__}")
+            raise ValueError(f"{name} must be None for an rf.BoltzmannMachine, got {type(value).__name__}")
     rows = machine.visible.rows_of_states(X, machine.n_visible, may_miss=True)
     if validation is not None:
         validation = machine.visible.rows_of_states(validation, machine.n_visible, "validation")

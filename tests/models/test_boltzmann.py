@@ -246,6 +246,10 @@ def given_arrays(W: Any = None, a: Any = (0, 0, 0), **more: Any) -> rf.Boltzmann
 ONES = 1 - np.eye(3)
 X = np.eye(6)[np.arange(12) % 6]
 REFUSED: dict[str, tuple[Any, str]] = {
+    "context": (
+        lambda: rf.train(new(), np.eye(6), context=np.eye(6)),
+        "context must be None for an rf.BoltzmannMachine, got ndarray$",
+    ),
     "units": (lambda: new(units="gaussian"), "units must be 'bernoulli', 'spin' or rf.Categorical"),
     "blocks": (
         lambda: new(units=rf.Mixed([(rf.Bernoulli(), 3), (rf.Categorical(3), 3)])),

@@ -254,8 +254,10 @@ def test_spins_in_a_context_of_spins() -> None:
     v, h, c, b = np.ones((1, 3)), np.ones((1, 2)), np.ones((1, 3)), np.float32(crbm.b)
     flip = crbm.energy(v, -h, c) - crbm.energy(v, h, c)
     assert_allclose(flip, 2 * (v @ crbm.W + b + c @ crbm.B).sum(), atol=1e-5)
-    change = lambda v: crbm.energy(v, h, -c) - crbm.energy(v, h, c)  # noqa: E731
-    assert_allclose(change(v) - change(-v), (c @ crbm.A).sum(), atol=1e-5)
+    for sign, bits in ((1, c), (-1, 0 * c)):
+        rbm = crbm.given(sign * c[0])
+        assert_allclose(rbm.a, crbm.a + bits[0] @ crbm.A / 2, atol=1e-5)
+        assert_allclose(rbm.b, crbm.b + sign * c[0] @ crbm.B, atol=1e-5)
 
 
 def test_files(tmp_path: Path) -> None:
