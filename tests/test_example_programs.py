@@ -193,7 +193,7 @@ def test_deep_boltzmann_machine(
     assert found is not None
     assert abs(float(found[1]) - rf.log_likelihood_bound(rf.load(tmp_path / "model"), rows(100)).value) < 0.2
     monkeypatch.setattr(example, "SIZES", [784, 40, 30])
-    monkeypatch.setattr(example, "QUICK", {"machine": 5, "fine-tuning": 40})
+    monkeypatch.setattr(example, "QUICK", {"layers": 5, "machine": 2, "fine-tuning": 40})
     assert max(errors(printed_by(example, "classify", digits, "--quick", "--seeds", 3))) < 10
 
 
