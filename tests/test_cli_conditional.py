@@ -66,6 +66,7 @@ def test_pictures() -> None:
 
 
 WRONG = {
+    "sample m.rbm --after film.png --png film.png -o s.npy": "film.png: this file is named twice",
     "sample m.rbm -o s.npy": "needs --after FILE",
     "sample m.rbm --after w.npy -o s.npy": "w.npy: has 2 columns, m.rbm has 6 visible units",
     "sample m.rbm --after one.npy -o s.npy": "must have 2 rows or more to go on from, has 1",

@@ -62,6 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Draw, and write."""
     output.check(arguments.output, arguments.model, arguments.after)
+    if arguments.png:
+        output.check(arguments.png, arguments.model, arguments.after)
     if not arguments.output.lower().endswith(SUFFIXES):
         raise CommandError(f"{arguments.output}: the name of samples must end in {', '.join(SUFFIXES)}")
     model = load(arguments.model, rf.ConditionalRBM)
@@ -69,7 +71,6 @@ def run(arguments: argparse.Namespace) -> None:
         raise CommandError(f"{arguments.model}: holds {model}, which has no samples")
     labels, after = _chosen(arguments, model), _frames_before(arguments, model)
     if arguments.png:
-        output.check(arguments.png)
         rf.plots.image_shape(inputs(model)[0], arguments.shape)
     n = arguments.n or (SAMPLES if labels is None or len(labels) == 1 else PER_LABEL)
     wanted = None if labels is None else np.repeat(labels, n)
