@@ -220,6 +220,7 @@ def test_settings_reach_the_library(capsys: pytest.CaptureFixture[str]) -> None:
         *("--method", "pcd", "-k", "2", "--chains", "7", "--rate", "0.1", "--rate-schedule", "linear"),
         *("--momentum", "0.8", "--l1", "1e-5", "--l2", "1e-3", "--max-norm", "4", "--sparsity", "0.2"),
         *("--centered", "--shuffle", "none", "--seed", "3", "--threads", "1"),
+        *("--average", "0"),
     ]
     run(*TRAIN, *options)
     rbm = rf.RBM(16, 5, seed=3)
@@ -234,6 +235,7 @@ def test_settings_reach_the_library(capsys: pytest.CaptureFixture[str]) -> None:
         batch_size=20,
         shuffle=False,
         seed=3,
+        callbacks=rf.Average(0),
     )
     rbm.save("expected.rbm")
     assert bits("m.rbm") == bits("expected.rbm")

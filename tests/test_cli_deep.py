@@ -82,6 +82,17 @@ def deep(labels: bool = True, **settings) -> rf.DBN:
 # --- train -------------------------------------------------------------------------------------------------
 
 
+def test_averages_of_all_stages() -> None:
+    train(*LABELLED, "--average", "0.5")
+    mean = {"callbacks": rf.Average(0.5)}
+    dbn = deep(**mean)
+    rf.up_down(dbn, X, Y, method=rf.CD(3), **ONCE, **mean)
+    assert same("m.dbn", dbn)
+    net = dbn.to_network(seed=4)
+    rf.fine_tune(net, X, Y, optimizer=rf.SGD(0.1, momentum=0.9), epochs=3, **COMMON, **mean)
+    assert same("m.net", net)
+
+
 def test_a_deep_network_in_all_stages(capsys: pytest.CaptureFixture[str]) -> None:
     train(*LABELLED, *WATCHED, "yt", "--dropout", "0.1")
     dbn = deep()

@@ -104,6 +104,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--rate-schedule", choice(*SCHEDULES), "linear: to 0", "constant")
     add("--rate-decay", NUMBER, "what exponential multiplies the rate by after each epoch", 0.95)
     add("--momentum", CHANCE, "share of each step that the next one repeats", 0.5)
+    add("--average", CHANCE, "give the model the mean of its parameters after the epochs behind this share "
+        "of the run, such as 0.5; what is shown is of the single epochs")  # fmt: skip
     add("--l1", penalty(rf.L1), "cost of absolute weights")
     add("--l2", penalty(rf.L2), "cost of squared weights; 1e-4 is usual")
     add("--max-norm", penalty(rf.MaxNorm), "longest weight vector of a hidden unit")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rbmfast.models.conditionals import Conditionals
-from rbmfast.training.callbacks import Callback, EarlyStopping, Progress
+from rbmfast.training.callbacks import Average, Callback, EarlyStopping, Progress
 from rbmfast.training.fine_tune import fine_tune
 from rbmfast.training.history import History
 from rbmfast.training.methods import (
@@ -74,6 +74,7 @@ __all__ = [
     "PENALTIES",
     "Callback",
     "EarlyStopping",
+    "Average",
     "Progress",
     "ReconstructionError",
     "FreeEnergyGap",

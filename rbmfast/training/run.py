@@ -133,7 +133,7 @@ class Run(ABC):
             **self.settings.describe(),
             "sample_weight": None if self.sample_weight is None else digest(self.sample_weight),
             "batch_size": self.batch_size,
-            "epochs": self.epochs if self.settings.needs_length else None,
+            "epochs": self.epochs if self.settings.needing_length else None,
             "stream_version": STREAM_VERSION,
         }
 
@@ -146,8 +146,13 @@ class Run(ABC):
         self.display = Display(self.settings.progress, self.epochs, self.rows.n_rows, self.epoch)
         try:
             self._begin(saved)
-            while self._goes_on():
-                self._learn_epoch()
+            try:
+                while self._goes_on():
+                    self._learn_epoch()
+            except KeyboardInterrupt:
+                for callback in self.settings.callbacks:
+                    callback.on_interrupt(self._progress())
+                raise
             for callback in self.settings.callbacks:
                 callback.on_train_end(self._progress())
         finally:

@@ -151,9 +151,10 @@ class Settings(Checked):
         return cls(**{**own, "seed": seed_of(saved, own["seed"])})
 
     @property
-    def needs_length(self) -> bool:
-        """Whether a schedule depends on how many epochs the run has."""
-        return any(schedule.needs_length for schedule in self.optimizer.schedules)
+    def needing_length(self) -> list[Any]:
+        """Schedules and callbacks that depend on how many epochs the run has."""
+        things: list[Any] = [*self.optimizer.schedules, *self.callbacks]
+        return [one for one in things if one.needs_length]
 
     def describe(self) -> dict[str, Any]:
         """All that decides a result, as JSON: what a checkpoint is compared with before it is resumed."""
@@ -254,7 +255,5 @@ def check_training(state: object, rbm: RBM, settings: LayerSettings | UpDownSett
     if settings.checkpoint is not None:
         raise ValueError("state and checkpoint exclude each other: a checkpoint is about a single run")
     state.check(rbm)
-    if state.epochs and settings.needs_length:
-        raise ValueError(
-            f"{settings.optimizer!r} has to know where the run ends, and this state may go on for ever"
-        )
+    if state.epochs and (unsure := settings.needing_length):
+        raise ValueError(f"{unsure[0]!r} has to know where the run ends, and this state may go on for ever")

@@ -171,7 +171,12 @@ class Learner:
         """Learn; what each part is called, and how it went."""
         validation = None if self.validation is None else self._rows(self.validation)
         rows = self._rows(self.data)
-        yield "", rf.train(self.model, rows, validation=validation, **self.settings, **display())
+        yield "", rf.train(self.model, rows, validation=validation, **self.settings, **self._watching())
+
+    def _watching(self, *headings: str) -> dict[str, Any]:
+        """What is done after each epoch."""
+        shown, share = display(*headings), self.given.average
+        return shown if share is None else {**shown, "callbacks": [*shown["callbacks"], rf.Average(share)]}
 
     def files(self) -> dict[str, Callable[[str], None]]:
         """What writes what there is, by the names of the files."""

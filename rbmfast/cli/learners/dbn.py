@@ -12,7 +12,7 @@ import rbmfast as rf
 from rbmfast.cli import output
 from rbmfast.cli.learners.base import Learner, common, each, sgd
 from rbmfast.cli.options import RATE, CommandError, Group, integer, refuse
-from rbmfast.cli.progress import announce, display
+from rbmfast.cli.progress import announce
 from rbmfast.training.settings import FineTuneSettings, UpDownSettings
 
 UP_DOWN_RATE, FINE_TUNING_RATE, FINE_TUNING_MOMENTUM = (
@@ -95,7 +95,7 @@ class DeepLearner(Learner):
         pair = part and (part.rows, part.labels)
         watched: Any = {"validation": part.rows if part and part.labels is None else pair}
         headings = [f"layer {i} of {n}: {rbm!r}" for i, rbm in enumerate(dbn.generative, start=1)]
-        histories = rf.pretrain(dbn, rows, labels, **self.settings, **watched, **display(*headings))
+        histories = rf.pretrain(dbn, rows, labels, **self.settings, **watched, **self._watching(*headings))
         yield from zip((f"layer {i}" for i in range(1, n + 1)), histories, strict=True)
         if given.up_down is not None:
             announce("up-down")
@@ -126,7 +126,7 @@ class DeepLearner(Learner):
             "checkpoint": checkpoint,
             "resume": resume if resume and os.path.exists(resume) else None,
             **common(given),
-            **display(),
+            **self._watching(),
         }
 
     def _forget_old_stages(self) -> None:
