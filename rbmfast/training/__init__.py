@@ -30,7 +30,7 @@ from rbmfast.training.monitors import (
     Watched,
     WeightNorm,
 )
-from rbmfast.training.optimizers import SGD, Adam
+from rbmfast.training.optimizers import SGD, Adam, Cosine
 from rbmfast.training.penalties import L1, L2, MaxNorm, SparsityTarget
 from rbmfast.training.phases import contrast
 from rbmfast.training.pretrain import pretrain
@@ -62,6 +62,7 @@ __all__ = [
     "contrast",
     "SGD",
     "Adam",
+    "Cosine",
     "Constant",
     "Linear",
     "Exponential",

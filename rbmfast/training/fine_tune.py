@@ -19,7 +19,7 @@ from rbmfast.training.backprop import Backprop, Mean, Targets, as_targets, mean_
 from rbmfast.training.callbacks import Callback, EarlyStopping
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import History
-from rbmfast.training.optimizers import SGD, Adam, Steps
+from rbmfast.training.optimizers import SGD, Optimizer, Steps
 from rbmfast.training.run import Run
 from rbmfast.training.settings import FineTuneSettings, explain_keywords
 
@@ -31,7 +31,7 @@ def fine_tune(
     y: Any = None,
     *,
     sample_weight: ArrayLike | None = None,
-    optimizer: SGD | Adam | float = SGD(0.1, momentum=0.9),  # noqa: B008  # settings, immutable
+    optimizer: Optimizer | float = SGD(0.1, momentum=0.9),  # noqa: B008  # settings, immutable
     dropout: float | Sequence[float] = 0.0,
     l2: float = 0.0,
     epochs: int = 10,
@@ -65,7 +65,7 @@ def fine_tune(
         means the inputs themselves, for an autoencoder.
     sample_weight : array_like (n_rows,), optional
         As for `rbmfast.train`. Recorded numbers count every row alike.
-    optimizer : SGD or Adam or float, default SGD(0.1, momentum=0.9)
+    optimizer : SGD, Adam, Cosine or float, default SGD(0.1, momentum=0.9)
         How gradients, means over the rows of a batch, become steps. A number is the rate of plain steps,
         without momentum.
     dropout : float or list of float, default 0.0
@@ -217,7 +217,7 @@ class FineTuning(Run):
             for moment in self.settings.optimizer.moments
             for i, name in enumerate(parameters)
         }
-        return {**parameters, **moments, "powers": self.steps.powers}
+        return {**parameters, **moments, **self.steps.numbers}
 
 
 def _names(net: Network, validation: bool) -> tuple[str, ...]:

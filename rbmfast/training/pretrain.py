@@ -29,7 +29,7 @@ from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import History
 from rbmfast.training.methods import CD, Method
 from rbmfast.training.monitors import Monitor
-from rbmfast.training.optimizers import SGD, Adam
+from rbmfast.training.optimizers import SGD, Optimizer
 from rbmfast.training.penalties import Penalties
 from rbmfast.training.rbm_run import RBMRun, structure
 from rbmfast.training.settings import LayerSettings, digest, explain_keywords
@@ -64,7 +64,7 @@ def pretrain(
     first_layer: int = 0,
     sample_weight: ArrayLike | None = None,
     method: Method | str = CD(k=1),  # noqa: B008  # settings, immutable
-    optimizer: SGD | Adam | float = SGD(0.1),  # noqa: B008
+    optimizer: Optimizer | float = SGD(0.1),  # noqa: B008
     penalties: Penalties = (),
     centered: bool = False,
     epochs: int = 10,

@@ -22,6 +22,7 @@ from rbmfast.training.batches import epoch_order, pieces
 from rbmfast.training.callbacks import Callback, Display, Progress
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import BASIC, History
+from rbmfast.training.optimizers import Steps
 from rbmfast.training.settings import Settings, digest
 from rbmfast.training.state import Model
 
@@ -52,6 +53,8 @@ class Run(ABC):
         Of the optimizer.
     memories : list of float
         What they keep between epochs.
+    steps : Steps
+        How gradients become steps.
     rate, momentum : float
         At the last update.
     history : History
@@ -60,6 +63,7 @@ class Run(ABC):
 
     kind: ClassVar[str]  # of its files
     columns: ClassVar[tuple[str, ...]] = BASIC  # of its history; its own attributes, but for epochs and times
+    steps: Steps
 
     def __init__(
         self, model: Model, rows: Rows, settings: Settings, numbers: Mapping[str, str | None]
@@ -280,6 +284,7 @@ class Run(ABC):
                 "variance 1"
             ) from error
         self.rate, self.momentum = [*now[:, -1].tolist(), float("nan")][:2]
+        self.rate *= float(self.steps.factors[0])
         self.memories = [s.after_epoch(m) for s, m in zip(self.schedules, self.memories, strict=True)]
         self.epoch += 1
 

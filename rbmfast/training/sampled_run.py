@@ -16,7 +16,6 @@ from rbmfast.runtime import warn
 from rbmfast.training.batches import FirstLook
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.monitors import Watched
-from rbmfast.training.optimizers import SGD, Steps
 from rbmfast.training.penalties import split_penalties
 from rbmfast.training.run import Run
 from rbmfast.training.settings import LayerSettings, UpDownSettings
@@ -41,8 +40,6 @@ class SampledRun(Run):
         Of the training data; they stay in the model.
     fingerprint : str or None
         Of the rows, once it is known.
-    steps : Steps
-        How gradients become steps.
     exponent : int
         Of the coarsest weights, as published last.
     updates : int
@@ -51,7 +48,6 @@ class SampledRun(Run):
 
     kind: ClassVar[str] = "checkpoint"
     settings: LayerSettings | UpDownSettings
-    steps: Steps
     visible_means: F32
     watched: Watched
 
@@ -92,8 +88,7 @@ class SampledRun(Run):
 
     def remembered(self) -> dict[str, NDArray[Any]]:
         """What an update hands to the next, beside the parameters."""
-        powers = {} if isinstance(self.settings.optimizer, SGD) else {"powers": self.steps.powers}
-        return {**self.steps.moments, **powers}
+        return {**self.steps.moments, **self.steps.numbers}
 
     # --- From the beginning to the end ----------------------------------------------------------------------
 

@@ -36,7 +36,7 @@ from rbmfast.saved import SavedRun, seed_of
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.methods import CD, Method, as_method
 from rbmfast.training.monitors import Monitor
-from rbmfast.training.optimizers import SGD, Adam, as_optimizer
+from rbmfast.training.optimizers import SGD, Optimizer, as_optimizer
 from rbmfast.training.penalties import check_penalties
 from rbmfast.training.state import TrainingState
 
@@ -123,7 +123,7 @@ class Settings(Checked):
     """
 
     sample_weight: ArrayLike | None = setting(None, "weight of each row", _of_rows, _describe_weights)
-    optimizer: SGD | Adam = _optimizer(SGD(0.1))
+    optimizer: Optimizer = _optimizer(SGD(0.1))
     epochs: int = setting(10, "passes over the data", check_integer, low=0, high=MAX_EPOCHS)
     batch_size: int = setting(100, "rows per update", check_integer, low=1)
     shuffle: bool | str = setting(True, "a new order in every epoch", check_shuffle)
@@ -183,7 +183,7 @@ class UpDownSettings(Settings):
     """Those of `up_down`."""
 
     method: Method = _method(CD(k=3))
-    optimizer: SGD | Adam = _optimizer(SGD(0.05))
+    optimizer: Optimizer = _optimizer(SGD(0.05))
     penalties: tuple[Any, ...] = _penalties()
     centered: ClassVar[bool] = False
     monitors: ClassVar[tuple[Monitor, ...]] = ()
@@ -193,7 +193,7 @@ class UpDownSettings(Settings):
 class FineTuneSettings(Settings):
     """Those of `fine_tune`."""
 
-    optimizer: SGD | Adam = _optimizer(SGD(0.1, momentum=0.9))
+    optimizer: Optimizer = _optimizer(SGD(0.1, momentum=0.9))
     dropout: float | tuple[float, ...] = setting(0.0, "chance of inputs to be dropped", _number_or_list, None)
     l2: float = setting(0.0, "decay of the weights", check_number)
     patience: int | None = setting(None, "epochs without a better validation loss", _patience, None)

@@ -13,7 +13,7 @@ from rbmfast.models.parameters import of_units, with_parameters
 from rbmfast.reference import F32, States
 from rbmfast.runtime import uninterrupted
 from rbmfast.saved import under
-from rbmfast.training.optimizers import SGD, Adam
+from rbmfast.training.optimizers import Optimizer
 
 PARAMETERS = ("W", "a", "b")
 KEPT = (*PARAMETERS, "visible_means")
@@ -47,7 +47,7 @@ class TrainingState:
         Completed: passes over data, rows learned from, and half-steps of the random numbers.
     exponent : int or None
         Of the fixed-point weights; None before the first epoch.
-    optimizer : SGD, Adam or None
+    optimizer : SGD, Adam, Cosine or None
         Of the last call: its schedules go on while it stays the same.
     memories : list of float
         What these schedules remember.
@@ -86,7 +86,7 @@ class TrainingState:
     rows: int = field(default=0, init=False)
     half_steps: int = field(default=0, init=False)
     exponent: int | None = field(default=None, init=False)
-    optimizer: SGD | Adam | None = field(default=None, init=False)
+    optimizer: Optimizer | None = field(default=None, init=False)
     memories: list[float] = field(default_factory=list, init=False)
     arrays: dict[str, F32] = field(default_factory=dict, init=False, repr=False)
     memory: dict[str, F32] = field(default_factory=dict, init=False, repr=False)

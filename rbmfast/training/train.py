@@ -19,7 +19,7 @@ from rbmfast.training.history import BASIC, History
 from rbmfast.training.joint_run import JointRun
 from rbmfast.training.methods import CD, Method
 from rbmfast.training.monitors import Monitor
-from rbmfast.training.optimizers import SGD, Adam
+from rbmfast.training.optimizers import SGD, Optimizer
 from rbmfast.training.penalties import Penalties, check_switches
 from rbmfast.training.rbm_run import RBMRun
 from rbmfast.training.run import Run
@@ -35,7 +35,7 @@ def train(
     context: Any = None,
     sample_weight: ArrayLike | None = None,
     method: Method | str = CD(k=1),  # noqa: B008  # settings, immutable
-    optimizer: SGD | Adam | float = SGD(0.1),  # noqa: B008
+    optimizer: Optimizer | float = SGD(0.1),  # noqa: B008
     penalties: Penalties = (),
     centered: bool = False,
     missing: str = "random",
@@ -71,9 +71,9 @@ def train(
     method : CD, PCD, PT, FPCD, UnbiasedCD, Discriminative, Hybrid, MaximumPseudoLikelihood or another Method
         Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt",
         "fpcd" and "unbiasedcd" stand for the first five with their defaults.
-    optimizer : SGD, Adam or float, default SGD(0.1)
-        How gradients become steps; a number is the rate of plain gradient ascent. `Adam`, and SGD with a
-        `clip`, take one Python step per update: slower.
+    optimizer : SGD, Adam, Cosine or float, default SGD(0.1)
+        How gradients become steps; a number is the rate of plain gradient ascent. `Adam`, `Cosine`
+        and SGD with a `clip` take one Python step per update: slower.
     penalties : list of L1, L2, MaxNorm, SparsityTarget, or objects with a method ``gradient(W)``
         What holds the weights or the activity down. A single one need not be in a list; nor need a monitor
         or callback.

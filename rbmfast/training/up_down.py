@@ -24,7 +24,7 @@ from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import History
 from rbmfast.training.methods import CD, Method
 from rbmfast.training.monitors import mean_of
-from rbmfast.training.optimizers import SGD, Adam
+from rbmfast.training.optimizers import SGD, Optimizer
 from rbmfast.training.penalties import Penalties
 from rbmfast.training.phases import as_divergence, contrast, prediction_gradient, squared_error
 from rbmfast.training.pretrain import check_data, check_validation
@@ -45,7 +45,7 @@ def up_down(
     *,
     sample_weight: ArrayLike | None = None,
     method: Method | str = CD(k=3),  # noqa: B008  # settings, immutable
-    optimizer: SGD | Adam | float = SGD(0.05),  # noqa: B008
+    optimizer: Optimizer | float = SGD(0.05),  # noqa: B008
     penalties: Penalties = (),
     epochs: int = 10,
     batch_size: int = 100,
@@ -79,7 +79,7 @@ def up_down(
     method : CD, PCD, PT, FPCD or another Method, default CD(k=3)
         Where the samples of the top RBM's negative phase come from. More steps bring dreams closer to the
         model's own.
-    optimizer : SGD, Adam or float, default SGD(0.05)
+    optimizer : SGD, Adam, Cosine or float, default SGD(0.05)
         How gradients become steps, in all layers; or the rate alone.
     penalties : list of L1, L2, MaxNorm, SparsityTarget, or objects with a method ``gradient(W)``
         For the weights of every layer, which come as (n units that predict, n predicted); a sparsity target

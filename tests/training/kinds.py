@@ -193,6 +193,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "exponent drops": {"optimizer": rf.SGD(100.0)},
     "adam": {"optimizer": rf.Adam(rf.Linear(0.05), clip=0.5), "penalties": [rf.MaxNorm(0.5)]},
     "clip": {"optimizer": rf.SGD(0.3, momentum=0.5, clip=0.2), "method": rf.PCD(1)},
+    "cosine": {"optimizer": rf.Cosine(0.1, 1.5, 0.5, clip=0.3), "method": rf.PCD(1), "penalties": PENALTIES},
     "gaussian": {"X": REAL, "optimizer": rf.SGD(0.01, 0.5), "validation": REAL[:9]},
     "weights": {"sample_weight": np.arange(47) / 23},
 }
@@ -278,7 +279,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
             **ERROR,
         },
         "fpcd": {"method": rf.FPCD(1, 13, fast_rate=0.2), "optimizer": rf.Adam(0.02, clip=0.5)},
-        "missing": {"X": HOLES},
+        "missing": {"X": HOLES, "optimizer": rf.Cosine(0.1, 1.5, 0.5)},
         "gaussian": {"X": REAL, "optimizer": rf.SGD(0.01, 0.5)},
     },
     "boltzmann": {
@@ -293,6 +294,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "hidden units, missing": {"X": HOLES, "method": rf.PCD(1), "optimizer": rf.Adam(0.02)},
         "groups": {"X": CODES, "method": rf.MaximumPseudoLikelihood(), "optimizer": rf.SGD(0.5, clip=0.1)},
         "exponent drops, pt": {"optimizer": rf.SGD(100.0), "method": rf.PT(3, 1, 7)},
+        "cosine": {"method": rf.PCD(1), "optimizer": rf.Cosine(0.1, 1.5, 0.5)},
     },
     "dbm": {
         "everything": {
@@ -320,6 +322,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "sgd": {"optimizer": rf.SGD(rf.Exponential(0.5, 0.8), 0.9), "l2": 0.01},
         "adam, dropout": {"optimizer": rf.Adam(rf.Linear(0.05)), "dropout": [0.1, 0.5, 0.2]},
         "clip": {"optimizer": rf.Adam(0.02, clip=0.1), "l2": 0.01},
+        "cosine": {"optimizer": rf.Cosine(rf.Linear(0.5), 1.5, 0.5), "l2": 0.01},
         "weights": {"sample_weight": np.arange(47) / 23},
         "patience": {"optimizer": rf.SGD(1.0, 0.9), "patience": 2, "validation": (X_VAL, Y[:20])},
     },

@@ -40,7 +40,11 @@ BAD: dict[str, list[tuple[dict[str, Any], type[Exception], str]]] = {
         ({"sample_weight": ["a"]}, TypeError, "sample_weight must be"),
         ({"sample_weight": [1j]}, TypeError, "sample_weight must be"),
         ({"sample_weight": [1e300] * len(X)}, ValueError, "sample_weight must be at most 1e+30"),
-        ({"optimizer": rf.Adam}, TypeError, "optimizer must be an rf.SGD, its rate, or an rf.Adam"),
+        (
+            {"optimizer": rf.Adam},
+            TypeError,
+            "optimizer must be an rf.SGD, its rate, an rf.Adam or an rf.Cosine",
+        ),
         ({"optimizer": "fast"}, TypeError, "optimizer"),
         ({"optimizer": -0.1}, ValueError, "rate"),
         ({"epochs": -1}, ValueError, "epochs"),

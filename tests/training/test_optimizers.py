@@ -67,6 +67,85 @@ def test_updates_of_adam_are_those_of_numpy(clip: float | None) -> None:
         np.testing.assert_allclose(ours, value, rtol=1e-4, atol=1e-5)
 
 
+def test_updates_of_cosine_are_those_of_numpy() -> None:
+    """In float64, from the definition: each array's factor goes by its own gradients, within bounds."""
+    rbm = model()
+    rbm.initialize(X)
+    values = [array.astype(np.float64) for array in (rbm.W, rbm.a, rbm.b)]
+    n, low, high = 12, 0.6, 1.5
+    optimizer = rf.Cosine(0.02, growth=1.25, shrink=0.8, low=low, high=high)
+    settings: dict[str, Any] = {"method": Given(), "epochs": n, "batch_size": 47, "seed": 1}
+    history = rf.train(rbm, X, optimizer=optimizer, penalties=rf.L2(0.1), **settings)
+    factors, last, rates = np.ones(3), [np.zeros_like(value) for value in values], []
+    for t in range(n):
+        slopes = [g.astype(np.float64) for g in gradients(2 * t)]
+        slopes[0] -= 0.1 * values[0]
+        for i, (value, slope) in enumerate(zip(values, slopes, strict=True)):
+            agreement = np.sum(slope * last[i])
+            factors[i] = np.clip(factors[i] * {1: 1.25, 0: 1.0, -1: 0.8}[np.sign(agreement)], low, high)
+            value += 0.02 * factors[i] * slope
+        last = slopes
+        rates.append(0.02 * factors[0])
+    assert len({round(rate, 9) for rate in rates}) > 2 and factors[1] != factors[2]
+    np.testing.assert_allclose(history["rate"][1:], rates, rtol=1e-12)
+    for value, ours in zip(values, (rbm.W, rbm.a, rbm.b), strict=True):
+        np.testing.assert_allclose(ours, value, rtol=1e-4, atol=1e-5)
+
+
+def test_the_factors_of_cosine_stay_within_bounds() -> None:
+    def last_rate(sign: float) -> float:
+        class Back(Given):
+            """The same gradient at every update, or forth and back."""
+
+            def gradient(self, model: Any, v: Any, x: Any, chains: Any, weights: Any = None) -> Any:
+                made = super().gradient(model, v, x, chains, weights)
+                step = np.float32(sign) ** (model.stream.step // 2)
+                made.W, made.a, made.b = (step * g for g in gradients(0))
+                return made
+
+        optimizer = rf.Cosine(0.01, growth=1.9, shrink=0.3, low=0.2, high=3.0)
+        settings: dict[str, Any] = {"method": Back(), "epochs": 9, "batch_size": 47, "seed": 1}
+        return float(rf.train(model(), X, optimizer=optimizer, **settings)["rate"][-1])
+
+    assert (last_rate(1), last_rate(-1)) == (0.01 * 3.0, 0.01 * 0.2)
+
+
+EACH: dict[str, tuple[Callable[[], Any], list[Any]]] = {
+    "rbm": (model, [rf.CD(1), rf.PCD(1), rf.PT(3), rf.FPCD(), rf.UnbiasedCD(k=5)]),
+    "class rbm": (lambda: rf.ClassRBM(6, 5, n_classes=3, seed=3), [rf.Discriminative(), rf.Hybrid(0.1)]),
+    "gaussian": (lambda: rf.RBM(9, 5, visible=rf.Gaussian("learned"), seed=3), [rf.CD(1), rf.PCD(1)]),
+    "conditional": (lambda: rf.ConditionalRBM(9, 5, 9, seed=3), [rf.CD(1), rf.CD(2)]),
+    "convolutional": (
+        lambda: rf.ConvRBM((3, 3), 4, (2, 2), pool=2, seed=3),
+        [rf.CD(1), rf.PCD(1), rf.FPCD()],
+    ),
+    "dbm": (lambda: rf.DBM((9, 5, 4), seed=3), [rf.PCD(1), rf.PT(3), rf.FPCD()]),
+    "machine": (
+        lambda: rf.BoltzmannMachine(9, seed=3),
+        [rf.CD(1), rf.PCD(1), rf.PT(3), rf.MaximumPseudoLikelihood()],
+    ),
+}
+OPTIMIZERS = [rf.Adam(0.02), rf.Adam(0.02, clip=0.1), rf.SGD(0.1, 0.5, clip=0.1), rf.Cosine(0.1, clip=0.1)]
+
+
+@pytest.mark.filterwarnings("ignore:X. 9 of 9 columns")
+@pytest.mark.parametrize("of", EACH)
+def test_every_method_of_every_model(of: str) -> None:
+    """Each optimizer takes the model somewhere else."""
+    make, methods = EACH[of]
+    rows = np.hstack([X[:, :6], np.eye(3, dtype=np.uint8)[np.arange(47) % 3]]) if of == "class rbm" else X
+    more: dict[str, Any] = {"context": X[::-1]} if of == "conditional" else {}
+    for method in methods:
+        learned = set()
+        for optimizer in OPTIMIZERS:
+            one = make()
+            settings: dict[str, Any] = {"method": method, "epochs": 2, "batch_size": 10, "seed": 1}
+            rf.train(one, rows, optimizer=optimizer, **settings, **more)
+            assert all(np.isfinite(x).all() for x in one.parameters().values())
+            learned.add(b"".join(x.tobytes() for x in one.parameters().values()))
+        assert len(learned) == len(OPTIMIZERS)
+
+
 def test_a_clip_bounds_the_step_and_a_high_one_changes_nothing() -> None:
     def step(clip: float | None) -> list[Any]:
         rbm = model()
@@ -115,7 +194,7 @@ class Patterns:
 
 
 @pytest.mark.parametrize("name", ["bernoulli", "gaussian", "classes"])
-@pytest.mark.parametrize("optimizer", [rf.Adam(0.03), rf.SGD(0.1, 0.5, clip=1.0)], ids=str)
+@pytest.mark.parametrize("optimizer", [rf.Adam(0.03), rf.SGD(0.1, 0.5, clip=1.0), rf.Cosine(0.3)], ids=str)
 def test_learning(name: str, optimizer: Any) -> None:
     rbm, rows, method = Patterns.models()[name]
     settings: dict[str, Any] = {"epochs": 40, "batch_size": 16, "seed": 1, "method": method}
