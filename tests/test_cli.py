@@ -220,7 +220,7 @@ def test_settings_reach_the_library(capsys: pytest.CaptureFixture[str]) -> None:
         *("--method", "pcd", "-k", "2", "--chains", "7", "--rate", "0.1", "--rate-schedule", "linear"),
         *("--momentum", "0.8", "--l1", "1e-5", "--l2", "1e-3", "--max-norm", "4", "--sparsity", "0.2"),
         *("--centered", "--shuffle", "none", "--seed", "3", "--threads", "1"),
-        *("--average", "0"),
+        *("--average", "0", "--block-l1", "0.1"),
     ]
     run(*TRAIN, *options)
     rbm = rf.RBM(16, 5, seed=3)
@@ -229,7 +229,7 @@ def test_settings_reach_the_library(capsys: pytest.CaptureFixture[str]) -> None:
         X,
         method=rf.PCD(k=2, n_chains=7),
         optimizer=rf.SGD(rf.Linear(0.1), momentum=0.8),
-        penalties=[rf.L1(1e-5), rf.L2(1e-3), rf.MaxNorm(4.0), rf.SparsityTarget(0.2)],
+        penalties=[rf.L1(1e-5), rf.L2(1e-3), rf.MaxNorm(4.0), rf.SparsityTarget(0.2), rf.BlockL1(0.1)],
         centered=True,
         epochs=2,
         batch_size=20,

@@ -107,6 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--average", CHANCE, "give the model the mean of its parameters after the epochs behind this share "
         "of the run, such as 0.5; what is shown is of the single epochs")  # fmt: skip
     add("--l1", penalty(rf.L1), "cost of absolute weights")
+    add("--block-l1", penalty(rf.BlockL1), "cost of each hidden unit's squared sum of absolute weights")
     add("--l2", penalty(rf.L2), "cost of squared weights; 1e-4 is usual")
     add("--max-norm", penalty(rf.MaxNorm), "longest weight vector of a hidden unit")
     add("--sparsity", penalty(rf.SparsityTarget), "wanted mean activity of a hidden unit, such as 0.1")

@@ -31,7 +31,7 @@ from rbmfast.training.monitors import (
     WeightNorm,
 )
 from rbmfast.training.optimizers import SGD, Adam, Cosine
-from rbmfast.training.penalties import L1, L2, MaxNorm, SparsityTarget
+from rbmfast.training.penalties import L1, L2, BlockL1, MaxNorm, SparsityTarget
 from rbmfast.training.phases import contrast
 from rbmfast.training.pretrain import pretrain
 from rbmfast.training.schedules import Constant, Exponential, Linear, Schedule, Steps
@@ -39,7 +39,7 @@ from rbmfast.training.state import TrainingState
 from rbmfast.training.train import train
 from rbmfast.training.up_down import up_down
 
-PENALTIES = (L1, L2, MaxNorm, SparsityTarget)
+PENALTIES = (L1, L2, BlockL1, MaxNorm, SparsityTarget)
 
 __all__ = [
     "train",
@@ -70,6 +70,7 @@ __all__ = [
     "Schedule",
     "L1",
     "L2",
+    "BlockL1",
     "MaxNorm",
     "SparsityTarget",
     "PENALTIES",

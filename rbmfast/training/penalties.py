@@ -1,6 +1,6 @@
 """What is taken off the gradient to keep the weights in hand.
 
-A built-in penalty is a few coefficients of the engine's update (`rbmfast.state.UpdateSettings`). Anything
+A `BuiltIn` penalty is a few coefficients of the engine's update (`rbmfast.state.UpdateSettings`). Anything
 else is an object with a method ``gradient(W)``, whose result is added to the gradient of the weights; it is
 slower, because training then takes one Python step per update.
 """
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from rbmfast.checks import Checked, as_list, check_fraction, check_number, checked_by
 from rbmfast.models import RBM
-from rbmfast.reference import F32
+from rbmfast.reference import F32, row_sums
 from rbmfast.state import UpdateSettings
 
 
@@ -118,6 +118,57 @@ class SparsityTarget(BuiltIn):
         "sparsity_cost": "cost",
         "sparsity_decay": "decay",
     }
+
+
+@dataclass(frozen=True)
+class BlockL1(Checked):
+    """Half the cost times the squared sum of absolute weights of each hidden unit, over visible units.
+
+    ``cost / (2 n_visible) * sum over hidden units j of (sum over i of |W[i, j]|)**2``; biases are left alone.
+    All weights of a unit are drawn towards zero at a speed that its own sum sets. So units with many large
+    weights are thinned out, and those with few left alone, which `L1` treats alike.
+
+    Parameters
+    ----------
+    cost : float, default 0.1
+        Strength, above 0, in nats per row and squared unit of weight.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A cost that is not allowed.
+
+    Notes
+    -----
+    The engine's update does not know it: an update is a Python step.
+
+    References
+    ----------
+    Tubiana, Cocco & Monasson, "Learning protein constitutive motifs from sequence data", eLife 8, 2019,
+    e39397: the second term of their regularization, whose N q is the number of visible units here.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> rf.BlockL1(1.0).gradient(np.float32([[1, 0], [-2, 0.5]]))          # -(3, 0.5) / 2, by the signs
+    array([[-1.5 , -0.  ],
+           [ 1.5 , -0.25]], dtype=float32)
+    >>> X = np.repeat(np.random.default_rng(0).integers(0, 2, (500, 3)), 4, axis=1)   # three blocks of four
+    >>> def share_in_use(*penalties):                                       # of the weights
+    ...     rbm = rf.RBM(12, 3, seed=0)
+    ...     rf.train(rbm, X, method="pcd", epochs=60, batch_size=20, seed=1, penalties=penalties)
+    ...     return float((abs(rbm.W) > 0.1).mean().round(2))
+    >>> share_in_use(), share_in_use(rf.BlockL1(0.1))                       # then each unit sees one block
+    (0.92, 0.33)
+    """
+
+    cost: float = field(default=0.1, metadata=checked_by(check_number, above=0.0))
+
+    def gradient(self, W: F32) -> F32:
+        """See `CustomPenalty`."""
+        sums = row_sums(np.abs(W.T, dtype=np.float64))
+        return (-self.cost / len(W) * sums * np.sign(W)).astype(np.float32)
 
 
 def check_penalties(penalties: object, name: str = "penalties") -> tuple[Any, ...]:

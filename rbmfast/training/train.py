@@ -74,7 +74,7 @@ def train(
     optimizer : SGD, Adam, Cosine or float, default SGD(0.1)
         How gradients become steps; a number is the rate of plain gradient ascent. `Adam`, `Cosine`
         and SGD with a `clip` take one Python step per update: slower.
-    penalties : list of L1, L2, MaxNorm, SparsityTarget, or objects with a method ``gradient(W)``
+    penalties : list of L1, L2, BlockL1, MaxNorm, SparsityTarget, or objects with a method ``gradient(W)``
         What holds the weights or the activity down. A single one need not be in a list; nor need a monitor
         or callback.
     centered : bool, default False

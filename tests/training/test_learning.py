@@ -5,6 +5,7 @@ All runs are deterministic, so a bound is met always or never; it leaves room fo
 
 from __future__ import annotations
 
+import copy
 import itertools
 from typing import Any
 
@@ -115,6 +116,45 @@ def test_penalties_hold_the_weights_down() -> None:
     norms = np.linalg.norm(weights(rf.MaxNorm(0.7)).astype(np.float64), axis=0)
     assert norms.max() < 0.7 + 1e-6
     assert norms.max() > 0.69
+
+
+def test_block_l1_descends_its_cost() -> None:
+    """Its gradient is that of the cost, by differences in float64; weights of 0 stay where they are."""
+    W = np.random.default_rng(0).normal(size=(7, 4))
+    W[2, 1] = 0
+
+    def cost(W: Any) -> Any:
+        return 0.3 / (2 * 7) * (np.abs(W).sum(axis=0) ** 2).sum()
+
+    found = rf.BlockL1(0.3).gradient(W.astype(np.float32))
+    for i, j in np.ndindex(*W.shape):
+        step = np.zeros_like(W)
+        step[i, j] = 1e-6
+        assert found[i, j] == pytest.approx((cost(W - step) - cost(W + step)) / 2e-6, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        rf.RBM(9, 5, seed=3),
+        rf.RBM(9, 5, visible=rf.Categorical(3), seed=3),
+        rf.ConditionalRBM(9, 5, 9, seed=3),
+        rf.DBM([9, 5, 4], seed=3),
+        rf.BoltzmannMachine(9, seed=3),
+        rf.ConvRBM((3, 3), 4, (2, 2), seed=3),
+    ],
+    ids=repr,
+)
+def test_block_l1_holds_weights_of_every_model_down(model: Any) -> None:
+    codes = np.random.default_rng(0).integers(0, 3, (60, 3))
+    X = np.eye(3, dtype=np.uint8)[codes].reshape(60, 9)
+    more = {"context": X[::-1]} if isinstance(model, rf.ConditionalRBM) else {"method": rf.PCD(1)}
+    sums = []
+    for penalties in ((), rf.BlockL1(2.0)):
+        one = copy.deepcopy(model)
+        rf.train(one, X, epochs=30, batch_size=20, seed=1, penalties=penalties, **more)
+        sums.append(sum(np.abs(x).sum() for name, x in one.parameters().items() if name[0] == "W"))
+    assert sums[1] < 0.8 * sums[0]
 
 
 # --- Gaussian visible units -----------------------------------------------------------------------------

@@ -33,6 +33,7 @@ SCHEDULES: dict[str, Callable[[float, float], Schedule]] = {
     "exponential": rf.Exponential,
 }
 METHOD_OPTIONS = {"k": "k", "chains": "n_chains", "replicas": "n_replicas"}  # and what they set
+PENALTIES = ("l1", "l2", "max_norm", "sparsity", "block_l1")
 ORDERS = {"rows": True, "blocks": "blocks", "none": False}
 
 SHOWN = 30  # rows that are drawn beside their reconstructions
@@ -125,7 +126,7 @@ class Learner:
         self.data: Examples
         self.validation: Examples | None = None
         self.settings = {
-            "penalties": [*filter(None, (given.l1, given.l2, given.max_norm, given.sparsity))],
+            "penalties": [*filter(None, (getattr(given, name) for name in PENALTIES))],
             "centered": given.centered,
             "monitors": self.monitors,
             "checkpoint": given.checkpoint,
