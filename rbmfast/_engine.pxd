@@ -188,6 +188,10 @@ cdef extern from "rbmk.h" nogil:
     void rbmk_class_expectations(const float *x, int64_t n, int n_hidden, const float *U, const float *p,
                                  int n_classes, uint16_t *mean, int64_t *sums)
 
+    rbmk_status rbmk_log_conditionals(const float *x, int n_hidden, const float *W, const float *a,
+                                      rbmk_states states, const int32_t *start, const int32_t *sites,
+                                      int n_sites, double *sum)
+
     void rbmk_philox4x32(const uint32_t *counter, const uint32_t *key, uint32_t *out)
     void rbmk_uniform_u32(int64_t n, int m, const rbmk_stream *stream, uint32_t *out)
     void rbmk_shuffle_keys(int64_t n, uint64_t seed, uint32_t epoch, uint32_t purpose, uint64_t *keys)

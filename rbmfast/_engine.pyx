@@ -892,6 +892,40 @@ def class_expectations(const float[:, ::1] x not None, const float[:, ::1] U not
     return mean, sums
 
 
+# --- Sites of the visible layer --------------------------------------------------------------------------
+
+
+def log_conditionals(const float[:, ::1] x not None, const float[:, ::1] W not None, a, states, sites, sizes=None):
+    """Log-probabilities of some sites given all the others, summed: float64 (n_rows,)."""
+    if W.shape[0] < 1 or W.shape[1] < 1:
+        raise ValueError("W must not be empty")
+    cdef Rows rows = _states(states, <int>W.shape[0])
+    cdef const float[::1] a_view = _vector(a, W.shape[0], "a")
+    cdef const int32_t[::1] start = None if sizes is None else _starts(sizes, <int>W.shape[0])
+    cdef const int32_t *start_data = NULL if sizes is None else &start[0]
+    cdef Py_ssize_t n_sites = W.shape[0] if sizes is None else start.shape[0] - 1
+    if x.shape[0] != rows.states.n or x.shape[1] != W.shape[1]:
+        raise ValueError(f"x must have the shape {(rows.states.n, W.shape[1])}, got {(x.shape[0], x.shape[1])}")
+    if sizes is not None and rows.states.grey:
+        raise TypeError("states of groups must be uint8, got uint16")
+    numbers = np.asarray(sites)
+    if numbers.ndim != 1 or numbers.dtype != np.int64 or not len(numbers):
+        raise ValueError("sites must be a vector of int64, not empty")
+    if numbers.min() < 0 or numbers.max() >= n_sites:
+        raise ValueError(f"sites must be numbers from 0 to {n_sites - 1}, got {sites}")
+    cdef const int32_t[::1] chosen = numbers.astype(np.int32)
+    result = np.empty(rows.states.n, np.float64)
+    cdef double[::1] out = result
+    cdef rbmk_status status
+    if rows.states.n == 0:
+        return result
+    with nogil:
+        status = rbmk_log_conditionals(&x[0, 0], <int>x.shape[1], &W[0, 0], &a_view[0], rows.states, start_data,
+                                       &chosen[0], <int>chosen.shape[0], &out[0])
+    _check(status)
+    return result
+
+
 # --- Random numbers --------------------------------------------------------------------------------------
 
 

@@ -216,6 +216,15 @@ void rbmk_class_log_weights(const float *x, int64_t n, int n_hidden, const float
 void rbmk_class_expectations(const float *x, int64_t n, int n_hidden, const float *U, const float *p, int n_classes,
                              uint16_t *mean, int64_t *sums);
 
+/* --- Sites of the visible layer, given all the others: hidden units are switches, with total inputs x (n, n_hidden) -------- */
+
+/* sum (n,): log p(site | all others), in nats, over the sites with numbers `sites` (n_sites,). W (n_visible, n_hidden).
+ * start NULL: sites are units, which are turned on and off; a grey level counts as its share of both. Else site g is the units
+ * start[g] to start[g + 1] - 1, of which exactly one is on, or a single one that is on or off; states are 0 and 1, and all of
+ * a site's are tried. */
+rbmk_status rbmk_log_conditionals(const float *x, int n_hidden, const float *W, const float *a, rbmk_states states,
+                                  const int32_t *start, const int32_t *sites, int n_sites, double *sum);
+
 /* --- Random numbers ------------------------------------------------------------------------------------ */
 
 void rbmk_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);

@@ -61,8 +61,8 @@ def pseudo_likelihood(
     Raises
     ------
     TypeError, ValueError
-        Bad data or arguments; a site of more than 4096 states; weights between Gaussian units with a singular
-        value of 1 or more, which define no distribution.
+        Bad data or arguments; a site of more than 4096 states (but for a group of 0/1 units); weights between
+        Gaussian units with a singular value of 1 or more, which define no distribution.
 
     References
     ----------
@@ -92,8 +92,14 @@ def pseudo_likelihood(
 
 @singledispatch
 def _sum_over(rbm: Any, v: States, numbers: NDArray[np.int64]) -> F64:
-    """Sum of log p(v_i | others) over some sites."""
-    return (_sum_over_switches if rbm.visible.are_switches else _sum_over_sites)(rbm, v, numbers)
+    """Sum of log p(v_i | others) over some sites: in one pass of the engine, if the layers allow it."""
+    switches, p, x = rbm.visible.are_switches, rbm._parameters, rbm._up.input(v)
+    if rbm.hidden.are_switches and switches:
+        return engine.log_conditionals(x, p.unrolled, p.a, v, numbers)
+    if rbm.hidden.are_switches and rbm.visible.blocks(rbm.n_visible) is not None and v.dtype == np.uint8:
+        sizes = np.array([site.stop - site.start for site in rbm.visible.sites(rbm.n_visible)], np.int32)
+        return engine.log_conditionals(x, p.unrolled, p.a, v, numbers, sizes)
+    return (_sum_over_switches if switches else _sum_over_sites)(rbm, v, x, numbers)
 
 
 @_sum_over.register
@@ -119,11 +125,10 @@ def _(machine: BoltzmannMachine, v: States, numbers: NDArray[np.int64]) -> F64:
     return total
 
 
-def _sum_over_switches(rbm: RBM, v: States, units: NDArray[np.int64]) -> F64:
+def _sum_over_switches(rbm: RBM, v: States, x: F32, units: NDArray[np.int64]) -> F64:
     """Sum of log p(v_i | others) over some units: what one state costs more than the other in free energy."""
     p = rbm._parameters
     W, a, b = p.unrolled, p.a, p.b
-    x = rbm._up.input(v)
     here = rbm.hidden.log_normalizer(x, b)
     total = np.zeros(len(v))
     for i in units:
@@ -143,10 +148,9 @@ def _sum_over_switches(rbm: RBM, v: States, units: NDArray[np.int64]) -> F64:
 # --- Sites of any units ------------------------------------------------------------------------------------
 
 
-def _sum_over_sites(rbm: RBM, v: States, numbers: NDArray[np.int64]) -> F64:
+def _sum_over_sites(rbm: RBM, v: States, x: F32, numbers: NDArray[np.int64]) -> F64:
     """Sum of log p(v_i | others) over some sites."""
-    sites, x = rbm.visible.sites(rbm.n_visible), rbm._up.input(v)
-    total = np.zeros(len(v))
+    sites, total = rbm.visible.sites(rbm.n_visible), np.zeros(len(v))
     for i in numbers:
         total += _log_conditional(rbm, v, x, sites[i])
     return total

@@ -2,6 +2,8 @@
 #ifndef RBMK_SHARE_H
 #define RBMK_SHARE_H
 
+#include <stdatomic.h>
+
 #include "team.h"
 
 /* The part of 0..n-1 that this member does. */
@@ -9,6 +11,13 @@ static inline void rbmk_share(rbmk_team team, int64_t n, int64_t *from, int64_t 
 {
     *from = n * team.id / team.size;
     *to = n * (team.id + 1) / team.size;
+}
+
+/* The next of pieces that whoever is free takes: a member whose CPU is busy with something else then holds up none but the
+ * one that it has. */
+static inline int64_t rbmk_take(atomic_llong *taken)
+{
+    return atomic_fetch_add_explicit(taken, 1, memory_order_relaxed);
 }
 
 static inline int64_t rbmk_round_up(int64_t n, int64_t unit) { return (n + unit - 1) / unit * unit; }

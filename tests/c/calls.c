@@ -418,6 +418,30 @@ static void classes(record *r)
     }
 }
 
+/* Sites of one unit each, also of grey levels, and of several: of x that need not be theirs. */
+static void conditionals(record *r)
+{
+    for (size_t s = 0; s < COUNT(shapes); s++)
+        for (int kind = 0; kind < 3; kind++) {
+            const int n = shapes[s].n, n_visible = shapes[s].n_visible, n_hidden = shapes[s].n_hidden;
+            const float *x = random_floats((size_t)(n * n_hidden), 8.0f), *a = random_floats((size_t)n_visible, 2.0f);
+            const float *W = random_floats((size_t)(n_visible * n_hidden), 1.0f);
+            const rbmk_layer groups = random_groups(n_visible);
+            const int n_sites = kind == 2 ? groups.blocks->n_groups : n_visible;
+            rbmk_states states = random_states(n, n_visible, kind == 1);
+            int32_t *sites = fresh((size_t)n_sites * sizeof *sites);
+            double *sum = fresh((size_t)n * sizeof *sum);
+            rbmk_status status;
+            for (int i = 0; i < n_sites; i++)
+                sites[i] = n_sites - 1 - i;
+            CALL(status = rbmk_log_conditionals(x, n_hidden, W, a, states, kind == 2 ? groups.blocks->start : NULL, sites,
+                                                n_sites, sum));
+            succeed(r, status);
+            keep(r, sum, (size_t)n * sizeof *sum);
+            forget();
+        }
+}
+
 static void initialisation(record *r)
 {
     static const double scales[] = {0.01, 1e-39}; /* the second gives denormals */
@@ -739,7 +763,7 @@ static const struct {
     const char *name;
     void (*run)(record *r);
 } scenarios[] = {{"passes", passes}, {"chains", chains}, {"sweeps", sweeps}, {"functions", functions},
-                 {"unaligned floats", unaligned_floats}, {"classes", classes}, {"initialisation", initialisation},
+                 {"unaligned floats", unaligned_floats}, {"classes", classes}, {"conditionals", conditionals}, {"initialisation", initialisation},
                  {"contrasts", contrasts}, {"updates", updates}, {"epochs", epochs}, {"networks", networks}, {"maps", maps}};
 
 static record run(size_t scenario, int isa, int threads)

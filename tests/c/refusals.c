@@ -138,6 +138,14 @@ static rbmk_status anneal(world *w) { return with_weights(w, V, anneal_with); }
 
 static rbmk_status sweep(world *w) { return with_weights(w, H, sweep_with); }
 
+static rbmk_status conditionals(world *w)
+{
+    static const int32_t all[] = {0};
+    double *sum = fresh(N * sizeof *sum);
+    return rbmk_log_conditionals(fresh(N * H * sizeof(float)), H, w->model.W, w->model.a, (rbmk_states){w->visible, 0, V, N},
+                                 start, all, 1, sum);
+}
+
 static const rbmk_settings settings = {.offset_rate = 0.1f, .centered = 1, .max_norm = 3.0f};
 
 static rbmk_status learn(world *w, int n, int n_chains, float rate, int (*interrupted)(void *), int64_t *done)
@@ -195,7 +203,8 @@ static const struct {
     int quantises; /* refuses weights, wherever in W: those that do come first */
 } calls[] = {{"exponent", exponent, 1}, {"weights_create", create, 1},   {"pass", pass, 1},     {"gibbs", gibbs, 1},
              {"anneal", anneal, 1},     {"epoch, CD", epoch_cd, 1},      {"epoch, PCD", epoch_pcd, 1},
-             {"sweep", sweep, 0},       {"update", update, 0},           {"contrast", contrast, 0}};
+             {"sweep", sweep, 0},       {"update", update, 0},           {"contrast", contrast, 0},
+             {"log_conditionals", conditionals, 0}};
 
 /* --- Refusals -------------------------------------------------------------------------------------------- */
 

@@ -206,6 +206,20 @@ def _groups(p: Problem, size: int | str) -> tuple[Any, Any]:
     return x, sizes_of(size, x.shape[1])
 
 
+def _some(n: int) -> Any:
+    """Numbers of some of n sites, out of order."""
+    return np.arange(n)[:: -(n // 9 + 1)]
+
+
+def _of_sites(m: Any, p: Problem, size: int | str) -> Any:
+    """Of sites of a size, in which a unit is on; of single ones, where it is drawn."""
+    sizes = sizes_of(size, len(p.a))
+    x, single = np.resize(p.x, p.v.shape).clip(-9, 9), np.repeat(sizes, sizes) == 1
+    states = reference.draw_groups(x, sizes, np.zeros(x.shape, np.uint32))
+    states[:, single] = p.v[:, single]
+    return m.log_conditionals(p.x, p.W, p.a, states, _some(len(sizes)), sizes)
+
+
 def _swept(m: Any, p: Problem, size: int | str | None, *stream: Any, **more: Any) -> Any:
     """States after two sweeps of units that are joined to each other: some of them are held."""
     x, sizes = (p.v, np.ones(p.v.shape[1], np.int32)) if size is None else _groups(p, size)
@@ -365,6 +379,14 @@ CALLS: dict[str, Call] = {
     "class_expectations, cut off": lambda m, w, p: m.class_expectations(
         p.x, p.class_weights, np.ones_like(p.class_probabilities)
     ),
+    "log_conditionals": lambda m, w, p: m.log_conditionals(p.x, p.W, p.a, p.v, _some(len(p.a))),
+    "log_conditionals of grey levels": lambda m, w, p: m.log_conditionals(
+        p.x, p.W, p.a, p.v_grey, _some(len(p.a))
+    ),
+    **{
+        f"log_conditionals of groups of {size}": lambda m, w, p, size=size: _of_sites(m, p, size)
+        for size in (1, 2, 21, "of all sizes")
+    },
     **{
         f"contrast: {name}": lambda m, w, p, phases=phases: m.contrast(*phases(p))
         for name, phases in PHASES.items()

@@ -43,6 +43,7 @@ GRADIENT = {"W": f(4, 3), "a": f(4), "b": f(3), "visible_mean": f(4), "hidden_me
 EPOCH = {"X": u(5, 4), "order": np.arange(5), "row_ids": np.arange(5), "rates": f(3), "momenta": f(3)}
 EPOCH["weights"] = np.ones(5)
 DROP = {"x": f(5, 3), "rows": i(5), "sent": f(5, 3), "factor": f(5, 3)}
+CONDITIONALS = {"x": f(5, 3), "W": f(4, 3), "a": f(4), "states": u(5, 4), "sites": i(2)}
 
 
 def gibbs(**changes: Any) -> Any:
@@ -83,6 +84,10 @@ def epoch(of: LearningState | None = None, **changes: Any) -> int:
 def holes(**changes: Any) -> Missing:
     good = {"entries": u(5, 4).astype(bool), "chains": np.arange(5), "hidden": u(5, 3), "rows": np.arange(5)}
     return Missing(**{**good, **changes})
+
+
+def conditionals(**changes: Any) -> Any:
+    return engine.log_conditionals(**{**CONDITIONALS, **changes})
 
 
 def drop(**changes: Any) -> None:
@@ -149,6 +154,7 @@ RIGHT: dict[str, tuple[Callable[..., Any], Right]] = {
     "anneal": (anneal, {"weights": weights(), "rows": i(5), **ANNEAL}),
     "class_log_weights": (engine.class_log_weights, {0: f(5, 3), 1: f(2, 3), 2: f(2)}),
     "class_expectations": (engine.class_expectations, {0: f(5, 3), 1: f(2, 3), 2: f(5, 2)}),
+    "log_conditionals": (conditionals, CONDITIONALS),
     "contrast: data": (lambda v, p: contrast(data=(v, p)), {0: u(5, 4), 1: grey(5, 3)}),
     "contrast: samples": (lambda v, p: contrast(samples=(v, p)), {0: grey(5, 4), 1: grey(5, 3)}),
     "contrast: weights": (lambda w: contrast(weights=w), {0: np.ones(5)}),
@@ -172,6 +178,7 @@ ALLOWED: dict[str, dict[str | int, set[str]]] = {  # what is not wrong
     **{name: {1: ROWS} for name in ("affine", "affine down", "affine_sigmoid", "affine_softplus_sum")},
     **{name: {0: ANY_SHAPE} for name in ("sigmoid", "sigmoid_u16", "softplus", "log")},
     **{name: {0: ROWS} for name in ("weighted_sum", "class_log_weights", "add_bias_sigmoid", "softmax")},
+    "log_conditionals": {"sites": {"wider", "narrower", "strided"}},
     "bernoulli": {0: {"wider", "narrower"}},
     "backward": {1: {"none"}, 2: {"none"}},
     "gibbs": {"clamp": {"none"}},
@@ -245,6 +252,12 @@ WRONG: dict[str, Callable[[], Any]] = {
     "class_expectations: above 1": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(5, 2) + 1.1),
     "class_expectations: NaN": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(5, 2) + np.nan),
     "class_expectations: no units": lambda: engine.class_expectations(f(5, 0), f(2, 0), f(5, 2)),
+    "log_conditionals: no units": lambda: conditionals(x=f(5, 0), W=f(4, 0)),
+    "log_conditionals: no sites": lambda: conditionals(sites=i(0)),
+    "log_conditionals: negative site": lambda: conditionals(sites=i(1) - 1),
+    "log_conditionals: too large a site": lambda: conditionals(sites=i(1) + 2, sizes=[2, 2]),
+    "log_conditionals: sizes": lambda: conditionals(sizes=[2, 3]),
+    "log_conditionals: grey groups": lambda: conditionals(states=grey(5, 4), sizes=[2, 2]),
     "contrast: no data": lambda: contrast(data=(u(0, 4), grey(0, 3))),
     "contrast: no samples": lambda: contrast(samples=(u(0, 4), grey(0, 3))),
     "contrast: no visible units": lambda: contrast(data=(u(5, 0), grey(5, 3)), samples=(u(5, 0), grey(5, 3))),

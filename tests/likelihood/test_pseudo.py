@@ -8,7 +8,7 @@ from likelihood import helpers
 from numpy.testing import assert_allclose, assert_array_equal
 
 import rbmfast as rf
-from rbmfast.likelihood import all_states, log_probabilities
+from rbmfast.likelihood import all_states, log_probabilities, pseudo
 
 N = 6
 
@@ -75,6 +75,28 @@ def test_refusals() -> None:
     for bad in ([-1], [N], N + 1):
         with pytest.raises(ValueError, match=r"^units must"):
             rf.pseudo_likelihood(rbm, V, units=bad)
+
+
+# Layers whose sites the engine takes in one call, some of them beside others of one or two units.
+ONE_CALL = {
+    "bernoulli": "bernoulli",
+    "spin": "spin",
+    "groups": rf.Categorical([3, 4, 2, 10]),
+    "mixed": rf.Mixed([(rf.Bernoulli(), 7), (rf.Categorical(3), 6), (rf.Spin(), 1), (rf.Categorical(5), 5)]),
+}
+
+
+@pytest.mark.parametrize("hidden", ["bernoulli", "spin"])
+@pytest.mark.parametrize("visible", ONE_CALL)
+def test_one_call_gives_the_bits_of_many(visible: str, hidden: str) -> None:
+    """Those of the path that other hidden units take, site by site."""
+    rbm = helpers.model(19, 70, visible=ONE_CALL[visible], hidden=hidden)
+    v = rbm.visible.rows(rbm.sample(21, steps=2, seed=3), 19, "X", compact=True).block(slice(None))
+    by_site = pseudo._sum_over_switches if rbm.visible.are_switches else pseudo._sum_over_sites
+    sites = np.arange(len(rbm.visible.sites(19)))[::-1]
+    for states in (v, v * np.uint16(43210))[: 1 + rbm.visible.are_switches]:
+        expected = by_site(rbm, states, rbm._up.input(states), sites)
+        assert_array_equal(pseudo._sum_over(rbm, states, sites), expected)
 
 
 # --- Sites of other units ----------------------------------------------------------------------------------
