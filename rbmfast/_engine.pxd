@@ -12,6 +12,7 @@ cdef extern from "rbmk.h" nogil:
         RBMK_MAX_EXPONENT
         RBMK_MIN_EXPONENT
         RBMK_MAX_BATCH
+        RBMK_LOW_SPAN
 
     ctypedef enum rbmk_status:
         RBMK_OK
@@ -191,6 +192,16 @@ cdef extern from "rbmk.h" nogil:
     rbmk_status rbmk_log_conditionals(const float *x, int n_hidden, const float *W, const float *a,
                                       rbmk_states states, const int32_t *start, const int32_t *sites,
                                       int n_sites, double *sum)
+
+    ctypedef struct rbmk_enumeration:
+        int n_sites, n_low, n_units
+        const int32_t *site
+        const double *sent
+        const double *log_weight
+        const double *bias
+        rbmk_layer layer
+    rbmk_status rbmk_log_sums(const rbmk_enumeration *e, int64_t first, int64_t n, double *sums)
+    double rbmk_log_sum_exp(const double *x, int64_t n)
 
     void rbmk_philox4x32(const uint32_t *counter, const uint32_t *key, uint32_t *out)
     void rbmk_uniform_u32(int64_t n, int m, const rbmk_stream *stream, uint32_t *out)

@@ -143,6 +143,17 @@ def class_expectations(x: F32, U: F32, p: F32) -> tuple[U16, I64]: ...
 def log_conditionals(
     x: F32, W: F32, a: F32, states: States, sites: I64, sizes: Sizes | None = None
 ) -> F64: ...
+def log_sums(
+    sent: F64,
+    log_weight: F64,
+    sizes: Sizes,
+    n_low: int,
+    bias: F64,
+    first: int,
+    n: int,
+    blocks: Blocks | None = None,
+) -> F64: ...
+def log_sum_exp(x: F64) -> float: ...
 def philox4x32(counter: U32, key: U32) -> U32: ...
 def uniform_u32(
     n_rows: int, n_units: int, seed: int, purpose: int, layer: int, step: int, rows: RowIds = 0

@@ -9,6 +9,7 @@ Functions have the names, arguments and results of `rbmfast.reference`, bit for 
 # and every call works without the GIL anyway. So callers owe each other what they do with one: arrays that a call
 # reads stay as they are until it returns, and arrays that it writes are its own.
 
+import math
 import os
 
 import numpy as np
@@ -923,6 +924,66 @@ def log_conditionals(const float[:, ::1] x not None, const float[:, ::1] W not N
         status = rbmk_log_conditionals(&x[0, 0], <int>x.shape[1], &W[0, 0], &a_view[0], rows.states, start_data,
                                        &chosen[0], <int>chosen.shape[0], &out[0])
     _check(status)
+    return result
+
+
+# --- Sums over all states of a layer -----------------------------------------------------------------------
+
+
+cdef int64_t _check_sites(sent, sizes, int n_low, int n_options) except -1:
+    """How many blocks the states make."""
+    if not len(sizes) or sizes.min() < 1 or sizes.sum() != n_options:
+        raise ValueError(f"sizes of sites must be at least 1 and make {n_options} options, got {sizes}")
+    if n_low < 0 or n_low > len(sizes):
+        raise ValueError(f"n_low must be from 0 to {len(sizes)}, got {n_low}")
+    numbers = [int(n) for n in sizes]
+    n_blocks, n_states = [math.prod(part) for part in (numbers[:len(sizes) - n_low], numbers[len(sizes) - n_low:])]
+    if n_blocks >= 2**62 or n_states > 2**20:
+        raise ValueError(f"there may be 2**62 blocks of 2**20 states, got {n_blocks} of {n_states}")
+    if not np.isfinite(sent).all():
+        raise ValueError("sent must be finite")
+    starts = np.cumsum(sizes) - sizes
+    spans = np.maximum.reduceat(sent, starts) - np.minimum.reduceat(sent, starts)
+    largest = spans[len(sizes) - n_low:].sum(axis=0).max()
+    if largest > RBMK_LOW_SPAN:
+        raise ValueError(f"low sites must send what is at most {RBMK_LOW_SPAN} apart, got {largest:g}")
+    return n_blocks
+
+
+def log_sums(const double[:, ::1] sent not None, const double[::1] log_weight not None, sizes, int n_low,
+             const double[::1] bias not None, int64_t first, int64_t n, blocks=None):
+    """Logarithms of summed weights of the states of a layer, the other one summed out, in blocks."""
+    if sent.shape[1] < 1 or sent.shape[1] != bias.shape[0]:
+        raise ValueError(f"sent must have {bias.shape[0]} columns, at least 1, got {sent.shape[1]}")
+    if sent.shape[0] != log_weight.shape[0]:
+        raise ValueError(f"log_weight must have length {sent.shape[0]}, got {log_weight.shape[0]}")
+    sizes = np.asarray(sizes, np.int64)
+    cdef int64_t n_blocks = _check_sites(np.asarray(sent), sizes, n_low, <int>sent.shape[0])
+    if not (np.isfinite(log_weight).all() and np.isfinite(bias).all()):
+        raise ValueError("log_weight and bias must be finite")
+    if first < 0 or n < 0 or first > n_blocks - n:
+        raise ValueError(f"first and n must be in the {n_blocks} blocks, got {first} and {n}")
+    cdef const int32_t[::1] site = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    cdef _Layer layer = _Layer(blocks, <int>sent.shape[1])
+    cdef rbmk_enumeration e = rbmk_enumeration(<int>len(sizes), n_low, <int>sent.shape[1], &site[0], &sent[0, 0],
+                                               &log_weight[0], &bias[0], layer.c)
+    cdef rbmk_status status
+    result = np.empty(n, np.float64)
+    cdef double[::1] out = result
+    if n:
+        with nogil:
+            status = rbmk_log_sums(&e, first, n, &out[0])
+        _check(status)
+    return result
+
+
+def log_sum_exp(const double[::1] x not None):
+    """Log of the summed exp(x), of at least one finite number."""
+    if not x.shape[0] or not np.isfinite(x).all():
+        raise ValueError("x must be finite numbers, at least one")
+    cdef double result
+    with nogil:
+        result = rbmk_log_sum_exp(&x[0], x.shape[0])
     return result
 
 

@@ -59,6 +59,17 @@ typedef struct {
 /* Of scratch. */
 #define RBMK_SITES_SCRATCH(largest_group) ((size_t)(largest_group) * 16 * sizeof(float))
 
+enum { RBMK_HIGH_STATES = 4 };
+
+/* Factors of a layer's groups, as in rbmk_block (a switch is one of one unit): none + the sum over units of low * high, for
+ * each of 16 * n_tiles low states and any high one. low (n_tiles, n_units, 16), 64-byte aligned; products of the groups of a
+ * stretch, stretch[c] to stretch[c + 1] - 1, are far from over- and underflow. */
+typedef struct {
+    int n_groups, n_units, n_stretches, n_tiles;
+    const int32_t *start, *stretch; /* (n_groups + 1,), (n_stretches + 1,) */
+    const double *low;
+} rbmk_factors;
+
 /* Rows of filters on the way down, and of an image that reaches as far as they do, in whole groups of 16; scratch for one
  * filter and such an image. */
 #define RBMK_FILTER_ROW(c) (((ptrdiff_t)(c)->filter_width * (c)->channels + 15) / 16 * 16)

@@ -225,6 +225,26 @@ void rbmk_class_expectations(const float *x, int64_t n, int n_hidden, const floa
 rbmk_status rbmk_log_conditionals(const float *x, int n_hidden, const float *W, const float *a, rbmk_states states,
                                   const int32_t *start, const int32_t *sites, int n_sites, double *sum);
 
+/* --- Sums over all states of a layer, the other one summed out ------------------------------------------- */
+
+/* A layer's sites, each with options: its states, what each sends to the n_units of the other layer, whose total inputs
+ * are the sum of these and the bias, and the logarithm of its own weight. The low sites are the last ones. */
+typedef struct {
+    int n_sites, n_low, n_units;
+    const int32_t *site;      /* (n_sites + 1,): where the options of each begin */
+    const double *sent;       /* (options, n_units); those of one unit by low sites at most RBMK_LOW_SPAN apart in all */
+    const double *log_weight; /* (options,) */
+    const double *bias;       /* (n_units,) */
+    rbmk_layer layer;         /* the other one: without blocks, switches */
+} rbmk_enumeration;
+
+enum { RBMK_LOW_SPAN = 440 };
+
+/* The states of all sites, in counting order, in blocks of those that differ in low sites alone: of n blocks from number
+ * `first`, logarithms of the summed weights, each with that of the other layer's sum over its states given it. float64. */
+rbmk_status rbmk_log_sums(const rbmk_enumeration *e, int64_t first, int64_t n, double *sums);
+double rbmk_log_sum_exp(const double *x, int64_t n);
+
 /* --- Random numbers ------------------------------------------------------------------------------------ */
 
 void rbmk_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);

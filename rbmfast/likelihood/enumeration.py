@@ -1,7 +1,8 @@
 """The exact log Z: of every state of one layer, in blocks, or of Gaussian units on both sides.
 
-What the other layer adds to each state is summed (or integrated) out.
-The weights are taken as they are, in float64: the fixed-point weights of the sampler play no part.
+What the other layer adds to each state is summed (or integrated) out: by the engine where it is one of
+switches and groups, else by NumPy. The weights are taken as they are, in float64: the fixed-point weights of
+the sampler play no part.
 """
 
 from __future__ import annotations
@@ -10,23 +11,29 @@ import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, singledispatch
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast import _engine as engine
 from rbmfast.checks import check_integer
 from rbmfast.models import RBM, BoltzmannMachine
 from rbmfast.models.conditionals import Conditional
-from rbmfast.reference import F64, States
+from rbmfast.reference import F64, LOW_SPAN, Sizes, States
 from rbmfast.runtime import get_num_threads
 from rbmfast.units import Bernoulli
 from rbmfast.units.gaussian import HALF_LOG_2_PI
 
-MAX_UNITS = 25  # of the enumerated layer
+MAX_UNITS = 28  # of the enumerated layer, where the engine sums
+MAX_UNITS_NUMPY = 25  # where NumPy does, and for moments
 MAX_JOINT = 20  # where nothing is summed out
 BLOCK_NUMBERS = 1 << 16  # inputs worked on at once: with their temporaries they stay in a cache
 HIGH_AT_ONCE = 256
+MAX_OPTIONS = 1 << 12  # states of all sites, in tables of the engine
+WORK = 1 << 31  # inputs of one engine call: a second in portable C on one core, so that Ctrl-C is answered
+LEAST_SIZE = 64  # of a block, whose time fewer states take as well
+NANOSECONDS = (0.15, 6.0)  # an input, on one core: of the engine with AVX-512, of NumPy
 
 
 def all_states(n_units: int) -> NDArray[np.uint8]:
@@ -41,7 +48,7 @@ def all_states(n_units: int) -> NDArray[np.uint8]:
            [1, 0],
            [1, 1]], dtype=uint8)
     """
-    n_units = check_integer(n_units, "n_units", low=1, high=MAX_UNITS)
+    n_units = check_integer(n_units, "n_units", low=1, high=MAX_UNITS_NUMPY)
     return Bernoulli().states(n_units, np.arange(2**n_units))
 
 
@@ -61,7 +68,7 @@ def exact_log_z(rbm: Any) -> float:
     if is_normal(rbm):
         return normal_log_z(rbm)
     blocks = Blocks(layer_to_enumerate(rbm, "the exact log Z", instead="; method='bracket' estimates it"))
-    return log_sum_exp(blocks.log_sums())
+    return engine.log_sum_exp(blocks.log_sums())
 
 
 @exact_log_z.register
@@ -77,11 +84,26 @@ def _(machine: BoltzmannMachine) -> float:
     logs = []
     for first in range(0, n, BLOCK_NUMBERS):
         s = machine.units.states(n_units, np.arange(first, min(first + BLOCK_NUMBERS, n))).astype(np.float64)
-        logs.append(log_sum_exp(((s @ W) * s).sum(axis=1) / 2 + s @ a))
-    return log_sum_exp(np.array(logs))
+        logs.append(engine.log_sum_exp(((s @ W) * s).sum(axis=1) / 2 + s @ a))
+    return engine.log_sum_exp(np.array(logs))
 
 
 # --- Layers ------------------------------------------------------------------------------------------------
+
+
+class Sites(NamedTuple):
+    """Units that vary together (a switch, a group), from left to right; each one's states are its options."""
+
+    first: list[int]  # units, one a site
+    sizes: Sizes  # options, (n_sites,)
+    sent: F64  # (options, other units)
+    log_weights: F64  # minus their own energies, (options,)
+
+    def span(self, first: int) -> float:
+        """How far apart, at most, what the sites from number `first` on send to a unit can be."""
+        starts = np.cumsum(self.sizes) - self.sizes
+        spans = np.maximum.reduceat(self.sent, starts) - np.minimum.reduceat(self.sent, starts)
+        return float(spans[first:].sum(axis=0).max())
 
 
 class Layer:
@@ -108,6 +130,37 @@ class Layer:
         """Joint states of all units; None when they cannot be enumerated."""
         return self.unit.count_states(len(self.bias))
 
+    @cached_property
+    def sites(self) -> Sites | None:
+        """All of them; None where NumPy sums the other layer out."""
+        if not self.is_for_engine:
+            return None
+        first: list[int] = []
+        sizes: list[int] = []
+        sent, log_weights = [], []
+        for here in self.unit.sites(len(self.bias)):
+            n, unit = here.stop - here.start, self.unit.part(here.start, here.stop)
+            assert unit is not None, "a site is a part"
+            size = unit.count_states(n) or 0
+            if sum(sizes) + size > MAX_OPTIONS:
+                return None
+            states = unit.states(n, np.arange(size))
+            first.append(here.start)
+            sizes.append(size)
+            sent.append(states @ self.W[here])
+            log_weights.append(-unit.energy(states, self.bias[here]))
+        return Sites(first, np.array(sizes, np.int32), np.concatenate(sent), np.concatenate(log_weights))
+
+    @property
+    def is_for_engine(self) -> bool:
+        """Whether the other layer is one that the engine sums out."""
+        return self.other.blocks(len(self.other_bias)) is not None
+
+    @property
+    def most_units(self) -> int:
+        """The states of so many 0/1 units can be summed."""
+        return MAX_UNITS if self.is_for_engine else MAX_UNITS_NUMPY
+
     def input(self, states: States) -> F64:
         """Total inputs of the other layer, given states: (n_states, other units)."""
         return states @ self.W + self.total_bias
@@ -131,21 +184,28 @@ def hidden_layer(rbm: RBM) -> Layer:
     return Layer(rbm._down, rbm._up)
 
 
-def layer_to_enumerate(rbm: RBM, what: str, instead: str = "") -> Layer:
+def layer_to_enumerate(rbm: RBM, what: str, instead: str = "", by_numpy: bool = False) -> Layer:
     """The smaller layer with countable states, the hidden one of two equals.
 
     A ValueError if there is none, or it is too large: what enumerating it would take. `what` it is for begins
-    that sentence, and what to do `instead` ends it.
+    that sentence, and what to do `instead` ends it. `by_numpy`: the engine does not help with that.
     """
     layers = [layer for layer in (hidden_layer(rbm), visible_layer(rbm)) if layer.n_states is not None]
     if not layers:
         raise ValueError(f"neither layer of {rbm!r} has 0/1 states that can be enumerated")
     layer = min(layers, key=lambda layer: layer.n_states or 0)
-    n = math.log2(layer.n_states or 0)
-    if n > MAX_UNITS:
+    n, is_fast = math.log2(layer.n_states or 0), layer.is_for_engine and not by_numpy
+    most = MAX_UNITS if is_fast else MAX_UNITS_NUMPY
+    if n > most:
+        inputs = n * math.log10(2) + math.log10(len(layer.other_bias))
+        seconds, megabytes = (
+            inputs + math.log10(NANOSECONDS[not is_fast]) - 9,
+            inputs - math.log10(BLOCK_NUMBERS / 8) - 6,
+        )
         raise ValueError(
-            f"{what} of {rbm!r} would take 2**{n:.6g} states of the {layer.name} layer and "
-            f"{_rough(n, len(layer.other_bias))} exponentials; at most 2**{MAX_UNITS} are enumerated{instead}"
+            f"{what} of {rbm!r} would take 2**{n:.6g} states of the {layer.name} layer, "
+            f"about {_rough(seconds)} s of one core and {_rough(megabytes)} MB; "
+            f"at most 2**{most} are enumerated{instead}"
         )
     return layer
 
@@ -164,13 +224,13 @@ def _(machine: BoltzmannMachine, max_units: int = MAX_JOINT) -> bool:
 
 def can_enumerate(rbm: RBM, max_units: int = MAX_UNITS) -> bool:
     """Whether a layer has countable states, at most as many as `max_units` 0/1 units."""
-    numbers = (layer.n_states for layer in (hidden_layer(rbm), visible_layer(rbm)))
-    return any(number is not None and number <= 2**max_units for number in numbers)
+    layers = ((layer.n_states, layer.most_units) for layer in (hidden_layer(rbm), visible_layer(rbm)))
+    return any(number is not None and number <= 2 ** min(max_units, most) for number, most in layers)
 
 
-def _rough(log2: float, n_other: int) -> str:
-    """2**log2 * n_other in words that cannot overflow."""
-    return f"10**{log2 * math.log10(2) + math.log10(n_other):.0f}"
+def _rough(log10: float) -> str:
+    """10**log10 in words that cannot overflow."""
+    return f"{10**log10:.0f}" if log10 < 6 else f"10**{log10:.0f}"
 
 
 # --- Blocks of states --------------------------------------------------------------------------------------
@@ -198,7 +258,11 @@ class Blocks:
         n, n_other = layer.W.shape
         parts = ((k, layer.unit.part(n - k, n)) for k in range(n, 0, -1))
         counts = ((k, part.count_states(k) or 0) for k, part in parts if part is not None)
-        n_low, self.size = next(((k, m) for k, m in counts if 0 < m * n_other <= BLOCK_NUMBERS), (0, 1))
+        cuts = ((k, m) for k, m in counts if 0 < m * n_other <= BLOCK_NUMBERS)
+        sites = layer.sites
+        if sites is not None:
+            cuts = ((k, m) for k, m in cuts if sites.span(sites.first.index(n - k)) <= LOW_SPAN)
+        n_low, self.size = next(cuts, (0, 1))
         self.layer = layer
         self.n_blocks = (layer.n_states or 0) // self.size
         self._n_high = n - n_low
@@ -251,22 +315,28 @@ class Blocks:
 
     def log_sums(self) -> F64:
         """Log of exp(-E) summed over the other layer and the states of each block: (n_blocks,)."""
+        if self.layer.sites is not None:
+            return self._sums_by_engine(self.layer.sites)
         tables = range(0, self.n_blocks, HIGH_AT_ONCE)
         if len(tables) == 1:
             return self._log_sums(0)
         with ThreadPoolExecutor(get_num_threads()) as pool:  # NumPy lets other threads run meanwhile
             return np.concatenate([*pool.map(self._log_sums, tables)])
 
+    def _sums_by_engine(self, sites: Sites) -> F64:
+        bias, n_low = self.layer.total_bias, sum(first >= self._n_high for first in sites.first)
+        table, blocks = (
+            (sites.sent, sites.log_weights, sites.sizes, n_low, bias),
+            self.layer.other.blocks(len(bias)),
+        )
+        at_once = max(1, WORK // (max(self.size, LEAST_SIZE) * len(bias)))
+        parts = ((first, min(at_once, self.n_blocks - first)) for first in range(0, self.n_blocks, at_once))
+        return np.concatenate([engine.log_sums(*table, first, n, blocks) for first, n in parts])
+
     def _log_sums(self, start: int) -> F64:
         """Of the blocks that share a table."""
         numbers = range(start, min(start + HIGH_AT_ONCE, self.n_blocks))
-        return np.fromiter(map(log_sum_exp, self.log_weights(numbers)), np.float64, len(numbers))
-
-
-def log_sum_exp(x: F64) -> float:
-    """Faster than SciPy's for short arrays of finite numbers."""
-    top = float(x.max())
-    return top + math.log(float(np.exp(x - top).sum()))
+        return np.fromiter(map(engine.log_sum_exp, self.log_weights(numbers)), np.float64, len(numbers))
 
 
 # --- Gaussian units --------------------------------------------------------------------------------------

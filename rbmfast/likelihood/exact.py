@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from scipy.special import xlogy
 
+from rbmfast import _engine as engine
 from rbmfast.checks import check_model
 from rbmfast.data import Rows
 from rbmfast.likelihood.enumeration import (
-    MAX_UNITS,
+    MAX_UNITS_NUMPY,
     Blocks,
     Layer,
     exact_log_z,
     is_normal,
     layer_to_enumerate,
-    log_sum_exp,
     normal_moments,
     visible_layer,
 )
@@ -67,7 +67,7 @@ def log_probabilities(rbm: RBM) -> F64:
             f"got {rbm.n_visible} {rbm.visible.name} units"
         )
     log_weights = np.concatenate([*Blocks(layer).log_weights()])
-    return log_weights - log_sum_exp(log_weights)
+    return log_weights - engine.log_sum_exp(log_weights)
 
 
 # --- Moments -----------------------------------------------------------------------------------------------
@@ -239,7 +239,7 @@ def _data_sums(rbm: RBM, rows: Rows) -> F64:
 def _layer_slopes(rbm: RBM, rows: Rows) -> dict[str, F64]:
     """The same along what the layers learn beside their biases."""
     data = ((v, np.full(len(v), 1 / rows.n_rows)) for v in blocks_of_states(rows, rbm))
-    layer = layer_to_enumerate(rbm, "the exact gradient")
+    layer = layer_to_enumerate(rbm, "the exact gradient", by_numpy=True)
     blocks, log_z = Blocks(layer), exact_log_z(rbm)
     model = (
         (blocks.states(i), np.exp(log_weights - log_z)) for i, log_weights in enumerate(blocks.log_weights())
@@ -275,7 +275,7 @@ def _model_means(rbm: RBM) -> F64:
     """Means of 1, the hidden units (a row), the visible units (a column) and their products."""
     if is_normal(rbm):
         return _normal_sums(rbm)
-    layer = layer_to_enumerate(rbm, "the exact moments")
+    layer = layer_to_enumerate(rbm, "the exact moments", by_numpy=True)
     sums = _model_sums(Blocks(layer))
     means: F64 = (sums if layer.name == "visible" else sums.T) / sums[0, 0]
     return means
@@ -320,8 +320,8 @@ def kl_divergence(data: Any, rbm: RBM) -> float:
         states in the order of `all_states`. Probabilities must add up to 1 within 1e-6, and are divided by
         their sum. Grey levels are refused, as by `log_likelihood`.
     rbm : RBM
-        A model whose visible states can be counted, with a layer of at most as many as 25 Bernoulli units
-        have.
+        A model whose visible states can be counted, with a layer of at most as many as 28 Bernoulli units
+        have (25 beside a layer of other units than 0/1 ones, spins and categories).
 
     Returns
     -------
@@ -391,8 +391,8 @@ def _of_all_states(data: Any, rbm: RBM) -> Iterator[tuple[F64, F64]]:
     """The same for a vector with the probability of every state."""
     layer = visible_layer(rbm)
     n_states, shape = layer.n_states or 0, np.shape(data)
-    if rbm.n_visible > MAX_UNITS or shape != (n_states,):
-        vector = f", or {n_states} probabilities" if rbm.n_visible <= MAX_UNITS else ""
+    if rbm.n_visible > MAX_UNITS_NUMPY or shape != (n_states,):
+        vector = f", or {n_states} probabilities" if rbm.n_visible <= MAX_UNITS_NUMPY else ""
         raise ValueError(
             f"data must be rows of {rbm.n_visible} states (2-D), or a pair (states, probabilities){vector}, "
             f"got shape {shape}"

@@ -51,11 +51,12 @@ def log_partition(
     rbm : RBM, DBM or BoltzmannMachine
         The model.
     method : {"exact", "ais", "reverse_ais", "bracket"}
-        - "exact" visits every state of one layer, of at most 25 units with 0/1 states; given it, the other
-          layer sums (or integrates) analytically. (Of a `BoltzmannMachine` all states of all units, at most
-          2**20.) Gaussian units in both layers are one normal distribution,
-          of any size. In float64, from the weights as they are: those of the sampler, in fixed point, play
-          no part.
+        - "exact" visits every state of one layer, of at most 28 units with 0/1 states; given it, the other
+          layer sums (or integrates) analytically. (25 units where the other layer has other units than 0/1
+          ones, spins and categories; of a `BoltzmannMachine` all states of all units, at most 2**20.)
+          Gaussian units in both layers are one normal distribution, of any size. In float64, from the
+          weights as they are: those of the sampler, in fixed point, play no part. Ctrl-C is answered within
+          a second or so.
         - "ais", annealed importance sampling, leads chains from independent units to the model. Any model.
           Too low on average, and by more the worse the chains mix.
         - "reverse_ais" leads samples of the model back to independent units. Too high on average, provided

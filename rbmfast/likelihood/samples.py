@@ -41,8 +41,9 @@ def exact_samples(
     Parameters
     ----------
     rbm : RBM
-        A model with a layer whose states can be counted, of at most as many as 25 Bernoulli units have; or
-        with Gaussian units in both layers.
+        A model with a layer whose states can be counted, of at most as many as 28 Bernoulli units have (25
+        beside a layer of other units than 0/1 ones, spins and categories); or with Gaussian units in both
+        layers.
     n : int
         Samples.
     seed : int, Generator or None
@@ -67,8 +68,8 @@ def exact_samples(
 
     Notes
     -----
-    A seed fixes the random numbers on every machine, but the probabilities come from NumPy's exp and log,
-    whose last bits depend on the CPU. Where a uniform number falls on the border between two states, as
+    A seed fixes the random numbers on every machine, but some of the probabilities come from NumPy's exp and
+    log, whose last bits depend on the CPU. Where a uniform number falls on the border between two states, as
     closely as rounding can tell, another machine may draw the other one: one sample in a million at most,
     fewer the smaller the layer.
 

@@ -3,7 +3,7 @@
 Every function here gives, bit for bit, what the function of the same name in `rbmfast._engine` gives on every
 CPU, with any number of threads. `docs/design/001-arithmetic.md` says why each rule is what it is. Speed is
 no concern of these modules; being readable is. Read `numbers` first, then `chains`, then `learning`;
-`maps` and `sites` stand by themselves.
+`maps`, `sites` and `states` stand by themselves.
 
 Conventions
 -----------
@@ -17,3 +17,4 @@ from rbmfast.reference.learning import *  # noqa: F403
 from rbmfast.reference.maps import *  # noqa: F403
 from rbmfast.reference.numbers import *  # noqa: F403
 from rbmfast.reference.sites import *  # noqa: F403
+from rbmfast.reference.states import *  # noqa: F403

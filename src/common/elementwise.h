@@ -66,6 +66,12 @@ static void softplus(const float *x, int n, float *y)
         y[j] = softplus1(x[j]);
 }
 
+static void exp_f64(const double *x, int64_t n, double *y)
+{
+    for (int64_t i = 0; i < n; i++)
+        y[i] = f64_exp(x[i]);
+}
+
 /* The lanes of a panel, folded by halves. Trip counts are constants so that each step is one instruction. */
 #define FOLD(lane) \
     do { \

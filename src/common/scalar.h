@@ -123,4 +123,66 @@ static inline int32_t round1(float x)
     return x < 0.0f ? -r : r;
 }
 
+static inline double f64_from_bits(int64_t bits)
+{
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+static inline int64_t f64_bits(double x)
+{
+    int64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* 2^n for an integer n from -1022 to 1023. */
+static inline double f64_power(double n)
+{
+    const double magic = 6755399441055744.0; /* 1.5 * 2^52, as in exp_negative */
+    return f64_from_bits((int64_t)((uint64_t)(f64_bits(n + magic) + 1023) << 52));
+}
+
+/* exp(x) in float64, within 2 units of 2^-53; |x| counts as at most 480, so that products of two are not denormal. */
+static inline double f64_exp(double x)
+{
+    const double magic = 6755399441055744.0, most = 480.0;
+    const double low = x < most ? x : most, y = low > -most ? low : -most;
+    const double n = (y * 1.4426950408889634 + magic) - magic;
+    const double r = (y - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10; /* y - n ln 2 */
+    double s = 1.0 / 6227020800.0; /* Taylor: |r| is at most 0.35 */
+    s = s * r + 1.0 / 479001600.0;
+    s = s * r + 1.0 / 39916800.0;
+    s = s * r + 1.0 / 3628800.0;
+    s = s * r + 1.0 / 362880.0;
+    s = s * r + 1.0 / 40320.0;
+    s = s * r + 1.0 / 5040.0;
+    s = s * r + 1.0 / 720.0;
+    s = s * r + 1.0 / 120.0;
+    s = s * r + 1.0 / 24.0;
+    s = s * r + 1.0 / 6.0;
+    s = s * r + 0.5;
+    return (((s * r) * r + r) + 1.0) * f64_power(n);
+}
+
+/* Natural logarithm in float64 of a positive normal number, likewise. */
+static inline double f64_log(double x)
+{
+    const int64_t bits = f64_bits(x), n = (bits - 0x3FE6A09E667F3BCD) >> 52; /* mantissa in [sqrt(1/2), sqrt(2)) */
+    const double m = f64_from_bits(bits - n * ((int64_t)1 << 52)), k = (double)n;
+    const double s = (m - 1.0) / (m + 1.0), z = s * s, t = s + s; /* 2 atanh(s), |s| at most 0.172 */
+    double p = 1.0 / 21.0;
+    p = p * z + 1.0 / 19.0;
+    p = p * z + 1.0 / 17.0;
+    p = p * z + 1.0 / 15.0;
+    p = p * z + 1.0 / 13.0;
+    p = p * z + 1.0 / 11.0;
+    p = p * z + 1.0 / 9.0;
+    p = p * z + 1.0 / 7.0;
+    p = p * z + 1.0 / 5.0;
+    p = p * z + 1.0 / 3.0;
+    return k * 6.93147180369123816490e-01 + (k * 1.90821492927058770002e-10 + ((z * p) * t + t));
+}
+
 #endif

@@ -757,6 +757,36 @@ static void maps(record *r)
         }
 }
 
+/* Sums over all states of a layer of sites of several options; switches, groups and both are summed out. */
+static void sums_over_states(record *r)
+{
+    static const int32_t site[] = {0, 2, 4, 7, 8, 12, 14, 16, 18}, n_states[] = {1, 2, 4, 8, 32, 32, 96, 192, 384};
+    enum { N_SITES = COUNT(site) - 1, OPTIONS = 18 };
+    for (size_t s = 0; s < COUNT(sizes); s++)
+        for (int n_low = 0; n_low <= N_SITES; n_low += 2)
+            for (int kind = 0; kind < 3; kind++, forget()) {
+                const int n_units = sizes[s], n = 384 / n_states[n_low], first = random_below(n);
+                const float scale = n_low ? 16.0f : 1024.0f; /* low sites may not go too far */
+                double *sent = fresh(OPTIONS * (size_t)n_units * sizeof *sent), log_weight[OPTIONS], total;
+                double *bias = fresh((size_t)n_units * sizeof *bias), *sums = fresh((size_t)(n - first) * sizeof *sums);
+                rbmk_enumeration e = {N_SITES, n_low, n_units, site, sent, log_weight, bias, {0, NULL}};
+                rbmk_status status;
+                for (int i = 0; i < OPTIONS * n_units; i++)
+                    sent[i] = (double)random_float(scale);
+                for (int i = 0; i < OPTIONS; i++)
+                    log_weight[i] = (double)random_float(16.0f);
+                for (int k = 0; k < n_units; k++)
+                    bias[k] = (double)random_float(4.0f);
+                if (kind)
+                    e.layer = kind == 1 ? random_groups(n_units) : random_layer(n_units);
+                CALL(status = rbmk_log_sums(&e, first, n - first, sums));
+                succeed(r, status);
+                keep(r, sums, (size_t)(n - first) * sizeof *sums);
+                CALL(total = rbmk_log_sum_exp(sums, n - first));
+                keep(r, &total, sizeof total);
+            }
+}
+
 /* --- All scenarios, all ways ----------------------------------------------------------------------------- */
 
 static const struct {
@@ -764,7 +794,8 @@ static const struct {
     void (*run)(record *r);
 } scenarios[] = {{"passes", passes}, {"chains", chains}, {"sweeps", sweeps}, {"functions", functions},
                  {"unaligned floats", unaligned_floats}, {"classes", classes}, {"conditionals", conditionals}, {"initialisation", initialisation},
-                 {"contrasts", contrasts}, {"updates", updates}, {"epochs", epochs}, {"networks", networks}, {"maps", maps}};
+                 {"contrasts", contrasts}, {"updates", updates}, {"epochs", epochs}, {"networks", networks}, {"maps", maps},
+                 {"sums over states", sums_over_states}};
 
 static record run(size_t scenario, int isa, int threads)
 {

@@ -647,6 +647,101 @@ TEST(pack_odds)
         check_odds(portable, tested, 17, 32, 9);
 }
 
+/* --- Sums over all states of a layer --------------------------------------------------------------------- */
+
+static double random_double(double scale) { return scale * (double)random_float(1.0f) + 1e-9 * scale * (double)random_float(1.0f); }
+
+static double *random_doubles(size_t n, double scale)
+{
+    double *x = fresh_aligned(n * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = random_double(scale);
+    return x;
+}
+
+TEST(exp_f64)
+{
+    static const double odd[] = {0.0, -0.0, 1e-310, 480.0, -480.0, -480.1, 709.0, -1e300, 1e300, 0.34657359027997264};
+    for (size_t s = 0; s < COUNT(sizes); s++)
+        for (int scale = 1; scale <= 1024; scale *= 32) {
+            const int n = sizes[s];
+            double *x = random_doubles((size_t)n, scale), *expected = fresh((size_t)n * sizeof *expected);
+            double *got = fresh((size_t)n * sizeof *got);
+            x[random_below(n)] = odd[random_below(COUNT(odd))];
+            portable->exp_f64(x, n, expected);
+            tested->exp_f64(x, n, got);
+            check_same(expected, got, (size_t)n * sizeof *got, "n = %d", n);
+            for (int i = 0; i < n; i++) {
+                const double truth = exp(fmin(fmax(x[i], -480.0), 480.0));
+                check(fabs(got[i] - truth) <= 4.5e-16 * truth, "exp(%.17g): %.17g, not %.17g", x[i], got[i], truth);
+            }
+            forget();
+        }
+}
+
+/* Groups of up to `largest` units, and stretches of up to 9 groups. */
+static rbmk_factors random_factors(int n_units, int largest, int n_tiles)
+{
+    int32_t *start = fresh((size_t)(n_units + 1) * sizeof *start), *stretch = fresh((size_t)(n_units + 1) * sizeof *stretch);
+    rbmk_factors f = {.n_units = n_units, .n_tiles = n_tiles, .start = start, .stretch = stretch};
+    double *low = random_doubles((size_t)(n_units * n_tiles) * RBMK_LANES, 1.0);
+    for (int i = 0; i < n_units * n_tiles * RBMK_LANES; i++)
+        low[i] = exp(4.0 * low[i]);
+    f.low = low;
+    for (*start = 0; start[f.n_groups] < n_units; f.n_groups++)
+        start[f.n_groups + 1] = at_most(start[f.n_groups] + 1 + random_below(largest), n_units);
+    for (*stretch = 0; stretch[f.n_stretches] < f.n_groups; f.n_stretches++)
+        stretch[f.n_stretches + 1] = at_most(stretch[f.n_stretches] + 1 + random_below(9), f.n_groups);
+    return f;
+}
+
+TEST(multiply_factors)
+{
+    for (size_t s = 0; s < COUNT(sizes); s++)
+        for (int largest = 1; largest <= 7; largest += 3) {
+            const rbmk_factors f = random_factors(sizes[s], largest, 1 + random_below(3));
+            const size_t n = (size_t)(RBMK_HIGH_STATES * f.n_tiles * RBMK_LANES), bytes = n * sizeof(double);
+            double *none = random_doubles((size_t)(f.n_groups * RBMK_HIGH_STATES), 1.0);
+            double *high = random_doubles((size_t)(f.n_units * RBMK_HIGH_STATES), 1.0);
+            double *product = fresh_aligned(bytes), *power = fresh_aligned(bytes);
+            double *got = fresh_aligned(bytes), *got_power = fresh_aligned(bytes);
+            for (int i = 0; i < f.n_groups * RBMK_HIGH_STATES; i++)
+                none[i] = random_below(4) ? fabs(none[i]) : 0.0;
+            for (int i = 0; i < f.n_units * RBMK_HIGH_STATES; i++)
+                high[i] = exp(40.0 * (high[i] - 1.0));
+            portable->multiply_factors(&f, none, high, product, power);
+            tested->multiply_factors(&f, none, high, got, got_power);
+            check_same(product, got, bytes, "products, %d units", f.n_units);
+            check_same(power, got_power, bytes, "powers, %d units", f.n_units);
+            for (size_t i = 0; i < n; i++)
+                check(got[i] >= 1.0 && got[i] < 2.0 && got_power[i] == rint(got_power[i]), "%g 2^%g", got[i], got_power[i]);
+            forget();
+        }
+}
+
+TEST(sum_of_powers)
+{
+    for (int tiles = 1; tiles < 12; tiles++)
+        for (int repeat = 0; repeat < REPEATS(20); repeat++) {
+            const int n = tiles * RBMK_LANES;
+            double *x = random_doubles((size_t)n, 0.5), *weight = random_doubles((size_t)n, 0.5);
+            double *power = random_doubles((size_t)n, repeat % 2 ? 1e4 : 3.0);
+            double *weight_power = random_doubles((size_t)n, 100.0);
+            double tops[2];
+            for (int i = 0; i < n; i++) {
+                x[i] += 1.5, weight[i] += 1.0;
+                power[i] = rint(power[i]), weight_power[i] = i < n - 5 ? rint(weight_power[i]) : -1e300;
+            }
+            const double expected = portable->sum_of_powers(x, weight, power, weight_power, n, tops);
+            const double got = tested->sum_of_powers(x, weight, power, weight_power, n, tops + 1);
+            check_same(&expected, &got, sizeof got, "sum, n = %d", n);
+            check_same(tops, tops + 1, sizeof *tops, "largest power, n = %d", n);
+            forget();
+        }
+}
+
+/* --- Panels ---------------------------------------------------------------------------------------------- */
+
 TEST(softplus_panel)
 {
     for (int n = 1; n <= RBMK_PANEL; n++)

@@ -197,6 +197,16 @@ static rbmk_status contrast(world *w)
                          g + V * H + 2 * V + H);
 }
 
+static rbmk_status log_sums(world *w)
+{
+    static const int32_t site[] = {0, 2, 4, 7};
+    static const double sent[7], bias[1];
+    double sums[12];
+    const rbmk_enumeration e = {3, 1, 1, site, sent, sent, bias, {0, NULL}};
+    (void)w;
+    return rbmk_log_sums(&e, 0, 4, sums);
+}
+
 static const struct {
     const char *name;
     rbmk_status (*run)(world *w);
@@ -204,7 +214,7 @@ static const struct {
 } calls[] = {{"exponent", exponent, 1}, {"weights_create", create, 1},   {"pass", pass, 1},     {"gibbs", gibbs, 1},
              {"anneal", anneal, 1},     {"epoch, CD", epoch_cd, 1},      {"epoch, PCD", epoch_pcd, 1},
              {"sweep", sweep, 0},       {"update", update, 0},           {"contrast", contrast, 0},
-             {"log_conditionals", conditionals, 0}};
+             {"log_conditionals", conditionals, 0}, {"log_sums", log_sums, 0}};
 
 /* --- Refusals -------------------------------------------------------------------------------------------- */
 

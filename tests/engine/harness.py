@@ -257,6 +257,21 @@ def _layers(p: Problem, name: str) -> tuple[Any, Any]:
     return visible(len(p.a)), hidden(len(p.b))
 
 
+def _summed(m: Any, p: Problem, first: int, blocks: Callable[[int], Any], *, low: bool) -> Any:
+    """Over states of sites of one to three options, rows of the weights; with low ones where they may be."""
+    sizes = np.resize(np.int32([2, 1, 3, 2, 2, 1, 2]), 9)
+    sizes = sizes[: np.searchsorted(sizes.cumsum(), min(len(p.W), 14), side="right")]
+    sizes = sizes if len(sizes) else np.int32([1])
+    n, starts = sizes.sum(), sizes.cumsum() - sizes
+    sent = p.W[:n].astype(np.float64)
+    spans = (np.maximum.reduceat(sent, starts) - np.minimum.reduceat(sent, starts))[::-1]
+    n_low = int((spans.cumsum(axis=0).max(axis=1) <= reference.LOW_SPAN).sum()) if low else 0
+    n_blocks = int(np.prod(sizes[: len(sizes) - n_low]))
+    first = min(first, n_blocks)
+    weights, bias = p.a[:n].astype(np.float64), p.b.astype(np.float64)
+    return m.log_sums(sent, weights, sizes, n_low, bias, first, n_blocks - first, blocks(len(p.b)))
+
+
 class Maps:
     """Images and maps, whose sizes follow from those of a problem; filters for its hidden units."""
 
@@ -374,6 +389,14 @@ CALLS: dict[str, Call] = {
         )
         for name in LAYERS
     },
+    **{
+        f"log_sums, {name}, {'low' if low else 'no low'} sites": lambda m, w, p, name=name, low=low: _summed(
+            m, p, 2, LAYERS[name][1], low=low
+        )
+        for name in LAYERS
+        for low in (True, False)
+    },
+    "log_sum_exp": lambda m, w, p: m.log_sum_exp(p.x.ravel().astype(np.float64)),
     "class_log_weights": lambda m, w, p: m.class_log_weights(p.x, p.class_weights, p.class_bias),
     "class_expectations": lambda m, w, p: m.class_expectations(p.x, p.class_weights, p.class_probabilities),
     "class_expectations, cut off": lambda m, w, p: m.class_expectations(

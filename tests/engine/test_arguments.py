@@ -81,6 +81,11 @@ def epoch(of: LearningState | None = None, **changes: Any) -> int:
     return engine.epoch(**{**good, **changes}, seed=0, purpose=3, layer=0, first_step=0)
 
 
+def log_sums(**changes: Any) -> Any:
+    good = {"sent": np.zeros((5, 3)), "log_weight": np.zeros(5), "sizes": np.int32([2, 3]), "n_low": 1}
+    return engine.log_sums(**{**good, "bias": np.zeros(3), "first": 0, "n": 2, "blocks": None, **changes})
+
+
 def holes(**changes: Any) -> Missing:
     good = {"entries": u(5, 4).astype(bool), "chains": np.arange(5), "hidden": u(5, 3), "rows": np.arange(5)}
     return Missing(**{**good, **changes})
@@ -152,6 +157,8 @@ RIGHT: dict[str, tuple[Callable[..., Any], Right]] = {
     "gibbs": (gibbs, {"weights": weights(), "rows": i(5), **GIBBS, "clamp": u(5, 4)}),
     "sweep": (sweep, {"rows": i(5), **SWEEP, "held": u(5, 4)}),
     "anneal": (anneal, {"weights": weights(), "rows": i(5), **ANNEAL}),
+    "log_sums": (log_sums, {"sent": np.zeros((5, 3)), "log_weight": np.zeros(5), "bias": np.zeros(3)}),
+    "log_sum_exp": (engine.log_sum_exp, {0: np.zeros(5)}),
     "class_log_weights": (engine.class_log_weights, {0: f(5, 3), 1: f(2, 3), 2: f(2)}),
     "class_expectations": (engine.class_expectations, {0: f(5, 3), 1: f(2, 3), 2: f(5, 2)}),
     "log_conditionals": (conditionals, CONDITIONALS),
@@ -179,6 +186,7 @@ ALLOWED: dict[str, dict[str | int, set[str]]] = {  # what is not wrong
     **{name: {0: ANY_SHAPE} for name in ("sigmoid", "sigmoid_u16", "softplus", "log")},
     **{name: {0: ROWS} for name in ("weighted_sum", "class_log_weights", "add_bias_sigmoid", "softmax")},
     "log_conditionals": {"sites": {"wider", "narrower", "strided"}},
+    "log_sum_exp": {0: {"wider", "narrower"}},
     "bernoulli": {0: {"wider", "narrower"}},
     "backward": {1: {"none"}, 2: {"none"}},
     "gibbs": {"clamp": {"none"}},
@@ -246,6 +254,22 @@ WRONG: dict[str, Callable[[], Any]] = {
     "sweep: blocks": lambda: sweep(blocks=(1, 3)),
     "gibbs: grey": lambda: gibbs(visible=grey(5, 4)),
     "anneal: grey": lambda: anneal(visible=grey(5, 4)),
+    "log_sums: no units": lambda: log_sums(sent=np.zeros((5, 0)), bias=np.zeros(0)),
+    "log_sums: no sites": lambda: log_sums(sizes=np.int32([]), sent=np.zeros((0, 3)), log_weight=np.zeros(0)),
+    "log_sums: sizes": lambda: log_sums(sizes=np.int32([2, 2])),
+    "log_sums: an empty site": lambda: log_sums(sizes=np.int32([2, 3, 0])),
+    "log_sums: low sites": lambda: log_sums(n_low=3),
+    "log_sums: negative": lambda: log_sums(n_low=-1),
+    "log_sums: too far": lambda: log_sums(sent=np.diag([0.0, 441, 0, 0, 0])[:, :3], sizes=np.int32([1, 4])),
+    "log_sums: infinite": lambda: log_sums(sent=np.full((5, 3), np.inf)),
+    "log_sums: no number": lambda: log_sums(bias=np.full(3, np.nan)),
+    "log_sums: weight": lambda: log_sums(log_weight=np.full(5, np.inf)),
+    "log_sums: too many": lambda: log_sums(first=1),
+    "log_sums: before the first": lambda: log_sums(first=-1),
+    "log_sums: fewer than none": lambda: log_sums(n=-1),
+    "log_sums: blocks": lambda: log_sums(blocks=(2,)),
+    "log_sum_exp: nothing": lambda: engine.log_sum_exp(np.zeros(0)),
+    "log_sum_exp: infinite": lambda: engine.log_sum_exp(np.float64([0, np.inf])),
     "class_log_weights: no classes": lambda: engine.class_log_weights(f(5, 3), f(0, 3), f(0)),
     "class_log_weights: no units": lambda: engine.class_log_weights(f(5, 0), f(2, 0), f(2)),
     "class_expectations: negative": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(5, 2) - 0.1),
@@ -315,6 +339,10 @@ contrast(samples=(u(0, 0), grey(0, 0)))
 contrast(data=(u(0, 0), grey(0, 0)), samples=(u(0, 0), grey(0, 0)))
 engine.class_log_weights(None, None, None)
 engine.class_log_weights(f(0, 0), f(0, 0), f(0))
+log_sums(sizes=np.int32([2**31 - 1, 6]))
+log_sums(sizes=np.array([2**62, 2**62]))
+log_sums(first=2**62, n=2**62)
+log_sums(sizes=None, blocks=(2**40,))
 engine.class_expectations(f(5, 3), f(2, 3), np.full((5, 2), np.inf, np.float32))
 engine.softmax_groups(None, 2)
 engine.softmax_groups(f(2, 3), 2)

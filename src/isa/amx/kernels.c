@@ -389,6 +389,7 @@ static void thread_end(void) { tile_release(); }
 #include "../../common/groups.h"
 #include "../../common/convolution.h"
 #include "../../common/odds.h"
+#include "../../common/factors.h"
 #include "../../common/sweep.h"
 #include "../../common/update.h"
 #include "../../common/table.h"

@@ -298,6 +298,7 @@ static inline void four_units(const float *const from[16], int k, float *to)
 #include "../../common/groups.h"
 #include "../../common/convolution.h"
 #include "../../common/odds.h"
+#include "../../common/factors.h"
 #include "../../common/sweep.h"
 #include "../../common/update.h"
 #include "../../common/table.h"

@@ -195,6 +195,7 @@ static inline void quantise(const float *W, int n, float scale, int32_t *q)
 #include "../../common/groups.h"
 #include "../../common/convolution.h"
 #include "../../common/odds.h"
+#include "../../common/factors.h"
 #include "../../common/sweep.h"
 #include "../../common/update.h"
 #include "../../common/table.h"

@@ -320,6 +320,7 @@ static inline void transpose(const int32_t *tile, int ld, int n_rows, int n_cols
 #include "../../common/groups.h"
 #include "../../common/convolution.h"
 #include "../../common/odds.h"
+#include "../../common/factors.h"
 #include "../../common/sweep.h"
 #include "../../common/update.h"
 #include "../../common/table.h"

@@ -5,6 +5,7 @@
 #include "../../common/groups.h"
 #include "../../common/convolution.h"
 #include "../../common/odds.h"
+#include "../../common/factors.h"
 #include "../../common/sweep.h"
 #include "../../common/update.h"
 #include "../../common/table.h"
