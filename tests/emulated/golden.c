@@ -1,5 +1,5 @@
 /* Some of the golden runs (tests/golden/runs.py) with nothing but the engine, for machines that have no Python: trains,
- * samples and anneals, by every path that this CPU runs. Each result goes to standard output as a line `name`, then
+ * samples, anneals and sums, by every path that this CPU runs. Each result goes to standard output as a line `name`, then
  * arrays as lines `dtype shape` with their bytes, little-endian, and an empty line; golden.py compares them with the
  * committed digests.
  */
@@ -200,6 +200,30 @@ static void anneal(const rbmk_weights *w)
     printf("\n");
 }
 
+/* Of the first hidden units, with sixteen times their weights, in the blocks that rf.log_partition makes. */
+static void sum_states(void)
+{
+    enum { SITES = 13, LOW = 9, BLOCKS = 1 << (SITES - LOW) };
+    static double sent[SITES][2][N_VISIBLE], log_weight[SITES][2];
+    int32_t site[SITES + 1];
+    double bias[N_VISIBLE], sums[BLOCKS], total;
+    const rbmk_enumeration e = {SITES, LOW, N_VISIBLE, site, sent[0][0], log_weight[0], bias, {0, NULL}};
+    for (int j = 0; j <= SITES; j++)
+        site[j] = 2 * j;
+    for (int j = 0; j < SITES; j++) {
+        log_weight[j][1] = b[j];
+        for (int i = 0; i < N_VISIBLE; i++)
+            sent[j][1][i] = 16.0f * W[i][j];
+    }
+    for (int i = 0; i < N_VISIBLE; i++)
+        bias[i] = a[i];
+    done(rbmk_log_sums(&e, 0, BLOCKS, sums), "sums over states");
+    total = rbmk_log_sum_exp(sums, BLOCKS);
+    printf("exact log Z\n");
+    write_array("float64", &total, sizeof total, 1, 0);
+    printf("\n");
+}
+
 int main(void)
 {
     make_rows(rows);
@@ -212,6 +236,7 @@ int main(void)
         done(rbmk_weights_create(&w, W[0], N_VISIBLE, N_HIDDEN, RBMK_MAX_EXPONENT), "weights");
         sample(&w);
         anneal(&w);
+        sum_states();
         rbmk_weights_free(&w);
     }
     return 0;

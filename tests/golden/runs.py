@@ -147,6 +147,12 @@ def anneal(rbm: rf.RBM, V: Any) -> tuple[Any, Any]:
     )
 
 
+def exact_log_z(rbm: rf.RBM, n_hidden: int, **units: Any) -> float:
+    """Of the model with the first hidden units alone, and sixteen times their weights."""
+    small = rf.RBM.from_arrays(16 * rbm.W[:, :n_hidden], rbm.a, rbm.b[:n_hidden], **units)
+    return rf.log_partition(small).value
+
+
 def _answers() -> dict[str, Callable[[], str]]:
     """Everything that is drawn from, or computed by, one trained model, for binary and for grey rows."""
     rbm, V, G = train(CASES["CD, everything"]), binary_rows(), rf.Grey8(grey_levels())
@@ -164,6 +170,7 @@ def _answers() -> dict[str, Callable[[], str]]:
         "sample": lambda: digest(*rbm.sample(70, steps=5, seed=2, return_hidden=True)),
         "reconstruct": lambda: digest(rbm.reconstruct(V), rbm.reconstruct(G)),
         "annealed": lambda: digest(*anneal(rbm, V)),
+        "exact log Z": lambda: digest(np.array([exact_log_z(rbm, 13)])),
         "impute": lambda: digest(rbm.impute(holes, steps=5, seed=2)),
         "impute, averaged": lambda: digest(rbm.impute(holes, steps=5, seed=2, average=True)),
         "pseudo-likelihood": lambda: digest(
@@ -191,6 +198,9 @@ def _categorical() -> dict[str, str]:
     return found | {
         "groups: probabilities": digest(rbm.hidden_probabilities(V), rbm.reconstruct(V)),
         "groups: free energy": digest(rbm.free_energy(V)),
+        "groups: exact log Z": digest(
+            np.array([exact_log_z(rbm, 24, visible=visible, hidden=rf.Categorical(4))])
+        ),
         "groups: sample": digest(*rbm.sample(70, steps=5, seed=2, return_hidden=True)),
         "groups: impute": digest(rbm.impute(holes, steps=5, seed=2, average=True)),
     }
