@@ -74,6 +74,7 @@ from rbmfast.training import (
     TrainingState,
     UnbiasedCD,
     WeightNorm,
+    find_rate,
     fine_tune,
     pretrain,
     train,
@@ -126,6 +127,7 @@ __all__ = [
     # training
     "train",
     "fine_tune",
+    "find_rate",
     "pretrain",
     "up_down",
     "CD",

@@ -246,6 +246,20 @@ def test_settings_reach_the_library(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[5] == "wrote m.rbm"
 
 
+def test_the_rate_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("held_out.npy", X[::2])
+    run(*TRAIN, "--find-rate", "--validation", "held_out.npy", "--rate-schedule", "linear", "--seed", "3")
+    rbm, settings = rf.RBM(16, 5, seed=3), {"batch_size": 20, "seed": 3}
+    found = rf.find_rate(rbm, X, validation=X[::2], optimizer=rf.SGD(momentum=0.5), **settings)
+    assert str(found) in capsys.readouterr().out
+    rf.train(rbm, X, optimizer=rf.SGD(rf.Linear(found.rate), momentum=0.5), epochs=2, **settings)
+    rbm.save("expected.rbm")
+    assert bits("m.rbm") == bits("expected.rbm")
+    assert "--find-rate needs --validation" in fails(capsys, *TRAIN, "--find-rate")
+    dbm = ["--model", "dbm", "--hidden", "4,3", "--find-rate", "--validation", "0.1"]
+    assert "--find-rate is an option of --model rbm" in fails(capsys, *TRAIN, *dbm)
+
+
 def test_spins(capsys: pytest.CaptureFixture[str]) -> None:
     """-1 and +1, or what is thresholded, as the library has it; and the numbers are about spins."""
     spins = np.where(X, 1, -1).astype(np.int8)

@@ -287,6 +287,7 @@ ANSWERS: dict[str, Call] = {
     "sequence_weights": (lambda m: rf.sequence_weights(m.y[:, None]), (N,)),
     "DBM": (lambda m: m.deep_machine(), (N, V)),
     "train": (lambda m: m.train(centered=True, sample_weight=np.ones(N)), "History"),
+    "find_rate": (lambda m: rf.find_rate(m.rbm, m.X, validation=m.X, rates=[0.01], **LEARN), "FoundRate"),
     "pretrain": (lambda m: rf.pretrain(m.dbn, m.X, **LEARN), "list"),
     "up_down": (lambda m: rf.up_down(m.dbn, m.X, **LEARN), "History"),
     "up_down of labels": (lambda m: rf.up_down(m.deep_classifier, m.X, m.y, **LEARN), "History"),

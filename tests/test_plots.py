@@ -43,6 +43,14 @@ def lines(figure) -> list[str]:
     return [label.get_text() for label in figure.axes[0].get_yticklabels()]
 
 
+def test_rates() -> None:
+    found = rf.find_rate(rf.RBM(12, 3, seed=0), V, validation=V, rates=[0.1, 1, 1e16], seed=1)
+    (axes,) = drawn(found.plot(), 1).axes
+    assert axes.get_xscale() == "log"
+    assert [*axes.lines[0].get_ydata()][:2] == [*found.values][:2]
+    assert [*axes.lines[-1].get_xdata()] == [1e16]  # where it diverged
+
+
 def test_images() -> None:
     figure = drawn(plots.images(V, SHAPE, title="some"), 1)
     assert figure.axes[0].get_title() == "some"

@@ -101,6 +101,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", integer(1), ABOUT["batch_size"], BATCH_SIZE)
     add("--rate", listed(RATE), "learning rate, which with momentum 0.5 goes as far as twice as much "
         "without; of a dbn, of all layers or of each", [0.05])  # fmt: skip
+    learning.flag("--find-rate", "try rates in short runs first, judged by --validation, and take the best")
     add("--rate-schedule", choice(*SCHEDULES), "linear: to 0", "constant")
     add("--rate-decay", NUMBER, "what exponential multiplies the rate by after each epoch", 0.95)
     add("--momentum", CHANCE, "share of each step that the next one repeats", 0.5)

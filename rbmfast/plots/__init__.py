@@ -25,7 +25,7 @@ Arguments that many functions have:
 True
 """
 
-from rbmfast.plots.curves import bars, learning_curves, pattern_counts
+from rbmfast.plots.curves import bars, learning_curves, pattern_counts, rates
 from rbmfast.plots.judging import ais_weights, chains, free_energies, moments, swap_rates
 from rbmfast.plots.pictures import (
     ERASED_COLOUR,
@@ -53,6 +53,7 @@ __all__ = [
     "learning_curves",
     "moments",
     "pattern_counts",
+    "rates",
     "reconstructions",
     "samples",
     "samples_by_label",

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from rbmfast.checks import check_integer
 from rbmfast.models import PatternCounts
 from rbmfast.plots.figure import BLUE, GREEN, RED, YELLOW, finish, matplotlib, subplots
-from rbmfast.training import History
+from rbmfast.training import FoundRate, History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,6 +25,7 @@ SERIES = (BLUE, RED, "0.6", GREEN, YELLOW, "#66ccee", "#aa3377")
 PANELS = {
     "reconstruction_error": ("Reconstruction error", "mean squared error per unit"),
     "free_energy_gap": ("Free-energy gap, validation - training", "nats per row"),
+    "log_likelihood": ("Log-likelihood", "nats per row"),
     "pseudo_likelihood": ("Log pseudo-likelihood", "nats per row"),
     "saturated_units": ("Hidden units that are always on", "share of the hidden units"),
     "dead_units": ("Hidden units that are never on", "share of the hidden units"),
@@ -105,6 +106,44 @@ def learning_curves(
         axes.locator_params(axis="x", integer=True)
         if len(members) > 1 or members[0].startswith("validation_"):
             axes.legend(frameon=False)
+    return figure
+
+
+def rates(found: FoundRate, *, ax: Ax = None, figsize: Size = None) -> Figure:
+    """What came of learning rates that were tried.
+
+    Parameters
+    ----------
+    found : FoundRate
+        From `rbmfast.find_rate`.
+    ax, figsize
+        See `rbmfast.plots`.
+
+    Returns
+    -------
+    matplotlib Figure
+        With one set of axes. Crosses are rates at which learning diverged.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rbmfast as rf
+    >>> found = rf.find_rate(rf.RBM(6, 2, seed=0), np.eye(6), validation=np.eye(6), seed=1)
+    >>> len(found.plot().axes)
+    1
+    """
+    figure, (axes,) = subplots(1, ax, figsize, (5.0, 3.6))
+    axes.plot(found.rates, found.values, color=BLUE, linewidth=1.6, marker="o", markersize=3.5)
+    axes.axhline(found.start, color="0.6", linewidth=1, label="before learning")
+    axes.axvline(found.rate, color=GREEN, linewidth=1, linestyle="--", label=f"best: {found.rate:g}")
+    lost = [rate for rate, value in zip(found.rates, found.values, strict=True) if math.isnan(value)]
+    if lost:
+        across = axes.get_xaxis_transform()  # at the foot of the axes
+        axes.plot(lost, [0.04] * len(lost), "x", color=RED, transform=across, label="diverged")
+    title, unit = PANELS.get(found.judge.removeprefix("validation_"), (found.judge, ""))
+    labels = {"xlabel": f"learning rate, for {found.epochs} epochs", "ylabel": unit}
+    finish(axes, f"{title} of held-out rows", xscale="log", **labels)
+    axes.legend(frameon=False)
     return figure
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.training.callbacks import Average, Callback, EarlyStopping, Progress
+from rbmfast.training.find_rate import FoundRate, find_rate
 from rbmfast.training.fine_tune import fine_tune
 from rbmfast.training.history import History
 from rbmfast.training.methods import (
@@ -46,6 +47,8 @@ __all__ = [
     "pretrain",
     "up_down",
     "fine_tune",
+    "find_rate",
+    "FoundRate",
     "History",
     "TrainingState",
     "CD",

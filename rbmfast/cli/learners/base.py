@@ -34,6 +34,7 @@ SCHEDULES: dict[str, Callable[[float, float], Schedule]] = {
 }
 METHOD_OPTIONS = {"k": "k", "chains": "n_chains", "replicas": "n_replicas"}  # and what they set
 PENALTIES = ("l1", "l2", "max_norm", "sparsity", "block_l1")
+FOR_RATES = ("method", "optimizer", "penalties", "centered", "batch_size", "shuffle", "seed")
 ORDERS = {"rows": True, "blocks": "blocks", "none": False}
 
 SHOWN = 30  # rows that are drawn beside their reconstructions
@@ -115,7 +116,7 @@ class Learner:
     """
 
     about: ClassVar[str] = "a restricted Boltzmann machine"
-    options: ClassVar[tuple[str, ...]] = ()
+    options: ClassVar[tuple[str, ...]] = ("find_rate",)
     hidden: ClassVar[tuple[int, ...]] = (128,)
     monitors: ClassVar[tuple[rf.training.Monitor, ...]] = (rf.ReconstructionError(),)
     model: Any
@@ -125,6 +126,8 @@ class Learner:
         given.hidden = given.hidden or [*self.hidden]
         self.data: Examples
         self.validation: Examples | None = None
+        if given.find_rate and given.validation is None:
+            raise CommandError("--find-rate needs --validation, the rows that judge")
         self.settings = {
             "penalties": [*filter(None, (getattr(given, name) for name in PENALTIES))],
             "centered": given.centered,
@@ -172,7 +175,16 @@ class Learner:
         """Learn; what each part is called, and how it went."""
         validation = None if self.validation is None else self._rows(self.validation)
         rows = self._rows(self.data)
+        if self.given.find_rate:
+            self._find_rate(rows, validation)
         yield "", rf.train(self.model, rows, validation=validation, **self.settings, **self._watching())
+
+    def _find_rate(self, rows: Rows, validation: Any) -> None:
+        """Take the best of several learning rates, and show what was tried."""
+        own = {name: self.settings[name] for name in FOR_RATES}
+        found = rf.find_rate(self.model, rows, validation=validation, **own)
+        print(found, flush=True)
+        self.settings["optimizer"] = sgd(self.given, found.rate)
 
     def _watching(self, *headings: str) -> dict[str, Any]:
         """What is done after each epoch."""

@@ -21,7 +21,7 @@ class ClassLearner(Learner):
     """Learns a class RBM."""
 
     about = "one of data and labels"
-    options = ("labels", "validation_labels", "generative", "unlabelled", "dropout")
+    options = ("labels", "validation_labels", "generative", "unlabelled", "dropout", "find_rate")
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ class ConvolutionalLearner(Learner):
     """Learns a convolutional RBM."""
 
     about = "filters, --hidden of them, that all places of an image share"
-    options = ("filter_size", "pool")
+    options = ("filter_size", "pool", "find_rate")
 
     @staticmethod
     def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,6 +14,7 @@ class DeepMachineLearner(Learner):
     """Learns a deep Boltzmann machine: all layers at once."""
 
     about = "a deep Boltzmann machine"
+    options = ()
 
     @property
     def _lowest(self) -> rf.RBM:
