@@ -246,6 +246,23 @@ def test_settings_reach_the_library(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[5] == "wrote m.rbm"
 
 
+@pytest.mark.parametrize(
+    "options, optimizer",
+    [
+        ("--clip 0.5", rf.SGD(0.05, momentum=0.5, clip=0.5)),
+        ("--optimizer adam", rf.Adam()),
+        ("--optimizer adam --rate 0.02 --rate-schedule linear --clip 1", rf.Adam(rf.Linear(0.02), clip=1.0)),
+        ("--optimizer cosine", rf.Cosine()),
+    ],
+)
+def test_optimizers(options: str, optimizer: Any) -> None:
+    run(*TRAIN, *options.split())
+    rbm = rf.RBM(16, 5, seed=0)
+    rf.train(rbm, X, optimizer=optimizer, epochs=2, batch_size=20, seed=0)
+    rbm.save("expected.rbm")
+    assert bits("m.rbm") == bits("expected.rbm")
+
+
 def test_the_rate_is_found(capsys: pytest.CaptureFixture[str]) -> None:
     np.save("held_out.npy", X[::2])
     run(*TRAIN, "--find-rate", "--validation", "held_out.npy", "--rate-schedule", "linear", "--seed", "3")

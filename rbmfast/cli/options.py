@@ -174,6 +174,7 @@ def number(make: Callable[[float], Any]) -> Kind:
 
 NUMBER = number(float)
 RATE = number(functools.partial(check_number, name="value"))
+LENGTH = number(functools.partial(check_number, name="value", above=0.0))
 CHANCE = number(functools.partial(check_number, name="value", below=1.0))
 
 

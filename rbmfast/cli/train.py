@@ -14,9 +14,10 @@ import rbmfast as rf
 from rbmfast.cli import options, output
 from rbmfast.cli.datafiles import DataFile, Examples, read_data
 from rbmfast.cli.learners import LEARNERS, check_options
-from rbmfast.cli.learners.base import ORDERS, SCHEDULES, Learner, listing, methods_with, penalty
+from rbmfast.cli.learners.base import OPTIMIZERS, ORDERS, SCHEDULES, Learner, listing, methods_with, penalty
 from rbmfast.cli.options import (
     CHANCE,
+    LENGTH,
     NUMBER,
     RATE,
     CommandError,
@@ -99,12 +100,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--replicas", integer(2), "temperatures of pt (default: 10)")
     add("--epochs", listed(integer(0)), f"{ABOUT['epochs']}; of a dbn, of all layers or of each", [EPOCHS])
     add("--batch-size", integer(1), ABOUT["batch_size"], BATCH_SIZE)
+    add("--optimizer", choice(*OPTIMIZERS), "how gradients become steps; cosine: at rates that grow while "
+        "gradients agree", "sgd")  # fmt: skip
     add("--rate", listed(RATE), "learning rate, which with momentum 0.5 goes as far as twice as much "
-        "without; of a dbn, of all layers or of each", [0.05])  # fmt: skip
+        "without; of a dbn, of all layers or of each (default: 0.05; of adam 0.001, of cosine "
+        "0.01)", [])  # fmt: skip
     learning.flag("--find-rate", "try rates in short runs first, judged by --validation, and take the best")
     add("--rate-schedule", choice(*SCHEDULES), "linear: to 0", "constant")
     add("--rate-decay", NUMBER, "what exponential multiplies the rate by after each epoch", 0.95)
-    add("--momentum", CHANCE, "share of each step that the next one repeats", 0.5)
+    add("--momentum", CHANCE, "of sgd: share of each step that the next one repeats (default: 0.5)")
+    add("--clip", LENGTH, "largest length of a gradient; longer ones are shortened")
     add("--average", CHANCE, "give the model the mean of its parameters after the epochs behind this share "
         "of the run, such as 0.5; what is shown is of the single epochs")  # fmt: skip
     add("--l1", penalty(rf.L1), "cost of absolute weights")

@@ -32,6 +32,7 @@ def check_options(given: argparse.Namespace) -> None:
     method = given.method or LEARNERS[given.model].default_method(given)
     for option, name in METHOD_OPTIONS.items():
         _check_choice(given, option, "method", methods_with(name), method)
+    _check_choice(given, "momentum", "optimizer", ["sgd"], given.optimizer)
     if given.validation_labels is not None and (given.validation is None or given.labels is None):
         raise CommandError("--validation-labels go with --labels and --validation")
 

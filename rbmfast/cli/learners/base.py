@@ -20,6 +20,7 @@ from rbmfast.data import Rows
 from rbmfast.tables import Schema
 from rbmfast.training import Method, Schedule
 from rbmfast.training.methods import WORDS as METHODS
+from rbmfast.training.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +33,8 @@ SCHEDULES: dict[str, Callable[[float, float], Schedule]] = {
     "linear": lambda rate, decay: rf.Linear(rate),
     "exponential": rf.Exponential,
 }
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": rf.SGD, "adam": rf.Adam, "cosine": rf.Cosine}
+SGD_RATE, SGD_MOMENTUM = 0.05, 0.5
 METHOD_OPTIONS = {"k": "k", "chains": "n_chains", "replicas": "n_replicas"}  # and what they set
 PENALTIES = ("l1", "l2", "max_norm", "sparsity", "block_l1")
 FOR_RATES = ("method", "optimizer", "penalties", "centered", "batch_size", "shuffle", "seed")
@@ -67,12 +70,19 @@ def method_of(given: argparse.Namespace, default: str = "cd") -> Method:
     return METHODS[given.method or default](**{k: value for k, value in asked.items() if value is not None})
 
 
-def sgd(
-    given: argparse.Namespace, rate: float | None, default: float = 0.0, momentum: float | None = None
-) -> rf.SGD:
-    """A rate under the schedule that was asked for, and a momentum."""
+def optimizer_of(
+    given: argparse.Namespace, rate: float | None, default: float = SGD_RATE, momentum: float | None = None
+) -> Optimizer:
+    """How to step, at a rate under the schedule that was asked for; `default` and `momentum` are of SGD."""
+    kind = OPTIMIZERS[given.optimizer]
+    own: dict[str, Any] = {}
+    if kind is rf.SGD:
+        asked = SGD_MOMENTUM if given.momentum is None else given.momentum
+        own["momentum"] = asked if momentum is None else momentum
+    else:
+        default = kind().schedules[0].bounds()[0]
     schedule = SCHEDULES[given.rate_schedule](default if rate is None else rate, given.rate_decay)
-    return rf.SGD(schedule, given.momentum if momentum is None else momentum)
+    return kind(schedule, clip=given.clip, **own)
 
 
 def common(given: argparse.Namespace) -> dict[str, Any]:
@@ -123,7 +133,7 @@ class Learner:
 
     def __init__(self, given: argparse.Namespace) -> None:
         self.given = given
-        given.hidden = given.hidden or [*self.hidden]
+        given.hidden, given.rate = given.hidden or [*self.hidden], given.rate or [None]
         self.data: Examples
         self.validation: Examples | None = None
         if given.find_rate and given.validation is None:
@@ -154,7 +164,7 @@ class Learner:
         """What only this kind asks of `rbmfast.train` or `rbmfast.pretrain`, if its options are fine."""
         given = self.given
         (_,), (epochs,), (rate,) = (each(given, name) for name in ("hidden", "epochs", "rate"))
-        return {"method": self._method(), "optimizer": sgd(given, rate), "epochs": epochs}
+        return {"method": self._method(), "optimizer": optimizer_of(given, rate), "epochs": epochs}
 
     def _method(self) -> Method:
         return method_of(self.given, self.default_method(self.given))
@@ -184,7 +194,7 @@ class Learner:
         own = {name: self.settings[name] for name in FOR_RATES}
         found = rf.find_rate(self.model, rows, validation=validation, **own)
         print(found, flush=True)
-        self.settings["optimizer"] = sgd(self.given, found.rate)
+        self.settings["optimizer"] = optimizer_of(self.given, found.rate)
 
     def _watching(self, *headings: str) -> dict[str, Any]:
         """What is done after each epoch."""

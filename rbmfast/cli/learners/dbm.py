@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 import rbmfast as rf
-from rbmfast.cli.learners.base import Learner, each, sgd
+from rbmfast.cli.learners.base import Learner, each, optimizer_of
 from rbmfast.cli.options import CommandError
 
 
@@ -26,7 +26,7 @@ class DeepMachineLearner(Learner):
         (epochs,), (rate,) = (each(given, name) for name in ("epochs", "rate"))
         if len(given.hidden) < 2:
             raise CommandError("--model dbm needs two hidden layers or more, such as --hidden 500,1000")
-        return {"method": self._method(), "optimizer": sgd(given, rate), "epochs": epochs}
+        return {"method": self._method(), "optimizer": optimizer_of(given, rate), "epochs": epochs}
 
     @staticmethod
     def default_method(given: argparse.Namespace) -> str:

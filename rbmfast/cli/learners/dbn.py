@@ -10,7 +10,7 @@ from typing import Any
 
 import rbmfast as rf
 from rbmfast.cli import output
-from rbmfast.cli.learners.base import Learner, common, each, sgd
+from rbmfast.cli.learners.base import Learner, common, each, optimizer_of
 from rbmfast.cli.options import RATE, CommandError, Group, integer, refuse
 from rbmfast.cli.progress import announce
 from rbmfast.training.settings import FineTuneSettings, UpDownSettings
@@ -37,11 +37,11 @@ class DeepLearner(Learner):
         add = Group(parser, "dbn").add
         add("--up-down", integer(0), "epochs of training its layers together, after they have learned one by "
             f"one: by --method and -k (default: {UpDownSettings.method})")  # fmt: skip
-        add("--up-down-rate", RATE, f"its learning rate (default: {UP_DOWN_RATE})")
+        add("--up-down-rate", RATE, f"its learning rate (default: {UP_DOWN_RATE} of sgd)")
         add("--fine-tune", integer(0), "epochs of training it at last, unrolled to a feed-forward network, "
             "by backpropagation: with labels a classifier, without an autoencoder")  # fmt: skip
         add("--network", "FILE", "where to write this network")
-        add("--fine-tune-rate", RATE, f"its learning rate (default: {FINE_TUNING_RATE}, with momentum "
+        add("--fine-tune-rate", RATE, f"its learning rate (default: {FINE_TUNING_RATE} of sgd, with momentum "
             f"{FINE_TUNING_MOMENTUM})")  # fmt: skip
 
     @property
@@ -53,7 +53,7 @@ class DeepLearner(Learner):
         given, n = self.given, len(self.given.hidden)
         self._check_stages()
         layers: list[dict[str, Any]] = [
-            {"epochs": epochs, "optimizer": sgd(given, rate)}
+            {"epochs": epochs, "optimizer": optimizer_of(given, rate)}
             for epochs, rate in zip(each(given, "epochs", n), each(given, "rate", n), strict=True)
         ]
         if given.labels is not None:
@@ -73,8 +73,8 @@ class DeepLearner(Learner):
         if given.network is not None:
             output.check(given.network, given.output, given.checkpoint, *self.inputs)
         self.optimizers = {
-            "up-down": sgd(given, given.up_down_rate, UP_DOWN_RATE),
-            "fine-tuning": sgd(given, given.fine_tune_rate, FINE_TUNING_RATE, FINE_TUNING_MOMENTUM),
+            "up-down": optimizer_of(given, given.up_down_rate, UP_DOWN_RATE),
+            "fine-tuning": optimizer_of(given, given.fine_tune_rate, FINE_TUNING_RATE, FINE_TUNING_MOMENTUM),
         }
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.DBN:
