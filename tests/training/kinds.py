@@ -179,6 +179,7 @@ KINDS = {
 
 SCHEDULED = rf.SGD(rf.Exponential(0.3, 0.7), momentum=rf.Steps({0: 0.5, 3: 0.9}))
 PENALTIES = [rf.L2(0.01), rf.L1(1e-4), rf.MaxNorm(0.5), rf.SparsityTarget(0.2)]
+EVERY_PENALTY = [*PENALTIES, rf.BlockL1(0.1)]
 METHODS: dict[str, dict[str, Any]] = {
     "cd": {"method": rf.CD(2)},
     "pcd, everything": {
@@ -193,7 +194,11 @@ METHODS: dict[str, dict[str, Any]] = {
     "exponent drops": {"optimizer": rf.SGD(100.0)},
     "adam": {"optimizer": rf.Adam(rf.Linear(0.05), clip=0.5), "penalties": [rf.MaxNorm(0.5)]},
     "clip": {"optimizer": rf.SGD(0.3, momentum=0.5, clip=0.2), "method": rf.PCD(1)},
-    "cosine": {"optimizer": rf.Cosine(0.1, 1.5, 0.5, clip=0.3), "method": rf.PCD(1), "penalties": PENALTIES},
+    "cosine": {
+        "optimizer": rf.Cosine(0.1, 1.5, 0.5, clip=0.3),
+        "method": rf.PCD(1),
+        "penalties": EVERY_PENALTY,
+    },
     "gaussian": {"X": REAL, "optimizer": rf.SGD(0.01, 0.5), "validation": REAL[:9]},
     "weights": {"sample_weight": np.arange(47) / 23},
 }
