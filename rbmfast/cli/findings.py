@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHODS = ("exact", "ais", "bracket")
-SMALL = 20  # units of a layer that are enumerated unasked
+SMALL = 23  # units of a layer that are enumerated unasked
 CHAINS, TEMPERATURES = 512, 10_000
 PSEUDO_ROWS = 1000  # whose pseudo-likelihood is formed: it takes a pass for every visible unit
 CONSERVATIVE = 100  # rows of the conservative estimate

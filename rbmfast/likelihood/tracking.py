@@ -19,7 +19,7 @@ from rbmfast.models.tempering import Ladder, check_betas
 from rbmfast.reference import F64, States
 from rbmfast.streams import Purpose, Stream
 
-EXACT_UNITS = 15  # of the smaller layer, up to which log Z is enumerated: a fraction of a second
+EXACT_UNITS = 18  # of the smaller layer, up to which log Z is enumerated: a fraction of a second
 FIRST_STEPS = 10  # times as many at the first look, when the chains know nothing of the model
 
 Memory = MutableMapping[str, NDArray[Any]]

@@ -67,7 +67,7 @@ class Answers(Transformer):
     def score(self, X: Any, y: object = None) -> float:
         """Mean log-likelihood, the mean of -F(v) - log Z: higher is better.
 
-        log Z is exact where a layer has at most 15 units. Else annealed importance sampling estimates it
+        log Z is exact where a layer has at most 18 units. Else annealed importance sampling estimates it
         (100 chains, 1000 temperatures, always the same random numbers), once for a fitted model; it warns
         where that is not enough. `rbmfast.log_partition` can do more, and gives the uncertainty.
 

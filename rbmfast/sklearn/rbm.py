@@ -194,9 +194,9 @@ class RBM(Transformer, Trained, Seer):
     def score(self, X: Any, y: object = None) -> float:
         """Mean log-likelihood of rows: higher is better.
 
-        Exact where a layer has at most 15 units whose states can be counted, else with log Z from annealed
-        importance sampling (100 chains, 1000 temperatures, always the same random numbers), once for a fitted
-        model.
+        Exact where a layer has at most 18 units whose states can be counted (15 beside real-valued units),
+        else with log Z from annealed importance sampling (100 chains, 1000 temperatures, always the same
+        random numbers), once for a fitted model.
 
         Parameters
         ----------

@@ -332,8 +332,9 @@ class LogLikelihood(OfRows):
 
     Records ``train_log_likelihood`` and, with validation data, ``validation_log_likelihood``; ``log_z`` and
     its standard error ``log_z_stderr``, which is that of the log-likelihoods, too. log Z is exact where a
-    layer has at most 15 units. Otherwise tempered chains follow the model through training: each look begins
-    where the last one ended, and costs ``n_chains * n_replicas * steps`` Gibbs steps.
+    layer has at most 18 units (15 beside real-valued ones). Otherwise tempered chains follow the model
+    through training: each look begins where the last one ended, and costs ``n_chains * n_replicas * steps``
+    Gibbs steps.
 
     Parameters
     ----------

@@ -25,6 +25,7 @@ from rbmfast.likelihood.enumeration import (
     can_enumerate,
     exact_log_z,
     hidden_layer,
+    layer_to_enumerate,
     visible_layer,
 )
 
@@ -139,6 +140,17 @@ def test_neither_threads_nor_parts_matter(monkeypatch: pytest.MonkeyPatch, block
         values.add(exact_log_z(rbm))
     assert len(values) == 1
     assert max(asked[2:]) <= 7 and sum(asked) == 3 * asked[0]  # Ctrl-C is answered between calls
+
+
+def test_the_layer_that_is_sooner_done() -> None:
+    """Summing binomial units out is NumPy's work, summing 0/1 units that of the engine."""
+    for n_hidden, name in ((2, "hidden"), (4, "hidden"), (6, "visible"), (20, "visible")):
+        rbm = rf.RBM(4, n_hidden, visible=rf.Binomial(3), seed=0)  # 2**8 visible states
+        assert layer_to_enumerate(rbm, "this").name == name
+        assert can_enumerate(rbm, 8)
+        assert can_enumerate(rbm, 7) == (n_hidden <= 4)
+    rbm = rf.RBM(4, 6, visible=rf.Binomial(3), seed=0)
+    assert layer_to_enumerate(rbm, "this", by_numpy=True).name == "hidden"
 
 
 @pytest.mark.slow

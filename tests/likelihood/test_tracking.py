@@ -25,6 +25,11 @@ def settings(**changes: Any) -> dict[str, Any]:
     return own | changes
 
 
+@pytest.fixture(autouse=True)
+def chains_for_17_units(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rbmfast.likelihood.tracking.EXACT_UNITS", 15)
+
+
 def trained(**changes: Any) -> tuple[rf.RBM, rf.History]:
     rbm = rf.RBM(18, 17, seed=0)
     return rbm, rf.train(rbm, data(), **settings(**changes))
