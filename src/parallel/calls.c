@@ -12,14 +12,13 @@ typedef struct {
     double *sum; /* of the softplus of a row, from those of its panels */
     char *scratch;
     size_t scratch_size;
+    atomic_int ended;
 } pass_job;
 
-static void add_panels(rbmk_team team, const rbmk_layer_pass *pass, double *sum)
+static void add_panels(const rbmk_layer_pass *pass, double *sum)
 {
     const int panels = rbmk_panels(pass->cols);
-    int64_t from, to;
-    rbmk_share(team, pass->states.n, &from, &to);
-    for (int64_t i = from; i < to; i++) {
+    for (int64_t i = 0; i < pass->states.n; i++) {
         double total = 0.0;
         for (int p = 0; p < panels; p++)
             total += pass->out.softplus[i * panels + p];
@@ -31,10 +30,8 @@ static void pass_member(rbmk_team team, void *arg)
 {
     pass_job *job = arg;
     rbmk_pass_member(team, &job->pass, job->scratch + (size_t)team.id * job->scratch_size);
-    if (job->sum) {
-        rbmk_barrier(team);
-        add_panels(team, &job->pass, job->sum);
-    }
+    if (job->sum && rbmk_is_last(team, &job->ended))
+        add_panels(&job->pass, job->sum);
 }
 
 rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const float *bias, rbmk_outputs out,
@@ -55,7 +52,7 @@ rbmk_status rbmk_pass(const rbmk_weights *w, int up, rbmk_states states, const f
         job.pass.states = states;
         job.pass.stream = stream;
         job.pass.out = out;
-        rbmk_run(threads, k, pass_member, &job);
+        rbmk_run_apart(threads, k, pass_member, &job);
         status = RBMK_OK;
     }
     rbmk_free(parts);
@@ -86,7 +83,7 @@ static void map_member(rbmk_team team, void *arg)
 
 static void map_run(map_job job)
 {
-    rbmk_run(rbmk_threads_for((double)job.n * (job.m ? job.m : 1)), rbmk_current_kernels(), map_member, &job);
+    rbmk_run_apart(rbmk_threads_for((double)job.n * (job.m ? job.m : 1)), rbmk_current_kernels(), map_member, &job);
 }
 
 /* Kernels take int lengths. */
@@ -323,5 +320,5 @@ static void normal_member(rbmk_team team, void *arg)
 void rbmk_normal_weights(int64_t n, int m, double scale, uint64_t seed, uint32_t purpose, uint32_t layer, float *out)
 {
     normal_job job = {n, m, scale, seed, purpose, layer, out};
-    rbmk_run(rbmk_threads_for(20.0 * (double)n * m), rbmk_current_kernels(), normal_member, &job);
+    rbmk_run_apart(rbmk_threads_for(20.0 * (double)n * m), rbmk_current_kernels(), normal_member, &job);
 }

@@ -240,7 +240,7 @@ static rbmk_status run_chains(chains_job job, const rbmk_layers *layers)
                        (size_t)rbmk_round_up((int64_t)rbmk_pass_scratch(w->up.kernels, RBMK_TILE_ROWS, larger), 64);
     job.scratch = rbmk_allocate((size_t)threads, job.scratch_size);
     if (job.scratch) {
-        rbmk_run(threads, w->up.kernels, chains_member, &job);
+        rbmk_run_apart(threads, w->up.kernels, chains_member, &job);
         status = RBMK_OK;
     }
     rbmk_lookups_free(&job.lookups);

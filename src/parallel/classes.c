@@ -41,7 +41,7 @@ void rbmk_class_log_weights(const float *x, int64_t n, int n_hidden, const float
 {
     classes_job job = {.x = x, .U = U, .d = d, .n = n, .n_classes = n_classes, .n_hidden = n_hidden,
                        .log_weights = log_weights};
-    rbmk_run(rbmk_threads_for((double)n * n_classes * n_hidden), rbmk_current_kernels(), log_weights_member, &job);
+    rbmk_run_apart(rbmk_threads_for((double)n * n_classes * n_hidden), rbmk_current_kernels(), log_weights_member, &job);
 }
 
 /* --- Expectations of the hidden units ------------------------------------------------------------------------ */
@@ -84,5 +84,5 @@ void rbmk_class_expectations(const float *x, int64_t n, int n_hidden, const floa
 {
     classes_job job = {.x = x, .U = U, .p = p, .n = n, .n_classes = n_classes, .n_hidden = n_hidden, .mean = mean,
                        .sums = sums};
-    rbmk_run(rbmk_threads_for((double)n * n_classes * n_hidden), rbmk_current_kernels(), expectations_member, &job);
+    rbmk_run_apart(rbmk_threads_for((double)n * n_classes * n_hidden), rbmk_current_kernels(), expectations_member, &job);
 }

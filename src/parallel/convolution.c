@@ -24,6 +24,7 @@ typedef struct {
     int64_t *sums, *level_sums;
     char *scratch;
     int64_t scratch_bytes; /* of each member */
+    atomic_int ended;
 } map_job;
 
 static map_job of_maps(const rbmk_convolution *c, const rbmk_pools *p, int64_t n)
@@ -46,7 +47,7 @@ static rbmk_status run(map_job *job, void (*member)(rbmk_team, void *), double n
     job->scratch_bytes = rbmk_round_up(scratch_bytes, 64);
     if (scratch_bytes && !(job->scratch = rbmk_allocate((size_t)threads, (size_t)job->scratch_bytes)))
         return RBMK_NO_MEMORY;
-    rbmk_run(threads, job->kernels, member, job);
+    rbmk_run_apart(threads, job->kernels, member, job);
     rbmk_free(job->scratch);
     return RBMK_OK;
 }
@@ -94,7 +95,7 @@ static void move_sums(uint32_t *few, int64_t n, int64_t *all)
 
 static void pairs_member(rbmk_team team, void *arg)
 {
-    const map_job *job = arg;
+    map_job *job = arg;
     const int64_t most = MOST_PAIRS / ((int64_t)job->c->map_height * job->c->map_width);
     const int64_t n = job->weights + job->c->n_filters; /* sums of pairs, then of levels */
     int64_t *all = (int64_t *)(job->scratch + team.id * job->scratch_bytes), since = 0;
@@ -111,8 +112,7 @@ static void pairs_member(rbmk_team team, void *arg)
             move_sums(few, n, all), since = 0;
     }
     move_sums(few, n, all);
-    rbmk_barrier(team);
-    if (team.id == 0)
+    if (rbmk_is_last(team, &job->ended))
         for (int member = 0; member < team.size; member++) {
             const int64_t *own = (const int64_t *)(job->scratch + member * job->scratch_bytes);
             for (int64_t j = 0; j < n; j++)

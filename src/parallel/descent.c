@@ -32,7 +32,7 @@ static void layer_member(rbmk_team team, void *arg)
 
 static void layer_run(layer_job job)
 {
-    rbmk_run(rbmk_threads_for((double)job.n * job.m), rbmk_current_kernels(), layer_member, &job);
+    rbmk_run_apart(rbmk_threads_for((double)job.n * job.m), rbmk_current_kernels(), layer_member, &job);
 }
 
 /* Of terms of a panel, in lanes folded by halves. */
@@ -233,10 +233,10 @@ static void adam_member(rbmk_team team, void *arg)
 
 void rbmk_momentum_step(const rbmk_momentum *step)
 {
-    rbmk_run(rbmk_threads_for(0.5 * (double)step->n), rbmk_current_kernels(), momentum_member, (void *)step);
+    rbmk_run_apart(rbmk_threads_for(0.5 * (double)step->n), rbmk_current_kernels(), momentum_member, (void *)step);
 }
 
 void rbmk_adam_step(const rbmk_adam *step)
 {
-    rbmk_run(rbmk_threads_for((double)step->n), rbmk_current_kernels(), adam_member, (void *)step);
+    rbmk_run_apart(rbmk_threads_for((double)step->n), rbmk_current_kernels(), adam_member, (void *)step);
 }

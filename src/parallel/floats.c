@@ -115,7 +115,7 @@ static void floats_member(rbmk_team team, void *arg)
 
 static rbmk_range run(floats_job job)
 {
-    rbmk_run(rbmk_threads_for(0.2 * (double)job.x.n), rbmk_current_kernels(), floats_member, &job);
+    rbmk_run_apart(rbmk_threads_for(0.2 * (double)job.x.n), rbmk_current_kernels(), floats_member, &job);
     return (rbmk_range)atomic_load(&job.range);
 }
 
@@ -147,6 +147,6 @@ static void real_member(rbmk_team team, void *arg)
 int rbmk_real_states(const float *x, int64_t n, uint16_t *level)
 {
     real_job job = {.x = x, .n = n, .level = level};
-    rbmk_run(rbmk_threads_for(0.2 * (double)n), rbmk_current_kernels(), real_member, &job);
+    rbmk_run_apart(rbmk_threads_for(0.2 * (double)n), rbmk_current_kernels(), real_member, &job);
     return !atomic_load(&job.outside);
 }

@@ -2,8 +2,6 @@
 #ifndef RBMK_SHARE_H
 #define RBMK_SHARE_H
 
-#include <stdatomic.h>
-
 #include "team.h"
 
 /* The part of 0..n-1 that this member does. */

@@ -164,7 +164,7 @@ rbmk_status rbmk_log_conditionals(const float *x, int n_hidden, const float *W, 
     job.scratch = rbmk_allocate((size_t)threads, scratch_of(&job) * sizeof *job.scratch);
     if (!job.scratch)
         return RBMK_NO_MEMORY;
-    rbmk_run(threads, rbmk_current_kernels(), sites_member, &job);
+    rbmk_run_apart(threads, rbmk_current_kernels(), sites_member, &job);
     rbmk_free(job.scratch);
     return RBMK_OK;
 }

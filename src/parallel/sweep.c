@@ -179,7 +179,7 @@ rbmk_status rbmk_sweep(const rbmk_weights *w, float beta, const float *bias, uin
     }
     if (job.blocks && job.weights && job.ones && job.scratch) {
         rbmk_run(1, w->up.kernels, prepare, &job);
-        rbmk_run(threads, w->up.kernels, sweep_member, &job);
+        rbmk_run_apart(threads, w->up.kernels, sweep_member, &job);
         status = RBMK_OK;
     }
     rbmk_free(job.blocks);

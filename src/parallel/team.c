@@ -1,7 +1,9 @@
 #include "team.h"
 
-#include <stdatomic.h>
+#include <math.h>
 #include <stdlib.h>
+
+#include "pool.h"
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -79,10 +81,13 @@ static _Atomic double least_time = 4e4;
 
 void rbmk_set_least_thread_time(double nanoseconds) { least_time = nanoseconds; }
 
+static _Thread_local double expected; /* nanoseconds of the work that comes next */
+
 int rbmk_threads_for(double nanoseconds)
 {
     const int n = rbmk_get_num_threads();
     const double least = least_time;
+    expected = least > 0.0 ? nanoseconds : HUGE_VAL;
     return nanoseconds < n * least ? (int)(nanoseconds / least) + 1 : n;
 }
 
@@ -284,6 +289,35 @@ void rbmk_run(int wanted, const rbmk_kernels *kernels, void (*body)(rbmk_team, v
     member((rbmk_team){0, 1, NULL}, kernels, body, arg);
 #endif
 }
+
+typedef struct {
+    const rbmk_kernels *kernels;
+    void (*body)(rbmk_team, void *);
+    void *arg;
+    int size;
+    atomic_int taken;
+} members;
+
+static void take_members(void *arg)
+{
+    members *m = arg;
+    for (int id; (id = atomic_fetch_add(&m->taken, 1)) < m->size;)
+        member((rbmk_team){id, m->size, NULL}, m->kernels, m->body, m->arg);
+}
+
+void rbmk_run_apart(int size, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
+{
+    members all = {.kernels = kernels, .body = body, .arg = arg, .size = size};
+#ifdef _OPENMP
+    const int most = omp_get_thread_limit(), engaged = engage(size < most ? size : most);
+    rbmk_with_helpers(engaged - 1, expected, take_members, &all);
+    atomic_fetch_sub(&busy, engaged);
+#else
+    take_members(&all);
+#endif
+}
+
+int rbmk_is_last(rbmk_team team, atomic_int *ended) { return atomic_fetch_add(ended, 1) == team.size - 1; }
 
 void *rbmk_allocate(size_t count, size_t size)
 {

@@ -2,11 +2,13 @@
 #ifndef RBMK_TEAM_H
 #define RBMK_TEAM_H
 
+#include <stdatomic.h>
+
 #include "../kernels.h"
 
 typedef struct {
     int id, size;
-    struct rbmk_meeting *meeting; /* where its barriers are counted */
+    struct rbmk_meeting *meeting; /* where its barriers are counted; NULL where there can be none */
 } rbmk_team;
 
 /* Run body(team, arg) on up to `threads` threads, each with IEEE float settings and ready for `kernels`. */
@@ -14,6 +16,13 @@ void rbmk_run(int threads, const rbmk_kernels *kernels, void (*body)(rbmk_team, 
 
 /* Every thread of the team waits for all. */
 void rbmk_barrier(rbmk_team team);
+
+/* The same for a team of `size` (which rbmk_threads_for has told) whose members never wait for each other: the calling
+ * thread takes one after another, and so does every thread that comes to help. Nobody waits for one that has not begun. */
+void rbmk_run_apart(int size, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg);
+
+/* Whether this member is the last to say so; it then sees what all have done. */
+int rbmk_is_last(rbmk_team team, atomic_int *ended);
 
 /* Threads worth starting for what takes one about so many nanoseconds (between two barriers, if there are any). */
 int rbmk_threads_for(double nanoseconds);
