@@ -37,10 +37,10 @@ static double log_normalizer(const piece *p, const float *x, float state, const 
     double total = 0.0;
     for (int col = 0; col < n_hidden; col += RBMK_PANEL) {
         const int n = rbmk_at_most(n_hidden - col, RBMK_PANEL);
-        float shift[RBMK_PANEL];
-        for (int j = 0; j < n; j++)
-            shift[j] = state * w[col + j];
-        total += p->kernels->shifted_softplus_panel(x + col, shift, n);
+        float product[RBMK_PANEL];
+        for (int j = 0; j < n && state != 1.0f; j++)
+            product[j] = state * w[col + j];
+        total += p->kernels->shifted_softplus_panel(x + col, state == 1.0f ? w + col : product, n);
     }
     return total;
 }
