@@ -116,6 +116,16 @@ cdef extern from "rbmk.h" nogil:
         int begin
         rbmk_stream stream
 
+    ctypedef struct rbmk_rung:
+        const rbmk_weights *weights
+        const float *a
+        const float *b
+        uint8_t *samples
+        double *log_weights
+        int64_t n
+        float acceptance
+        float least
+
     ctypedef struct rbmk_epoch_plan:
         rbmk_states data
         const int64_t *order
@@ -130,6 +140,7 @@ cdef extern from "rbmk.h" nogil:
         const float *momenta
         rbmk_stream stream
         const rbmk_missing *missing
+        rbmk_rung *rung
         int (*interrupted)(void *context) noexcept nogil
         void *context
         rbmk_layers layers

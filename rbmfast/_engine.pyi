@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.state import Gradient, LearningState, Missing, UpdateSettings
+from rbmfast.state import Gradient, LearningState, Missing, Rung, UpdateSettings
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -221,4 +221,5 @@ def epoch(
     weights: F64 | None = None,
     blocks: LayerBlocks = ...,
     missing: Missing | None = None,
+    rung: Rung | None = None,
 ) -> int: ...

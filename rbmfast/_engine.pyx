@@ -1238,9 +1238,31 @@ cdef class _Missing:
         self.c.stream = self.stream.c
 
 
+cdef class _Rung:
+    """C view of `rbmfast.state.Rung`; keeps its arrays alive."""
+
+    cdef rbmk_rung c
+    cdef Weights weights
+    cdef const float[::1] a, b
+    cdef uint8_t[:, ::1] samples
+    cdef double[::1] log_weights
+
+    def __init__(self, rung, int n_visible, int n_hidden, Py_ssize_t n_chains):
+        self.weights, self.samples, self.log_weights = rung.weights, rung.samples, rung.log_weights
+        self.a, self.b = _vector(rung.a, n_visible, "a of rung"), _vector(rung.b, n_hidden, "b of rung")
+        if (self.weights.c.n_visible, self.weights.c.n_hidden) != (n_visible, n_hidden):
+            raise ValueError(f"weights of rung must be ({n_visible}, {n_hidden})")
+        if self.samples.shape[1] != n_visible or not 1 <= n_chains <= self.samples.shape[0]:
+            raise ValueError(f"samples of rung must have {n_visible} columns, and a row for each chain")
+        if self.log_weights.shape[0] != self.samples.shape[0]:
+            raise ValueError(f"log_weights of rung must have length {self.samples.shape[0]}")
+        self.c = rbmk_rung(&self.weights.c, &self.a[0], &self.b[0], &self.samples[0, 0], &self.log_weights[0],
+                           self.samples.shape[0], rung.acceptance[0], rung.least)
+
+
 def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[::1] row_ids not None, int batch_size,
           int k, chains, const float[::1] rates not None, const float[::1] momenta not None, seed, purpose, layer,
-          first_step, const double[::1] weights=None, blocks=(None, None), missing=None):
+          first_step, const double[::1] weights=None, blocks=(None, None), missing=None, rung=None):
     """Learn from rows X[order] in batches, by CD-k (chains is None) or PCD-k; returns the updates made.
 
     Weights are those of the rows, in this order; chains that start at rows have them, too. What is missing in X (a
@@ -1248,6 +1270,9 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
 
     Real-valued rows (float32) end it before an update in which a state does not lie in [-16, 16); all is then as that
     update would have found it. They have no weights, and nothing is missing.
+
+    With a `rbmfast.state.Rung` the chains change places with its samples, and the epoch ends before an update where
+    too few of late were accepted.
 
     Ctrl-C is answered between passes: the parameters are those after the last complete update. A weight that stops
     being finite raises FloatingPointError and leaves `state` unusable.
@@ -1260,6 +1285,7 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
     cdef _Signals signals = _Signals()
     cdef _Layer v_layer = _Layer(blocks[0], model.c.n_visible), h_layer = _Layer(blocks[1], model.c.n_hidden)
     cdef _Missing holes
+    cdef _Rung earlier
     cdef rbmk_epoch_plan plan
     cdef uint8_t[:, ::1] chain_view = chains
     cdef int64_t done = 0, updates, i
@@ -1300,6 +1326,12 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
         plan.missing = &holes.c
         if chains is not None and holes.c.chains == NULL:
             raise ValueError("chains must be None where units are absent")
+    plan.rung = NULL
+    if rung is not None:
+        if real:
+            raise ValueError("rung must be None for real-valued rows")
+        earlier = _Rung(rung, model.c.n_visible, model.c.n_hidden, plan.n_chains)
+        plan.rung = &earlier.c
     plan.rates = &rates[0]
     plan.momenta = &momenta[0]
     plan.stream = stream.c
@@ -1309,6 +1341,8 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
     with nogil:
         status = rbmk_epoch(&model.c, &c_settings, &plan, &done)
     state.exponent = model.c.exponent
+    if rung is not None:
+        rung.acceptance[0] = earlier.c.acceptance
     if signals.error is not None:
         raise signals.error
     _diverged(status, f"update {done + 1} of this epoch")

@@ -7,7 +7,9 @@ from typing import Any
 from rbmfast.archive import read_file
 from rbmfast.files import FileFormatError, FilePath, blaming, file_name
 from rbmfast.models import DBM, DBN, RBM, BoltzmannMachine, ClassRBM, ConditionalRBM, ConvRBM, Network
-from rbmfast.models.base import Storable
+from rbmfast.models.base import TRAJECTORY, Storable
+from rbmfast.models.trajectory import check_kept, version_of
+from rbmfast.saved import under
 from rbmfast.tables import Schema
 
 MODELS: dict[str, type[Storable]] = {
@@ -62,7 +64,10 @@ def load(path: FilePath) -> Any:
         what = ELSEWHERE.get(kind, f"{kind!r}, which this version does not know")
         raise FileFormatError(f"{name!r} holds no model but {what}")
     with blaming(name, "holds no valid model"):
-        model = MODELS[kind].from_state(meta, arrays)
+        model: Any = MODELS[kind].from_state(meta, arrays)
         model.schema = Schema.from_description(meta["schema"]) if "schema" in meta else None
         model.class_names = tuple(map(str, meta.get("class_names", ())))
+        if kept := under(arrays, TRAJECTORY):
+            check_kept(version_of(model), kept)
+            model.trajectory = kept
     return model

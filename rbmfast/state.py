@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
 
 
 @dataclass
@@ -71,6 +73,19 @@ class Missing:
     rows: NDArray[np.int64] | None = None  # of the chains' random numbers, for each row to learn from
     begin: bool = False  # whether the chains begin: with draws in the next layer of the random numbers
     purpose: int = 0
+
+
+@dataclass
+class Rung:
+    """An earlier version of the model, and samples of it, with which an epoch's chains exchange states."""
+
+    weights: Any  # `engine.Weights`
+    a: F32
+    b: F32
+    samples: NDArray[np.uint8]  # (n, n_visible), changed in place
+    log_weights: F64  # (n,): what that version gives them
+    acceptance: F32  # (1,): a running mean of the share of exchanges that are accepted
+    least: float  # the epoch ends where it is less
 
 
 @dataclass

@@ -64,6 +64,11 @@ class Purpose(IntEnum):
     UNBIASED_CD = 36
     MISSING = 37
     PLACES = 38
+    PTT = 39
+    PTT_START = 40
+    PTT_CLIMB = 41
+    PTT_LOOK = 42
+    PTT_SAMPLE = 43
 
 
 class Stream(NamedTuple):

@@ -300,6 +300,18 @@ typedef struct {
     rbmk_stream stream;       /* as the plan's; rows: one for each row to learn from; chains begin in the next layer */
 } rbmk_missing;
 
+/* An earlier version of the model, and samples of it, with which persistent chains change places after each Gibbs step: v and
+ * the sample y, at its own place behind a random one, with probability min(1, p(y) r(v) / (p(v) r(y))) for the model p and
+ * that version r. Their random numbers are those of the chains in the next layer. */
+typedef struct {
+    const rbmk_weights *weights;
+    const float *a, *b;
+    uint8_t *samples;         /* (n, n_visible), n >= n_chains; changed in place */
+    double *log_weights;      /* (n,): of exp(-E) summed over hidden states, of that version */
+    int64_t n;
+    float acceptance, least;  /* a running mean of the share accepted; the epoch ends before an update where it is less */
+} rbmk_rung;
+
 typedef struct {
     rbmk_states data;         /* all rows; real-valued ones as float32, without weights and missing entries */
     const int64_t *order;     /* positions in data, in the order of learning */
@@ -312,6 +324,7 @@ typedef struct {
     const float *rates, *momenta; /* one per update */
     rbmk_stream stream;       /* step: of the first draw; an update uses 2 k steps */
     const rbmk_missing *missing; /* or NULL: nothing is */
+    rbmk_rung *rung;          /* or NULL; of chains of 0/1 states */
     int (*interrupted)(void *context); /* asked between passes, on the calling thread; may be NULL */
     void *context;
     rbmk_layers layers;

@@ -16,7 +16,7 @@ from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_model, check_seed
 from rbmfast.data import Rows, computed_rows
 from rbmfast.likelihood.annealing import make_schedule
-from rbmfast.likelihood.enumeration import check_finite_log_z
+from rbmfast.likelihood.enumeration import check_finite_log_z, has_exact_log_z
 from rbmfast.likelihood.partition import log_partition
 from rbmfast.likelihood.result import Z95, Estimate, LogPartition, log_mean_exp, stderr_of_mean
 from rbmfast.models import DBM, DBN, RBM, BoltzmannMachine, ConditionalRBM
@@ -198,9 +198,13 @@ def _log_likelihood(
 
 
 def _check_log_z(log_z: object, rbm: RBM | BoltzmannMachine) -> LogPartition:
-    """Log Z as it was given: an estimate, a number that counts as exact, or None for the exact one."""
+    """Log Z as it was given: an estimate, a number that counts as exact, or None for the exact one.
+
+    What cannot be exact is found along the model's trajectory, if it has one.
+    """
     if log_z is None:
-        return log_partition(rbm)
+        along = rbm.trajectory is not None and not has_exact_log_z(rbm)
+        return log_partition(rbm, "trajectory", seed=0) if along else log_partition(rbm)
     numbers = (int, float, np.floating, np.integer)
     if isinstance(log_z, (bool, np.bool_)) or not isinstance(log_z, (LogPartition, *numbers)):
         raise TypeError(f"log_z must be a LogPartition or a number, got {log_z!r}")

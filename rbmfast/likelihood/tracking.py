@@ -52,7 +52,7 @@ class LogZTracker:
         `memory` holds the chains, and is brought up to date. Rounded to a millionth of a nat: the last bits
         of NumPy's functions differ from machine to machine.
         """
-        if can_enumerate(rbm, EXACT_UNITS):
+        if self.is_exact(rbm):
             return round(exact_log_z(rbm), 6), 0.0
         ladder = Ladder(make_path(rbm), check_betas(self.n_replicas), Purpose.TRACKING_SWAP)
         stream = Stream(seed, Purpose.TRACKING)
@@ -66,6 +66,10 @@ class LogZTracker:
         memory["h"], up, down = self._measure(ladder, h, stream.after(self.steps // 2 * 2))
         value, stderr = _add_up(up, down)
         return round(ladder.path.log_z0() + value, 6), round(stderr, 6)
+
+    def is_exact(self, rbm: RBM) -> bool:
+        """Whether log Z is enumerated."""
+        return can_enumerate(rbm, EXACT_UNITS)
 
     def _measure(self, ladder: Ladder, h: States, stream: Stream) -> tuple[States, F64, F64]:
         """Move on, and note what each replica says of the model above it and of the one below.

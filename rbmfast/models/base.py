@@ -26,6 +26,7 @@ M = TypeVar("M", bound=type)
 S = TypeVar("S", bound="Storable")
 Arrays = Mapping[str, NDArray[Any]]
 
+TRAJECTORY = "trajectory/"  # before the names in a file of what `Storable.trajectory` holds
 BLOCK_BYTES = 1 << 26  # scratch memory of one call, about
 
 
@@ -58,6 +59,7 @@ class Storable(ABC):
     kind: ClassVar[str]  # what its files say that they hold
     has_rbm: ClassVar[str] = ""  # what of it is an RBM, where it is none
     _schema: Schema | None = None
+    trajectory: Arrays | None = None  # what learning by `rbmfast.PTT` has left: samples of an earlier version
     class_names: tuple[str, ...] = ()  # what its classes are called, in their order, if by words; in its file
 
     @property
@@ -81,7 +83,7 @@ class Storable(ABC):
             )
         self._schema = schema
 
-    def save(self, path: FilePath) -> None:
+    def save(self, path: FilePath, *, trajectory: bool = False) -> None:
         """Write the model to a file, which `rbmfast.load` reads.
 
         The file appears complete or not at all, and holds the exact float32 numbers: a loaded model gives the
@@ -91,13 +93,17 @@ class Storable(ABC):
         ----------
         path : str, bytes or PathLike
             Where to write; an existing file is replaced.
+        trajectory : bool, default False
+            Whether to keep what `rbmfast.PTT` has left the model: samples of an earlier version of it, from
+            which ``sample(method="trajectory")`` and ``log_partition(method="trajectory")`` start.
 
         Raises
         ------
         OSError
             The file cannot be written.
         ValueError
-            A unit type of your own that `rbmfast.units.register` has not seen: nothing is written.
+            A trajectory is asked for that the model has not; a unit type of your own that
+            `rbmfast.units.register` has not seen: nothing is written.
 
         Examples
         --------
@@ -107,6 +113,10 @@ class Storable(ABC):
         RBM(4, 2)
         """
         meta, arrays = self.to_state()
+        if check_flag(trajectory, "trajectory"):
+            if self.trajectory is None:
+                raise ValueError(f"trajectory must be False for {self!r}, which has none: rf.PTT leaves one")
+            arrays |= {TRAJECTORY + name: array for name, array in self.trajectory.items()}
         about: dict[str, JSON] = {} if self.schema is None else {"schema": self.schema.describe()}
         about |= {"class_names": [*self.class_names]} if self.class_names else {}
         write_file(path, self.kind, meta | about, arrays)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -179,7 +178,7 @@ class Conditionals:
     up: Conditional  # from visible states to the hidden units
     down: Conditional  # and back
     stream: Stream  # random numbers, from a first half-step on
-    memory: Mapping[str, F32] = field(default_factory=dict)  # a training method's own, to change in place
+    memory: dict[str, NDArray[Any]] = field(default_factory=dict)  # a method's, to change in place
     n_classes: int = 0  # how many of the last visible units say the class; 0 for a model without labels
     held: NDArray[np.bool_] | None = None  # visible units that keep their states, as those that rows lack
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rbmfast.interactions.within import Within
 from rbmfast.models.base_rates import base_bias, make_path
@@ -23,6 +25,7 @@ class JointPath:
     within: Within
     bias: F32
     base: F32
+    memory: dict[str, NDArray[Any]] = field(default_factory=dict)  # as of `Conditionals`
 
     @property
     def size(self) -> int:

@@ -121,9 +121,11 @@ class Sampling(TwoLayers):
             = 0 with tempering.
         return_hidden : bool, default False
             Whether to return the hidden states as well.
-        method : {"gibbs", "tempering"}
+        method : {"gibbs", "tempering", "trajectory"}
             Plain Gibbs chains, or chains with replicas at several temperatures, which cross from mode to mode
             (`rbmfast.ParallelTempering`, which also tells how well they did) at `n_replicas` times the cost.
+            "trajectory": chains that begin at samples of an earlier version of the model, which `rbmfast.PTT`
+            has left, and take more of them for their own as they go on: few steps will do.
         n_replicas : int, optional
             Of tempering: how many, in equal steps of beta. By default 10, or as many as `betas`.
         betas : array_like (n_replicas,), optional
@@ -165,10 +167,14 @@ class Sampling(TwoLayers):
         """
         size = self.visible.dtype.itemsize * self.n_visible + self.hidden.dtype.itemsize * self.n_hidden
         n, steps, row, rows = self._check_sample(n, steps, first_row, start, size)
-        fixed = self._check_labels(labels, n)
-        if check_tempering(method, n_replicas, betas, base):
-            if fixed is not None:
-                raise ValueError("method must be 'gibbs' where labels are given, got 'tempering'")
+        fixed, tempers = self._check_labels(labels, n), check_tempering(method, n_replicas, betas, base)
+        if fixed is not None and method != "gibbs":
+            raise ValueError(f"method must be 'gibbs' where labels are given, got {method!r}")
+        if method == "trajectory":
+            if start is not None:
+                raise ValueError("start must be None for method='trajectory', which begins at samples")
+            v, h = self._follow(n, steps, Stream(check_seed(seed), Purpose.PTT_SAMPLE, rows=row))
+        elif tempers:
             ladder = check_betas(n_replicas, betas)
             check_integer(first_row, "first_row", low=0, high=(MAX_ROW + 1) // len(ladder) - n)
             v, h = self._temper(n, steps, check_seed(seed), row, rows, ladder, base)
@@ -203,6 +209,14 @@ class Sampling(TwoLayers):
             sampler._begin(here.stop - first, row + first, begin)
             sampler.run(steps)
             v[here], h[here] = sampler.own
+        return v, h
+
+    def _follow(self, n: int, steps: int, stream: Stream) -> tuple[States, States]:
+        from rbmfast.models.trajectory import Trajectory  # which knows all kinds of models
+
+        ladder = Trajectory.of(self)
+        parts = [ladder.sample(end - i, steps, stream.from_row(i)) for i, end in self._spans(n)]
+        v, h = (np.concatenate(part) for part in zip(*parts, strict=True))
         return v, h
 
     def _run_chains(
@@ -418,9 +432,11 @@ class PatternCounts:
 
 def check_tempering(method: object, *its_arguments: object) -> bool:
     """Whether to sample by tempering; its arguments without it are an error."""
-    check_choice(method, "method", ("gibbs", "tempering"))
-    if method == "gibbs" and any(argument is not None for argument in its_arguments):
-        raise ValueError("method must be 'tempering' where n_replicas, betas or base are given, got 'gibbs'")
+    check_choice(method, "method", ("gibbs", "tempering", "trajectory"))
+    if method != "tempering" and any(argument is not None for argument in its_arguments):
+        raise ValueError(
+            f"method must be 'tempering' where n_replicas, betas or base are given, got {method!r}"
+        )
     return method == "tempering"
 
 

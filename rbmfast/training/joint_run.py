@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from operator import setitem
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import Rows
@@ -54,7 +54,7 @@ class JointRun(SampledRun):
         validation: Rows | None = None,
     ) -> None:
         super().__init__(model, rows, settings, numbers, validation)
-        self.machine = model
+        self.machine = self.owner = model
         p, method = model._parameters, settings.method
         self.learned = {"W": p.within.W.copy(), "a": p.a.copy()}
         self.current_exponent = MAX_EXPONENT
@@ -71,7 +71,7 @@ class JointRun(SampledRun):
         """Raise an error for what these machines do not learn with."""
         settings, method, who = self.settings, self.settings.method, "an rf.BoltzmannMachine"
         if not method.learns_jointly:
-            allowed = "rf.CD, rf.PCD, rf.PT or rf.MaximumPseudoLikelihood"
+            allowed = "rf.CD, rf.PCD, rf.PT, rf.PTT or rf.MaximumPseudoLikelihood"
             raise ValueError(f"method must be {allowed} for {who}, got {method!r}")
         if self._is_incomplete and not np.any(self.rows.n_known):
             raise ValueError("X must have entries that are known, got none: all are missing")
@@ -105,12 +105,24 @@ class JointRun(SampledRun):
             self.learned["a"][:n] = check_parameter(bias, "the biases from X", bias.shape)
         if self.n_chains:
             self.chains = self._alone(self.n_chains, Purpose.CHAIN_START)
+            self.memory = self._new_memory()
         if machine.n_hidden or self._is_incomplete:
             self.completed = self._alone(self.rows.n_rows, Purpose.MISSING)
             for first, v in self.rows.blocks():
                 here = slice(first, first + len(v))
                 known = True if self.rows.missing is None else ~self.rows.missing[here]
                 self.completed[here, :n] = np.where(known, as_bits(v), self.completed[here, :n])
+
+    def _new_memory(self) -> dict[str, NDArray[Any]]:
+        """What the method wants to remember from update to update, as it is before the first one."""
+        path, stream = self.as_it_stands()
+        return self.settings.method.start_memory(path, lambda: path.base, self.n_chains, stream)
+
+    def as_it_stands(self) -> tuple[JointPath, Stream]:
+        """See `SampledRun.as_it_stands`."""
+        W, a = self.learned["W"], self.learned["a"]
+        path = JointPath(Within(self.machine.units, W, self.current_exponent), a, self.base, self.memory)
+        return path, self._stream(self.settings.method.purpose, 0)
 
     def _alone(self, n: int, purpose: Purpose) -> U8:
         """States of all units, drawn from their biases alone."""
@@ -143,6 +155,7 @@ class JointRun(SampledRun):
         self.chains = np.empty((self.n_chains, n_units), np.uint8) if self.n_chains else None
         if machine.n_hidden or self._is_incomplete:
             self.completed = np.empty((self.rows.n_rows, n_units), np.uint8)
+        self.memory = self._new_memory()
         super().restore(saved)
 
     def restore_weights(self, saved: Checkpoint) -> None:
@@ -168,9 +181,9 @@ class JointRun(SampledRun):
     def update(self, rows: I64, now: tuple[float, ...]) -> None:
         """One update: a step up the method's gradient. See `Run.update`."""
         method, W, a = self.settings.method, self.learned["W"], self.learned["a"]
-        path = JointPath(Within(self.machine.units, W, self.current_exponent), a, self.base)
+        path, stream = self.as_it_stands()
         states = self._complete(path.within, rows)
-        stream = self._stream(method.purpose, 0 if method.persistent else rows)
+        stream = stream if method.persistent else stream._replace(rows=rows)
         gradient = method.joint_gradient(path, states, stream, self.chains, self.weights_of(rows))
         for penalty in self.custom_penalties:
             own = penalty_gradient(penalty, W)
@@ -202,7 +215,7 @@ class JointRun(SampledRun):
         self.completed[rows] = states
         return states
 
-    @cached_property
+    @property
     def base(self) -> F32:
         """Biases of independent units with the means of the data."""
         base = np.zeros(self.machine._n_units, np.float32)

@@ -47,6 +47,8 @@ class Watched:
         What monitors keep for the next epoch, under names that begin with their own; checkpoints hold it.
     missing : {"random", "absent"}
         What missing entries are, which the rows show as NaN.
+    log_z : tuple of float, or None
+        Log Z of the model and its standard error, if the method that it learns by knows them.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Watched:
         self.missing = missing
         self.seed = seed
         self.memory: dict[str, NDArray[Any]] = {}
+        self.log_z: tuple[float, float] | None = None
         self.epoch = 0
         self.has_validation = validation is not None
         self._sets = {"train": train, "validation": validation}
@@ -332,9 +335,9 @@ class LogLikelihood(OfRows):
 
     Records ``train_log_likelihood`` and, with validation data, ``validation_log_likelihood``; ``log_z`` and
     its standard error ``log_z_stderr``, which is that of the log-likelihoods, too. log Z is exact where a
-    layer has at most 18 units (15 beside real-valued ones). Otherwise tempered chains follow the model
-    through training: each look begins where the last one ended, and costs ``n_chains * n_replicas * steps``
-    Gibbs steps.
+    layer has at most 18 units (15 beside real-valued ones); `rbmfast.PTT` knows it without more ado.
+    Otherwise tempered chains follow the model through training: each look begins where the last one ended,
+    and costs ``n_chains * n_replicas * steps`` Gibbs steps.
 
     Parameters
     ----------
@@ -372,11 +375,14 @@ class LogLikelihood(OfRows):
         from rbmfast.likelihood.tracking import LogZTracker
 
         tracker = LogZTracker(self.n_chains, self.n_replicas, self.steps)
-        own = "log_likelihood/"
-        memory = under(watched.memory, own)
-        own_log_z, stderr = tracker.look(watched.rbm, memory, watched.seed, watched.epoch)
-        log_z = watched.rbm._log_volume - watched.rbm._shown_energies(-own_log_z)
-        watched.memory.update({own + name: array for name, array in memory.items()})
+        if watched.log_z is not None and not tracker.is_exact(watched.rbm):
+            log_z, stderr = watched.log_z
+        else:
+            own = "log_likelihood/"
+            memory = under(watched.memory, own)
+            own_log_z, stderr = tracker.look(watched.rbm, memory, watched.seed, watched.epoch)
+            log_z = watched.rbm._log_volume - watched.rbm._shown_energies(-own_log_z)
+            watched.memory.update({own + name: array for name, array in memory.items()})
         likelihoods = {name: -energy - log_z for name, energy in super().__call__(watched).items()}
         return {"log_z": log_z, "log_z_stderr": stderr, **likelihoods}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from operator import setitem
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from rbmfast.checks import check_integer
 from rbmfast.data import Rows, as_rows
 from rbmfast.files import JSON, entry
 from rbmfast.models import RBM
+from rbmfast.models.base_rates import bias_of
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.parameters import check_parameter, of_units, rates_of, with_parameters
 from rbmfast.models.two_layers import RANDOM
@@ -102,7 +104,8 @@ class RBMRun(SampledRun):
         if training.seed is not None:
             settings = replace(settings, seed=training.seed)
         super().__init__(model, rows, settings, numbers, validation)
-        self.rbm, self.training = rbm, training
+        self.rbm = self.owner = rbm
+        self.training = training
         if self.terms.sparsity_cost:
             check_switches(rbm, "SparsityTarget in penalties")
         self.epoch = training.epochs
@@ -172,7 +175,8 @@ class RBMRun(SampledRun):
         """Whether the engine can learn whole epochs in one call; otherwise Python goes step by step."""
         plain = self.blocks is not None and not self.custom_penalties and not self.state.more
         whole = self.sample_weight is None and self.rows.missing is None
-        plain = plain and (whole or not self.rbm.visible.normal_in_steps)
+        exact = not self.rbm.visible.normal_in_steps
+        plain = plain and (exact or (whole and not self.memory))
         plain = plain and self.rows.n_features == self.rbm.n_visible  # nothing is to be completed
         return plain and self.settings.method.fused and self.settings.optimizer.fused
 
@@ -202,10 +206,12 @@ class RBMRun(SampledRun):
             model = self.conditionals(Purpose.CHAIN_START, step=0)
             self.chains = self.settings.method.start_chains(model, self.n_chains)
 
-    def _new_memory(self) -> dict[str, F32]:
+    def _new_memory(self) -> dict[str, NDArray[Any]]:
         """What the method wants to remember from update to update, as it is before the first one."""
         model = self.conditionals(self.settings.method.purpose)
-        return self.settings.method.start_memory(model, self.rbm._parameters.visible_means)
+        means = self.rbm._parameters.visible_means
+        base = partial(bias_of, model.down.target, model.down.bias, means)
+        return self.settings.method.start_memory(model, base, self.n_chains, model.stream)
 
     def _set_running_means(self) -> None:
         state = self.state
@@ -369,6 +375,7 @@ class RBMRun(SampledRun):
             self.weights_of(rows),
             self.blocks or (None, None),
             None if entries is None else self._missing(rows, np.ascontiguousarray(entries)),
+            settings.method.rung(self.memory),
         )
         self.updates += done
         return done
@@ -442,6 +449,11 @@ class RBMRun(SampledRun):
         uninterrupted(setitem, owners, [name.rpartition("/")[2] for name in new], new.values())
         for state, exponent in zip(states, exponents, strict=True):
             state.exponent = exponent
+
+    def as_it_stands(self) -> tuple[Conditionals, Stream]:
+        """See `SampledRun.as_it_stands`."""
+        model = self.conditionals(self.settings.method.purpose)
+        return model, model.stream
 
     def conditionals(self, purpose: Purpose, rows: RowIds = 0, step: int | None = None) -> Conditionals:
         """The model as it stands, for one update of rows or chains with these numbers."""

@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 
 from rbmfast.data import Rows
 from rbmfast.files import entry
+from rbmfast.models import RBM, BoltzmannMachine
+from rbmfast.models.conditionals import Conditionals
+from rbmfast.models.joint_path import JointPath
 from rbmfast.models.parameters import COARSE_EXPONENT, can_be_parameters, warn_of_large_weights
 from rbmfast.reference import F32, MAX_EXPONENT, States
 from rbmfast.runtime import warn
+from rbmfast.streams import Stream
 from rbmfast.training.batches import FirstLook
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.monitors import Watched
@@ -36,6 +40,8 @@ class SampledRun(Run):
         States of the persistent chains.
     memory : dict of str to array
         What the method keeps beside them.
+    owner : RBM or BoltzmannMachine
+        Whose parameters are learned.
     visible_means : float32 array (n_visible,)
         Of the training data; they stay in the model.
     fingerprint : str or None
@@ -50,6 +56,7 @@ class SampledRun(Run):
     settings: LayerSettings | UpDownSettings
     visible_means: F32
     watched: Watched
+    owner: RBM | BoltzmannMachine
 
     def __init__(
         self,
@@ -63,7 +70,7 @@ class SampledRun(Run):
         self.settings, self.validation = settings, validation
         self.terms, self.custom_penalties = split_penalties(settings.penalties, settings.centered)
         self.chains: States | None = None
-        self.memory: dict[str, F32] = {}
+        self.memory: dict[str, NDArray[Any]] = {}
         self.fingerprint: str | None = None
         self.updates, self.exponent = 0, MAX_EXPONENT
 
@@ -73,6 +80,10 @@ class SampledRun(Run):
     @abstractmethod
     def lowest_exponent(self) -> int:
         """Of the coarsest weights."""
+
+    @abstractmethod
+    def as_it_stands(self) -> tuple[Conditionals | JointPath, Stream]:
+        """The model with what the method keeps, and the random numbers of the next update."""
 
     @abstractmethod
     def restore_weights(self, saved: Checkpoint) -> None:
@@ -127,7 +138,16 @@ class SampledRun(Run):
     # --- What is recorded and saved -------------------------------------------------------------------------
 
     def monitored(self) -> dict[str, float]:
-        return self.watched.numbers(self.settings.monitors, self.epoch)
+        """What the method finds, and the monitors, of which some go by that."""
+        method, watched, found = self.settings.method, self.watched, {}
+        if self.chains is not None and method.numbers:
+            model, stream = self.as_it_stands()
+            found = method.look(model, self.chains, stream)
+            self.owner.trajectory = method.kept(self.memory)
+        if "log_z" in found:
+            found["log_z"] = self.owner._log_volume - self.owner._shown_energies(-found["log_z"])
+        watched.log_z = (found["log_z"], found["log_z_stderr"]) if "log_z" in found else None
+        return found | watched.numbers(self.settings.monitors, self.epoch)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         memory = {f"memory/{name}": array for name, array in self.memory.items()}

@@ -68,9 +68,9 @@ def train(
         weight 0 teaches nothing, one of weight 2 as much as two; but a new model begins with the biases, and
         centring with the means, of all rows alike. With 0/1 units weights are kept to 2**-17 of the largest
         one in a batch.
-    method : CD, PCD, PT, FPCD, UnbiasedCD, Discriminative, Hybrid, MaximumPseudoLikelihood or another Method
+    method : CD, PCD, PT, PTT, FPCD, UnbiasedCD, Discriminative, Hybrid, MaximumPseudoLikelihood, or another
         Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt",
-        "fpcd" and "unbiasedcd" stand for the first five with their defaults.
+        "ptt", "fpcd" and "unbiasedcd" stand for those with their defaults.
     optimizer : SGD, Adam, Cosine or float, default SGD(0.1)
         How gradients become steps; a number is the rate of plain gradient ascent. `Adam`, `Cosine`
         and SGD with a `clip` take one Python step per update: slower.
@@ -174,7 +174,7 @@ def make_run(
             validation = model._to_learn(validation, None, "validation")
             validation = unit.rows(validation, n, "validation", may_miss=True)
         seen = rbm if n == rbm.n_visible else model
-        numbers = _check_monitors(settings.monitors, seen, rows, validation)
+        numbers = _check_monitors(settings, seen, rows, validation)
         if n != rbm.n_visible:
             _check_for_deep(settings, rows, validation)
         if rows.missing is not None or (validation is not None and validation.missing is not None):
@@ -198,7 +198,7 @@ def make_joint_run(
     rows = machine.visible.rows_of_states(X, machine.n_visible, may_miss=True)
     if validation is not None:
         validation = machine.visible.rows_of_states(validation, machine.n_visible, "validation")
-    numbers = _check_monitors(settings.monitors, machine, rows, validation)
+    numbers = _check_monitors(settings, machine, rows, validation)
     return JointRun(machine, rows, settings, numbers, validation)
 
 
@@ -233,11 +233,12 @@ def _check_for_missing(settings: LayerSettings, rbm: RBM) -> None:
 
 
 def _check_monitors(
-    monitors: tuple[Monitor, ...], rbm: Any, rows: Rows, validation: Rows | None
+    settings: LayerSettings, rbm: Any, rows: Rows, validation: Rows | None
 ) -> dict[str, str | None]:
-    """What the monitors record, and which way each number gets better."""
-    numbers: dict[str, str | None] = {}
-    for monitor in monitors:
+    """What the method and the monitors record, and which way each number gets better."""
+    of_method = settings.method.numbers
+    numbers: dict[str, str | None] = dict.fromkeys(of_method)
+    for monitor in settings.monitors:
         who = f"{type(monitor).__name__} in monitors"
         if lacking := [name for name in monitor.asks if not hasattr(rbm, name)]:
             raise TypeError(f"{who} asks for {lacking[0]}, which {rbm!r} has not: leave it out")
@@ -250,10 +251,10 @@ def _check_monitors(
         if monitor.needs_validation and validation is None:
             raise ValueError(f"validation must be given: {who} needs it")
         for name, direction in monitor.directions(validation is not None).items():
-            if name in BASIC or name in numbers:
+            if name in BASIC or (name in numbers and name not in of_method):
                 raise ValueError(f"monitors record {name!r} twice")
             numbers[name] = direction
-    if any(monitor.needs_states for monitor in monitors):
+    if any(monitor.needs_states for monitor in settings.monitors):
         rbm.visible.refuse_grey(rows)
         if validation is not None:
             rbm.visible.refuse_grey(validation, "validation")

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "exchange.h"
 #include "gradient.h"
 
 typedef struct {
@@ -14,6 +15,7 @@ typedef struct {
     rbmk_matrix up, down;  /* weights that the first pass of an update packed, for the others; data NULL: not kept */
     rbmk_updater updater;
     rbmk_gradients gradients;
+    rbmk_exchange exchange;
     void *batch;           /* (batch_size, n_visible) gathered rows */
     void *visible;         /* states of the negative phase */
     uint8_t *hidden;
@@ -54,11 +56,11 @@ static int allocate_weights(run *r)
 
 enum { MOST_KEPT = 8 << 20 }; /* bytes: what is kept must stay in a cache to be worth its memory */
 
-/* Chains of several steps go through the same weights several times. */
+/* Chains that take several steps, or weigh what they exchange, go through the same weights several times. */
 static int allocate_kept(const run *r, rbmk_matrix *m, int rows, int cols)
 {
     const size_t bytes = r->kernels->packed_bytes(rows, cols);
-    if (r->plan->k == 1 || bytes > MOST_KEPT)
+    if ((r->plan->k == 1 && !r->plan->rung) || bytes > MOST_KEPT)
         return 1;
     *m = (rbmk_matrix){r->kernels, rows, cols, rbmk_allocate(bytes, 1)};
     return m->data != NULL;
@@ -135,6 +137,7 @@ static int allocate(run *r, int team_size)
     r->scratch = rbmk_allocate((size_t)team_size, r->scratch_size);
     ok = rbmk_updater_allocate(&r->updater, team_size) && ok;
     ok = allocate_missing(r) && ok;
+    ok = rbmk_exchange_allocate(&r->exchange, most_chains(r), r->model->n_hidden) && ok;
     return ok && r->batch && r->visible && r->hidden && r->inputs && r->scratch;
 }
 
@@ -152,6 +155,7 @@ static void release(run *r)
     rbmk_free(r->missing);
     rbmk_free(r->resting);
     rbmk_free(r->scratch);
+    rbmk_exchange_free(&r->exchange);
     rbmk_updater_free(&r->updater);
     rbmk_gradients_free(&r->gradients);
 }
@@ -409,6 +413,35 @@ static int from_data(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
     return 0;
 }
 
+/* The chains' visible states, just drawn, change places with samples of an earlier version. */
+static int exchange(rbmk_team team, run *r, int last, const rbmk_stream *stream, int64_t *pass)
+{
+    rbmk_exchange *e = &r->exchange;
+    const rbmk_states states = drawn(r);
+    if (team.id == 0)
+        rbmk_exchange_begin(e, r->kernels, &states, *stream);
+    rbmk_barrier(team);
+    for (rbmk_weighing which = RBMK_CHAINS_HERE; which <= RBMK_CHAINS_AT_RUNG; which++) {
+        rbmk_layer_pass pass_up = pass_through(team, r, 1, LATER);
+        pass_up.bias = r->model->b;
+        rbmk_exchange_weigh(e, which, &pass_up);
+        rbmk_pass_member(team, &pass_up, scratch_of(r, team));
+        if (end_of_pass(team, r, pass)) /* layers of groups share their inputs */
+            return 1;
+    }
+    rbmk_exchange_rows(team, e, r->kernels, r->model->a, *stream);
+    if (last)
+        rbmk_take_states(team, &r->gradients, RBMK_MODEL, &states);
+    if (end_of_pass(team, r, pass))
+        return 1;
+    if (team.id == 0)
+        rbmk_exchange_end(e);
+    return 0;
+}
+
+/* Whether too few exchanges are accepted: the model has moved on too far. */
+static int is_left_behind(const run *r) { return r->plan->rung && r->plan->rung->acceptance < r->plan->rung->least; }
+
 /* Chains that go on from the last update. */
 static int persistent(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
 {
@@ -417,10 +450,10 @@ static int persistent(rbmk_team team, run *r, rbmk_stream stream, int64_t *pass)
     stream.first_row = 0;
     for (int i = 0; i < r->plan->k; i++) {
         const int last = i == r->plan->k - 1;
-        down(team, r, *pass + 1, i == 0 ? FIRST : LATER, last, r->plan->chains, p->n, &stream);
-        stream.step++;
-        if (end_of_pass(team, r, pass))
+        down(team, r, *pass + 1, i == 0 ? FIRST : LATER, last && !r->plan->rung, r->plan->chains, p->n, &stream);
+        if (end_of_pass(team, r, pass) || (r->plan->rung && exchange(team, r, last, &stream, pass)))
             return 1;
+        stream.step++;
         if (last)
             lay_out(team, r);
         up(team, r, LATER, drawn(r), r->plan->chains, last ? p : NULL, &stream, NULL);
@@ -494,7 +527,7 @@ static void epoch_member(rbmk_team team, void *arg)
     int64_t pass = 0;
     rbmk_status status = RBMK_OK; /* the same for all members */
     copy_weights(team, r, 0);
-    for (int64_t t = 0; t < updates(r->plan) && status == RBMK_OK; t++) {
+    for (int64_t t = 0; t < updates(r->plan) && status == RBMK_OK && !is_left_behind(r); t++) {
         begin_update(team, r, t, pass + 1);
         status = one_update(team, r, t, &pass);
         if (team.id == 0 && status == RBMK_OK)
@@ -525,6 +558,7 @@ rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, cons
     g->phases[RBMK_DATA].grey = plan->data.grey;
     g->phases[RBMK_MODEL].grey = is_real(&r) ? RBMK_REAL : 0;
     g->phases[RBMK_DATA].real = g->phases[RBMK_MODEL].real = is_real(&r);
+    r.exchange = (rbmk_exchange){.rung = plan->rung, .layers = &plan->layers};
     r.updater = (rbmk_updater){
         .model = model, .settings = settings, .kernels = kernels, .gradient = weight_gradient, .source = g};
     if (allocate(&r, threads)) {

@@ -250,7 +250,10 @@ def test_chains_that_need_not_move_are_believed() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"method": "AIS"}, r"method must be 'exact', 'ais', 'reverse_ais' or 'bracket', got 'AIS'"),
+        (
+            {"method": "AIS"},
+            r"method must be 'exact', 'ais', 'reverse_ais', 'bracket' or 'trajectory', got 'AIS'",
+        ),
         ({"n_chains": 1}, "n_chains must be an integer from 2"),
         ({"n_chains": 2.5}, "n_chains must be an integer"),
         ({"n_temperatures": 0}, "n_temperatures must be an integer from 1"),

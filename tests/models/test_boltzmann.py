@@ -275,7 +275,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "samples": (lambda: rf.log_partition(new(), "bracket", samples=X), "samples must be n_chains=512 rows"),
     "impute: grey": (lambda: new().impute(np.where(X == 1, np.nan, 0.5)), "V must hold states"),
     "gap": (lambda: new(units=rf.Categorical(3)).coupling_scores(gap=3), "gap must be"),
-    "train: method": (lambda: rf.train(new(), X, method=rf.FPCD()), "method must be rf.CD, rf.PCD, rf.PT or"),
+    "train: method": (
+        lambda: rf.train(new(), X, method=rf.FPCD()),
+        "method must be rf.CD, rf.PCD, rf.PT, rf.PTT",
+    ),
     "train: hidden": (
         lambda: rf.train(new(n_hidden=1), X, method=rf.MaximumPseudoLikelihood()),
         "all units visible",

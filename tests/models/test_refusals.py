@@ -112,7 +112,11 @@ ARGUMENTS: dict[str, tuple[Callable[..., Any], list[Case]]] = {
     "RBM.sample": (
         lambda **given: small().sample(3, 2, seed=1, **given),
         [
-            ({"method": "metropolis"}, ValueError, "method must be 'gibbs' or 'tempering', got 'metropolis'"),
+            (
+                {"method": "metropolis"},
+                ValueError,
+                "method must be 'gibbs', 'tempering' or 'trajectory', got",
+            ),
             ({"n_replicas": 4}, ValueError, "method must be 'tempering' where n_replicas"),
             ({"betas": [0, 1]}, ValueError, "method must be 'tempering' where n_replicas"),
             ({"base": [0.5] * 4}, ValueError, "method must be 'tempering' where n_replicas"),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 import rbmfast as rf
 from rbmfast import reference
 from rbmfast.archive import read_file
+from rbmfast.models.base_rates import base_bias
 from rbmfast.state import Statistics
 from rbmfast.streams import Stream
 from rbmfast.training import Conditionals, Method, Monitor
@@ -139,6 +140,11 @@ def history_without_times(history: rf.History) -> dict[str, bytes]:
     return {name: column.tobytes() for name, column in history.to_dict().items() if name not in TIMES}
 
 
+def start_memory(rbm: rf.RBM, model: Conditionals, method: Method, n_chains: int) -> dict[str, Any]:
+    """What a run with this model begins with."""
+    return method.start_memory(model, lambda: base_bias(rbm), n_chains, model.stream)
+
+
 def phase_sums(
     rbm: rf.RBM,
     V: Any,
@@ -157,7 +163,7 @@ def phase_sums(
     units = (rbm.visible, rbm.hidden)
     stream = Stream(seed, method.purpose, 0, first_step, first_row)
     model = Conditionals.of(units, rbm._parameters.weights, rbm.W, rbm.a, rbm.b, stream=stream)
-    model = replace(model, memory=memory or method.start_memory(model, rbm.visible_means))
+    model = replace(model, memory=memory or start_memory(rbm, model, method, len(V)))
     ((_, v),) = rbm.visible.rows(V, rbm.n_visible, "V").blocks(len(V))
     x = model.up.input(v)
     samples = method.negative_phase(model, v, x, chains)

@@ -180,6 +180,7 @@ KINDS = {
 SCHEDULED = rf.SGD(rf.Exponential(0.3, 0.7), momentum=rf.Steps({0: 0.5, 3: 0.9}))
 PENALTIES = [rf.L2(0.01), rf.L1(1e-4), rf.MaxNorm(0.5), rf.SparsityTarget(0.2)]
 EVERY_PENALTY = [*PENALTIES, rf.BlockL1(0.1)]
+CLIMBING = rf.PTT(k=2, n_chains=7, per_chain=2, min_acceptance=0.95)  # the model is the rung again and again
 METHODS: dict[str, dict[str, Any]] = {
     "cd": {"method": rf.CD(2)},
     "pcd, everything": {
@@ -237,10 +238,12 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "missing groups": {"X": SOME_GROUPS, "optimizer": rf.Adam(0.02)},
         "missing, gaussian": {"X": REAL_HOLES, "optimizer": rf.SGD(0.01, 0.5)},
         "unbiased cd": {"method": rf.UnbiasedCD(k=20), "batch_size": 20},
+        "ptt": {"method": CLIMBING, "centered": True, "monitors": [rf.LogLikelihood()]},
+        "gaussian ptt": {"X": REAL, "optimizer": rf.SGD(0.01), "method": CLIMBING},
         "gaussian pt": {"X": REAL, "optimizer": rf.SGD(0.01), "method": rf.PT(3)},
         **{
             f"groups, {type(method).__name__}": {"X": GROUPS, "method": method, "centered": True}
-            for method in (rf.CD(1), rf.PCD(1), rf.PT(n_replicas=3), rf.FPCD())
+            for method in (rf.CD(1), rf.PCD(1), rf.PT(n_replicas=3), rf.FPCD(), CLIMBING)
         },
     },
     "classes": {
@@ -260,6 +263,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
             "monitors": [rf.ClassificationError(10), rf.ReconstructionError()],
         },
         "unlabelled fpcd": {"y": SOME, "method": rf.Hybrid(0.1, 0.2, negative=rf.FPCD(1, 7, fast_rate=0.2))},
+        "unlabelled ptt": {"y": SOME, "method": rf.Hybrid(0.1, 0.2, negative=CLIMBING)},
         "unlabelled pt": {"y": SOME, "method": rf.Hybrid(0.1, 0.2, negative=rf.PT(3, n_chains=4))},
         "adam": {"optimizer": rf.Adam(0.02, clip=0.5)},
     },
@@ -284,6 +288,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
             **ERROR,
         },
         "fpcd": {"method": rf.FPCD(1, 13, fast_rate=0.2), "optimizer": rf.Adam(0.02, clip=0.5)},
+        "ptt": {"method": CLIMBING},
         "missing": {"X": HOLES, "optimizer": rf.Cosine(0.1, 1.5, 0.5)},
         "gaussian": {"X": REAL, "optimizer": rf.SGD(0.01, 0.5)},
     },
@@ -300,6 +305,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "groups": {"X": CODES, "method": rf.MaximumPseudoLikelihood(), "optimizer": rf.SGD(0.5, clip=0.1)},
         "exponent drops, pt": {"optimizer": rf.SGD(100.0), "method": rf.PT(3, 1, 7)},
         "cosine": {"method": rf.PCD(1), "optimizer": rf.Cosine(0.1, 1.5, 0.5)},
+        "ptt": {"method": CLIMBING, "X": HOLES},
     },
     "dbm": {
         "everything": {
@@ -314,6 +320,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "four layers": {"sizes": (9, 5, 4, 3), "centered": True, "optimizer": rf.SGD(0.3, momentum=0.5)},
         "adam, pt": {"method": rf.PT(3), "optimizer": rf.Adam(0.02, clip=0.5)},
         "fpcd": {"method": rf.FPCD(1, 13), "X": GREY},
+        "ptt": {"method": CLIMBING, "centered": True},
         "gaussian": {"X": REAL, "optimizer": rf.SGD(0.01, 0.5), "validation": REAL[:9], **ERROR},
     },
     "up_down": {**METHODS, "labels": {"y": Y, "validation": (X_VAL, Y[:20])}},

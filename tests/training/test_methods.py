@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def train(rbm: rf.RBM, method: Any, **settings: Any) -> rf.History:
 
 
 def test_they_are_listed() -> None:
-    assert {rf.CD, rf.PCD, rf.PT, rf.FPCD} <= set(METHODS)
+    assert {rf.CD, rf.PCD, rf.PT, rf.PTT, rf.FPCD} <= set(METHODS)
     purposes = [method.purpose for method in METHODS]
     assert len({*purposes, Purpose.PT_SWAP, Purpose.SWAP, Purpose.TEMPERING}) == len(purposes) + 3
 
@@ -273,3 +273,46 @@ def test_one_number_for_both() -> None:
     assert_array_equal(follower[0], step(DATA, 12)[apart])
     rises = (leader[0] >= follower[0])[(leader[1] >= follower[1]).all(axis=1)]
     assert rises.any()
+
+
+# --- PTT ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class StepPTT(rf.PTT):
+    """By Python, step by step."""
+
+    fused = False
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"centered": True},
+        {"visible": "spin", "k": 2},
+        {"visible": rf.Mixed([(rf.Bernoulli(), 12), (rf.Categorical(3), 24)]), "hidden": rf.Categorical(4)},
+    ],
+    ids=["switches", "spins", "groups"],
+)
+def test_ptt_by_the_engine_is_that_of_python(settings: dict[str, Any], threads: int, tmp_path: Path) -> None:
+    """Also where the model becomes the earlier version in the middle of an epoch."""
+    rng, given = np.random.default_rng(0), dict(settings)
+    units = {layer: given.pop(layer) for layer in ("visible", "hidden") if layer in given}
+    rows = np.repeat(rng.integers(0, 2, (120, 12)), 3, axis=1)
+    if "visible" in units:
+        groups = np.eye(3, dtype=np.uint8)[rng.integers(0, 3, (120, 8))].reshape(120, -1)
+        rows = 2 * rows - 1 if units["visible"] == "spin" else np.hstack([rows[:, :12], groups])
+    how = {"k": given.pop("k", 1), "n_chains": 23, "per_chain": 2, "min_acceptance": 0.7}
+    found = []
+    before = rf.get_num_threads()
+    try:
+        for kind, n in ((rf.PTT, threads), (StepPTT, 1)):
+            rf.set_num_threads(n)
+            rbm = rf.RBM(36, 20, seed=3, **units)
+            history = train(rbm, kind(**how), X=rows, epochs=8, optimizer=rf.SGD(0.3), **given)
+            found.append((bits(rbm), *(history[name].tolist() for name in rf.PTT.numbers)))
+    finally:
+        rf.set_num_threads(before)
+    assert found[0] == found[1]
+    assert history["rungs"][-1] > 1

@@ -35,6 +35,7 @@ SOME = np.where(np.arange(95) % 3 == 0, np.arange(95) % 4 % 3, -1)
         {"method": rf.CD(k=2)},
         {"method": rf.PT(n_replicas=4, k=2, n_chains=5)},
         {"method": rf.FPCD(k=2, fast_rate=0.2)},
+        {"method": rf.PTT(k=2, n_chains=5, per_chain=2, min_acceptance=0.95)},
         {"optimizer": rf.SGD(0.2, momentum=0.5), "penalties": [rf.L2(1e-3), rf.SparsityTarget(0.2)]},
         {"method": rf.Hybrid(0.1, 0.2)},
         {"method": rf.CD(), "missing": "random"},

@@ -9,10 +9,11 @@ from rbmfast.training.methods.fpcd import FPCD
 from rbmfast.training.methods.pcd import PCD
 from rbmfast.training.methods.pseudo import MaximumPseudoLikelihood
 from rbmfast.training.methods.tempering import PT
+from rbmfast.training.methods.trajectory import PTT
 from rbmfast.training.methods.unbiased import UnbiasedCD
 
 # Those that sample, each by random numbers of its own.
-METHODS: tuple[type[Method], ...] = (CD, PCD, PT, FPCD, UnbiasedCD)
+METHODS: tuple[type[Method], ...] = (CD, PCD, PT, PTT, FPCD, UnbiasedCD)
 WORDS = {method.__name__.lower(): method for method in METHODS}
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "METHODS",
     "PCD",
     "PT",
+    "PTT",
     "UnbiasedCD",
     "WORDS",
     "Discriminative",

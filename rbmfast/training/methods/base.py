@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.joint_path import JointPath
 from rbmfast.reference import F32, U8, States
-from rbmfast.state import Gradient
+from rbmfast.state import Gradient, Rung
 from rbmfast.streams import Purpose, Stream
 from rbmfast.training.phases import contrast
 
@@ -44,6 +45,8 @@ class Method(ABC):
         their row, others the mean weight.
     takes_missing : bool
         Whether rows may lack entries: where a gradient of completed rows is meant.
+    numbers : tuple of str
+        Names of what it adds to the history: what `look` finds.
     fused : bool
         Whether the engine knows it and can learn a whole epoch in one call. False in a subclass that
         redefines `negative_phase`, `gradient` or `learn`.
@@ -54,6 +57,7 @@ class Method(ABC):
     persistent: bool = False
     starts_at_rows: bool = False
     takes_missing: ClassVar[bool] = True
+    numbers: ClassVar[tuple[str, ...]] = ()
     fused: ClassVar[bool] = False
 
     @property
@@ -160,12 +164,27 @@ class Method(ABC):
         """How many rows of persistent chains, with batches of `batch_size` rows; 0 for none."""
         return 0
 
-    def start_memory(self, model: Conditionals, visible_means: F32 | None) -> dict[str, F32]:
+    def start_memory(
+        self, model: Conditionals | JointPath, base: Callable[[], F32], n_chains: int, stream: Stream
+    ) -> dict[str, NDArray[Any]]:
         """New arrays that the run keeps for it, and hands back in ``model.memory``; names are its own.
 
-        `visible_means` are those of the data that the model was initialised or trained with, if any.
+        `base` gives the visible bias of independent units with the means of the data that the model was
+        initialised or trained with, if any; `stream` the random numbers of the first update.
         """
         return {}
+
+    def look(self, model: Conditionals | JointPath, chains: States, stream: Stream) -> dict[str, float]:
+        """The method's own `numbers`, of the model after an epoch; `stream` is that of the next update."""
+        return {}
+
+    def rung(self, memory: Mapping[str, NDArray[Any]]) -> Rung | None:
+        """What the engine has to know of it, to exchange states."""
+        return None
+
+    def kept(self, memory: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]] | None:
+        """Copies of what the model keeps of that, as its `trajectory`."""
+        return None
 
     def learn(self, model: Conditionals, gradient: Gradient) -> None:
         """Change ``model.memory`` by what the model is about to learn in this update."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rbmfast.checks import Checked, check_number, checked_by
 from rbmfast.data import Rows
 from rbmfast.models import RBM
 from rbmfast.models.class_rbm import softmax
 from rbmfast.models.conditionals import Conditionals
+from rbmfast.models.joint_path import JointPath
 from rbmfast.models.parameters import of_units
 from rbmfast.reference import F32, F64, GREY, I64, States, to_grey
 from rbmfast.state import Gradient
@@ -167,8 +170,10 @@ class Hybrid(Checked, Method):
     def start_chains(self, model: Conditionals, n_chains: int) -> States:
         return self.negative.start_chains(model, n_chains)
 
-    def start_memory(self, model: Conditionals, visible_means: F32 | None) -> dict[str, F32]:
-        return self.negative.start_memory(model, visible_means)
+    def start_memory(
+        self, model: Conditionals | JointPath, base: Callable[[], F32], n_chains: int, stream: Stream
+    ) -> dict[str, NDArray[Any]]:
+        return self.negative.start_memory(model, base, n_chains, stream)
 
     def learn(self, model: Conditionals, gradient: Gradient) -> None:
         self.negative.learn(model, gradient)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rbmfast.checks import check_fraction, check_number, checked_by
 from rbmfast.models.conditionals import Conditionals
+from rbmfast.models.joint_path import JointPath
 from rbmfast.reference import F32, States
 from rbmfast.state import Gradient
-from rbmfast.streams import Purpose
+from rbmfast.streams import Purpose, Stream
 from rbmfast.training.methods.base import Method
 from rbmfast.training.methods.pcd import PCD
 from rbmfast.training.phases import as_divergence
@@ -62,8 +66,11 @@ class FPCD(PCD):
     purpose = Purpose.FPCD
     joint_gradient = Method.joint_gradient  # without fast weights it would be another method
 
-    def start_memory(self, model: Conditionals, visible_means: F32 | None) -> dict[str, F32]:
+    def start_memory(
+        self, model: Conditionals | JointPath, base: Callable[[], F32], n_chains: int, stream: Stream
+    ) -> dict[str, NDArray[Any]]:
         """The fast weights and biases, all 0."""
+        assert isinstance(model, Conditionals)
         parameters = {"W": model.up.W, "a": model.down.bias, "b": model.up.bias}
         return {f"fast_{name}": np.zeros_like(array) for name, array in parameters.items()}
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
 
 from rbmfast.checks import Checked, check_integer
-from rbmfast.models.base_rates import bias_of
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.joint_path import JointLadder, JointPath
 from rbmfast.models.path import Path
@@ -85,9 +88,11 @@ class PT(Checked, Method):
     def chains_for(self, batch_size: int) -> int:
         return self.replicas * (batch_size if self.n_chains is None else self.n_chains)
 
-    def start_memory(self, model: Conditionals, visible_means: F32 | None) -> dict[str, F32]:
+    def start_memory(
+        self, model: Conditionals | JointPath, base: Callable[[], F32], n_chains: int, stream: Stream
+    ) -> dict[str, NDArray[Any]]:
         """The visible bias at beta = 0."""
-        return {"base": bias_of(model.down.target, model.down.bias, visible_means)}
+        return {"base": base()}
 
     def joint_gradient(
         self,

@@ -1,0 +1,402 @@
+"""Trajectory tempering: chains of a model exchange states with samples of an earlier version of it."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rbmfast import _engine as engine
+from rbmfast.data import as_rows
+from rbmfast.interactions.within import Within
+from rbmfast.models.base_rates import make_path
+from rbmfast.models.boltzmann import BoltzmannMachine
+from rbmfast.models.conditionals import Conditionals
+from rbmfast.models.joint_path import JointPath
+from rbmfast.models.parameters import check_parameter, of_units, with_parameters
+from rbmfast.models.two_layers import TwoLayers
+from rbmfast.reference import F32, F64, I64, States, row_sums
+from rbmfast.streams import Purpose, Stream
+from rbmfast.units import Unit
+
+Memory = dict[str, NDArray[Any]]
+
+RUNG = "rung/"  # before the names of the earlier version's parameters
+KEPT = ("samples", "weights", "log_z", "pulls")  # beside the rung's parameters, of what a model is left
+OF_SAMPLES = ("samples", ""), ("weights", "_weights")  # what the reservoir has of its own
+SETTLE, APART = 30, 4  # steps before samples of a new rung are kept, and between two that are
+
+
+class Version(ABC):
+    """A model with the parameters of one moment: it weighs states, and its chains move.
+
+    Chains rest at hidden states where there is a layer of them that `weigh` sums over; else at those of all
+    units.
+    """
+
+    @property
+    @abstractmethod
+    def parameters(self) -> dict[str, F32]:
+        """All of them, by name."""
+
+    @abstractmethod
+    def at(self, parameters: Mapping[str, F32]) -> Version:
+        """The same model with other parameters."""
+
+    @abstractmethod
+    def independent(self, base: F32) -> dict[str, F32]:
+        """Parameters of units that know nothing of each other; `base`: the bias of the visible ones."""
+
+    @abstractmethod
+    def log_z0(self) -> float:
+        """Log Z, if they are such."""
+
+    @property
+    @abstractmethod
+    def shown(self) -> tuple[Unit, int]:
+        """Unit type of the states that it weighs, and how many there are."""
+
+    @abstractmethod
+    def alone(self, n: int, stream: Stream) -> States:
+        """Visible states drawn by the biases alone: (n, n_visible)."""
+
+    @abstractmethod
+    def weigh(self, v: States) -> tuple[F64, F32]:
+        """Log of exp(-E), summed over hidden states, in nats; and total inputs given states v."""
+
+    @abstractmethod
+    def draw(self, chains: States, stream: Stream) -> States:
+        """Visible states of chains."""
+
+    @abstractmethod
+    def rest(self, v: States, x: F32, stream: Stream) -> States:
+        """Where chains rest that show v and hear x."""
+
+
+@dataclass(frozen=True)
+class Layers(Version):
+    """Of a model of two layers."""
+
+    model: Conditionals
+
+    @property
+    def parameters(self) -> dict[str, F32]:
+        up, down = self.model.up, self.model.down
+        return {"W": up.W, "a": down.bias, "b": up.bias, **of_units(self.model.layers)}
+
+    def at(self, parameters: Mapping[str, F32]) -> Layers:
+        units, interaction = with_parameters(self.model.layers, parameters), self.model.up.interaction
+        W, a, b = (parameters[name] for name in "Wab")
+        weights = interaction.weights(W)
+        return Layers(Conditionals.of(units, weights, W, a, b, interaction, stream=self.model.stream))
+
+    def independent(self, base: F32) -> dict[str, F32]:
+        p = self.parameters
+        return p | {"W": np.zeros_like(p["W"]), "a": base.copy()}
+
+    def log_z0(self) -> float:
+        up, down = self.model.up, self.model.down
+        a, b = down.bias.astype(np.float64)[None], up.total_bias.astype(np.float64)[None]
+        visible = down.target.log_normalizer_float64(a, a[0])
+        return float((visible + up.target.log_normalizer_float64(b, up.bias.astype(np.float64)))[0])
+
+    @property
+    def shown(self) -> tuple[Unit, int]:
+        return self.model.down.target, len(self.model.down.bias)
+
+    def alone(self, n: int, stream: Stream) -> States:
+        return self.model.down.sample_alone(n, stream)
+
+    def weigh(self, v: States) -> tuple[F64, F32]:
+        up, down = self.model.up, self.model.down
+        x = up.input(v)
+        return up.target.log_normalizer(x, up.bias) - down.target.energy(v, down.bias), x
+
+    def draw(self, chains: States, stream: Stream) -> States:
+        return self.model.down.sample(chains, stream)
+
+    def rest(self, v: States, x: F32, stream: Stream) -> States:
+        return self.model.up.target.sample(x, stream)
+
+
+@dataclass(frozen=True)
+class AllInOne(Version):
+    """Of a machine whose units are all in one layer."""
+
+    path: JointPath
+
+    @property
+    def parameters(self) -> dict[str, F32]:
+        return {"W": self.path.within.W, "a": self.path.bias}
+
+    def at(self, parameters: Mapping[str, F32]) -> AllInOne:
+        within = Within(self.path.target, parameters["W"])
+        return AllInOne(replace(self.path, within=within, bias=parameters["a"]))
+
+    def independent(self, base: F32) -> dict[str, F32]:
+        return {"W": np.zeros_like(self.path.within.W), "a": base.copy()}
+
+    def log_z0(self) -> float:
+        return self.path.log_z0()
+
+    @property
+    def shown(self) -> tuple[Unit, int]:
+        return self.path.target, len(self.path.bias)
+
+    def alone(self, n: int, stream: Stream) -> States:
+        return self.path.target.sample(np.tile(self.path.bias, (n, 1)), stream)
+
+    def weigh(self, v: States) -> tuple[F64, F32]:
+        x = self.path.within.input(v, self.path.bias)  # every pair is in it twice, a bias once
+        weights: F64 = row_sums((x.astype(np.float64) + self.path.bias) * v) / 2
+        return weights, x
+
+    def draw(self, chains: States, stream: Stream) -> States:
+        return self.path.within.sweep(chains, self.path.bias, 1, stream)
+
+    def rest(self, v: States, x: F32, stream: Stream) -> States:
+        return v
+
+
+@singledispatch
+def version_of(model: Any) -> Version:
+    """The model as it stands."""
+    raise TypeError(f"{model!r} has no versions")
+
+
+version_of.register(Conditionals, Layers)
+version_of.register(JointPath, AllInOne)
+
+
+@version_of.register
+def _(model: TwoLayers) -> Version:
+    return Layers(model._conditionals(Stream(0, Purpose.PTT)))
+
+
+@version_of.register
+def _(model: BoltzmannMachine) -> Version:
+    return AllInOne(make_path(model))
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A ladder that is the model's own past: chains of the model, and samples of an earlier version, a rung.
+
+    A chain's state v may change places with a sample y of the rung, which keeps both distributions as they
+    are. What the rung has in equilibrium reaches the chains so, though they alone would not find it. When
+    the model has moved on so far that exchanges fail, it becomes the rung itself: while it stands still its
+    chains, helped by the rung before, draw new samples. Bennett's ratio between rungs adds up to log Z.
+
+    Attributes
+    ----------
+    version : Version
+        The model as it stands.
+    memory : dict of str to array
+        Changed in place. The rung's parameters, under names that begin with ``rung/``; `samples` (n,
+        n_visible) of it as they were drawn, with their log-weights, `weights` (n,); the `reservoir` of those
+        that chains have left there since, with `reservoir_weights`; `log_z` (1,) of the rung, and how far
+        each chain has moved it, `pulls` (n_chains,); `acceptance` (1,), of late, and `counts` (2,): rungs,
+        and steps to draw their samples.
+    """
+
+    version: Version
+    memory: Memory
+
+    @classmethod
+    def begin(cls, version: Version, base: F32, n_chains: int, per_chain: int, stream: Stream) -> Trajectory:
+        """With independent units as the first rung: they are sampled, and their log Z is known, exactly."""
+        arrays = version.independent(base)
+        rung = version.at(arrays)
+        samples = rung.alone(per_chain * n_chains, stream)
+        memory: Memory = {RUNG + name: array.copy() for name, array in arrays.items()}
+        memory |= {"samples": samples, "weights": rung.weigh(samples)[0]}
+        memory |= {f"reservoir{of}": memory[own].copy() for own, of in OF_SAMPLES}
+        memory |= {"log_z": np.array([rung.log_z0()]), "pulls": np.zeros(n_chains)}
+        return cls(version, memory | _new_counts())
+
+    @property
+    def rung(self) -> Version:
+        """The earlier version."""
+        own = {name.removeprefix(RUNG): x for name, x in self.memory.items() if name.startswith(RUNG)}
+        return self.version.at(own)
+
+    def step(self, chains: States, stream: Stream, rung: Version) -> tuple[States, F32]:
+        """Move chains, in place, by a Gibbs step and exchanges; visible states, and what is heard from them.
+
+        The stream's step is that of the visible units, the next one of the hidden units; the next layer is
+        the exchanges'.
+        """
+        v = self.version.draw(chains, stream)
+        v, x = self.exchange(v, stream, rung)
+        chains[:] = self.version.rest(v, x, stream.after(1))
+        return v, x
+
+    def exchange(self, v: States, stream: Stream, rung: Version) -> tuple[States, F32]:
+        """Let chains change places with samples of the rung; their states, and total inputs from these.
+
+        Each meets the sample at its own place behind a random one. In place.
+        """
+        memory, n = self.memory, len(v)
+        bits = stream.on(stream.layer + 1).uniform(n + 1, 1)[:, 0]
+        first = int(bits[n]) * (len(memory["reservoir"]) - n + 1) >> 32
+        y, weights = (memory[name][first : first + n] for name in ("reservoir", "reservoir_weights"))
+        who, x, x_of_y, at_rung = self._accept(v, y, weights, bits[:n], rung)
+        v[who], y[who], x[who], weights[who] = y[who], v[who], x_of_y[who], at_rung[who]
+        memory["acceptance"] += (np.float32(len(who) / n) - memory["acceptance"]) / np.float32(4)  # of some
+        return v, x
+
+    def _accept(
+        self, v: States, y: States, weights: F64, bits: NDArray[np.uint32], rung: Version
+    ) -> tuple[I64, F32, F32, F64]:
+        """Which chains in states v take samples y of the rung, with log-weights there, for their own.
+
+        With probability min(1, p(y) r(v) / (p(v) r(y))), where p is the model and r the rung. Also total
+        inputs from v and from y, and log-weights of v at the rung.
+        """
+        of_v, x = self.version.weigh(v)
+        of_y, x_of_y = self.version.weigh(y)
+        at_rung, _ = rung.weigh(v)
+        u: F32 = ((bits + 0.5) * 2.0**-32).astype(np.float32)  # never 0
+        return np.flatnonzero(engine.log(u) <= (of_y - of_v) + (at_rung - weights)), x, x_of_y, at_rung
+
+    def climb(self, chains: States, stream: Stream) -> None:
+        """Make the model the rung, with samples that the chains draw.
+
+        `stream` is one for climbing alone; its first step that of the first climb.
+        """
+        memory, n = self.memory, len(chains)
+        before = self.rung
+        self._fill()  # what chains have left there may lag behind
+        drawn: list[States] = []
+        for t in range(SETTLE + APART * (len(memory["samples"]) // n)):
+            v, _ = self.step(chains, stream.after(2 * int(memory["counts"][1])), before)
+            memory["counts"][1] += 1
+            if t >= SETTLE and (t - SETTLE) % APART == APART - 1:
+                drawn.append(v)
+        new = np.concatenate(drawn)
+        weights, _ = self.version.weigh(new)
+        log_z, pulls = self._add(weights - before.weigh(new)[0])
+        memory["log_z"][0], memory["pulls"][:] = log_z, pulls
+        for name, array in self.version.parameters.items():
+            memory[RUNG + name][...] = array
+        memory["samples"][:], memory["weights"][:] = new, weights
+        self._fill()
+        memory["acceptance"][:] = 1
+        memory["counts"][0] += 1
+
+    def _fill(self) -> None:
+        """The reservoir, with the samples."""
+        for own, of in OF_SAMPLES:
+            self.memory[f"reservoir{of}"][:] = self.memory[own]
+
+    # --- Afterwards ----------------------------------------------------------------------------------------
+
+    @classmethod
+    def of(cls, model: Any) -> Trajectory:
+        """What a model was left, as it can be changed."""
+        kept: Mapping[str, NDArray[Any]] | None = model.trajectory
+        if kept is None:
+            raise ValueError(
+                f"method must not be 'trajectory' for {model!r}, which has none: rf.PTT leaves one, files "
+                "keep it with save(..., trajectory=True)"
+            )
+        memory = {name: array.copy() for name, array in kept.items()}
+        memory |= {f"reservoir{of}": memory[own].copy() for own, of in OF_SAMPLES}
+        return cls(version_of(model), memory | _new_counts())
+
+    def sample(self, n: int, steps: int, stream: Stream) -> tuple[States, States]:
+        """States of n new chains that begin at samples of the rung, and where they rest.
+
+        Each takes samples for its own, and leaves none behind: so it is the same in whatever company.
+        """
+        samples, weights, rung = self.memory["samples"], self.memory["weights"], self.rung
+
+        def places(bits: NDArray[np.uint32]) -> I64:
+            return (bits.astype(np.uint64) * np.uint64(len(samples)) >> np.uint64(32)).astype(np.int64)
+
+        v = samples[places(stream.on(1).uniform(n, 1)[:, 0])]
+        chains = self.version.rest(v, self.version.weigh(v)[1], stream.after(1))
+        for t in range(steps):
+            here = stream.after(2 + 2 * t)
+            v, bits = self.version.draw(chains, here), here.on(1).uniform(n, 2)
+            met = places(bits[:, 0])
+            who, x, x_of_y, _ = self._accept(v, samples[met], weights[met], bits[:, 1], rung)
+            v[who], x[who] = samples[met[who]], x_of_y[who]
+            chains = self.version.rest(v, x, here.after(1))
+        return v, chains
+
+    def reach(self, stream: Stream) -> tuple[float, float]:
+        """Make the model the rung, by new chains from samples: its log Z, and the standard error."""
+        v = self.memory["samples"][: len(self.memory["pulls"])]
+        chains = self.version.rest(v, self.version.weigh(v)[1], stream.after(1)).copy()
+        self.climb(chains, stream.after(2))
+        return float(self.memory["log_z"][0]), stderr_of(self.memory["pulls"])
+
+    # --- log Z ----------------------------------------------------------------------------------------------
+
+    def log_z_of(self, chains: States, stream: Stream) -> tuple[float, float]:
+        """Of the model, and its standard error; `chains` go on from here, and come back to it.
+
+        Rounded to a millionth of a nat: the last bits of NumPy's functions differ from machine to machine.
+        """
+        v = self.version.draw(
+            chains, stream
+        )  # as the model is now: what they showed last was before an update
+        resting = self.version.rest(v, self.version.weigh(v)[1], stream.after(1))
+        v = self.version.draw(resting, stream.after(2))
+        log_z, pulls = self._add(self.version.weigh(v)[0] - self.rung.weigh(v)[0])
+        return round(log_z, 6), round(stderr_of(pulls), 6)
+
+    def _add(self, down: F64) -> tuple[float, F64]:
+        """Log Z of the model, and how far each chain has moved it.
+
+        From the rung's samples, and from log-ratios of weights, model to rung, of the model's. A chain's
+        states depend on each other, those of different chains hardly: so the error is what they make of it.
+        """
+        from rbmfast.likelihood.result import acceptance_ratio
+
+        memory, n = self.memory, len(self.memory["pulls"])
+        up = self.version.weigh(memory["samples"])[0] - memory["weights"]
+        more, _, pulls = acceptance_ratio(up.reshape(-1, n), down.reshape(-1, n))
+        return float(memory["log_z"][0]) + more, memory["pulls"] + pulls
+
+
+def _new_counts() -> dict[str, NDArray[Any]]:
+    return {"acceptance": np.ones(1, np.float32), "counts": np.zeros(2, np.int64)}
+
+
+def kept_of(memory: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """A copy of what a model is left of its trajectory."""
+    return {name: x.copy() for name, x in memory.items() if name in KEPT or name.startswith(RUNG)}
+
+
+def check_kept(version: Version, kept: Mapping[str, NDArray[Any]]) -> None:
+    """Raise an error if this is not the trajectory of such a model: a file can hold anything."""
+    own = {f"{RUNG}{name}": array for name, array in version.parameters.items()}
+    if kept.keys() != {*KEPT, *own}:
+        raise ValueError(f"its trajectory must have {', '.join([*KEPT, *own])}, got {', '.join(kept)}")
+    for name, array in own.items():
+        check_parameter(kept[name], f"{name} of the trajectory", array.shape)
+    samples, n, n_chains = kept["samples"], len(kept["samples"]), len(kept["pulls"])
+    unit, width = version.shown
+    as_rows(samples, width, domain=unit.domain, name="samples of the trajectory")
+    numbers = {"weights": (n,), "log_z": (1,), "pulls": (n_chains,)}
+    for name, shape in numbers.items():
+        if kept[name].shape != shape or kept[name].dtype != np.float64 or np.isnan(kept[name]).any():
+            raise ValueError(f"{name} of the trajectory must be float64 numbers of shape {shape}")
+    if samples.dtype != unit.dtype or not n_chains or n % n_chains:
+        raise ValueError(
+            f"samples of the trajectory must be {unit.dtype} states, a multiple of {n_chains} rows"
+        )
+
+
+def stderr_of(pulls: F64) -> float:
+    """Of log Z that chains, independent of each other, have pulled so far."""
+    n = len(pulls)
+    return math.sqrt(math.fsum(pulls**2) * n / (n - 1)) if n > 1 else math.inf
