@@ -44,7 +44,7 @@ def lines(figure) -> list[str]:
 
 
 def test_rates() -> None:
-    found = rf.find_rate(rf.RBM(12, 3, seed=0), V, validation=V, rates=[0.1, 1, 1e16], seed=1)
+    found = DRAW[plots.rates][1]
     (axes,) = drawn(found.plot(), 1).axes
     assert axes.get_xscale() == "log"
     assert [*axes.lines[0].get_ydata()][:2] == [*found.values][:2]
@@ -258,6 +258,7 @@ DRAW = {
     plots.swap_rates: (1, [0, 1], [0.5]),
     rf.History.plot: (2, train(), ["rate", "seconds"]),
     plots.learning_curves: (1, train()),
+    plots.rates: (1, rf.find_rate(rf.RBM(12, 3, seed=0), V, validation=V, rates=[0.1, 1, 1e16], seed=1)),
     plots.chains: (2, rf.chain_diagnostics(RBM, n_chains=2, steps=20, seed=1)),
     plots.moments: (2, V, V),
 }
