@@ -104,7 +104,7 @@ def find_rate(
         Of each run. A rate that is best after a few need not be so after many, when it should fall.
     monitor : Monitor, optional
         What to look at: its first number of validation data that knows which way it gets better. By default
-        `rbmfast.LogLikelihood` where it is exact, for up to 15 units in a layer and data without grey levels,
+        `rbmfast.LogLikelihood` where it is exact, for up to 18 units in a layer and data without grey levels,
         else `rbmfast.PseudoLikelihood`. A Network is judged by its loss.
     optimizer : SGD, Adam or Cosine, default SGD()
         Whose rate is replaced; its other settings stay.

@@ -23,7 +23,7 @@ MACHINE = rf.BoltzmannMachine(9, seed=3)
     "model, optimizer, monitor",
     [
         (rf.RBM(9, 5, seed=3), rf.SGD(momentum=0.5), rf.LogLikelihood()),
-        (rf.RBM(18, 17, seed=3), rf.SGD(momentum=0.5), rf.PseudoLikelihood()),  # log Z is not exact
+        (rf.RBM(27, 25, seed=3), rf.SGD(momentum=0.5), rf.PseudoLikelihood()),  # log Z is not exact
         (MACHINE, rf.Adam(clip=1.0), rf.PseudoLikelihood()),
     ],
     ids=repr,
