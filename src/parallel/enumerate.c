@@ -7,7 +7,10 @@
 #include "../common/scalar.h"
 #include "share.h"
 
-enum { HIGH = RBMK_HIGH_STATES };
+enum {
+    HIGH = RBMK_HIGH_STATES,
+    PIECE = 8 * HIGH /* blocks that a member takes at a time: a fraction of a millisecond */
+};
 
 static const double ln2 = 0.6931471805599453;
 static const double most_of_a_product = 700.0; /* in size, its logarithm: float64 has 708 */
@@ -22,6 +25,7 @@ typedef struct {
     double *weight, *power;     /* (16 n_tiles,): of low states, as weight * 2^power */
     int64_t first, n;
     double *sums;
+    atomic_llong taken;
     char *scratch;              /* one member's after the other's */
     size_t scratch_size;
 } job;
@@ -129,9 +133,11 @@ static void split_weights(job *j)
     }
 }
 
-static void prepare(job *j)
+static void prepare(rbmk_team team, void *arg)
 {
+    job *j = arg;
     const size_t n = (size_t)RBMK_LANES * (size_t)j->factors.n_tiles, n_units = (size_t)j->e->n_units;
+    (void)team;
     memset(j->low, 0, n * n_units * sizeof *j->low);
     memset(j->weight, 0, n * sizeof *j->weight);
     list_groups(j);
@@ -239,19 +245,9 @@ static void sum_blocks(const job *j, walk *w, int n, double *sums)
     }
 }
 
-static void member(rbmk_team team, void *arg)
+static void sum_piece(const job *j, void *scratch, int64_t from, int64_t to)
 {
-    job *j = arg;
-    int64_t from, to;
-    if (team.id == 0)
-        prepare(j);
-    rbmk_barrier(team);
-    rbmk_share(team, (j->n + HIGH - 1) / HIGH, &from, &to);
-    from *= HIGH;
-    to = to * HIGH < j->n ? to * HIGH : j->n;
-    if (from >= to)
-        return;
-    walk w = start_walk(j, j->scratch + (size_t)team.id * j->scratch_size, j->first + from);
+    walk w = start_walk(j, scratch, j->first + from);
     for (int64_t at = from; at < to; at += HIGH) {
         const int n = rbmk_at_most(to - at, HIGH);
         for (int i = 0; i < HIGH; i++) { /* where there are no more, the last one again */
@@ -261,6 +257,14 @@ static void member(rbmk_team team, void *arg)
         }
         sum_blocks(j, &w, n, j->sums + at);
     }
+}
+
+static void member(rbmk_team team, void *arg)
+{
+    job *j = arg;
+    int64_t from;
+    while ((from = PIECE * rbmk_take(&j->taken)) < j->n)
+        sum_piece(j, j->scratch + (size_t)team.id * j->scratch_size, from, from + rbmk_at_most(j->n - from, PIECE));
 }
 
 rbmk_status rbmk_log_sums(const rbmk_enumeration *e, int64_t first, int64_t n, double *sums)
@@ -284,6 +288,7 @@ rbmk_status rbmk_log_sums(const rbmk_enumeration *e, int64_t first, int64_t n, d
     j.scratch_size = walk_size(&j);
     j.scratch = rbmk_allocate((size_t)threads, j.scratch_size);
     if (j.start && j.stretch && j.is_switch && j.low && j.middle && j.weight && j.power && j.scratch) {
+        rbmk_run(1, rbmk_current_kernels(), prepare, &j);
         rbmk_run(threads, rbmk_current_kernels(), member, &j);
         status = RBMK_OK;
     }
