@@ -111,7 +111,7 @@ def test_the_factors_of_cosine_stay_within_bounds() -> None:
 
 
 EACH: dict[str, tuple[Callable[[], Any], list[Any]]] = {
-    "rbm": (model, [rf.CD(1), rf.PCD(1), rf.PT(3), rf.FPCD(), rf.UnbiasedCD(k=5)]),
+    "rbm": (model, [rf.CD(1), rf.PCD(1), rf.PT(3), rf.FPCD(), rf.UnbiasedCD(k=5), rf.PTT()]),
     "class rbm": (lambda: rf.ClassRBM(6, 5, n_classes=3, seed=3), [rf.Discriminative(), rf.Hybrid(0.1)]),
     "gaussian": (lambda: rf.RBM(9, 5, visible=rf.Gaussian("learned"), seed=3), [rf.CD(1), rf.PCD(1)]),
     "conditional": (lambda: rf.ConditionalRBM(9, 5, 9, seed=3), [rf.CD(1), rf.CD(2)]),
