@@ -80,6 +80,23 @@ def gibbs(
     clamp: U8 | None = None,
     blocks: LayerBlocks = ...,
 ) -> tuple[U8, U8]: ...
+def temper(
+    weights: Weights,
+    a: F32,
+    b: F32,
+    base: F32,
+    hidden: U8,
+    betas: F32,
+    steps: int,
+    swaps: int,
+    seed: int,
+    purpose: int,
+    layer: int = 0,
+    first_step: int = 0,
+    first_chain: RowIds = 0,
+    blocks: LayerBlocks = ...,
+    shown: int | None = None,
+) -> tuple[U8, U8, NDArray[np.bool_]]: ...
 def sweep(
     weights: Weights,
     bias: F32,

@@ -441,6 +441,45 @@ def anneal(Weights weights not None, a, b, base, visible, log_weights, betas, se
     return v, log_w
 
 
+def temper(Weights weights not None, a, b, base, hidden, betas, int64_t steps, swaps, seed, purpose, layer=0,
+           first_step=0, first_chain=0, blocks=(None, None), shown=None):
+    """Steps of replicas and rounds of swaps; returns the last visible and hidden states, and which swapped."""
+    if hidden.dtype != np.uint8:
+        raise TypeError(f"hidden states must be uint8, got {hidden.dtype}")
+    _states(hidden, weights.c.n_hidden)
+    cdef const float[::1] betas_view = betas
+    cdef int64_t n_betas = len(betas), n = len(hidden) // max(n_betas, 1)
+    if not 2 <= n_betas < 2**31 or len(hidden) != n * n_betas:
+        raise ValueError(f"hidden must have a multiple of {n_betas} rows for 2 or more betas, got {len(hidden)}")
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    cdef int n_shown = <int>n_betas if shown is None else shown
+    if not 1 <= n_shown <= n_betas:
+        raise ValueError(f"shown must be 1 to {n_betas} or None, got {shown}")
+    v = np.empty((n_shown * n, weights.c.n_visible), np.uint8)
+    h = np.array(hidden, np.uint8, order="C")
+    accepted = np.zeros((steps, n_betas - 1, n), np.uint8)
+    cdef uint8_t[:, ::1] v_view = v
+    cdef uint8_t[:, ::1] h_view = h
+    cdef uint8_t[:, :, ::1] accepted_view = accepted
+    cdef const float[::1] a_view = _vector(a, weights.c.n_visible, "a")
+    cdef const float[::1] b_view = _vector(b, weights.c.n_hidden, "b")
+    cdef const float[::1] base_view = _vector(base, weights.c.n_visible, "base")
+    cdef _Stream stream = _Stream(n, seed, purpose, layer, first_step, first_chain)
+    _Stream(n * n_betas, seed, swaps, layer, first_step, first_chain * n_betas)
+    cdef uint32_t of_swaps = swaps
+    cdef _Layer v_layer = _Layer(blocks[0], weights.c.n_visible), h_layer = _Layer(blocks[1], weights.c.n_hidden)
+    cdef rbmk_layers layers = rbmk_layers(v_layer.c, h_layer.c)
+    cdef rbmk_status status
+    if n:
+        with nogil:
+            status = rbmk_temper(&weights.c, &a_view[0], &b_view[0], &base_view[0], &betas_view[0], <int>n_betas,
+                                 &v_view[0, 0], n_shown, &h_view[0, 0], &accepted_view[0, 0, 0], n, steps, stream.c,
+                                 of_swaps, &layers)
+        _check(status)
+    return v, h, accepted.view(np.bool_)
+
+
 def sweep(Weights weights not None, bias, states, int64_t sweeps, seed, purpose, layer=0, first_step=0, rows=0,
           held=None, blocks=None, float beta=1.0):
     """Gibbs sweeps of units that are joined to each other; returns the last states. One block: see `Unit.blocks`."""

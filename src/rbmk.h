@@ -134,6 +134,16 @@ rbmk_status rbmk_anneal(const rbmk_weights *w, const float *a, const float *b, c
                         int64_t n_betas, uint8_t *visible, double *log_weight, int64_t n, rbmk_stream stream,
                         const rbmk_layers *layers);
 
+/* Chains whose replicas move each by Gibbs steps of one of these models, and change places: `steps` times visible | hidden,
+ * a round of swaps, hidden | visible, from `hidden` (n_betas, n, n_hidden), in place; visible (n_shown, n, n_visible) are
+ * the last states at the last n_shown betas. Even and odd pairs of neighbours by turns, as step / 2 of the stream is (of two models the only one),
+ * swap with the probability that keeps the product of their distributions; accepted (steps, n_betas - 1, n), zeros before,
+ * tells which. A replica draws with the numbers of the row chain * n_betas + replica, where first_row is the first chain
+ * (and rows NULL); a pair with those of its lower one for the purpose `swaps`. */
+rbmk_status rbmk_temper(const rbmk_weights *w, const float *a, const float *b, const float *base, const float *betas,
+                        int n_betas, uint8_t *visible, int n_shown, uint8_t *hidden, uint8_t *accepted, int64_t n,
+                        int64_t steps, rbmk_stream stream, uint32_t swaps, const rbmk_layers *layers);
+
 /* Units that are joined to each other, by weights (n_units, n_units) that are symmetric, and 0 within a site (a switch, or a
  * group): `sweeps` times each site is drawn in turn given all others, from the left, in n chains of states (n, n_units), in
  * place. Total inputs are beta times the weighted sums, and bias. The stream's step is that of the first sweep. Where held

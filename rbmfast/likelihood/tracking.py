@@ -78,17 +78,17 @@ class LogZTracker:
         states, and by the upper one's.
         """
         up, down, gain, gaps = [], [], ladder.path.gain, [*pairwise(ladder.betas)]
-        for t in range(self.steps - self.steps // 2):
-            *states, h, _ = ladder.step(h, stream.after(2 * t))
-            v, sent = (np.split(one, self.n_replicas) for one in states)
+        for states, moved, _ in ladder.walk(h, stream, self.steps - self.steps // 2, at_once=1):
+            h, sent = moved, np.split(ladder.path.up.send(states), self.n_replicas)
+            v = np.split(states, self.n_replicas)
             up.append([gain(v[i], sent[i], *gap) for i, gap in enumerate(gaps)])
             down.append([gain(v[i + 1], sent[i + 1], *gap) for i, gap in enumerate(gaps)])
         return h, np.array(up).swapaxes(0, 1), np.array(down).swapaxes(0, 1)
 
 
 def _move(ladder: Ladder, h: States, stream: Stream, steps: int) -> States:
-    for t in range(steps):
-        *_, h, _ = ladder.step(h, stream.after(2 * t))
+    for _, moved, _ in ladder.walk(h, stream, steps):
+        h = moved
     return h
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from rbmfast import _engine as engine
 from rbmfast.checks import SeedLike, check_integer, check_seed
 from rbmfast.models.base_rates import make_path
+from rbmfast.models.conditionals import WORK
 from rbmfast.models.parameters import as_numbers
 from rbmfast.models.path import Path
 from rbmfast.models.two_layers import TwoLayers
@@ -72,6 +74,35 @@ class Ladder:
         """Hidden states given what visible ones send, each at its beta."""
         n_chains = len(sent) // len(self.betas)
         return self.path.sample_hidden(sent, self._column(n_chains), self._by_rows(stream, n_chains))
+
+    def walk(
+        self, h: States, stream: Stream, steps: int, at_once: int | None = None, shown: int | None = None
+    ) -> Iterator[tuple[States, States, NDArray[np.bool_]]]:
+        """Take steps as `step` does, by the engine where it knows the units of both layers.
+
+        Yields
+        ------
+        v, h
+            The states after some more steps: at most `at_once`, and few enough that Ctrl-C is answered.
+            Visible ones only of the last `shown` replicas, if that is not None.
+        accepted : bool array (n_steps, n_replicas - 1, n_chains)
+            The swaps of these.
+        """
+        path, blocks = self.path, self.path.up.blocks
+        n = 1 if blocks is None else max(1, WORK // (2 * len(h) * path.size))
+        n = min(n, at_once or n)
+        for at in range(0, steps, n):
+            now, more = stream.after(2 * at), min(n, steps - at)
+            if blocks is None:
+                v, _, h, swapped = self.step(h, now)
+                n_chains = len(h) // len(self.betas)
+                v, accepted = v[-n_chains * (shown or len(self.betas)) :], swapped[None]
+            else:
+                arrays = path.down.bias, path.up.bias, path.base, h, self.betas
+                v, h, accepted = engine.temper(
+                    path.up.weights, *arrays, more, self.swaps, *now, blocks, shown
+                )
+            yield v, h, accepted
 
     def step(self, h: States, stream: Stream) -> tuple[States, F32, States, NDArray[np.bool_]]:
         """A Gibbs step of every replica, from its hidden states, with a round of swaps in its middle.
@@ -298,14 +329,15 @@ class ParallelTempering:
             A bad number of steps.
         """
         steps = check_integer(steps, "steps", low=1, high=(MAX_STEP - FIRST_STEP) // 2 - self.steps)
-        n = self._n_chains
-        for _ in range(steps):
-            stream = self._stream.after(FIRST_STEP + 2 * self.steps)
-            self._v, sent, self._h, accepted = self._ladder.step(self._h, stream)
-            self._count(accepted, stream.step)
+        stream, path = self._stream.after(FIRST_STEP + 2 * self.steps), self._ladder.path
+        for v, h, accepted in self._ladder.walk(self._h, stream, steps, 1 if self._record else None):
+            self._v, self._h = v, h
+            for swapped in accepted:
+                self._count(swapped, FIRST_STEP + 2 * self.steps)
+                self.steps += 1
             if self._record:
-                self._free_energies.append(-self._ladder.path.log_weight(self._v[-n:], sent[-n:], 1.0))
-            self.steps += 1
+                v = v[-self._n_chains :]
+                self._free_energies.append(-path.log_weight(v, path.up.send(v), 1.0))
         return self.v
 
     def _count(self, accepted: NDArray[np.bool_], step: int) -> None:

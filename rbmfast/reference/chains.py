@@ -20,6 +20,7 @@ from rbmfast.reference.numbers import (
     affine,
     draw_groups,
     f32,
+    log,
     log_sum_groups,
     rare_probability,
     row_sums,
@@ -273,6 +274,60 @@ def anneal(
     return v, log_w
 
 
+def temper(
+    weights: Weights,
+    a: F32,
+    b: F32,
+    base: F32,
+    hidden: U8,
+    betas: F32,
+    steps: int,
+    swaps: int,
+    seed: int,
+    purpose: int,
+    layer: int = 0,
+    first_step: int = 0,
+    first_chain: int = 0,
+    blocks: tuple[Blocks | None, Blocks | None] = (None, None),
+    shown: int | None = None,
+) -> tuple[U8, U8, NDArray[np.bool_]]:
+    """Steps of chains whose replicas follow the models of `anneal` at `betas`, and change places.
+
+    Rows of `hidden` are those of all chains at ``betas[0]``, then at ``betas[1]``, and so on. In a step the
+    visible units are drawn given the hidden ones, an even half-step; neighbours swap; and the hidden units
+    are drawn given the visible ones, an odd half-step. Even and odd pairs may swap by turns. With visible
+    states v and v', at the betas i and j, they do if the logarithm of a uniform number is at most that of
+    ``w_j(v) w_i(v') / (w_i(v) w_j(v'))``, where w are the states' summed weights.
+
+    Replica i of a chain draws with the numbers of the row ``chain * len(betas) + i``; a pair with that of the
+    row of its lower one for the purpose `swaps`. Returns the last visible states (at the last `shown` betas),
+    the last hidden ones, and which pairs have swapped: bool (steps, len(betas) - 1, n_chains).
+    """
+    n, last = len(hidden) // len(betas), len(betas) - 1
+    rows = ((first_chain + np.arange(n)) * len(betas) + np.arange(len(betas))[:, None]).ravel()
+    beta = np.repeat(betas, n)[:, None]
+    visible_bias, hidden_bias = (f32(1.0) - beta) * base + beta * a, beta * b
+    h, accepted = hidden, np.zeros((steps, last, n), np.bool_)
+    for t in range(steps):
+        step = first_step + 2 * t
+        x = beta * affine(weights, h, np.zeros_like(a), up=False) + visible_bias
+        v = sample_blocks(x, blocks[0], seed, purpose, layer, step, rows)
+        sent = affine(weights, v, np.zeros_like(b))
+        for i in range(0 if last == 1 else step // 2 % 2, last, 2):
+            low, high = np.split(np.arange(i * n, (i + 2) * n), 2)
+            up, down = (
+                _gain(betas[one], betas[other], a, b, base, v[at], sent[at], blocks)
+                for one, other, at in ((i, i + 1, low), (i + 1, i, high))
+            )
+            bits = uniform_u32(n, 1, seed, swaps, layer, step, rows[low])[:, 0]
+            swap = log(((bits + 0.5) * 2.0**-32).astype(np.float32)) <= up + down
+            accepted[t, i], low, high = swap, low[swap], high[swap]
+            for states in (v, sent):
+                states[low], states[high] = states[high], states[low]
+        h = sample_blocks(beta * sent + hidden_bias, blocks[1], seed, purpose, layer, step + 1, rows)
+    return v[-n * (shown or len(betas)) :], h, accepted
+
+
 def sweep(
     weights: Weights,
     bias: F32,
@@ -306,6 +361,25 @@ def sweep(
             drawn = _draw(x, own, uniform[:, here])
             s[:, here] = drawn if held is None else np.where(held[:, here], s[:, here], drawn)
     return s
+
+
+def _gain(
+    here: np.float32,
+    there: np.float32,
+    a: F32,
+    b: F32,
+    base: F32,
+    v: U8,
+    sent: F32,
+    blocks: tuple[Blocks | None, Blocks | None],
+) -> F64:
+    """What the log-weights of visible states gain on the way from one beta to another."""
+    hidden = [_log_normalizer(beta * sent + beta * b, blocks[1]) for beta in (here, there)]
+    way = np.float64(there) - np.float64(here)
+    gain: F64 = (hidden[1] - hidden[0]) - way * (
+        _weighted_sum(v, base, blocks[0]) - _weighted_sum(v, a, blocks[0])
+    )
+    return gain
 
 
 def _log_weight(

@@ -118,6 +118,7 @@ static void shifted_sigmoid_sums(const float *restrict x, const float *restrict 
     }
 }
 
+#ifndef RBMK_OWN_DOT
 static double dot_panel_u8(const uint8_t *states, const float *weights, int n)
 {
     float w[RBMK_PANEL] = {0};
@@ -130,6 +131,7 @@ static double dot_panel_u8(const uint8_t *states, const float *weights, int n)
     FOLD(lane);
     return lane[0];
 }
+#endif
 
 static double dot_panel_u16(const uint16_t *states, const float *weights, int n)
 {

@@ -167,17 +167,10 @@ static void set_biases(const chains_job *job, float beta, const model_at *m)
         m->b[j] = beta * job->b[j];
 }
 
-/* Block by block of the visible layer. */
 static void sum_visible(const rbmk_layer_pass *up, const rbmk_layer *layer, int n_visible, const model_at *m)
 {
-    const rbmk_block all = {.n_units = n_visible};
     for (int64_t i = 0; i < up->states.n; i++)
-        for (int b = 0; b == 0 || b < layer->n_blocks; b++) {
-            const rbmk_block *block = layer->n_blocks ? layer->blocks + b : &all;
-            const rbmk_states own = {(const uint8_t *)up->states.data + block->first, 0, up->states.stride, up->states.n};
-            const double sum = rbmk_weighted_row(up->kernels, &own, i, block->n_units, m->a + block->first);
-            m->visible[i] = b ? m->visible[i] + sum : sum;
-        }
+        m->visible[i] = rbmk_weighted_layer(up->kernels, &up->states, i, layer, n_visible, m->a);
 }
 
 static double log_weight(const model_at *m, int64_t row, int sums)

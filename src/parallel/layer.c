@@ -51,12 +51,11 @@ static double block_normalizer(const rbmk_kernels *k, const rbmk_block *block, c
     return total;
 }
 
-/* Log of the summed weight of the layer's states. */
-static double log_normalizer(const rbmk_layer_pass *p, const float *x)
+double rbmk_log_normalizer(const rbmk_kernels *k, const rbmk_layer *layer, const float *x)
 {
-    double total = block_normalizer(p->kernels, p->layer->blocks, x);
-    for (int i = 1; i < p->layer->n_blocks; i++)
-        total += block_normalizer(p->kernels, p->layer->blocks + i, x);
+    double total = block_normalizer(k, layer->blocks, x);
+    for (int i = 1; i < layer->n_blocks; i++)
+        total += block_normalizer(k, layer->blocks + i, x);
     return total;
 }
 
@@ -122,9 +121,9 @@ void rbmk_answer_rows(rbmk_team team, const rbmk_layer_pass *p, void *scratch)
     to = to * 16 < n ? to * 16 : n;
     for (int64_t row = from; row < to; row++) {
         if (p->out.softplus)
-            p->out.softplus[row] = log_normalizer(p, p->out.input + row * p->cols);
+            p->out.softplus[row] = rbmk_log_normalizer(p->kernels, p->layer, p->out.input + row * p->cols);
         if (p->other)
-            p->other->softplus[row] = log_normalizer(p, p->other->input + row * p->cols);
+            p->other->softplus[row] = rbmk_log_normalizer(p->kernels, p->layer, p->other->input + row * p->cols);
         if (p->second)
             rbmk_draw_row(p->kernels, p->layer, p->second_stream, row, p->out.input + row * p->cols,
                           p->second + row * p->cols);

@@ -38,6 +38,20 @@ double rbmk_weighted_row(const rbmk_kernels *k, const rbmk_states *states, int64
     return total / 65535.0;
 }
 
+double rbmk_weighted_layer(const rbmk_kernels *k, const rbmk_states *states, int64_t row, const rbmk_layer *layer,
+                           int n_units, const float *weights)
+{
+    const rbmk_block all = {.n_units = n_units};
+    double total = 0.0;
+    for (int b = 0; b == 0 || b < layer->n_blocks; b++) {
+        const rbmk_block *block = layer->n_blocks ? layer->blocks + b : &all;
+        const rbmk_states own = {(const uint8_t *)states->data + block->first, 0, states->stride, states->n};
+        const double sum = rbmk_weighted_row(k, &own, row, block->n_units, weights + block->first);
+        total = b ? total + sum : sum;
+    }
+    return total;
+}
+
 /* --- Weights ------------------------------------------------------------------------------------------- */
 
 rbmk_layer_pass rbmk_pass_packed(const rbmk_weights *w, int up)
@@ -199,17 +213,20 @@ static void one_row(const tile *t, int r)
     const rbmk_layer_pass *p = t->p;
     const int64_t at = (t->row + r) * p->cols + t->col;
     float *x = p->out.input ? p->out.input + at : t->s.x;
+    const int64_t rung = p->rungs ? (t->row + r) / p->rungs->n : 0;
+    const float scale = p->rungs ? p->rungs->scale[rung] : t->scale;
+    const float *bias = p->rungs ? p->rungs->bias + rung * p->cols : p->bias;
     if (p->layer) { /* answers when its rows are whole */
         if (p->other)
             inputs(t, r, t->other_scale, p->other->bias, p->other->input + at);
-        inputs(t, r, t->scale, p->bias, x);
+        inputs(t, r, scale, bias, x);
         return;
     }
     if (p->other) {
         inputs(t, r, t->other_scale, p->other->bias, x);
         sum_softplus(t, r, x, p->other->softplus);
     }
-    inputs(t, r, t->scale, p->bias, x);
+    inputs(t, r, scale, bias, x);
     if (p->out.probability)
         p->kernels->sigmoid(x, t->n_cols, p->out.probability + at);
     if (p->out.softplus)

@@ -24,6 +24,12 @@ typedef struct {
     float *input;     /* as the pass's, where it has a layer */
 } rbmk_other;
 
+/* Weights and biases at several betas, each of so many states: those are beta times 2^-exponent, these (betas, cols). */
+typedef struct {
+    int64_t n;
+    const float *scale, *bias;
+} rbmk_rungs;
+
 typedef struct {
     const rbmk_kernels *kernels;
     int rows, cols, exponent;      /* of the weights in the pass's direction */
@@ -33,6 +39,7 @@ typedef struct {
     int up;                        /* direction, of `source` */
     float beta;                    /* multiplies the weights */
     const float *bias;
+    const rbmk_rungs *rungs;       /* in place of beta and bias, or NULL */
     rbmk_states states;
     const rbmk_stream *stream;     /* of `sample` */
     const rbmk_layer *layer;       /* that answers, if not all of its units are switches; or NULL. Then out.input is there,
@@ -69,11 +76,18 @@ void rbmk_answer_rows(rbmk_team team, const rbmk_layer_pass *pass, void *scratch
 void rbmk_draw_row(const rbmk_kernels *k, const rbmk_layer *layer, const rbmk_stream *stream, int64_t row, const float *x,
                    uint8_t *state);
 
+/* Log of the summed weight of such a layer's states, given a row of total inputs. */
+double rbmk_log_normalizer(const rbmk_kernels *k, const rbmk_layer *layer, const float *x);
+
 /* Whether each member of the team does all of the n rows of some of the columns. */
 int rbmk_pass_by_columns(rbmk_team team, int64_t n, int columns);
 
 /* Sum of state * weight of a row of m states. */
 double rbmk_weighted_row(const rbmk_kernels *k, const rbmk_states *states, int64_t row, int m, const float *weights);
+
+/* The same of 0/1 states of a layer of n_units: of each block, and the blocks in order. */
+double rbmk_weighted_layer(const rbmk_kernels *k, const rbmk_states *states, int64_t row, const rbmk_layer *layer,
+                           int n_units, const float *weights);
 
 /* Philox counter of row i of a stream. */
 rbmk_counter rbmk_counter_of(const rbmk_stream *stream, int64_t i);

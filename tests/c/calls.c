@@ -265,6 +265,41 @@ static void chains(record *r)
         }
 }
 
+/* Replicas at three betas or at so many that a tile has one chain, switches and layers of all kinds. */
+static void ladders(record *r)
+{
+    for (size_t s = 0; s < COUNT(shapes); s++)
+        for (int blocks = 0; blocks < 2; blocks++) {
+            const int n_visible = shapes[s].n_visible, n_hidden = shapes[s].n_hidden;
+            const int n_betas = shapes[s].n < 7 ? 300 : 3, n = shapes[s].n * (blocks ? 10 : 1);
+            const int steps = 3, shown = blocks ? 1 : n_betas;
+            const float *W = random_floats((size_t)n_visible * (size_t)n_hidden, 0.5f);
+            const float *a = random_floats((size_t)n_visible, 1.0f), *b = random_floats((size_t)n_hidden, 1.0f);
+            const float *base = random_floats((size_t)n_visible, 1.0f);
+            float *betas = fresh((size_t)n_betas * sizeof *betas);
+            const size_t v_bytes = (size_t)(shown * n * n_visible), h_bytes = (size_t)(n_betas * n * n_hidden);
+            const size_t swaps = (size_t)(steps * (n_betas - 1) * n);
+            uint8_t *visible = fresh(v_bytes), *hidden = fresh(h_bytes), *accepted = fresh(swaps);
+            const rbmk_layers layers = {random_layer(n_visible), random_layer(n_hidden)};
+            rbmk_weights w;
+            rbmk_status status;
+            for (int i = 0; i < n_betas; i++)
+                betas[i] = (float)i / (float)(n_betas - 1);
+            fill_states(hidden, h_bytes, 40);
+            memset(accepted, 0, swaps);
+            CALL(status = rbmk_weights_create(&w, W, n_visible, n_hidden, 12));
+            succeed(r, status);
+            CALL(status = rbmk_temper(&w, a, b, base, betas, n_betas, visible, shown, hidden, accepted, n, steps,
+                                      random_stream(NULL), 6, blocks ? &layers : NULL));
+            succeed(r, status);
+            keep(r, visible, v_bytes);
+            keep(r, hidden, h_bytes);
+            keep(r, accepted, swaps);
+            rbmk_weights_free(&w);
+            forget();
+        }
+}
+
 /* Units that are joined to each other: switches, and groups of many sizes. */
 static void sweeps(record *r)
 {
@@ -792,10 +827,10 @@ static void sums_over_states(record *r)
 static const struct {
     const char *name;
     void (*run)(record *r);
-} scenarios[] = {{"passes", passes}, {"chains", chains}, {"sweeps", sweeps}, {"functions", functions},
-                 {"unaligned floats", unaligned_floats}, {"classes", classes}, {"conditionals", conditionals}, {"initialisation", initialisation},
-                 {"contrasts", contrasts}, {"updates", updates}, {"epochs", epochs}, {"networks", networks}, {"maps", maps},
-                 {"sums over states", sums_over_states}};
+} scenarios[] = {{"passes", passes}, {"chains", chains}, {"ladders", ladders}, {"sweeps", sweeps}, {"functions", functions},
+                 {"unaligned floats", unaligned_floats}, {"classes", classes}, {"conditionals", conditionals},
+                 {"initialisation", initialisation}, {"contrasts", contrasts}, {"updates", updates}, {"epochs", epochs},
+                 {"networks", networks}, {"maps", maps}, {"sums over states", sums_over_states}};
 
 static record run(size_t scenario, int isa, int threads)
 {

@@ -124,6 +124,14 @@ static rbmk_status anneal_with(world *w, const rbmk_weights *weights)
     return rbmk_anneal(weights, w->model.a, w->model.b, w->model.a, betas, 3, w->visible, log_weight, N, stream, &layers);
 }
 
+static rbmk_status temper_with(world *w, const rbmk_weights *weights)
+{
+    const rbmk_stream stream = {1, 1, 0, 0, NULL, 0};
+    const float betas[] = {0.0f, 1.0f};
+    return rbmk_temper(weights, w->model.a, w->model.b, w->model.a, betas, 2, w->visible, 2, w->hidden, fresh(N), N / 2, 2,
+                       stream, 2, &layers);
+}
+
 static rbmk_status sweep_with(world *w, const rbmk_weights *weights)
 {
     const rbmk_stream stream = {1, 1, 0, 0, NULL, 0};
@@ -135,6 +143,8 @@ static rbmk_status pass(world *w) { return with_weights(w, V, pass_with); }
 static rbmk_status gibbs(world *w) { return with_weights(w, V, gibbs_with); }
 
 static rbmk_status anneal(world *w) { return with_weights(w, V, anneal_with); }
+
+static rbmk_status temper(world *w) { return with_weights(w, V, temper_with); }
 
 static rbmk_status sweep(world *w) { return with_weights(w, H, sweep_with); }
 
@@ -213,8 +223,8 @@ static const struct {
     int quantises; /* refuses weights, wherever in W: those that do come first */
 } calls[] = {{"exponent", exponent, 1}, {"weights_create", create, 1},   {"pass", pass, 1},     {"gibbs", gibbs, 1},
              {"anneal", anneal, 1},     {"epoch, CD", epoch_cd, 1},      {"epoch, PCD", epoch_pcd, 1},
-             {"sweep", sweep, 0},       {"update", update, 0},           {"contrast", contrast, 0},
-             {"log_conditionals", conditionals, 0}, {"log_sums", log_sums, 0}};
+             {"temper", temper, 1},     {"sweep", sweep, 0},          {"update", update, 0},
+             {"contrast", contrast, 0}, {"log_conditionals", conditionals, 0}, {"log_sums", log_sums, 0}};
 
 /* --- Refusals -------------------------------------------------------------------------------------------- */
 

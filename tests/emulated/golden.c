@@ -1,7 +1,7 @@
 /* Some of the golden runs (tests/golden/runs.py) with nothing but the engine, for machines that have no Python: trains,
- * samples, anneals and sums, by every path that this CPU runs. Each result goes to standard output as a line `name`, then
- * arrays as lines `dtype shape` with their bytes, little-endian, and an empty line; golden.py compares them with the
- * committed digests.
+ * samples, anneals, tempers and sums, by every path that this CPU runs. Each result goes to standard output as a line
+ * `name`, then arrays as lines `dtype shape` with their bytes, little-endian, and an empty line; golden.py compares
+ * them with the committed digests.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,8 @@
 #include "rbmk.h"
 
 enum { N = 150, N_VISIBLE = 100, N_HIDDEN = 60, BATCH = 64, UPDATES = (N + BATCH - 1) / BATCH, EPOCHS = 2, SEED = 1 };
-enum { INITIALIZE = 0, SHUFFLE = 1, CHAIN_START = 2, CD = 3, PCD = 4, GIBBS = 7, AIS = 12, DATA = 63 }; /* purposes */
+/* purposes */
+enum { INITIALIZE, SHUFFLE, CHAIN_START, CD, PCD, GIBBS = 7, AIS = 12, SWAP, TEMPERING = 15, DATA = 63 };
 
 typedef struct {
     const char *name;
@@ -224,6 +225,23 @@ static void sum_states(void)
     printf("\n");
 }
 
+static void temper(const rbmk_weights *w)
+{
+    enum { STEPS = 6, CHAINS = 7, REPLICAS = 4 };
+    static uint8_t v[REPLICAS * CHAINS][N_VISIBLE], h[REPLICAS * CHAINS][N_HIDDEN], swaps[STEPS][REPLICAS - 1][CHAINS];
+    const float base[N_VISIBLE] = {0};
+    float betas[REPLICAS];
+    for (int i = 0; i < REPLICAS; i++)
+        betas[i] = (float)i / (REPLICAS - 1);
+    memset(h, 0, sizeof h), memset(swaps, 0, sizeof swaps);
+    done(rbmk_temper(w, a, b, base, betas, REPLICAS, v[0], REPLICAS, h[0], swaps[0][0], CHAINS, STEPS,
+                     stream_of(2, TEMPERING, 0, 0), SWAP, NULL), "tempering");
+    printf("tempered\n");
+    write_array("uint8", v, 1, REPLICAS * CHAINS, N_VISIBLE), write_array("uint8", h, 1, REPLICAS * CHAINS, N_HIDDEN);
+    write_array("uint8", swaps, 1, STEPS * (REPLICAS - 1), CHAINS);
+    printf("\n");
+}
+
 int main(void)
 {
     make_rows(rows);
@@ -237,6 +255,7 @@ int main(void)
         sample(&w);
         anneal(&w);
         sum_states();
+        temper(&w);
         rbmk_weights_free(&w);
     }
     return 0;

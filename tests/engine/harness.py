@@ -169,6 +169,10 @@ def _annealed(m: Any, w: Any, p: Problem, *path: Any) -> Any:
     return m.anneal(w, p.a, p.b, p.base, p.v, p.log_weights, *path)
 
 
+def _tempered(m: Any, w: Any, p: Problem, betas: Any, *more: Any, rows: int | None = None) -> Any:
+    return m.temper(w, p.a, p.b, p.base, np.tile(p.h[:rows], (len(betas), 1)), betas, *more)
+
+
 def _in_place(call: Callable[..., Any], x: Any, *arguments: Any) -> tuple[Any, Any]:
     x = x.copy()
     return x, call(x, *arguments)
@@ -397,6 +401,17 @@ CALLS: dict[str, Call] = {
         for low in (True, False)
     },
     "log_sum_exp": lambda m, w, p: m.log_sum_exp(p.x.ravel().astype(np.float64)),
+    "temper": lambda m, w, p: _tempered(m, w, p, p.betas[[0, 2, 4]], 4, 13, SEED, 15, 0, STEP, FIRST_ROW),
+    "temper, two betas": lambda m, w, p: _tempered(m, w, p, p.betas[[0, 4]], 2, 13, SEED, 15, 3, 7),
+    "temper, many betas": lambda m, w, p: _tempered(
+        m, w, p, np.linspace(0, 1, 520, dtype=np.float32), 1, 17, SEED, 16, rows=1
+    ),
+    **{
+        f"temper, {name}": lambda m, w, p, name=name: _tempered(
+            m, w, p, p.betas[[0, 1, 2, 4]], 3, 17, SEED, 16, 5, 6, 9, _layers(p, name), 2
+        )
+        for name in LAYERS
+    },
     "class_log_weights": lambda m, w, p: m.class_log_weights(p.x, p.class_weights, p.class_bias),
     "class_expectations": lambda m, w, p: m.class_expectations(p.x, p.class_weights, p.class_probabilities),
     "class_expectations, cut off": lambda m, w, p: m.class_expectations(

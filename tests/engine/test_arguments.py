@@ -38,6 +38,7 @@ def weights() -> engine.Weights:
 
 GIBBS = {"a": f(4), "b": f(3), "visible": u(5, 4)}
 ANNEAL = {**GIBBS, "base": f(4), "log_weights": np.zeros(5), "betas": f(3)}
+TEMPER = {"a": f(4), "b": f(3), "base": f(4), "hidden": u(6, 3), "betas": np.float32([0, 0.5, 1])}
 SWEEP = {"bias": f(4), "states": u(5, 4)}
 GRADIENT = {"W": f(4, 3), "a": f(4), "b": f(3), "visible_mean": f(4), "hidden_mean": f(3)}
 EPOCH = {"X": u(5, 4), "order": np.arange(5), "row_ids": np.arange(5), "rates": f(3), "momenta": f(3)}
@@ -57,6 +58,11 @@ def sweep(**changes: Any) -> Any:
 
 def anneal(**changes: Any) -> Any:
     return engine.anneal(**{"weights": weights(), **ANNEAL, **changes}, seed=0, purpose=0)
+
+
+def temper(**changes: Any) -> Any:
+    given = {"weights": weights(), "steps": 2, "swaps": 1, **TEMPER, **changes}
+    return engine.temper(**given, seed=0, purpose=0)
 
 
 def contrast(**changes: Any) -> Gradient:
@@ -159,6 +165,7 @@ RIGHT: dict[str, tuple[Callable[..., Any], Right]] = {
     "anneal": (anneal, {"weights": weights(), "rows": i(5), **ANNEAL}),
     "log_sums": (log_sums, {"sent": np.zeros((5, 3)), "log_weight": np.zeros(5), "bias": np.zeros(3)}),
     "log_sum_exp": (engine.log_sum_exp, {0: np.zeros(5)}),
+    "temper": (temper, {"weights": weights(), **TEMPER}),
     "class_log_weights": (engine.class_log_weights, {0: f(5, 3), 1: f(2, 3), 2: f(2)}),
     "class_expectations": (engine.class_expectations, {0: f(5, 3), 1: f(2, 3), 2: f(5, 2)}),
     "log_conditionals": (conditionals, CONDITIONALS),
@@ -193,6 +200,7 @@ ALLOWED: dict[str, dict[str | int, set[str]]] = {  # what is not wrong
     "sweep": {"held": {"none"}},
     "contrast: weights": {0: {"none"}},
     "anneal": {"log_weights": {"dtype", "byte order", "strided"}, "betas": {"wider", "narrower"}},
+    "temper": {"hidden": {"more rows"}, "betas": {"wider", "narrower"}},
     "momentum_step": {place: {"more dimensions"} for place in range(3)},
     "adam_step": {place: {"more dimensions"} for place in range(4)},
     "epoch": {
@@ -270,6 +278,16 @@ WRONG: dict[str, Callable[[], Any]] = {
     "log_sums: blocks": lambda: log_sums(blocks=(2,)),
     "log_sum_exp: nothing": lambda: engine.log_sum_exp(np.zeros(0)),
     "log_sum_exp: infinite": lambda: engine.log_sum_exp(np.float64([0, np.inf])),
+    "temper: grey": lambda: temper(hidden=grey(6, 3)),
+    "temper: no steps": lambda: temper(steps=0),
+    "temper: one beta": lambda: temper(betas=f(1)),
+    "temper: no betas": lambda: temper(betas=f(0)),
+    "temper: not whole chains": lambda: temper(hidden=u(5, 3)),
+    "temper: none shown": lambda: temper(shown=0),
+    "temper: more shown": lambda: temper(shown=4),
+    "temper: swaps": lambda: temper(swaps=64),
+    "temper: last row": lambda: temper(first_chain=2**40 // 3 - 1),
+    "temper: last chain": lambda: temper(first_chain=2**40),
     "class_log_weights: no classes": lambda: engine.class_log_weights(f(5, 3), f(0, 3), f(0)),
     "class_log_weights: no units": lambda: engine.class_log_weights(f(5, 0), f(2, 0), f(2)),
     "class_expectations: negative": lambda: engine.class_expectations(f(5, 3), f(2, 3), f(5, 2) - 0.1),
@@ -402,6 +420,7 @@ def test_no_rows_is_no_error() -> None:
         lambda rows: engine.weighted_sum(u(rows, 3), f(3)),
         lambda rows: gibbs(visible=u(rows, 4))[1],
         lambda rows: anneal(visible=u(rows, 4), log_weights=np.zeros(rows))[1],
+        lambda rows: temper(betas=f(2), hidden=u(2 * rows, 3))[2][0, 0],
         lambda rows: engine.sigmoid(f(rows, 3)),
         lambda rows: engine.shuffle_keys(rows, 0, 0, 0),
     ]

@@ -153,6 +153,15 @@ def exact_log_z(rbm: rf.RBM, n_hidden: int, **units: Any) -> float:
     return rf.log_partition(small).value
 
 
+def temper(rbm: rf.RBM) -> tuple[Any, ...]:
+    """States and swaps after 6 steps of 7 chains of 4 replicas."""
+    betas = np.arange(4, dtype=np.float32) / np.float32(3)
+    base, h = np.zeros(rbm.n_visible, np.float32), np.zeros((28, rbm.n_hidden), np.uint8)
+    arrays, purpose = (rbm.a, rbm.b, base, h, betas), Purpose.TEMPERING
+    v, h, swaps = engine.temper(engine.Weights(rbm.W), *arrays, 6, Purpose.SWAP, seed=2, purpose=purpose)
+    return v, h, swaps.view(np.uint8).reshape(-1, 7)
+
+
 def _answers() -> dict[str, Callable[[], str]]:
     """Everything that is drawn from, or computed by, one trained model, for binary and for grey rows."""
     rbm, V, G = train(CASES["CD, everything"]), binary_rows(), rf.Grey8(grey_levels())
@@ -171,6 +180,7 @@ def _answers() -> dict[str, Callable[[], str]]:
         "reconstruct": lambda: digest(rbm.reconstruct(V), rbm.reconstruct(G)),
         "annealed": lambda: digest(*anneal(rbm, V)),
         "exact log Z": lambda: digest(np.array([exact_log_z(rbm, 13)])),
+        "tempered": lambda: digest(*temper(rbm)),
         "impute": lambda: digest(rbm.impute(holes, steps=5, seed=2)),
         "impute, averaged": lambda: digest(rbm.impute(holes, steps=5, seed=2, average=True)),
         "pseudo-likelihood": lambda: digest(

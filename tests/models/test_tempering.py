@@ -105,6 +105,50 @@ def test_swaps_follow_the_specification() -> None:
         assert 0 < accepted.sum() < accepted[low].size
 
 
+LAYERS: dict[str, dict[str, Any]] = {
+    "switches": {},
+    "spins": {"visible": "spin", "hidden": "spin"},
+    "groups": {"visible": rf.Categorical([4, 2, 6]), "hidden": rf.Categorical(3)},
+    "mixed": {
+        "visible": rf.Mixed([(rf.Bernoulli(), 5), (rf.Categorical(4), 4), (rf.Spin(), 3)]),
+        "hidden": rf.Mixed([(rf.Categorical(2), 4), (rf.Bernoulli(), 5)]),
+    },
+}
+
+
+@pytest.mark.parametrize("n_replicas", [2, 5])
+@pytest.mark.parametrize("units", LAYERS)
+def test_the_engine_walks_as_steps_are_written(units: str, n_replicas: int) -> None:
+    """However many steps, and at every cut."""
+    rbm, n = small(12, 9, 0.4, **LAYERS[units]), 11
+    ladder = Ladder(make_path(rbm), check_betas(n_replicas), Purpose.SWAP)
+    stream = Stream(9, Purpose.TEMPERING, 0, 4, 3)
+    start = h = ladder.hidden(ladder.path.up.send(ladder.start(n, stream)), stream)
+    expected = []
+    for t in range(7):
+        v, _, h, accepted = ladder.step(h, stream.after(2 * t))
+        expected.append(accepted)
+    for at_once in (None, 1, 3):
+        walked = [*ladder.walk(start, stream, 7, at_once)]
+        assert len(walked) == (1 if at_once is None else -(-7 // at_once))
+        assert_array_equal(np.concatenate([part[2] for part in walked]), expected)
+        assert_array_equal(walked[-1][0], v)
+        assert_array_equal(walked[-1][1], h)
+    assert 0 < np.sum(expected) < 7 * n * (n_replicas // 2)
+
+
+def test_long_walks_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that Ctrl-C is answered."""
+    rbm = small(12, 9)
+    whole = rf.ParallelTempering(rbm, 3, 4, seed=1)
+    whole.run(20)
+    monkeypatch.setattr("rbmfast.models.tempering.WORK", 2 * 12 * 12 * 9 * 3)  # three steps of 12 rows
+    parts = rf.ParallelTempering(rbm, 3, 4, seed=1)
+    assert len([*parts._ladder.walk(parts._h, parts._stream, 20)]) == 7
+    parts.run(20)
+    assert everything(parts) == everything(whole)
+
+
 # --- Are the samples right? --------------------------------------------------------------------------------
 
 

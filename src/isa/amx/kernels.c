@@ -31,6 +31,7 @@ TILE_TARGET_BEGIN
 
 #ifndef RBMK_EMULATE_TILES
 #include "../x86/random16.h"
+#include "../x86/dot16.h"
 #include "pack.h"
 #endif
 

@@ -52,6 +52,7 @@ static inline void pair_sums(const uint32_t *words, const pair_block *block, int
 
 #include "../x86/quantise16.h"
 #include "../x86/random16.h"
+#include "../x86/dot16.h"
 
 #define RBMK_OWN_LISTS
 
