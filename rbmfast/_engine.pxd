@@ -227,7 +227,8 @@ cdef extern from "rbmk.h" nogil:
                             rbmk_stream stream, const rbmk_layers *layers)
     rbmk_status rbmk_temper(const rbmk_weights *w, const float *a, const float *b, const float *base,
                             const float *betas, int n_betas, uint8_t *visible, int n_shown, uint8_t *hidden,
-                            uint8_t *accepted, int64_t n, int64_t steps, rbmk_stream stream, uint32_t swaps, const rbmk_layers *layers)
+                            uint8_t *accepted, int64_t n, int64_t steps, rbmk_stream stream, uint32_t swaps,
+                            const rbmk_layers *layers)
     rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, const double *weights,
                               bint paired, int n_visible, int n_hidden, float *W, float *a, float *b,
                               float *visible_mean, float *hidden_mean)
