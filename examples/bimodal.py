@@ -10,7 +10,8 @@ negative phase differ. All 1024 visible states are then summed over, so nothing 
 - first mode: the model's probability of states nearer to the first prototype.
 
 CD never leaves the data's modes, so it cannot see what they weigh in the model. The chains of PCD are caught
-in one mode or the other. Those of PT cross over through their hotter replicas.
+in one mode or the other. Those of PT cross over through their hotter replicas, those of PTT by exchanges with
+samples of what the model was before.
 """
 
 import argparse
@@ -30,6 +31,7 @@ METHODS = {
     "PCD-1": rf.PCD(k=1),
     "FPCD-1": rf.FPCD(k=1, fast_rate=0.05),
     "PT-1": rf.PT(n_replicas=8, k=1),
+    "PTT-1": rf.PTT(k=1),
 }
 
 STATES = all_states(N_VISIBLE)

@@ -311,7 +311,7 @@ def test_validation(capsys: pytest.CaptureFixture[str]) -> None:
     assert len({*models.values()}) == 1
 
 
-@pytest.mark.parametrize("method", ["cd", "pcd", "fpcd", "pt"])
+@pytest.mark.parametrize("method", ["cd", "pcd", "fpcd", "pt", "ptt"])
 def test_resume_equals_never_stopping(method: str, capsys: pytest.CaptureFixture[str]) -> None:
     common = ["train", "bits.npy", "--hidden", "5", "--method", method, "--batch-size", "20", "-o"]
     run(*common, "whole.rbm", "--epochs", "5")
@@ -485,6 +485,28 @@ def test_evaluate_by_annealing(method: str, capsys: pytest.CaptureFixture[str]) 
     again = evaluated(*argv, "--threads", str(rf.get_num_threads() + 1))
     assert again["log_z"] == found["log_z"]
     assert again["conservative_log_likelihood"] == found["conservative_log_likelihood"]
+
+
+def test_a_trajectory_is_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    """If asked for: `evaluate` then goes along it unasked, where log Z cannot be exact."""
+    learn = ["train", "bits.npy", "--hidden", "30", "--method", "ptt", "--epochs", "2", "-o", "m.rbm"]
+    run(*learn, "--trajectory")
+    assert "log likelihood" in capsys.readouterr().out
+    found = evaluated(*EVALUATE, "--method", "trajectory")
+    words = " ".join(lines_of(capsys.readouterr().out)["log Z"])
+    assert words.endswith("nats, along its trajectory")
+    assert found["log_z"]["method"] == "trajectory"
+    assert found["log_z"]["lower"] < rf.log_partition(rf.load("m.rbm")).value < found["log_z"]["upper"]
+    assert "a trajectory has its own" in fails(
+        capsys, "evaluate", "m.rbm", "bits.npy", "--method", "trajectory", "--chains", "5"
+    )
+    run(*learn)
+    assert "has none; rbmfast train --method ptt --trajectory keeps one" in fails(
+        capsys, "evaluate", "m.rbm", "bits.npy", "--method", "trajectory"
+    )
+    assert "--trajectory is an option of --method ptt" in fails(
+        capsys, "train", "bits.npy", "-o", "m.rbm", "--trajectory"
+    )
 
 
 def test_evaluate_grey_levels_and_real_values(capsys: pytest.CaptureFixture[str]) -> None:

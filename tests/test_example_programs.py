@@ -419,14 +419,24 @@ def test_pt_weighs_both_modes_and_cd_and_pcd_do_not(example: Any) -> None:
     table = example.results((0.5, 0.5), seeds=range(3), epochs=100)
     kl = {name: rows[:, 0].mean() for name, rows in table.items()}
     wrong = {name: np.abs(rows[:, 1] - 0.5).max() for name, rows in table.items()}
-    assert kl["PT-1"] < 0.05 and wrong["PT-1"] < 0.1
+    assert max(kl["PT-1"], kl["PTT-1"]) < 0.05 and max(wrong["PT-1"], wrong["PTT-1"]) < 0.1
     assert kl["CD-1"] > 1.5 * kl["PT-1"] and wrong["CD-1"] > 0.1
     assert kl["PCD-1"] > 5 * kl["PT-1"] and wrong["PCD-1"] > 0.3
 
 
+@needs_data
+def test_equilibrium_of_digits(printed_by: Any) -> None:
+    """A tenth of the run: nats above what PCD reaches; log Z is 4 standard errors off at most."""
+    example, argv = load("equilibrium"), ("--updates", "260", "--seeds", "0", "--methods", "PTT")
+    printed = printed_by(example, "digits", DATA / "mnist/mnist.npz", *argv)
+    likelihoods, errors = (re.findall(r"-?\d+\.\d+", line) for line in printed.splitlines()[-2:])
+    assert float(likelihoods[9]) > -146
+    assert abs(float(errors[9])) < 2 * float(errors[10]) < 0.5
+
+
 def test_it_prints_a_table(example: Any, capsys: pytest.CaptureFixture[str]) -> None:
     example.main(["--seeds", "1", "--epochs", "2"])
-    assert len(re.findall(r"^[58]0:[52]0 +\S+ +\d\.\d{3} ", capsys.readouterr().out, re.MULTILINE)) == 8
+    assert len(re.findall(r"^[58]0:[52]0 +\S+ +\d\.\d{3} ", capsys.readouterr().out, re.MULTILINE)) == 10
 
 
 def test_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:

@@ -60,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add = Group(parser, "log Z").add
     add("--method", choice(*findings.METHODS), f"exact: default if a layer has at most {findings.SMALL} 0/1 "
-        "units; ais: default otherwise; or bracket: AIS both ways")  # fmt: skip
+        "units; ais: default otherwise; bracket: AIS both ways; trajectory: from what `rbmfast train "
+        "--method ptt --trajectory` keeps, and default then")  # fmt: skip
     add("--chains", integer(2), f"chains of AIS (default: {findings.CHAINS})")
     add("--temperatures", integer(1), "Gibbs steps of each, and of the conservative estimate (default: "
         f"{findings.TEMPERATURES}, and a tenth of that)")  # fmt: skip

@@ -29,7 +29,7 @@ from rbmfast.units.common import rows_in_a_scan
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-METHODS = ("exact", "ais", "bracket")
+METHODS = ("exact", "ais", "bracket", "trajectory")
 SMALL = 23  # units of a layer that are enumerated unasked
 CHAINS, TEMPERATURES = 512, 10_000
 PSEUDO_ROWS = 1000  # whose pseudo-likelihood is formed: it takes a pass for every visible unit
@@ -153,6 +153,8 @@ class Report:
         """The number, and how it was found."""
         if z.method == "exact":
             self.add("log Z", z.value, "nats, exact")
+        elif z.method == "trajectory":
+            self.add("log Z", z.value, "nats, along its trajectory", (z.lower, z.upper))
         else:
             note = f"nats, {z.method}, {n_chains(z):,} chains of {steps:,} steps"
             self.add("log Z", z.value, note, (z.lower, z.upper))
@@ -162,7 +164,7 @@ class Report:
 
     def add_annealing(self, z: LogPartition) -> None:
         """Whether the chains of AIS may be believed."""
-        if z.method != "exact":
+        if z.method not in ("exact", "trajectory"):
             self.add("effective chains", z.ess, f"of {n_chains(z):,}")
         if z.parts:
             forward, reverse = z.parts
@@ -315,11 +317,17 @@ def _add_samples(report: Report, rbm: rf.RBM, rows: Rows, given: argparse.Namesp
 
 def check_method(rbm: rf.RBM | rf.BoltzmannMachine, given: argparse.Namespace) -> str:
     """How log Z is to be found."""
-    method: str = given.method or ("exact" if has_exact_log_z(rbm, SMALL) else "ais")
+    usual = "ais" if rbm.trajectory is None else "trajectory"
+    method: str = given.method or ("exact" if has_exact_log_z(rbm, SMALL) else usual)
     if method == "exact" and not has_exact_log_z(rbm):
         raise CommandError(f"log Z of {rbm} is too large to enumerate: choose --method ais or bracket")
-    if method == "exact" and given.chains:
-        raise CommandError(f"--chains is an option of --method ais and bracket; log Z of {rbm} is exact")
+    if method == "trajectory" and rbm.trajectory is None:
+        raise CommandError(
+            f"--method trajectory: {rbm} has none; rbmfast train --method ptt --trajectory keeps one"
+        )
+    if method in ("exact", "trajectory") and given.chains:
+        how = f"log Z of {rbm} is exact" if method == "exact" else "a trajectory has its own"
+        raise CommandError(f"--chains is an option of --method ais and bracket; {how}")
     return method
 
 
@@ -333,7 +341,9 @@ def _add_log_z(
     show_step("log Z")
     method, steps = check_method(rbm, given), given.temperatures or TEMPERATURES
     how: Any = {"n_chains": given.chains or CHAINS, "n_temperatures": steps, "base": base, "seed": given.seed}
-    z = rf.log_partition(rbm, method, **({} if method == "exact" else how))
+    if method in ("exact", "trajectory"):
+        how = {"seed": given.seed} if method == "trajectory" else {}
+    z = rf.log_partition(rbm, method, **how)
     report.add_log_z(z, steps)
     return z
 

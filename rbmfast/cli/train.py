@@ -130,6 +130,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     running = Group(parser, "run")
     running.add("--checkpoint", "FILE", "save the run here after every epoch")
+    running.flag("--trajectory", "keep in OUTPUT what --method ptt leaves: samples that `rbmfast evaluate "
+        "--method trajectory` starts from")  # fmt: skip
     running.add("--resume", "FILE", "go on from a checkpoint as if the run had never stopped")
     running.add("--plots", options.PICTURES, "draw learning curves and, of images, filters and samples")
     running.add_shape("from FILE, or square")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +18,8 @@ from rbmfast.cli.options import CommandError, Kind, number
 from rbmfast.cli.progress import display
 from rbmfast.cli.tables import schema_of
 from rbmfast.data import Rows
+from rbmfast.likelihood.enumeration import has_exact_log_z
+from rbmfast.likelihood.tracking import EXACT_UNITS
 from rbmfast.tables import Schema
 from rbmfast.training import Method, Schedule
 from rbmfast.training.methods import WORDS as METHODS
@@ -43,6 +46,7 @@ ORDERS = {"rows": True, "blocks": "blocks", "none": False}
 SHOWN = 30  # rows that are drawn beside their reconstructions
 PER_LABEL = 10  # samples of each
 MAX_LABELS = 30  # that are drawn
+PSEUDO_ROWS = 100  # whose pseudo-likelihood is watched: a hundredth of a second an epoch
 MANY = 100  # samples, where there are no labels
 
 
@@ -167,7 +171,10 @@ class Learner:
         return {"method": self._method(), "optimizer": optimizer_of(given, rate), "epochs": epochs}
 
     def _method(self) -> Method:
-        return method_of(self.given, self.default_method(self.given))
+        method = method_of(self.given, self.default_method(self.given))
+        if self.given.trajectory and not isinstance(method, rf.PTT):
+            raise CommandError("--trajectory is an option of --method ptt")
+        return method
 
     def _new_model(self, n_features: int, n_classes: int) -> Any:
         given = self.given
@@ -203,7 +210,8 @@ class Learner:
 
     def files(self) -> dict[str, Callable[[str], None]]:
         """What writes what there is, by the names of the files."""
-        return {self.given.output: self.model.save}
+        kept = self.given.trajectory and self.model.trajectory is not None
+        return {self.given.output: partial(self.model.save, trajectory=True) if kept else self.model.save}
 
     def _reconstructions(self, V: States) -> F32:
         again: F32 = self.model.reconstruct(V)
@@ -233,6 +241,14 @@ class Learner:
         self.model = self._new_model(data.rows.n_features, n_classes)
         self.model.schema, self.model.class_names = schema, class_names
         self._new = zlib.crc32(self._lowest.W.data)
+        self.settings["monitors"] = [*self.settings["monitors"], *self._likelihood()]
+
+    def _likelihood(self) -> list[rf.training.Monitor]:
+        """What watches a likelihood: of states alone, exact or known to the method if that can be."""
+        if type(self) is not Learner or self.data.rows.kind == "grey":
+            return []
+        is_known = has_exact_log_z(self.model, EXACT_UNITS) or isinstance(self.settings["method"], rf.PTT)
+        return [rf.LogLikelihood() if is_known else rf.PseudoLikelihood(max_rows=PSEUDO_ROWS)]
 
     @property
     def _lowest(self) -> rf.RBM:
