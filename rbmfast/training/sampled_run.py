@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast.data import Rows
@@ -25,6 +27,8 @@ from rbmfast.training.run import Run
 from rbmfast.training.settings import LayerSettings, UpDownSettings
 from rbmfast.training.state import Model
 from rbmfast.units import Unit
+
+WEIGHED = 200  # rows that log Z is compared with
 
 
 class SampledRun(Run):
@@ -50,6 +54,8 @@ class SampledRun(Run):
         Of the coarsest weights, as published last.
     updates : int
         How many have been completed in this call.
+    stderr : float
+        Of log Z; infinite once it was found to be wrong.
     """
 
     kind: ClassVar[str] = "checkpoint"
@@ -73,6 +79,7 @@ class SampledRun(Run):
         self.memory: dict[str, NDArray[Any]] = {}
         self.fingerprint: str | None = None
         self.updates, self.exponent = 0, MAX_EXPONENT
+        self.stderr = 0.0
 
     # --- What each kind has of its own ----------------------------------------------------------------------
 
@@ -146,8 +153,30 @@ class SampledRun(Run):
             self.owner.trajectory = method.kept(self.memory)
         if "log_z" in found:
             found["log_z"] = self.owner._log_volume - self.owner._shown_energies(-found["log_z"])
+            found = self._doubted(found)
         watched.log_z = (found["log_z"], found["log_z_stderr"]) if "log_z" in found else None
         return found | watched.numbers(self.settings.monitors, self.epoch)
+
+    def _doubted(self, found: dict[str, float]) -> dict[str, float]:
+        """The same, without an error where log Z cannot be right: some rows of data alone weigh more.
+
+        Chains then have lost whole modes, which no spread among them shows.
+        """
+        rbm, rows = self.owner, self.rows
+        is_known = isinstance(rbm, RBM) and rows.missing is None and rows.kind != "grey"
+        if not is_known or rbm is not self.watched.rbm or rbm.visible.count_states(rbm.n_visible) is None:
+            return found
+        weights = -rbm.free_energy(np.unique(self.watched.train(WEIGHED), axis=0))
+        least = float(weights.max()) + math.log(math.fsum(np.exp(weights - weights.max())))
+        if found["log_z"] >= least:
+            return found
+        if math.isfinite(self.stderr):
+            warn(
+                f"log_z is too small by {least - found['log_z']:.1f} nats or more: the chains have lost states "
+                "that the data show. Lower the rate, or take more chains"
+            )
+        self.stderr = math.inf
+        return found | {"log_z_stderr": math.inf}
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         memory = {f"memory/{name}": array for name, array in self.memory.items()}

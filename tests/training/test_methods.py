@@ -316,3 +316,22 @@ def test_ptt_by_the_engine_is_that_of_python(settings: dict[str, Any], threads: 
         rf.set_num_threads(before)
     assert found[0] == found[1]
     assert history["rungs"][-1] > 1
+
+
+@dataclass(frozen=True)
+class Lost(rf.PTT):
+    """Whose chains have lost nearly all."""
+
+    def look(self, *state: Any) -> dict[str, float]:
+        found = super().look(*state)
+        return found | {"log_z": found["log_z"] - 20}
+
+
+def test_a_log_z_that_cannot_be_right_has_no_error() -> None:
+    """Some rows alone weigh more than that."""
+    with pytest.warns(
+        UserWarning, match=r"log_z is too small by 1\d\.\d nats or more: the chains have lost"
+    ) as found:
+        history = train(rf.RBM(9, 5, seed=3), Lost(n_chains=50))
+    assert len(found) == 1
+    assert np.isinf(history["log_z_stderr"]).all()

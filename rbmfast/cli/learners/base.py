@@ -18,8 +18,6 @@ from rbmfast.cli.options import CommandError, Kind, number
 from rbmfast.cli.progress import display
 from rbmfast.cli.tables import schema_of
 from rbmfast.data import Rows
-from rbmfast.likelihood.enumeration import has_exact_log_z
-from rbmfast.likelihood.tracking import EXACT_UNITS
 from rbmfast.tables import Schema
 from rbmfast.training import Method, Schedule
 from rbmfast.training.methods import WORDS as METHODS
@@ -245,6 +243,9 @@ class Learner:
 
     def _likelihood(self) -> list[rf.training.Monitor]:
         """What watches a likelihood: of states alone, exact or known to the method if that can be."""
+        from rbmfast.likelihood.enumeration import has_exact_log_z
+        from rbmfast.likelihood.tracking import EXACT_UNITS
+
         if type(self) is not Learner or self.data.rows.kind == "grey":
             return []
         is_known = has_exact_log_z(self.model, EXACT_UNITS) or isinstance(self.settings["method"], rf.PTT)
