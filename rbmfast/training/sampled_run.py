@@ -172,8 +172,8 @@ class SampledRun(Run):
             return found
         if math.isfinite(self.stderr):
             warn(
-                f"log_z is too small by {least - found['log_z']:.1f} nats or more: the chains have lost states "
-                "that the data show. Lower the rate, or take more chains"
+                f"log_z is too small by {least - found['log_z']:.1f} nats or more: the chains have lost "
+                "states that the data show. Lower the rate, or take more chains"
             )
         self.stderr = math.inf
         return found | {"log_z_stderr": math.inf}
