@@ -748,6 +748,44 @@ static void epochs(record *r)
     }
 }
 
+/* Epochs whose chains exchange states with samples of an earlier version; some end when too few are accepted. */
+static void exchanges(record *r)
+{
+    for (size_t i = 0; i < 4 * COUNT(lessons); i++) {
+        const lesson *l = &lessons[i / 4];
+        if (!l->n_chains || l->grey == RBMK_REAL)
+            continue;
+        const int n_samples = l->n_chains * 2 + (int)(i % 2), v = l->n_visible, h = l->n_hidden;
+        rbmk_learning model = random_model(v, h);
+        rbmk_epoch_plan plan = random_plan(l, 0);
+        rbmk_weights w;
+        rbmk_rung rung = {.weights = &w, .a = random_floats((size_t)v, 1.0f), .b = random_floats((size_t)h, 1.0f),
+                          .samples = fresh((size_t)(n_samples * v)), .n = n_samples, .acceptance = 1.0f,
+                          .log_weights = fresh((size_t)n_samples * sizeof(double)), .least = i % 4 == 3 ? 0.75f : 0.0f};
+        float *W = random_floats((size_t)(v * h), 0.125f);
+        int64_t done = -1;
+        rbmk_status status;
+        fill_states(rung.samples, (size_t)(n_samples * v), 50);
+        for (int s = 0; s < n_samples; s++)
+            rung.log_weights[s] = random_float(8.0f);
+        if (i % 4 == 2)
+            plan.layers = (rbmk_layers){random_layer(v), random_layer(h)};
+        plan.rung = &rung;
+        CALL(status = rbmk_weights_create(&w, W, v, h, RBMK_MAX_EXPONENT));
+        succeed(r, status);
+        CALL(status = rbmk_epoch(&model, &l->settings, &plan, &done));
+        succeed(r, status);
+        keep(r, &done, sizeof done);
+        keep_model(r, &model);
+        keep(r, plan.chains, (size_t)(plan.n_chains * h));
+        keep(r, rung.samples, (size_t)(n_samples * v));
+        keep(r, rung.log_weights, (size_t)n_samples * sizeof(double));
+        keep(r, &rung.acceptance, sizeof rung.acceptance);
+        rbmk_weights_free(&w);
+        forget();
+    }
+}
+
 /* Maps of images; of blocks, too. */
 static void maps(record *r)
 {
@@ -830,6 +868,7 @@ static const struct {
 } scenarios[] = {{"passes", passes}, {"chains", chains}, {"ladders", ladders}, {"sweeps", sweeps}, {"functions", functions},
                  {"unaligned floats", unaligned_floats}, {"classes", classes}, {"conditionals", conditionals},
                  {"initialisation", initialisation}, {"contrasts", contrasts}, {"updates", updates}, {"epochs", epochs},
+                 {"exchanges", exchanges},
                  {"networks", networks}, {"maps", maps}, {"sums over states", sums_over_states}};
 
 static record run(size_t scenario, int isa, int threads)
