@@ -69,5 +69,5 @@ def load(path: FilePath) -> Any:
         model.class_names = tuple(map(str, meta.get("class_names", ())))
         if kept := under(arrays, TRAJECTORY):
             check_kept(version_of(model), kept)
-            model.trajectory = kept
+            model._keep_trajectory(kept)
     return model

@@ -103,8 +103,8 @@ def log_likelihood(
         Missing entries are summed out: the likelihood is that of the known ones (see `RBM.free_energy`); a
         `BoltzmannMachine` takes none.
     log_z : LogPartition or float, optional
-        log Z; found exactly by `log_partition` if not given. Not of a conditional RBM, which has another in
-        every context.
+        log Z; found by `log_partition` if not given: exactly, or where that cannot be along what
+        `rbmfast.PTT` has left the model. Not of a conditional RBM, which has another in every context.
     context : (n_rows, n_context), optional
         Of a conditional RBM: what is given with each row. log p(v | c) is `ConditionalRBM.log_likelihood`.
 

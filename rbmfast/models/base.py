@@ -59,7 +59,7 @@ class Storable(ABC):
     kind: ClassVar[str]  # what its files say that they hold
     has_rbm: ClassVar[str] = ""  # what of it is an RBM, where it is none
     _schema: Schema | None = None
-    trajectory: Arrays | None = None  # what learning by `rbmfast.PTT` has left: samples of an earlier version
+    _trajectory: tuple[object, Arrays] | None = None  # with the parameters that it belongs to
     class_names: tuple[str, ...] = ()  # what its classes are called, in their order, if by words; in its file
 
     @property
@@ -82,6 +82,21 @@ class Storable(ABC):
                 f"{schema.n_visible}"
             )
         self._schema = schema
+
+    @property
+    def trajectory(self) -> Arrays | None:
+        """What learning by `rbmfast.PTT` has left, read-only: samples of an earlier version, its parameters.
+
+        None once the parameters have changed in another way.
+        """
+        kept = self._trajectory
+        return kept[1] if kept is not None and kept[0] is vars(self).get("_parameters") else None
+
+    def _keep_trajectory(self, arrays: Arrays | None) -> None:
+        """Keep this for the parameters of now; these arrays, not copies."""
+        for array in (arrays or {}).values():
+            array.flags.writeable = False
+        self._trajectory = None if arrays is None else (vars(self)["_parameters"], arrays)
 
     def save(self, path: FilePath, *, trajectory: bool = False) -> None:
         """Write the model to a file, which `rbmfast.load` reads.
@@ -115,7 +130,10 @@ class Storable(ABC):
         meta, arrays = self.to_state()
         if check_flag(trajectory, "trajectory"):
             if self.trajectory is None:
-                raise ValueError(f"trajectory must be False for {self!r}, which has none: rf.PTT leaves one")
+                raise ValueError(
+                    f"trajectory must be False for {self!r}, which has none: rf.PTT leaves one to "
+                    "RBMs and Boltzmann machines"
+                )
             arrays |= {TRAJECTORY + name: array for name, array in self.trajectory.items()}
         about: dict[str, JSON] = {} if self.schema is None else {"schema": self.schema.describe()}
         about |= {"class_names": [*self.class_names]} if self.class_names else {}

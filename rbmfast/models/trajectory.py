@@ -303,8 +303,8 @@ class Trajectory:
         kept: Mapping[str, NDArray[Any]] | None = model.trajectory
         if kept is None:
             raise ValueError(
-                f"method must not be 'trajectory' for {model!r}, which has none: rf.PTT leaves one, files "
-                "keep it with save(..., trajectory=True)"
+                f"method must not be 'trajectory' for {model!r}, which has none: rf.PTT leaves one until "
+                "something else changes the parameters, files keep it with save(..., trajectory=True)"
             )
         memory = {name: array.copy() for name, array in kept.items()}
         memory |= {f"reservoir{of}": memory[own].copy() for own, of in OF_SAMPLES}
@@ -382,18 +382,34 @@ def check_kept(version: Version, kept: Mapping[str, NDArray[Any]]) -> None:
     if kept.keys() != {*KEPT, *own}:
         raise ValueError(f"its trajectory must have {', '.join([*KEPT, *own])}, got {', '.join(kept)}")
     for name, array in own.items():
-        check_parameter(kept[name], f"{name} of the trajectory", array.shape)
-    samples, n, n_chains = kept["samples"], len(kept["samples"]), len(kept["pulls"])
-    unit, width = version.shown
-    as_rows(samples, width, domain=unit.domain, name="samples of the trajectory")
-    numbers = {"weights": (n,), "log_z": (1,), "pulls": (n_chains,)}
+        if kept[name].shape != array.shape:
+            raise ValueError(
+                f"{name} of the trajectory must have shape {array.shape}, got {kept[name].shape}"
+            )
+    n_chains = len(kept["pulls"])
+    if kept["samples"].ndim != 2 or not n_chains or len(kept["samples"]) % n_chains:
+        raise ValueError(f"samples of the trajectory must be a multiple of {n_chains} rows")
+    numbers = {"weights": (len(kept["samples"]),), "log_z": (1,), "pulls": (n_chains,)}
     for name, shape in numbers.items():
-        if kept[name].shape != shape or kept[name].dtype != np.float64 or np.isnan(kept[name]).any():
+        if kept[name].shape != shape or kept[name].dtype != np.float64:
             raise ValueError(f"{name} of the trajectory must be float64 numbers of shape {shape}")
-    if samples.dtype != unit.dtype or not n_chains or n % n_chains:
-        raise ValueError(
-            f"samples of the trajectory must be {unit.dtype} states, a multiple of {n_chains} rows"
-        )
+    check_memory(version, kept)
+
+
+def check_memory(version: Version, memory: Mapping[str, NDArray[Any]]) -> None:
+    """Raise an error if these, of the right form, are no samples, parameters and numbers of a trajectory."""
+    unit, width = version.shown
+    for name, array in memory.items():
+        if name in ("samples", "reservoir"):
+            as_rows(array, width, domain=unit.domain, name=f"{name} of the trajectory")
+            if array.dtype != unit.dtype:
+                raise ValueError(f"{name} of the trajectory must be {unit.dtype}, got {array.dtype}")
+        elif name.startswith(RUNG):
+            check_parameter(array, f"{name} of the trajectory", array.shape)
+        elif np.isnan(array).any() or (name != "pulls" and np.isinf(array).any()):
+            raise ValueError(f"{name} of the trajectory must be finite")
+        elif name == "counts" and (array < 0).any():
+            raise ValueError("counts of the trajectory must not be negative")
 
 
 def stderr_of(pulls: F64) -> float:

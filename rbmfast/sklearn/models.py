@@ -82,11 +82,9 @@ class Models:
 
 
 def log_z(rbm: rf.RBM, means: F32 | None) -> float:
-    """Log Z: exact where a layer has few units, else along a trajectory, or by annealing from these means."""
+    """Log Z: exact where a layer has few units, else by annealing that begins at units with these means."""
     if can_enumerate(rbm, EXACT_UNITS):
         return rf.log_partition(rbm).value
-    if rbm.trajectory is not None:
-        return rf.log_partition(rbm, "trajectory", seed=0).value
     settings: dict[str, Any] = {"n_chains": CHAINS, "n_temperatures": TEMPERATURES, "base": means}
     return rf.log_partition(rbm, "ais", seed=0, **settings).value
 

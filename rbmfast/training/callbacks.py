@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from rbmfast.checks import Checked, check_choice, check_flag, check_integer, check_number, checked_by
 from rbmfast.models.parameters import can_be_parameters
 from rbmfast.reference import F32
+from rbmfast.runtime import uninterrupted
 from rbmfast.training.history import BASIC, History
 from rbmfast.training.state import Model, get_parameters, set_parameters
 
@@ -258,9 +259,8 @@ class Average(Checked, Callback):
     def on_epoch_end(self, progress: Progress) -> None:
         if progress.epoch <= self.start * progress.epochs:
             return
-        self._n += 1
-        for name, array in get_parameters(progress.rbm).items():
-            self._sums[name] += array
+        sums = {name: self._sums[name] + array for name, array in get_parameters(progress.rbm).items()}
+        uninterrupted(setattr, [self, self], ["_sums", "_n"], [sums, self._n + 1])
         self.on_train_end(progress)
 
     def on_train_end(self, progress: Progress) -> None:

@@ -157,6 +157,7 @@ class JointRun(SampledRun):
             self.completed = np.empty((self.rows.n_rows, n_units), np.uint8)
         self.memory = self._new_memory()
         super().restore(saved)
+        self.settings.method.check_memory(self.as_it_stands()[0], self.memory)
 
     def restore_weights(self, saved: Checkpoint) -> None:
         self.machine._check_weights(self.learned["W"])

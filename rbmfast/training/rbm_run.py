@@ -195,7 +195,9 @@ class RBMRun(SampledRun):
         else:
             self._set_running_means()
         self._start_method()
-        self.memory |= {n: x.copy() for n, x in training.memory.items() if n in self.memory}
+        former = {n: x for n, x in training.memory.items() if n in self.memory}
+        if all(x.shape == self.memory[n].shape for n, x in former.items()):  # of as many chains
+            self.memory |= {n: x.copy() for n, x in former.items()}
 
     def _start_method(self) -> None:
         """What the method keeps, and its chains."""
@@ -316,6 +318,7 @@ class RBMRun(SampledRun):
         if self.n_chains:
             self.chains = np.empty((self.n_chains, self.rbm.n_hidden), self.rbm.hidden.dtype)
         super().restore(saved)
+        self.settings.method.check_memory(self.as_it_stands()[0], self.memory)
 
     def restore_weights(self, saved: Checkpoint) -> None:
         for prefix, state in self.states.items():

@@ -128,8 +128,15 @@ class SampledRun(Run):
             warn(f"X: {doubts}")
         return bias
 
+    def _keep_trajectory(self) -> None:
+        kept = None if self.chains is None else self.settings.method.kept(self.memory)
+        if kept is not None and math.isinf(self.stderr):
+            kept["pulls"][:] = math.inf
+        self.owner._keep_trajectory(kept)
+
     def note(self) -> None:
-        """Warn once of weights that the sampler sees coarsely."""
+        """Leave the model what the method keeps for it; warn once of weights that are seen coarsely."""
+        self._keep_trajectory()
         before, self.exponent = self.exponent, self.lowest_exponent
         if self.exponent < COARSE_EXPONENT <= before:
             weights = (W for name, W in self.parameters().items() if name.rpartition("/")[2] == "W")
@@ -150,7 +157,6 @@ class SampledRun(Run):
         if self.chains is not None and method.numbers:
             model, stream = self.as_it_stands()
             found = method.look(model, self.chains, stream)
-            self.owner.trajectory = method.kept(self.memory)
         if "log_z" in found:
             found["log_z"] = self.owner._log_volume - self.owner._shown_energies(-found["log_z"])
             found = self._doubted(found)
@@ -176,6 +182,7 @@ class SampledRun(Run):
                 "states that the data show. Lower the rate, or take more chains"
             )
         self.stderr = math.inf
+        self._keep_trajectory()
         return found | {"log_z_stderr": math.inf}
 
     def arrays(self) -> dict[str, NDArray[Any]]:

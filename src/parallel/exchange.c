@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "../common/scalar.h"
 #include "exchange.h"
 #include "share.h"
@@ -58,18 +56,11 @@ void rbmk_exchange_weigh(const rbmk_exchange *e, rbmk_weighing which, rbmk_layer
 static double log_weight(const rbmk_exchange *e, const rbmk_kernels *k, rbmk_weighing which, int64_t row, const float *a)
 {
     const rbmk_states *states = which == RBMK_MET_HERE ? &e->met : &e->chains;
-    const rbmk_layer *visible = &e->layers->visible;
     const int sums = e->layers->hidden.n_blocks ? 1 : rbmk_panels(e->rung->weights->n_hidden);
-    const rbmk_block all = {.n_units = e->rung->weights->n_visible};
-    double softplus = 0.0, energy = 0.0;
+    double softplus = 0.0;
     for (int i = 0; i < sums; i++)
         softplus += e->softplus[which][row * sums + i];
-    for (int b = 0; b == 0 || b < visible->n_blocks; b++) {
-        const rbmk_block *block = visible->n_blocks ? visible->blocks + b : &all;
-        const rbmk_states own = {(const uint8_t *)states->data + block->first, 0, states->stride, states->n};
-        energy += rbmk_weighted_row(k, &own, row, block->n_units, a + block->first);
-    }
-    return softplus + energy;
+    return softplus + rbmk_weighted_layer(k, states, row, &e->layers->visible, e->rung->weights->n_visible, a);
 }
 
 static void swap_rows(uint8_t *restrict x, uint8_t *restrict y, int64_t n)

@@ -3,6 +3,7 @@
 #if defined(_OPENMP) && (defined(__unix__) || defined(__APPLE__)) /* a build for more than one thread */
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <time.h>
@@ -76,14 +77,18 @@ static void *help(void *unused)
 static void start_helpers(int n)
 {
     pthread_t thread;
+    sigset_t all, before;
+    sigfillset(&all); /* signals are for the program's own threads */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (n_started < n && !(n_refused && n >= n_refused)) {
         if (pthread_create(&thread, NULL, help, NULL)) {
             n_refused = n;
-            return;
+            break;
         }
         pthread_detach(thread);
         n_started++;
     }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void make(offer *own)
@@ -123,6 +128,8 @@ static void withdraw(offer *own)
  * asked, unless the work is much longer: asking costs some 5 % where every CPU is busy with something else. */
 static _Atomic int64_t debt;
 
+enum { MOST_DEBT = 20000000 };
+
 static void work_alone(void (*work)(void *arg), void *arg)
 {
     const int64_t begin = nanoseconds(CLOCK_MONOTONIC);
@@ -137,7 +144,7 @@ static void work_together(offer *own)
     take_part(own);
     withdraw(own);
     const int64_t lost = nanoseconds(CLOCK_MONOTONIC) - begin - own->processor_time;
-    debt = lost > 0 ? lost : 0;
+    debt = lost < 0 ? 0 : lost < MOST_DEBT ? lost : MOST_DEBT; /* a process may have been stopped for hours */
 }
 
 void rbmk_with_helpers(int helpers, double nanoseconds, void (*work)(void *arg), void *arg)

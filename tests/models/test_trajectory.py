@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -184,6 +186,44 @@ def test_likelihoods_and_scores_go_along_it(monkeypatch: pytest.MonkeyPatch) -> 
 LIMITED = {"data": "has_exact_log_z", "tracking": "can_enumerate"}
 
 
+def test_it_belongs_to_the_parameters_of_its_end(tmp_path: Path) -> None:
+    """Whatever changes them ends it; copies and pickles keep it; nobody can write to it."""
+    rbm = rf.RBM(6, 4, seed=0)
+    learned(rbm)
+    for same in (copy.copy(rbm), copy.deepcopy(rbm), pickle.loads(pickle.dumps(rbm))):
+        assert same.trajectory is not None
+    with pytest.raises(ValueError, match="read-only"):
+        rbm.trajectory["samples"][0] = 9  # type: ignore[index]
+    changed = copy.deepcopy(rbm)
+    changed.W = 2 * changed.W
+    assert changed.trajectory is None
+    rf.train(rbm, np.eye(6), epochs=1, seed=1)
+    assert rbm.trajectory is None
+    path, rate = tmp_path / "run.ckpt", rf.SGD(0.3)
+    whole, again = (rf.RBM(6, 4, seed=0) for _ in range(2))
+    learn = {"method": rf.PTT(n_chains=20), "optimizer": rate, "epochs": 3, "seed": 1}
+    rf.train(whole, np.eye(6), checkpoint=path, **learn)
+    rf.train(again, np.eye(6), resume=path, **learn)
+    assert_array_equal(again.trajectory["samples"], whole.trajectory["samples"])  # type: ignore[index]
+
+
+def test_damaged_memory_is_refused(tmp_path: Path) -> None:
+    path, learn = tmp_path / "run.ckpt", {"method": rf.PTT(n_chains=20), "epochs": 2, "seed": 1}
+    rf.train(rf.RBM(6, 4, seed=0), np.eye(6), checkpoint=path, **learn)
+    kind, meta, arrays = read_file(path)
+    for name, value in (
+        ("reservoir", 255),
+        ("samples", 7),
+        ("counts", -5),
+        ("rung/W", np.inf),
+        ("weights", np.inf),
+    ):
+        wrong = np.full_like(arrays[f"memory/{name}"], value)
+        write_file(path, kind, meta, {**arrays, f"memory/{name}": wrong})
+        with pytest.raises(FileFormatError, match="of the trajectory"):
+            rf.train(rf.RBM(6, 4, seed=0), np.eye(6), resume=path, **learn)
+
+
 def test_a_damaged_trajectory_is_refused(tmp_path: Path) -> None:
     rbm, path = rf.RBM(6, 4, seed=0), tmp_path / "kept.rbm"
     learned(rbm)
@@ -195,6 +235,7 @@ def test_a_damaged_trajectory_is_refused(tmp_path: Path) -> None:
         ("samples", cut["samples"][:-1]),
         ("pulls", cut["pulls"][:-1]),
         ("log_z", cut["log_z"] * np.nan),
+        ("log_z", cut["log_z"] * np.inf),
         ("rung/W", cut["rung/W"][:-1]),
     ):
         write_file(path, kind, meta, {**arrays, f"trajectory/{name}": wrong})

@@ -190,6 +190,14 @@ def test_chains_of_a_state_must_fit_the_replicas() -> None:
         train(model(), rf.PT(n_replicas=4), state=state)
 
 
+def test_other_chains_of_a_state_begin_another_trajectory() -> None:
+    state, rbm = rf.TrainingState(), model()
+    train(rbm, rf.PTT(n_chains=20), state=state)
+    state.chains = state.chains[:10]  # type: ignore[index]
+    train(rbm, rf.PTT(n_chains=20), state=state)
+    assert len(rbm.trajectory["pulls"]) == 10  # type: ignore[index]
+
+
 def test_settings_are_told_apart() -> None:
     assert repr(rf.PT()) == repr(rf.PT(10)) != repr(rf.PT(betas=np.linspace(0, 1, 10)))
     assert rf.PT(betas=[0, 0.5, 1]) == rf.PT(3, betas=(0.0, 0.5, 1.0))
@@ -332,6 +340,9 @@ def test_a_log_z_that_cannot_be_right_has_no_error() -> None:
     with pytest.warns(
         UserWarning, match=r"log_z is too small by 1\d\.\d nats or more: the chains have lost"
     ) as found:
-        history = train(rf.RBM(9, 5, seed=3), Lost(n_chains=50))
+        rbm = rf.RBM(9, 5, seed=3)
+        history = train(rbm, Lost(n_chains=50))
     assert len(found) == 1
     assert np.isinf(history["log_z_stderr"]).all()
+    assert np.isinf(rbm.trajectory["pulls"]).all()  # type: ignore[index]
+    assert np.isinf(rf.log_partition(rbm, "trajectory", seed=1).stderr)

@@ -123,6 +123,8 @@ class Learner:
         Hidden units of each layer, by default.
     monitors : tuple of Monitor
         What is watched.
+    keeps_trajectory : bool
+        Whether its files can hold what rf.PTT leaves.
     model : Storable
         From `begin` on.
     """
@@ -131,6 +133,7 @@ class Learner:
     options: ClassVar[tuple[str, ...]] = ("find_rate",)
     hidden: ClassVar[tuple[int, ...]] = (128,)
     monitors: ClassVar[tuple[rf.training.Monitor, ...]] = (rf.ReconstructionError(),)
+    keeps_trajectory: ClassVar[bool] = True
     model: Any
 
     def __init__(self, given: argparse.Namespace) -> None:
@@ -170,6 +173,8 @@ class Learner:
 
     def _method(self) -> Method:
         method = method_of(self.given, self.default_method(self.given))
+        if self.given.trajectory and not self.keeps_trajectory:
+            raise CommandError(f"--trajectory is no option of --model {self.given.model}")
         if self.given.trajectory and not isinstance(method, rf.PTT):
             raise CommandError("--trajectory is an option of --method ptt")
         return method

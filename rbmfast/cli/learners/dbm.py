@@ -13,6 +13,7 @@ from rbmfast.cli.options import CommandError
 class DeepMachineLearner(Learner):
     """Learns a deep Boltzmann machine: all layers at once."""
 
+    keeps_trajectory = False
     about = "a deep Boltzmann machine"
     options = ()
 

@@ -24,6 +24,7 @@ UP_DOWN_RATE, FINE_TUNING_RATE, FINE_TUNING_MOMENTUM = (
 class DeepLearner(Learner):
     """Learns a deep belief network: layer by layer, then all together, then, unrolled, by backpropagation."""
 
+    keeps_trajectory = False
     about = "a deep belief network, with labels or without"
     options = (
         *("labels", "validation_labels", "up_down", "up_down_rate"),

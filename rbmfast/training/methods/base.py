@@ -174,6 +174,10 @@ class Method(ABC):
         """
         return {}
 
+    def check_memory(self, model: Conditionals | JointPath, memory: Mapping[str, NDArray[Any]]) -> None:
+        """Raise an error if these, of the right form, cannot be its arrays: a file can hold anything."""
+        return
+
     def look(self, model: Conditionals | JointPath, chains: States, stream: Stream) -> dict[str, float]:
         """The method's own `numbers`, of the model after an epoch; `stream` is that of the next update."""
         return {}

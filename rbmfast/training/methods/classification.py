@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -159,6 +159,7 @@ class Hybrid(Checked, Method):
         object.__setattr__(self, "k", self.negative.k + (self.unlabelled > 0))
         object.__setattr__(self, "purpose", self.negative.purpose)
         object.__setattr__(self, "persistent", self.negative.persistent)
+        object.__setattr__(self, "numbers", self.negative.numbers)
 
     @property
     def replicas(self) -> int:
@@ -174,6 +175,15 @@ class Hybrid(Checked, Method):
         self, model: Conditionals | JointPath, base: Callable[[], F32], n_chains: int, stream: Stream
     ) -> dict[str, NDArray[Any]]:
         return self.negative.start_memory(model, base, n_chains, stream)
+
+    def check_memory(self, model: Conditionals | JointPath, memory: Mapping[str, NDArray[Any]]) -> None:
+        self.negative.check_memory(model, memory)
+
+    def look(self, model: Conditionals | JointPath, chains: States, stream: Stream) -> dict[str, float]:
+        return self.negative.look(model, chains, stream)
+
+    def kept(self, memory: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]] | None:
+        return self.negative.kept(memory)
 
     def learn(self, model: Conditionals, gradient: Gradient) -> None:
         self.negative.learn(model, gradient)

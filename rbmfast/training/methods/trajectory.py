@@ -12,7 +12,7 @@ from rbmfast import _engine as engine
 from rbmfast.checks import Checked, check_fraction, check_integer, checked_by
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.joint_path import JointPath
-from rbmfast.models.trajectory import Trajectory, kept_of, version_of
+from rbmfast.models.trajectory import Trajectory, check_memory, kept_of, version_of
 from rbmfast.reference import F32, F64, MAX_BATCH, U8, States
 from rbmfast.state import Gradient, Rung
 from rbmfast.streams import Purpose, Stream
@@ -50,8 +50,8 @@ class PTT(Checked, Method):
     Parallel trajectory tempering: Béreux, Decelle, Furtlehner & Seoane, arXiv:2607.27077 (2026), and, for
     sampling, "Fast training and sampling of restricted Boltzmann machines", ICLR 2025. The first of the
     earlier versions are independent units with the means of the data, whose log Z is known; Bennett's ratio
-    leads from each to the next. A model that had learned before the run is far from there: its log Z will
-    have a large error.
+    leads from each to the next. `rbmfast.up_down` records none of these numbers. A model that had learned
+    before the run is far from there: its log Z will have a large error.
 
     Examples
     --------
@@ -113,6 +113,9 @@ class PTT(Checked, Method):
         for i in range(self.k):
             v, x = ladder.step(chains, stream.after(a_step * i), rung)
         return v, x
+
+    def check_memory(self, model: Conditionals | JointPath, memory: Mapping[str, NDArray[Any]]) -> None:
+        check_memory(version_of(model), memory)
 
     def look(self, model: Conditionals | JointPath, chains: States, stream: Stream) -> dict[str, float]:
         ladder = Trajectory(version_of(model), model.memory)
