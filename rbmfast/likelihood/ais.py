@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 
 from rbmfast.likelihood.annealing import Annealing
-from rbmfast.likelihood.result import Z95, LogPartition, acceptance_ratio, log_mean_exp
+from rbmfast.likelihood.result import Z95, LogPartition, log_mean_exp
+from rbmfast.models.bennett import acceptance_ratio
 from rbmfast.reference import States
 
 FEW = 10.0  # effective chains below which an estimate hangs on a handful of lucky ones

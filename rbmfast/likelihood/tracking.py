@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rbmfast.likelihood.enumeration import can_enumerate, exact_log_z
-from rbmfast.likelihood.result import acceptance_ratio
 from rbmfast.models import RBM
 from rbmfast.models.base_rates import make_path
+from rbmfast.models.bennett import acceptance_ratio
 from rbmfast.models.tempering import Ladder, check_betas
 from rbmfast.reference import F64, States
 from rbmfast.streams import Purpose, Stream

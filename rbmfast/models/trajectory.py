@@ -16,6 +16,7 @@ from rbmfast import _engine as engine
 from rbmfast.data import as_rows
 from rbmfast.interactions.within import Within
 from rbmfast.models.base_rates import make_path
+from rbmfast.models.bennett import acceptance_ratio
 from rbmfast.models.boltzmann import BoltzmannMachine
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.joint_path import JointPath
@@ -201,7 +202,7 @@ class Trajectory:
         Changed in place. The rung's parameters, under names that begin with ``rung/``; `samples` (n,
         n_visible) of it as they were drawn, with their log-weights, `weights` (n,); the `reservoir` of those
         that chains have left there since, with `reservoir_weights`; `log_z` (1,) of the rung, and how far
-        each chain has moved it, `pulls` (n_chains,); `acceptance` (1,), of late, and `counts` (2,): rungs,
+        each chain has moved it, `pulls` (n_chains,); `acceptance` (1,), of late, and `tally` (2,): rungs,
         and steps to draw their samples.
     """
 
@@ -218,7 +219,7 @@ class Trajectory:
         memory |= {"samples": samples, "weights": rung.weigh(samples)[0]}
         memory |= {f"reservoir{of}": memory[own].copy() for own, of in OF_SAMPLES}
         memory |= {"log_z": np.array([rung.log_z0()]), "pulls": np.zeros(n_chains)}
-        return cls(version, memory | _new_counts())
+        return cls(version, memory | _new_tally())
 
     @property
     def rung(self) -> Version:
@@ -275,8 +276,8 @@ class Trajectory:
         self._fill()  # what chains have left there may lag behind
         drawn: list[States] = []
         for t in range(SETTLE + APART * (len(memory["samples"]) // n)):
-            v, _ = self.step(chains, stream.after(2 * int(memory["counts"][1])), before)
-            memory["counts"][1] += 1
+            v, _ = self.step(chains, stream.after(2 * int(memory["tally"][1])), before)
+            memory["tally"][1] += 1
             if t >= SETTLE and (t - SETTLE) % APART == APART - 1:
                 drawn.append(v)
         new = np.concatenate(drawn)
@@ -288,7 +289,7 @@ class Trajectory:
         memory["samples"][:], memory["weights"][:] = new, weights
         self._fill()
         memory["acceptance"][:] = 1
-        memory["counts"][0] += 1
+        memory["tally"][0] += 1
 
     def _fill(self) -> None:
         """The reservoir, with the samples."""
@@ -308,7 +309,7 @@ class Trajectory:
             )
         memory = {name: array.copy() for name, array in kept.items()}
         memory |= {f"reservoir{of}": memory[own].copy() for own, of in OF_SAMPLES}
-        return cls(version_of(model), memory | _new_counts())
+        return cls(version_of(model), memory | _new_tally())
 
     def sample(self, n: int, steps: int, stream: Stream) -> tuple[States, States]:
         """States of n new chains that begin at samples of the rung, and where they rest.
@@ -359,16 +360,14 @@ class Trajectory:
         From the rung's samples, and from log-ratios of weights, model to rung, of the model's. A chain's
         states depend on each other, those of different chains hardly: so the error is what they make of it.
         """
-        from rbmfast.likelihood.result import acceptance_ratio
-
         memory, n = self.memory, len(self.memory["pulls"])
         up = self.version.weigh(memory["samples"])[0] - memory["weights"]
         more, _, pulls = acceptance_ratio(up.reshape(-1, n), down.reshape(-1, n))
         return float(memory["log_z"][0]) + more, memory["pulls"] + pulls
 
 
-def _new_counts() -> dict[str, NDArray[Any]]:
-    return {"acceptance": np.ones(1, np.float32), "counts": np.zeros(2, np.int64)}
+def _new_tally() -> dict[str, NDArray[Any]]:
+    return {"acceptance": np.ones(1, np.float32), "tally": np.zeros(2, np.int64)}
 
 
 def kept_of(memory: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -408,8 +407,8 @@ def check_memory(version: Version, memory: Mapping[str, NDArray[Any]]) -> None:
             check_parameter(array, f"{name} of the trajectory", array.shape)
         elif np.isnan(array).any() or (name != "pulls" and np.isinf(array).any()):
             raise ValueError(f"{name} of the trajectory must be finite")
-        elif name == "counts" and (array < 0).any():
-            raise ValueError("counts of the trajectory must not be negative")
+        elif name == "tally" and (array < 0).any():
+            raise ValueError("tally of the trajectory must not be negative")
 
 
 def stderr_of(pulls: F64) -> float:

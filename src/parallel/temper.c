@@ -62,11 +62,19 @@ static float *scales(const temper_job *job) { return hidden_bias(job, job->n_bet
 
 static float *zeros(const temper_job *job) { return scales(job) + job->n_betas; }
 
-static int set_models(temper_job *job)
+static int allocate_models(temper_job *job)
 {
     const size_t units = (size_t)job->w->n_visible + (size_t)job->w->n_hidden;
     job->models = rbmk_allocate((size_t)job->n_betas * (units + 1) + (size_t)job->w->n_hidden, sizeof(float));
-    for (int i = 0; job->models && i < job->n_betas; i++) {
+    return job->models != NULL;
+}
+
+/* Inside a region: the caller's thread may flush denormals. */
+static void set_models(rbmk_team team, void *arg)
+{
+    temper_job *job = arg;
+    (void)team;
+    for (int i = 0; i < job->n_betas; i++) {
         const float beta = job->betas[i];
         for (int j = 0; j < job->w->n_visible; j++) {
             const float base = (1.0f - beta) * job->base[j], own = beta * job->a[j];
@@ -76,9 +84,7 @@ static int set_models(temper_job *job)
             hidden_bias(job, i)[j] = beta * job->b[j];
         scales(job)[i] = ldexpf(beta, -job->w->exponent);
     }
-    if (job->models)
-        memset(zeros(job), 0, (size_t)job->w->n_hidden * sizeof(float));
-    return job->models != NULL;
+    memset(zeros(job), 0, (size_t)job->w->n_hidden * sizeof(float));
 }
 
 /* Total inputs of a row's hidden units at betas[i]. */
@@ -286,7 +292,8 @@ rbmk_status rbmk_temper(const rbmk_weights *w, const float *a, const float *b, c
     job.tile = job.tile < n ? job.tile : n;
     find_sizes(&job);
     job.scratch = rbmk_allocate((size_t)threads, job.scratch_size);
-    if (set_models(&job) && job.scratch) {
+    if (allocate_models(&job) && job.scratch) {
+        rbmk_run(1, w->up.kernels, set_models, &job);
         rbmk_run_apart(threads, w->up.kernels, temper_member, &job);
         status = RBMK_OK;
     }

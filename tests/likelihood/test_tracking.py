@@ -10,8 +10,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import rbmfast as rf
-from rbmfast.likelihood.result import acceptance_ratio
 from rbmfast.likelihood.tracking import LogZTracker
+from rbmfast.models.bennett import acceptance_ratio
 
 
 def data(n: int = 300) -> Any:

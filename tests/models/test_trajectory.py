@@ -107,7 +107,7 @@ def test_a_climb_samples_the_model(model: Any) -> None:
     assert_array_equal(memory["weights"], ladder.version.weigh(memory["samples"])[0])
     assert_array_equal(memory["reservoir"], memory["samples"])
     assert all((ladder.rung.parameters[name] == x).all() for name, x in ladder.version.parameters.items())
-    assert memory["counts"].tolist() == [1, 34] and memory["acceptance"] == 1
+    assert memory["tally"].tolist() == [1, 34] and memory["acceptance"] == 1
     error = np.sqrt(np.sum(memory["pulls"] ** 2))
     assert 0 < error < 0.05 and abs(memory["log_z"][0] - ratio) < 5 * error
 
@@ -214,7 +214,7 @@ def test_damaged_memory_is_refused(tmp_path: Path) -> None:
     for name, value in (
         ("reservoir", 255),
         ("samples", 7),
-        ("counts", -5),
+        ("tally", -5),
         ("rung/W", np.inf),
         ("weights", np.inf),
     ):

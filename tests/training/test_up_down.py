@@ -20,7 +20,7 @@ import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast import reference
 from rbmfast.likelihood import all_states
-from rbmfast.models.conditionals import Conditionals
+from rbmfast.models.conditionals import Conditional, Conditionals
 from rbmfast.reference import F32, States
 from rbmfast.streams import Purpose
 from rbmfast.training import Method
@@ -293,6 +293,7 @@ def test_a_sparsity_target_is_for_the_top() -> None:
 def test_no_number_is_drawn_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     """Purpose, layer, step and row of all samples of a run: none occurs twice, whoever draws."""
     drawn = watch_draws(monkeypatch)
+    monkeypatch.setattr(Conditional, "blocks", None)  # ladders step by step
     for method in (NoSteps(), rf.CD(2), rf.PCD(2, 13), rf.PT(n_replicas=3, n_chains=4)):
         drawn.clear()
         rf.up_down(network(), X, method=method, epochs=2, batch_size=10, seed=1)

@@ -121,7 +121,7 @@ class PTT(Checked, Method):
         ladder = Trajectory(version_of(model), model.memory)
         value, stderr = ladder.log_z_of(chains, stream._replace(purpose=Purpose.PTT_LOOK))
         memory = model.memory
-        acceptance, rungs = float(memory["acceptance"][0]), int(memory["counts"][0])
+        acceptance, rungs = float(memory["acceptance"][0]), int(memory["tally"][0])
         return {"log_z": value, "log_z_stderr": stderr, "acceptance": acceptance, "rungs": rungs}
 
     def rung(self, memory: Mapping[str, NDArray[Any]]) -> Rung:
