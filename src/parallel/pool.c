@@ -73,13 +73,23 @@ static void *help(void *unused)
     return unused;
 }
 
+/* Signals are for the program's own threads, but for those that say what a thread has done itself. */
+static sigset_t block_signals(void)
+{
+    static const int own[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV};
+    sigset_t others, before;
+    sigfillset(&others);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        sigdelset(&others, own[i]);
+    pthread_sigmask(SIG_SETMASK, &others, &before);
+    return before;
+}
+
 /* As many as the system allows, which are never fewer again. */
 static void start_helpers(int n)
 {
+    const sigset_t before = block_signals();
     pthread_t thread;
-    sigset_t all, before;
-    sigfillset(&all); /* signals are for the program's own threads */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     while (n_started < n && !(n_refused && n >= n_refused)) {
         if (pthread_create(&thread, NULL, help, NULL)) {
             n_refused = n;
