@@ -434,6 +434,15 @@ def test_equilibrium_of_digits(printed_by: Any) -> None:
     assert abs(float(errors[9])) < 2 * float(errors[10]) < 0.5
 
 
+def test_equilibrium_of_a_table(tmp_path: Path, printed_by: Any) -> None:
+    rng, file = np.random.default_rng(0), tmp_path / "rows.npz"
+    bits = np.repeat(rng.integers(0, 2, (60, 6), dtype=np.uint8), 2, axis=1)
+    parts = zip(("train", "valid", "test"), np.split(np.packbits(bits, axis=1), 3), strict=True)
+    np.savez(file, **dict(parts), n_features=12)
+    printed = printed_by(load("equilibrium"), "table", file, "--epochs", "2", "--hidden", "4")
+    assert [line.split()[0] for line in printed.splitlines()[1:]] == ["training", "validation", "test"]
+
+
 def test_it_prints_a_table(example: Any, capsys: pytest.CaptureFixture[str]) -> None:
     example.main(["--seeds", "1", "--epochs", "2"])
     assert len(re.findall(r"^[58]0:[52]0 +\S+ +\d\.\d{3} ", capsys.readouterr().out, re.MULTILINE)) == 10
