@@ -14,7 +14,7 @@ letters at two sites correlate between samples and held-out sequences.
 
 `table`: rows of 0 and 1, packed, with `train`, `valid`, `test` and `n_features`. As many hidden units as one
 likes: the epoch is the one with the best validation log-likelihood by PTT, the defaults are those with
-the best annealed one (of 256 and 512 units, after 64 to 400, four penalties and two rates by PTT, on dna).
+the best annealed one (of 256 and 512 units, after 32 to 400, some penalties and two rates by PTT, on dna).
 """
 
 import argparse
