@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rbmfast.likelihood.enumeration import can_enumerate, exact_log_z
 from rbmfast.models import RBM
 from rbmfast.models.base_rates import make_path
-from rbmfast.models.bennett import acceptance_ratio
+from rbmfast.models.bennett import acceptance_ratio, stderr_of
 from rbmfast.models.tempering import Ladder, check_betas
 from rbmfast.reference import F64, States
 from rbmfast.streams import Purpose, Stream
@@ -99,5 +99,4 @@ def _add_up(up: F64, down: F64) -> tuple[float, float]:
     far each chain alone would move the result.
     """
     values, _, pulls = zip(*map(acceptance_ratio, up, down), strict=True)
-    total, n = np.sum(pulls, axis=0), len(pulls[0])
-    return math.fsum(values), math.sqrt(math.fsum(total**2) * n / (n - 1))
+    return math.fsum(values), stderr_of(np.sum(pulls, axis=0))

@@ -53,6 +53,12 @@ def acceptance_ratio(up: F64, down: F64) -> tuple[float, float, F64]:
     return value, math.sqrt(max(variance, 0.0)), pulls
 
 
+def stderr_of(pulls: F64) -> float:
+    """Of what independent chains have pulled so far: all ratios that make it up, summed, (n_chains,)."""
+    n = len(pulls)
+    return math.sqrt(math.fsum(pulls**2) * n / (n - 1)) if n > 1 else math.inf
+
+
 def _columns(x: F64) -> F64:
     total: F64 = x.reshape(-1, x.shape[-1]).sum(axis=0)
     return total

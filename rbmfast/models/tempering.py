@@ -42,6 +42,12 @@ def check_betas(n_replicas: object = None, betas: ArrayLike | None = None) -> F3
     return ladder
 
 
+def log_uniform(bits: NDArray[np.uint32]) -> F32:
+    """Logarithms of uniform numbers made from 32 random bits each, by which exchanges are decided."""
+    u: F32 = ((bits + 0.5) * 2.0**-32).astype(np.float32)  # never 0; if it is 1, then its logarithm is 0
+    return engine.log(u)
+
+
 @dataclass(frozen=True)
 class Ladder:
     """How replicas move: each by Gibbs steps at a beta of its own, and neighbours change places.
@@ -146,9 +152,8 @@ class Ladder:
         """
         low, n_chains = self.pairs(stream.step), gain.shape[1]
         bits = self._by_rows(stream, n_chains, low)._replace(purpose=self.swaps).uniform(gain[low].size, 1)
-        u: F32 = ((bits + 0.5) * 2.0**-32).astype(np.float32)  # never 0; if it is 1, then its logarithm is 0
         accepted = np.zeros((len(self.betas) - 1, n_chains), np.bool_)
-        accepted[low] = engine.log(u).reshape(len(low), -1) <= gain[low] + gain[low + 1]
+        accepted[low] = log_uniform(bits).reshape(len(low), -1) <= gain[low] + gain[low + 1]
         return accepted
 
     def _gains(self, v: States, sent: F32, low: I64) -> F64:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast import _engine as engine
 from rbmfast.data import as_rows
 from rbmfast.interactions.within import Within
 from rbmfast.models.base_rates import make_path
-from rbmfast.models.bennett import acceptance_ratio
+from rbmfast.models.bennett import acceptance_ratio, stderr_of
 from rbmfast.models.boltzmann import BoltzmannMachine
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.joint_path import JointPath
 from rbmfast.models.parameters import check_parameter, of_units, with_parameters
+from rbmfast.models.tempering import log_uniform
 from rbmfast.models.two_layers import TwoLayers
 from rbmfast.reference import F32, F64, I64, States, row_sums
 from rbmfast.streams import Purpose, Stream
@@ -263,8 +262,8 @@ class Trajectory:
         of_v, x = self.version.weigh(v)
         of_y, x_of_y = self.version.weigh(y)
         at_rung, _ = rung.weigh(v)
-        u: F32 = ((bits + 0.5) * 2.0**-32).astype(np.float32)  # never 0
-        return np.flatnonzero(engine.log(u) <= (of_y - of_v) + (at_rung - weights)), x, x_of_y, at_rung
+        gain = (of_y - of_v) + (at_rung - weights)
+        return np.flatnonzero(log_uniform(bits) <= gain), x, x_of_y, at_rung
 
     def climb(self, chains: States, stream: Stream) -> None:
         """Make the model the rung, with samples that the chains draw.
@@ -409,9 +408,3 @@ def check_memory(version: Version, memory: Mapping[str, NDArray[Any]]) -> None:
             raise ValueError(f"{name} of the trajectory must be finite")
         elif name == "tally" and (array < 0).any():
             raise ValueError("tally of the trajectory must not be negative")
-
-
-def stderr_of(pulls: F64) -> float:
-    """Of log Z that chains, independent of each other, have pulled so far."""
-    n = len(pulls)
-    return math.sqrt(math.fsum(pulls**2) * n / (n - 1)) if n > 1 else math.inf
