@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 SERIES = (BLUE, RED, "0.6", GREEN, YELLOW, "#66ccee", "#aa3377")
 
-# Titles and units of what the built-in monitors record.
+# Titles and units of what methods and the built-in monitors record.
 PANELS = {
     "reconstruction_error": ("Reconstruction error", "mean squared error per unit"),
     "free_energy_gap": ("Free-energy gap, validation - training", "nats per row"),
     "log_likelihood": ("Log-likelihood", "nats per row"),
+    "log_z": ("Log Z", "nats"),
+    "log_z_stderr": ("Standard error of log Z", "nats"),
+    "acceptance": ("Exchanges with an earlier version", "share that is accepted"),
+    "rungs": ("Earlier versions sampled so far", "number"),
     "pseudo_likelihood": ("Log pseudo-likelihood", "nats per row"),
     "saturated_units": ("Hidden units that are always on", "share of the hidden units"),
     "dead_units": ("Hidden units that are never on", "share of the hidden units"),
