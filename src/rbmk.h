@@ -341,8 +341,8 @@ typedef struct {
 } rbmk_epoch_plan;
 
 /* Learn from plan->n rows. `done` counts complete updates; the model is consistent whatever is returned, but chains may be
- * ahead of it when the last update is not complete. It ends early, all as it was, before an update in which a real-valued
- * state does not fit 16 bits. */
+ * ahead of it when the last update is not complete, and the velocity of W behind it while the next update has no momentum.
+ * It ends early, all as it was, before an update in which a real-valued state does not fit 16 bits. */
 rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, const rbmk_epoch_plan *plan,
                        int64_t *done);
 

@@ -43,16 +43,19 @@ static void update_row(const rbmk_row_update *u)
     float *restrict W = u->W, *restrict velocity = u->velocity;
     int32_t *restrict largest = u->largest;
     float changed[RBMK_PANEL];
-    if (u->centered || u->push)
+    const int decays = l1 != 0.0f || l2 != 0.0f; /* else decay changes at most the sign of a 0, which is flushed */
+    if (u->centered || u->push || decays)
         g = memcpy(changed, g, (size_t)n * sizeof *g);
     if (u->centered)
         center_row(u, changed);
     if (u->push)
         for (int j = 0; j < n; j++)
             changed[j] = changed[j] + u->visible_mean * u->push[j];
+    if (decays)
+        for (int j = 0; j < n; j++)
+            changed[j] = (changed[j] - l2 * W[j]) - l1 * signum(W[j]);
     for (int j = 0; j < n; j++) {
-        float slope = (g[j] - l2 * W[j]) - l1 * signum(W[j]);
-        velocity[j] = flush(momentum * velocity[j] + rate * slope);
+        velocity[j] = flush(momentum * velocity[j] + rate * g[j]);
         W[j] = W[j] + velocity[j];
         int32_t size = float_bits(W[j]) & 0x7FFFFFFF;
         largest[j] = size > largest[j] ? size : largest[j];

@@ -484,6 +484,7 @@ static void begin_update(rbmk_team team, run *r, int64_t t, int64_t number)
         r->weights.exponent = r->model->exponent;
         r->updater.rate = plan->rates[t];
         r->updater.momentum = plan->momenta[t];
+        r->updater.forgets = t + 1 < updates(plan) && plan->momenta[t] == 0.0f && plan->momenta[t + 1] == 0.0f;
         if (r->chains_before)
             memcpy(r->chains_before, plan->chains, chains_bytes(r));
     }

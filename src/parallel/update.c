@@ -75,6 +75,7 @@ static uint32_t update_rows(const rbmk_updater *u, int row, int n_rows, int col,
     float *column = u->column_sums + (int64_t)(row / RBMK_ROW_BLOCK) * m->n_hidden + col;
     float *row_sum = u->row_sums + col / RBMK_PANEL * m->n_visible;
     int32_t of_column[RBMK_PANEL] = {0}, largest = 0;
+    float unseen[RBMK_PANEL] = {0};
     rbmk_row_update one = {.n = n_cols, .centered = s->centered, .rate = u->rate, .momentum = u->momentum, .l1 = s->l1,
                            .l2 = s->l2, .hidden_gradient = u->hidden_gradient + col,
                            .hidden_offset = m->hidden_offset + col,
@@ -88,7 +89,7 @@ static uint32_t update_rows(const rbmk_updater *u, int row, int n_rows, int col,
         one.visible_mean = u->visible_mean[i];
         one.g = g;
         one.W = rbmk_at(&u->W, i, col);
-        one.velocity = rbmk_at(&u->velocity, i, col);
+        one.velocity = u->forgets ? unseen : rbmk_at(&u->velocity, i, col);
         one.row = row_sum + i;
         u->kernels->update_row(&one);
     }

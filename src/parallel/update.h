@@ -16,6 +16,7 @@ struct rbmk_updater {
     const rbmk_settings *settings;
     const rbmk_kernels *kernels;
     float rate, momentum;
+    int forgets; /* nobody will look at the velocity of W, neither this update, without momentum, nor the next */
     /* gradients of the biases and the data's unit means, complete before the update */
     const float *visible_gradient, *hidden_gradient, *visible_mean, *hidden_mean;
     /* writes the gradient of a tile of W (stride RBMK_PANEL) */

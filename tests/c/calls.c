@@ -705,7 +705,7 @@ static rbmk_epoch_plan random_plan(const lesson *l, int weighted)
     uint8_t *hidden = NULL;
     for (int t = 0; t < updates; t++) {
         rates[t] = (l->grey == RBMK_REAL ? 0.0078125f : 0.25f) + random_float(0.0078125f);
-        momenta[t] = 0.5f + random_float(0.5f);
+        momenta[t] = random_below(2) ? 0.0f : 0.5f + random_float(0.5f);
     }
     if (l->n_chains) {
         hidden = fresh((size_t)(l->n_chains * l->n_hidden));

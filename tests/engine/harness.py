@@ -499,6 +499,7 @@ RECIPES: dict[str, Recipe] = {
     "last batch of one": Recipe(extra_rows=1),
     "PCD, last batch of one": Recipe(extra_rows=1, chains=0),
     "momentum": Recipe(momenta=(0.9,), rates=(0.5,)),
+    "momentum sets in": Recipe(momenta=(0.0, 0.0, 0.6), rates=(0.5,), extra_rows=1),
     "changing rates": Recipe(rates=(0.5, 0.01, 0.3), momenta=(0.5, 0.0, 0.9), extra_rows=1),
     **{f"CD, {name}": Recipe(settings=settings) for name, settings in SETTINGS.items()},
     **{f"PCD, {name}": Recipe(settings=settings, chains=3) for name, settings in SETTINGS.items()},
