@@ -127,7 +127,7 @@ static inline uint32_t threshold_of(float x) { return threshold1(rare_probabilit
 
 /* A unit takes its rarer state iff its uniform is below 2^32 p. The high halves decide all but ties, so the low ones
  * are drawn for about one vector in 4000. */
-static inline void bernoulli16(const float *restrict x, int t, const uint32_t high[4][16], uint32_t block,
+RBMK_APART static void bernoulli16(const float *restrict x, int t, const uint32_t high[4][16], uint32_t block,
                                const rbmk_counter *counter, uint8_t *restrict state)
 {
     int32_t threshold[16];
@@ -143,23 +143,53 @@ static inline void bernoulli16(const float *restrict x, int t, const uint32_t hi
     }
 }
 
+#ifndef RBMK_OWN_BOUND
+/* States of 32 units by the high halves of their uniforms; which 16 of them are yet to be drawn, as two bits. */
+static inline int decide32(const float *x, const uint32_t word[16], uint8_t *state)
+{
+    (void)x, (void)word, (void)state;
+    return 3;
+}
+#endif
+
+/* Units from number 16 t on of a group of 128: a bound of the thresholds decides nearly all. */
+static inline void bernoulli32(const float *restrict x, int t, const uint32_t high[4][16], uint32_t block,
+                               const rbmk_counter *counter, uint8_t *restrict state)
+{
+    const int rest = decide32(x, high[t / 2], state);
+    for (int h = 0; h < 2; h++)
+        if (rest >> h & 1)
+            bernoulli16(x + 16 * h, t + h, high, block, counter, state + 16 * h);
+}
+
+/* The same of n units that are fewer, or none but those of the odd half. */
+RBMK_APART static void bernoulli_few(const float *restrict x, int n, int t, const uint32_t high[4][16], uint32_t block,
+                                     const rbmk_counter *counter, uint8_t *restrict state)
+{
+    float padded[32] = {0};
+    uint8_t drawn[32];
+    memcpy(padded, x, (size_t)n * sizeof *x);
+    if (t % 2)
+        bernoulli16(padded, t, high, block, counter, drawn);
+    else
+        bernoulli32(padded, t, high, block, counter, drawn);
+    memcpy(state, drawn, (size_t)n);
+}
+
 static void sigmoid_bernoulli(const float *x, int n, int unit, const rbmk_counter *counter, uint8_t *state)
 {
     uint32_t high[4][16];
-    for (int j = 0; j < n; j += 16) {
-        int t = (unit + j) % 128 / 16;
-        uint32_t block = 16u * (uint32_t)((unit + j) / 128);
+    for (int j = 0, m; j < n; j += m) {
+        const int t = (unit + j) % 128 / 16;
+        const uint32_t block = 16u * (uint32_t)((unit + j) / 128);
         if (t == 0 || j == 0)
             philox16(block, counter, high);
-        if (j + 16 <= n) {
-            bernoulli16(x + j, t, high, block, counter, state + j);
-        } else {
-            float x_tail[16] = {0};
-            uint8_t state_tail[16];
-            memcpy(x_tail, x + j, (size_t)(n - j) * sizeof *x);
-            bernoulli16(x_tail, t, high, block, counter, state_tail);
-            memcpy(state + j, state_tail, (size_t)(n - j));
-        }
+        m = t % 2 ? 16 : 32; /* that the rest of a word serves */
+        m = n - j < m ? n - j : m;
+        if (m == 32)
+            bernoulli32(x + j, t, high, block, counter, state + j);
+        else
+            bernoulli_few(x + j, m, t, high, block, counter, state + j);
     }
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "common/bound.h"
 #include "common/scalar.h"
 #include "kernels.h"
 
@@ -156,17 +157,29 @@ TEST(sigmoid_statistic)
         }
 }
 
+/* Thresholds on either side of where the bound leaves the decision open. */
+static void fill_doubtful_inputs(const uint32_t *uniform, int n, float *x)
+{
+    for (int j = 0; j < n; j++) {
+        const int64_t near = uniform[j] + 65536ll * (random_below(2 * BOUND_WINDOW + 7) - BOUND_WINDOW - 3);
+        if (near > 0 && near < 0x80000000ll)
+            x[j] = random_below(2) ? tie((uint32_t)near) : -tie((uint32_t)near);
+    }
+}
+
 /* Against the definition: the rarer state iff the uniform is below the threshold. */
 TEST(sigmoid_bernoulli)
 {
     int ties = 0;
     for (size_t s = 0; s < COUNT(sizes); s++)
-        for (int repeat = 0; repeat < REPEATS(50); repeat++) {
+        for (int repeat = 0; repeat < REPEATS(100); repeat++) {
             const int n = sizes[s];
             const inputs in = random_inputs(portable, n);
             uint32_t *uniform = fresh((size_t)n * sizeof *uniform);
             uint8_t *expected = fresh((size_t)n), *got = fresh((size_t)n);
             portable->uniform_u32(n, in.unit, &in.counter, uniform);
+            if (repeat % 2)
+                fill_doubtful_inputs(uniform, n, in.x);
             tested->sigmoid_bernoulli(in.x, n, in.unit, &in.counter, got);
             for (int j = 0; j < n; j++) {
                 const uint32_t threshold = threshold1(rare_probability(in.x[j]));

@@ -1,7 +1,9 @@
 /* Random numbers: published answers, and which bits serve which unit. */
+#include <math.h>
 #include <string.h>
 
 #include "check.h"
+#include "common/bound.h"
 #include "common/scalar.h"
 #include "rbmk.h"
 
@@ -70,8 +72,40 @@ static void counters(void)
         }
 }
 
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+/* How far from a wrong decision the numbers next to the window are, in units of 2^-32: for every `stride`th float from
+ * `first` to `last`. */
+static int64_t margin_of_bound(float first, float last, int stride)
+{
+    const int64_t window = BOUND_WINDOW;
+    int64_t margin = INT64_MAX;
+    for (int32_t bits = float_bits(first); bits <= float_bits(last); bits += stride) {
+        const float x = float_from_bits(bits), steps = x * BOUND_STEPS;
+        const int64_t threshold = threshold1(rare_probability(x));
+        const int64_t bound = bound1((int)rintf(steps < BOUND_LAST ? steps : BOUND_LAST)) + 32768;
+        margin = smaller(margin, (bound + window) * 65536 - threshold);     /* the lowest that counts as not below */
+        margin = smaller(margin, threshold - (bound - window + 1) * 65536); /* the highest that counts as below, and all
+                                                                             * of its low half */
+    }
+    return margin;
+}
+
+/* All floats where steps change, and many of those below and beyond. */
+static void bounds(void)
+{
+    const int64_t margin = margin_of_bound(0x1p-14f, 8.5f, REPEATS(4) == 4 ? 1 : 499);
+    check_test("all total inputs");
+    check(margin >= 0, "a state is wrong: %lld", (long long)margin);
+    check(margin < 65536, "the window could be narrower: %lld", (long long)margin);
+    check(margin_of_bound(0.0f, 0x1p-14f, 4099) >= 0, "near 0");
+    check(margin_of_bound(8.5f, 3e38f, 4099) >= 0, "far from 0");
+}
+
 void test_random(void)
 {
+    check_group("bounds of thresholds");
+    bounds();
     check_group("Philox");
     known_answers();
     check_group("counters");

@@ -9,6 +9,7 @@
 
 RBMK_TARGET_BEGIN("avx2,popcnt") /* no CPU has the first without the second */
 
+#include "../../common/bound.h"
 #include "../../common/philox.h"
 #include "../../common/positions.h"
 #include "../../common/scalar.h"
@@ -191,6 +192,56 @@ static inline int decide16(const float *x, const int32_t *threshold, const uint3
     __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
     _mm_storeu_si128((__m128i *)state, _mm_and_si128(bytes, _mm_set1_epi8(1)));
     return _mm256_testz_si256(tie, tie);
+}
+
+#define RBMK_OWN_BOUND
+
+static inline __m256i bound_steps(const float *x)
+{
+    const __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.0f), _mm256_loadu_ps(x));
+    const __m256 steps = _mm256_mul_ps(size, _mm256_set1_ps(BOUND_STEPS));
+    return _mm256_cvtps_epi32(_mm256_min_ps(steps, _mm256_set1_ps(BOUND_LAST))); /* the last for NaN */
+}
+
+/* bound1 of 16 units. */
+static inline __m256i bound16(__m256i y)
+{
+    const __m256i segment = _mm256_mullo_epi16(_mm256_srli_epi16(y, 12), _mm256_set1_epi16(0x0202));
+    const __m256i bytes = _mm256_add_epi16(segment, _mm256_set1_epi16(0x0100));
+    const __m256i at = _mm256_xor_si256(_mm256_slli_epi16(y, 4), _mm256_set1_epi16(INT16_MIN));
+    __m256i bound = _mm256_setzero_si256();
+    for (int term = 3; term >= 0; term--) {
+        const __m128i terms = _mm_loadu_si128((const __m128i *)bound_terms[term]);
+        const __m256i own = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(terms), bytes);
+        bound = _mm256_add_epi16(_mm256_mulhrs_epi16(at, bound), own);
+    }
+    return bound;
+}
+
+/* States (-1 or 0) of units x[0] to x[7], in even 16-bit lanes, and x[16] to x[23], in odd ones: as the halves of words
+ * serve them. Adds those in doubt. */
+static inline __m256i decide8_pairs(const float *x, const uint32_t *word, __m256i *doubt)
+{
+    const __m256i half = _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)word), _mm256_set1_epi16(INT16_MIN));
+    const __m256i y = _mm256_or_si256(bound_steps(x), _mm256_slli_epi32(bound_steps(x + 16), 16));
+    const __m256i above = _mm256_subs_epi16(half, bound16(y));
+    const __m256i first = _mm256_castps_si256(_mm256_cmp_ps(_mm256_loadu_ps(x), _mm256_setzero_ps(), _CMP_GE_OQ));
+    const __m256i last = _mm256_castps_si256(_mm256_cmp_ps(_mm256_loadu_ps(x + 16), _mm256_setzero_ps(), _CMP_GE_OQ));
+    *doubt = _mm256_or_si256(*doubt, _mm256_cmpgt_epi16(_mm256_set1_epi16(BOUND_WINDOW), _mm256_abs_epi16(above)));
+    return _mm256_xor_si256(_mm256_srai_epi16(above, 15), _mm256_blend_epi16(first, last, 0xAA));
+}
+
+/* States of 32 units by the halves of 16 words; which 16 of them have some in doubt, as two bits. */
+static inline int decide32(const float *x, const uint32_t *word, uint8_t *state)
+{
+    const __m256i order = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 2, 4, 6, 8, 10, 12, 14, 1, 3, 5, 7, 9, 11, 13, 15));
+    __m256i doubt = _mm256_setzero_si256();
+    const __m256i first = decide8_pairs(x, word, &doubt), second = decide8_pairs(x + 8, word + 8, &doubt);
+    const __m256i bytes = _mm256_shuffle_epi8(_mm256_packs_epi16(first, second), order);
+    const __m256i states = _mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+    const int bits = _mm256_movemask_epi8(doubt);
+    _mm256_storeu_si256((__m256i *)state, _mm256_and_si256(states, _mm256_set1_epi8(1)));
+    return (bits & 0x33333333 ? 1 : 0) | (bits & (int)0xCCCCCCCC ? 2 : 0);
 }
 
 #define RBMK_OWN_PAIRS

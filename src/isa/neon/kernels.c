@@ -8,6 +8,7 @@
 #include <arm_neon.h>
 #include <string.h>
 
+#include "../../common/bound.h"
 #include "../../common/philox.h"
 #include "../../common/positions.h"
 #include "../../common/scalar.h"
@@ -195,6 +196,57 @@ static inline int decide16(const float *x, const int32_t *threshold, const uint3
     const uint8x16_t drawn = vuzp1q_u8(vreinterpretq_u8_u16(first), vreinterpretq_u8_u16(second));
     vst1q_u8(state, vandq_u8(drawn, vdupq_n_u8(1)));
     return vmaxvq_u16(tie) == 0;
+}
+
+#define RBMK_OWN_BOUND
+
+static inline uint32x4_t bound_steps(float32x4_t x)
+{
+    const float32x4_t steps = vminnmq_f32(vmulq_n_f32(vabsq_f32(x), BOUND_STEPS), vdupq_n_f32(BOUND_LAST));
+    return vcvtnq_u32_f32(steps); /* the last for NaN */
+}
+
+/* bound1 of 8 units. */
+static inline int16x8_t bound8(uint16x8_t y)
+{
+    const uint16x8_t bytes = vmlaq_n_u16(vdupq_n_u16(0x0100), vshrq_n_u16(y, 12), 0x0202);
+    const int16x8_t at = vreinterpretq_s16_u16(veorq_u16(vshlq_n_u16(y, 4), vdupq_n_u16(0x8000)));
+    int16x8_t bound = vdupq_n_s16(0);
+    for (int term = 3; term >= 0; term--) {
+        const uint8x16_t own = vqtbl1q_u8(vreinterpretq_u8_s16(vld1q_s16(bound_terms[term])), vreinterpretq_u8_u16(bytes));
+        bound = vaddq_s16(vqrdmulhq_s16(at, bound), vreinterpretq_s16_u8(own));
+    }
+    return bound;
+}
+
+/* States (-1 or 0) of units x[0] to x[3], in even 16-bit lanes, and x[16] to x[19], in odd ones: as the halves of words
+ * serve them. Adds those in doubt. */
+static inline uint16x8_t decide4_pairs(const float *x, const uint32_t *word, uint16x8_t *doubt)
+{
+    const float32x4_t first = vld1q_f32(x), last = vld1q_f32(x + 16);
+    const uint16x8_t y = vreinterpretq_u16_u32(vsliq_n_u32(bound_steps(first), bound_steps(last), 16));
+    const uint16x8_t half = veorq_u16(vreinterpretq_u16_u32(vld1q_u32(word)), vdupq_n_u16(0x8000));
+    const int16x8_t above = vqsubq_s16(vreinterpretq_s16_u16(half), bound8(y));
+    const uint16x8_t on = vreinterpretq_u16_u32(vsliq_n_u32(vcgezq_f32(first), vcgezq_f32(last), 16));
+    *doubt = vorrq_u16(*doubt, vcltq_s16(vqabsq_s16(above), vdupq_n_s16(BOUND_WINDOW)));
+    return veorq_u16(vcltzq_s16(above), on);
+}
+
+/* States of 32 units by the halves of 16 words; which 16 of them have some in doubt, as two bits. */
+static inline int decide32(const float *x, const uint32_t *word, uint8_t *state)
+{
+    uint16x8_t drawn[4], doubt = vdupq_n_u16(0);
+    for (int part = 0; part < 4; part++)
+        drawn[part] = decide4_pairs(x + 4 * part, word + 4 * part, &doubt);
+    for (int part = 0; part < 4; part += 2) {
+        const uint8x16_t bytes = vuzp1q_u8(vreinterpretq_u8_u16(drawn[part]), vreinterpretq_u8_u16(drawn[part + 1]));
+        const uint8x16_t ones = vandq_u8(bytes, vdupq_n_u8(1));
+        vst1_u8(state + 4 * part, vget_low_u8(vuzp1q_u8(ones, ones)));
+        vst1_u8(state + 16 + 4 * part, vget_low_u8(vuzp2q_u8(ones, ones)));
+    }
+    if (!vmaxvq_u16(doubt))
+        return 0;
+    return (vmaxvq_u16(vuzp1q_u16(doubt, doubt)) ? 1 : 0) | (vmaxvq_u16(vuzp2q_u16(doubt, doubt)) ? 2 : 0);
 }
 
 #define RBMK_OWN_THRESHOLD

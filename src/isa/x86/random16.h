@@ -1,7 +1,8 @@
-/* Philox, the comparison with thresholds and the transposition of groups, 16 at a time: included under a target that has AVX-512. */
+/* Philox, the comparison with thresholds and their bounds, and the transposition of groups, 16 at a time: included under a target that has AVX-512. */
 #ifndef RBMK_RANDOM16_H
 #define RBMK_RANDOM16_H
 
+#include "../../common/bound.h"
 #include "../../common/philox.h"
 
 #define RBMK_OWN_PHILOX_OF
@@ -70,6 +71,44 @@ static inline int decide16(const float *x, const int32_t *threshold, const uint3
     __mmask16 drawn = _mm512_cmplt_epi32_mask(half, top) ^ on;
     _mm_storeu_si128((__m128i *)state, _mm_maskz_set1_epi8(drawn, 1));
     return !_mm512_cmpeq_epi32_mask(half, top);
+}
+
+#define RBMK_OWN_BOUND
+
+static inline __m512i bound_steps(__m512 x)
+{
+    const __m512 steps = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(BOUND_STEPS));
+    return _mm512_cvtps_epi32(_mm512_min_ps(steps, _mm512_set1_ps(BOUND_LAST))); /* the last for NaN */
+}
+
+/* bound1 of 32 units. */
+static inline __m512i bound32(__m512i y)
+{
+    const __m512i segment = _mm512_srli_epi16(y, 12);
+    const __m512i at = _mm512_xor_si512(_mm512_slli_epi16(y, 4), _mm512_set1_epi16(INT16_MIN));
+    __m512i bound = _mm512_setzero_si512();
+    for (int term = 3; term >= 0; term--) {
+        const __m512i terms = _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)bound_terms[term]));
+        bound = _mm512_add_epi16(_mm512_mulhrs_epi16(at, bound), _mm512_permutexvar_epi16(segment, terms));
+    }
+    return bound;
+}
+
+/* States of 32 units by the halves of 16 words, which serve x[l] and x[16 + l]; which 16 of them have some in doubt, as two
+ * bits. */
+static inline int decide32(const float *x, const uint32_t *word, uint8_t *state)
+{
+    const __m512 first = _mm512_loadu_ps(x), last = _mm512_loadu_ps(x + 16);
+    const __m512i half = _mm512_xor_si512(_mm512_loadu_si512(word), _mm512_set1_epi16(INT16_MIN));
+    const __m512i y = _mm512_or_si512(bound_steps(first), _mm512_slli_epi32(bound_steps(last), 16));
+    const __m512i above = _mm512_subs_epi16(half, bound32(y));
+    const __mmask16 first_on = _mm512_cmp_ps_mask(first, _mm512_setzero_ps(), _CMP_GE_OQ);
+    const __mmask16 last_on = _mm512_cmp_ps_mask(last, _mm512_setzero_ps(), _CMP_GE_OQ);
+    const __mmask32 doubt = _mm512_cmplt_epi16_mask(_mm512_abs_epi16(above), _mm512_set1_epi16(BOUND_WINDOW));
+    const __mmask16 first_below = _mm512_movepi32_mask(_mm512_slli_epi32(above, 16)), last_below = _mm512_movepi32_mask(above);
+    _mm_storeu_si128((__m128i *)state, _mm_maskz_set1_epi8(first_below ^ first_on, 1));
+    _mm_storeu_si128((__m128i *)state + 1, _mm_maskz_set1_epi8(last_below ^ last_on, 1));
+    return (doubt & 0x55555555 ? 1 : 0) | (doubt & 0xAAAAAAAA ? 2 : 0);
 }
 
 #define RBMK_OWN_FOUR_UNITS
