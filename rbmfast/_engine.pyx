@@ -1062,6 +1062,18 @@ def shuffle_keys(int64_t n, uint64_t seed, uint32_t epoch, uint32_t purpose):
     return result
 
 
+def argsort(const uint64_t[::1] keys):
+    """The stable order of random keys."""
+    cdef rbmk_status status
+    result = np.empty(keys.shape[0], np.int64)
+    cdef int64_t[::1] order = result
+    if keys.shape[0]:
+        with nogil:
+            status = rbmk_argsort(&keys[0], keys.shape[0], &order[0])
+        _check(status)
+    return result
+
+
 def normal_weights(int64_t n_rows, int n_columns, double scale, uint64_t seed, uint32_t purpose, uint32_t layer):
     """Nearly normal numbers of standard deviation `scale`."""
     result = np.empty((n_rows, n_columns), np.float32)

@@ -117,9 +117,9 @@ class Stream(NamedTuple):
         return engine.uniform_u32(n_rows, n_units, *self)
 
 
-def shuffled(n: int, seed: int, number: int = 0, purpose: Purpose = Purpose.MONITOR) -> NDArray[np.intp]:
+def shuffled(n: int, seed: int, number: int = 0, purpose: Purpose = Purpose.MONITOR) -> NDArray[np.int64]:
     """The numbers from 0 to n - 1 in random order: int64 (n,). With another `number` in another one."""
-    return np.argsort(engine.shuffle_keys(n, seed, number, purpose), kind="stable")
+    return engine.argsort(engine.shuffle_keys(n, seed, number, purpose))
 
 
 def check_first_row(first_row: int, n_rows: int) -> int:

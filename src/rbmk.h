@@ -260,6 +260,8 @@ double rbmk_log_sum_exp(const double *x, int64_t n);
 void rbmk_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
 void rbmk_uniform_u32(int64_t n, int m, const rbmk_stream *stream, uint32_t *out);
 void rbmk_shuffle_keys(int64_t n, uint64_t seed, uint32_t epoch, uint32_t purpose, uint64_t *keys);
+/* The stable order of random keys: the number of the lowest first. Keys that are nearly alike take longer. */
+rbmk_status rbmk_argsort(const uint64_t *keys, int64_t n, int64_t *order);
 void rbmk_normal_weights(int64_t n, int m, double scale, uint64_t seed, uint32_t purpose, uint32_t layer, float *out);
 
 /* --- Gradients and updates ----------------------------------------------------------------------------- */

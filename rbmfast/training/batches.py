@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rbmfast import _engine as engine
 from rbmfast.data import Fingerprint, Rows
@@ -29,15 +28,11 @@ def epoch_order(n: int, shuffle: bool | str, seed: int, epoch: int, batch_size: 
         return np.arange(n, dtype=np.int64)
     keys = engine.shuffle_keys(n, seed, epoch, Purpose.SHUFFLE)
     if shuffle is True:
-        return _argsort(keys)
+        return engine.argsort(keys)
     size = BLOCK_BATCHES * batch_size
     block_keys = engine.shuffle_keys(-(-n // size), seed, epoch + BLOCK_KEYS, Purpose.SHUFFLE)
-    starts = size * _argsort(block_keys)
-    return np.concatenate([start + _argsort(keys[start : start + size]) for start in starts])
-
-
-def _argsort(keys: NDArray[np.uint64]) -> I64:
-    return keys.argsort(kind="stable").astype(np.int64, copy=False)
+    starts = size * engine.argsort(block_keys)
+    return np.concatenate([start + engine.argsort(keys[start : start + size]) for start in starts])
 
 
 def pieces(n: int, size: int) -> Iterator[slice]:

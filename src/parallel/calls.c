@@ -289,6 +289,37 @@ void rbmk_shuffle_keys(int64_t n, uint64_t seed, uint32_t epoch, uint32_t purpos
     }
 }
 
+/* The top bits of a random key say nearly where it belongs; insertion does the rest. */
+rbmk_status rbmk_argsort(const uint64_t *keys, int64_t n, int64_t *order)
+{
+    int bits = 1;
+    while (bits < 20 && n >> bits)
+        bits++;
+    const int shift = 64 - bits;
+    int64_t *end = rbmk_allocate((size_t)1 << bits, sizeof *end); /* of each bucket; at first, of the part that is filled */
+    if (!end)
+        return RBMK_NO_MEMORY;
+    memset(end, 0, sizeof *end << bits);
+    for (int64_t i = 0; i < n; i++)
+        end[keys[i] >> shift]++;
+    for (int64_t bucket = 0, before = 0; bucket < (int64_t)1 << bits; bucket++) {
+        const int64_t size = end[bucket];
+        end[bucket] = before;
+        before += size;
+    }
+    for (int64_t i = 0; i < n; i++)
+        order[end[keys[i] >> shift]++] = i;
+    for (int64_t i = 1; i < n; i++) {
+        const int64_t moved = order[i];
+        int64_t to = i;
+        for (; to > 0 && keys[order[to - 1]] > keys[moved]; to--)
+            order[to] = order[to - 1];
+        order[to] = moved;
+    }
+    rbmk_free(end);
+    return RBMK_OK;
+}
+
 typedef struct {
     int64_t n;
     int m;

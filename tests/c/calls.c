@@ -486,6 +486,15 @@ static void initialisation(record *r)
             float *W = fresh((size_t)(n * 65) * sizeof *W);
             CALL(rbmk_shuffle_keys(n, 42, 7, 3, keys));
             keep(r, keys, (size_t)n * sizeof *keys);
+            int64_t *order = fresh((size_t)n * sizeof *order);
+            rbmk_status status;
+            keys[n / 2] = keys[n - 1]; /* equal ones stay in order */
+            CALL(status = rbmk_argsort(keys, n, order));
+            succeed(r, status);
+            for (int i = 1; i < n; i++) {
+                const uint64_t one = keys[order[i - 1]], next = keys[order[i]];
+                check(one < next || (one == next && order[i - 1] < order[i]), "place %d of %d", i, n);
+            }
             CALL(rbmk_normal_weights(n, 65, scales[i], 42, 1, 2, W));
             keep(r, W, (size_t)(n * 65) * sizeof *W);
             forget();

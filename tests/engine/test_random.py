@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rbmfast import _engine as engine
 from rbmfast import reference
@@ -218,6 +220,13 @@ def test_every_order_is_as_probable() -> None:
 def test_shuffle_keys_are_different() -> None:
     keys = np.concatenate([engine.shuffle_keys(10_001, SEED, epoch, 1) for epoch in range(10)])
     assert len(np.unique(keys)) == len(keys)  # false alarm: 3e-10
+
+
+@given(st.integers(0, 3000), st.sampled_from([0, 1, 30, 60, 63]), st.integers(0, 2**32))
+def test_argsort_is_stable(n: int, shift: int, seed: int) -> None:
+    """Of keys at random, also nearly or quite alike."""
+    keys = np.random.default_rng(seed).integers(0, 2**64, n, np.uint64) >> np.uint64(shift)
+    np.testing.assert_array_equal(engine.argsort(keys), np.argsort(keys, kind="stable"))
 
 
 def test_initial_weights() -> None:
