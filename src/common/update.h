@@ -35,13 +35,21 @@ static inline void center_row(const rbmk_row_update *u, float *restrict g)
     *u->row = lane[0];
 }
 
+static inline void step_row(int n, float rate, float momentum, const float *restrict g, float *restrict W,
+                            float *restrict velocity, int32_t *restrict largest)
+{
+    for (int j = 0; j < n; j++) {
+        velocity[j] = flush(momentum * velocity[j] + rate * g[j]);
+        W[j] = W[j] + velocity[j];
+        int32_t size = float_bits(W[j]) & 0x7FFFFFFF;
+        largest[j] = size > largest[j] ? size : largest[j];
+    }
+}
+
 static void update_row(const rbmk_row_update *u)
 {
     const int n = u->n;
-    const float rate = u->rate, momentum = u->momentum, l1 = u->l1, l2 = u->l2;
-    const float *restrict g = u->g;
-    float *restrict W = u->W, *restrict velocity = u->velocity;
-    int32_t *restrict largest = u->largest;
+    const float l1 = u->l1, l2 = u->l2, *restrict g = u->g, *restrict W = u->W;
     float changed[RBMK_PANEL];
     const int decays = l1 != 0.0f || l2 != 0.0f; /* else decay changes at most the sign of a 0, which is flushed */
     if (u->centered || u->push || decays)
@@ -54,12 +62,10 @@ static void update_row(const rbmk_row_update *u)
     if (decays)
         for (int j = 0; j < n; j++)
             changed[j] = (changed[j] - l2 * W[j]) - l1 * signum(W[j]);
-    for (int j = 0; j < n; j++) {
-        velocity[j] = flush(momentum * velocity[j] + rate * g[j]);
-        W[j] = W[j] + velocity[j];
-        int32_t size = float_bits(W[j]) & 0x7FFFFFFF;
-        largest[j] = size > largest[j] ? size : largest[j];
-    }
+    if (n == RBMK_PANEL) /* a constant, to unroll */
+        step_row(RBMK_PANEL, u->rate, u->momentum, g, u->W, u->velocity, u->largest);
+    else
+        step_row(n, u->rate, u->momentum, g, u->W, u->velocity, u->largest);
 }
 
 static void momentum_step(const rbmk_momentum *step, int64_t from, int64_t to)

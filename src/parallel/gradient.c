@@ -351,6 +351,10 @@ void rbmk_weight_gradient(const rbmk_gradients *g, int row, int n_rows, int col,
     const rounding by = rounding_of(g, 65535.0);
     for (int p = 0; p < g->n_products; p++)
         tile_statistics(g, p, row, n_rows, col, n_cols, p ? negative : positive, negative + UPDATE_TILE);
+    if (g->n_products == 1 && !g->phases[RBMK_DATA].grey && ld == RBMK_PANEL) { /* most common, in one stretch */
+        k->scaled_i32(positive_i32, n_rows * RBMK_PANEL, by.data, gradient);
+        return;
+    }
     for (int at = 0; at < n_rows * RBMK_PANEL; at += RBMK_PANEL, gradient += ld) {
         if (g->phases[RBMK_DATA].real && g->n_products == 1)
             k->mean_real(positive + at, g->zero[RBMK_DATA] + col, n_cols, real_scale(g, RBMK_DATA), gradient);
