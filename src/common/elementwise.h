@@ -48,7 +48,7 @@ static void sigmoid_i32(const float *x, int n, int32_t *p)
 }
 
 static void sigmoid_statistic(const float *restrict x, int n, uint16_t share, int negate, int32_t *restrict p,
-                              int64_t *restrict sums)
+                              int32_t *restrict sums)
 {
     const int32_t sign = negate ? -1 : 0;
     for (int j = 0; j < n; j++) {

@@ -139,6 +139,7 @@ typedef struct {
     int n;
     float scale, other_scale;
     int64_t *sums;     /* of the statistic, the member's */
+    int32_t *tile_sums; /* (128,): the same of the tile's rows */
 } tile;
 
 static void multiply(const tile *t)
@@ -240,18 +241,22 @@ static void one_row(const tile *t, int r)
     if (p->statistic) {
         const uint16_t *shares = p->statistic->shares;
         p->kernels->sigmoid_statistic(x, t->n_cols, shares ? shares[t->row + r] : RBMK_GREY, p->statistic->negate,
-                                      t->s.sums + r * PIECE_COLUMNS, t->sums + t->col);
+                                      t->s.sums + r * PIECE_COLUMNS, t->tile_sums);
     }
 }
 
-static void do_tile(const tile *t)
+static void do_tile(tile *t)
 {
     const rbmk_layer_pass *p = t->p;
+    int32_t sums[PIECE_COLUMNS] = {0};
+    t->tile_sums = sums;
     multiply(t);
     for (int r = 0; r < t->n; r++)
         one_row(t, r);
     if (p->layer)
         return;
+    for (int j = 0; p->statistic && j < t->n_cols; j++)
+        t->sums[t->col + j] += sums[j];
     if (p->statistic)
         p->kernels->pack_tile(p->statistic->m, p->statistic->first_row + (int)t->row, t->col, t->n, t->n_cols,
                               t->s.sums, PIECE_COLUMNS);

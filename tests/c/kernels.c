@@ -141,11 +141,10 @@ TEST(sigmoid_statistic)
             const uint16_t share = kind < 2 ? 65535 : (uint16_t)random_bits();
             const inputs in = random_inputs(portable, n);
             int32_t *p = fresh((size_t)n * sizeof *p), *got = fresh((size_t)n * sizeof *got);
-            int64_t *expected_sums = fresh((size_t)n * sizeof *expected_sums);
-            int64_t *sums = fresh((size_t)n * sizeof *sums);
+            int32_t *expected_sums = fresh((size_t)n * sizeof *expected_sums), *sums = fresh((size_t)n * sizeof *sums);
             portable->sigmoid_i32(in.x, n, p);
             for (int j = 0; j < n; j++) {
-                expected_sums[j] = sums[j] = (int64_t)random_bits() >> 4;
+                expected_sums[j] = sums[j] = (int32_t)(random_bits() >> 34);
                 p[j] = (int32_t)((2ull * (uint64_t)p[j] * share + 65535) / (2 * 65535)); /* rounded */
                 expected_sums[j] += p[j];
                 p[j] = negate ? -p[j] : p[j];
