@@ -25,6 +25,7 @@ from sklearn.datasets import load_digits
 from sklearn.neural_network import BernoulliRBM as Original
 
 import rbmfast as rf
+from rbmfast import _engine as engine
 from rbmfast.runtime import thread_limit
 from rbmfast.sklearn import BernoulliRBM, patch
 from rbmfast.sklearn.scores import flip_scores
@@ -335,6 +336,59 @@ def test_arrays_may_be_assigned_and_written_into() -> None:
     np.testing.assert_allclose(m.transform(X), expit(X @ m.components_.T - 1), atol=1e-4)
     m.components_ = np.ascontiguousarray(m.components_) + 1e-9  # no float32 numbers
     np.testing.assert_allclose(m.transform(X), expit(X @ m.components_.T - 1), atol=1e-4)
+
+
+def written_once(m: Any, X: Any) -> None:
+    m.components_[0] = 2
+
+
+def written_while_held(m: Any, X: Any) -> None:
+    held = m.components_
+    m.transform(X)
+    held[0] = 2
+
+
+def written_through_a_view(m: Any, X: Any) -> None:
+    view = m.intercept_hidden_[:1]
+    m.transform(X)
+    view[:] = 2
+
+
+def written_where_it_comes_from(m: Any, X: Any) -> None:
+    whole = np.ones((2, 7, 12))
+    m.components_ = whole[0]
+    m.transform(X)
+    whole[0, 0] = 2
+
+
+def written_by_a_copy(m: Any, X: Any) -> None:
+    m.transform(X)
+    other = copy.copy(m)
+    other.components_[0] = 2
+
+
+WRITERS = (
+    written_once,
+    written_while_held,
+    written_through_a_view,
+    written_where_it_comes_from,
+    written_by_a_copy,
+)
+
+
+@pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
+def test_arrays_that_were_shown_are_looked_at(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    m, X = fitted()[:2]  # none that refers to the same arrays
+    before = m.transform(X)
+    write(m, X)
+    changed = m.transform(X)
+    assert (changed != before).any()
+    np.testing.assert_allclose(changed, expit(X @ m.components_.T + m.intercept_hidden_), atol=1e-4)
+    for name in ARRAYS:
+        setattr(m, name, getattr(m, name).copy())
+    m.transform(X)
+    monkeypatch.setattr(engine, "hash_of", None)  # nobody has seen them since
+    m.transform(X)
 
 
 # --- Values outside [0, 1] ---------------------------------------------------------------------------------

@@ -16,18 +16,20 @@ import rbmfast as rf
 from rbmfast.data import Rows
 from rbmfast.reference import F64
 from rbmfast.sklearn.base import Array, Transformer, draw_seed
-from rbmfast.sklearn.models import Models
+from rbmfast.sklearn.models import Models, Shown, may_change
 from rbmfast.sklearn.scores import all_blocks, choose_flips, exact_scores, flip_scores
 
+ARRAYS = ("components_", "intercept_visible_", "intercept_hidden_")
 Number = TypeVar("Number", bound=np.generic)
 
 
 class Answers(Transformer):
     """A model of 0/1 units in arrays that users may see, change and assign."""
 
-    components_: Array
-    intercept_hidden_: Array
-    intercept_visible_: Array
+    components_ = Shown()
+    intercept_hidden_ = Shown()
+    intercept_visible_ = Shown()
+    _shown: bool = True  # whether somebody may have written into them
     _takes_reals: bool = False  # whether fitted on values outside [0, 1]
 
     def _adopt(self, rbm: rf.RBM, state: rf.TrainingState, dtype: np.dtype[Any]) -> None:
@@ -205,14 +207,23 @@ class Answers(Transformer):
 
     @property
     def _arrays(self) -> tuple[Array, Array, Array]:
-        return self.components_, self.intercept_visible_, self.intercept_hidden_
+        components, visible, hidden = (self.__dict__[name] for name in ARRAYS)
+        return components, visible, hidden
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._shown = True  # to a copy, which has the same arrays
+        state: dict[str, Any] = super().__getstate__()
+        return state
 
     @functools.cached_property
     def _models(self) -> Models:
         return Models()
 
     def _model(self, real: bool) -> rf.RBM:
-        return self._models.get(self._arrays, real)
+        changeable = may_change(self.__dict__, ARRAYS)
+        rbm = self._models.get(self._arrays, real, look=self._shown or changeable)
+        self._shown = changeable
+        return rbm
 
 
 def _as_rows_of(states: Any) -> tuple[bool, Any]:

@@ -248,7 +248,7 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def _cast(self, answer: Array, X: Any) -> Array:
         """float32 if the data are, and the public arrays that there may be, else float64."""
-        return answer.astype(float_dtype(X, getattr(self, "components_", X)), copy=False)
+        return answer.astype(float_dtype(X, vars(self).get("components_", X)), copy=False)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

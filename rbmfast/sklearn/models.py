@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -46,8 +48,9 @@ class Unbounded(rf.Bernoulli):
 class Models:
     """The RBMs of an estimator's arrays, made anew when those have changed.
 
-    Users may assign to the arrays and write into them, so each use looks whether they are what they were: by
-    a hash, as reading them is the longest part of an answer about one row. Copies and pickles start empty.
+    Users may assign to the arrays and write into them, so a use looks whether they are what they were: by a
+    hash, and only if they have been `Shown`, as reading them would be most of an answer about one row. Copies
+    and pickles start empty.
     """
 
     def __init__(self) -> None:
@@ -62,9 +65,12 @@ class Models:
             self._log_z = log_z(rbm, means)
         return self._log_z
 
-    def get(self, arrays: Arrays, real: bool) -> rf.RBM:
-        """The model of ``(components_, intercept_visible_, intercept_hidden_)``, for such data."""
-        if self._seen != _seen(arrays):
+    def get(self, arrays: Arrays, real: bool, look: bool = True) -> rf.RBM:
+        """The model of ``(components_, intercept_visible_, intercept_hidden_)``, for such data.
+
+        Without `look` they are what they were.
+        """
+        if not self._made or (look and self._seen != _seen(arrays)):
             components, visible, hidden = arrays
             rbm = rf.RBM.from_arrays(np.transpose(components), visible, hidden, visible=unit(real))
             self.remember(rbm, arrays, real)
@@ -79,6 +85,35 @@ class Models:
 
     def __reduce__(self) -> tuple[type[Models], tuple[()]]:
         return Models, ()
+
+
+class Shown:
+    """An array of an estimator, whose ``_shown`` remembers that somebody has seen or assigned one.
+
+    They may have written into it; `may_change` says whether they still may.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, estimator: object, owner: type) -> Any:
+        if estimator is None or self.name not in estimator.__dict__:
+            raise AttributeError(f"{owner.__name__!r} object has no attribute {self.name!r}", name=self.name)
+        estimator.__dict__["_shown"] = True
+        return estimator.__dict__[self.name]
+
+    def __set__(self, estimator: object, value: Array) -> None:
+        estimator.__dict__ |= {self.name: value, "_shown": True}
+
+
+_alone = {"array": np.empty(0)}
+REFERENCES = sys.getrefcount(_alone["array"])  # to what nobody but a dictionary refers to
+
+
+def may_change(arrays: dict[str, Any], names: Sequence[str]) -> bool:
+    """Whether somebody else has one of these arrays, or what it is a view of."""
+    owned = (getattr(arrays[name], "base", arrays) is None for name in names)
+    return not all(owned) or any(sys.getrefcount(arrays[name]) > REFERENCES for name in names)
 
 
 def log_z(rbm: rf.RBM, means: F32 | None) -> float:
