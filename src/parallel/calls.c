@@ -17,13 +17,8 @@ typedef struct {
 
 static void add_panels(const rbmk_layer_pass *pass, double *sum)
 {
-    const int panels = rbmk_panels(pass->cols);
-    for (int64_t i = 0; i < pass->states.n; i++) {
-        double total = 0.0;
-        for (int p = 0; p < panels; p++)
-            total += pass->out.softplus[i * panels + p];
-        sum[i] = total;
-    }
+    for (int64_t i = 0; i < pass->states.n; i++)
+        sum[i] = rbmk_softplus_row(pass->out.softplus, i, rbmk_panels(pass->cols));
 }
 
 static void pass_member(rbmk_team team, void *arg)

@@ -173,19 +173,16 @@ static void sum_visible(const rbmk_layer_pass *up, const rbmk_layer *layer, int 
         m->visible[i] = rbmk_weighted_layer(up->kernels, &up->states, i, layer, n_visible, m->a);
 }
 
-static double log_weight(const model_at *m, int64_t row, int sums)
+static double log_weight(const model_at *m, int64_t row, int n_parts)
 {
-    double softplus = 0.0;
-    for (int i = 0; i < sums; i++)
-        softplus += m->softplus[row * sums + i];
-    return softplus + m->visible[row];
+    return rbmk_softplus_row(m->softplus, row, n_parts) + m->visible[row];
 }
 
 static void anneal_tile(const chains_job *job, int64_t from, int64_t n, char *scratch)
 {
     const rbmk_weights *w = job->w;
     const anneal_scratch s = divide(job, scratch + inputs_size(job));
-    const int sums = job->layers.hidden.n_blocks ? 1 : rbmk_panels(w->n_hidden);
+    const int n_parts = rbmk_softplus_parts(&job->layers.hidden, w->n_hidden);
     tile_chains c = begin(job, from, n, s.hidden, scratch);
     rbmk_other here = {0.0f, s.here.b, s.here.softplus, s.inputs};
     c.up.other = &here;
@@ -201,7 +198,7 @@ static void anneal_tile(const chains_job *job, int64_t from, int64_t n, char *sc
         sum_visible(&c.up, &job->layers.visible, w->n_visible, &s.there);
         gibbs_step(&c, s.pass);
         for (int64_t i = 0; i < n; i++)
-            job->log_weight[from + i] += log_weight(&s.there, i, sums) - log_weight(&s.here, i, sums);
+            job->log_weight[from + i] += log_weight(&s.there, i, n_parts) - log_weight(&s.here, i, n_parts);
     }
 }
 

@@ -1,4 +1,3 @@
-#include "../common/scalar.h"
 #include "exchange.h"
 #include "share.h"
 
@@ -6,14 +5,6 @@ static rbmk_stream of_exchanges(rbmk_stream stream)
 {
     stream.layer++;
     return stream;
-}
-
-static uint32_t random_bits(const rbmk_kernels *k, const rbmk_stream *stream, int64_t row)
-{
-    const rbmk_counter counter = rbmk_counter_of(stream, row);
-    uint32_t bits;
-    k->uniform_u32(1, 0, &counter, &bits);
-    return bits;
 }
 
 int rbmk_exchange_allocate(rbmk_exchange *e, int64_t n_chains, int n_hidden)
@@ -34,7 +25,7 @@ void rbmk_exchange_begin(rbmk_exchange *e, const rbmk_kernels *k, const rbmk_sta
 {
     const rbmk_stream own = of_exchanges(stream);
     const uint64_t places = (uint64_t)(e->rung->n - chains->n + 1);
-    e->first = (int64_t)(random_bits(k, &own, chains->n) * places >> 32);
+    e->first = (int64_t)(rbmk_random_bits(k, &own, chains->n) * places >> 32);
     e->chains = *chains;
     e->met = *chains;
     e->met.data = e->rung->samples + e->first * chains->stride;
@@ -56,11 +47,9 @@ void rbmk_exchange_weigh(const rbmk_exchange *e, rbmk_weighing which, rbmk_layer
 static double log_weight(const rbmk_exchange *e, const rbmk_kernels *k, rbmk_weighing which, int64_t row, const float *a)
 {
     const rbmk_states *states = which == RBMK_MET_HERE ? &e->met : &e->chains;
-    const int sums = e->layers->hidden.n_blocks ? 1 : rbmk_panels(e->rung->weights->n_hidden);
-    double softplus = 0.0;
-    for (int i = 0; i < sums; i++)
-        softplus += e->softplus[which][row * sums + i];
-    return softplus + rbmk_weighted_layer(k, states, row, &e->layers->visible, e->rung->weights->n_visible, a);
+    const int n_parts = rbmk_softplus_parts(&e->layers->hidden, e->rung->weights->n_hidden);
+    return rbmk_softplus_row(e->softplus[which], row, n_parts) +
+           rbmk_weighted_layer(k, states, row, &e->layers->visible, e->rung->weights->n_visible, a);
 }
 
 static void swap_rows(uint8_t *restrict x, uint8_t *restrict y, int64_t n)
@@ -82,8 +71,7 @@ void rbmk_exchange_rows(rbmk_team team, rbmk_exchange *e, const rbmk_kernels *k,
         double *weight = e->rung->log_weights + e->first + i;
         const double here = log_weight(e, k, RBMK_MET_HERE, i, a) - log_weight(e, k, RBMK_CHAINS_HERE, i, a);
         const double there = log_weight(e, k, RBMK_CHAINS_AT_RUNG, i, e->rung->a);
-        const float u = (float)(((double)random_bits(k, &own, i) + 0.5) * 0x1p-32); /* never 0 */
-        if ((double)log1(u) <= here + (there - *weight)) {
+        if (rbmk_accepts(k, &own, i, here + (there - *weight))) {
             const int64_t at = i * e->chains.stride;
             swap_rows((uint8_t *)e->chains.data + at, (uint8_t *)e->met.data + at, e->chains.stride);
             *weight = there;

@@ -9,7 +9,7 @@ enum {
     PIECE_COLUMNS = 128 /* of the weights: a group of random blocks */
 };
 
-/* --- Counters ----------------------------------------------------------------------------------------- */
+/* --- Random numbers ----------------------------------------------------------------------------------------- */
 
 rbmk_counter rbmk_counter_of(const rbmk_stream *stream, int64_t i)
 {
@@ -22,6 +22,19 @@ rbmk_counter rbmk_counter_of(const rbmk_stream *stream, int64_t i)
         .k0 = (uint32_t)stream->seed,
         .k1 = (uint32_t)(stream->seed >> 32),
     };
+}
+
+uint32_t rbmk_random_bits(const rbmk_kernels *k, const rbmk_stream *stream, int64_t row)
+{
+    const rbmk_counter counter = rbmk_counter_of(stream, row);
+    uint32_t bits;
+    k->uniform_u32(1, 0, &counter, &bits);
+    return bits;
+}
+
+int rbmk_accepts(const rbmk_kernels *k, const rbmk_stream *stream, int64_t row, double bound)
+{
+    return (double)log1((float)(((double)rbmk_random_bits(k, stream, row) + 0.5) * 0x1p-32)) <= bound; /* never of 0 */
 }
 
 /* --- States ------------------------------------------------------------------------------------------- */
@@ -49,6 +62,16 @@ double rbmk_weighted_layer(const rbmk_kernels *k, const rbmk_states *states, int
         const double sum = rbmk_weighted_row(k, &own, row, block->n_units, weights + block->first);
         total = b ? total + sum : sum;
     }
+    return total;
+}
+
+int rbmk_softplus_parts(const rbmk_layer *layer, int n_units) { return layer->n_blocks ? 1 : rbmk_panels(n_units); }
+
+double rbmk_softplus_row(const double *softplus, int64_t row, int n_parts)
+{
+    double total = 0.0;
+    for (int i = 0; i < n_parts; i++)
+        total += softplus[row * n_parts + i];
     return total;
 }
 

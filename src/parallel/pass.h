@@ -89,7 +89,14 @@ double rbmk_weighted_row(const rbmk_kernels *k, const rbmk_states *states, int64
 double rbmk_weighted_layer(const rbmk_kernels *k, const rbmk_states *states, int64_t row, const rbmk_layer *layer,
                            int n_units, const float *weights);
 
-/* Philox counter of row i of a stream. */
+/* Numbers that such a layer of n_units leaves of a row in `softplus`, and what a row's sum up to. */
+int rbmk_softplus_parts(const rbmk_layer *layer, int n_units);
+double rbmk_softplus_row(const double *softplus, int64_t row, int n_parts);
+
+/* Philox counter of row i of a stream; the row's first random number; whether the logarithm of that, as one between 0 and 1,
+ * is at most `bound`. */
 rbmk_counter rbmk_counter_of(const rbmk_stream *stream, int64_t i);
+uint32_t rbmk_random_bits(const rbmk_kernels *k, const rbmk_stream *stream, int64_t row);
+int rbmk_accepts(const rbmk_kernels *k, const rbmk_stream *stream, int64_t row, double bound);
 
 #endif

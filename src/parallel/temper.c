@@ -4,7 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "../common/scalar.h"
 #include "pass.h"
 
 enum { ROWS = 512 }; /* of a tile: those that a pass lays out together */
@@ -148,23 +147,15 @@ static void send(const tile *t)
     rbmk_pass_member((rbmk_team){0, 1, NULL}, &up, t->pass);
 }
 
-/* Whether the logarithm of a uniform number is at most the bound. */
-static int accepts(const tile *t, int64_t row, double bound)
-{
-    rbmk_stream stream = t->stream;
-    uint32_t bits;
-    stream.purpose = t->job->swaps;
-    const rbmk_counter counter = rbmk_counter_of(&stream, row);
-    t->job->w->up.kernels->uniform_u32(1, 0, &counter, &bits);
-    return (double)log1((float)((bits + 0.5) * (1.0 / 4294967296.0))) <= bound;
-}
-
 /* Of betas[i] and the next one, where a pair may swap. */
 static void swap(const tile *t, int i, uint8_t *accepted)
 {
+    rbmk_stream stream = t->stream;
+    stream.purpose = t->job->swaps;
     for (int64_t chain = 0; chain < t->n; chain++) {
         const int64_t low = i * t->n + chain, high = low + t->n;
-        accepted[chain] = (uint8_t)accepts(t, low, gain(t, low, i, i + 1) + gain(t, high, i + 1, i));
+        const double both = gain(t, low, i, i + 1) + gain(t, high, i + 1, i);
+        accepted[chain] = (uint8_t)rbmk_accepts(t->job->w->up.kernels, &stream, low, both);
         t->places[low] = accepted[chain] ? high : low;
         t->places[high] = accepted[chain] ? low : high;
     }
