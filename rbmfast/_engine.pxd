@@ -126,6 +126,12 @@ cdef extern from "rbmk.h" nogil:
         float acceptance
         float least
 
+    ctypedef struct rbmk_weighed:
+        uint8_t *states
+        float *x
+        double *here
+        double *there
+
     ctypedef struct rbmk_epoch_plan:
         rbmk_states data
         const int64_t *order
@@ -230,6 +236,9 @@ cdef extern from "rbmk.h" nogil:
                             const float *betas, int n_betas, uint8_t *visible, int n_shown, uint8_t *hidden,
                             uint8_t *accepted, int64_t n, int64_t steps, rbmk_stream stream, uint32_t swaps,
                             const rbmk_layers *layers)
+    rbmk_status rbmk_climb(const rbmk_weights *w, const float *a, const float *b, rbmk_rung *rung,
+                           rbmk_weighed samples, rbmk_weighed chains, uint8_t *hidden, int64_t n, int64_t steps,
+                           rbmk_stream stream, const rbmk_layers *layers)
     rbmk_status rbmk_contrast(const rbmk_samples *data, const rbmk_samples *model, const double *weights,
                               bint paired, int n_visible, int n_hidden, float *W, float *a, float *b,
                               float *visible_mean, float *hidden_mean)

@@ -221,6 +221,22 @@ def contrast(
 def update(
     state: LearningState, grad: Gradient, settings: UpdateSettings, rate: float, momentum: float
 ) -> None: ...
+def climb(
+    weights: Weights,
+    a: F32,
+    b: F32,
+    rung: Rung,
+    x: F32,
+    here: F64,
+    hidden: U8,
+    steps: int,
+    seed: int,
+    purpose: int,
+    layer: int = 0,
+    first_step: int = 0,
+    first_chain: RowIds = 0,
+    blocks: LayerBlocks = ...,
+) -> tuple[U8, F32, F64, F64]: ...
 def epoch(
     state: LearningState,
     settings: UpdateSettings,

@@ -1311,6 +1311,42 @@ cdef class _Rung:
                            self.samples.shape[0], rung.acceptance[0], rung.least)
 
 
+def climb(Weights weights not None, a, b, rung not None, float[:, ::1] x not None, double[::1] here not None, hidden,
+          int64_t steps, seed, purpose, layer=0, first_step=0, first_chain=0, blocks=(None, None)):
+    """Steps of chains of a model that stands still, and exchanges with samples of the rung; all in place.
+
+    `x` and `here` are the samples': total inputs of hidden units, and log-weights. Returns the chains' visible
+    states, and the same of these; and their log-weights in the rung.
+    """
+    cdef int n_visible = weights.c.n_visible, n_hidden = weights.c.n_hidden
+    cdef uint8_t[:, ::1] chains = hidden
+    cdef Py_ssize_t n = chains.shape[0]
+    cdef _Rung earlier = _Rung(rung, n_visible, n_hidden, n)
+    cdef const float[::1] a_view = _vector(a, n_visible, "a"), b_view = _vector(b, n_hidden, "b")
+    cdef _Stream stream = _Stream(n, seed, purpose, layer, first_step, first_chain)
+    cdef _Layer v_layer = _Layer(blocks[0], n_visible), h_layer = _Layer(blocks[1], n_hidden)
+    cdef rbmk_layers layers = rbmk_layers(v_layer.c, h_layer.c)
+    cdef rbmk_status status
+    if chains.shape[1] != n_hidden:
+        raise ValueError(f"hidden must have {n_hidden} columns, got {chains.shape[1]}")
+    if x.shape[0] != earlier.c.n or x.shape[1] != n_hidden or here.shape[0] != earlier.c.n:
+        raise ValueError(f"x and here must have {earlier.c.n} rows, x of {n_hidden}")
+    if steps < 1:
+        raise ValueError(f"steps must be at least 1, got {steps}")
+    v, inputs = np.empty((n, n_visible), np.uint8), np.empty((n, n_hidden), np.float32)
+    own, there = np.empty(n), np.empty(n)
+    cdef uint8_t[:, ::1] v_view = v
+    cdef float[:, ::1] inputs_view = inputs
+    cdef double[::1] own_view = own, there_view = there
+    cdef rbmk_weighed samples = rbmk_weighed(earlier.c.samples, &x[0, 0], &here[0], earlier.c.log_weights)
+    cdef rbmk_weighed moved = rbmk_weighed(&v_view[0, 0], &inputs_view[0, 0], &own_view[0], &there_view[0])
+    with nogil:
+        status = rbmk_climb(&weights.c, &a_view[0], &b_view[0], &earlier.c, samples, moved, &chains[0, 0], n, steps,
+                            stream.c, &layers)
+    _check(status)
+    return v, inputs, own, there
+
+
 def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[::1] row_ids not None, int batch_size,
           int k, chains, const float[::1] rates not None, const float[::1] momenta not None, seed, purpose, layer,
           first_step, const double[::1] weights=None, blocks=(None, None), missing=None, rung=None):

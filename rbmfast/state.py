@@ -77,15 +77,17 @@ class Missing:
 
 @dataclass
 class Rung:
-    """An earlier version of the model, and samples of it, with which an epoch's chains exchange states."""
+    """An earlier version of the model, and samples of it, with which chains exchange states."""
 
     weights: Any  # `engine.Weights`
     a: F32
     b: F32
     samples: NDArray[np.uint8]  # (n, n_visible), changed in place
     log_weights: F64  # (n,): what that version gives them
-    acceptance: F32  # (1,): a running mean of the share of exchanges that are accepted
-    least: float  # the epoch ends where it is less
+    acceptance: F32 = field(
+        default_factory=lambda: np.ones(1, np.float32)
+    )  # running mean of the share accepted
+    least: float = 0.0  # the epoch ends where it is less
 
 
 @dataclass

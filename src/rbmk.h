@@ -324,6 +324,21 @@ typedef struct {
     float acceptance, least;  /* a running mean of the share accepted; the epoch ends before an update where it is less */
 } rbmk_rung;
 
+/* Visible states, and what is known of them: total inputs that hidden units get from them (n, n_hidden), and their log-weights,
+ * of exp(-E) summed over hidden states, in the model and in the earlier version. */
+typedef struct {
+    uint8_t *states;
+    float *x;
+    double *here, *there;
+} rbmk_weighed;
+
+/* The same chains while the model stands still: `steps` times visible | hidden, exchanges, hidden | visible from `hidden` (n,
+ * n_hidden), in place. All is known of the rung's samples, whose states and log-weights there are those of the rung; of the
+ * chains it will be. The stream's step is that of the first visible units. Acceptance stays as it is. */
+rbmk_status rbmk_climb(const rbmk_weights *w, const float *a, const float *b, rbmk_rung *rung, rbmk_weighed samples,
+                       rbmk_weighed chains, uint8_t *hidden, int64_t n, int64_t steps, rbmk_stream stream,
+                       const rbmk_layers *layers);
+
 typedef struct {
     rbmk_states data;         /* all rows; real-valued ones as float32, without weights and missing entries */
     const int64_t *order;     /* positions in data, in the order of learning */

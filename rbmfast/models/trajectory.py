@@ -6,22 +6,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import singledispatch
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rbmfast import _engine as engine
 from rbmfast.data import as_rows
 from rbmfast.interactions.within import Within
 from rbmfast.models.base_rates import make_path
 from rbmfast.models.bennett import acceptance_ratio, stderr_of
 from rbmfast.models.boltzmann import BoltzmannMachine
-from rbmfast.models.conditionals import Conditionals
+from rbmfast.models.conditionals import WORK, Conditionals
 from rbmfast.models.joint_path import JointPath
 from rbmfast.models.parameters import check_parameter, of_units, with_parameters
 from rbmfast.models.tempering import log_uniform
 from rbmfast.models.two_layers import TwoLayers
 from rbmfast.reference import F32, F64, I64, States, row_sums
+from rbmfast.state import Rung
 from rbmfast.streams import Purpose, Stream
 from rbmfast.units import Unit
 
@@ -78,6 +80,12 @@ class Version(ABC):
     def rest(self, v: States, x: F32, stream: Stream) -> States:
         """Where chains rest that show v and hear x."""
 
+    def climb(
+        self, chains: States, steps: int, stream: Stream, rung: Any, samples: Weighed
+    ) -> Weighed | None:
+        """So many steps of `Trajectory.step` by the engine; None where it does not know the units."""
+        return None
+
 
 @dataclass(frozen=True)
 class Layers(Version):
@@ -124,6 +132,17 @@ class Layers(Version):
     def rest(self, v: States, x: F32, stream: Stream) -> States:
         return self.model.up.target.sample(x, stream)
 
+    def climb(
+        self, chains: States, steps: int, stream: Stream, rung: Layers, samples: Weighed
+    ) -> Weighed | None:
+        up, a, before = self.model.up, self.model.down.bias, rung.model
+        if up.blocks is None:
+            return None
+        earlier = Rung(before.up.weights, before.down.bias, before.up.bias, samples.v, samples.there)
+        x, here = samples.x, samples.here
+        found = engine.climb(up.weights, a, up.bias, earlier, x, here, chains, steps, *stream, up.blocks)
+        return Weighed(*found)
+
 
 @dataclass(frozen=True)
 class AllInOne(Version):
@@ -162,6 +181,25 @@ class AllInOne(Version):
 
     def rest(self, v: States, x: F32, stream: Stream) -> States:
         return v
+
+
+class Weighed(NamedTuple):
+    """Rows of visible states, what is heard from them, and their log-weights in the model and in the rung."""
+
+    v: States
+    x: F32
+    here: F64
+    there: F64
+
+    def rows(self, which: slice) -> Weighed:
+        """Some of them, not copied."""
+        return Weighed(self.v[which], self.x[which], self.here[which], self.there[which])
+
+    def swap(self, other: Weighed, who: I64) -> None:
+        """Let these rows of both change places."""
+        ours: tuple[Any, ...] = self
+        for own, its in zip(ours, other, strict=True):
+            own[who], its[who] = its[who], own[who]
 
 
 @singledispatch
@@ -226,62 +264,52 @@ class Trajectory:
         own = {name.removeprefix(RUNG): x for name, x in self.memory.items() if name.startswith(RUNG)}
         return self.version.at(own)
 
-    def step(self, chains: States, stream: Stream, rung: Version) -> tuple[States, F32]:
-        """Move chains, in place, by a Gibbs step and exchanges; visible states, and what is heard from them.
+    def step(self, chains: States, stream: Stream, rung: Version, samples: Weighed | None = None) -> Weighed:
+        """Move chains, in place, by a Gibbs step and exchanges, of `samples` if these are weighed already.
 
         The stream's step is that of the visible units, the next one of the hidden units; the next layer is
         the exchanges'.
         """
-        v = self.version.draw(chains, stream)
-        v, x = self.exchange(v, stream, rung)
-        chains[:] = self.version.rest(v, x, stream.after(1))
-        return v, x
+        moved = self.exchange(self.version.draw(chains, stream), stream, rung, samples)
+        chains[:] = self.version.rest(moved.v, moved.x, stream.after(1))
+        return moved
 
-    def exchange(self, v: States, stream: Stream, rung: Version) -> tuple[States, F32]:
-        """Let chains change places with samples of the rung; their states, and total inputs from these.
+    def exchange(self, v: States, stream: Stream, rung: Version, samples: Weighed | None = None) -> Weighed:
+        """Let chains change places with samples of the rung, in place.
 
-        Each meets the sample at its own place behind a random one. In place.
+        Each meets the sample at its own place behind a random one.
         """
         memory, n = self.memory, len(v)
         bits = stream.on(stream.layer + 1).uniform(n + 1, 1)[:, 0]
         first = int(bits[n]) * (len(memory["reservoir"]) - n + 1) >> 32
-        y, weights = (memory[name][first : first + n] for name in ("reservoir", "reservoir_weights"))
-        who, x, x_of_y, at_rung = self._accept(v, y, weights, bits[:n], rung)
-        v[who], y[who], x[who], weights[who] = y[who], v[who], x_of_y[who], at_rung[who]
+        here = slice(first, first + n)
+        if samples is None:
+            met = self._weighed(memory["reservoir"][here], memory["reservoir_weights"][here])
+        else:
+            met = samples.rows(here)
+        own = self._weighed(v, rung.weigh(v)[0])
+        who = _accepted(own, met, bits[:n])
+        own.swap(met, who)
         memory["acceptance"] += (np.float32(len(who) / n) - memory["acceptance"]) / np.float32(4)  # of some
-        return v, x
+        return own
 
-    def _accept(
-        self, v: States, y: States, weights: F64, bits: NDArray[np.uint32], rung: Version
-    ) -> tuple[I64, F32, F32, F64]:
-        """Which chains in states v take samples y of the rung, with log-weights there, for their own.
-
-        With probability min(1, p(y) r(v) / (p(v) r(y))), where p is the model and r the rung. Also total
-        inputs from v and from y, and log-weights of v at the rung.
-        """
-        of_v, x = self.version.weigh(v)
-        of_y, x_of_y = self.version.weigh(y)
-        at_rung, _ = rung.weigh(v)
-        gain = (of_y - of_v) + (at_rung - weights)
-        return np.flatnonzero(log_uniform(bits) <= gain), x, x_of_y, at_rung
+    def _weighed(self, v: States, there: F64) -> Weighed:
+        here, x = self.version.weigh(v)
+        return Weighed(v, x, here, there)
 
     def climb(self, chains: States, stream: Stream) -> None:
         """Make the model the rung, with samples that the chains draw.
 
         `stream` is one for climbing alone; its first step that of the first climb.
         """
-        memory, n = self.memory, len(chains)
-        before = self.rung
+        memory, n, before = self.memory, len(chains), self.rung
         self._fill()  # what chains have left there may lag behind
-        drawn: list[States] = []
-        for t in range(SETTLE + APART * (len(memory["samples"]) // n)):
-            v, _ = self.step(chains, stream.after(2 * int(memory["tally"][1])), before)
-            memory["tally"][1] += 1
-            if t >= SETTLE and (t - SETTLE) % APART == APART - 1:
-                drawn.append(v)
-        new = np.concatenate(drawn)
-        weights, _ = self.version.weigh(new)
-        log_z, pulls = self._add(weights - before.weigh(new)[0])
+        samples = self._weighed(memory["reservoir"], memory["reservoir_weights"])
+        ups, drawn = samples.here - memory["weights"], []
+        for steps in [SETTLE] + [APART] * (len(memory["samples"]) // n):
+            drawn.append(self._walk(chains, steps, stream, before, samples))
+        new, _, weights, at_rung = map(np.concatenate, zip(*drawn[1:], strict=True))
+        log_z, pulls = self._add(ups, weights - at_rung)
         memory["log_z"][0], memory["pulls"][:] = log_z, pulls
         for name, array in self.version.parameters.items():
             memory[RUNG + name][...] = array
@@ -289,6 +317,17 @@ class Trajectory:
         self._fill()
         memory["acceptance"][:] = 1
         memory["tally"][0] += 1
+
+    def _walk(self, chains: States, steps: int, stream: Stream, rung: Version, samples: Weighed) -> Weighed:
+        """So many steps, of a climb."""
+        at_once, left = max(1, WORK // (2 * len(chains) * self.version.parameters["W"].size)), steps
+        while left:
+            here, now = stream.after(2 * int(self.memory["tally"][1])), min(left, at_once)
+            found = self.version.climb(chains, now, here, rung, samples)
+            moved, now = (found, now) if found else (self.step(chains, here, rung, samples), 1)
+            self.memory["tally"][1] += now
+            left -= now
+        return moved
 
     def _fill(self) -> None:
         """The reservoir, with the samples."""
@@ -326,9 +365,10 @@ class Trajectory:
             here = stream.after(2 + 2 * t)
             v, bits = self.version.draw(chains, here), here.on(1).uniform(n, 2)
             met = places(bits[:, 0])
-            who, x, x_of_y, _ = self._accept(v, samples[met], weights[met], bits[:, 1], rung)
-            v[who], x[who] = samples[met[who]], x_of_y[who]
-            chains = self.version.rest(v, x, here.after(1))
+            own = self._weighed(v, rung.weigh(v)[0])
+            copies = self._weighed(samples[met], weights[met])
+            own.swap(copies, _accepted(own, copies, bits[:, 1]))
+            chains = self.version.rest(v, own.x, here.after(1))
         return v, chains
 
     def reach(self, stream: Stream) -> tuple[float, float]:
@@ -350,19 +390,28 @@ class Trajectory:
         )  # as the model is now: what they showed last was before an update
         resting = self.version.rest(v, self.version.weigh(v)[1], stream.after(1))
         v = self.version.draw(resting, stream.after(2))
-        log_z, pulls = self._add(self.version.weigh(v)[0] - self.rung.weigh(v)[0])
+        ups = self.version.weigh(self.memory["samples"])[0] - self.memory["weights"]
+        log_z, pulls = self._add(ups, self.version.weigh(v)[0] - self.rung.weigh(v)[0])
         return round(log_z, 6), round(stderr_of(pulls), 6)
 
-    def _add(self, down: F64) -> tuple[float, F64]:
+    def _add(self, up: F64, down: F64) -> tuple[float, F64]:
         """Log Z of the model, and how far each chain has moved it.
 
-        From the rung's samples, and from log-ratios of weights, model to rung, of the model's. A chain's
-        states depend on each other, those of different chains hardly: so the error is what they make of it.
+        From log-ratios of weights, model to rung, of the rung's samples and of the model's. A chain's states
+        depend on each other, those of different chains hardly: so the error is what they make of it.
         """
         memory, n = self.memory, len(self.memory["pulls"])
-        up = self.version.weigh(memory["samples"])[0] - memory["weights"]
         more, _, pulls = acceptance_ratio(up.reshape(-1, n), down.reshape(-1, n))
         return float(memory["log_z"][0]) + more, memory["pulls"] + pulls
+
+
+def _accepted(own: Weighed, met: Weighed, bits: NDArray[np.uint32]) -> I64:
+    """Which chains take the samples of the rung that they meet for their own.
+
+    With probability min(1, p(y) r(v) / (p(v) r(y))) that in state v the sample y; p is the model, r the rung.
+    """
+    gain = (met.here - own.here) + (own.there - met.there)
+    return np.flatnonzero(log_uniform(bits) <= gain)
 
 
 def _new_tally() -> dict[str, NDArray[Any]]:

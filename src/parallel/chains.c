@@ -184,7 +184,7 @@ static void anneal_tile(const chains_job *job, int64_t from, int64_t n, char *sc
     const anneal_scratch s = divide(job, scratch + inputs_size(job));
     const int n_parts = rbmk_softplus_parts(&job->layers.hidden, w->n_hidden);
     tile_chains c = begin(job, from, n, s.hidden, scratch);
-    rbmk_other here = {0.0f, s.here.b, s.here.softplus, s.inputs};
+    rbmk_other here = {NULL, 0.0f, s.here.b, s.here.softplus, s.inputs};
     c.up.other = &here;
     c.up.bias = s.there.b;
     c.up.out.softplus = s.there.softplus;

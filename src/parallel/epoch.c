@@ -288,7 +288,8 @@ rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, cons
     g->phases[RBMK_DATA].grey = plan->data.grey;
     g->phases[RBMK_MODEL].grey = rbmk_is_real(&r) ? RBMK_REAL : 0;
     g->phases[RBMK_DATA].real = g->phases[RBMK_MODEL].real = rbmk_is_real(&r);
-    r.exchange = (rbmk_exchange){.rung = plan->rung, .layers = &plan->layers};
+    r.exchange = (rbmk_exchange){
+        .kernels = kernels, .rung = plan->rung, .layers = &plan->layers, .n = plan->n_chains};
     r.updater = (rbmk_updater){
         .model = model, .settings = settings, .kernels = kernels, .gradient = weight_gradient, .source = g};
     if (allocate(&r, threads)) {

@@ -1,17 +1,19 @@
 #include "exchange.h"
 #include "share.h"
 
-static rbmk_stream of_exchanges(rbmk_stream stream)
-{
-    stream.layer++;
-    return stream;
-}
-
 int rbmk_exchange_allocate(rbmk_exchange *e, int64_t n_chains, int n_hidden)
 {
+    const size_t n = (size_t)n_chains, inputs = n * (size_t)n_hidden, parts = n * (size_t)rbmk_panels(n_hidden);
     int ok = 1;
-    for (int i = 0; e->rung && i < 3; i++)
-        ok = (e->softplus[i] = rbmk_allocate((size_t)n_chains * (size_t)rbmk_panels(n_hidden), sizeof(double))) && ok;
+    if (!e->rung)
+        return 1;
+    for (int i = 0; i < 3; i++)
+        ok = (e->softplus[i] = rbmk_allocate(parts, sizeof(double))) && ok;
+    ok = (e->chains.x = rbmk_allocate(inputs, sizeof(float))) && ok;
+    ok = (e->chains.here = rbmk_allocate(n, sizeof(double))) && ok;
+    ok = (e->chains.there = rbmk_allocate(n, sizeof(double))) && ok;
+    ok = (e->met.x = rbmk_allocate(inputs, sizeof(float))) && ok;
+    ok = (e->met.here = rbmk_allocate(n, sizeof(double))) && ok;
     return ok;
 }
 
@@ -19,70 +21,60 @@ void rbmk_exchange_free(rbmk_exchange *e)
 {
     for (int i = 0; i < 3; i++)
         rbmk_free(e->softplus[i]);
+    rbmk_free(e->chains.x);
+    rbmk_free(e->chains.here);
+    rbmk_free(e->chains.there);
+    rbmk_free(e->met.x);
+    rbmk_free(e->met.here);
 }
 
-void rbmk_exchange_begin(rbmk_exchange *e, const rbmk_kernels *k, const rbmk_states *chains, rbmk_stream stream)
+static rbmk_stream of_exchanges(rbmk_stream stream)
+{
+    stream.layer++;
+    return stream;
+}
+
+int64_t rbmk_first_met(const rbmk_exchange *e, rbmk_stream stream)
 {
     const rbmk_stream own = of_exchanges(stream);
-    const uint64_t places = (uint64_t)(e->rung->n - chains->n + 1);
-    e->first = (int64_t)(rbmk_random_bits(k, &own, chains->n) * places >> 32);
-    e->chains = *chains;
-    e->met = *chains;
-    e->met.data = e->rung->samples + e->first * chains->stride;
-    atomic_store(&e->accepted, 0);
+    return (int64_t)(rbmk_random_bits(e->kernels, &own, e->n) * (uint64_t)(e->rung->n - e->n + 1) >> 32);
 }
 
-void rbmk_exchange_weigh(const rbmk_exchange *e, rbmk_weighing which, rbmk_layer_pass *up)
+void rbmk_weigh_rows(const rbmk_exchange *e, const uint8_t *states, const double *softplus, const float *a, int64_t from,
+                     int64_t to, double *log_weight)
 {
-    if (which == RBMK_CHAINS_AT_RUNG) {
-        up->packed = &e->rung->weights->up;
-        up->exponent = e->rung->weights->exponent;
-        up->bias = e->rung->b;
-    }
-    up->states = which == RBMK_MET_HERE ? e->met : e->chains;
-    up->out.softplus = e->softplus[which];
-}
-
-/* Log-weight of a row of states: what its hidden units sum up to, and its visible units. */
-static double log_weight(const rbmk_exchange *e, const rbmk_kernels *k, rbmk_weighing which, int64_t row, const float *a)
-{
-    const rbmk_states *states = which == RBMK_MET_HERE ? &e->met : &e->chains;
+    const int n_visible = e->rung->weights->n_visible;
     const int n_parts = rbmk_softplus_parts(&e->layers->hidden, e->rung->weights->n_hidden);
-    return rbmk_softplus_row(e->softplus[which], row, n_parts) +
-           rbmk_weighted_layer(k, states, row, &e->layers->visible, e->rung->weights->n_visible, a);
+    const rbmk_states all = {states, 0, n_visible, to};
+    for (int64_t i = from; i < to; i++)
+        log_weight[i] = rbmk_softplus_row(softplus, i, n_parts) +
+                        rbmk_weighted_layer(e->kernels, &all, i, &e->layers->visible, n_visible, a);
 }
 
-static void swap_rows(uint8_t *restrict x, uint8_t *restrict y, int64_t n)
+/* Bytes of row i of both, of elements of `size` bytes. */
+static void swap(void *x, void *y, int64_t i, int64_t n, size_t size)
 {
-    for (int64_t i = 0; i < n; i++) {
-        const uint8_t kept = x[i];
-        x[i] = y[i];
-        y[i] = kept;
+    const size_t bytes = (size_t)n * size;
+    uint8_t *restrict one = (uint8_t *)x + (size_t)i * bytes, *restrict other = (uint8_t *)y + (size_t)i * bytes;
+    for (size_t j = 0; j < bytes; j++) {
+        const uint8_t kept = one[j];
+        one[j] = other[j];
+        other[j] = kept;
     }
 }
 
-void rbmk_exchange_rows(rbmk_team team, rbmk_exchange *e, const rbmk_kernels *k, const float *a, rbmk_stream stream)
+int rbmk_exchange_rows(const rbmk_exchange *e, const rbmk_weighed *met, int64_t from, int64_t to, rbmk_stream stream)
 {
     const rbmk_stream own = of_exchanges(stream);
+    const rbmk_weighed *x = &e->chains, *y = met;
     int accepted = 0;
-    int64_t from, to;
-    rbmk_share(team, e->chains.n, &from, &to);
-    for (int64_t i = from; i < to; i++) {
-        double *weight = e->rung->log_weights + e->first + i;
-        const double here = log_weight(e, k, RBMK_MET_HERE, i, a) - log_weight(e, k, RBMK_CHAINS_HERE, i, a);
-        const double there = log_weight(e, k, RBMK_CHAINS_AT_RUNG, i, e->rung->a);
-        if (rbmk_accepts(k, &own, i, here + (there - *weight))) {
-            const int64_t at = i * e->chains.stride;
-            swap_rows((uint8_t *)e->chains.data + at, (uint8_t *)e->met.data + at, e->chains.stride);
-            *weight = there;
+    for (int64_t i = from; i < to; i++)
+        if (rbmk_accepts(e->kernels, &own, i, (y->here[i] - x->here[i]) + (x->there[i] - y->there[i]))) {
+            swap(x->states, y->states, i, e->rung->weights->n_visible, sizeof *x->states);
+            swap(x->x, y->x, i, e->rung->weights->n_hidden, sizeof *x->x);
+            swap(x->here, y->here, i, 1, sizeof *x->here);
+            swap(x->there, y->there, i, 1, sizeof *x->there);
             accepted++;
         }
-    }
-    atomic_fetch_add(&e->accepted, accepted);
-}
-
-void rbmk_exchange_end(rbmk_exchange *e)
-{
-    const float now = (float)((double)atomic_load(&e->accepted) / (double)e->chains.n);
-    e->rung->acceptance += (now - e->rung->acceptance) / 4.0f;
+    return accepted;
 }

@@ -1,4 +1,4 @@
-/* Exchanges of states between the chains of an epoch and samples of an earlier version of the model. */
+/* Exchanges of states between chains and samples of an earlier version of the model: in epochs, and in climbs. */
 #ifndef RBMK_EXCHANGE_H
 #define RBMK_EXCHANGE_H
 
@@ -7,31 +7,27 @@
 #include "pass.h"
 
 typedef struct {
-    rbmk_rung *rung;
+    const rbmk_kernels *kernels;
+    rbmk_rung *rung;            /* or NULL: there are none */
     const rbmk_layers *layers;
-    rbmk_states chains;   /* visible states, which change */
-    rbmk_states met;      /* the samples that they meet */
-    int64_t first;        /* the place of the first one */
-    double *softplus[3];  /* (n, panels), or (n,) where the hidden layer is one of groups; of each `rbmk_weighing` */
+    int64_t n;                  /* chains */
+    rbmk_weighed chains, met;   /* these, and samples that they meet */
+    double *softplus[3];        /* as passes leave it: of the chains here and there, of these samples here */
     atomic_int accepted;
 } rbmk_exchange;
 
-/* Whose hidden units are summed over, given whose visible states. */
-typedef enum { RBMK_CHAINS_HERE, RBMK_MET_HERE, RBMK_CHAINS_AT_RUNG } rbmk_weighing;
-
+/* For epochs: all arrays but states. */
 int rbmk_exchange_allocate(rbmk_exchange *e, int64_t n_chains, int n_hidden);
 void rbmk_exchange_free(rbmk_exchange *e);
 
-/* One member, before the passes: which samples are met. stream: of the visible units. */
-void rbmk_exchange_begin(rbmk_exchange *e, const rbmk_kernels *k, const rbmk_states *chains, rbmk_stream stream);
+/* The place of the first sample that chains meet. stream: of the visible units. */
+int64_t rbmk_first_met(const rbmk_exchange *e, rbmk_stream stream);
 
-/* A pass up of the kind that weighs, but for its weights and bias where these are the model's. */
-void rbmk_exchange_weigh(const rbmk_exchange *e, rbmk_weighing which, rbmk_layer_pass *up);
+/* Log-weights of states, rows from .. to - 1, given the softplus sums and the visible bias. */
+void rbmk_weigh_rows(const rbmk_exchange *e, const uint8_t *states, const double *softplus, const float *a, int64_t from,
+                     int64_t to, double *log_weight);
 
-/* Every member, after the passes: its share of the chains exchange states. a: the model's visible bias. */
-void rbmk_exchange_rows(rbmk_team team, rbmk_exchange *e, const rbmk_kernels *k, const float *a, rbmk_stream stream);
-
-/* One member, after all shares. */
-void rbmk_exchange_end(rbmk_exchange *e);
+/* These chains exchange states, and what is known of them, with the samples that they meet; how many do. */
+int rbmk_exchange_rows(const rbmk_exchange *e, const rbmk_weighed *met, int64_t from, int64_t to, rbmk_stream stream);
 
 #endif

@@ -77,9 +77,11 @@ double rbmk_softplus_row(const double *softplus, int64_t row, int n_parts)
 
 /* --- Weights ------------------------------------------------------------------------------------------- */
 
+static const rbmk_matrix *matrix_of(const rbmk_weights *w, int up) { return up ? &w->up : &w->down; }
+
 rbmk_layer_pass rbmk_pass_packed(const rbmk_weights *w, int up)
 {
-    const rbmk_matrix *m = up ? &w->up : &w->down;
+    const rbmk_matrix *m = matrix_of(w, up);
     return (rbmk_layer_pass){
         .kernels = m->kernels, .rows = m->rows, .cols = m->cols, .exponent = w->exponent, .packed = m, .up = up,
         .beta = 1.0f};
@@ -165,16 +167,16 @@ typedef struct {
     int32_t *tile_sums; /* (128,): the same of the tile's rows */
 } tile;
 
-static void multiply(const tile *t)
+static void multiply(const tile *t, const rbmk_matrix *piece)
 {
     const rbmk_layer_pass *p = t->p;
     if (p->chosen)
         p->kernels->add_chosen(p->chosen, t->n, t->col, t->n_cols, t->s.sums, PIECE_COLUMNS);
     else if (p->states.grey)
         p->kernels->multiply_u16((const uint16_t *)p->states.data + t->row * p->states.stride, p->states.stride, t->n,
-                                 &t->piece, 0, t->n_cols, t->s.grey, PIECE_COLUMNS, t->s.kernel);
+                                 piece, 0, t->n_cols, t->s.grey, PIECE_COLUMNS, t->s.kernel);
     else
-        p->kernels->multiply_u8(&t->left, (int)(t->row - t->strip_row), t->n, &t->piece, 0, t->n_cols, t->s.sums,
+        p->kernels->multiply_u8(&t->left, (int)(t->row - t->strip_row), t->n, piece, 0, t->n_cols, t->s.sums,
                                 PIECE_COLUMNS, t->s.kernel);
 }
 
@@ -240,17 +242,9 @@ static void one_row(const tile *t, int r)
     const int64_t rung = p->rungs ? (t->row + r) / p->rungs->n : 0;
     const float scale = p->rungs ? p->rungs->scale[rung] : t->scale;
     const float *bias = p->rungs ? p->rungs->bias + rung * p->cols : p->bias;
-    if (p->layer) { /* answers when its rows are whole */
-        if (p->other)
-            inputs(t, r, t->other_scale, p->other->bias, p->other->input + at);
-        inputs(t, r, scale, bias, x);
-        return;
-    }
-    if (p->other) {
-        inputs(t, r, t->other_scale, p->other->bias, x);
-        sum_softplus(t, r, x, p->other->softplus);
-    }
     inputs(t, r, scale, bias, x);
+    if (p->layer) /* answers when its rows are whole */
+        return;
     if (p->out.probability)
         p->kernels->sigmoid(x, t->n_cols, p->out.probability + at);
     if (p->out.softplus)
@@ -268,12 +262,30 @@ static void one_row(const tile *t, int r)
     }
 }
 
+static void do_other(const tile *t)
+{
+    const rbmk_layer_pass *p = t->p;
+    for (int r = 0; r < t->n; r++) {
+        float *x = p->layer ? p->other->input + (t->row + r) * p->cols + t->col : t->s.x;
+        inputs(t, r, t->other_scale, p->other->bias, x);
+        if (!p->layer)
+            sum_softplus(t, r, x, p->other->softplus);
+    }
+}
+
 static void do_tile(tile *t)
 {
     const rbmk_layer_pass *p = t->p;
     int32_t sums[PIECE_COLUMNS] = {0};
     t->tile_sums = sums;
-    multiply(t);
+    if (p->other && p->other->weights) {
+        const rbmk_matrix piece = rbmk_columns(matrix_of(p->other->weights, p->up), t->col, t->n_cols);
+        multiply(t, &piece);
+        do_other(t);
+    }
+    multiply(t, &t->piece);
+    if (p->other && !p->other->weights)
+        do_other(t);
     for (int r = 0; r < t->n; r++)
         one_row(t, r);
     if (p->layer)
@@ -322,7 +334,8 @@ void rbmk_pass_member(rbmk_team team, const rbmk_layer_pass *p, void *scratch)
     const int row_unit = p->statistic ? 16 : 1; /* packing works on groups of rows */
     const rbmk_rectangle own = rbmk_share_rectangle(team, p->states.n, row_unit, p->cols);
     tile t = {.p = p, .s = divide(p, scratch), .scale = ldexpf(p->beta, -p->exponent)};
-    t.other_scale = p->other ? ldexpf(p->other->beta, -p->exponent) : 0.0f;
+    if (p->other)
+        t.other_scale = ldexpf(p->other->beta, -(p->other->weights ? p->other->weights->exponent : p->exponent));
     if (p->statistic && !p->layer) {
         t.sums = p->statistic->sums + (int64_t)team.id * p->cols;
         memset(t.sums, 0, (size_t)p->cols * sizeof *t.sums);

@@ -16,8 +16,9 @@ typedef struct {
     int64_t *sums;  /* (team size, m->cols): their column sums, each member's; never negated */
 } rbmk_statistic;
 
-/* Softplus sums of total inputs of other weights and biases: of the same sums, at another beta. */
+/* Softplus sums of total inputs of another model: of the same weights at another beta, or of other weights. */
 typedef struct {
+    const rbmk_weights *weights; /* or NULL: the pass's */
     float beta;
     const float *bias;
     double *softplus; /* as the pass's */

@@ -197,30 +197,74 @@ static int from_data(rbmk_team team, rbmk_epoch_run *r, rbmk_stream stream, int6
     return 0;
 }
 
+/* What visible states send up, and the softplus of that, in another model, too. */
+static void weigh(rbmk_team team, rbmk_epoch_run *r, const rbmk_weighed *w, double *softplus, const rbmk_other *other)
+{
+    rbmk_layer_pass pass = pass_through(team, r, 1, LATER);
+    pass.bias = r->model->b;
+    pass.states = (rbmk_states){w->states, 0, r->model->n_visible, r->exchange.n};
+    pass.out.input = w->x;
+    pass.out.softplus = softplus;
+    pass.other = other;
+    rbmk_pass_member(team, &pass, rbmk_scratch_of(r, team));
+}
+
+/* One member, while nobody exchanges: which samples the chains will meet. */
+static void meet(rbmk_epoch_run *r, rbmk_stream stream)
+{
+    rbmk_exchange *e = &r->exchange;
+    const int64_t first = rbmk_first_met(e, stream);
+    e->chains.states = r->visible;
+    e->met.states = e->rung->samples + first * r->model->n_visible;
+    e->met.there = e->rung->log_weights + first;
+    atomic_store(&e->accepted, 0);
+}
+
+static void note_acceptance(rbmk_exchange *e)
+{
+    const float now = (float)((double)atomic_load(&e->accepted) / (double)e->n);
+    e->rung->acceptance += (now - e->rung->acceptance) / 4.0f;
+}
+
 /* The chains' visible states, just drawn, change places with samples of an earlier version. */
 static int exchange(rbmk_team team, rbmk_epoch_run *r, int last, const rbmk_stream *stream, int64_t *pass)
 {
     rbmk_exchange *e = &r->exchange;
     const rbmk_states states = drawn(r);
-    if (team.id == 0)
-        rbmk_exchange_begin(e, r->kernels, &states, *stream);
-    rbmk_barrier(team);
-    for (rbmk_weighing which = RBMK_CHAINS_HERE; which <= RBMK_CHAINS_AT_RUNG; which++) {
-        rbmk_layer_pass pass_up = pass_through(team, r, 1, LATER);
-        pass_up.bias = r->model->b;
-        rbmk_exchange_weigh(e, which, &pass_up);
-        rbmk_pass_member(team, &pass_up, rbmk_scratch_of(r, team));
-        if (end_of_pass(team, r, pass)) /* layers of groups share their inputs */
-            return 1;
-    }
-    rbmk_exchange_rows(team, e, r->kernels, r->model->a, *stream);
+    const float *a = r->model->a;
+    const rbmk_other there = {e->rung->weights, 1.0f, e->rung->b, e->softplus[1], r->inputs};
+    int64_t from, to;
+    weigh(team, r, &e->chains, e->softplus[0], &there);
+    weigh(team, r, &e->met, e->softplus[2], NULL);
+    if (end_of_pass(team, r, pass))
+        return 1;
+    rbmk_share(team, e->n, &from, &to);
+    rbmk_weigh_rows(e, e->chains.states, e->softplus[0], a, from, to, e->chains.here);
+    rbmk_weigh_rows(e, e->chains.states, e->softplus[1], e->rung->a, from, to, e->chains.there);
+    rbmk_weigh_rows(e, e->met.states, e->softplus[2], a, from, to, e->met.here);
+    atomic_fetch_add(&e->accepted, rbmk_exchange_rows(e, &e->met, from, to, *stream));
     if (last)
         rbmk_take_states(team, &r->gradients, RBMK_MODEL, &states);
     if (end_of_pass(team, r, pass))
         return 1;
     if (team.id == 0)
-        rbmk_exchange_end(e);
+        note_acceptance(e);
     return 0;
+}
+
+/* hidden | visible once more, of total inputs that the exchange has left: as `up` does. */
+static void answer(rbmk_team team, rbmk_epoch_run *r, uint8_t *sample, rbmk_phase *statistics, const rbmk_stream *stream)
+{
+    const rbmk_block switches = {.n_units = r->model->n_hidden};
+    const rbmk_layer *layer = &r->plan->layers.hidden, plain = {1, &switches};
+    const rbmk_layer_pass pass = {.kernels = r->kernels,
+                                  .cols = r->model->n_hidden,
+                                  .states = drawn(r),
+                                  .stream = stream,
+                                  .layer = layer->n_blocks ? layer : &plain,
+                                  .out = {.input = r->exchange.chains.x, .sample = sample},
+                                  .statistic = statistics ? &statistics->hidden : NULL};
+    rbmk_answer_rows(team, &pass, rbmk_scratch_of(r, team));
 }
 
 /* Chains that go on from the last update. */
@@ -232,12 +276,17 @@ static int persistent(rbmk_team team, rbmk_epoch_run *r, rbmk_stream stream, int
     for (int i = 0; i < r->plan->k; i++) {
         const int last = i == r->plan->k - 1;
         down(team, r, *pass + 1, i == 0 ? FIRST : LATER, last && !r->plan->rung, r->plan->chains, p->n, &stream);
+        if (r->plan->rung && team.id == 0)
+            meet(r, stream);
         if (end_of_pass(team, r, pass) || (r->plan->rung && exchange(team, r, last, &stream, pass)))
             return 1;
         stream.step++;
         if (last)
             lay_out(team, r);
-        up(team, r, LATER, drawn(r), r->plan->chains, last ? p : NULL, &stream, NULL);
+        if (r->plan->rung)
+            answer(team, r, r->plan->chains, last ? p : NULL, &stream);
+        else
+            up(team, r, LATER, drawn(r), r->plan->chains, last ? p : NULL, &stream, NULL);
         stream.step++;
         if (end_of_pass(team, r, pass))
             return 1;

@@ -757,7 +757,15 @@ static void epochs(record *r)
     }
 }
 
-/* Epochs whose chains exchange states with samples of an earlier version; some end when too few are accepted. */
+static void keep_weighed(record *r, const rbmk_weighed *w, size_t n, int n_visible, int n_hidden)
+{
+    keep(r, w->states, n * (size_t)n_visible);
+    keep(r, w->x, n * (size_t)n_hidden * sizeof *w->x);
+    keep(r, w->here, n * sizeof *w->here);
+    keep(r, w->there, n * sizeof *w->there);
+}
+
+/* Epochs whose chains exchange states with samples of an earlier version; some end when too few are accepted. Then climbs. */
 static void exchanges(record *r)
 {
     for (size_t i = 0; i < 4 * COUNT(lessons); i++) {
@@ -790,6 +798,19 @@ static void exchanges(record *r)
         keep(r, rung.samples, (size_t)(n_samples * v));
         keep(r, rung.log_weights, (size_t)n_samples * sizeof(double));
         keep(r, &rung.acceptance, sizeof rung.acceptance);
+        const size_t n = (size_t)plan.n_chains, n_met = (size_t)n_samples;
+        const rbmk_weighed samples = {rung.samples, random_floats(n_met * (size_t)h, 1.0f), fresh(n_met * sizeof(double)),
+                                      rung.log_weights};
+        const rbmk_weighed chains = {fresh(n * (size_t)v), fresh(n * (size_t)h * sizeof(float)), fresh(n * sizeof(double)),
+                                     fresh(n * sizeof(double))};
+        for (int s = 0; s < n_samples; s++)
+            samples.here[s] = random_float(8.0f);
+        CALL(status = rbmk_climb(&w, rung.a, rung.b, &rung, samples, chains, plan.chains, plan.n_chains, 3,
+                                 random_stream(NULL), &plan.layers));
+        succeed(r, status);
+        keep(r, plan.chains, n * (size_t)h);
+        keep_weighed(r, &samples, n_met, v, h);
+        keep_weighed(r, &chains, n, v, h);
         rbmk_weights_free(&w);
         forget();
     }

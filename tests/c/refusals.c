@@ -132,6 +132,19 @@ static rbmk_status temper_with(world *w, const rbmk_weights *weights)
                        stream, 2, &layers);
 }
 
+static rbmk_status climb_with(world *w, const rbmk_weights *weights)
+{
+    const rbmk_stream stream = {1, 1, 0, 0, NULL, 0};
+    double *here = fresh(3 * N * sizeof *here);
+    float *x = fresh(2 * N * H * sizeof *x);
+    const rbmk_weighed samples = {w->visible, x, here, here + N};
+    const rbmk_weighed chains = {fresh(N * V), x + N * H, here + 2 * N, fresh(N * sizeof *here)};
+    rbmk_rung rung = {weights, w->model.a, w->model.b, w->visible, samples.there, N, 1.0f, 0.0f};
+    memset(here, 0, 3 * N * sizeof *here);
+    memset(x, 0, 2 * N * H * sizeof *x);
+    return rbmk_climb(weights, w->model.a, w->model.b, &rung, samples, chains, w->hidden, N, 2, stream, &layers);
+}
+
 static rbmk_status sweep_with(world *w, const rbmk_weights *weights)
 {
     const rbmk_stream stream = {1, 1, 0, 0, NULL, 0};
@@ -145,6 +158,8 @@ static rbmk_status gibbs(world *w) { return with_weights(w, V, gibbs_with); }
 static rbmk_status anneal(world *w) { return with_weights(w, V, anneal_with); }
 
 static rbmk_status temper(world *w) { return with_weights(w, V, temper_with); }
+
+static rbmk_status climb(world *w) { return with_weights(w, V, climb_with); }
 
 static rbmk_status sweep(world *w) { return with_weights(w, H, sweep_with); }
 
@@ -223,7 +238,8 @@ static const struct {
     int quantises; /* refuses weights, wherever in W: those that do come first */
 } calls[] = {{"exponent", exponent, 1}, {"weights_create", create, 1},   {"pass", pass, 1},     {"gibbs", gibbs, 1},
              {"anneal", anneal, 1},     {"epoch, CD", epoch_cd, 1},      {"epoch, PCD", epoch_pcd, 1},
-             {"temper", temper, 1},     {"sweep", sweep, 0},          {"update", update, 0},
+             {"temper", temper, 1},     {"climb", climb, 1},            {"sweep", sweep, 0},
+             {"update", update, 0},
              {"contrast", contrast, 0}, {"log_conditionals", conditionals, 0}, {"log_sums", log_sums, 0}};
 
 /* --- Refusals -------------------------------------------------------------------------------------------- */

@@ -15,7 +15,7 @@ import rbmfast as rf
 from rbmfast.archive import read_file, write_file
 from rbmfast.files import FileFormatError
 from rbmfast.models.base_rates import make_path
-from rbmfast.models.trajectory import Trajectory, Version, version_of
+from rbmfast.models.trajectory import Layers, Trajectory, Version, version_of
 from rbmfast.reference import F64, States
 from rbmfast.streams import Purpose, Stream
 
@@ -86,12 +86,52 @@ def test_exchanges_keep_both_distributions(model: Any) -> None:
     ladder, chains, p, q = half_way(model)
     before, rung = ladder.memory["reservoir"].copy(), ladder.rung
     for t in range(3):
-        v, x = ladder.step(chains, STREAM.after(2 * t), rung)
-    assert_array_equal(x, ladder.version.weigh(v)[1])
+        moved = ladder.step(chains, STREAM.after(2 * t), rung)
+    v = moved.v
+    for own, its in zip(moved[1:], (*ladder.version.weigh(v)[::-1], rung.weigh(v)[0]), strict=True):
+        assert_array_equal(own, its)
     assert_array_equal(ladder.memory["reservoir_weights"], rung.weigh(ladder.memory["reservoir"])[0])
     assert (ladder.memory["reservoir"] != before).any() and 0 < ladder.memory["acceptance"] < 1
     assert far_from(counted(v), p) < 5.5
     assert far_from(counted(ladder.memory["reservoir"]), q) < 5.5
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("name", ["rbm", "spins", "groups"])
+def test_a_climb_by_the_engine_is_that_of_python(
+    name: str, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, stream, before = [], STREAM._replace(purpose=Purpose.PTT_CLIMB, step=6), rf.get_num_threads()
+    for by_engine in (True, False):
+        ladder, chains, *_ = half_way(MODELS[name], 150)
+        if not by_engine:
+            monkeypatch.setattr(Layers, "climb", Version.climb)
+        try:
+            rf.set_num_threads(threads if by_engine else 1)
+            ladder.climb(chains, stream)
+        finally:
+            rf.set_num_threads(before)
+        found.append({"chains": chains} | ladder.memory)
+    for one in found[0]:
+        assert_array_equal(found[0][one], found[1][one])
+
+
+def test_what_the_engine_cannot_climb_with_is_refused() -> None:
+    ladder, chains, *_ = half_way(MODELS["rbm"], 20)
+    samples = ladder._weighed(ladder.memory["reservoir"], ladder.memory["reservoir_weights"])
+    for wrong, message in (
+        (samples._replace(x=samples.x[1:]), "x and here must have 20 rows, x of 3"),
+        (samples._replace(here=samples.here[1:]), "x and here must have 20 rows, x of 3"),
+        (samples.rows(slice(0, 10)), "samples of rung must have 4 columns, and a row for each chain"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ladder.version.climb(chains, 1, STREAM, ladder.rung, wrong)
+    for states, steps, message in (
+        (chains[:, 1:].copy(), 1, "hidden must have 3 columns, got 2"),
+        (chains, 0, "steps must be at least 1, got 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            ladder.version.climb(states, steps, STREAM, ladder.rung, samples)
 
 
 @every_model

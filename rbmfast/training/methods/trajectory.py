@@ -111,8 +111,8 @@ class PTT(Checked, Method):
             ladder.climb(chains, stream._replace(purpose=Purpose.PTT_CLIMB, step=0))
         rung = ladder.rung
         for i in range(self.k):
-            v, x = ladder.step(chains, stream.after(a_step * i), rung)
-        return v, x
+            moved = ladder.step(chains, stream.after(a_step * i), rung)
+        return moved.v, moved.x
 
     def check_memory(self, model: Conditionals | JointPath, memory: Mapping[str, NDArray[Any]]) -> None:
         check_memory(version_of(model), memory)
