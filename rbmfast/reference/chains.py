@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rbmfast.reference.numbers import (
     F32,
     F64,
+    I64,
     U8,
     Blocks,
     RowIds,
@@ -109,6 +110,11 @@ def shuffle_keys(n: int, seed: int, epoch: int, purpose: int) -> NDArray[np.uint
     counter[:, 3] = purpose << 26
     words = philox4x32(counter, np.array([seed & 0xFFFFFFFF, seed >> 32], np.uint32)).astype(np.uint64)
     return (words[:, 0::2] | (words[:, 1::2] << np.uint64(32))).reshape(-1)[:n]
+
+
+def argsort(keys: NDArray[np.uint64]) -> I64:
+    """The numbers of keys in ascending order, of equal ones the first first."""
+    return np.argsort(keys, kind="stable").astype(np.int64)
 
 
 def normal_weights(n_rows: int, n_columns: int, scale: float, seed: int, purpose: int, layer: int) -> F32:

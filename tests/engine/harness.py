@@ -366,6 +366,7 @@ CALLS: dict[str, Call] = {
     "uniform_u32 of rows": lambda m, w, p: m.uniform_u32(*p.x.shape, 2**64 - 1, 0, 63, 1, p.ids),
     "philox4x32": lambda m, w, p: m.philox4x32(*_counters(p)),
     "shuffle_keys": lambda m, w, p: m.shuffle_keys(p.x.size, SEED, 2**32 - 1, 1),
+    "argsort": lambda m, w, p: m.argsort(m.shuffle_keys(p.x.size, SEED, 0, 1)),
     "normal_weights": lambda m, w, p: m.normal_weights(*p.W.shape, 0.01, SEED, 63, 5),
     "gibbs": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 3, SEED, 7),
     "gibbs of rows": lambda m, w, p: m.gibbs(w, p.a, p.b, p.v, 1, SEED, 7, 1, 2**32 - 1, p.ids),
