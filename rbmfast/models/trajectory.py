@@ -198,7 +198,8 @@ class Weighed(NamedTuple):
     def swap(self, other: Weighed, who: I64) -> None:
         """Let these rows of both change places."""
         ours: tuple[Any, ...] = self
-        for own, its in zip(ours, other, strict=True):
+        theirs: tuple[Any, ...] = other
+        for own, its in zip(ours, theirs, strict=True):
             own[who], its[who] = its[who], own[who]
 
 
