@@ -80,6 +80,10 @@ class Group:
         """An option that is there or not."""
         self._place.add_argument(name, action="store_true", help=about)
 
+    def switch(self, name: str, about: str) -> None:
+        """An option, ``--no-`` what it says, or neither: None."""
+        self._place.add_argument(name, action=argparse.BooleanOptionalAction, help=about)
+
     # --- What several commands have -------------------------------------------------------------------------
 
     def add_data(self, grey: str = "") -> None:

@@ -31,12 +31,13 @@ from rbmfast.cli.options import (
 from rbmfast.cli.progress import in_words
 from rbmfast.cli.tables import schema_of
 from rbmfast.training.methods import WORDS as METHODS
+from rbmfast.training.recipe import MOMENTUM, MOST_L2, PRECISION, RATE, REAL_SHARE, UPDATES
 from rbmfast.training.settings import TrainSettings
 from rbmfast.units import PLAIN, get_unit
 
 TYPES = Kind("NAME=KIND[,...]", lambda text: dict(_pair(word) for word in text.split(",")))
 ABOUT = {one.name: one.metadata["about"] for one in fields(TrainSettings)}  # as the library says
-EPOCHS, BATCH_SIZE = TrainSettings.epochs, TrainSettings.batch_size
+BATCH_SIZE = TrainSettings.batch_size
 
 DESCRIPTION = """\
 Learn a model from the rows of a file: .npy, .npz (also SciPy's sparse matrices), IDX, .mat, libsvm,
@@ -92,32 +93,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     learning = Group(parser, "learning")
     add = learning.add
-    add("--method", choice(*METHODS), f"{'; '.join(map(_first_line, METHODS))} (default: cd; of a dbm pcd; "
-        "of a boltzmann without hidden units pseudo-likelihood, which draws no samples)")  # fmt: skip
+    add("--method", choice(*METHODS), f"{'; '.join(map(_first_line, METHODS))} (default: pcd; of "
+        "a conditional, and of a class-rbm beside its labels, cd; of a boltzmann without hidden units "
+        "pseudo-likelihood, which draws no samples)")  # fmt: skip
     add("-k", integer(1), f"Gibbs steps per update (default: {rf.CD.k}; of unbiasedcd {rf.UnbiasedCD.k}, at "
         "most)")  # fmt: skip
     add("--chains", integer(1), f"chains of {listing(methods_with('n_chains'))} (default: the batch size)")
     add("--replicas", integer(2), "temperatures of pt (default: 10)")
-    add("--epochs", listed(integer(0)), f"{ABOUT['epochs']}; of a dbn, of all layers or of each", [EPOCHS])
+    add("--epochs", listed(integer(0)), f"{ABOUT['epochs']}; of a dbn, of all layers or of each (default: as "
+        f"many as {UPDATES} updates take)", [])  # fmt: skip
     add("--batch-size", integer(1), ABOUT["batch_size"], BATCH_SIZE)
     add("--optimizer", choice(*OPTIMIZERS), "how gradients become steps; cosine: at rates that grow while "
         "gradients agree", "sgd")  # fmt: skip
     add("--rate", listed(RATE), "learning rate, which with momentum 0.5 goes as far as twice as much "
-        "without; of a dbn, of all layers or of each (default: 0.05; of adam 0.001, of cosine "
-        "0.01)", [])  # fmt: skip
+        f"without; of a dbn, of all layers or of each (default: {RATE}, of units with real states "
+        f"{RATE * REAL_SHARE:g}; of adam 0.001, of cosine 0.01)", [])  # fmt: skip
     learning.flag("--find-rate", "try rates in short runs first, judged by --validation, and take the best")
-    add("--rate-schedule", choice(*SCHEDULES), "linear: to 0", "constant")
+    add("--rate-schedule", choice(*SCHEDULES), "linear: to 0", "linear")
     add("--rate-decay", NUMBER, "what exponential multiplies the rate by after each epoch", 0.95)
-    add("--momentum", CHANCE, "of sgd: share of each step that the next one repeats (default: 0.5)")
+    add("--momentum", CHANCE, "of sgd: share of each step that the next one repeats "
+        f"(default: {MOMENTUM})")  # fmt: skip
     add("--clip", LENGTH, "largest length of a gradient; longer ones are shortened")
     add("--average", CHANCE, "give the model the mean of its parameters after the epochs behind this share "
         "of the run, such as 0.5; what is shown is of the single epochs")  # fmt: skip
     add("--l1", penalty(rf.L1), "cost of absolute weights")
     add("--block-l1", penalty(rf.BlockL1), "cost of each hidden unit's squared sum of absolute weights")
-    add("--l2", penalty(rf.L2), "cost of squared weights; 1e-4 is usual")
+    add("--l2", penalty(rf.L2), "cost of squared weights (default, if there is no other penalty: "
+        f"{PRECISION:g} / rows, at most {MOST_L2:g}; 0: none)")  # fmt: skip
     add("--max-norm", penalty(rf.MaxNorm), "longest weight vector of a hidden unit")
     add("--sparsity", penalty(rf.SparsityTarget), "wanted mean activity of a hidden unit, such as 0.1")
-    learning.flag("--centered", ABOUT["centered"])
+    learning.switch("--centered", f"{ABOUT['centered']} (default: where weights are not shared)")
     add("--dropout", CHANCE, "of a class-rbm: chance of a hidden unit to be dropped where log "
         "p(label | row) is learned; of a dbn with --fine-tune: of an input of its layers there "
         "(default: 0)")  # fmt: skip

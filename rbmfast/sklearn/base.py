@@ -23,6 +23,7 @@ from rbmfast.checks import check_weights
 from rbmfast.data import Rows, as_rows, computed_rows
 from rbmfast.reference import F32, F64, MAX_BATCH
 from rbmfast.runtime import thread_limit, warn
+from rbmfast.training.recipe import REAL_SHARE
 from rbmfast.units import PLAIN, get_unit
 from rbmfast.units.common import moments, rows_in_a_scan
 
@@ -36,7 +37,6 @@ Array = NDArray[Any]
 FLOATS = (np.float64, np.float32)
 
 FAR_SHARE = 0.05  # of values below -1 or above 2: scaled like older data, new rows have far fewer
-GAUSSIAN_SHARE = 0.1  # of the learning rate, for an RBM that sees standardised data
 ROUNDING = 10 * float(np.finfo(np.float32).eps)  # of a mean: a deviation below is none
 
 ABOVE_0 = Interval(Real, 0, None, closed="neither")
@@ -268,7 +268,7 @@ class Learner(Estimator):
     batch_size: int = parameter(20, UP_TO_A_BATCH)
     n_iter: int = parameter(20, COUNT)
 
-    def _asked(self, weights: F64 | None, epochs: int) -> dict[str, Any]:
+    def _asked(self, weights: F64 | None, epochs: int | None) -> dict[str, Any]:
         """What every run of the library is asked for."""
         return {
             "sample_weight": weights,
@@ -279,7 +279,7 @@ class Learner(Estimator):
 
     def _sgd(self, standardized: bool, falls: bool = False) -> rf.SGD:
         """Steps of an RBM: shorter ones on standardised data, which are of any size."""
-        rate = self.learning_rate * (GAUSSIAN_SHARE if standardized else 1)
+        rate = self.learning_rate * (REAL_SHARE if standardized else 1)
         return rf.SGD(rf.Linear(rate, 0.0) if falls else rate, self.momentum)
 
 

@@ -10,7 +10,7 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 import rbmfast as rf
-from rbmfast.sklearn.base import ABOVE_0, AT_LEAST_1, COUNT, parameter, validate_table
+from rbmfast.sklearn.base import AT_LEAST_1, parameter, validate_table
 from rbmfast.sklearn.rbm import Trained
 from rbmfast.tables.columns import Real
 
@@ -31,13 +31,9 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: igno
     sample_posterior : bool, default False
         Fill in a draw of what could have been there, for multiple imputation, instead of the expectation (of
         categories, the likeliest).
-    learning_rate : float, default 0.1
-        A tenth of it where there are real columns; it falls linearly to 0.
-    n_iter : int, default 100
-        Passes over the data.
-    hidden, method, k, l2
+    hidden, method, k, l2, learning_rate, momentum, batch_size, n_iter
         As of `RBM`. Real columns that are nearly sums of a few others want "gaussian" hidden units.
-    momentum, batch_size, random_state, verbose
+    random_state, verbose
         See `rbmfast.sklearn`.
 
     Attributes
@@ -66,8 +62,6 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: igno
 
     n_components: int = parameter(100, AT_LEAST_1)
     _: KW_ONLY
-    learning_rate: float = parameter(0.1, ABOVE_0)
-    n_iter: int = parameter(100, COUNT)
     n_steps: int = parameter(100, AT_LEAST_1)
     sample_posterior: bool = parameter(False, "boolean")
 

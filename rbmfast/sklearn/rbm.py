@@ -14,9 +14,12 @@ import rbmfast as rf
 from rbmfast.checks import check_weights
 from rbmfast.reference import F64
 from rbmfast.sklearn.base import (
+    ABOVE_0,
     AT_LEAST_0,
     AT_LEAST_1,
+    BELOW_1,
     COUNT,
+    UP_TO_A_BATCH,
     Array,
     Learner,
     Seer,
@@ -27,6 +30,8 @@ from rbmfast.sklearn.base import (
     validate_table,
 )
 from rbmfast.sklearn.models import log_z, unbounded
+from rbmfast.training import recipe
+from rbmfast.training.settings import TrainSettings
 from rbmfast.units import PLAIN, Unit
 
 COLUMNS = "columns"
@@ -37,10 +42,13 @@ class Trained(Learner):
     """An estimator with a restricted Boltzmann machine. Its parameters: see `RBM`."""
 
     hidden: str | Unit = parameter("bernoulli")
-    method: str = parameter("cd", StrOptions({"cd", "pcd"}))
+    method: str = parameter("pcd", StrOptions({"cd", "pcd"}))
     k: int = parameter(1, AT_LEAST_1)
-    n_iter: int = parameter(50, COUNT)
-    l2: float = parameter(0.0, AT_LEAST_0)
+    learning_rate: float = parameter(recipe.RATE, ABOVE_0)
+    momentum: float = parameter(recipe.MOMENTUM, BELOW_1)
+    batch_size: int = parameter(TrainSettings.batch_size, UP_TO_A_BATCH)
+    n_iter: int | None = parameter(None, COUNT, None)
+    l2: float | None = parameter(None, AT_LEAST_0, None)
 
     @property
     def _parameter_constraints(self) -> dict[str, list[Any]]:
@@ -55,7 +63,7 @@ class Trained(Learner):
             rows,
             method=rf.CD(self.k) if self.method == "cd" else rf.PCD(self.k),
             optimizer=self._sgd(standardized, falls=True),
-            penalties=[rf.L2(self.l2)] if self.l2 else [],
+            penalties=None if self.l2 is None else [rf.L2(self.l2)],
             seed=self._seed(),
             **self._asked(weights, self.n_iter),
         )
@@ -77,18 +85,21 @@ class RBM(Transformer, Trained, Seer):
         columns, or 2 of integer codes, which samples then have, too. For the others see `rbmfast.sklearn`.
     hidden : "bernoulli", another name, or a Unit, default "bernoulli"
         Type of the hidden units.
-    method : {"cd", "pcd"}, default "cd"
-        Whether chains start from the data at each update, or persist over updates: better samples of 0/1
-        units, if the rate is low.
+    method : {"cd", "pcd"}, default "pcd"
+        Whether chains start from the data at each update, or persist over updates: closer to the likelihood.
     k : int, default 1
         Gibbs steps per update.
-    l2 : float, default 0.0
-        Penalty: times half the sum of squared weights.
-    learning_rate : float, default 0.05
+    l2 : float, optional
+        Penalty: times half the sum of squared weights. By default that of `rbmfast.train`.
+    learning_rate : float, default 0.1
         A tenth of it where the data, or real columns, are standardised. It falls linearly to 0.
-    n_iter : int, default 50
-        Passes over the data.
-    momentum, batch_size, random_state, verbose
+    n_iter : int, optional
+        Passes over the data; by default as many as `rbmfast.train` makes.
+    momentum : float, default 0.5
+        From 0 up to, and without, 1.
+    batch_size : int, default 100
+        Rows per update, at most 32 768.
+    random_state, verbose
         See `rbmfast.sklearn`.
 
     Attributes

@@ -63,11 +63,11 @@ def pretrain(
     cache: str = "auto",
     first_layer: int = 0,
     sample_weight: ArrayLike | None = None,
-    method: Method | str = CD(k=1),  # noqa: B008  # settings, immutable
-    optimizer: Optimizer | float = SGD(0.1),  # noqa: B008
-    penalties: Penalties = (),
-    centered: bool = False,
-    epochs: int = 10,
+    method: Method | str | None = None,
+    optimizer: Optimizer | float | None = None,
+    penalties: Penalties | None = None,
+    centered: bool | None = None,
+    epochs: int | None = None,
     batch_size: int = 100,
     shuffle: bool | str = True,
     seed: SeedLike = None,

@@ -106,7 +106,8 @@ def _number_or_list(value: object, name: str) -> object:
 
 _method = partial(setting, about="where the samples of the negative phase come from", check=as_method)
 _optimizer = partial(setting, about="how gradients become steps", check=as_optimizer)
-_penalties = partial(setting, (), "what holds the weights down", check_penalties)
+_penalties = partial(setting, about="what holds the weights down", check=check_penalties)
+_epochs = partial(setting, about="passes over the data", check=check_integer, low=0, high=MAX_EPOCHS)
 _callbacks = partial(check_list, kind=Callback, example="rf.EarlyStopping('dead_units')")
 _patience = checked_by(check_integer, optional=True, low=1)["check"]
 _monitors = partial(check_list, kind=Monitor, example="rf.ReconstructionError()")
@@ -124,7 +125,7 @@ class Settings(Checked):
 
     sample_weight: ArrayLike | None = setting(None, "weight of each row", _of_rows, _describe_weights)
     optimizer: Optimizer = _optimizer(SGD(0.1))
-    epochs: int = setting(10, "passes over the data", check_integer, low=0, high=MAX_EPOCHS)
+    epochs: int = _epochs(10)
     batch_size: int = setting(100, "rows per update", check_integer, low=1)
     shuffle: bool | str = setting(True, "a new order in every epoch", check_shuffle)
     seed: int = setting(None, "of all random numbers", check_seed)
@@ -163,11 +164,13 @@ class Settings(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSettings(Settings):
-    """Those of each RBM in `pretrain`."""
+    """Those of each RBM in `pretrain`. None stands for the recipe's, until `recipe.completed` knows the model."""
 
-    method: Method = _method(CD(k=1))
-    penalties: tuple[Any, ...] = _penalties()
-    centered: bool = setting(False, "learn from centred units", check_flag)
+    method: Method = _method(None, optional=True)
+    optimizer: Optimizer = _optimizer(None, optional=True)
+    penalties: tuple[Any, ...] = _penalties(None, optional=True)
+    centered: bool = setting(None, "learn from centred units", check_flag, optional=True)
+    epochs: int = _epochs(None, optional=True)
     monitors: tuple[Monitor, ...] = setting((), "what to record", _monitors)
 
 
@@ -184,7 +187,7 @@ class UpDownSettings(Settings):
 
     method: Method = _method(CD(k=3))
     optimizer: Optimizer = _optimizer(SGD(0.05))
-    penalties: tuple[Any, ...] = _penalties()
+    penalties: tuple[Any, ...] = _penalties(())
     centered: ClassVar[bool] = False
     monitors: ClassVar[tuple[Monitor, ...]] = ()
 

@@ -17,11 +17,12 @@ from rbmfast.training.callbacks import Callback
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import BASIC, History
 from rbmfast.training.joint_run import JointRun
-from rbmfast.training.methods import CD, Method
+from rbmfast.training.methods import Method
 from rbmfast.training.monitors import Monitor
-from rbmfast.training.optimizers import SGD, Optimizer
+from rbmfast.training.optimizers import Optimizer
 from rbmfast.training.penalties import Penalties, check_switches
 from rbmfast.training.rbm_run import RBMRun
+from rbmfast.training.recipe import completed, method_of
 from rbmfast.training.run import Run
 from rbmfast.training.settings import LayerSettings, TrainSettings, explain_keywords
 from rbmfast.training.state import TrainingState
@@ -34,12 +35,12 @@ def train(
     *,
     context: Any = None,
     sample_weight: ArrayLike | None = None,
-    method: Method | str = CD(k=1),  # noqa: B008  # settings, immutable
-    optimizer: Optimizer | float = SGD(0.1),  # noqa: B008
-    penalties: Penalties = (),
-    centered: bool = False,
+    method: Method | str | None = None,
+    optimizer: Optimizer | float | None = None,
+    penalties: Penalties | None = None,
+    centered: bool | None = None,
     missing: str = "random",
-    epochs: int = 10,
+    epochs: int | None = None,
     batch_size: int = 100,
     shuffle: bool | str = True,
     seed: SeedLike = None,
@@ -70,23 +71,26 @@ def train(
         one in a batch.
     method : CD, PCD, PT, PTT, FPCD, UnbiasedCD, Discriminative, Hybrid, MaximumPseudoLikelihood, or another
         Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt",
-        "ptt", "fpcd" and "unbiasedcd" stand for those with their defaults.
-    optimizer : SGD, Adam, Cosine or float, default SGD(0.1)
+        "ptt", "fpcd" and "unbiasedcd" stand for those with their defaults. Default: `PCD`; `CD` where chains
+        must start at the rows, as for documents and contexts.
+    optimizer : SGD, Adam, Cosine or float, default SGD(Linear(0.1), momentum=0.5)
         How gradients become steps; a number is the rate of plain gradient ascent. `Adam`, `Cosine`
-        and SGD with a `clip` take one Python step per update: slower.
+        and SGD with a `clip` take one Python step per update: slower. The default begins with a tenth of
+        that rate where a layer has real states, and keeps its rate with a `state`.
     penalties : list of L1, L2, BlockL1, MaxNorm, SparsityTarget, or objects with a method ``gradient(W)``
         What holds the weights or the activity down. A single one need not be in a list; nor need a monitor
-        or callback.
-    centered : bool, default False
+        or callback. Default: ``L2(min(3 / n_rows, 0.002))``; with a `state` none.
+    centered : bool, optional
         Learn from centred units (Montavon & Müller 2012; Melchior, Fischer & Wiskott 2016): more stable, and
-        blind to exchanging the roles of 0 and 1. The model stays in its ordinary parametrisation.
+        blind to exchanging the roles of 0 and 1. The model stays in its ordinary parametrisation. Default:
+        True, but for shared weights, Boltzmann machines of one layer, and ``missing="absent"``.
     missing : {"random", "absent"}
         What missing entries of `X` are. "random": unknown. They are drawn given the known ones, by a chain
         for each row that takes a Gibbs step at every update from it: maximum likelihood of what is known, if
         entries are missing at random. "absent": not there. Each row has an RBM of its own, of the units that
         it knows and the shared weights, as in collaborative filtering; for `CD`.
-    epochs : int, default 10
-        Passes over the data, at least 0.
+    epochs : int, optional
+        Passes over the data, at least 0. Default: as many as 20 000 updates take; with a `state` 1.
     batch_size : int, default 100
         Rows per update, 1 to 32 768. The last batch of an epoch may be short, and counts as what it is.
     shuffle : bool or "blocks", default True
@@ -134,6 +138,8 @@ def train(
 
     Notes
     -----
+    The defaults are one recipe, tried on seven sets of binary data (``docs/design/020-recipe.md``).
+
     For units with 0/1 states, seed, data and settings fix every bit of the trained model, on every CPU, with
     any number of threads, from any container.
 
@@ -168,7 +174,8 @@ def make_run(
     refuse_share(validation)
     ((_, rbm),) = model._named_rbms()
     with rbm._beginning_with(model._to_learn(X, context, "X")) as X:
-        rows, labelled = settings.method.rows(rbm, X)
+        rows, labelled = method_of(settings, rbm).rows(rbm, X)
+        settings = completed(settings, rbm, rows.n_rows, state is not None)
         unit, n = rbm._row_units
         if validation is not None:
             validation = model._to_learn(validation, None, "validation")
@@ -198,6 +205,7 @@ def make_joint_run(
     rows = machine.visible.rows_of_states(X, machine.n_visible, may_miss=True)
     if validation is not None:
         validation = machine.visible.rows_of_states(validation, machine.n_visible, "validation")
+    settings = completed(settings, machine, rows.n_rows)
     numbers = _check_monitors(settings, machine, rows, validation)
     return JointRun(machine, rows, settings, numbers, validation)
 

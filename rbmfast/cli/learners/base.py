@@ -22,6 +22,7 @@ from rbmfast.tables import Schema
 from rbmfast.training import Method, Schedule
 from rbmfast.training.methods import WORDS as METHODS
 from rbmfast.training.optimizers import Optimizer
+from rbmfast.training.recipe import MOMENTUM, RATE, rate_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +36,6 @@ SCHEDULES: dict[str, Callable[[float, float], Schedule]] = {
     "exponential": rf.Exponential,
 }
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"sgd": rf.SGD, "adam": rf.Adam, "cosine": rf.Cosine}
-SGD_RATE, SGD_MOMENTUM = 0.05, 0.5
 METHOD_OPTIONS = {"k": "k", "chains": "n_chains", "replicas": "n_replicas"}  # and what they set
 PENALTIES = ("l1", "l2", "max_norm", "sparsity", "block_l1")
 FOR_RATES = ("method", "optimizer", "penalties", "centered", "batch_size", "shuffle", "seed")
@@ -62,24 +62,24 @@ def listing(words: list[str]) -> str:
 
 
 def penalty(kind: Callable[[float], Any]) -> Kind:
-    """A penalty of this strength; None of 0."""
-    return number(lambda strength: kind(strength) if strength else None)
+    """A penalty of this strength; of 0 none, which is not to say nothing."""
+    return number(lambda strength: kind(strength) if strength else ())
 
 
-def method_of(given: argparse.Namespace, default: str = "cd") -> Method:
+def method_of(given: argparse.Namespace, default: str) -> Method:
     """Where samples of the negative phase come from."""
     asked = {name: getattr(given, option) for option, name in METHOD_OPTIONS.items()}
     return METHODS[given.method or default](**{k: value for k, value in asked.items() if value is not None})
 
 
 def optimizer_of(
-    given: argparse.Namespace, rate: float | None, default: float = SGD_RATE, momentum: float | None = None
+    given: argparse.Namespace, rate: float | None, default: float = RATE, momentum: float | None = None
 ) -> Optimizer:
     """How to step, at a rate under the schedule that was asked for; `default` and `momentum` are of SGD."""
     kind = OPTIMIZERS[given.optimizer]
     own: dict[str, Any] = {}
     if kind is rf.SGD:
-        asked = SGD_MOMENTUM if given.momentum is None else given.momentum
+        asked = MOMENTUM if given.momentum is None else given.momentum
         own["momentum"] = asked if momentum is None else momentum
     else:
         default = kind().schedules[0].bounds()[0]
@@ -139,12 +139,14 @@ class Learner:
     def __init__(self, given: argparse.Namespace) -> None:
         self.given = given
         given.hidden, given.rate = given.hidden or [*self.hidden], given.rate or [None]
+        given.epochs = given.epochs or [None]
         self.data: Examples
         self.validation: Examples | None = None
         if given.find_rate and given.validation is None:
             raise CommandError("--find-rate needs --validation, the rows that judge")
+        penalties = [asked for name in PENALTIES if (asked := getattr(given, name)) is not None]
         self.settings = {
-            "penalties": [*filter(None, (getattr(given, name) for name in PENALTIES))],
+            "penalties": [*filter(None, penalties)] if penalties else None,
             "centered": given.centered,
             "monitors": self.monitors,
             "checkpoint": given.checkpoint,
@@ -163,7 +165,7 @@ class Learner:
     @staticmethod
     def default_method(given: argparse.Namespace) -> str:
         """The word of --method that is meant if none is said; empty for one without a word."""
-        return "cd"
+        return "pcd"
 
     def _settings(self) -> dict[str, Any]:
         """What only this kind asks of `rbmfast.train` or `rbmfast.pretrain`, if its options are fine."""
@@ -171,8 +173,15 @@ class Learner:
         (_,), (epochs,), (rate,) = (each(given, name) for name in ("hidden", "epochs", "rate"))
         return {"method": self._method(), "optimizer": optimizer_of(given, rate), "epochs": epochs}
 
-    def _method(self) -> Method:
-        method = method_of(self.given, self.default_method(self.given))
+    def _choose_rates(self) -> None:
+        """Take the recipe's learning rate, which depends on the units, where none was asked for."""
+        if self.given.rate == [None]:
+            self.settings["optimizer"] = optimizer_of(self.given, None, rate_of(self._lowest))
+
+    def _method(self) -> Method | None:
+        given = self.given
+        asked = any(getattr(given, name) is not None for name in ("method", *METHOD_OPTIONS))
+        method = method_of(given, self.default_method(given)) if asked else None
         if self.given.trajectory and not self.keeps_trajectory:
             raise CommandError(f"--trajectory is no option of --model {self.given.model}")
         if self.given.trajectory and not isinstance(method, rf.PTT):
@@ -244,6 +253,7 @@ class Learner:
         self.model = self._new_model(data.rows.n_features, n_classes)
         self.model.schema, self.model.class_names = schema, class_names
         self._new = zlib.crc32(self._lowest.W.data)
+        self._choose_rates()
         self.settings["monitors"] = [*self.settings["monitors"], *self._likelihood()]
 
     def _likelihood(self) -> list[rf.training.Monitor]:

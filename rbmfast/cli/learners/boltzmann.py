@@ -28,9 +28,9 @@ class BoltzmannLearner(Learner):
     @staticmethod
     def default_method(given: argparse.Namespace) -> str:
         """See `Learner.default_method`: without hidden units pseudo-likelihood, which draws no samples."""
-        return "cd" if any(given.hidden or ()) else ""
+        return "pcd" if any(given.hidden or ()) else ""
 
-    def _method(self) -> Method:
+    def _method(self) -> Method | None:
         word = self.given.method or self.default_method(self.given)
         return super()._method() if word else rf.MaximumPseudoLikelihood()
 
@@ -41,7 +41,8 @@ class BoltzmannLearner(Learner):
     def _rows(self, part: Examples) -> Rows:
         if part is self.validation:
             part.check_whole()
-        if part.rows.missing is not None and not self.settings["method"].takes_missing:
+        method = self.settings["method"]
+        if part.rows.missing is not None and method is not None and not method.takes_missing:
             raise CommandError(f"{part.name}: has missing cells: say --method pcd, which draws them")
         if part.rows.missing is not None:
             self.settings["monitors"] = rf.WeightNorm()

@@ -32,6 +32,11 @@ class ClassLearner(Learner):
             "samples")  # fmt: skip
         add("--unlabelled", NUMBER, "and X log p(row) of rows with the label -1 (default: there are none)")
 
+    @staticmethod
+    def default_method(given: argparse.Namespace) -> str:
+        """See `Learner.default_method`: that of what is generative."""
+        return "pcd" if given.generative == math.inf else "cd"
+
     def _settings(self) -> dict[str, Any]:
         if self.given.labels is None:
             raise CommandError("--model class-rbm needs --labels")
@@ -44,12 +49,12 @@ class ClassLearner(Learner):
             for name in ("unlabelled", "dropout"):
                 if getattr(given, name):
                     raise CommandError(f"--{name} needs a finite --generative")
-            return method_of(given)
+            return method_of(given, self.default_method(given))
         if generative == 0 and not unlabelled:
             refuse(given, ["method", *METHOD_OPTIONS], "is about samples, which --generative 0 does without")
             return rf.Discriminative(dropout)
         asked = {} if generative is None else {"generative": generative}
-        return rf.Hybrid(**asked, unlabelled=unlabelled, negative=method_of(given), dropout=dropout)
+        return rf.Hybrid(**asked, unlabelled=unlabelled, negative=method_of(given, self.default_method(given)), dropout=dropout)
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.ClassRBM:
         given = self.given

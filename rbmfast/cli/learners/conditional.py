@@ -32,6 +32,11 @@ class ConditionalLearner(Learner):
             "or a column or array of this one (default: all rows are one)")  # fmt: skip
         add("--validation-groups", "FILE|NAME", "the same for --validation (default: the same column)")
 
+    @staticmethod
+    def default_method(given: argparse.Namespace) -> str:
+        """See `Learner.default_method`: chains of their own have no context to be in."""
+        return "cd"
+
     def __init__(self, given: argparse.Namespace) -> None:
         if given.validation_groups is not None and (given.validation is None or given.groups is None):
             raise CommandError("--validation-groups go with --groups and --validation")

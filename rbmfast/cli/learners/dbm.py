@@ -29,11 +29,6 @@ class DeepMachineLearner(Learner):
             raise CommandError("--model dbm needs two hidden layers or more, such as --hidden 500,1000")
         return {"method": self._method(), "optimizer": optimizer_of(given, rate), "epochs": epochs}
 
-    @staticmethod
-    def default_method(given: argparse.Namespace) -> str:
-        """See `Learner.default_method`."""
-        return "pcd"
-
     def _new_model(self, n_features: int, n_classes: int) -> rf.DBM:
         return rf.DBM([n_features, *self.given.hidden], visible=self.data.unit, seed=self.given.seed)
 

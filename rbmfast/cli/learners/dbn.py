@@ -13,6 +13,7 @@ from rbmfast.cli import output
 from rbmfast.cli.learners.base import Learner, common, each, optimizer_of
 from rbmfast.cli.options import RATE, CommandError, Group, integer, refuse
 from rbmfast.cli.progress import announce
+from rbmfast.training.recipe import rate_of
 from rbmfast.training.settings import FineTuneSettings, UpDownSettings
 
 UP_DOWN_RATE, FINE_TUNING_RATE, FINE_TUNING_MOMENTUM = (
@@ -60,6 +61,11 @@ class DeepLearner(Learner):
         if given.labels is not None:
             layers[-1]["monitors"] = [rf.ReconstructionError(), rf.ClassificationError()]
         return {"layers": layers, "method": self._method()}
+
+    def _choose_rates(self) -> None:
+        if self.given.rate == [None]:
+            for layer, rbm in zip(self.settings["layers"], self.model.generative, strict=True):
+                layer["optimizer"] = optimizer_of(self.given, None, rate_of(rbm))
 
     def _check_stages(self) -> None:
         given = self.given

@@ -1,0 +1,63 @@
+"""What a model learns by where nothing is said: one recipe for `train`, the estimators and the command line.
+
+`docs/design/020-recipe.md` says how it was found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rbmfast.models import RBM, BoltzmannMachine
+from rbmfast.models.two_layers import ABSENT
+from rbmfast.training.methods import CD, PCD, Method
+from rbmfast.training.optimizers import SGD
+from rbmfast.training.penalties import L2
+from rbmfast.training.schedules import Linear
+from rbmfast.training.settings import LayerSettings, TrainSettings
+
+UPDATES = 20_000  # at least, in all epochs together
+RATE, MOMENTUM = 0.1, 0.5
+REAL_SHARE = 0.1  # of the rate, where states are numbers of any size
+PRECISION, MOST_L2 = 3.0, 0.002  # of weights a priori, which are normal; a few rows may be learned by heart
+
+
+def completed(
+    settings: LayerSettings, model: RBM | BoltzmannMachine, n_rows: int, goes_on: bool = False
+) -> LayerSettings:
+    """The settings, with the recipe's where they are None; of a run that `goes_on` nobody knows the end."""
+    rate = rate_of(model)
+    ours = {
+        "method": method_of(settings, model),
+        "optimizer": SGD(rate if goes_on else Linear(rate), MOMENTUM),
+        "penalties": () if goes_on else (L2(min(PRECISION / n_rows, MOST_L2)),),
+        "centered": _can_be_centered(settings, model),
+        "epochs": 1 if goes_on else epochs_of(n_rows, settings.batch_size),
+    }
+    return replace(settings, **{name: ours[name] for name in ours if getattr(settings, name) is None})
+
+
+def method_of(settings: LayerSettings, model: RBM | BoltzmannMachine) -> Method:
+    """Chains of their own, where the model and what is missing let these be."""
+    if settings.method is not None:
+        return settings.method
+    needs_rows = model.visible.needs_rows or model._held is not None or _lacks_units(settings)
+    return CD() if needs_rows else PCD()
+
+
+def rate_of(model: RBM | BoltzmannMachine) -> float:
+    """The rate that a model begins with."""
+    return RATE * (REAL_SHARE if "real" in (model.visible.domain, model.hidden.domain) else 1)
+
+
+def epochs_of(n_rows: int, batch_size: int) -> int:
+    """Passes over the data that make all updates."""
+    return -(-UPDATES // -(-n_rows // batch_size))
+
+
+def _lacks_units(settings: LayerSettings) -> bool:
+    return isinstance(settings, TrainSettings) and settings.missing == ABSENT
+
+
+def _can_be_centered(settings: LayerSettings, model: RBM | BoltzmannMachine) -> bool:
+    return isinstance(model, RBM) and model._parameters.interaction.is_dense and not _lacks_units(settings)
