@@ -41,8 +41,8 @@ def method_of(settings: LayerSettings, model: RBM | BoltzmannMachine) -> Method:
     """Chains of their own, where the model and what is missing let these be."""
     if settings.method is not None:
         return settings.method
-    needs_rows = model.visible.needs_rows or model._held is not None or _lacks_units(settings)
-    return CD() if needs_rows else PCD()
+    at_rows = isinstance(model, RBM) and (model.visible.needs_rows or model._held is not None)
+    return CD() if at_rows or _lacks_units(settings) else PCD()
 
 
 def rate_of(model: RBM | BoltzmannMachine) -> float:
