@@ -25,11 +25,12 @@ METHODS = {
     "cd10": rf.CD(k=10),
     "pcd": rf.PCD(),
     "pcd5": rf.PCD(k=5),
+    "pcd200": rf.PCD(n_chains=200),
     "pcd500": rf.PCD(n_chains=500),
     "ptt": rf.PTT(),
     "ptt500": rf.PTT(n_chains=500),
 }
-BASE = {"method": "pcd", "rate": 0.1, "end": 0.0, "momentum": 0.5, "centered": 1, "updates": 10_000, "l2": 0.0, "l2n": 0.0, "l1": 0.0, "batch": 100}
+BASE = {"method": "pcd", "rate": 0.1, "end": 0.0, "momentum": 0.5, "centered": 1, "updates": 10_000, "l2": 0.0, "l2n": 0.0, "l1": 0.0, "batch": 100, "seed": 0}
 
 Parts = tuple[np.ndarray, np.ndarray]  # to learn from and to judge by
 
@@ -94,7 +95,7 @@ def main() -> None:
         for name in options.sets or sets:
             train, valid = sets[name]()
             begin = time.process_time()
-            rbm = learn(s, train, options.hidden, 0)
+            rbm = learn(s, train, options.hidden, s["seed"])
             seconds = time.process_time() - begin
             z = rf.log_partition(rbm, "bracket", n_chains=100, n_temperatures=2000, seed=2)
             mean = rf.log_likelihood(rbm, valid, log_z=z).mean()

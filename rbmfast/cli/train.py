@@ -30,8 +30,8 @@ from rbmfast.cli.options import (
 )
 from rbmfast.cli.progress import in_words
 from rbmfast.cli.tables import schema_of
+from rbmfast.training import recipe
 from rbmfast.training.methods import WORDS as METHODS
-from rbmfast.training.recipe import MOMENTUM, MOST_L2, PRECISION, RATE, REAL_SHARE, UPDATES
 from rbmfast.training.settings import TrainSettings
 from rbmfast.units import PLAIN, get_unit
 
@@ -101,25 +101,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--chains", integer(1), f"chains of {listing(methods_with('n_chains'))} (default: the batch size)")
     add("--replicas", integer(2), "temperatures of pt (default: 10)")
     add("--epochs", listed(integer(0)), f"{ABOUT['epochs']}; of a dbn, of all layers or of each (default: as "
-        f"many as {UPDATES} updates take)", [])  # fmt: skip
+        f"many as {recipe.UPDATES} updates take)", [])  # fmt: skip
     add("--batch-size", integer(1), ABOUT["batch_size"], BATCH_SIZE)
     add("--optimizer", choice(*OPTIMIZERS), "how gradients become steps; cosine: at rates that grow while "
         "gradients agree", "sgd")  # fmt: skip
     add("--rate", listed(RATE), "learning rate, which with momentum 0.5 goes as far as twice as much "
-        f"without; of a dbn, of all layers or of each (default: {RATE}, of units with real states "
-        f"{RATE * REAL_SHARE:g}; of adam 0.001, of cosine 0.01)", [])  # fmt: skip
+        f"without; of a dbn, of all layers or of each (default: {recipe.RATE}, of units with real states "
+        f"{recipe.RATE * recipe.REAL_SHARE:g}; of adam 0.001, of cosine 0.01)", [])  # fmt: skip
     learning.flag("--find-rate", "try rates in short runs first, judged by --validation, and take the best")
     add("--rate-schedule", choice(*SCHEDULES), "linear: to 0", "linear")
     add("--rate-decay", NUMBER, "what exponential multiplies the rate by after each epoch", 0.95)
     add("--momentum", CHANCE, "of sgd: share of each step that the next one repeats "
-        f"(default: {MOMENTUM})")  # fmt: skip
+        f"(default: {recipe.MOMENTUM})")  # fmt: skip
     add("--clip", LENGTH, "largest length of a gradient; longer ones are shortened")
     add("--average", CHANCE, "give the model the mean of its parameters after the epochs behind this share "
         "of the run, such as 0.5; what is shown is of the single epochs")  # fmt: skip
     add("--l1", penalty(rf.L1), "cost of absolute weights")
     add("--block-l1", penalty(rf.BlockL1), "cost of each hidden unit's squared sum of absolute weights")
     add("--l2", penalty(rf.L2), "cost of squared weights (default, if there is no other penalty: "
-        f"{PRECISION:g} / rows, at most {MOST_L2:g}; 0: none)")  # fmt: skip
+        f"{recipe.PRECISION:g} / rows, at most {recipe.MOST_L2:g}; 0: none)")  # fmt: skip
     add("--max-norm", penalty(rf.MaxNorm), "longest weight vector of a hidden unit")
     add("--sparsity", penalty(rf.SparsityTarget), "wanted mean activity of a hidden unit, such as 0.1")
     learning.switch("--centered", f"{ABOUT['centered']} (default: where weights are not shared)")

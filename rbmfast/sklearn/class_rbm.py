@@ -98,6 +98,8 @@ class ClassRBM(Classifier):
             rbm.join(rows, labels),
             method=self._method,
             optimizer=rf.SGD(self.learning_rate, self.momentum),
+            penalties=(),
+            centered=False,
             state=state,
             **self._asked(weights, n_iter),
         )

@@ -50,7 +50,10 @@ class Pretrained(Seer):
             rows,
             labels,
             layers=layers,
+            method=rf.CD(),
             optimizer=self._sgd(False),
+            penalties=(),
+            centered=False,
             seed=self._seed(),
             **self._asked(of_mean_1(weights), self.n_iter),
         )

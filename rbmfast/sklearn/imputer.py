@@ -55,7 +55,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: igno
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(500, 1)) @ np.ones((1, 5)) + rng.normal(size=(500, 5)) / 10  # all say the same
     >>> holes = np.where(rng.random(X.shape) < 0.3, np.nan, X)
-    >>> filled = RBMImputer(20, random_state=0).fit_transform(holes)
+    >>> filled = RBMImputer(20, n_iter=400, random_state=0).fit_transform(holes)
     >>> bool(np.abs(filled - X)[np.isnan(holes)].mean() < 0.4)  # the means of columns: 0.8
     True
     """

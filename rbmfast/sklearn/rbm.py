@@ -63,7 +63,7 @@ class Trained(Learner):
             rows,
             method=rf.CD(self.k) if self.method == "cd" else rf.PCD(self.k),
             optimizer=self._sgd(standardized, falls=True),
-            penalties=None if self.l2 is None else [rf.L2(self.l2)],
+            penalties=None if self.l2 is None else [rf.L2(self.l2)] if self.l2 else (),
             seed=self._seed(),
             **self._asked(weights, self.n_iter),
         )
@@ -124,7 +124,7 @@ class RBM(Transformer, Trained, Seer):
     >>> from rbmfast.sklearn import RBM
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 6)) + 5
-    >>> rbm = RBM(20, random_state=0).fit(X)
+    >>> rbm = RBM(20, n_iter=100, random_state=0).fit(X)
     >>> rbm.visible_, rbm.transform(X).shape, rbm.sample(3).shape
     ('gaussian', (500, 20), (3, 6))
     """

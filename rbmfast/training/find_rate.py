@@ -136,7 +136,7 @@ def find_rate(
     >>> import rbmfast as rf
     >>> X = np.repeat(np.random.default_rng(0).integers(0, 2, (500, 3)), 4, axis=1)     # blocks of four
     >>> rbm = rf.RBM(12, 6, seed=0)
-    >>> settings = dict(method="pcd", batch_size=20, seed=1)
+    >>> settings = dict(method="pcd", penalties=(), centered=False, batch_size=20, seed=1)
     >>> found = rf.find_rate(rbm, X[:400], validation=X[400:], rates=[0.1, 1, 10, 1e16], **settings)
     >>> print(found)
     rate   validation_log_likelihood after 3 epochs (before: -8.35)

@@ -45,7 +45,7 @@ class History(dict[str, NDArray[Any]]):
     --------
     >>> import numpy as np
     >>> import rbmfast as rf
-    >>> history = rf.train(rf.RBM(6, 2, seed=0), np.eye(6), epochs=3, seed=1)
+    >>> history = rf.train(rf.RBM(6, 2, seed=0), np.eye(6), optimizer=0.1, epochs=3, seed=1)
     >>> history["epoch"]
     array([0, 1, 2, 3])
     >>> history["rate"][1:]

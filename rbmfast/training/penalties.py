@@ -157,7 +157,8 @@ class BlockL1(Checked):
     >>> X = np.repeat(np.random.default_rng(0).integers(0, 2, (500, 3)), 4, axis=1)   # three blocks of four
     >>> def share_in_use(*penalties):                                       # of the weights
     ...     rbm = rf.RBM(12, 3, seed=0)
-    ...     rf.train(rbm, X, method="pcd", epochs=60, batch_size=20, seed=1, penalties=penalties)
+    ...     how = dict(method="pcd", optimizer=0.1, penalties=penalties, centered=False)
+    ...     rf.train(rbm, X, epochs=60, batch_size=20, seed=1, **how)
     ...     return float((abs(rbm.W) > 0.1).mean().round(2))
     >>> share_in_use(), share_in_use(rf.BlockL1(0.1))                       # then each unit sees one block
     (0.92, 0.33)

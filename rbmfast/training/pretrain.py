@@ -27,11 +27,12 @@ from rbmfast.streams import Purpose, Stream
 from rbmfast.training.callbacks import Callback
 from rbmfast.training.checkpoint import Checkpoint
 from rbmfast.training.history import History
-from rbmfast.training.methods import CD, Method
+from rbmfast.training.methods import Method
 from rbmfast.training.monitors import Monitor
-from rbmfast.training.optimizers import SGD, Optimizer
+from rbmfast.training.optimizers import Optimizer
 from rbmfast.training.penalties import Penalties
 from rbmfast.training.rbm_run import RBMRun, structure
+from rbmfast.training.recipe import completed
 from rbmfast.training.settings import LayerSettings, digest, explain_keywords
 from rbmfast.training.train import make_run, train
 
@@ -234,7 +235,8 @@ class Pretraining:
         file = None if whole is None else layer_file(whole, i)
         with _naming(i):
             seed = layer_seed(self.settings.seed, i, Purpose.GREEDY, SEEDS)
-            return replace(self.settings, **own, seed=seed, checkpoint=file)
+            settings = replace(self.settings, **own, seed=seed, checkpoint=file)
+            return completed(settings, self.dbn.generative[i], self.sets[0].rows.n_rows)
 
     def go(self, saved: Saved | None) -> list[History]:
         """Train one RBM after the other."""

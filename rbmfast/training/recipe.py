@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from rbmfast.models import RBM, BoltzmannMachine
 from rbmfast.models.two_layers import ABSENT
-from rbmfast.training.methods import CD, PCD, Method
+from rbmfast.training.methods import CD, PCD, Discriminative, Hybrid, Method
 from rbmfast.training.optimizers import SGD
 from rbmfast.training.penalties import L2
 from rbmfast.training.schedules import Linear
@@ -31,10 +30,11 @@ def completed(
         "method": method_of(settings, model),
         "optimizer": SGD(rate if goes_on else Linear(rate), MOMENTUM),
         "penalties": () if goes_on else (L2(min(PRECISION / n_rows, MOST_L2)),),
-        "centered": _can_be_centered(settings, model),
+        "centered": _is_centered(settings, model),
         "epochs": 1 if goes_on else epochs_of(n_rows, settings.batch_size),
     }
-    return replace(settings, **{name: ours[name] for name in ours if getattr(settings, name) is None})
+    unsaid = {name: own for name, own in ours.items() if getattr(settings, name) is None}
+    return replace(settings, **unsaid) if unsaid else settings  # of which checkpoints have the words
 
 
 def method_of(settings: LayerSettings, model: RBM | BoltzmannMachine) -> Method:
@@ -59,5 +59,7 @@ def _lacks_units(settings: LayerSettings) -> bool:
     return isinstance(settings, TrainSettings) and settings.missing == ABSENT
 
 
-def _can_be_centered(settings: LayerSettings, model: RBM | BoltzmannMachine) -> bool:
-    return isinstance(model, RBM) and model._parameters.interaction.is_dense and not _lacks_units(settings)
+def _is_centered(settings: LayerSettings, model: RBM | BoltzmannMachine) -> bool:
+    """Whatever can be, but for what tells classes apart: centred, it does not find XOR."""
+    can_be = isinstance(model, RBM) and model._parameters.interaction.is_dense and not _lacks_units(settings)
+    return can_be and not isinstance(settings.method, (Discriminative, Hybrid))

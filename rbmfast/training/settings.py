@@ -164,7 +164,7 @@ class Settings(Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSettings(Settings):
-    """Those of each RBM in `pretrain`. None stands for the recipe's, until `recipe.completed` knows the model."""
+    """Those of each RBM in `pretrain`; None stands for the recipe's, which asks for the model."""
 
     method: Method = _method(None, optional=True)
     optimizer: Optimizer = _optimizer(None, optional=True)

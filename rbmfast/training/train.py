@@ -83,7 +83,8 @@ def train(
     centered : bool, optional
         Learn from centred units (Montavon & Müller 2012; Melchior, Fischer & Wiskott 2016): more stable, and
         blind to exchanging the roles of 0 and 1. The model stays in its ordinary parametrisation. Default:
-        True, but for shared weights, Boltzmann machines of one layer, and ``missing="absent"``.
+        True, but for shared weights, Boltzmann machines of one layer, ``missing="absent"``, `Discriminative`
+        and `Hybrid`.
     missing : {"random", "absent"}
         What missing entries of `X` are. "random": unknown. They are drawn given the known ones, by a chain
         for each row that takes a Gibbs step at every update from it: maximum likelihood of what is known, if

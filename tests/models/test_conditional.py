@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from training.helpers import TEXTBOOK
 
 import rbmfast as rf
 from rbmfast.models.context import InContext
@@ -143,9 +144,8 @@ def test_gradient_by_finite_differences(visible: str, context: str) -> None:
     beside = rng.integers(0, 2, (12, C)) if context == "binary" else rng.integers(-8, 8, (12, C)) / 4
     X = rng.integers(0, 2, (12, V)) if visible == "bernoulli" else rng.normal(size=(12, V)).astype(np.float32)
     crbm, learned = model(visible, context), model(visible, context)
-    rf.train(
-        learned, X, context=beside, method=Exact(), optimizer=rf.SGD(1.0), epochs=1, batch_size=12, seed=1
-    )
+    settings: dict[str, Any] = {**TEXTBOOK, "method": Exact(), "optimizer": 1.0, "epochs": 1}
+    rf.train(learned, X, context=beside, batch_size=12, seed=1, **settings)
     names = ("W", "B", "A", "a", "b")
     arrays = {name: getattr(crbm, name).copy() for name in names}
     for name in names:

@@ -223,7 +223,7 @@ BAD: dict[str, tuple[Any, str]] = {
     "columns": (lambda d: d.mean_field([[0] * 5]), "V must have 4"),
     "layer": (lambda d: d.hidden_probabilities([[0] * 4], 0), "layer must be a hidden layer"),
     "labels": (lambda d: d.to_network(), "n_outputs must be given"),
-    "method": (lambda d: rf.train(d, [[0, 1, 0, 1]] * 2), "method must have persistent chains"),
+    "method": (lambda d: rf.train(d, [[0, 1, 0, 1]] * 2, method="cd"), "method must have persistent chains"),
     "missing": (lambda d: rf.train(d, [[0, np.nan, 0, 1]] * 2, method="pcd"), "X must be complete"),
     "monitor": (
         lambda d: rf.train(d, [[0, 1, 0, 1]] * 2, method="pcd", monitors=rf.PseudoLikelihood()),

@@ -19,6 +19,12 @@ from rbmfast.streams import Stream
 from rbmfast.training import Conditionals, Method, Monitor
 
 TIMES = ("seconds", "samples_per_second", "monitor_seconds")
+TEXTBOOK: dict[str, Any] = {
+    "method": rf.CD(),
+    "optimizer": 0.1,
+    "penalties": (),
+    "centered": False,
+}  # the textbook
 
 
 class StepCD(rf.CD):
@@ -112,7 +118,7 @@ def learn(
     path = tmp_path / "learn.ckpt"
     n_visible = getattr(X, "n_features", None) or np.shape(X)[1]
     rbm = rf.RBM(n_visible, n_hidden, visible=visible, seed=3)
-    settings = {"epochs": 3, "batch_size": 10, "seed": 1, "checkpoint": path, **settings}
+    settings = {**TEXTBOOK, "epochs": 3, "batch_size": 10, "seed": 1, "checkpoint": path, **settings}
     rf.train(rbm, X, **settings)
     return everything(path)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from models.helpers import network
-from training.helpers import StepCD, random_rows
+from training.helpers import TEXTBOOK, StepCD, random_rows
 
 import rbmfast as rf
 
@@ -127,12 +127,18 @@ ERROR = {"monitors": [rf.ReconstructionError()]}
 HIDDEN = ("generative/0/b", "generative/1/b", "recognition/0/a", "recognition/1/a")
 KINDS = {
     "train": Kind(
-        *(rf.train, an_rbm, "checkpoint", {"epochs": 6}, (1, 3, 6)),
+        *(rf.train, an_rbm, "checkpoint", {**TEXTBOOK, "epochs": 6}, (1, 3, 6)),
         overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **ERROR},
         stopping=("validation_reconstruction_error", "auto"),
     ),
     "classes": Kind(
-        *(rf.train, a_class_rbm, "checkpoint", {"epochs": 4, "y": Y, "method": rf.Hybrid(0.1)}, (1, 3)),
+        *(
+            rf.train,
+            a_class_rbm,
+            "checkpoint",
+            {**TEXTBOOK, "epochs": 4, "y": Y, "method": rf.Hybrid(0.1)},
+            (1, 3),
+        ),
         overfits={
             "optimizer": rf.SGD(1.0),
             "validation": (X_VAL, Y[:20]),
@@ -141,27 +147,27 @@ KINDS = {
         stopping=("validation_classification_error", "auto"),
     ),
     "conditional": Kind(
-        *(rf.train, a_crbm, "checkpoint", {"epochs": 4, "context": BEFORE}, (1, 3)),
+        *(rf.train, a_crbm, "checkpoint", {**TEXTBOOK, "epochs": 4, "context": BEFORE}, (1, 3)),
         overfits={"optimizer": rf.SGD(2.0), "validation": (X_VAL, BEFORE[:20]), **ERROR},
         stopping=("validation_reconstruction_error", "auto"),
     ),
     "convolutional": Kind(
-        *(rf.train, a_conv_rbm, "checkpoint", {"epochs": 4}, (1, 3)),
+        *(rf.train, a_conv_rbm, "checkpoint", {**TEXTBOOK, "epochs": 4}, (1, 3)),
         overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **ERROR},
         stopping=("validation_reconstruction_error", "auto"),
     ),
     "boltzmann": Kind(
-        *(rf.train, a_machine, "checkpoint", {"epochs": 4}, (1, 3)),
+        *(rf.train, a_machine, "checkpoint", {**TEXTBOOK, "epochs": 4}, (1, 3)),
         overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **PSEUDO},
         stopping=("validation_pseudo_likelihood", "auto"),
     ),
     "dbm": Kind(
-        *(rf.train, a_dbm, "checkpoint", {"epochs": 4, "method": rf.PCD(1)}, (1, 3)),
+        *(rf.train, a_dbm, "checkpoint", {**TEXTBOOK, "epochs": 4, "method": rf.PCD(1)}, (1, 3)),
         overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **ERROR},
         stopping=("validation_reconstruction_error", "auto"),
     ),
     "pretrain": Kind(
-        *(rf.pretrain, a_dbn, "pretraining", {"epochs": 3}, (1, 3, 4, 6, 7)),
+        *(rf.pretrain, a_dbn, "pretraining", {**TEXTBOOK, "epochs": 3}, (1, 3, 4, 6, 7)),
         overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **ERROR},
         stopping=("validation_reconstruction_error", "auto"),
     ),

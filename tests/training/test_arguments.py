@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training.helpers import Penalty, bits
+from training.helpers import TEXTBOOK, Penalty, bits
 from training.kinds import KINDS, X, Y
 
 import rbmfast as rf
@@ -334,8 +334,9 @@ def test_a_custom_penalty_cannot_write() -> None:
 
 def test_a_custom_penalty_is_added() -> None:
     own, built_in = rf.RBM(9, 5, seed=3), rf.RBM(9, 5, seed=3)
-    rf.train(own, X, penalties=[Penalty(lambda W: -0.05 * W.astype(np.float64))], epochs=5, seed=1)
-    rf.train(built_in, X, penalties=[rf.L2(0.05)], epochs=5, seed=1)
+    penalty = Penalty(lambda W: -0.05 * W.astype(np.float64))
+    rf.train(own, X, **{**TEXTBOOK, "penalties": penalty}, epochs=5, seed=1)
+    rf.train(built_in, X, **{**TEXTBOOK, "penalties": rf.L2(0.05)}, epochs=5, seed=1)
     assert np.allclose(own.W, built_in.W, atol=1e-6)
     assert not np.allclose(own.W, rf.RBM(9, 5, seed=3).W, atol=1e-3)
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from scipy.special import logsumexp
-from training.helpers import bits, slopes
+from training.helpers import TEXTBOOK, bits, slopes
 
 import rbmfast as rf
 from rbmfast import _engine as engine
@@ -141,20 +141,15 @@ def test_a_lost_unit_says_nothing_however_large_its_weights() -> None:
 
 
 def test_dropout_differs_from_update_to_update() -> None:
-    settings: dict[str, Any] = {"optimizer": rf.SGD(1.0), "shuffle": False, "seed": 1, "epochs": 1}
+    settings: dict[str, Any] = {**TEXTBOOK, "method": rf.Discriminative(dropout=0.5), "optimizer": 1.0}
+    settings |= {"shuffle": False, "seed": 1, "epochs": 1}
     lost = []
     for epochs in (1, 2):
         rbm = rf.ClassRBM.from_arrays(np.zeros((N + K, 50)), np.zeros(N + K), np.zeros(50), n_classes=K)
         state = rf.TrainingState()
         for _ in range(epochs):
             before = rbm.W
-            rf.train(
-                rbm,
-                rbm.join(X[:1], CLASSES[:1]),
-                method=rf.Discriminative(dropout=0.5),
-                state=state,
-                **settings,
-            )
+            rf.train(rbm, rbm.join(X[:1], CLASSES[:1]), state=state, **settings)
         lost.append((before == rbm.W).all(axis=0))
     assert 10 < lost[0].sum() < 40
     assert not np.array_equal(*lost)

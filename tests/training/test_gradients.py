@@ -128,7 +128,7 @@ def test_centring_does_not_see_a_flip(method: Any) -> None:
 
     def gap(centered: bool) -> float:
         settings: Any = {"method": method, "epochs": 3, "batch_size": 10, "seed": 2, "centered": centered}
-        settings["optimizer"] = rf.SGD(0.1, momentum=0.5)
+        settings |= {"optimizer": rf.SGD(0.1, momentum=0.5), "penalties": ()}
         one, other = (rf.RBM.from_arrays(r.W, r.a, r.b) for r in (rbm, flipped))
         rf.train(one, X, **settings)
         rf.train(other, X ^ flip, **settings)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from models.test_boltzmann import HIDDEN, UNITS, energies_of, every_unit, machine, states_of
 from numpy.testing import assert_allclose, assert_array_equal
+from training.helpers import TEXTBOOK
 
 import rbmfast as rf
 from rbmfast import reference
@@ -96,7 +97,8 @@ def test_updates_are_those_of_the_reference() -> None:
         def on_epoch_end(self, progress: Any) -> None:
             state[f"{progress.epoch}"] = progress.rbm.W.copy(), progress.rbm.a.copy()
 
-    rf.train(bm, X, method=method, optimizer=0.5, epochs=2, batch_size=40, seed=7, callbacks=Keep())
+    settings: dict[str, Any] = {**TEXTBOOK, "method": method, "optimizer": 0.5, "batch_size": 40}
+    rf.train(bm, X, epochs=2, seed=7, callbacks=Keep(), **settings)
     ones = X.sum(axis=0).astype(np.int64) * 65535
     a = reference.log(((ones + 65535) / (40 * 65535 - ones + 65535)).astype(np.float32))
     W = np.zeros((9, 9), np.float32)

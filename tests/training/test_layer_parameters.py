@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from training.helpers import TEXTBOOK
 
 import rbmfast as rf
 from rbmfast.likelihood import exact_gradient
@@ -148,6 +149,7 @@ class Stop(Callback):
 @pytest.mark.parametrize("optimizer", [rf.SGD(0.05, momentum=0.5), rf.Adam(0.01, clip=1.0)])
 def test_runs_and_files_keep_every_bit(optimizer: Any, tmp_path: Path) -> None:
     settings: dict[str, Any] = {
+        **TEXTBOOK,
         "optimizer": optimizer,
         "batch_size": 20,
         "seed": 1,

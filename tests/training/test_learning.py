@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from training.helpers import random_rows
+from training.helpers import TEXTBOOK, random_rows
 
 import rbmfast as rf
 
@@ -43,8 +43,8 @@ def test_bars_and_stripes(method: Any, n_hidden: int, epochs: int, nats: float) 
     """So close to the entropy of the data."""
     X = bars_and_stripes()
     rbm = rf.RBM(16, n_hidden, seed=0)
-    optimizer = rf.SGD(rf.Linear(0.1))
-    rf.train(rbm, X, method=method, optimizer=optimizer, centered=True, epochs=epochs, batch_size=32, seed=3)
+    settings = {"method": method, "optimizer": rf.SGD(rf.Linear(0.1)), "penalties": (), "centered": True}
+    rf.train(rbm, X, epochs=epochs, batch_size=32, seed=3, **settings)
     value = rf.log_likelihood(rbm, X).mean()
     assert BEST - nats < value < BEST
 
@@ -217,7 +217,7 @@ def test_gaussian_step_is_the_textbook_one() -> None:
         [[0.3, -0.2, 0.1], [0.4, 0.5, -0.6]], [0.1, 0.2], [0.0, -0.1, 0.3], visible="gaussian"
     )
     W, a, b = rbm.W.copy(), rbm.a.copy(), rbm.b.copy()
-    rf.train(rbm, V, optimizer=rf.SGD(0.5), epochs=1, batch_size=10, shuffle=False, seed=9)
+    rf.train(rbm, V, **{**TEXTBOOK, "optimizer": 0.5}, epochs=1, batch_size=10, shuffle=False, seed=9)
 
     rows = np.arange(7)
     x0 = V @ W + b

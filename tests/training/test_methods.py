@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from training.helpers import bits, learn, phase_sums, random_rows
+from training.helpers import TEXTBOOK, bits, learn, phase_sums, random_rows
 
 import rbmfast as rf
 from rbmfast import reference
@@ -30,8 +30,8 @@ def model(seed: int = 3) -> rf.RBM:
 
 
 def train(rbm: rf.RBM, method: Any, **settings: Any) -> rf.History:
-    defaults: dict[str, Any] = {"X": X, "epochs": 3, "batch_size": 10, "seed": 1}
-    return rf.train(rbm, method=method, **{**defaults, **settings})
+    defaults: dict[str, Any] = {**TEXTBOOK, "X": X, "epochs": 3, "batch_size": 10, "seed": 1}
+    return rf.train(rbm, **{**defaults, "method": method, **settings})
 
 
 def test_they_are_listed() -> None:

@@ -11,7 +11,7 @@ from models.helpers import small
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 from scipy.special import expit, logsumexp
-from training.helpers import random_rows, slopes
+from training.helpers import TEXTBOOK, random_rows, slopes
 
 import rbmfast as rf
 from rbmfast.likelihood import all_states
@@ -101,7 +101,7 @@ def test_what_all_rows_lack_is_not_there(settings: dict[str, Any]) -> None:
     X = random_rows(50, 9).astype(np.float64)
     rbm = small(9, 4)
     less = rf.RBM.from_arrays(rbm.W[:6], rbm.a[:6], rbm.b)
-    settings = {"method": rf.CD(2), "epochs": 3, "batch_size": 15, "seed": 1, **settings}
+    settings = {**TEXTBOOK, "method": rf.CD(2), "epochs": 3, "batch_size": 15, "seed": 1, **settings}
     rf.train(less, X[:, :6], **settings)
     before, X[:, 6:] = rbm.W[6:].copy(), np.nan
     rf.train(rbm, X, missing="absent", **settings)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training.helpers import Asking, bits, random_rows
+from training.helpers import TEXTBOOK, Asking, bits, random_rows
 
 import rbmfast as rf
 from rbmfast import _engine as engine
@@ -35,7 +35,7 @@ ALL = [
 
 def trained(data: Any = X, visible: str = "bernoulli", **settings: Any) -> tuple[rf.RBM, rf.History]:
     rbm = rf.RBM(9, 7, visible=visible, seed=3)
-    settings = {"epochs": 4, "batch_size": 10, "seed": 1, "optimizer": rf.SGD(0.3), **settings}
+    settings = {**TEXTBOOK, "epochs": 4, "batch_size": 10, "seed": 1, "optimizer": rf.SGD(0.3), **settings}
     return rbm, rf.train(rbm, data, **settings)
 
 
@@ -195,7 +195,7 @@ def test_copies_are_complete() -> None:
 
 
 def test_a_record_is_not_changed_through_what_it_hands_out() -> None:
-    history = rf.train(rf.RBM(4, 2, seed=0), np.eye(4), epochs=2, seed=1)
+    history = rf.train(rf.RBM(4, 2, seed=0), np.eye(4), optimizer=0.1, epochs=2, seed=1)
     history["rate"][:] = 9  # a copy, which can be written to
     for column in history.values():
         with pytest.raises(ValueError, match="read-only"):

@@ -49,9 +49,8 @@ def test_updates_of_adam_are_those_of_numpy(clip: float | None) -> None:
     rbm.initialize(X)
     values = [array.astype(np.float64) for array in (rbm.W, rbm.a, rbm.b)]
     optimizer = rf.Adam(0.02, 0.8, 0.95, 1e-3, clip=clip)
-    rf.train(
-        rbm, X, method=Given(), optimizer=optimizer, penalties=rf.L2(0.1), epochs=3, batch_size=47, seed=1
-    )
+    settings: dict[str, Any] = {"method": Given(), "optimizer": optimizer, "penalties": rf.L2(0.1)}
+    rf.train(rbm, X, centered=False, epochs=3, batch_size=47, seed=1, **settings)
     means, squares = ([np.zeros_like(value) for value in values] for _ in range(2))
     for t in range(1, 4):
         slopes = [g.astype(np.float64) for g in gradients(2 * (t - 1))]
@@ -74,7 +73,13 @@ def test_updates_of_cosine_are_those_of_numpy() -> None:
     values = [array.astype(np.float64) for array in (rbm.W, rbm.a, rbm.b)]
     n, low, high = 12, 0.6, 1.5
     optimizer = rf.Cosine(0.02, growth=1.25, shrink=0.8, low=low, high=high)
-    settings: dict[str, Any] = {"method": Given(), "epochs": n, "batch_size": 47, "seed": 1}
+    settings: dict[str, Any] = {
+        "method": Given(),
+        "epochs": n,
+        "batch_size": 47,
+        "seed": 1,
+        "centered": False,
+    }
     history = rf.train(rbm, X, optimizer=optimizer, penalties=rf.L2(0.1), **settings)
     factors, last, rates = np.ones(3), [np.zeros_like(value) for value in values], []
     for t in range(n):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from training.helpers import StepCD, StepPCD, assert_same_bits, learn, random_rows
+from training.helpers import TEXTBOOK, StepCD, StepPCD, assert_same_bits, learn, random_rows
 
 import rbmfast as rf
 from rbmfast import _engine as engine
@@ -134,7 +134,7 @@ def test_a_redefined_method_is_not_the_engines() -> None:
     rbm = rf.RBM(9, 5, seed=3)
     rbm.initialize(X)
     before = rbm.W.copy()
-    rf.train(rbm, X, method=Lazy(1), epochs=2, seed=1)
+    rf.train(rbm, X, **{**TEXTBOOK, "method": Lazy(1)}, epochs=2, seed=1)
     assert np.array_equal(rbm.W, before)  # both phases are equal
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from models.helpers import exact, numbers
 from numpy.testing import assert_array_equal
-from training.helpers import Stop, StopAfter, bits, history_without_times, random_rows
+from training.helpers import TEXTBOOK, Stop, StopAfter, bits, history_without_times, random_rows
 
 import rbmfast as rf
 from rbmfast import _engine as engine
@@ -26,7 +26,13 @@ X = random_rows(47, 9)
 X_VAL = random_rows(20, 9, seed=1)
 REAL = np.random.default_rng(2).normal(size=(47, 9)).astype(np.float32)
 Y = np.arange(47) % 3
-SETTINGS: dict[str, Any] = {"epochs": 3, "batch_size": 10, "seed": 5, "optimizer": rf.SGD(0.3, momentum=0.5)}
+SETTINGS: dict[str, Any] = {
+    **TEXTBOOK,
+    "optimizer": rf.SGD(0.3, momentum=0.5),
+    "epochs": 3,
+    "batch_size": 10,
+    "seed": 5,
+}
 
 
 def new(sizes: tuple[int, ...] = SIZES, seed: int = 3, **units: Any) -> DBN:
@@ -121,12 +127,11 @@ def test_an_unrolled_layer_does_not_make_the_network_worse() -> None:
 
     data = random_rows(400, 6, seed=4).astype(int)
     dbn = new((6, 4))
-    rf.pretrain(dbn, data, epochs=60, seed=1, batch_size=20, optimizer=rf.SGD(0.1))
+    rf.pretrain(dbn, data, epochs=60, seed=1, batch_size=20, **TEXTBOOK)
     dbn.add_layer(6)
     before = mean_log_p(dbn)
-    rf.pretrain(
-        dbn, data, epochs=30, seed=1, batch_size=20, first_layer=1, method=rf.PCD(5), optimizer=rf.SGD(0.02)
-    )
+    settings = {**TEXTBOOK, "method": rf.PCD(5), "optimizer": rf.SGD(0.02)}
+    rf.pretrain(dbn, data, epochs=30, seed=1, batch_size=20, first_layer=1, **settings)
     assert mean_log_p(dbn) > before
 
 

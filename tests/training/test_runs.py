@@ -183,7 +183,7 @@ def test_a_failure_leaves_the_last_completed_epoch(kind: Kind) -> None:
     with pytest.raises(RuntimeError, match="on purpose"):
         kind.run(model, {}, callbacks=[Failing()])
     if kind.file == "pretraining":
-        rf.train(expected.generative[0], X, epochs=1, batch_size=10, seed=5)
+        rf.train(expected.generative[0], X, **{**kind.settings, "epochs": 1}, batch_size=10, seed=5)
     else:
         kind.run(expected, {}, epochs=1)
     assert_same_bits(kind.bits(model), kind.bits(expected))

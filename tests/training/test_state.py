@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training.helpers import StepPCD, bits, random_rows
+from training.helpers import TEXTBOOK, StepPCD, bits, random_rows
 
 import rbmfast as rf
 
@@ -19,7 +19,7 @@ def model() -> rf.RBM:
 
 
 def train(rbm: rf.RBM, X: Any, **settings: Any) -> rf.History:
-    defaults = dict(method=rf.PCD(), epochs=1, batch_size=10, shuffle=False, seed=1)
+    defaults = {**TEXTBOOK, "method": rf.PCD(), "epochs": 1, "batch_size": 10, "shuffle": False, "seed": 1}
     return rf.train(rbm, X, **{**defaults, **settings})
 
 

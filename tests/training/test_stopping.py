@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from training.helpers import Asking, Raising, StepCD, bits, random_rows
+from training.helpers import TEXTBOOK, Asking, Raising, StepCD, bits, random_rows
 
 import rbmfast as rf
 from rbmfast import _engine as engine
 from rbmfast.archive import read_file
 
 X = random_rows(47, 9)
-SETTINGS: dict[str, Any] = {"batch_size": 10, "seed": 5, "optimizer": rf.SGD(0.1, momentum=0.5)}
+SETTINGS: dict[str, Any] = {**TEXTBOOK, "batch_size": 10, "seed": 5, "optimizer": rf.SGD(0.1, momentum=0.5)}
 
 
 def new_model() -> rf.RBM:
@@ -33,7 +33,7 @@ def test_a_failure_leaves_the_last_completed_epoch(what: dict[str, Any]) -> None
     expected, rbm = new_model(), new_model()
     rf.train(expected, X, epochs=3, **SETTINGS)
     with pytest.raises(ZeroDivisionError):
-        rf.train(rbm, X, epochs=10, **SETTINGS, **what)
+        rf.train(rbm, X, epochs=10, **{**SETTINGS, **what})
     assert bits(rbm) == bits(expected)
     rf.train(rbm, X, epochs=1, **SETTINGS)  # and it can be used
 
@@ -43,7 +43,7 @@ def test_a_failure_leaves_the_last_completed_epoch(what: dict[str, Any]) -> None
 def test_divergence(case: str) -> None:
     """More ways of it than in `test_runs.py`."""
     data: Any = X
-    settings: dict[str, Any] = {"batch_size": 10, "seed": 5, "epochs": 20, "optimizer": rf.SGD(1e38, 0.9)}
+    settings: dict[str, Any] = {**SETTINGS, "epochs": 20, "optimizer": rf.SGD(1e38, 0.9)}
     rbm = new_model()
     if case == "step by step":
         settings["method"] = StepCD(1)

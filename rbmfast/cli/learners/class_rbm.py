@@ -54,7 +54,8 @@ class ClassLearner(Learner):
             refuse(given, ["method", *METHOD_OPTIONS], "is about samples, which --generative 0 does without")
             return rf.Discriminative(dropout)
         asked = {} if generative is None else {"generative": generative}
-        return rf.Hybrid(**asked, unlabelled=unlabelled, negative=method_of(given, self.default_method(given)), dropout=dropout)
+        negative = method_of(given, self.default_method(given))
+        return rf.Hybrid(**asked, unlabelled=unlabelled, negative=negative, dropout=dropout)
 
     def _new_model(self, n_features: int, n_classes: int) -> rf.ClassRBM:
         given = self.given

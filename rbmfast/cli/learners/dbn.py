@@ -108,7 +108,8 @@ class DeepLearner(Learner):
             announce("up-down")
             asked = given.method is not None or given.k is not None
             method = self._method() if asked else UpDownSettings.method
-            own: Any = {"method": method, "penalties": self.settings["penalties"], "epochs": given.up_down}
+            penalties = self.settings["penalties"] or ()
+            own: Any = {"method": method, "penalties": penalties, "epochs": given.up_down}
             yield "up-down", rf.up_down(dbn, rows, labels, **own, **watched, **self._stage("up-down"))
         if given.fine_tune is not None:
             announce("fine-tuning")
