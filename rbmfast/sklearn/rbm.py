@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class Trained(Learner):
         self.history_ = rf.train(
             rbm,
             rows,
-            method=rf.CD(self.k) if self.method == "cd" else rf.PCD(self.k),
+            method=rf.CD(self.k) if self.method == "cd" else replace(recipe.METHOD, k=self.k),
             optimizer=self._sgd(standardized, falls=True),
             penalties=None if self.l2 is None else [rf.L2(self.l2)] if self.l2 else (),
             seed=self._seed(),
@@ -86,7 +86,8 @@ class RBM(Transformer, Trained, Seer):
     hidden : "bernoulli", another name, or a Unit, default "bernoulli"
         Type of the hidden units.
     method : {"cd", "pcd"}, default "pcd"
-        Whether chains start from the data at each update, or persist over updates: closer to the likelihood.
+        Whether chains start from the data at each update, or 500 of them persist over updates: closer to
+        the likelihood.
     k : int, default 1
         Gibbs steps per update.
     l2 : float, optional

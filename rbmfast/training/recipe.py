@@ -15,6 +15,7 @@ from rbmfast.training.penalties import L2
 from rbmfast.training.schedules import Linear
 from rbmfast.training.settings import LayerSettings, TrainSettings
 
+METHOD = PCD(n_chains=500)  # with fewer, chains lose modes, and the model with them
 UPDATES = 20_000  # at least, in all epochs together
 RATE, MOMENTUM = 0.1, 0.5
 REAL_SHARE = 0.1  # of the rate, where states are numbers of any size
@@ -42,7 +43,7 @@ def method_of(settings: LayerSettings, model: RBM | BoltzmannMachine) -> Method:
     if settings.method is not None:
         return settings.method
     at_rows = isinstance(model, RBM) and (model.visible.needs_rows or model._held is not None)
-    return CD() if at_rows or _lacks_units(settings) else PCD()
+    return CD() if at_rows or _lacks_units(settings) else METHOD
 
 
 def rate_of(model: RBM | BoltzmannMachine) -> float:

@@ -71,7 +71,7 @@ def train(
         one in a batch.
     method : CD, PCD, PT, PTT, FPCD, UnbiasedCD, Discriminative, Hybrid, MaximumPseudoLikelihood, or another
         Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt",
-        "ptt", "fpcd" and "unbiasedcd" stand for those with their defaults. Default: `PCD`; `CD` where chains
+        "ptt", "fpcd" and "unbiasedcd" stand for those with their defaults. Default: ``PCD(n_chains=500)``; `CD` where chains
         must start at the rows, as for documents and contexts.
     optimizer : SGD, Adam, Cosine or float, default SGD(Linear(0.1), momentum=0.5)
         How gradients become steps; a number is the rate of plain gradient ascent. `Adam`, `Cosine`

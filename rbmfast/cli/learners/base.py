@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -22,7 +23,7 @@ from rbmfast.tables import Schema
 from rbmfast.training import Method, Schedule
 from rbmfast.training.methods import WORDS as METHODS
 from rbmfast.training.optimizers import Optimizer
-from rbmfast.training.recipe import MOMENTUM, RATE, rate_of
+from rbmfast.training.recipe import METHOD, MOMENTUM, RATE, rate_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,8 +69,11 @@ def penalty(kind: Callable[[float], Any]) -> Kind:
 
 def method_of(given: argparse.Namespace, default: str) -> Method:
     """Where samples of the negative phase come from."""
-    asked = {name: getattr(given, option) for option, name in METHOD_OPTIONS.items()}
-    return METHODS[given.method or default](**{k: value for k, value in asked.items() if value is not None})
+    options = {name: getattr(given, option) for option, name in METHOD_OPTIONS.items()}
+    asked = {name: value for name, value in options.items() if value is not None}
+    if given.method is None and isinstance(METHOD, METHODS[default]):
+        return replace(METHOD, **asked)
+    return METHODS[given.method or default](**asked)
 
 
 def optimizer_of(
