@@ -93,15 +93,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     learning = Group(parser, "learning")
     add = learning.add
-    add("--method", choice(*METHODS), f"{'; '.join(map(_first_line, METHODS))} (default: pcd; of "
-        "a conditional, and of a class-rbm beside its labels, cd; of a boltzmann without hidden units "
+    add("--method", choice(*METHODS), f"{'; '.join(map(_first_line, METHODS))} (default: pcd "
+        f"of {recipe.METHOD.n_chains} chains; of a conditional, and of a class-rbm beside its labels, cd; of a boltzmann without hidden units "
         "pseudo-likelihood, which draws no samples)")  # fmt: skip
     add("-k", integer(1), f"Gibbs steps per update (default: {rf.CD.k}; of unbiasedcd {rf.UnbiasedCD.k}, at "
         "most)")  # fmt: skip
     add("--chains", integer(1), f"chains of {listing(methods_with('n_chains'))} (default: the batch size)")
     add("--replicas", integer(2), "temperatures of pt (default: 10)")
     add("--epochs", listed(integer(0)), f"{ABOUT['epochs']}; of a dbn, of all layers or of each (default: as "
-        f"many as {recipe.UPDATES} updates take)", [])  # fmt: skip
+        f"many as {recipe.UPDATES} updates take, {recipe.MOST_EPOCHS} at most)", [])  # fmt: skip
     add("--batch-size", integer(1), ABOUT["batch_size"], BATCH_SIZE)
     add("--optimizer", choice(*OPTIMIZERS), "how gradients become steps; cosine: at rates that grow while "
         "gradients agree", "sgd")  # fmt: skip

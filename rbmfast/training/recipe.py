@@ -17,6 +17,7 @@ from rbmfast.training.settings import LayerSettings, TrainSettings
 
 METHOD = PCD(n_chains=500)  # with fewer, chains lose modes, and the model with them
 UPDATES = 20_000  # at least, in all epochs together
+MOST_EPOCHS = 2000  # those of a few rows are mostly overhead
 RATE, MOMENTUM = 0.1, 0.5
 REAL_SHARE = 0.1  # of the rate, where states are numbers of any size
 PRECISION, MOST_L2 = 3.0, 0.002  # of weights a priori, which are normal; a few rows may be learned by heart
@@ -53,7 +54,7 @@ def rate_of(model: RBM | BoltzmannMachine) -> float:
 
 def epochs_of(n_rows: int, batch_size: int) -> int:
     """Passes over the data that make all updates."""
-    return -(-UPDATES // -(-n_rows // batch_size))
+    return min(-(-UPDATES // -(-n_rows // batch_size)), MOST_EPOCHS)
 
 
 def _lacks_units(settings: LayerSettings) -> bool:

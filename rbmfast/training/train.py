@@ -71,8 +71,8 @@ def train(
         one in a batch.
     method : CD, PCD, PT, PTT, FPCD, UnbiasedCD, Discriminative, Hybrid, MaximumPseudoLikelihood, or another
         Where the samples of the negative phase come from, or what else is to be learned. "cd", "pcd", "pt",
-        "ptt", "fpcd" and "unbiasedcd" stand for those with their defaults. Default: ``PCD(n_chains=500)``; `CD` where chains
-        must start at the rows, as for documents and contexts.
+        "ptt", "fpcd" and "unbiasedcd" stand for those with their defaults. Default:
+        ``PCD(n_chains=500)``; `CD` where chains must start at the rows, as for documents and contexts.
     optimizer : SGD, Adam, Cosine or float, default SGD(Linear(0.1), momentum=0.5)
         How gradients become steps; a number is the rate of plain gradient ascent. `Adam`, `Cosine`
         and SGD with a `clip` take one Python step per update: slower. The default begins with a tenth of
@@ -91,7 +91,8 @@ def train(
         entries are missing at random. "absent": not there. Each row has an RBM of its own, of the units that
         it knows and the shared weights, as in collaborative filtering; for `CD`.
     epochs : int, optional
-        Passes over the data, at least 0. Default: as many as 20 000 updates take; with a `state` 1.
+        Passes over the data, at least 0. Default: as many as 20 000 updates take, 2000 at most; with a
+        `state` 1.
     batch_size : int, default 100
         Rows per update, 1 to 32 768. The last batch of an epoch may be short, and counts as what it is.
     shuffle : bool or "blocks", default True
