@@ -94,8 +94,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     learning = Group(parser, "learning")
     add = learning.add
     add("--method", choice(*METHODS), f"{'; '.join(map(_first_line, METHODS))} (default: pcd "
-        f"of {recipe.METHOD.n_chains} chains; of a conditional, and of a class-rbm beside its labels, cd; of a boltzmann without hidden units "
-        "pseudo-likelihood, which draws no samples)")  # fmt: skip
+        f"of {recipe.METHOD.n_chains} chains; of a conditional, and of a class-rbm beside its labels, cd; of "
+        "a boltzmann without hidden units pseudo-likelihood, which draws no samples)")  # fmt: skip
     add("-k", integer(1), f"Gibbs steps per update (default: {rf.CD.k}; of unbiasedcd {rf.UnbiasedCD.k}, at "
         "most)")  # fmt: skip
     add("--chains", integer(1), f"chains of {listing(methods_with('n_chains'))} (default: the batch size)")

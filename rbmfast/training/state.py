@@ -71,7 +71,9 @@ class TrainingState:
     >>> import rbmfast as rf
     >>> X = np.eye(6)[np.arange(60) % 6]
     >>> whole, parts = (rf.RBM.from_arrays(np.zeros((6, 2)), np.zeros(6), np.zeros(2)) for _ in range(2))
-    >>> settings = dict(centered=False, epochs=1, batch_size=10, shuffle=False, seed=1)
+    >>> settings = dict(
+    ...     optimizer=0.1, penalties=(), centered=False, epochs=1, batch_size=10, shuffle=False, seed=1
+    ... )
     >>> history = rf.train(whole, X, **settings)
     >>> state = rf.TrainingState()
     >>> for part in (X[:20], X[20:]):
