@@ -24,6 +24,7 @@ import rbmfast as rf
 
 ROWS, UPDATES, RATE = 100, 10, 0.02
 SETTINGS: dict[str, Any] = {"n_filters": 24, "filter_shape": (9, 9), "pool": 2}
+LEARNING: dict[str, Any] = {"method": rf.CD(), "optimizer": RATE, "penalties": (), "epochs": 1, "seed": 1}
 
 
 class Torch:
@@ -109,10 +110,8 @@ def main() -> None:
     arguments = parser.parse_args()
     X = images(arguments.images)
     rbm = rf.ConvRBM((28, 28), **SETTINGS, seed=0)
-    rf.train(rbm, X, optimizer=RATE, epochs=1, seed=1)
-    calls: dict[str, Callable[[], object]] = {
-        "rbmfast": lambda: rf.train(rbm, X, optimizer=RATE, epochs=1, seed=1)
-    }
+    rf.train(rbm, X, **LEARNING)
+    calls: dict[str, Callable[[], object]] = {"rbmfast": lambda: rf.train(rbm, X, **LEARNING)}
     for last, autograd, cumulative in product((False, True), repeat=3):
         peer = Torch(rbm, last, autograd, cumulative)
         given = peer.torch.tensor(X, dtype=peer.torch.float32).unsqueeze(1)

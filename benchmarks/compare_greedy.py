@@ -77,6 +77,8 @@ def fits(X: NDArray[np.uint8], epochs: int) -> list[Callable[[], Any]]:
         settings: dict[str, Any] = {
             "method": rf.PCD(k=1),
             "optimizer": rf.SGD(RATE),
+            "penalties": (),
+            "centered": False,
             "batch_size": BATCH_SIZE,
         }
         dbn = rf.DBN(SIZES, seed=0)

@@ -113,7 +113,9 @@ def data(case: Case, folder: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
 def train(X: Any, n_visible: int, n_hidden: int) -> None:
     shuffle = "blocks" if isinstance(X, np.memmap) else True
     warnings.filterwarnings("ignore", "X is constant")  # what is learned costs the same memory
-    rf.train(rf.RBM(n_visible, n_hidden, seed=0), X, epochs=1, batch_size=BATCH_SIZE, shuffle=shuffle, seed=0)
+    settings: dict[str, Any] = {"method": rf.CD(), "optimizer": 0.1, "penalties": (), "centered": False}
+    settings |= {"epochs": 1, "batch_size": BATCH_SIZE, "shuffle": shuffle, "seed": 0}
+    rf.train(rf.RBM(n_visible, n_hidden, seed=0), X, **settings)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ rows, which also say whether to draw any; the table has the accuracy on all othe
 
 import argparse
 from itertools import product
+from typing import Any
 
 import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
@@ -38,8 +39,9 @@ def split(load, n_rows: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
 def draw(X: np.ndarray, y: np.ndarray, epochs: int, times: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """More rows of each class, from a class RBM of these."""
     rbm = rf.ClassRBM(X.shape[1], N_HIDDEN, n_classes=len(np.unique(y)), seed=seed)
-    optimizer = rf.SGD(rf.Linear(0.05), momentum=0.5)
-    rf.train(rbm, rbm.join(X, y), optimizer=optimizer, epochs=epochs, batch_size=10, seed=seed)
+    settings: dict[str, Any] = {"method": rf.CD(), "penalties": (), "centered": False, "batch_size": 10}
+    settings["optimizer"] = rf.SGD(rf.Linear(0.05), momentum=0.5)
+    rf.train(rbm, rbm.join(X, y), epochs=epochs, seed=seed, **settings)
     labels = np.repeat(y, times)
     _, h = rbm.sample(len(labels), steps=100, labels=labels, seed=seed, return_hidden=True)
     return rbm.visible_probabilities(h)[:, : X.shape[1]], labels

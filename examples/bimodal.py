@@ -50,8 +50,8 @@ def learn(method, p, seed, epochs):
     rows = STATES[np.random.default_rng(seed).choice(len(STATES), ROWS, p=p)]
     rbm = rf.RBM(N_VISIBLE, N_HIDDEN, seed=seed)
     start = time.perf_counter()
-    optimizer = rf.SGD(rf.Linear(RATE))
-    rf.train(rbm, rows, method=method, optimizer=optimizer, epochs=epochs, batch_size=BATCH_SIZE, seed=seed)
+    settings = {"method": method, "optimizer": rf.SGD(rf.Linear(RATE)), "penalties": (), "centered": False}
+    rf.train(rbm, rows, epochs=epochs, batch_size=BATCH_SIZE, seed=seed, **settings)
     seconds = time.perf_counter() - start
     log_q = log_probabilities(rbm)
     first = np.exp(log_q)[DISTANCES[0] < DISTANCES[1]].sum()

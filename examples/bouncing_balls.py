@@ -105,6 +105,8 @@ def main() -> None:
         context=before,
         method=rf.CD(k=5),
         optimizer=rf.SGD(rf.Linear(0.05), momentum=0.9),
+        penalties=(),
+        centered=False,
         epochs=options.epochs,
         batch_size=100,
         seed=options.seed + 1,

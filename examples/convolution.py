@@ -55,6 +55,7 @@ def edges(options: argparse.Namespace) -> None:
     history = rf.train(
         rbm,
         X,
+        method=rf.CD(),
         optimizer=rf.SGD(rf.Linear(1.0, 0.0), momentum=0.5),
         penalties=[rf.SparsityTarget(0.01, cost=1.0, decay=0.0), rf.L2(0.004), rf.MaxNorm(0.5)],
         epochs=options.epochs or 6,
@@ -92,6 +93,7 @@ def strokes(options: argparse.Namespace) -> None:
     history = rf.train(
         rbm,
         binary(train.first(5 * n)),
+        method=rf.CD(),
         optimizer=rf.SGD(rf.Linear(0.5, 0.0), momentum=0.5),
         penalties=rf.SparsityTarget(0.05, cost=1.0),
         epochs=options.epochs or 5,
@@ -144,6 +146,7 @@ def deep(options: argparse.Namespace) -> None:
     histories = rf.pretrain(
         dbn,
         digits,
+        method=rf.CD(),
         optimizer=rf.SGD(rf.Linear(0.5, 0.0), momentum=0.5),
         penalties=rf.SparsityTarget(0.05, cost=1.0),
         epochs=options.epochs or 6,

@@ -46,7 +46,9 @@ def perplexity(p: np.ndarray, held_out: np.ndarray) -> float:
 
 def words_of_rbm(rbm: rf.RBM, X: np.ndarray, shown: np.ndarray) -> np.ndarray:
     """Probabilities of a word when the model has learned: the mean over draws of the hidden units."""
-    rf.train(rbm, X, optimizer=rf.Adam(rf.Linear(RATE)), epochs=EPOCHS, batch_size=BATCH, seed=1)
+    optimizer = rf.Adam(rf.Linear(RATE))
+    settings = {"method": rf.CD(), "optimizer": optimizer, "penalties": (), "centered": False}
+    rf.train(rbm, X, epochs=EPOCHS, batch_size=BATCH, seed=1, **settings)
     draws = (rbm.visible_probabilities(rbm.sample_hidden(shown, seed=i)) for i in range(DRAWS))
     return sum(draws) / DRAWS
 

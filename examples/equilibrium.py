@@ -75,8 +75,9 @@ def digits(options: argparse.Namespace) -> None:
         for seed in options.seeds:
             rbm, watch = rf.RBM(784, 16, seed=seed), Watch(test)
             begin = time.process_time()
-            settings = {"optimizer": rf.SGD(0.05), "centered": True, "batch_size": BATCH, "seed": seed + 1}
-            history = rf.train(rbm, train, method=METHODS[name], epochs=epochs, callbacks=[watch], **settings)
+            settings = {"optimizer": rf.SGD(0.05), "penalties": (), "centered": True, "batch_size": BATCH}
+            settings |= {"method": METHODS[name], "epochs": epochs, "seed": seed + 1}
+            history = rf.train(rbm, train, callbacks=[watch], **settings)
             seconds = time.process_time() - begin - watch.seconds
             likelihoods, errors = zip(*watch.found, strict=True)
             numbers = "".join(f"{x:8.1f}" for x in likelihoods)

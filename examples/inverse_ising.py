@@ -68,7 +68,7 @@ def main() -> None:
     for name, way in WAYS.items():
         begin, machine = time.perf_counter(), rf.BoltzmannMachine(n, units="spin")
         optimizer = rf.SGD(rf.Linear(RATE), MOMENTUM)
-        rf.train(machine, X, optimizer=optimizer, batch_size=BATCH, seed=options.seed, **way)
+        rf.train(machine, X, optimizer=optimizer, penalties=(), batch_size=BATCH, seed=options.seed, **way)
         seconds, error = time.perf_counter() - begin, machine.W - true.W
         errors = (np.sqrt((x**2).mean()) for x in (error[are_joined], error[others], machine.a - true.a))
         print(f"{name:24}" + "{:12.4f}{:10.4f}{:10.4f}".format(*errors) + f"{seconds:10.1f}", flush=True)

@@ -44,6 +44,8 @@ def trained(digits: Digits, epochs: dict[str, int], seed: int) -> rf.ClassRBM:
         rbm.join(digits.X, digits.y),
         method=rf.Hybrid(generative=0.03, dropout=0.5),
         optimizer=rf.SGD(rf.Linear(0.4), momentum=0.9),
+        penalties=(),
+        centered=False,
         epochs=epochs["hybrid"],
         seed=seed + 3,
         progress=True,

@@ -10,8 +10,10 @@ import numpy as np
 import rbmfast as rf
 
 FEATURES = {  # settings by which every RBM learns features
+    "method": rf.CD(),
     "optimizer": rf.SGD(rf.Linear(0.1, 0.01), momentum=rf.Steps({0: 0.5, 5: 0.9})),
     "penalties": [rf.L2(2e-4)],
+    "centered": False,
     "progress": True,
 }
 

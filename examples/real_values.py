@@ -55,7 +55,10 @@ def patches(options: argparse.Namespace) -> None:
     history = rf.train(
         rbm,
         white,
+        method=rf.CD(),
         optimizer=rf.SGD(rf.Linear(0.1, 0.0), momentum=0.9),
+        penalties=(),
+        centered=False,
         epochs=options.epochs,
         batch_size=100,
         seed=options.seed,
@@ -117,7 +120,10 @@ def separate(X: np.ndarray, options: argparse.Namespace, seed: int) -> tuple[flo
     rf.train(
         rbm,
         X,
+        method=rf.CD(),
         optimizer=rf.SGD(rf.Linear(0.2, 0.0), momentum=0.9),
+        penalties=(),
+        centered=False,
         epochs=options.epochs,
         batch_size=200,
         seed=seed,
@@ -151,7 +157,10 @@ def faces(options: argparse.Namespace) -> None:
     history = rf.train(
         rbm,
         X,
+        method=rf.CD(),
         optimizer=rf.SGD(rf.Linear(0.003, 0.0), momentum=0.9),
+        penalties=(),
+        centered=False,
         epochs=options.epochs,
         batch_size=50,
         seed=options.seed,

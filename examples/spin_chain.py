@@ -31,6 +31,7 @@ def learn(X: np.ndarray, n_hidden: int, rate: float, seed: int) -> rf.RBM:
         X,
         method=rf.PCD(k=1, n_chains=500),
         optimizer=rf.SGD(rf.Linear(rate, 0.0)),
+        penalties=(),
         centered=True,
         epochs=EPOCHS,
         batch_size=100,

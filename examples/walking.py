@@ -105,8 +105,10 @@ def learn(sequences: Sequences, options: argparse.Namespace) -> rf.ConditionalRB
     rf.train(
         *(crbm, X),
         context=before,
+        method=rf.CD(),
         optimizer=rf.SGD(rf.Linear(3e-4), momentum=0.9),
         penalties=rf.L2(1e-3),
+        centered=False,
         epochs=options.epochs,
         batch_size=100,
         seed=options.seed,

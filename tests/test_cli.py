@@ -24,6 +24,7 @@ from rbmfast.cli import bench as bench_command
 from rbmfast.cli import main
 from rbmfast.cli.output import write_json
 from rbmfast.cli.stopping import SIGNALS
+from rbmfast.training import recipe
 from rbmfast.training import run as run_module
 
 __all__ = ["files", "sketches"]
@@ -201,7 +202,7 @@ def test_no_room_for_a_checkpoint(
 
 
 def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    run(*TRAIN, "--rate", "1e7")
+    run(*TRAIN, "--rate", "1e7", "--no-centered")
     error = capsys.readouterr().err
     assert error.startswith("rbmfast: warning: the weights have become large")
     assert error.count("\n") == 1
@@ -249,10 +250,12 @@ def test_settings_reach_the_library(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     "options, optimizer",
     [
-        ("--clip 0.5", rf.SGD(0.05, momentum=0.5, clip=0.5)),
-        ("--optimizer adam", rf.Adam()),
+        ("", None),
+        ("--rate-schedule constant --rate 0.2", rf.SGD(0.2, momentum=recipe.MOMENTUM)),
+        ("--clip 0.5", rf.SGD(rf.Linear(recipe.RATE), recipe.MOMENTUM, clip=0.5)),
+        ("--optimizer adam", rf.Adam(rf.Linear(0.001))),
         ("--optimizer adam --rate 0.02 --rate-schedule linear --clip 1", rf.Adam(rf.Linear(0.02), clip=1.0)),
-        ("--optimizer cosine", rf.Cosine()),
+        ("--optimizer cosine --rate-schedule constant", rf.Cosine()),
     ],
 )
 def test_optimizers(options: str, optimizer: Any) -> None:
@@ -313,13 +316,14 @@ def test_validation(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("method", ["cd", "pcd", "fpcd", "pt", "ptt"])
 def test_resume_equals_never_stopping(method: str, capsys: pytest.CaptureFixture[str]) -> None:
-    common = ["train", "bits.npy", "--hidden", "5", "--method", method, "--batch-size", "20", "-o"]
+    common = ["train", "bits.npy", "--hidden", "5", "--method", method, "--batch-size", "20"]
+    common += ["--rate-schedule", "constant", "-o"]
     run(*common, "whole.rbm", "--epochs", "5")
     run(*common, "part.rbm", "--epochs", "2", "--checkpoint", "run.ckpt")
     run(*common, "rest.rbm", "--epochs", "5", "--resume", "run.ckpt")
     assert bits("rest.rbm") == bits("whole.rbm") != bits("part.rbm")
     capsys.readouterr()
-    message = fails(capsys, *common, "no.rbm", "--epochs", "5", "--resume", "run.ckpt", "--rate", "0.1")
+    message = fails(capsys, *common, "no.rbm", "--epochs", "5", "--resume", "run.ckpt", "--rate", "0.3")
     assert "resume: optimizer is" in message
 
     run("info", "run.ckpt")

@@ -34,7 +34,7 @@ def test_an_alignment() -> None:
     np.save("codes.npy", CODES)
     run("train", "a.csv", "-o", "a.bm", "--l2", "0.02", *TRAIN)
     machine, again = rf.load("a.bm"), rf.BoltzmannMachine(20, units=rf.Categorical(4), seed=4)
-    settings = {"optimizer": rf.SGD(0.05, 0.5), "penalties": rf.L2(0.02), "epochs": 3, "seed": 4}
+    settings = {"penalties": rf.L2(0.02), "epochs": 3, "seed": 4}
     rf.train(again, CODES, method=rf.MaximumPseudoLikelihood(), **settings)
     run("train", "codes.npy", "-o", "codes.bm", "--l2", "0.02", *TRAIN)
     assert machine.W.tobytes() == again.W.tobytes() == rf.load("codes.bm").W.tobytes()
@@ -65,7 +65,7 @@ def test_bits(capsys: pytest.CaptureFixture[str]) -> None:
     np.save("x.npy", X)
     run("train", "x.npy", "-o", "x.bm", *FAST, "--model", "boltzmann", "--seed", "4", "--plots", "pictures")
     again = rf.BoltzmannMachine(16, 5, seed=4)
-    rf.train(again, X, optimizer=rf.SGD(0.05, 0.5), epochs=2, batch_size=20, seed=4)
+    rf.train(again, X, epochs=2, batch_size=20, seed=4)
     assert rf.load("x.bm").W.tobytes() == again.W.tobytes()
     assert Path("pictures/samples.png").exists()
     run("sample", "x.bm", "-n", "3", "--steps", "9", "--mean", "-o", "m.npy", "--png", "m.png")

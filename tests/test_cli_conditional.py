@@ -9,6 +9,7 @@ import pytest
 from commands import evaluated, fails, run
 
 import rbmfast as rf
+from rbmfast.training import recipe
 
 FRAMES = np.eye(6, dtype=np.uint8)[np.arange(120) % 6]
 LEARN = ["--model", "conditional", "--hidden", "4", "--epochs", "2", "--batch-size", "20", "--seed", "4"]
@@ -25,7 +26,12 @@ def test_frames_of_bits() -> None:
     run("train", "d.npz", "-o", "m.rbm", *LEARN, "--order", "2", "--groups", "who", "--rate", "0.3")
     crbm = rf.ConditionalRBM(6, 4, 12, seed=4)
     X, context = rf.lagged(FRAMES, 2, np.repeat([0, 1], 60))
-    settings = {"optimizer": rf.SGD(0.3, momentum=0.5), "epochs": 2, "batch_size": 20, "seed": 4}
+    settings = {
+        "optimizer": rf.SGD(rf.Linear(0.3), recipe.MOMENTUM),
+        "epochs": 2,
+        "batch_size": 20,
+        "seed": 4,
+    }
     rf.train(crbm, X, context=context, **settings)
     for name, array in rf.load("m.rbm").parameters().items():
         assert array.tobytes() == crbm.parameters()[name].tobytes()

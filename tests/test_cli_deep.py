@@ -29,7 +29,8 @@ LAST = ["--up-down", "2", "--fine-tune", "3", "--network", "m.net"]
 WATCHED = ["--validation", "Xt", "--validation-labels"]
 LABELLED = [*DEEP, "--labels", "y", *LAST]
 COMMON = {"batch_size": 20, "seed": 4}
-ONCE = {**COMMON, "optimizer": rf.SGD(0.05, momentum=0.5), "epochs": 2}
+ONCE = {**COMMON, "epochs": 2}
+TOGETHER = {**ONCE, "optimizer": rf.SGD(rf.Linear(0.05), momentum=0.5)}  # of up-down training
 
 
 @pytest.fixture(autouse=True)
@@ -86,20 +87,20 @@ def test_averages_of_all_stages() -> None:
     train(*LABELLED, "--average", "0.5")
     mean = {"callbacks": rf.Average(0.5)}
     dbn = deep(**mean)
-    rf.up_down(dbn, X, Y, method=rf.CD(3), **ONCE, **mean)
+    rf.up_down(dbn, X, Y, method=rf.CD(3), **TOGETHER, **mean)
     assert same("m.dbn", dbn)
     net = dbn.to_network(seed=4)
-    rf.fine_tune(net, X, Y, optimizer=rf.SGD(0.1, momentum=0.9), epochs=3, **COMMON, **mean)
+    rf.fine_tune(net, X, Y, optimizer=rf.SGD(rf.Linear(0.1), momentum=0.9), epochs=3, **COMMON, **mean)
     assert same("m.net", net)
 
 
 def test_a_deep_network_in_all_stages(capsys: pytest.CaptureFixture[str]) -> None:
     train(*LABELLED, *WATCHED, "yt", "--dropout", "0.1")
     dbn = deep()
-    rf.up_down(dbn, X, Y, method=rf.CD(3), **ONCE)
+    rf.up_down(dbn, X, Y, method=rf.CD(3), **TOGETHER)
     assert same("m.dbn", dbn)
     net = dbn.to_network(seed=4)
-    rf.fine_tune(net, X, Y, optimizer=rf.SGD(0.1, momentum=0.9), dropout=0.1, epochs=3, **COMMON)
+    rf.fine_tune(net, X, Y, optimizer=rf.SGD(rf.Linear(0.1), momentum=0.9), dropout=0.1, epochs=3, **COMMON)
     assert same("m.net", net)
 
     output = capsys.readouterr()
@@ -141,7 +142,7 @@ def test_the_method_asked_for_trains_the_whole_network_too() -> None:
     train(*DEEP, "--up-down", "1", "--method", "pcd", "--chains", "10", "--up-down-rate", "0.02")
     method = rf.PCD(k=1, n_chains=10)
     dbn = deep(labels=False, method=method)
-    rf.up_down(dbn, X, method=method, optimizer=rf.SGD(0.02, momentum=0.5), epochs=1, **COMMON)
+    rf.up_down(dbn, X, method=method, optimizer=rf.SGD(rf.Linear(0.02), momentum=0.5), epochs=1, **COMMON)
     assert same("m.dbn", dbn)
 
 
@@ -153,7 +154,7 @@ def test_the_method_asked_for_trains_the_whole_network_too() -> None:
         (["--generative", "0"], rf.Discriminative()),
         (["--generative", "0", "--dropout", "0.5"], rf.Discriminative(dropout=0.5)),
         (["--generative", "0.1", "--dropout", "0.2"], rf.Hybrid(0.1, dropout=0.2)),
-        (["--generative", "inf", "-k", "2"], rf.CD(k=2)),
+        (["--generative", "inf", "-k", "2"], rf.PCD(k=2)),
         (["--labels", "few.npy", "--unlabelled", "0.2"], rf.Hybrid(unlabelled=0.2)),
     ],
 )
@@ -244,18 +245,19 @@ def test_labels_with_commas() -> None:
 
 def test_resume_equals_never_stopping(capsys: pytest.CaptureFixture[str]) -> None:
     """A run that ended after its layers, amid up-down training or amid fine-tuning, and one that goes on."""
-    train(*LABELLED)
+    steady = ["--rate-schedule", "constant"]  # which does not ask where a stage ends
+    train(*LABELLED, *steady)
     whole = Path("m.dbn").read_bytes(), Path("m.net").read_bytes()
     for stages, some in enumerate(
         ([], ["--up-down", "1"], ["--up-down", "2", "--fine-tune", "1", "--network", "m.net"])
     ):
-        train(*DEEP, "--labels", "y", *some, "--checkpoint", "run.ckpt")
+        train(*DEEP, "--labels", "y", *some, *steady, "--checkpoint", "run.ckpt")
         assert Path("run.ckpt.up-down").exists() == (stages > 0)
         assert Path("run.ckpt.fine-tuning").exists() == (stages > 1)
-        train(*LABELLED, "--resume", "run.ckpt")
+        train(*LABELLED, *steady, "--resume", "run.ckpt")
         assert (Path("m.dbn").read_bytes(), Path("m.net").read_bytes()) == whole
 
-    again = ["train", "d.npz", "--key", "X", "-o", "n", *LABELLED, "--resume", "run.ckpt"]
+    again = ["train", "d.npz", "--key", "X", "-o", "n", *LABELLED, *steady, "--resume", "run.ckpt"]
     assert "resume: penalties of RBM 0" in fails(capsys, *again, "--l2", "1")
     train(*DEEP, "--labels", "y", "--checkpoint", "run.ckpt")  # a new run forgets the stages of an old one
     assert sorted(path.name for path in Path().glob("run.ckpt*")) == ["run.ckpt", "run.ckpt.0", "run.ckpt.1"]
@@ -415,7 +417,7 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
         "m.dbn": ("model           DBN([16, 6, 5], n_classes=3)\n", "labels          0 to 2", "of its own"),
         "m.net": ("outputs         3 softmax\n", "parameters      155\n"),
         "m.crbm": ("ClassRBM(16, 6, 3)\n", "labels          0 to 2, beside 16 units\n"),
-        "run.ckpt": ("of a pre-training", "layer 2         method CD(k=1)"),
+        "run.ckpt": ("of a pre-training", "layer 2         method PCD(k=1"),
         "run.ckpt.1": ("of a training run, after 2 epochs and 10 updates",),
         "run.ckpt.up-down": ("of up-down training, after 2 epochs and 10 updates",),
         "run.ckpt.fine-tuning": ("of fine-tuning, after 3 epochs\n",),
@@ -429,7 +431,7 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_deep_boltzmann_machine(capsys: pytest.CaptureFixture[str]) -> None:
     run("train", "d.npz", "--key", "X", "-o", "m.dbm", "--model", "dbm", "--hidden", "6,5", "-k", "2", *FAST)
     dbm, again = rf.load("m.dbm"), rf.DBM([16, 6, 5], seed=4)
-    rf.train(again, X, method=rf.PCD(2), optimizer=rf.SGD(0.05, momentum=0.5), epochs=2, **COMMON)
+    rf.train(again, X, method=rf.PCD(2), **ONCE)
     assert dbm.bipartite.W.tobytes() == again.bipartite.W.tobytes()
     chains = ["-o", "c.dbm", "--model", "dbm", "--hidden", "6,5", "--chains", "7", *FAST]
     run("train", "d.npz", "--key", "X", *chains)

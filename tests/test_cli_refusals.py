@@ -120,7 +120,7 @@ REFUSED = {  # how commands begin, how they go on, and what is said
         "--momentum 1": "--momentum: value must be a finite number at least 0 and below 1, got 1",
         "--l1 -1": "--l1: cost must be a finite number above 0",
         "--sparsity 3": "--sparsity: target must be a number from 0 to 1",
-        "--chains 3": "--chains is an option of --method pcd, pt, ptt and fpcd",
+        "--method cd --chains 3": "--chains is an option of --method pcd, pt, ptt and fpcd",
         "--replicas 3": "--replicas is an option of --method pt",
         "--validation 1.5": "must be a file or a number between 0 and 1, got 1.5",
         "--validation 0.001": "leaves nothing on one side",

@@ -14,6 +14,7 @@ from estimators import CLASSIFIERS, LEARNERS, answer, assert_same, class_rbm, db
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.model_selection import cross_val_score, train_test_split
+from training.helpers import TEXTBOOK
 
 import rbmfast as rf
 from rbmfast.sklearn import RBM, ClassRBM, DBNClassifier, DBNRegressor, DBNTransformer
@@ -74,7 +75,8 @@ def pretrained(
     """What the library makes of the data, and where its next seed comes from."""
     rng = np.random.RandomState(0)
     net = rf.DBN([12, 9, 7], n_classes=n_classes, seed=draw_seed(rng))
-    rf.pretrain(net, X, *labels, optimizer=rf.SGD(0.05, 0.9), epochs=3, batch_size=20, seed=draw_seed(rng))
+    settings = {**TEXTBOOK, "optimizer": rf.SGD(0.05, 0.9), "epochs": 3, "batch_size": 20}
+    rf.pretrain(net, X, *labels, seed=draw_seed(rng), **settings)
     return net, rng
 
 
@@ -125,8 +127,8 @@ def test_transformer_is_what_the_library_does() -> None:
 def class_rbm_by_library(X: np.ndarray, y: np.ndarray, method: Any, **settings: Any) -> rf.ClassRBM:
     rng = np.random.RandomState(0)
     rbm = rf.ClassRBM(X.shape[1], 9, 3, seed=draw_seed(rng))
-    settings = {**BY_LIBRARY, "optimizer": rf.SGD(0.05, 0.9), "seed": draw_seed(rng), **settings}
-    rf.train(rbm, rbm.join(X, y), method=method, **settings)
+    settings = {**TEXTBOOK, "method": method, "optimizer": rf.SGD(0.05, 0.9), **BY_LIBRARY, **settings}
+    rf.train(rbm, rbm.join(X, y), seed=draw_seed(rng), **settings)
     return rbm
 
 

@@ -25,6 +25,8 @@ def people(n: int = 300) -> dict[str, list[Any]]:
     }
 
 
+QUICK: dict[str, Any] = {"method": "cd", "batch_size": 20, "momentum": 0.9}  # few passes are enough
+
 # One of them learns at length.
 BOTH = pytest.mark.parametrize(("library", "n_iter"), [("pandas", 100), ("polars", 1)])
 
@@ -35,7 +37,7 @@ BOTH = pytest.mark.parametrize(("library", "n_iter"), [("pandas", 100), ("polars
 @BOTH
 def test_whole_tables(library: str, n_iter: int) -> None:
     frame = pytest.importorskip(library).DataFrame(people())
-    rbm = RBM(10, visible="columns", n_iter=n_iter, random_state=0).fit(frame)
+    rbm = RBM(10, visible="columns", n_iter=n_iter, random_state=0, **QUICK).fit(frame)
     assert rbm.transform(frame).shape == (300, 10)
     assert [*rbm.feature_names_in_] == ["age", "town", "married"]
     drawn = rbm.sample(500, n_steps=10 * n_iter)
@@ -115,7 +117,7 @@ def test_frames_are_filled_in(library: str, n_iter: int) -> None:
     holes = {
         name: [None if rng.random() < 0.2 else cell for cell in column] for name, column in whole.items()
     }
-    filled = RBMImputer(20, n_iter=n_iter, random_state=0).fit_transform(frame(holes))
+    filled = RBMImputer(20, n_iter=n_iter, random_state=0, **QUICK).fit_transform(frame(holes))
     assert type(filled) is frame
     for name, column in holes.items():
         pairs = zip(column, filled[name], strict=True)
@@ -132,7 +134,7 @@ def test_arrays_are_filled_in() -> None:
     holes = np.where(rng.random(X.shape) < 0.25, np.nan, X)
     gaps = np.isnan(holes)
     holes[0, -1] = 3.0
-    imputer = RBMImputer(30, n_iter=50, random_state=0)
+    imputer = RBMImputer(30, n_iter=50, random_state=0, **QUICK)
     filled = imputer.fit_transform(holes)
     np.testing.assert_array_equal(filled[~gaps], X[~gaps])
     assert set(filled[:, 5]) == {0, 1} and set(filled[:, 6]) == {3}

@@ -80,7 +80,8 @@ class Rbmfast(Peer):
 
     def _train(self, data: Any, method: Any, batch_size: int, epochs: int, rate: float) -> None:
         settings: dict[str, Any] = {"method": method, "batch_size": batch_size, "epochs": epochs}
-        rf.train(self.rbm, data, optimizer=rf.SGD(rate), seed=0, **settings)
+        settings |= {"optimizer": rf.SGD(rate), "penalties": (), "centered": False}
+        rf.train(self.rbm, data, seed=0, **settings)
 
     def gibbs(self, data: Any, steps: int) -> Any:
         """Visible states, so many Gibbs steps from the data."""
