@@ -2,13 +2,13 @@
 
     python examples/recipe.py DEBD BINARISED MNIST [--sets dna plants] [--tries default rate=0.2 ...]
 
-DEBD is a folder with dna.npz, mushrooms.npz, plants.npz and accidents.npz (`train` and `valid`, packed rows of
-0 and 1, and `n_features`), BINARISED the binary MNIST of Salakhutdinov & Murray (2008) (`train`, packed), MNIST
-has `train_x`, images; scikit-learn brings its digits. Pixels are on above one half.
+DEBD is a folder with dna.npz, mushrooms.npz, plants.npz and accidents.npz (`train` and `valid`, packed rows
+of 0 and 1, and `n_features`), BINARISED the binary MNIST of Salakhutdinov & Murray (2008) (`train`, packed),
+MNIST has `train_x`, images; scikit-learn brings its digits. Pixels are on above one half.
 
-A try is `default`, or what it has different from the defaults: `rate=0.2,method=cd10,precision=0`. Printed are
-validation log-likelihoods in nats, log Z annealed from both sides (with "?" where these are more than half a nat
-apart), and seconds of CPU time.
+A try is `default`, or what it has different: `rate=0.2,method=cd10,precision=0`. Printed are validation
+log-likelihoods in nats, log Z annealed from both sides (with "?" where these are more than half a nat apart),
+and seconds of CPU time.
 """
 
 import argparse
@@ -23,14 +23,13 @@ from rbmfast.training import recipe
 
 METHODS = {
     "default": recipe.METHOD,
-    **{
-        "cd": rf.CD(),
-        "cd10": rf.CD(k=10),
-        "pcd": rf.PCD(),
-        "pcd5": rf.PCD(k=5),
-        "pcd200": rf.PCD(n_chains=200),
-    },
-    **{"ptt": rf.PTT(), "ptt500": rf.PTT(n_chains=500)},
+    "cd": rf.CD(),
+    "cd10": rf.CD(k=10),
+    "pcd": rf.PCD(),
+    "pcd5": rf.PCD(k=5),
+    "pcd200": rf.PCD(n_chains=200),
+    "ptt": rf.PTT(),
+    "ptt500": rf.PTT(n_chains=500),
 }
 DEFAULTS = {
     "method": "default",
@@ -62,7 +61,7 @@ def images(path: Path, key: str) -> Parts:
     """50 000 images and 10 000, packed or grey."""
     with np.load(path) as file:
         X = file[key]
-    rows = np.unpackbits(X, axis=1) if X.ndim == 2 else (X.reshape(len(X), -1) > 127).astype(np.uint8)
+    rows = np.unpackbits(X, axis=1) if X.shape[1] == 98 else (X.reshape(len(X), -1) > 127).astype(np.uint8)
     return rows[:50_000], rows[50_000:]
 
 
