@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 from statistics import NormalDist
 
@@ -16,6 +17,7 @@ import rbmfast as rf
 from rbmfast.cli.datafiles import read_data
 from rbmfast.cli.findings import proportion_interval
 from rbmfast.likelihood.enumeration import can_enumerate
+from rbmfast.training import recipe
 
 __all__ = ["sketches"]
 
@@ -154,7 +156,7 @@ def test_the_method_asked_for_trains_the_whole_network_too() -> None:
         (["--generative", "0"], rf.Discriminative()),
         (["--generative", "0", "--dropout", "0.5"], rf.Discriminative(dropout=0.5)),
         (["--generative", "0.1", "--dropout", "0.2"], rf.Hybrid(0.1, dropout=0.2)),
-        (["--generative", "inf", "-k", "2"], rf.PCD(k=2)),
+        (["--generative", "inf", "-k", "2"], replace(recipe.METHOD, k=2)),
         (["--labels", "few.npy", "--unlabelled", "0.2"], rf.Hybrid(unlabelled=0.2)),
     ],
 )
@@ -431,7 +433,7 @@ def test_info(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_deep_boltzmann_machine(capsys: pytest.CaptureFixture[str]) -> None:
     run("train", "d.npz", "--key", "X", "-o", "m.dbm", "--model", "dbm", "--hidden", "6,5", "-k", "2", *FAST)
     dbm, again = rf.load("m.dbm"), rf.DBM([16, 6, 5], seed=4)
-    rf.train(again, X, method=rf.PCD(2), **ONCE)
+    rf.train(again, X, method=replace(recipe.METHOD, k=2), **ONCE)
     assert dbm.bipartite.W.tobytes() == again.bipartite.W.tobytes()
     chains = ["-o", "c.dbm", "--model", "dbm", "--hidden", "6,5", "--chains", "7", *FAST]
     run("train", "d.npz", "--key", "X", *chains)

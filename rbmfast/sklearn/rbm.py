@@ -47,7 +47,7 @@ class Trained(Learner):
     learning_rate: float = parameter(recipe.RATE, ABOVE_0)
     momentum: float = parameter(recipe.MOMENTUM, BELOW_1)
     batch_size: int = parameter(TrainSettings.batch_size, UP_TO_A_BATCH)
-    n_iter: int | None = parameter(None, COUNT, None)
+    n_iter: int | None = parameter(None, COUNT, None)  # type: ignore[assignment]
     l2: float | None = parameter(None, AT_LEAST_0, None)
 
     @property

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any, TypeVar
 
 from rbmfast.models import RBM, BoltzmannMachine
 from rbmfast.models.two_layers import ABSENT
@@ -15,6 +16,8 @@ from rbmfast.training.penalties import L2
 from rbmfast.training.schedules import Linear
 from rbmfast.training.settings import LayerSettings, TrainSettings
 
+S = TypeVar("S", bound=LayerSettings)
+
 METHOD = PCD(n_chains=500)  # with fewer, chains lose modes, and the model with them
 UPDATES = 20_000  # at least, in all epochs together
 MOST_EPOCHS = 2000  # those of a few rows are mostly overhead
@@ -23,12 +26,10 @@ REAL_SHARE = 0.1  # of the rate, where states are numbers of any size
 PRECISION, MOST_L2 = 3.0, 0.002  # of weights a priori, which are normal; a few rows may be learned by heart
 
 
-def completed(
-    settings: LayerSettings, model: RBM | BoltzmannMachine, n_rows: int, goes_on: bool = False
-) -> LayerSettings:
+def completed(settings: S, model: RBM | BoltzmannMachine, n_rows: int, goes_on: bool = False) -> S:
     """The settings, with the recipe's where they are None; of a run that `goes_on` nobody knows the end."""
     rate = rate_of(model)
-    ours = {
+    ours: dict[str, Any] = {
         "method": method_of(settings, model),
         "optimizer": SGD(rate if goes_on else Linear(rate), MOMENTUM),
         "penalties": () if goes_on else (L2(min(PRECISION / n_rows, MOST_L2)),),

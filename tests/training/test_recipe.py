@@ -18,7 +18,7 @@ from rbmfast.training.recipe import MOMENTUM, RATE, REAL_SHARE
 from rbmfast.training.settings import TrainSettings
 from rbmfast.units import PLAIN
 
-CHAINS, AT_ROWS = rf.PCD(), rf.CD()
+CHAINS, AT_ROWS = recipe.METHOD, rf.CD()
 FALLING = rf.SGD(rf.Linear(RATE), MOMENTUM)
 SLOWER = rf.SGD(rf.Linear(RATE * REAL_SHARE), MOMENTUM)
 WEIGHED = (rf.L2(min(recipe.PRECISION / len(X), recipe.MOST_L2)),)
