@@ -79,19 +79,7 @@ def test_plain_numbers_stay_what_they_were() -> None:
 def test_impute(capsys: pytest.CaptureFixture[str]) -> None:
     table = pd.read_csv("people.csv")
     table.mask(np.random.default_rng(1).random(table.shape) < 0.1).to_csv("some.csv", index=False)
-    run(
-        "train",
-        "some.csv",
-        "-o",
-        "people.rbm",
-        "--drop",
-        "id",
-        "--validation",
-        "0.1",
-        *FAST,
-        "--epochs",
-        "100",
-    )
+    run("train", "some.csv", "-o", "people.rbm", "--drop", "id", "--validation", "0.1", *FAST, *QUICK)
     holes = "7,,Bonn,False,1,x\n8,66,,True,NA,x\n9,31,Bonn,False,2,x\n"
     Path("holes.csv").write_text(HEAD + holes)
     assert "fill them in first, by rbmfast impute" in fails(capsys, "evaluate", "people.rbm", "holes.csv")
