@@ -403,7 +403,7 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_a_method_of_ones_own_in_every_run(rows: Any) -> None:
     X, y = rows
-    settings: dict[str, Any] = {"method": Wander(), "batch_size": 20, "seed": 1}
+    settings: dict[str, Any] = {"method": Wander(), "optimizer": 0.1, "batch_size": 20, "seed": 1}
     for begun, done in ((1, 2), (0, 2)):
         rbm = rf.RBM(V, H, visible="ternary", seed=0)
         rf.train(rbm, X, epochs=begun, checkpoint=f"{begun}.ckpt", **settings)

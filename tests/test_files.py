@@ -40,8 +40,8 @@ def write(path: Any, text: bytes = b"new") -> None:
 
 def test_names_may_be_bytes() -> None:
     rbm = rf.RBM(4, 2, seed=0)
-    rf.train(rbm, X, epochs=1, seed=1, checkpoint=b"run.ckpt")
-    rf.train(rbm, X, epochs=2, resume=b"run.ckpt")
+    rf.train(rbm, X, optimizer=0.1, epochs=1, seed=1, checkpoint=b"run.ckpt")
+    rf.train(rbm, X, optimizer=0.1, epochs=2, resume=b"run.ckpt")
     rbm.save(b"a.rbm")
     assert rf.load(b"a.rbm").W.tobytes() == rf.load("a.rbm").W.tobytes() == rbm.W.tobytes()
     with pytest.raises(FileFormatError, match=r"^'run\.ckpt' holds no model"):

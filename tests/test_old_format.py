@@ -45,7 +45,8 @@ def train(model: rf.RBM, epochs: int = 4, **files: Any) -> None:
 
 
 def pretrain(model: rf.DBN, **files: Any) -> None:
-    rf.pretrain(model, X, epochs=2, batch_size=5, **files)
+    settings: dict[str, Any] = {"method": "cd", "optimizer": 0.1, "penalties": (), "centered": False}
+    rf.pretrain(model, X, epochs=2, batch_size=5, **settings, **files)
 
 
 def up_down(model: rf.DBN, epochs: int = 4, **files: Any) -> None:

@@ -107,7 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "gradients agree", "sgd")  # fmt: skip
     add("--rate", listed(RATE), "learning rate, which with momentum 0.5 goes as far as twice as much "
         f"without; of a dbn, of all layers or of each (default: {recipe.RATE}, of units with real states "
-        f"{recipe.RATE * recipe.REAL_SHARE:g}; of adam 0.001, of cosine 0.01)", [])  # fmt: skip
+        f"{recipe.RATE * rf.Gaussian().rate_share:g}; of adam 0.001, of cosine 0.01)", [])  # fmt: skip
     learning.flag("--find-rate", "try rates in short runs first, judged by --validation, and take the best")
     add("--rate-schedule", choice(*SCHEDULES), "linear: to 0", "linear")
     add("--rate-decay", NUMBER, "what exponential multiplies the rate by after each epoch", 0.95)

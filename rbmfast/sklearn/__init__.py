@@ -16,7 +16,7 @@ Parameters that the others share:
   units, which show the features: Bernoulli units for values in [0, 1]; Gaussian units for any others, which
   are standardised first, feature by feature. "auto" decides by the data of the first fit. Units of your own,
   after `rbmfast.units.register`, see the data as they are.
-- ``learning_rate`` : float, default 0.05 (`RBM`, `RBMImputer`: see there).
+- ``learning_rate`` : float, default 0.05 (`RBM`, `RBMImputer`: 0.1).
 - ``momentum`` : float, default 0.9. From 0 up to, and without, 1.
 - ``batch_size`` : int, default 20. Rows per update, at most 32 768; few, so that tables of hundreds of rows
   make many updates.

@@ -23,7 +23,6 @@ from rbmfast.checks import check_weights
 from rbmfast.data import Rows, as_rows, computed_rows
 from rbmfast.reference import F32, F64, MAX_BATCH
 from rbmfast.runtime import thread_limit, warn
-from rbmfast.training.recipe import REAL_SHARE
 from rbmfast.units import PLAIN, get_unit
 from rbmfast.units.common import moments, rows_in_a_scan
 
@@ -279,7 +278,7 @@ class Learner(Estimator):
 
     def _sgd(self, standardized: bool, falls: bool = False) -> rf.SGD:
         """Steps of an RBM: shorter ones on standardised data, which are of any size."""
-        rate = self.learning_rate * (REAL_SHARE if standardized else 1)
+        rate = self.learning_rate * (rf.Gaussian().rate_share if standardized else 1)
         return rf.SGD(rf.Linear(rate, 0.0) if falls else rate, self.momentum)
 
 

@@ -7,10 +7,20 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 import rbmfast as rf
-from rbmfast.sklearn.base import AT_LEAST_1, parameter, validate_table
+from rbmfast.sklearn.base import (
+    AT_LEAST_0,
+    AT_LEAST_1,
+    BELOW_1,
+    COUNT,
+    UP_TO_A_BATCH,
+    Learner,
+    parameter,
+    validate_table,
+)
 from rbmfast.sklearn.rbm import Trained
 from rbmfast.tables.columns import Real
 
@@ -31,7 +41,17 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: igno
     sample_posterior : bool, default False
         Fill in a draw of what could have been there, for multiple imputation, instead of the expectation (of
         categories, the likeliest).
-    hidden, method, k, l2, learning_rate, momentum, batch_size, n_iter
+    learning_rate : float, default 0.1
+        A tenth of it where there are real columns; it falls linearly to 0.
+    n_iter : int, default 100
+        Passes over the data: fewer than `RBM` makes, since each update also draws what is missing.
+    method : {"cd", "pcd"}, default "cd"
+        As of `RBM`.
+    l2 : float, default 0.0
+        As of `RBM`.
+    momentum, batch_size
+        See `rbmfast.sklearn`.
+    hidden, k
         As of `RBM`. Real columns that are nearly sums of a few others want "gaussian" hidden units.
     random_state, verbose
         See `rbmfast.sklearn`.
@@ -55,13 +75,18 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: igno
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(500, 1)) @ np.ones((1, 5)) + rng.normal(size=(500, 5)) / 10  # all say the same
     >>> holes = np.where(rng.random(X.shape) < 0.3, np.nan, X)
-    >>> filled = RBMImputer(20, n_iter=400, random_state=0).fit_transform(holes)
+    >>> filled = RBMImputer(20, random_state=0).fit_transform(holes)
     >>> bool(np.abs(filled - X)[np.isnan(holes)].mean() < 0.4)  # the means of columns: 0.8
     True
     """
 
     n_components: int = parameter(100, AT_LEAST_1)
     _: KW_ONLY
+    method: str = parameter("cd", StrOptions({"cd", "pcd"}))
+    l2: float | None = parameter(0.0, AT_LEAST_0, None)
+    momentum: float = parameter(Learner.momentum, BELOW_1)
+    batch_size: int = parameter(Learner.batch_size, UP_TO_A_BATCH)
+    n_iter: int = parameter(100, COUNT)
     n_steps: int = parameter(100, AT_LEAST_1)
     sample_posterior: bool = parameter(False, "boolean")
 

@@ -22,7 +22,6 @@ METHOD = PCD(n_chains=500)  # with fewer, chains lose modes, and the model with 
 UPDATES = 20_000  # at least, in all epochs together
 MOST_EPOCHS = 2000  # those of a few rows are mostly overhead
 RATE, MOMENTUM = 0.1, 0.5
-REAL_SHARE = 0.1  # of the rate, where states are numbers of any size
 PRECISION, MOST_L2 = 3.0, 0.002  # of weights a priori, which are normal; a few rows may be learned by heart
 
 
@@ -50,7 +49,7 @@ def method_of(settings: LayerSettings, model: RBM | BoltzmannMachine) -> Method:
 
 def rate_of(model: RBM | BoltzmannMachine) -> float:
     """The rate that a model begins with."""
-    return RATE * (REAL_SHARE if "real" in (model.visible.domain, model.hidden.domain) else 1)
+    return RATE * min(model.visible.rate_share, model.hidden.rate_share)
 
 
 def epochs_of(n_rows: int, batch_size: int) -> int:

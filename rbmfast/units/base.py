@@ -24,6 +24,7 @@ from rbmfast.units.affine import Affine
 from rbmfast.units.common import flattened, rows_in_a_scan, sums_of
 
 NODES = 6  # of an integral from a whole number to the next
+REAL_SHARE = 0.1  # of a learning rate (Hinton 2010, section 13.2: one or two orders of magnitude)
 FEW_ROWS = 16  # which float64 copies of the weights are not made for
 Given = States | engine.Steps  # as the engine's products take states
 
@@ -143,6 +144,11 @@ class Unit(ABC):
         blocks.
         """
         return None
+
+    @property
+    def rate_share(self) -> float:
+        """What is right of a learning rate for 0 and 1: real states are of any size."""
+        return REAL_SHARE if self.domain == "real" else 1.0
 
     @property
     def normal_in_steps(self) -> bool:

@@ -259,6 +259,7 @@ def _boltzmann() -> dict[str, str]:
     holes = np.where(_uniforms(*V.shape, 17) >> 29 == 0, np.nan, V)
     codes = (_uniforms(N_ROWS, 15, 18) >> 30) + (_uniforms(N_ROWS, 15, 18) >> 28 == 0) * 17
     settings: dict[str, Any] = {"epochs": 2, "batch_size": BATCH_SIZE, "seed": SEED}
+    plain: dict[str, Any] = {"optimizer": 0.1, "penalties": (), **settings}
     found = {}
     switches = rf.BoltzmannMachine(40, 10, seed=MODEL_SEED)
     rf.train(
@@ -270,14 +271,14 @@ def _boltzmann() -> dict[str, str]:
         **settings,
     )
     spins = rf.BoltzmannMachine(40, units="spin", seed=MODEL_SEED)
-    rf.train(spins, V == 1, method=rf.CD(1), **settings)
+    rf.train(spins, V == 1, method=rf.CD(1), **plain)
     groups = rf.BoltzmannMachine(15 * 21, units=rf.Categorical(21), seed=MODEL_SEED)
     rf.train(
         groups,
         codes,
         method=rf.MaximumPseudoLikelihood(),
         sample_weight=1 / (1 + np.arange(N_ROWS)),
-        **settings,
+        **plain,
     )
     for name, machine in (("switches", switches), ("spins", spins), ("groups", groups)):
         found[f"boltzmann, {name}: trained"] = digest(*machine._own_parameters().values())

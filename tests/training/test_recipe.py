@@ -14,13 +14,13 @@ from training.kinds import BEFORE, CODES, HOLES, KINDS, REAL, X, Y
 import rbmfast as rf
 from rbmfast.archive import read_file
 from rbmfast.training import recipe
-from rbmfast.training.recipe import MOMENTUM, RATE, REAL_SHARE
+from rbmfast.training.recipe import MOMENTUM, RATE
 from rbmfast.training.settings import TrainSettings
 from rbmfast.units import PLAIN
 
 CHAINS, AT_ROWS = recipe.METHOD, rf.CD()
 FALLING = rf.SGD(rf.Linear(RATE), MOMENTUM)
-SLOWER = rf.SGD(rf.Linear(RATE * REAL_SHARE), MOMENTUM)
+SLOWER = rf.SGD(rf.Linear(RATE * rf.Gaussian().rate_share), MOMENTUM)
 WEIGHED = (rf.L2(min(recipe.PRECISION / len(X), recipe.MOST_L2)),)
 
 
