@@ -31,7 +31,7 @@ def completed(settings: S, model: RBM | BoltzmannMachine, n_rows: int, goes_on: 
     ours: dict[str, Any] = {
         "method": method_of(settings, model),
         "optimizer": SGD(rate if goes_on else Linear(rate), MOMENTUM),
-        "penalties": () if goes_on else (L2(min(PRECISION / n_rows, MOST_L2)),),
+        "penalties": () if goes_on or _classifies(settings) else (L2(min(PRECISION / n_rows, MOST_L2)),),
         "centered": _is_centered(settings, model),
         "epochs": 1 if goes_on else epochs_of(n_rows, settings.batch_size),
     }
@@ -61,7 +61,11 @@ def _lacks_units(settings: LayerSettings) -> bool:
     return isinstance(settings, TrainSettings) and settings.missing == ABSENT
 
 
+def _classifies(settings: LayerSettings) -> bool:
+    """Whether classes are told apart: centred, or with weights held down, that does not find XOR."""
+    return isinstance(settings.method, (Discriminative, Hybrid))
+
+
 def _is_centered(settings: LayerSettings, model: RBM | BoltzmannMachine) -> bool:
-    """Whatever can be, but for what tells classes apart: centred, it does not find XOR."""
     can_be = isinstance(model, RBM) and model._parameters.interaction.is_dense and not _lacks_units(settings)
-    return can_be and not isinstance(settings.method, (Discriminative, Hybrid))
+    return can_be and not _classifies(settings)
