@@ -79,7 +79,8 @@ def train(
         that rate where a layer has real states, and keeps its rate with a `state`.
     penalties : list of L1, L2, BlockL1, MaxNorm, SparsityTarget, or objects with a method ``gradient(W)``
         What holds the weights or the activity down. A single one need not be in a list; nor need a monitor
-        or callback. Default: ``L2(min(3 / n_rows, 0.002))``; with a `state` none.
+        or callback. Default: ``L2(min(3 / n_rows, 0.002))``; with a `state`, and
+        where classes are told apart, none.
     centered : bool, optional
         Learn from centred units (Montavon & Müller 2012; Melchior, Fischer & Wiskott 2016): more stable, and
         blind to exchanging the roles of 0 and 1. The model stays in its ordinary parametrisation. Default:
