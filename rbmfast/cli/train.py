@@ -52,7 +52,7 @@ EXAMPLES = """\
 examples:
   rbmfast train data.npy -o model.rbm --hidden 128 --epochs 20
   rbmfast train train-images-idx3-ubyte.gz -o mnist.rbm --threshold 127 --hidden 500 \\
-      --method pcd --centered --l1 5e-5 --l2 2e-4 --epochs 20 --rate-schedule linear --plots pictures
+      --validation 0.1 --plots pictures
   rbmfast train data.npz --key X -o model.rbm --validation 0.1
   rbmfast train people.csv -o people.rbm --drop id,name --types rooms=real --validation 0.1
   rbmfast train data.csv -o model.rbm --drop id,date --epochs 100 --checkpoint run.ckpt
