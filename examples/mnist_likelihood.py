@@ -46,7 +46,7 @@ def drawn_from(path: Path) -> rf.Packed:
 
 
 def train(rbm: rf.RBM, X: np.ndarray | rf.Packed, epochs: int, seed: int, last_rate: float = 0.0) -> float:
-    """Learn; how many seconds of CPU time it took. An epoch is as long as one with a single draw of each image."""
+    """Learn; how many seconds of CPU time it took. An epoch is as long as one with a draw of each image."""
     fixed = isinstance(X, np.ndarray)
     begin = time.process_time()
     rf.train(
