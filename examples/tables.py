@@ -1,9 +1,9 @@
-"""Test log-likelihoods of binary tables by the defaults of `rbmfast.train`, hidden units chosen by validation rows.
+"""Log-likelihoods of binary tables by the defaults of `rbmfast.train`, hidden units by validation rows.
 
     python examples/tables.py DEBD [--sets mushrooms] [--hidden 64 128 256 512]
 
-DEBD is a folder with dna.npz, mushrooms.npz, plants.npz and accidents.npz: `train`, `valid` and `test`, packed
-rows of 0 and 1, and `n_features`. log Z is annealed from both sides; nats.
+DEBD is a folder with dna.npz, mushrooms.npz, plants.npz and accidents.npz: `train`, `valid` and `test`,
+packed rows of 0 and 1, and `n_features`. log Z is annealed from both sides; nats.
 """
 
 import argparse
@@ -43,16 +43,11 @@ def main() -> None:
             seconds = time.process_time() - begin
             how = {"n_chains": 200, "n_temperatures": options.temperatures, "seed": options.seed}
             z = rf.log_partition(rbm, "bracket", **how)
-            chosen_by = rf.mean_log_likelihood(rbm, valid, z)
-            print(
-                f"{name}: {n_hidden} hidden units, {seconds:.0f} s of CPU time, validation {chosen_by}",
-                flush=True,
-            )
-            tried.append((chosen_by.value, n_hidden, rf.mean_log_likelihood(rbm, test, z)))
+            judge, found = (rf.mean_log_likelihood(rbm, rows, z) for rows in (valid, test))
+            tried.append((judge.value, n_hidden, found))
+            print(f"{name}: {n_hidden} hidden units, {seconds:.0f} s, validation {judge}", flush=True)
         _, n_hidden, found = max(tried, key=lambda one: one[0])
-        print(
-            f"{name}: {n_hidden} hidden units, test {found}; published: {PUBLISHED.get(name, 'none known')}\n"
-        )
+        print(f"{name}: {n_hidden} hidden units, test {found} (published: {PUBLISHED.get(name, 'none')})\n")
 
 
 if __name__ == "__main__":
