@@ -52,6 +52,7 @@ def errors(printed: str) -> list[float]:
 def test_backprop(digits: Path, monkeypatch: pytest.MonkeyPatch, printed_by: Any) -> None:
     example = load("mnist_backprop")
     monkeypatch.setattr(example, "SIZES", [784, 40, 30])
+    monkeypatch.setattr(example, "DROPOUT", 0.2)
     monkeypatch.setattr(example, "QUICK", {"pre-training": 5, "fine-tuning": 40})
     printed = printed_by(example, digits, "--quick", "--seeds", 3)
     assert max(errors(printed)) < 10
@@ -434,13 +435,33 @@ def test_equilibrium_of_digits(printed_by: Any) -> None:
     assert abs(float(errors[9])) < 2 * float(errors[10]) < 0.5
 
 
-def test_equilibrium_of_a_table(tmp_path: Path, printed_by: Any) -> None:
-    rng, file = np.random.default_rng(0), tmp_path / "rows.npz"
-    bits = np.repeat(rng.integers(0, 2, (60, 6), dtype=np.uint8), 2, axis=1)
+@pytest.fixture
+def dna(tmp_path: Path) -> Path:
+    """A table of this name: pairs of equal bits, 6 log 2 = 4.16 nats a row."""
+    rng, file = np.random.default_rng(0), tmp_path / "dna.npz"
+    bits = np.repeat(rng.integers(0, 2, (600, 6), dtype=np.uint8), 2, axis=1)
     parts = zip(("train", "valid", "test"), np.split(np.packbits(bits, axis=1), 3), strict=True)
     np.savez(file, **dict(parts), n_features=12)
-    printed = printed_by(load("equilibrium"), "table", file, "--epochs", "2", "--hidden", "4")
+    return file
+
+
+def test_equilibrium_of_a_table(dna: Path, printed_by: Any) -> None:
+    printed = printed_by(load("equilibrium"), "table", dna, "--epochs", "2", "--hidden", "4")
     assert [line.split()[0] for line in printed.splitlines()[1:]] == ["training", "validation", "test"]
+
+
+def test_recipe(dna: Path, printed_by: Any) -> None:
+    few = ("--hidden", "12", "--temperatures", "20", "--tries", "updates=2", "updates=2000,rate=0.5")
+    printed = printed_by(load("recipe"), dna.parent, "-", "-", "--sets", "dna", *few).splitlines()
+    untrained, trained = (float(line.split()[0].rstrip("?")) for line in printed[1:])
+    assert untrained < -8 and -6 < trained <= -4.1
+
+
+def test_tables(dna: Path, printed_by: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rbmfast.training.recipe.RATE", 0.5)
+    few = ("--sets", "dna", "--hidden", "2", "12", "--temperatures", "20")
+    printed = printed_by(load("tables"), dna.parent, *few)
+    assert -6 < float(re.findall(r"12 hidden units, test (-\d\.\d+)", printed)[0]) <= -4.1
 
 
 def test_it_prints_a_table(example: Any, capsys: pytest.CaptureFixture[str]) -> None:
