@@ -1312,7 +1312,7 @@ cdef class _Rung:
 
 
 def climb(Weights weights not None, a, b, rung not None, float[:, ::1] x not None, double[::1] here not None, hidden,
-          int64_t steps, seed, purpose, layer=0, first_step=0, first_chain=0, blocks=(None, None)):
+          int64_t steps, seed, purpose, layer=0, first_step=0, int64_t first_chain=0, blocks=(None, None)):
     """Steps of chains of a model that stands still, and exchanges with samples of the rung; all in place.
 
     `x` and `here` are the samples': total inputs of hidden units, and log-weights. Returns the chains' visible

@@ -7,6 +7,7 @@ import pytest
 from commands import evaluated, fails, run
 
 import rbmfast as rf
+from rbmfast.cli import main
 
 pd = pytest.importorskip("pandas")
 
@@ -128,3 +129,19 @@ def test_missing_cells_of_plain_numbers(capsys: pytest.CaptureFixture[str]) -> N
     assert "x.npy: has missing cells: fill them in first, by rbmfast impute" in fails(
         capsys, "train", "x.npy", "-o", "x.dbn", "--model", "dbn", *FAST
     )
+
+
+def test_missing_cells_and_documents_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is watched by default is what can be told of them."""
+    rng = np.random.default_rng(0)
+    np.save("holes.npy", np.where(rng.random((40, 6)) < 0.3, np.nan, rng.integers(0, 2, (40, 6))))
+    np.save("counts.npy", rng.poisson(1.0, (40, 6)))
+    assert main(["train", "holes.npy", "-o", "h.rbm", "--epochs", "2"]) == 0
+    assert main(["train", "counts.npy", "-o", "c.rbm", "--epochs", "2", "--visible", "counts"]) == 0
+    assert "weight" in capsys.readouterr().out
+
+
+def test_of_many_epochs_some_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    np.save("rows.npy", np.eye(6))
+    assert main(["train", "rows.npy", "-o", "r.rbm", "--hidden", "2", "--epochs", "500"]) == 0
+    assert 40 < capsys.readouterr().out.count("epoch ") < 60

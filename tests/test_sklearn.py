@@ -376,6 +376,24 @@ WRITERS = (
 )
 
 
+def test_a_shallow_copy_answers_for_itself() -> None:
+    """It shares the models that were made of arrays, and not the arrays."""
+    X = np.random.default_rng(0).integers(0, 2, (40, 12)).astype(np.float64)
+    learning = BernoulliRBM(7, n_iter=1, random_state=0).fit(X)
+    best = copy.copy(learning)
+    expected = best.transform(X)
+    for _ in range(3):
+        learning.partial_fit(X)
+        assert not np.array_equal(learning.transform(X), expected)
+        np.testing.assert_array_equal(best.transform(X), expected)
+
+
+def test_an_array_may_be_deleted() -> None:
+    learned = BernoulliRBM(7, n_iter=1, random_state=0).fit(np.eye(12))
+    del learned.components_
+    assert not hasattr(learned, "components_")
+
+
 @pytest.mark.parametrize("write", WRITERS, ids=lambda write: write.__name__)
 def test_arrays_that_were_shown_are_looked_at(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     m, X = fitted()[:2]  # none that refers to the same arrays

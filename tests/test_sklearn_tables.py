@@ -157,3 +157,9 @@ def test_regression_of_one_and_of_several_targets() -> None:
     assert (error <= 0.3 * Y[300:].var(axis=0) + 1e-3).all()
     single = DBNRegressor((6,), n_iter=1, fine_tuning_n_iter=1, random_state=0).fit(X, Y[:, 0])
     assert single.predict(X[:2]).shape == (2,)
+
+
+def test_documents_by_default() -> None:
+    """Their chains have to start at the rows."""
+    X = np.random.default_rng(0).poisson(1.0, (40, 6))
+    assert RBM(3, visible="counts", n_iter=2, random_state=0).fit(X).transform(X).shape == (40, 3)

@@ -12,7 +12,7 @@ from rbmfast.training.callbacks import Progress
 from rbmfast.training.history import BASIC
 
 
-def display(*headings: str, every: int = 1) -> dict[str, Any]:
+def display(*headings: str, every: int | None = None) -> dict[str, Any]:
     """Settings of a run that shows its progress: a bar, or a line for some epochs where there can be none."""
     bar = _has_bar()
     return {"callbacks": [] if bar else [Lines(headings, every)], "progress": bar}
@@ -34,9 +34,9 @@ def _has_bar() -> bool:
 
 
 class Lines(rf.Callback):
-    """A line for every so many epochs and the last, and a heading above those of each run."""
+    """A line for every so many epochs (of many: some 50 in all) and the last, and a heading for each run."""
 
-    def __init__(self, headings: Sequence[str], every: int) -> None:
+    def __init__(self, headings: Sequence[str], every: int | None) -> None:
         self._headings = iter(headings)
         self._every = every
 
@@ -47,7 +47,8 @@ class Lines(rf.Callback):
 
     def on_epoch_end(self, progress: Progress) -> None:
         """See `rbmfast.Callback`."""
-        if progress.epoch % self._every == 0 or progress.epoch == progress.epochs:
+        every = self._every or max(1, progress.epochs // 50)
+        if progress.epoch % every == 0 or progress.epoch == progress.epochs:
             print(f"epoch {progress.epoch}/{progress.epochs}: {in_words(progress.history)}", flush=True)
 
 

@@ -98,7 +98,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "a boltzmann without hidden units pseudo-likelihood, which draws no samples)")  # fmt: skip
     add("-k", integer(1), f"Gibbs steps per update (default: {rf.CD.k}; of unbiasedcd {rf.UnbiasedCD.k}, at "
         "most)")  # fmt: skip
-    add("--chains", integer(1), f"chains of {listing(methods_with('n_chains'))} (default: the batch size)")
+    add("--chains", integer(1), f"chains of {listing(methods_with('n_chains'))} (default: "
+        f"{recipe.METHOD.n_chains} of pcd, of others as many as a batch has rows)")  # fmt: skip
     add("--replicas", integer(2), "temperatures of pt (default: 10)")
     add("--epochs", listed(integer(0)), f"{ABOUT['epochs']}; of a dbn, of all layers or of each (default: as "
         f"many as {recipe.UPDATES} updates take, {recipe.MOST_EPOCHS} at most)", [])  # fmt: skip

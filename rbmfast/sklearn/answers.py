@@ -220,9 +220,18 @@ class Answers(Transformer):
         return Models()
 
     def _model(self, real: bool) -> rf.RBM:
+        look, self._shown = (
+            self._shown,
+            False,
+        )  # before looking: what another thread is shown meanwhile counts
         changeable = may_change(self.__dict__, ARRAYS)
-        rbm = self._models.get(self._arrays, real, look=self._shown or changeable)
-        self._shown = changeable
+        try:
+            rbm = self._models.get(self._arrays, real, look=look or changeable)
+        except BaseException:
+            self._shown = True
+            raise
+        if changeable:
+            self._shown = True
         return rbm
 
 

@@ -44,7 +44,7 @@ class ConvRBM(Transformer, Seer):
     pool : int, default 2
         Side of blocks. Without a `shape` the largest up to this that divides both sides of the maps.
     method : {"cd", "pcd"}, default "cd"
-        See `RBM`.
+        Whether chains start from the data at each update, or persist over updates.
     k : int, default 1
         Gibbs steps per update.
     sparsity : float or None, default 0.1

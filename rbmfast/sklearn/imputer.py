@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
@@ -88,6 +88,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: igno
     batch_size: int = parameter(Learner.batch_size, UP_TO_A_BATCH)
     n_iter: int = parameter(100, COUNT)
     n_steps: int = parameter(100, AT_LEAST_1)
+    _centered: ClassVar[bool | None] = False
     sample_posterior: bool = parameter(False, "boolean")
 
     def fit(self, X: Any, y: object = None) -> RBMImputer:
@@ -119,7 +120,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Trained):  # type: igno
             table = validate_table(self, X, reset=True)
             self.schema_ = _infer(table)
             V, schema = self.schema_.encode(table), self.schema_
-            self._train(V, self.n_components, schema.units, schema.has_reals)
+            self._train(V, self.n_components, schema.units)
             self.rbm_.schema = self.schema_
         return self
 

@@ -49,13 +49,14 @@ class Models:
     """The RBMs of an estimator's arrays, made anew when those have changed.
 
     Users may assign to the arrays and write into them, so a use looks whether they are what they were: by a
-    hash, and only if they have been `Shown`, as reading them would be most of an answer about one row. Copies
-    and pickles start empty.
+    hash, and only if they have been `Shown` or are others, as reading them would be most of an answer about
+    one row. Deep copies and pickles start empty; a shallow copy shares this one.
     """
 
     def __init__(self) -> None:
         self._made: dict[bool, rf.RBM] = {}
         self._seen: list[tuple[Any, ...]] = []
+        self._which: list[int] = []
         self._log_z: float | None = None
 
     def log_z(self, arrays: Arrays, means: F32 | None) -> float:
@@ -70,10 +71,12 @@ class Models:
 
         Without `look` they are what they were.
         """
-        if not self._made or (look and self._seen != _seen(arrays)):
+        which = [*map(id, arrays)]
+        if (look or self._which != which) and self._seen != _seen(arrays):
             components, visible, hidden = arrays
             rbm = rf.RBM.from_arrays(np.transpose(components), visible, hidden, visible=unit(real))
             self.remember(rbm, arrays, real)
+        self._which = which
         if real not in self._made:
             other = self._made[not real]
             self._made[real] = rf.RBM.from_arrays(other.W, other.a, other.b, visible=unit(real))
@@ -104,6 +107,10 @@ class Shown:
 
     def __set__(self, estimator: object, value: Array) -> None:
         estimator.__dict__ |= {self.name: value, "_shown": True}
+
+    def __delete__(self, estimator: object) -> None:
+        self.__get__(estimator, type(estimator))  # or its error
+        del estimator.__dict__[self.name]
 
 
 _alone = {"array": np.empty(0)}

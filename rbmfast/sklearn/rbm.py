@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -49,20 +49,24 @@ class Trained(Learner):
     batch_size: int = parameter(TrainSettings.batch_size, UP_TO_A_BATCH)
     n_iter: int | None = parameter(None, COUNT, None)  # type: ignore[assignment]
     l2: float | None = parameter(None, AT_LEAST_0, None)
+    _centered: ClassVar[bool | None] = None  # as the recipe says
 
     @property
     def _parameter_constraints(self) -> dict[str, list[Any]]:
         return {**super()._parameter_constraints, "hidden": [StrOptions({*PLAIN}), Unit]}
 
-    def _train(self, rows: Any, n_hidden: int, visible: Any, standardized: bool, weights: Any = None) -> None:
+    def _train(self, rows: Any, n_hidden: int, visible: Any, weights: Any = None) -> None:
         """Make a model, and let it learn."""
         n_visible = rows.shape[1] if isinstance(rows, np.ndarray) else rows.n_features
         rbm = rf.RBM(n_visible, n_hidden, visible=visible, hidden=self.hidden, seed=self._seed())
+        at_rows = self.method == "cd" or rbm.visible.needs_rows
+        rate = self.learning_rate * min(rbm.visible.rate_share, rbm.hidden.rate_share)
         self.history_ = rf.train(
             rbm,
             rows,
-            method=rf.CD(self.k) if self.method == "cd" else replace(recipe.METHOD, k=self.k),
-            optimizer=self._sgd(standardized, falls=True),
+            method=rf.CD(self.k) if at_rows else replace(recipe.METHOD, k=self.k),
+            optimizer=rf.SGD(rf.Linear(rate), self.momentum),
+            centered=self._centered,
             penalties=None if self.l2 is None else [rf.L2(self.l2)] if self.l2 else (),
             seed=self._seed(),
             **self._asked(weights, self.n_iter),
@@ -87,13 +91,13 @@ class RBM(Transformer, Trained, Seer):
         Type of the hidden units.
     method : {"cd", "pcd"}, default "pcd"
         Whether chains start from the data at each update, or 500 of them persist over updates: closer to
-        the likelihood.
+        the likelihood. Documents ("counts") need "cd", and get it.
     k : int, default 1
         Gibbs steps per update.
     l2 : float, optional
         Penalty: times half the sum of squared weights. By default that of `rbmfast.train`.
     learning_rate : float, default 0.1
-        A tenth of it where the data, or real columns, are standardised. It falls linearly to 0.
+        A tenth of it where a layer has real states. It falls linearly to 0.
     n_iter : int, optional
         Passes over the data; by default as many as `rbmfast.train` makes.
     momentum : float, default 0.5
@@ -168,9 +172,9 @@ class RBM(Transformer, Trained, Seer):
         self._validate_params()
         with self._learning(anew=True):
             of_table = self.visible == COLUMNS
-            rows, visible, standardized = self._of_table(X) if of_table else self._of_numbers(X)
+            rows, visible = self._of_table(X) if of_table else self._of_numbers(X)
             weights = of_mean_1(check_weights(sample_weight, len(rows)))
-            self._train(rows, self.n_components, visible, standardized, weights)
+            self._train(rows, self.n_components, visible, weights)
             self.rbm_.schema = self.schema_
             if isinstance(self.visible, Unit):
                 self.visible_ = self.rbm_.visible  # with what it has of the data
@@ -178,20 +182,20 @@ class RBM(Transformer, Trained, Seer):
             self._n_features_out = self.n_components
         return self
 
-    def _of_table(self, X: Any) -> tuple[Any, Any, bool]:
-        """Data to learn from, the visible units for it, and whether any of it is standardised."""
+    def _of_table(self, X: Any) -> tuple[Any, Any]:
+        """Data to learn from, and the visible units for it."""
         table = validate_table(self, X, reset=True)
         schema = rf.Schema.infer(table)
         self.schema_: rf.Schema | None = schema
         self.visible_, self.mean_, self.scale_ = COLUMNS, None, None
-        return schema.encode(table), schema.units, schema.has_reals
+        return schema.encode(table), schema.units
 
-    def _of_numbers(self, X: Any) -> tuple[Any, Any, bool]:
+    def _of_numbers(self, X: Any) -> tuple[Any, Any]:
         """The same of data that are no table."""
         X, self.schema_ = validate_data(self, X, reset=True), None
         if isinstance(self.visible, Unit):
             self.visible.check_size(self.visible.units_of(X.shape[1]), "the number of columns of X")
-        return self._see(X), self.visible_, self.mean_ is not None
+        return self._see(X), self.visible_
 
     # --- Answers -----------------------------------------------------------------------------------------
 

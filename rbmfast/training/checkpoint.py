@@ -42,6 +42,8 @@ class Checkpoint(SavedRun):
         return array
 
     def difference(self, name: str, before: Any, value: Any) -> str:
+        if name == "epochs":
+            return f"epochs is {value}, but was {before}, which schedules go by (constant rates may go on),"
         if name not in DATA:
             return super().difference(name, before, value)
         if before is None:

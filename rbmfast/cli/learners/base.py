@@ -71,9 +71,8 @@ def method_of(given: argparse.Namespace, default: str) -> Method:
     """Where samples of the negative phase come from."""
     options = {name: getattr(given, option) for option, name in METHOD_OPTIONS.items()}
     asked = {name: value for name, value in options.items() if value is not None}
-    if given.method is None and isinstance(METHOD, METHODS[default]):
-        return replace(METHOD, **asked)
-    return METHODS[given.method or default](**asked)
+    kind = METHODS[given.method or default]
+    return replace(METHOD, **asked) if isinstance(METHOD, kind) else kind(**asked)
 
 
 def optimizer_of(
@@ -258,14 +257,22 @@ class Learner:
         self.model.schema, self.model.class_names = schema, class_names
         self._new = zlib.crc32(self._lowest.W.data)
         self._choose_rates()
+        if self._is_incomplete:
+            self.settings["monitors"] = [rf.WeightNorm()]  # others need whole rows, or few hidden units
         self.settings["monitors"] = [*self.settings["monitors"], *self._likelihood()]
+
+    @property
+    def _is_incomplete(self) -> bool:
+        parts = self.data, self.validation
+        return any(part is not None and part.rows.missing is not None for part in parts)
 
     def _likelihood(self) -> list[rf.training.Monitor]:
         """What watches a likelihood: of states alone, exact or known to the method if that can be."""
         from rbmfast.likelihood.enumeration import has_exact_log_z
         from rbmfast.likelihood.tracking import EXACT_UNITS
 
-        if type(self) is not Learner or self.data.rows.kind == "grey":
+        whole = not self._is_incomplete and not self.model.visible.needs_rows
+        if type(self) is not Learner or self.data.rows.kind == "grey" or not whole:
             return []
         is_known = has_exact_log_z(self.model, EXACT_UNITS) or isinstance(self.settings["method"], rf.PTT)
         return [rf.LogLikelihood() if is_known else rf.PseudoLikelihood(max_rows=PSEUDO_ROWS)]
