@@ -116,9 +116,10 @@ def test_learning_from_data_of_any_scale() -> None:
     alone = -0.5 * ((held_out - train.mean(axis=0)) / train.std(axis=0)) ** 2 - np.log(train.std(axis=0))
     alone = (alone - 0.5 * np.log(2 * np.pi)).sum(axis=1).mean()
     found = []
+    settings: Any = {"method": "cd", "optimizer": rf.SGD(0.05, 0.5), "penalties": (), "centered": False}
     for factor in (1.0, 1024.0):
         rbm = rf.RBM(20, 12, visible=rf.Gaussian("learned"), seed=0)
-        rf.train(rbm, factor * train, epochs=30, optimizer=rf.SGD(0.05, momentum=0.5), seed=1)
+        rf.train(rbm, factor * train, epochs=30, seed=1, **settings)
         found.append(rf.log_likelihood(rbm, factor * held_out).mean() + 20 * np.log(factor))
     assert found[0] > alone + 3
     assert_allclose(found[1], found[0], atol=0.1)  # logarithms are rounded
