@@ -152,7 +152,7 @@ def test_the_method_asked_for_trains_the_whole_network_too() -> None:
     ("options", "method"),
     [
         ([], rf.Hybrid()),
-        (["--generative", "0.5", "--method", "pcd"], rf.Hybrid(0.5, negative=rf.PCD())),
+        (["--generative", "0.5", "--method", "pcd"], rf.Hybrid(0.5, negative=recipe.METHOD)),
         (["--generative", "0"], rf.Discriminative()),
         (["--generative", "0", "--dropout", "0.5"], rf.Discriminative(dropout=0.5)),
         (["--generative", "0.1", "--dropout", "0.2"], rf.Hybrid(0.1, dropout=0.2)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,11 +35,15 @@ def _has_bar() -> bool:
 
 
 class Lines(rf.Callback):
-    """A line for every so many epochs (of many: some 50 in all) and the last, and a heading for each run."""
+    """A line for every so many epochs and the last, and a heading for each run.
+
+    By default for the first, some 50 in all, and one each second: so it is known soon that nobody reads.
+    """
 
     def __init__(self, headings: Sequence[str], every: int | None) -> None:
         self._headings = iter(headings)
         self._every = every
+        self._last = 0.0
 
     def on_train_begin(self, progress: Progress) -> None:
         """See `rbmfast.Callback`."""
@@ -47,8 +52,11 @@ class Lines(rf.Callback):
 
     def on_epoch_end(self, progress: Progress) -> None:
         """See `rbmfast.Callback`."""
+        now, is_first = time.monotonic(), progress.epoch == 1
         every = self._every or max(1, progress.epochs // 50)
-        if progress.epoch % every == 0 or progress.epoch == progress.epochs:
+        is_due = self._every is None and (is_first or now - self._last >= 1)
+        if is_due or progress.epoch % every == 0 or progress.epoch == progress.epochs:
+            self._last = now
             print(f"epoch {progress.epoch}/{progress.epochs}: {in_words(progress.history)}", flush=True)
 
 
