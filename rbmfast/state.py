@@ -84,9 +84,8 @@ class Rung:
     b: F32
     samples: NDArray[np.uint8]  # (n, n_visible), changed in place
     log_weights: F64  # (n,): what that version gives them
-    acceptance: F32 = field(
-        default_factory=lambda: np.ones(1, np.float32)
-    )  # running mean of the share accepted
+    # (1,): a running mean of the share of exchanges that are accepted
+    acceptance: F32 = field(default_factory=lambda: np.ones(1, np.float32))
     least: float = 0.0  # the epoch ends where it is less
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -43,7 +44,7 @@ class Lines(rf.Callback):
     def __init__(self, headings: Sequence[str], every: int | None) -> None:
         self._headings = iter(headings)
         self._every = every
-        self._last = 0.0
+        self._last = -math.inf
 
     def on_train_begin(self, progress: Progress) -> None:
         """See `rbmfast.Callback`."""
@@ -52,9 +53,8 @@ class Lines(rf.Callback):
 
     def on_epoch_end(self, progress: Progress) -> None:
         """See `rbmfast.Callback`."""
-        now, is_first = time.monotonic(), progress.epoch == 1
-        every = self._every or max(1, progress.epochs // 50)
-        is_due = self._every is None and (is_first or now - self._last >= 1)
+        now, every = time.monotonic(), self._every or max(1, progress.epochs // 50)
+        is_due = self._every is None and now - self._last >= 1
         if is_due or progress.epoch % every == 0 or progress.epoch == progress.epochs:
             self._last = now
             print(f"epoch {progress.epoch}/{progress.epochs}: {in_words(progress.history)}", flush=True)

@@ -220,10 +220,7 @@ class Answers(Transformer):
         return Models()
 
     def _model(self, real: bool) -> rf.RBM:
-        look, self._shown = (
-            self._shown,
-            False,
-        )  # before looking: what another thread is shown meanwhile counts
+        look, self._shown = self._shown, False  # first: what another thread is shown from here on counts
         changeable = may_change(self.__dict__, ARRAYS)
         try:
             rbm = self._models.get(self._arrays, real, look=look or changeable)

@@ -1,5 +1,5 @@
-/* Chains of a model that stands still, which exchange states with samples of an earlier version: each member moves its own. They
- * wait for each other once a step, as chains of others may meet the same samples in the next one. */
+/* Chains of a model that stands still, which exchange states with samples of an earlier version: each member moves its
+ * own. They wait for each other once a step, as chains of others may meet the same samples in the next one. */
 #include "exchange.h"
 
 typedef struct {

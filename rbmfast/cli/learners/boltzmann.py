@@ -44,8 +44,6 @@ class BoltzmannLearner(Learner):
         method = self.settings["method"]
         if part.rows.missing is not None and method is not None and not method.takes_missing:
             raise CommandError(f"{part.name}: has missing cells: say --method pcd, which draws them")
-        if part.rows.missing is not None:
-            self.settings["monitors"] = rf.WeightNorm()
         return part.rows
 
     def schema(self, data: DataFile) -> rf.Schema | None:
