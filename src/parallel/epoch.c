@@ -208,6 +208,7 @@ static void begin_update(rbmk_team team, rbmk_epoch_run *r, int64_t t, int64_t n
     const int64_t first = t * plan->batch_size;
     const int64_t n = plan->n - first < plan->batch_size ? plan->n - first : plan->batch_size;
     if (team.id == 0) {
+        r->regroup = rbmk_regroup(team, r->threads);
         rbmk_arrange(&r->gradients, n, plan->chains ? plan->n_chains : n,
                      plan->weights ? plan->weights + first : NULL, !plan->chains);
         r->weights.exponent = r->model->exponent;
@@ -251,14 +252,17 @@ static rbmk_status one_update(rbmk_team team, rbmk_epoch_run *r, int64_t t, int6
     return rbmk_update_member(team, &r->updater, rbmk_scratch_of(r, team));
 }
 
+/* From update r->done on, until the team should be another one. */
 static void epoch_member(rbmk_team team, void *arg)
 {
     rbmk_epoch_run *r = arg;
-    int64_t pass = 0;
+    int64_t pass = r->passes;
     rbmk_status status = RBMK_OK; /* the same for all members */
     copy_weights(team, r, 0);
-    for (int64_t t = 0; t < updates(r->plan) && status == RBMK_OK && !is_left_behind(r); t++) {
+    for (int64_t t = r->done; t < updates(r->plan) && status == RBMK_OK && !is_left_behind(r); t++) {
         begin_update(team, r, t, pass + 1);
+        if (r->regroup)
+            break;
         status = one_update(team, r, t, &pass);
         if (team.id == 0 && status == RBMK_OK)
             r->done = t + 1;
@@ -266,6 +270,7 @@ static void epoch_member(rbmk_team team, void *arg)
     copy_weights(team, r, 1);
     if (team.id)
         return;
+    r->passes = pass;
     r->status = atomic_load(&r->outside) ? RBMK_OK : status;
     if (atomic_load(&r->outside) && r->chains_before)
         memcpy(r->plan->chains, r->chains_before, chains_bytes(r));
@@ -277,7 +282,6 @@ rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, cons
     const rbmk_kernels *kernels = rbmk_current_kernels();
     rbmk_epoch_run r = {.model = model, .plan = plan, .kernels = kernels, .status = RBMK_NO_MEMORY};
     rbmk_gradients *g = &r.gradients;
-    int threads = rbmk_threads_for(0.05 * (double)most_chains(&r) * model->n_visible * model->n_hidden);
     int exponent = 0;
     rbmk_status status = rbmk_exponent(model->W, model->n_visible, model->n_hidden, model->exponent, &exponent);
     *done = 0;
@@ -292,13 +296,17 @@ rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, cons
         .kernels = kernels, .rung = plan->rung, .layers = &plan->layers, .n = plan->n_chains};
     r.updater = (rbmk_updater){
         .model = model, .settings = settings, .kernels = kernels, .gradient = weight_gradient, .source = g};
-    if (allocate(&r, threads)) {
+    r.threads = rbmk_threads_for(0.05 * (double)most_chains(&r) * model->n_visible * model->n_hidden);
+    if (allocate(&r, r.threads)) {
         model->exponent = exponent;
         r.updater.visible_gradient = g->visible_gradient;
         r.updater.hidden_gradient = g->hidden_gradient;
         r.updater.visible_mean = g->visible_mean;
         r.updater.hidden_mean = g->hidden_mean;
-        rbmk_run(threads, kernels, epoch_member, &r);
+        do {
+            r.regroup = 0;
+            rbmk_run(r.threads, kernels, epoch_member, &r);
+        } while (r.regroup);
     }
     *done = r.done;
     release(&r);

@@ -27,6 +27,8 @@ typedef struct {
     uint8_t *resting;      /* (batch_size, n_hidden): of the rows' chains; or NULL */
     char *scratch;
     size_t scratch_size;
+    int threads, regroup;  /* wanted; whether another number of them should go on */
+    int64_t passes;        /* so far */
     atomic_llong stop_at;  /* the pass after which all stop, counted from 1; 0: none */
     double asked;          /* when the caller was last asked whether to stop */
     int64_t done;

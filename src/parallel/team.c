@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "meeting.h"
 #include "pool.h"
 
 #ifdef _OPENMP
@@ -81,13 +82,17 @@ static _Atomic double least_time = 4e4;
 
 void rbmk_set_least_thread_time(double nanoseconds) { least_time = nanoseconds; }
 
+static int uses_all(void) { return least_time == 0.0; } /* whatever it costs */
+
+int rbmk_regroup(rbmk_team team, int wanted) { return !uses_all() && rbmk_meeting_regroup(team, wanted); }
+
 static _Thread_local double expected; /* nanoseconds of the work that comes next */
 
 int rbmk_threads_for(double nanoseconds)
 {
     const int n = rbmk_get_num_threads();
     const double least = least_time;
-    expected = least > 0.0 ? nanoseconds : HUGE_VAL;
+    expected = uses_all() ? HUGE_VAL : nanoseconds;
     return nanoseconds < n * least ? (int)(nanoseconds / least) + 1 : n;
 }
 
@@ -121,83 +126,6 @@ typedef int float_settings;
 static float_settings ieee_floats(void) { return 0; }
 
 static void restore_floats(float_settings saved) { (void)saved; }
-#endif
-
-#if defined(_OPENMP) && (defined(__unix__) || defined(__APPLE__))
-/* Our own barrier, because OpenMP's spins for milliseconds: on a machine with more busy threads than CPUs each of the
- * barriers of an update would cost a time slice. This one spins for some 30 microseconds, then sleeps. */
-struct rbmk_meeting {
-    atomic_int arrived, round;
-    pthread_mutex_t lock;
-    pthread_cond_t changed;
-};
-
-static void meeting_begin(struct rbmk_meeting *meeting)
-{
-    atomic_init(&meeting->arrived, 0);
-    atomic_init(&meeting->round, 0);
-    pthread_mutex_init(&meeting->lock, NULL);
-    pthread_cond_init(&meeting->changed, NULL);
-}
-
-static void meeting_end(struct rbmk_meeting *meeting)
-{
-    pthread_cond_destroy(&meeting->changed);
-    pthread_mutex_destroy(&meeting->lock);
-}
-
-static void next_round(struct rbmk_meeting *meeting, int round)
-{
-    atomic_store_explicit(&meeting->arrived, 0, memory_order_relaxed);
-    pthread_mutex_lock(&meeting->lock);
-    atomic_store_explicit(&meeting->round, round + 1, memory_order_release);
-    pthread_cond_broadcast(&meeting->changed);
-    pthread_mutex_unlock(&meeting->lock);
-}
-
-static inline void pause_briefly(void)
-{
-#if defined(__SSE2__)
-    _mm_pause();
-#endif
-}
-
-void rbmk_barrier(rbmk_team team)
-{
-    enum { SPINS = 1000 };
-    struct rbmk_meeting *meeting = team.meeting;
-    if (team.size == 1)
-        return;
-    int round = atomic_load_explicit(&meeting->round, memory_order_acquire);
-    if (atomic_fetch_add_explicit(&meeting->arrived, 1, memory_order_acq_rel) == team.size - 1) {
-        next_round(meeting, round);
-        return;
-    }
-    for (int spin = 0; spin < SPINS; spin++) {
-        if (atomic_load_explicit(&meeting->round, memory_order_acquire) != round)
-            return;
-        pause_briefly();
-    }
-    pthread_mutex_lock(&meeting->lock);
-    while (atomic_load_explicit(&meeting->round, memory_order_acquire) == round)
-        pthread_cond_wait(&meeting->changed, &meeting->lock);
-    pthread_mutex_unlock(&meeting->lock);
-}
-#elif defined(_OPENMP)
-struct rbmk_meeting {
-    int unused;
-};
-
-static void meeting_begin(struct rbmk_meeting *meeting) { (void)meeting; }
-static void meeting_end(struct rbmk_meeting *meeting) { (void)meeting; }
-
-void rbmk_barrier(rbmk_team team)
-{
-    (void)team;
-#pragma omp barrier
-}
-#else
-void rbmk_barrier(rbmk_team team) { (void)team; }
 #endif
 
 static void member(rbmk_team team, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
@@ -265,20 +193,24 @@ static int startable(int wanted) { return wanted; }
 static void run_in_parallel(int threads, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
 {
     struct rbmk_meeting meeting;
-    meeting_begin(&meeting);
+    int size = 1;
+    rbmk_meeting_begin(&meeting);
 #pragma omp parallel num_threads(threads)
     {
         rbmk_team team = {omp_get_thread_num(), omp_get_num_threads(), &meeting};
         member(team, kernels, body, arg);
+        rbmk_barrier(team); /* of ours: waiting for the end counts, too */
+        if (team.id == 0)
+            size = team.size;
     }
-    meeting_end(&meeting);
+    rbmk_meeting_end(&meeting, size);
 }
 #endif
 
 void rbmk_run(int wanted, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
 {
 #ifdef _OPENMP
-    const int engaged = engage(wanted), threads = engaged > 1 ? startable(engaged) : 1;
+    const int engaged = engage(uses_all() ? wanted : rbmk_uncrowded(wanted)), threads = engaged > 1 ? startable(engaged) : 1;
     if (threads > 1)
         run_in_parallel(threads, kernels, body, arg);
     else

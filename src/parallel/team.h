@@ -1,4 +1,4 @@
-/* Threads. team.c is the only file that knows OpenMP. */
+/* Threads. team.c and meeting.c are the only files that know OpenMP. */
 #ifndef RBMK_TEAM_H
 #define RBMK_TEAM_H
 
@@ -16,6 +16,10 @@ void rbmk_run(int threads, const rbmk_kernels *kernels, void (*body)(rbmk_team, 
 
 /* Every thread of the team waits for all. */
 void rbmk_barrier(rbmk_team team);
+
+/* One member, now and then, while the others are on their way to the next barrier: whether another number of threads than
+ * the team has would do the rest sooner. Then all of them return, and rbmk_run is called again with those `wanted`. */
+int rbmk_regroup(rbmk_team team, int wanted);
 
 /* The same for a team of `size` (which rbmk_threads_for has told) whose members never wait for each other: the calling
  * thread takes one after another, and so does every thread that comes to help. Nobody waits for one that has not begun. */

@@ -9,6 +9,7 @@
 #endif
 
 #include "check.h"
+#include "parallel/team.h"
 #include "rbmk.h"
 
 /* --- What a scenario gave, in bytes ---------------------------------------------------------------------- */
@@ -936,6 +937,42 @@ void test_calls(void)
             }
         free(expected.data);
     }
+}
+
+/* Epochs whose teams change: instead of the engine's own judgement. */
+static int teams_change, changes;
+
+int checked_regroup(rbmk_team team, int wanted)
+{
+    (void)team;
+    if (!teams_change)
+        return rbmk_regroup(team, wanted);
+    rbmk_set_num_threads(1 + ++changes % 4);
+    return changes % 3 != 0;
+}
+
+void test_changing_teams(void)
+{
+    teams_change = 1;
+    for (size_t s = 0; s < COUNT(scenarios); s++)
+        if (scenarios[s].run == epochs || scenarios[s].run == exchanges) {
+            record expected;
+            check_group("%s, by teams that change", scenarios[s].name);
+            check_test("portable");
+            teams_change = 0;
+            expected = run(s, 0, 1);
+            teams_change = 1;
+            for (int isa = 0; isa < rbmk_isa_count(); isa++) {
+                if (!rbmk_isa_available(isa))
+                    continue;
+                check_test("%s, up to 4 threads", rbmk_isa_name(isa));
+                changes = 0;
+                compare(s, &expected, isa, 4);
+                check(changes > 50, "%d changes", changes);
+            }
+            free(expected.data);
+        }
+    teams_change = 0;
 }
 
 void test_float_settings(void)

@@ -54,6 +54,8 @@ const char *paths_note(void); /* how the AMX path runs here, or why not */
 void test_random(void);
 void test_kernels(void);
 void test_calls(void);
+void test_changing_teams(void);
+void test_crowds(void);
 void test_float_settings(void);
 void test_refusals(void);
 

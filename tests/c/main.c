@@ -18,6 +18,8 @@ int main(int argc, char **argv)
     if (argc == 1)
         test_kernels();
     test_calls();
+    test_changing_teams();
+    test_crowds();
     test_float_settings();
     test_refusals();
     return check_finish();

@@ -34,6 +34,7 @@ variant() {
         own=
         case $source in
             src/cpu.c) own="-Drbmk_cpu_has_amx=rbmk_cpu_really_has_amx -Drbmk_cpu_has_vnni=rbmk_cpu_really_has_vnni" ;; # tests/c/paths.c decides
+            src/parallel/epoch.c) own="-Drbmk_regroup=checked_regroup" ;; # calls.c
             src/parallel/team.c) own="-Dposix_memalign=checked_posix_memalign -Dfree=checked_free" ;; # refusals.c
         esac
         i=$((i + 1))

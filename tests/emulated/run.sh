@@ -17,7 +17,7 @@ ran() { # status, what
 }
 
 # The engine with its C tests, for one thread, and with the golden runs. What tests/c stands in front of (paths.c,
-# refusals.c) is compiled once more.
+# refusals.c, calls.c) is compiled once more.
 build() { # compiler, folder, more flags...
     local cc=$1 folder=$2
     shift 2
@@ -29,12 +29,13 @@ build() { # compiler, folder, more flags...
         echo "-Drbmk_cpu_has_amx=rbmk_cpu_really_has_amx -Drbmk_cpu_has_vnni=rbmk_cpu_really_has_vnni -c src/cpu.c -o $folder/tests.o/src_cpu.c.o"
         echo "-Dposix_memalign=checked_posix_memalign -Dfree=checked_free -c src/parallel/team.c" \
             "-o $folder/tests.o/src_parallel_team.c.o"
+        echo "-Drbmk_regroup=checked_regroup -c src/parallel/epoch.c -o $folder/tests.o/src_parallel_epoch.c.o"
         for source in tests/c/*.c; do
             echo "-DFEWER_REPEATS -c $source -o $folder/tests.o/$(basename "$source").o"
         done
     } | xargs -P "$(nproc)" -L 1 "$cc" $flags "$@" || return
     "$cc" -static "$folder"/engine/*.o tests/emulated/golden.c -Isrc -std=gnu11 -lm -o "$folder/golden" || return
-    rm "$folder/engine/src_cpu.c.o" "$folder/engine/src_parallel_team.c.o"
+    rm "$folder/engine/src_cpu.c.o" "$folder/engine/src_parallel_team.c.o" "$folder/engine/src_parallel_epoch.c.o"
     "$cc" -static "$folder"/engine/*.o "$folder"/tests.o/*.o -lm -o "$folder/tests"
 }
 
