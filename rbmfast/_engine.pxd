@@ -126,6 +126,13 @@ cdef extern from "rbmk.h" nogil:
         float acceptance
         float least
 
+    ctypedef struct rbmk_fast:
+        float *W
+        float *a
+        float *b
+        float rate
+        float decay
+
     ctypedef struct rbmk_weighed:
         uint8_t *states
         float *x
@@ -147,6 +154,7 @@ cdef extern from "rbmk.h" nogil:
         rbmk_stream stream
         const rbmk_missing *missing
         rbmk_rung *rung
+        const rbmk_fast *fast
         int (*interrupted)(void *context) noexcept nogil
         void *context
         rbmk_layers layers

@@ -5,7 +5,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from rbmfast.state import Gradient, LearningState, Missing, Rung, UpdateSettings
+from rbmfast.state import Fast, Gradient, LearningState, Missing, Rung, UpdateSettings
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -256,4 +256,5 @@ def epoch(
     blocks: LayerBlocks = ...,
     missing: Missing | None = None,
     rung: Rung | None = None,
+    fast: Fast | None = None,
 ) -> int: ...

@@ -1311,6 +1311,22 @@ cdef class _Rung:
                            self.samples.shape[0], rung.acceptance[0], rung.least)
 
 
+cdef class _Fast:
+    """C view of `rbmfast.state.Fast`; keeps its arrays alive."""
+
+    cdef rbmk_fast c
+    cdef float[:, ::1] W
+    cdef float[::1] a, b
+
+    def __init__(self, fast, int n_visible, int n_hidden):
+        self.W, self.a, self.b = fast.W, fast.a, fast.b
+        if self.W is None or (self.W.shape[0], self.W.shape[1]) != (n_visible, n_hidden):
+            raise ValueError(f"W of fast must be ({n_visible}, {n_hidden})")
+        if self.a is None or self.b is None or (self.a.shape[0], self.b.shape[0]) != (n_visible, n_hidden):
+            raise ValueError(f"a and b of fast must have length {n_visible} and {n_hidden}")
+        self.c = rbmk_fast(&self.W[0, 0], &self.a[0], &self.b[0], fast.rate, fast.decay)
+
+
 def climb(Weights weights not None, a, b, rung not None, float[:, ::1] x not None, double[::1] here not None, hidden,
           int64_t steps, seed, purpose, layer=0, first_step=0, int64_t first_chain=0, blocks=(None, None)):
     """Steps of chains of a model that stands still, and exchanges with samples of the rung; all in place.
@@ -1349,7 +1365,8 @@ def climb(Weights weights not None, a, b, rung not None, float[:, ::1] x not Non
 
 def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[::1] row_ids not None, int batch_size,
           int k, chains, const float[::1] rates not None, const float[::1] momenta not None, seed, purpose, layer,
-          first_step, const double[::1] weights=None, blocks=(None, None), missing=None, rung=None):
+          first_step, const double[::1] weights=None, blocks=(None, None), missing=None, rung=None,
+          fast=None):
     """Learn from rows X[order] in batches, by CD-k (chains is None) or PCD-k; returns the updates made.
 
     Weights are those of the rows, in this order; chains that start at rows have them, too. What is missing in X (a
@@ -1359,7 +1376,7 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
     update would have found it. They have no weights, and nothing is missing.
 
     With a `rbmfast.state.Rung` the chains change places with its samples, and the epoch ends before an update where
-    too few of late were accepted.
+    too few of late were accepted. With a `rbmfast.state.Fast` they follow the sums of its parameters and the model's.
 
     Ctrl-C is answered between passes: the parameters are those after the last complete update. A weight that stops
     being finite raises FloatingPointError and leaves `state` unusable.
@@ -1373,6 +1390,7 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
     cdef _Layer v_layer = _Layer(blocks[0], model.c.n_visible), h_layer = _Layer(blocks[1], model.c.n_hidden)
     cdef _Missing holes
     cdef _Rung earlier
+    cdef _Fast quick
     cdef rbmk_epoch_plan plan
     cdef uint8_t[:, ::1] chain_view = chains
     cdef int64_t done = 0, updates, i
@@ -1419,6 +1437,12 @@ def epoch(state, settings, X, const int64_t[::1] order not None, const int64_t[:
             raise ValueError("rung must be None for real-valued rows")
         earlier = _Rung(rung, model.c.n_visible, model.c.n_hidden, plan.n_chains)
         plan.rung = &earlier.c
+    plan.fast = NULL
+    if fast is not None:
+        if chains is None or rung is not None:
+            raise ValueError("fast must come with chains, and without a rung")
+        quick = _Fast(fast, model.c.n_visible, model.c.n_hidden)
+        plan.fast = &quick.c
     plan.rates = &rates[0]
     plan.momenta = &momenta[0]
     plan.stream = stream.c

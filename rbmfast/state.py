@@ -90,6 +90,17 @@ class Rung:
 
 
 @dataclass
+class Fast:
+    """Parameters on top of the model's: chains follow the sums. They learn from its gradient, and decay."""
+
+    W: F32  # as those of the model, changed in place
+    a: F32
+    b: F32
+    rate: float
+    decay: float  # what an update leaves of them
+
+
+@dataclass
 class Gradient:
     """Data minus model, float32: what one update is made from."""
 

@@ -88,6 +88,9 @@ typedef struct {
     float *column; /* += g * visible_offset, when centered */
     float *row;    /* = panel sum of g * hidden_offset, when centered */
     int32_t *largest; /* (64,): of |W|, as bits, in each column */
+    float *fast, *sum; /* fast weights, which learn from g, or NULL; and W plus these */
+    float fast_rate, fast_decay;
+    int32_t *largest_sum; /* (64,): of |sum| */
 } rbmk_row_update;
 
 struct rbmk_kernels {

@@ -339,6 +339,14 @@ rbmk_status rbmk_climb(const rbmk_weights *w, const float *a, const float *b, rb
                        rbmk_weighed chains, uint8_t *hidden, int64_t n, int64_t steps, rbmk_stream stream,
                        const rbmk_layers *layers);
 
+/* Parameters on top of the model's, for the negative phase: persistent chains follow the sums. They learn from the same
+ * gradient, without penalties and centring, at a rate of their own, and decay: fast = decay * fast + rate * gradient. Where
+ * the sums of weights cannot be quantised, an epoch ends before the next update. */
+typedef struct {
+    float *W, *a, *b;         /* changed in place */
+    float rate, decay;
+} rbmk_fast;
+
 typedef struct {
     rbmk_states data;         /* all rows; real-valued ones as float32, without weights and missing entries */
     const int64_t *order;     /* positions in data, in the order of learning */
@@ -352,6 +360,7 @@ typedef struct {
     rbmk_stream stream;       /* step: of the first draw; an update uses 2 k steps */
     const rbmk_missing *missing; /* or NULL: nothing is */
     rbmk_rung *rung;          /* or NULL; of chains of 0/1 states */
+    const rbmk_fast *fast;    /* or NULL; of chains, without a rung */
     int (*interrupted)(void *context); /* asked between passes, on the calling thread; may be NULL */
     void *context;
     rbmk_layers layers;

@@ -29,7 +29,7 @@ from rbmfast.reference.numbers import (
     sigmoid,
     softplus_sum,
 )
-from rbmfast.state import Gradient, LearningState, Missing, Statistics, UpdateSettings
+from rbmfast.state import Fast, Gradient, LearningState, Missing, Statistics, UpdateSettings
 
 # --- Boltzmann machines -------------------------------------------------------------------------------------
 
@@ -186,6 +186,7 @@ def epoch(
     weights: F64 | None = None,
     blocks: tuple[Blocks | None, Blocks | None] = (None, None),
     missing: Missing | None = None,
+    fast: Fast | None = None,
 ) -> int:
     """Learn from rows ``X[order]`` in batches, by CD-k (`chains` is None) or PCD-k; returns the updates made.
 
@@ -193,7 +194,8 @@ def epoch(
     draws for row `row_ids[i]`, PCD for chain i; an update uses the 2 k half-steps from
     ``first_step + 2 k * update``. `weights` are those of the rows in this order; CD's samples have them, too.
     `blocks` of both layers are as in `sample_blocks`.
-    What is `missing` in X is completed, or absent in both phases.
+    What is `missing` in X is completed, or absent in both phases. Persistent chains follow the sums of the
+    model's parameters and `fast` ones.
     """
     visible, hidden = blocks
     state.exponent = exponent(state.W, state.exponent)
@@ -211,18 +213,24 @@ def epoch(
             absent = np.zeros_like(absent)
         x = affine(W, v, state.b)
         data = v, levels_of_blocks(x, hidden)
+        a, b = state.a, state.b
+        if fast is not None:
+            W, a, b = Weights(state.W + fast.W, state.exponent), a + fast.a, b + fast.b
         for i in range(k):
             if chains is None:
                 h = draw(x, hidden, 2 * i, ids)
-                v = draw(affine(W, h, state.a, up=False), visible, 2 * i + 1, ids)
+                v = draw(affine(W, h, a, up=False), visible, 2 * i + 1, ids)
                 v[absent] = 0
-                x = affine(W, v, state.b)
+                x = affine(W, v, b)
             else:
-                v = draw(affine(W, chains, state.a, up=False), visible, 2 * i, 0)
-                x = affine(W, v, state.b)
+                v = draw(affine(W, chains, a, up=False), visible, 2 * i, 0)
+                x = affine(W, v, b)
                 chains[:] = draw(x, hidden, 2 * i + 1, 0)
         own = None if weights is None else weights[batch]
         grad = contrast(data, (v, levels_of_blocks(x, hidden)), own, paired=chains is None)
+        if fast is not None:
+            for parameter, slope in (fast.W, grad.W), (fast.a, grad.a), (fast.b, grad.b):
+                parameter[:] = np.float32(fast.decay) * parameter + np.float32(fast.rate) * slope
         update(state, grad, settings, rate, momentum)
 
     n_updates = -(-len(order) // batch_size)

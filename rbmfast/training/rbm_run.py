@@ -176,7 +176,7 @@ class RBMRun(SampledRun):
         plain = self.blocks is not None and not self.custom_penalties and not self.state.more
         whole = self.sample_weight is None and self.rows.missing is None
         exact = not self.rbm.visible.normal_in_steps
-        plain = plain and (exact or (whole and not self.memory))
+        plain = plain and (exact or (whole and "rung" not in self.settings.method.for_engine(self.memory)))
         plain = plain and self.rows.n_features == self.rbm.n_visible  # nothing is to be completed
         return plain and self.settings.method.fused and self.settings.optimizer.fused
 
@@ -378,7 +378,7 @@ class RBMRun(SampledRun):
             self.weights_of(rows),
             self.blocks or (None, None),
             None if entries is None else self._missing(rows, np.ascontiguousarray(entries)),
-            settings.method.rung(self.memory),
+            **settings.method.for_engine(self.memory),
         )
         self.updates += done
         return done

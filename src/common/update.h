@@ -46,6 +46,17 @@ static inline void step_row(int n, float rate, float momentum, const float *rest
     }
 }
 
+static inline void follow_row(int n, float rate, float decay, const float *restrict g, const float *restrict W,
+                              float *restrict fast, float *restrict sum, int32_t *restrict largest)
+{
+    for (int j = 0; j < n; j++) {
+        fast[j] = decay * fast[j] + rate * g[j];
+        sum[j] = W[j] + fast[j];
+        int32_t size = float_bits(sum[j]) & 0x7FFFFFFF;
+        largest[j] = size > largest[j] ? size : largest[j];
+    }
+}
+
 static void update_row(const rbmk_row_update *u)
 {
     const int n = u->n;
@@ -66,6 +77,10 @@ static void update_row(const rbmk_row_update *u)
         step_row(RBMK_PANEL, u->rate, u->momentum, g, u->W, u->velocity, u->largest);
     else
         step_row(n, u->rate, u->momentum, g, u->W, u->velocity, u->largest);
+    if (u->fast && n == RBMK_PANEL)
+        follow_row(RBMK_PANEL, u->fast_rate, u->fast_decay, u->g, u->W, u->fast, u->sum, u->largest_sum);
+    else if (u->fast)
+        follow_row(n, u->fast_rate, u->fast_decay, u->g, u->W, u->fast, u->sum, u->largest_sum);
 }
 
 static void momentum_step(const rbmk_momentum *step, int64_t from, int64_t to)

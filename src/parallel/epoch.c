@@ -105,6 +105,7 @@ static int allocate(rbmk_epoch_run *r, int team_size)
     r->scratch_size = scratch_size(r);
     r->scratch = rbmk_allocate((size_t)team_size, r->scratch_size);
     ok = rbmk_updater_allocate(&r->updater, team_size) && ok;
+    ok = (!r->plan->fast || rbmk_followed_allocate(&r->followed, r->model, team_size)) && ok;
     ok = allocate_missing(r) && ok;
     ok = rbmk_exchange_allocate(&r->exchange, most_chains(r), r->model->n_hidden) && ok;
     return ok && r->batch && r->visible && r->hidden && r->inputs && r->scratch;
@@ -126,6 +127,7 @@ static void release(rbmk_epoch_run *r)
     rbmk_free(r->scratch);
     rbmk_exchange_free(&r->exchange);
     rbmk_updater_free(&r->updater);
+    rbmk_followed_free(&r->followed);
     rbmk_gradients_free(&r->gradients);
 }
 
@@ -228,10 +230,13 @@ static rbmk_status one_update(rbmk_team team, rbmk_epoch_run *r, int64_t t, int6
     const int64_t first = t * plan->batch_size, n = r->gradients.phases[RBMK_DATA].n;
     const int incomplete = draws(r, first, n);
     int64_t from, to;
+    rbmk_status status;
     const uint64_t steps = 2 * (uint64_t)plan->k * (uint64_t)t;
     rbmk_stream stream = plan->stream, of_chains = {0};
     stream.step += steps;
     stream.rows = plan->row_ids + first;
+    if (plan->fast && (status = rbmk_followed_fit(team, &r->followed, r->weights.exponent)) != RBMK_OK)
+        return status;
     if (incomplete) {
         of_chains = plan->missing->stream;
         of_chains.step += steps;
@@ -259,6 +264,8 @@ static void epoch_member(rbmk_team team, void *arg)
     int64_t pass = r->passes;
     rbmk_status status = RBMK_OK; /* the same for all members */
     copy_weights(team, r, 0);
+    if (r->plan->fast)
+        rbmk_followed_begin(team, &r->followed, &r->weights.W, r->model);
     for (int64_t t = r->done; t < updates(r->plan) && status == RBMK_OK && !is_left_behind(r); t++) {
         begin_update(team, r, t, pass + 1);
         if (r->regroup)
@@ -268,6 +275,8 @@ static void epoch_member(rbmk_team team, void *arg)
             r->done = t + 1;
     }
     copy_weights(team, r, 1);
+    if (r->plan->fast)
+        rbmk_followed_end(team, &r->followed);
     if (team.id)
         return;
     r->passes = pass;
@@ -297,6 +306,8 @@ rbmk_status rbmk_epoch(rbmk_learning *model, const rbmk_settings *settings, cons
     r.updater = (rbmk_updater){
         .model = model, .settings = settings, .kernels = kernels, .gradient = weight_gradient, .source = g};
     r.threads = rbmk_threads_for(0.05 * (double)most_chains(&r) * model->n_visible * model->n_hidden);
+    r.followed.fast = plan->fast;
+    r.updater.followed = plan->fast ? &r.followed : NULL;
     if (allocate(&r, r.threads)) {
         model->exponent = exponent;
         r.updater.visible_gradient = g->visible_gradient;

@@ -12,6 +12,7 @@ typedef struct {
     const rbmk_epoch_plan *plan;
     const rbmk_kernels *kernels;
     rbmk_source weights;
+    rbmk_followed followed; /* what the negative phase goes through, where there are fast parameters */
     float *W, *velocity;   /* those of the model by panels, or NULL */
     rbmk_matrix up, down;  /* weights that the first pass of an update packed, for the others; data NULL: not kept */
     rbmk_updater updater;

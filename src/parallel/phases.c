@@ -36,16 +36,19 @@ static int end_of_pass(rbmk_team team, rbmk_epoch_run *r, int64_t *pass)
 /* --- Passes ----------------------------------------------------------------------------------------------- */
 
 /* A pass through the weights: the first one of an update packs and keeps them for the later ones, if each member
- * packed whole columns then. */
+ * packed whole columns then. Where chains follow other weights, those apart go through the model's. */
 typedef enum { FIRST, LATER, APART } turn;
+
+static int goes_through_sums(const rbmk_epoch_run *r, turn turn) { return r->plan->fast && turn != APART; }
 
 static rbmk_layer_pass pass_through(rbmk_team team, rbmk_epoch_run *r, int up, turn turn)
 {
     const rbmk_matrix *kept = up ? &r->up : &r->down;
-    const int64_t n = r->gradients.phases[up ? RBMK_DATA : RBMK_MODEL].n; /* of the first pass */
+    const int64_t n = r->gradients.phases[up && !r->plan->fast ? RBMK_DATA : RBMK_MODEL].n; /* of the first pass */
     const int can_keep = kept->data && rbmk_pass_by_columns(team, n, kept->cols);
     const rbmk_layer *layer = up ? &r->plan->layers.hidden : &r->plan->layers.visible;
-    rbmk_layer_pass pass = rbmk_pass_source(r->kernels, &r->weights, up);
+    const rbmk_source *source = goes_through_sums(r, turn) ? &r->followed.weights : &r->weights;
+    rbmk_layer_pass pass = rbmk_pass_source(r->kernels, source, up);
     if (layer->n_blocks) {
         pass.layer = layer;
         pass.out.input = r->inputs;
@@ -66,7 +69,7 @@ static void up(rbmk_team team, rbmk_epoch_run *r, turn turn, rbmk_states visible
                const rbmk_stream *stream, const rbmk_stream *rest)
 {
     rbmk_layer_pass pass = pass_through(team, r, 1, turn);
-    pass.bias = r->model->b;
+    pass.bias = goes_through_sums(r, turn) ? r->followed.b : r->model->b;
     pass.states = visible;
     pass.stream = stream;
     pass.out.sample = sample;
@@ -87,7 +90,7 @@ static void down(rbmk_team team, rbmk_epoch_run *r, int64_t number, turn turn, i
                  const rbmk_stream *stream)
 {
     rbmk_layer_pass pass = pass_through(team, r, 0, turn);
-    pass.bias = r->model->a;
+    pass.bias = goes_through_sums(r, turn) ? r->followed.a : r->model->a;
     pass.states = (rbmk_states){hidden, 0, r->model->n_hidden, n};
     pass.stream = stream;
     if (rbmk_is_real(r)) {
@@ -118,7 +121,8 @@ static void lay_out(rbmk_team team, rbmk_epoch_run *r)
 int rbmk_positive_phase(rbmk_team team, rbmk_epoch_run *r, const rbmk_stream *stream, const rbmk_stream *rest,
                         int64_t *pass)
 {
-    up(team, r, FIRST, batch_of(r), r->plan->chains ? NULL : r->hidden, &r->gradients.phases[RBMK_DATA], stream, rest);
+    const turn turn = r->plan->fast ? APART : FIRST;
+    up(team, r, turn, batch_of(r), r->plan->chains ? NULL : r->hidden, &r->gradients.phases[RBMK_DATA], stream, rest);
     return end_of_pass(team, r, pass);
 }
 
@@ -286,7 +290,8 @@ static int persistent(rbmk_team team, rbmk_epoch_run *r, rbmk_stream stream, int
         if (r->plan->rung)
             answer(team, r, r->plan->chains, last ? p : NULL, &stream);
         else
-            up(team, r, LATER, drawn(r), r->plan->chains, last ? p : NULL, &stream, NULL);
+            up(team, r, r->plan->fast && i == 0 ? FIRST : LATER, drawn(r), r->plan->chains, last ? p : NULL, &stream,
+               NULL);
         stream.step++;
         if (end_of_pass(team, r, pass))
             return 1;

@@ -68,19 +68,21 @@ static void add_squares(const rbmk_updater *u, int row, int n_rows, int col, int
     }
 }
 
-static uint32_t update_rows(const rbmk_updater *u, int row, int n_rows, int col, int n_cols, const float *g)
+/* largest: of |W|, and of the sums that chains follow, as bits. */
+static void update_rows(const rbmk_updater *u, int row, int n_rows, int col, int n_cols, const float *g,
+                        uint32_t largest[2])
 {
     const rbmk_settings *s = u->settings;
     rbmk_learning *m = u->model;
     float *column = u->column_sums + (int64_t)(row / RBMK_ROW_BLOCK) * m->n_hidden + col;
     float *row_sum = u->row_sums + col / RBMK_PANEL * m->n_visible;
-    int32_t of_column[RBMK_PANEL] = {0}, largest = 0;
+    int32_t of_column[2][RBMK_PANEL] = {{0}};
     float unseen[RBMK_PANEL] = {0};
     rbmk_row_update one = {.n = n_cols, .centered = s->centered, .rate = u->rate, .momentum = u->momentum, .l1 = s->l1,
                            .l2 = s->l2, .hidden_gradient = u->hidden_gradient + col,
                            .hidden_offset = m->hidden_offset + col,
                            .push = s->sparsity_cost > 0.0f ? u->push + col : NULL, .column = column,
-                           .largest = of_column};
+                           .largest = of_column[0], .largest_sum = of_column[1]};
     if (s->centered)
         memset(column, 0, (size_t)n_cols * sizeof *column);
     for (int i = row; i < row + n_rows; i++, g += RBMK_PANEL) {
@@ -91,25 +93,26 @@ static uint32_t update_rows(const rbmk_updater *u, int row, int n_rows, int col,
         one.W = rbmk_at(&u->W, i, col);
         one.velocity = u->forgets ? unseen : rbmk_at(&u->velocity, i, col);
         one.row = row_sum + i;
+        if (u->followed)
+            rbmk_followed_row(u->followed, i, col, &one);
         u->kernels->update_row(&one);
     }
-    for (int j = 0; j < n_cols; j++)
-        largest = of_column[j] > largest ? of_column[j] : largest;
-    return (uint32_t)largest;
+    for (int of = 0; of < (u->followed ? 2 : 1); of++)
+        for (int j = 0; j < n_cols; j++)
+            largest[of] = rbmk_larger(largest[of], (uint32_t)of_column[of][j]);
 }
 
-static uint32_t update_tile(const rbmk_updater *u, int row, int n_rows, int col, int n_cols, void *scratch)
+static void update_tile(const rbmk_updater *u, int row, int n_rows, int col, int n_cols, void *scratch,
+                        uint32_t largest[2])
 {
     float *g = scratch;
-    uint32_t largest = 0;
     u->gradient(u, row, n_rows, col, n_cols, g, g + UPDATE_TILE);
     for (int r = 0; r < n_rows; r += RBMK_ROW_BLOCK) {
         const int n = rbmk_at_most(n_rows - r, RBMK_ROW_BLOCK);
-        largest = rbmk_larger(largest, update_rows(u, row + r, n, col, n_cols, g + r * RBMK_PANEL));
+        update_rows(u, row + r, n, col, n_cols, g + r * RBMK_PANEL, largest);
         if (u->settings->max_norm > 0.0f)
             add_squares(u, row + r, n, col, n_cols);
     }
-    return largest;
 }
 
 /* Panel after panel, so that what the gradient of a panel is made of stays near. */
@@ -117,14 +120,14 @@ static void update_weights(rbmk_team team, rbmk_updater *u, void *scratch)
 {
     const rbmk_learning *m = u->model;
     const rbmk_rectangle own = rbmk_share_rectangle(team, m->n_visible, RBMK_ROW_BLOCK, m->n_hidden);
-    uint32_t largest = 0;
+    uint32_t largest[2] = {0};
     for (int col = own.first_col; col < own.end_col; col += RBMK_PANEL)
-        for (int64_t row = own.first_row; row < own.end_row; row += UPDATE_ROWS) {
-            uint32_t bits = update_tile(u, (int)row, rbmk_at_most(own.end_row - row, UPDATE_ROWS), col,
-                                        rbmk_at_most(own.end_col - col, RBMK_PANEL), scratch);
-            largest = rbmk_larger(largest, bits);
-        }
-    u->fit.largest[team.id] = largest;
+        for (int64_t row = own.first_row; row < own.end_row; row += UPDATE_ROWS)
+            update_tile(u, (int)row, rbmk_at_most(own.end_row - row, UPDATE_ROWS), col,
+                        rbmk_at_most(own.end_col - col, RBMK_PANEL), scratch, largest);
+    u->fit.largest[team.id] = largest[0];
+    if (u->followed)
+        u->followed->fit.largest[team.id] = largest[1];
 }
 
 /* --- After the weights: biases, max-norm, exponent -------------------------------------------------------- */
@@ -168,6 +171,8 @@ static void update_biases(rbmk_team team, rbmk_updater *u)
             slope = slope + u->push[j];
         largest = rbmk_larger(largest, step_bias(m->b + j, m->b_velocity + j, slope, u));
     }
+    if (u->followed)
+        rbmk_follow_biases(team, u->followed, m, u->visible_gradient, u->hidden_gradient);
     if (largest >= RBMK_NOT_FINITE_BITS) /* it would poison the next weights: counts as one of them */
         u->fit.largest[team.id] = largest;
 }
@@ -223,6 +228,8 @@ rbmk_status rbmk_update_member(rbmk_team team, rbmk_updater *u, void *scratch)
         shrink(team, u);
     }
     rbmk_barrier(team); /* after biases and shrinkage, which the exponent's test needs, and the last look at statistics */
+    if (u->followed && u->settings->max_norm > 0.0f)
+        rbmk_follow_weights(team, u->followed, &u->W);
     status = rbmk_fit_exponent(team, &u->fit, before, &exponent);
     if (team.id == 0 && status == RBMK_OK)
         u->model->exponent = exponent; /* all have read the old one, before the barriers */

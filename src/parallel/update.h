@@ -2,7 +2,7 @@
 #ifndef RBMK_UPDATE_H
 #define RBMK_UPDATE_H
 
-#include "quantise.h"
+#include "followed.h"
 
 enum {
     UPDATE_ROWS = 64, /* whose gradients are formed together: whole blocks */
@@ -13,6 +13,7 @@ typedef struct rbmk_updater rbmk_updater;
 struct rbmk_updater {
     rbmk_learning *model;    /* all but its weights and their velocity */
     rbmk_array W, velocity;
+    rbmk_followed *followed; /* or NULL */
     const rbmk_settings *settings;
     const rbmk_kernels *kernels;
     float rate, momentum;

@@ -742,6 +742,10 @@ static void epochs(record *r)
             plan.layers = (rbmk_layers){random_layer(model.n_visible), random_layer(model.n_hidden)};
         if (l->grey == RBMK_REAL)
             plan.layers.visible.n_blocks = 0;
+        const size_t v = (size_t)model.n_visible, h = (size_t)model.n_hidden;
+        const rbmk_fast fast = {random_floats(v * h, 0.25f), random_floats(v, 0.25f), random_floats(h, 0.25f), 0.125f, 0.875f};
+        if (plan.chains && i % 2)
+            plan.fast = &fast;
         if (kind >= 2)
             plan.missing = random_missing(l, &plan, kind == 3 ? 2 : l->n_chains > 0);
         int64_t done = -1;
@@ -752,6 +756,9 @@ static void epochs(record *r)
         keep_model(r, &model);
         if (plan.chains)
             keep(r, plan.chains, (size_t)(plan.n_chains * model.n_hidden));
+        keep(r, fast.W, v * h * sizeof *fast.W);
+        keep(r, fast.a, v * sizeof *fast.a);
+        keep(r, fast.b, h * sizeof *fast.b);
         if (plan.missing)
             keep(r, plan.missing->hidden, (size_t)(l->n * l->n_hidden));
         forget();

@@ -1194,8 +1194,8 @@ TEST(multiply_u16)
 /* --- Updates --------------------------------------------------------------------------------------------- */
 
 typedef struct {
-    float *W, *velocity, *column, row;
-    int32_t *largest;
+    float *W, *velocity, *column, row, *fast, *sum;
+    int32_t *largest, *largest_sum;
 } updated;
 
 static float *copy_of(const float *from, int n)
@@ -1206,14 +1206,19 @@ static float *copy_of(const float *from, int n)
 
 static updated update(const rbmk_kernels *k, rbmk_row_update u, int n)
 {
-    updated result = {copy_of(u.W, n), copy_of(u.velocity, n), copy_of(u.column, n), 0.5f, fresh((size_t)n * sizeof(int32_t))};
+    const size_t bytes = (size_t)n * sizeof(int32_t);
+    updated result = {copy_of(u.W, n), copy_of(u.velocity, n), copy_of(u.column, n), 0.5f, copy_of(u.sum, n), copy_of(u.sum, n),
+                      fresh(bytes), fresh(bytes)};
+    u.fast = u.fast ? result.fast : NULL;
+    u.sum = result.sum;
+    u.largest_sum = result.largest_sum;
     u.W = result.W;
     u.velocity = result.velocity;
     u.column = result.column;
     u.row = &result.row;
     u.largest = result.largest;
     for (int j = 0; j < n; j++)
-        result.largest[j] = j % 3 ? 0 : 0x3F800000;
+        result.largest[j] = result.largest_sum[j] = j % 3 ? 0 : 0x3F800000;
     k->update_row(&u);
     return result;
 }
@@ -1230,13 +1235,20 @@ TEST(update_row)
                 .visible_offset = random_float(1.0f), .visible_mean = random_float(1.0f),
                 .hidden_gradient = random_row(n, 1.0f), .hidden_offset = random_row(n, 1.0f), .g = random_row(n, 1.0f),
                 .W = random_row(n, 4.0f), .velocity = random_row(n, random_below(2) ? 1.0f : 0x1p-99f),
-                .column = random_row(n, 1.0f)};
+                .column = random_row(n, 1.0f), .sum = random_row(n, 1.0f), .fast_rate = random_float(1.0f), .fast_decay = 0.9f};
+            u.fast = random_below(2) ? u.sum : NULL;
             updated expected = update(portable, u, n), got = update(tested, u, n);
             check_same(expected.W, got.W, bytes, "W, n = %d", n);
             check_same(expected.velocity, got.velocity, bytes, "velocity, n = %d", n);
             check_same(expected.column, got.column, bytes, "column, n = %d", n);
             check_same(&expected.row, &got.row, sizeof got.row, "row, n = %d", n);
             check_same(expected.largest, got.largest, bytes, "largest |W|, n = %d", n);
+            check_same(expected.fast, got.fast, bytes, "fast weights, n = %d", n);
+            check_same(expected.sum, got.sum, bytes, "sums, n = %d", n);
+            check_same(expected.largest_sum, got.largest_sum, bytes, "largest sum, n = %d", n);
+            for (int j = 0; u.fast && j < n; j++)
+                check(got.fast[j] == 0.9f * u.fast[j] + u.fast_rate * u.g[j] && got.sum[j] == got.W[j] + got.fast[j],
+                      "sum %d of %d", j, n);
             forget();
         }
 }

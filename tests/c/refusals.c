@@ -41,6 +41,7 @@ typedef struct {
     float *parameters; /* all arrays of the model, in one */
     size_t n_parameters;
     uint8_t visible[N * V], hidden[N * H], chains[N * H];
+    float fast[V * H + V + H];
 } world;
 
 static world *new_world(void)
@@ -63,6 +64,8 @@ static world *new_world(void)
     fill_states(w->visible, sizeof w->visible, 30);
     fill_states(w->hidden, sizeof w->hidden, 30);
     fill_states(w->chains, sizeof w->chains, 30);
+    for (int i = 0; i < V * H + V + H; i++)
+        w->fast[i] = random_float(0.25f);
     return w;
 }
 
@@ -173,8 +176,10 @@ static rbmk_status conditionals(world *w)
 
 static const rbmk_settings settings = {.offset_rate = 0.1f, .centered = 1, .max_norm = 3.0f};
 
-static rbmk_status learn(world *w, int n, int n_chains, float rate, int (*interrupted)(void *), int64_t *done)
+/* fast_rate: of fast parameters; negative: there are none. */
+static rbmk_status learn(world *w, int n, int n_chains, float rate, float fast_rate, int (*interrupted)(void *), int64_t *done)
 {
+    const rbmk_fast fast = {w->fast, w->fast + V * H, w->fast + V * H + V, fast_rate, 0.875f};
     int64_t *order = fresh(N * sizeof *order);
     float *rates = fresh(N * sizeof *rates), *momenta = fresh(N * sizeof *momenta);
     for (int i = 0; i < N; i++)
@@ -186,20 +191,27 @@ static rbmk_status learn(world *w, int n, int n_chains, float rate, int (*interr
     const rbmk_epoch_plan plan = {.data = {w->visible, 0, V, N}, .order = order, .row_ids = order,
                                   .weights = random_weights(n), .n = n, .batch_size = 16, .k = 1, .chains = n_chains ? w->chains : NULL,
                                   .n_chains = n_chains, .rates = rates, .momenta = momenta,
-                                  .stream = {1, 1, 0, 0, NULL, 0}, .missing = &missing, .interrupted = interrupted, .layers = layers};
+                                  .stream = {1, 1, 0, 0, NULL, 0}, .missing = &missing, .fast = fast_rate < 0.0f ? NULL : &fast,
+                                  .interrupted = interrupted, .layers = layers};
     return rbmk_epoch(&w->model, &settings, &plan, done);
 }
 
 static rbmk_status epoch_cd(world *w)
 {
     int64_t done;
-    return learn(w, N, 0, 0.1f, NULL, &done);
+    return learn(w, N, 0, 0.1f, -1.0f, NULL, &done);
 }
 
 static rbmk_status epoch_pcd(world *w)
 {
     int64_t done;
-    return learn(w, N, 20, 0.1f, NULL, &done);
+    return learn(w, N, 20, 0.1f, -1.0f, NULL, &done);
+}
+
+static rbmk_status epoch_fpcd(world *w)
+{
+    int64_t done;
+    return learn(w, N, 20, 0.1f, 0.1f, NULL, &done);
 }
 
 static rbmk_status update(world *w)
@@ -238,6 +250,7 @@ static const struct {
     int quantises; /* refuses weights, wherever in W: those that do come first */
 } calls[] = {{"exponent", exponent, 1}, {"weights_create", create, 1},   {"pass", pass, 1},     {"gibbs", gibbs, 1},
              {"anneal", anneal, 1},     {"epoch, CD", epoch_cd, 1},      {"epoch, PCD", epoch_pcd, 1},
+             {"epoch, FPCD", epoch_fpcd, 1},
              {"temper", temper, 1},     {"climb", climb, 1},            {"sweep", sweep, 0},
              {"update", update, 0},
              {"contrast", contrast, 0}, {"log_conditionals", conditionals, 0}, {"log_sums", log_sums, 0}};
@@ -327,8 +340,12 @@ static void divergence(void)
     world *w = new_world();
     check_test("a rate that overflows");
     held = 0;
-    check(learn(w, N, 0, 3e38f, NULL, &done) == RBMK_NOT_FINITE, "not noticed");
+    check(learn(w, N, 0, 3e38f, -1.0f, NULL, &done) == RBMK_NOT_FINITE, "not noticed");
     check(done < 3 && held == 0, "%d updates done, %d pieces of memory stay", (int)done, held);
+    check_test("fast weights that overflow");
+    w = new_world();
+    check(learn(w, N, 20, 0.1f, INFINITY, NULL, &done) == RBMK_NOT_FINITE, "not noticed");
+    check(done == 1 && held == 0, "%d updates done, %d pieces of memory stay", (int)done, held);
     forget();
 }
 
@@ -348,10 +365,11 @@ static void interruption(void)
     world *untouched = new_world();
     check_test("interrupted");
     held = 0;
-    check(learn(stopped, N, 20, 0.1f, always, &done) == RBMK_INTERRUPTED, "not noticed");
+    check(learn(stopped, N, 20, 0.1f, 0.1f, always, &done) == RBMK_INTERRUPTED, "not noticed");
     check(done == 0, "%d updates done", (int)done);
     check_same(untouched->parameters, stopped->parameters, stopped->n_parameters * sizeof(float), "the model");
     check_same(untouched->chains, stopped->chains, sizeof stopped->chains, "the chains");
+    check_same(untouched->fast, stopped->fast, sizeof stopped->fast, "fast parameters");
     check(held == 0, "%d pieces of memory stay", held);
     forget();
 }

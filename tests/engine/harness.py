@@ -19,7 +19,7 @@ import numpy as np
 
 from rbmfast import _engine as engine
 from rbmfast import reference
-from rbmfast.state import Gradient, LearningState, Missing, UpdateSettings
+from rbmfast.state import Fast, Gradient, LearningState, Missing, UpdateSettings
 
 ISAS = engine.config()["isa_available"]
 THREADS = (1, 2, 3, 7)
@@ -486,6 +486,7 @@ class Recipe:
     weighted: bool = False
     layers: str | None = None  # one of LAYERS
     missing: str = ""  # "random", "begin" or "absent"
+    fast: tuple[float, float] | None = None  # rate and decay of fast parameters
 
 
 RECIPES: dict[str, Recipe] = {
@@ -532,6 +533,14 @@ RECIPES: dict[str, Recipe] = {
     "missing, groups": Recipe(2, 3, missing="begin", layers="ragged groups and mixed"),
     "missing, grey groups": Recipe(grey=True, missing="random", layers="mixed and groups"),
     "absent, groups": Recipe(2, missing="absent", layers="mixed and groups"),
+    "FPCD-1": Recipe(chains=0, fast=(0.3, 0.9)),
+    "FPCD-3, everything": Recipe(3, 5, EVERYTHING, (0.5, 0.1), (0.3, 0.9), 1, fast=(0.01, 1.0)),
+    "FPCD-2, many chains": Recipe(2, 70, settings=SETTINGS["centred"], extra_rows=2, fast=(0.05, 0.5)),
+    "FPCD, exponents drop": Recipe(2, 1, rates=(0.1, 2e4, 3e8), extra_rows=1, fast=(3e5, 0.5)),
+    "grey FPCD, weights, groups": Recipe(
+        grey=True, weighted=True, chains=-1, layers="mixed and groups", fast=(0.1, 0.95)
+    ),
+    "missing, FPCD": Recipe(2, 5, EVERYTHING, missing="random", extra_rows=-1, fast=(0.2, 0.95)),
 }
 
 
@@ -555,9 +564,15 @@ def learn(m: Any, recipe: Recipe, p: Problem) -> Any:
     missing = _missing(recipe.missing, X, order, p, rng) if recipe.missing else None
     if missing is not None:
         X = np.where(missing.entries, X.dtype.type(0), X)
+    fast = None if recipe.fast is None else _fast(p, *recipe.fast)
     arguments = (batch, recipe.k, chains, rates, momenta, SEED, 3, 1, STEP, weights, layers, missing)
-    done = m.epoch(state, recipe.settings, X, order, row_ids, *arguments)
-    return state, chains, done, None if missing is None else missing.hidden
+    done = m.epoch(state, recipe.settings, X, order, row_ids, *arguments, fast=fast)
+    return state, chains, done, None if missing is None else missing.hidden, fast
+
+
+def _fast(p: Problem, rate: float, decay: float) -> Fast:
+    W, a, b = (np.float32(0.5) * x[::-1].copy() for x in (p.W, p.a, p.b))
+    return Fast(W, a, b, rate, decay)
 
 
 def _missing(kind: str, X: Any, order: Any, p: Problem, rng: Any) -> Missing:

@@ -13,7 +13,7 @@ import pytest
 from engine.helpers import run_python
 
 from rbmfast import _engine as engine
-from rbmfast.state import Gradient, LearningState, Missing, UpdateSettings
+from rbmfast.state import Fast, Gradient, LearningState, Missing, UpdateSettings
 
 
 def f(*shape: int) -> Any:
@@ -97,6 +97,10 @@ def holes(**changes: Any) -> Missing:
     return Missing(**{**good, **changes})
 
 
+def fast(**changes: Any) -> Fast:
+    return Fast(**{"W": f(4, 3), "a": f(4), "b": f(3), "rate": 0.1, "decay": 0.9, **changes})
+
+
 def conditionals(**changes: Any) -> Any:
     return engine.log_conditionals(**{**CONDITIONALS, **changes})
 
@@ -176,6 +180,7 @@ RIGHT: dict[str, tuple[Callable[..., Any], Right]] = {
     "update: state": (update, parts(LearningState.start(f(4, 3), f(4), f(3)))),
     "epoch": (epoch, {**EPOCH, "chains": u(2, 3)}),
     "epoch: missing": (lambda **changes: epoch(missing=holes(**changes)), parts(holes())),
+    "epoch: fast": (lambda **changes: epoch(chains=u(2, 3), fast=fast(**changes)), parts(fast())),
     "epoch: state": (lambda **changes: epoch(state(**changes)), parts(state())),
     "add_bias_sigmoid": (engine.add_bias_sigmoid, {0: f(5, 3), 1: f(3)}),
     "softmax": (engine.softmax, {0: f(5, 3), 1: f(3)}),
@@ -318,6 +323,7 @@ WRONG: dict[str, Callable[[], Any]] = {
     "epoch: infinite weight": lambda: epoch(weights=np.full(5, np.inf)),
     "epoch: no weight": lambda: epoch(weights=np.full(5, np.nan)),
     "epoch: absent, and chains": lambda: epoch(chains=u(2, 3), missing=Missing(u(5, 4).astype(bool))),
+    "epoch: fast, and no chains": lambda: epoch(fast=fast()),
     "epoch: chain too large": lambda: epoch(missing=holes(chains=np.array([0, 1, 2, 3, 5]))),
     "epoch: negative chain": lambda: epoch(missing=holes(chains=np.array([0, 1, 2, 3, -2]))),
     "epoch: rows of no chains": lambda: epoch(missing=holes(rows=0)),
@@ -445,6 +451,10 @@ def test_divergence_is_reported() -> None:
     for rate in (np.inf, np.nan, 3e38):
         with pytest.raises(FloatingPointError, match=r"update [123] of this epoch"):
             epoch(X=data, rates=np.float32([0.1, rate, rate]))
+    for rate, where in (1e39, "update 2"), (np.nan, "update 2"), (0.0, "update 1"):
+        quick = fast(rate=rate, W=f(4, 3) if rate else np.full((4, 3), 1e30, np.float32))
+        with pytest.raises(FloatingPointError, match=f"{where} of this epoch"):
+            epoch(X=data, chains=u(2, 3), fast=quick)
     with pytest.raises(FloatingPointError):
         update({"W": np.full((4, 3), np.nan, np.float32)})
 

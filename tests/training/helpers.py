@@ -37,6 +37,10 @@ class StepPCD(rf.PCD):
     fused = False
 
 
+class StepFPCD(rf.FPCD):
+    fused = False
+
+
 class Stop(Exception):
     pass
 

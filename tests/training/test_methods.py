@@ -5,15 +5,17 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from training.helpers import TEXTBOOK, bits, learn, phase_sums, random_rows
+from training.helpers import TEXTBOOK, StepFPCD, bits, learn, phase_sums, random_rows
 
 import rbmfast as rf
+from rbmfast import _engine as engine
 from rbmfast import reference
 from rbmfast.archive import read_file, write_file
 from rbmfast.files import FileFormatError
@@ -147,9 +149,58 @@ def test_fpcd_by_the_specification() -> None:
         assert_array_equal(array, half + np.float32(0.25) * getattr(gradient, name[-1]))
 
 
-def test_fast_weights_that_run_away_are_a_divergence() -> None:
+@pytest.mark.parametrize("method", [rf.FPCD, StepFPCD])
+def test_fast_weights_that_run_away_are_a_divergence(method: Any) -> None:
+    """Those of the last update are found by the next one, and spare what has been learned."""
+    rbm = model()
     with pytest.raises(FloatingPointError, match="learning diverged in epoch 1"):
-        train(model(), rf.FPCD(fast_rate=1e30, fast_decay=1))
+        train(rbm, method(fast_rate=1e30, fast_decay=1))
+    state, settings = rf.TrainingState(), {"epochs": 1, "batch_size": len(X)}
+    train(rbm, method(fast_rate=1e30), state=state, **settings)
+    with pytest.raises(FloatingPointError, match="learning diverged in epoch 2; the model keeps epoch 1"):
+        train(rbm, method(fast_rate=1e30), state=state, **settings)
+    assert state.epochs == 1 and np.isfinite(rbm.W).all()
+
+
+@dataclass(frozen=True)
+class FusedFPCD(rf.FPCD):
+    fused = True
+
+    def learn(self, model: Any, gradient: Any) -> None:
+        raise AssertionError("the engine does that")
+
+
+MIXED = rf.Mixed([(rf.Bernoulli(), 30), (rf.Categorical(3), 36)])
+
+
+@pytest.mark.parametrize(
+    "visible, hidden",
+    [
+        (rf.Bernoulli(), rf.Bernoulli()),
+        (rf.Spin(), rf.Spin()),
+        (MIXED, rf.Categorical(4)),
+        (rf.Gaussian(), rf.Categorical(4)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("k", [1, 3])
+def test_fpcd_by_the_engine_is_that_of_python(visible: Any, hidden: Any, k: int) -> None:
+    """The chains, and what a later call goes on with, too: by every path, by one to three threads."""
+    units = {"visible": visible, "hidden": hidden}
+    rows = rf.RBM(66, 68, **units, seed=3).sample(110, steps=2, seed=1)
+    settings = {"penalties": (rf.L2(0.01),), "optimizer": rf.SGD(0.01, momentum=0.5), "centered": k == 3}
+
+    def learn_by(method: Any) -> list[bytes]:
+        rbm, state = rf.RBM(66, 68, **units, seed=2), rf.TrainingState()
+        for epochs in (1, 2):
+            train(rbm, method(k, 23, fast_rate=0.2), X=rows, epochs=epochs, state=state, **settings)
+        return [*bits(rbm), *(array.tobytes() for array in (state.chains, *state.memory.values()))]
+
+    expected = learn_by(StepFPCD)
+    for isa, threads in product(engine.config()["isa_available"], (1, 2, 3)):
+        engine.select_isa(isa)
+        engine.set_num_threads(threads)
+        assert learn_by(FusedFPCD) == expected, (isa, threads)
 
 
 # --- Both --------------------------------------------------------------------------------------------------
@@ -201,7 +252,7 @@ def test_other_chains_of_a_state_begin_another_trajectory() -> None:
 def test_settings_are_told_apart() -> None:
     assert repr(rf.PT()) == repr(rf.PT(10)) != repr(rf.PT(betas=np.linspace(0, 1, 10)))
     assert rf.PT(betas=[0, 0.5, 1]) == rf.PT(3, betas=(0.0, 0.5, 1.0))
-    assert not rf.PT.fused and not rf.FPCD.fused
+    assert rf.FPCD.fused and not rf.PT.fused
 
 
 def test_a_subclass_that_learns_is_not_the_engines() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from training.helpers import TEXTBOOK, StepCD, StepPCD, assert_same_bits, learn, random_rows
+from training.helpers import TEXTBOOK, StepCD, StepFPCD, StepPCD, assert_same_bits, learn, random_rows
 
 import rbmfast as rf
 from rbmfast import _engine as engine
@@ -63,13 +63,14 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.mark.filterwarnings("ignore:the weights have become large", "ignore:X:")
 @pytest.mark.parametrize("name", CASES)
 def test_both_paths(name: str, tmp_path: Path) -> None:
-    """By CD and PCD; the cases take turns at some of their settings."""
+    """By CD, PCD and FPCD; the cases take turns at some of their settings."""
     k = 1 + 2 * ([*CASES].index(name) % 2)
     n_chains = (None, 7, 23)[[*CASES].index(name) % 3]
     methods = [
         (rf.CD(k), StepCD(k)),
         (rf.PCD(k, n_chains), StepPCD(k, n_chains)),
         (rf.PCD(4 - k), StepPCD(4 - k)),
+        (rf.FPCD(k, n_chains, fast_rate=0.2), StepFPCD(k, n_chains, fast_rate=0.2)),
     ]
     for both in methods[:1] if "missing" in CASES[name] else methods:  # what is absent is learned by CD
         assert_same_bits(*(learn(**{"X": X} | CASES[name], tmp_path=tmp_path, method=one) for one in both))

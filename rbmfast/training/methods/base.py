@@ -15,7 +15,7 @@ from rbmfast.models import RBM
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.joint_path import JointPath
 from rbmfast.reference import F32, U8, States
-from rbmfast.state import Gradient, Rung
+from rbmfast.state import Gradient
 from rbmfast.streams import Purpose, Stream
 from rbmfast.training.phases import contrast
 
@@ -182,9 +182,9 @@ class Method(ABC):
         """The method's own `numbers`, of the model after an epoch; `stream` is that of the next update."""
         return {}
 
-    def rung(self, memory: Mapping[str, NDArray[Any]]) -> Rung | None:
-        """What the engine has to know of it, to exchange states."""
-        return None
+    def for_engine(self, memory: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+        """What the engine has to know of its chains, a `Rung` or a `Fast`: arguments of `engine.epoch`."""
+        return {}
 
     def kept(self, memory: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]] | None:
         """Copies of what the model keeps of that, as its `trajectory`."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from rbmfast.checks import check_fraction, check_number, checked_by
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.joint_path import JointPath
 from rbmfast.reference import F32, States
-from rbmfast.state import Gradient
+from rbmfast.state import Fast, Gradient
 from rbmfast.streams import Purpose, Stream
 from rbmfast.training.methods.base import Method
 from rbmfast.training.methods.pcd import PCD
@@ -64,6 +64,7 @@ class FPCD(PCD):
     fast_rate: float = field(default=0.01, metadata=checked_by(check_number))
     fast_decay: float = field(default=19 / 20, metadata=checked_by(check_fraction))
     purpose = Purpose.FPCD
+    fused: ClassVar[bool] = True
     joint_gradient = Method.joint_gradient  # without fast weights it would be another method
 
     def start_memory(
@@ -85,6 +86,10 @@ class FPCD(PCD):
         for name, slope in zip("Wab", (gradient.W, a, b), strict=True):
             fast = model.memory[f"fast_{name}"]
             fast[:] = decay * fast + rate * slope
+
+    def for_engine(self, memory: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+        W, a, b = (memory[f"fast_{name}"] for name in "Wab")
+        return {"fast": Fast(W, a, b, self.fast_rate, self.fast_decay)}
 
 
 def _with_fast(model: Conditionals) -> Conditionals:

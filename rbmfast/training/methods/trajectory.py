@@ -124,10 +124,11 @@ class PTT(Checked, Method):
         acceptance, rungs = float(memory["acceptance"][0]), int(memory["tally"][0])
         return {"log_z": value, "log_z_stderr": stderr, "acceptance": acceptance, "rungs": rungs}
 
-    def rung(self, memory: Mapping[str, NDArray[Any]]) -> Rung:
+    def for_engine(self, memory: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         weights, a, b = engine.Weights(memory["rung/W"]), memory["rung/a"], memory["rung/b"]
         samples, log_weights = memory["reservoir"], memory["reservoir_weights"]
-        return Rung(weights, a, b, samples, log_weights, memory["acceptance"], self.min_acceptance)
+        rung = Rung(weights, a, b, samples, log_weights, memory["acceptance"], self.min_acceptance)
+        return {"rung": rung}
 
     def kept(self, memory: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         return kept_of(memory)
