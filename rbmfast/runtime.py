@@ -44,8 +44,9 @@ def set_num_threads(n: int) -> None:
     The environment variable ``RBMFAST_NUM_THREADS`` does the same (and is an ImportError if it is no such
     number). Without either there are as many threads
     as ``OMP_NUM_THREADS`` says, else as there are CPUs that this process may use, but never more than OpenMP
-    allows the calling thread (see ``threadpoolctl.threadpool_limits``). Calls that run at once share them, and
-    use fewer for a while where threads wait too long for each other, as when other programs keep the CPUs busy.
+    allows the calling thread (see ``threadpoolctl.threadpool_limits``). Calls that run at once share them,
+    and use fewer for a while where threads wait too long for each other, as when other programs keep the
+    CPUs busy.
 
     Parameters
     ----------
