@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -163,6 +164,12 @@ class SampledRun(Run):
         watched.log_z = (found["log_z"], found["log_z_stderr"]) if "log_z" in found else None
         return found | watched.numbers(self.settings.monitors, self.epoch)
 
+    @cached_property
+    def _weighed_rows(self) -> States:
+        """Different rows of the data."""
+        rows: States = np.unique(self.watched.train(WEIGHED), axis=0)
+        return rows
+
     def _doubted(self, found: dict[str, float]) -> dict[str, float]:
         """The same, without an error where log Z cannot be right: some rows of data alone weigh more.
 
@@ -172,7 +179,7 @@ class SampledRun(Run):
         is_known = isinstance(rbm, RBM) and rows.missing is None and rows.kind != "grey"
         if not is_known or rbm is not self.watched.rbm or rbm.visible.count_states(rbm.n_visible) is None:
             return found
-        weights = -rbm.free_energy(np.unique(self.watched.train(WEIGHED), axis=0))
+        weights = -rbm.free_energy(self._weighed_rows)
         least = float(weights.max()) + math.log(math.fsum(np.exp(weights - weights.max())))
         if found["log_z"] >= least:
             return found
