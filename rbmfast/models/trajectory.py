@@ -80,6 +80,10 @@ class Version(ABC):
     def rest(self, v: States, x: F32, stream: Stream) -> States:
         """Where chains rest that show v and hear x."""
 
+    def flip(self, chains: States, stream: Stream) -> None:
+        """Move chains, in place, to where Gibbs steps hardly lead; nothing where such a move is not known."""
+        return
+
     def climb(
         self, chains: States, steps: int, stream: Stream, rung: Any, samples: Weighed
     ) -> Weighed | None:
@@ -131,6 +135,26 @@ class Layers(Version):
 
     def rest(self, v: States, x: F32, stream: Stream) -> States:
         return self.model.up.target.sample(x, stream)
+
+    def flip(self, chains: States, stream: Stream) -> None:
+        """Each hidden unit of the other state, in turn, is taken by its odds with the visible ones summed out.
+
+        A visible state keeps the hidden units that drew it: where these are few, and see many units, a Gibbs
+        step hardly ever changes one of them, however probable the other state is.
+        """
+        up, down = self.model.up, self.model.down
+        if not (up.target.are_switches and up.interaction.is_dense and down.target.bias_factor(None) is None):
+            return
+        bits, x = stream.uniform(*chains.shape), down.input(chains)
+        weight, other = down.target.log_normalizer(x, down.bias), np.empty_like(x)
+        for j, (h, sent) in enumerate(zip(chains.T, np.ascontiguousarray(up.W.T), strict=True)):
+            change = np.where(h, np.float32(-1), np.float32(1))
+            np.multiply(change[:, None], sent, out=other)
+            other += x
+            its = down.target.log_normalizer(other, down.bias)
+            who = np.flatnonzero(log_uniform(bits[:, j]) <= its - weight + change * up.bias[j])
+            h[who] ^= 1
+            x[who], weight[who] = other[who], its[who]
 
     def climb(
         self, chains: States, steps: int, stream: Stream, rung: Layers, samples: Weighed
@@ -307,7 +331,10 @@ class Trajectory:
         self._fill()  # what chains have left there may lag behind
         samples = self._weighed(memory["reservoir"], memory["reservoir_weights"])
         ups, drawn = samples.here - memory["weights"], []
-        for steps in [SETTLE] + [APART] * (len(memory["samples"]) // n):
+        for i, steps in enumerate([SETTLE] + [APART] * (len(memory["samples"]) // n)):
+            if i < 2:  # to find what chains have lost; and settled
+                here = stream.after(2 * int(memory["tally"][1]))
+                self.version.flip(chains, here.on(here.layer + 2))
             drawn.append(self._walk(chains, steps, stream, before, samples))
         new, _, weights, at_rung = map(np.concatenate, zip(*drawn[1:], strict=True))
         log_z, pulls = self._add(ups, weights - at_rung)

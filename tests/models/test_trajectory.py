@@ -152,6 +152,35 @@ def test_a_climb_samples_the_model(model: Any) -> None:
     assert 0 < error < 0.05 and abs(memory["log_z"][0] - ratio) < 5 * error
 
 
+@pytest.mark.parametrize("name", ["rbm", "spins", "groups"])
+def test_flips_keep_the_distribution(name: str) -> None:
+    """Of hidden states, which are 8: the false-alarm rate is below 1e-6."""
+    ladder, chains, _, _ = half_way(MODELS[name])
+    x = ladder.version.weigh(STATES)[1].astype(np.float64)
+    hidden = (np.arange(8)[:, None] >> np.arange(3) & 1).astype(np.uint8)
+    p = np.zeros(8)
+    for t, one in enumerate(x):  # p(h), the visible states summed out
+        given = 1 / (1 + np.exp(-one))
+        p += probabilities(ladder.version)[t] * np.where(hidden, given, 1 - given).prod(axis=1)
+    before = chains.copy()
+    for t in range(5):
+        ladder.version.flip(chains, STREAM.after(t))
+    assert (chains != before).any(axis=1).mean() > 0.1
+    assert far_from(np.bincount(chains @ (1 << np.arange(3)), minlength=8).astype(float), p) < 5.5
+
+
+def test_flips_lead_where_gibbs_steps_do_not() -> None:
+    """One hidden unit that turns 400 visible ones round, both ways equally probable."""
+    rbm = rf.RBM.from_arrays(np.full((400, 1), 10.0), np.full(400, -5.0), [-2000.0])
+    version, chains = version_of(rbm), np.zeros((1000, 1), np.uint8)
+    for t in range(10):
+        v = version.draw(chains, STREAM.after(2 * t))
+        chains = version.rest(v, version.weigh(v)[1], STREAM.after(2 * t + 1))
+    assert not chains.any()
+    version.flip(chains, STREAM)
+    assert chains.mean() > 0.9  # as probable: nearly all go
+
+
 def test_independent_units_are_sampled_and_known() -> None:
     for model in MODELS.values():
         version = version_of(model)
