@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any, NamedTuple
@@ -80,8 +80,13 @@ class Version(ABC):
     def rest(self, v: States, x: F32, stream: Stream) -> States:
         """Where chains rest that show v and hear x."""
 
-    def flip(self, chains: States, stream: Stream) -> None:
-        """Move chains, in place, to where Gibbs steps hardly lead; nothing where such a move is not known."""
+    def flip(self, chains: States, stream: Stream, units: Iterable[int] | None = None) -> None:
+        """Move chains, in place, to where Gibbs steps hardly lead; nothing where such a move is not known.
+
+        Of each of these hidden units in turn (None: of all) the other state is taken by its odds, with the
+        visible units summed out. A visible state keeps the hidden units that drew it: where these are few,
+        and see many units, a Gibbs step hardly ever changes one of them, however probable its other state is.
+        """
         return
 
     def climb(
@@ -136,20 +141,16 @@ class Layers(Version):
     def rest(self, v: States, x: F32, stream: Stream) -> States:
         return self.model.up.target.sample(x, stream)
 
-    def flip(self, chains: States, stream: Stream) -> None:
-        """Each hidden unit of the other state, in turn, is taken by its odds with the visible ones summed out.
-
-        A visible state keeps the hidden units that drew it: where these are few, and see many units, a Gibbs
-        step hardly ever changes one of them, however probable the other state is.
-        """
+    def flip(self, chains: States, stream: Stream, units: Iterable[int] | None = None) -> None:
         up, down = self.model.up, self.model.down
         if not (up.target.are_switches and up.interaction.is_dense and down.target.bias_factor(None) is None):
             return
         bits, x = stream.uniform(*chains.shape), down.input(chains)
         weight, other = down.target.log_normalizer(x, down.bias), np.empty_like(x)
-        for j, (h, sent) in enumerate(zip(chains.T, np.ascontiguousarray(up.W.T), strict=True)):
+        for j in range(chains.shape[1]) if units is None else units:
+            h = chains[:, j]
             change = np.where(h, np.float32(-1), np.float32(1))
-            np.multiply(change[:, None], sent, out=other)
+            np.multiply(change[:, None], np.ascontiguousarray(up.W[:, j]), out=other)
             other += x
             its = down.target.log_normalizer(other, down.bias)
             who = np.flatnonzero(log_uniform(bits[:, j]) <= its - weight + change * up.bias[j])

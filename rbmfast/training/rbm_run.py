@@ -133,7 +133,7 @@ class RBMRun(SampledRun):
             )
         self.visible_means = np.zeros(rbm.n_visible, np.float32)
         self.first_row, self.first_step = training.rows, training.half_steps
-        self.first_epoch = self.epoch
+        self.first_epoch, self.refreshed = self.epoch, -1
         if self.row_chains is not None:
             self.row_chains.first_row = self.first_row
         seen = rbm if rows.n_features == rbm.n_visible else cast(RBM, model)  # a DBM answers as one does
@@ -348,11 +348,26 @@ class RBMRun(SampledRun):
             X, order = self.rows.block(rows), np.arange(len(rows), dtype=np.int64)
         size, done, apart = self.batch_size, 0, 1
         while done < now.shape[1]:
-            made = self._epoch(X, order[done * size :], rows[done * size :], now[:, done:])
+            here = slice(done * size, (most := done + self._refresh(now.shape[1] - done)) * size)
+            made = self._epoch(X, order[here], rows[here], now[:, done:most])
             done += made
+            if done == most:
+                continue
             apart = 1 if made >= apart else 2 * apart
             super().learn(rows[done * size : (done + apart) * size], now[:, done : done + apart])
             done += apart
+
+    def _refresh(self, n: int) -> int:
+        """Let the method move its chains if it is time; how many updates of n come before the next time."""
+        method = self.settings.method
+        every, number = method.refresh_every, self._next_step // (2 * max(1, method.k))
+        if not every or self.chains is None:
+            return n
+        if number % every == 0 and number != self.refreshed:
+            model = self.conditionals(method.purpose)
+            method.refresh(model, self.chains, model.stream)
+            self.refreshed = number
+        return min(n, every - number % every)
 
     def _epoch(self, X: States, order: I64, rows: I64, now: F64) -> int:
         """By the engine, of rows X[order]; how many updates were made."""
@@ -392,6 +407,7 @@ class RBMRun(SampledRun):
     def update(self, rows: I64, now: tuple[float, ...]) -> None:
         """One update: a step up the method's gradient. See `Run.update`."""
         method = self.settings.method
+        self._refresh(1)
         v = self.rows.block(rows)
         model = self.conditionals(method.purpose, 0 if method.persistent else rows + self.first_row)
 

@@ -47,6 +47,8 @@ class Method(ABC):
         Whether rows may lack entries: where a gradient of completed rows is meant.
     numbers : tuple of str
         Names of what it adds to the history: what `look` finds.
+    refresh_every : int
+        Updates from one call of `refresh` to the next; 0: it has none.
     fused : bool
         Whether the engine knows it and can learn a whole epoch in one call. False in a subclass that
         redefines `negative_phase`, `gradient` or `learn`.
@@ -58,6 +60,7 @@ class Method(ABC):
     starts_at_rows: bool = False
     takes_missing: ClassVar[bool] = True
     numbers: ClassVar[tuple[str, ...]] = ()
+    refresh_every: ClassVar[int] = 0
     fused: ClassVar[bool] = False
 
     @property
@@ -181,6 +184,10 @@ class Method(ABC):
     def look(self, model: Conditionals | JointPath, chains: States, stream: Stream) -> dict[str, float]:
         """The method's own `numbers`, of the model after an epoch; `stream` is that of the next update."""
         return {}
+
+    def refresh(self, model: Conditionals, chains: States, stream: Stream) -> None:
+        """Move chains, in place, before every so many updates; `stream` is that of the next update."""
+        return
 
     def for_engine(self, memory: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         """What the engine has to know of its chains, a `Rung` or a `Fast`: arguments of `engine.epoch`."""

@@ -19,6 +19,8 @@ from rbmfast.streams import Purpose, Stream
 from rbmfast.training.methods.base import STEPS, Method
 from rbmfast.training.phases import joint_contrast
 
+FLIPPED = 4  # hidden units at once: what they cost beside 25 updates is little
+
 
 @dataclass(frozen=True)
 class PTT(Checked, Method):
@@ -72,6 +74,7 @@ class PTT(Checked, Method):
     purpose = Purpose.PTT
     persistent = True
     fused: ClassVar[bool] = True
+    refresh_every: ClassVar[int] = 25
     numbers: ClassVar[tuple[str, ...]] = ("log_z", "log_z_stderr", "acceptance", "rungs")
 
     def chains_for(self, batch_size: int) -> int:
@@ -123,6 +126,12 @@ class PTT(Checked, Method):
         memory = model.memory
         acceptance, rungs = float(memory["acceptance"][0]), int(memory["tally"][0])
         return {"log_z": value, "log_z_stderr": stderr, "acceptance": acceptance, "rungs": rungs}
+
+    def refresh(self, model: Conditionals, chains: States, stream: Stream) -> None:
+        """Some of the hidden units in turn: see `Version.flip`."""
+        n, turn = chains.shape[1], stream.step // (2 * self.k * self.refresh_every)
+        units = [(turn * FLIPPED + i) % n for i in range(min(n, FLIPPED))]
+        version_of(model).flip(chains, stream._replace(purpose=self.purpose).on(2), units)
 
     def for_engine(self, memory: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         weights, a, b = engine.Weights(memory["rung/W"]), memory["rung/a"], memory["rung/b"]
