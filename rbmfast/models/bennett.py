@@ -53,8 +53,22 @@ def acceptance_ratio(up: F64, down: F64) -> tuple[float, float, F64]:
     return value, math.sqrt(max(variance, 0.0)), pulls
 
 
+CIRCLES = 20  # RBMK_CIRCLES of the engine
+
+
+def circles(n: int) -> int:
+    """Into how many circles n chains are divided: equal ones, of 5 chains at least."""
+    return next((many for many in range(min(CIRCLES, n // 5), 1, -1) if n % many == 0), 1)
+
+
 def stderr_of(pulls: F64) -> float:
-    """Of what independent chains have pulled so far: all ratios that make it up, summed, (n_chains,)."""
+    """Of what chains have pulled so far: all ratios that make it up, summed, (n_chains,).
+
+    A chain's states depend on each other, and on those of its circle, with which it shares samples: those of
+    different circles do not. Where there is one alone, its chains have to pass for independent.
+    """
+    apart = circles(len(pulls))
+    pulls = pulls.reshape(-1, apart).sum(axis=0) if apart > 1 else pulls
     n = len(pulls)
     return math.sqrt(math.fsum(pulls**2) * n / (n - 1)) if n > 1 else math.inf
 

@@ -15,7 +15,7 @@ from rbmfast import _engine as engine
 from rbmfast.data import as_rows
 from rbmfast.interactions.within import Within
 from rbmfast.models.base_rates import make_path
-from rbmfast.models.bennett import acceptance_ratio, stderr_of
+from rbmfast.models.bennett import acceptance_ratio, circles, stderr_of
 from rbmfast.models.boltzmann import BoltzmannMachine
 from rbmfast.models.conditionals import WORK, Conditionals
 from rbmfast.models.joint_path import JointPath
@@ -303,11 +303,12 @@ class Trajectory:
     def exchange(self, v: States, stream: Stream, rung: Version, samples: Weighed | None = None) -> Weighed:
         """Let chains change places with samples of the rung, in place.
 
-        Each meets the sample at its own place behind a random one.
+        Each meets the sample at its own place behind a random one; chains of one circle only its samples.
         """
         memory, n = self.memory, len(v)
         bits = stream.on(stream.layer + 1).uniform(n + 1, 1)[:, 0]
-        first = int(bits[n]) * (len(memory["reservoir"]) - n + 1) >> 32
+        apart = circles(n)
+        first = apart * (int(bits[n]) * ((len(memory["reservoir"]) - n) // apart + 1) >> 32)
         here = slice(first, first + n)
         if samples is None:
             met = self._weighed(memory["reservoir"][here], memory["reservoir_weights"][here])
@@ -426,8 +427,7 @@ class Trajectory:
     def _add(self, up: F64, down: F64) -> tuple[float, F64]:
         """Log Z of the model, and how far each chain has moved it.
 
-        From log-ratios of weights, model to rung, of the rung's samples and of the model's. A chain's states
-        depend on each other, those of different chains hardly: so the error is what they make of it.
+        From log-ratios of weights, model to rung, of the rung's samples and of the model's.
         """
         memory, n = self.memory, len(self.memory["pulls"])
         more, _, pulls = acceptance_ratio(up.reshape(-1, n), down.reshape(-1, n))

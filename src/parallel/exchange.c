@@ -34,10 +34,20 @@ static rbmk_stream of_exchanges(rbmk_stream stream)
     return stream;
 }
 
+/* Into how many circles n chains are divided: equal ones, of 5 chains at least. */
+static int64_t circles(int64_t n)
+{
+    int64_t most = n / 5 < RBMK_CIRCLES ? n / 5 : RBMK_CIRCLES;
+    while (most > 1 && n % most)
+        most--;
+    return most > 1 ? most : 1;
+}
+
 int64_t rbmk_first_met(const rbmk_exchange *e, rbmk_stream stream)
 {
     const rbmk_stream own = of_exchanges(stream);
-    return (int64_t)(rbmk_random_bits(e->kernels, &own, e->n) * (uint64_t)(e->rung->n - e->n + 1) >> 32);
+    const int64_t apart = circles(e->n), places = (e->rung->n - e->n) / apart + 1;
+    return apart * (int64_t)(rbmk_random_bits(e->kernels, &own, e->n) * (uint64_t)places >> 32);
 }
 
 void rbmk_weigh_rows(const rbmk_exchange *e, const uint8_t *states, const double *softplus, const float *a, int64_t from,
