@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from numpy.typing import NDArray
 
 import rbmfast as rf
 from rbmfast.archive import read_file, write_file
 from rbmfast.files import FileFormatError
 from rbmfast.models.base_rates import make_path
+from rbmfast.models.bennett import circles
 from rbmfast.models.trajectory import Layers, Trajectory, Version, version_of
 from rbmfast.reference import F64, States
 from rbmfast.streams import Purpose, Stream
@@ -61,7 +63,11 @@ def far_from(counts: F64, p: F64) -> float:
 
 
 def counted(v: States) -> F64:
-    return np.bincount(v @ (1 << np.arange(4)), minlength=16).astype(float)
+    return np.bincount(counted_as(v), minlength=16).astype(float)
+
+
+def counted_as(v: States) -> NDArray[np.int64]:
+    return v.astype(np.int64) @ (1 << np.arange(4))
 
 
 def half_way(model: Any, n: int = N) -> tuple[Trajectory, States, F64, F64]:
@@ -150,6 +156,25 @@ def test_a_climb_samples_the_model(model: Any) -> None:
     assert memory["tally"].tolist() == [1, 34] and memory["acceptance"] == 1
     error = np.sqrt(np.sum(memory["pulls"] ** 2))
     assert 0 < error < 0.05 and abs(memory["log_z"][0] - ratio) < 5 * error
+
+
+@pytest.mark.parametrize(("n", "expected"), [(1, 1), (9, 1), (10, 2), (64, 8), (100, 20), (127, 1), (500, 20)])
+def test_circles_are_equal_and_not_small(n: int, expected: int) -> None:
+    assert circles(n) == expected
+
+
+def test_chains_take_samples_of_their_circle_alone() -> None:
+    """Independent units, which take every sample that they meet; these say where they come from."""
+    n, model = 40, rf.RBM.from_arrays(np.zeros((4, 3)), np.zeros(4), np.zeros(3))
+    version, first = version_of(model), set()
+    for t in range(20):
+        ladder = Trajectory.begin(version, np.zeros(4, np.float32), n, 3, STREAM)
+        places = np.arange(3 * n)
+        ladder.memory["reservoir"][:] = STATES[places // 8 % 2 * 8 + places % 8]
+        moved = ladder.exchange(np.zeros((n, 4), np.uint8), STREAM.after(t), ladder.rung)
+        assert_array_equal(counted_as(moved.v) % 8, np.arange(n) % 8)
+        first.add(int(counted_as(moved.v)[0]))
+    assert len(first) == 2  # at the same place of a circle, but not always of the same chain
 
 
 @pytest.mark.parametrize("name", ["rbm", "spins", "groups"])

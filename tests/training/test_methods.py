@@ -362,7 +362,7 @@ def test_ptt_by_the_engine_is_that_of_python(settings: dict[str, Any], threads: 
     if "visible" in units:
         groups = np.eye(3, dtype=np.uint8)[rng.integers(0, 3, (120, 8))].reshape(120, -1)
         rows = 2 * rows - 1 if units["visible"] == "spin" else np.hstack([rows[:, :12], groups])
-    how = {"k": given.pop("k", 1), "n_chains": 23, "per_chain": 2, "min_acceptance": 0.7}
+    how = {"k": given.pop("k", 1), "n_chains": 24, "per_chain": 2, "min_acceptance": 0.7}
     found = []
     before = rf.get_num_threads()
     try:
