@@ -33,6 +33,7 @@ RUNG = "rung/"  # before the names of the earlier version's parameters
 KEPT = ("samples", "weights", "log_z", "pulls")  # beside the rung's parameters, of what a model is left
 OF_SAMPLES = ("samples", ""), ("weights", "_weights")  # what the reservoir has of its own
 SETTLE, APART = 30, 4  # steps before samples of a new rung are kept, and between two that are
+ALONE = 2  # every so many samples, one that chains never meet
 
 
 class Version(ABC):
@@ -257,16 +258,20 @@ class Trajectory:
     the model has moved on so far that exchanges fail, it becomes the rung itself: while it stands still its
     chains, helped by the rung before, draw new samples. Bennett's ratio between rungs adds up to log Z.
 
+    A model learns to give low weights to the states of its chains, as to any rows that it is told to forget:
+    by these alone log Z is too small. So a half of the samples stays out of their reach. It tells log Z, and
+    is what chains meet on the next climb.
+
     Attributes
     ----------
     version : Version
         The model as it stands.
     memory : dict of str to array
         Changed in place. The rung's parameters, under names that begin with ``rung/``; `samples` (n,
-        n_visible) of it as they were drawn, with their log-weights, `weights` (n,); the `reservoir` of those
-        that chains have left there since, with `reservoir_weights`; `log_z` (1,) of the rung, and how far
-        each chain has moved it, `pulls` (n_chains,); `acceptance` (1,), of late, and `tally` (2,): rungs,
-        and steps to draw their samples.
+        n_visible) of it as they were drawn, with their log-weights, `weights` (n,); the `reservoir` of what
+        chains have left in place of the first half of them, with `reservoir_weights`; `log_z` (1,) of the
+        rung, and how far each chain has moved it, `pulls` (n_chains,); `acceptance` (1,), of late, and
+        `tally` (2,): rungs, and steps to draw their samples.
     """
 
     version: Version
@@ -280,9 +285,8 @@ class Trajectory:
         samples = rung.alone(per_chain * n_chains, stream)
         memory: Memory = {RUNG + name: array.copy() for name, array in arrays.items()}
         memory |= {"samples": samples, "weights": rung.weigh(samples)[0]}
-        memory |= {f"reservoir{of}": memory[own].copy() for own, of in OF_SAMPLES}
         memory |= {"log_z": np.array([rung.log_z0()]), "pulls": np.zeros(n_chains)}
-        return cls(version, memory | _new_tally())
+        return cls(version, memory | _reservoir(memory))
 
     @property
     def rung(self) -> Version:
@@ -330,13 +334,12 @@ class Trajectory:
         `stream` is one for climbing alone; its first step that of the first climb.
         """
         memory, n, before = self.memory, len(chains), self.rung
-        self._fill()  # what chains have left there may lag behind
+        self._fill(alone=True)
         samples = self._weighed(memory["reservoir"], memory["reservoir_weights"])
-        ups, drawn = samples.here - memory["weights"], []
-        for i, steps in enumerate([SETTLE] + [APART] * (len(memory["samples"]) // n)):
-            if i < 2:  # to find what chains have lost; and settled
-                here = stream.after(2 * int(memory["tally"][1]))
-                self.version.flip(chains, here.on(here.layer + 2))
+        ups, drawn = self._ups(), []
+        here = stream.after(2 * int(memory["tally"][1]))
+        self.version.flip(chains, here.on(here.layer + 2))
+        for steps in [SETTLE] + [APART] * (len(memory["samples"]) // n):
             drawn.append(self._walk(chains, steps, stream, before, samples))
         new, _, weights, at_rung = map(np.concatenate, zip(*drawn[1:], strict=True))
         log_z, pulls = self._add(ups, weights - at_rung)
@@ -344,7 +347,7 @@ class Trajectory:
         for name, array in self.version.parameters.items():
             memory[RUNG + name][...] = array
         memory["samples"][:], memory["weights"][:] = new, weights
-        self._fill()
+        self._fill(alone=False)
         memory["acceptance"][:] = 1
         memory["tally"][0] += 1
 
@@ -359,10 +362,11 @@ class Trajectory:
             left -= now
         return moved
 
-    def _fill(self) -> None:
-        """The reservoir, with the samples."""
+    def _fill(self, alone: bool) -> None:
+        """The reservoir, with samples that chains may meet while the model learns; or with the others."""
         for own, of in OF_SAMPLES:
-            self.memory[f"reservoir{of}"][:] = self.memory[own]
+            reservoir, samples = self.memory[f"reservoir{of}"], self.memory[own]
+            reservoir[:] = samples[-len(reservoir) :] if alone else samples[: len(reservoir)]
 
     # --- Afterwards ----------------------------------------------------------------------------------------
 
@@ -376,8 +380,7 @@ class Trajectory:
                 "something else changes the parameters, files keep it with save(..., trajectory=True)"
             )
         memory = {name: array.copy() for name, array in kept.items()}
-        memory |= {f"reservoir{of}": memory[own].copy() for own, of in OF_SAMPLES}
-        return cls(version_of(model), memory | _new_tally())
+        return cls(version_of(model), memory | _reservoir(memory))
 
     def sample(self, n: int, steps: int, stream: Stream) -> tuple[States, States]:
         """States of n new chains that begin at samples of the rung, and where they rest.
@@ -420,9 +423,15 @@ class Trajectory:
         )  # as the model is now: what they showed last was before an update
         resting = self.version.rest(v, self.version.weigh(v)[1], stream.after(1))
         v = self.version.draw(resting, stream.after(2))
-        ups = self.version.weigh(self.memory["samples"])[0] - self.memory["weights"]
-        log_z, pulls = self._add(ups, self.version.weigh(v)[0] - self.rung.weigh(v)[0])
+        log_z, pulls = self._add(self._ups(), self.version.weigh(v)[0] - self.rung.weigh(v)[0])
         return round(log_z, 6), round(stderr_of(pulls), 6)
+
+    def _ups(self) -> F64:
+        """Log-ratios of weights, model to rung, of samples that chains have not met, if there are any."""
+        memory = self.memory
+        first = len(memory["reservoir"]) % len(memory["samples"])
+        ups: F64 = self.version.weigh(memory["samples"][first:])[0] - memory["weights"][first:]
+        return ups
 
     def _add(self, up: F64, down: F64) -> tuple[float, F64]:
         """Log Z of the model, and how far each chain has moved it.
@@ -443,8 +452,13 @@ def _accepted(own: Weighed, met: Weighed, bits: NDArray[np.uint32]) -> I64:
     return np.flatnonzero(log_uniform(bits) <= gain)
 
 
-def _new_tally() -> dict[str, NDArray[Any]]:
-    return {"acceptance": np.ones(1, np.float32), "tally": np.zeros(2, np.int64)}
+def _reservoir(memory: Memory) -> Memory:
+    """What chains have left, and how they fare, at the beginning of a rung."""
+    n_chains = len(memory["pulls"])
+    per_chain = len(memory["samples"]) // n_chains
+    met = n_chains * (per_chain - per_chain // ALONE)
+    tally = {"acceptance": np.ones(1, np.float32), "tally": np.zeros(2, np.int64)}
+    return {f"reservoir{of}": memory[own][:met].copy() for own, of in OF_SAMPLES} | tally
 
 
 def kept_of(memory: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -181,7 +181,7 @@ class SampledRun(Run):
             return found
         weights = -rbm.free_energy(self._weighed_rows)
         least = float(weights.max()) + math.log(math.fsum(np.exp(weights - weights.max())))
-        if found["log_z"] >= least:
+        if found["log_z"] + 4 * found["log_z_stderr"] >= least:  # these rows may be nearly all there is
             return found
         if math.isfinite(self.stderr):
             warn(

@@ -81,7 +81,7 @@ def half_way(model: Any, n: int = N) -> tuple[Trajectory, States, F64, F64]:
         memory[f"rung/{name}"][...] = array
     memory["samples"][:] = STATES[rng.choice(16, n, p=q)]
     memory["weights"][:] = rung.weigh(memory["samples"])[0]
-    ladder._fill()
+    ladder._fill(alone=False)
     v = STATES[rng.choice(16, n, p=p)]
     return ladder, version.rest(v, version.weigh(v)[1], STREAM._replace(purpose=Purpose.GIBBS)), p, q
 
@@ -170,7 +170,7 @@ def test_chains_take_samples_of_their_circle_alone() -> None:
     for t in range(20):
         ladder = Trajectory.begin(version, np.zeros(4, np.float32), n, 3, STREAM)
         places = np.arange(3 * n)
-        ladder.memory["reservoir"][:] = STATES[places // 8 % 2 * 8 + places % 8]
+        ladder.memory["reservoir"][:] = STATES[places // 8 % 2 * 8 + places % 8][: 2 * n]
         moved = ladder.exchange(np.zeros((n, 4), np.uint8), STREAM.after(t), ladder.rung)
         assert_array_equal(counted_as(moved.v) % 8, np.arange(n) % 8)
         first.add(int(counted_as(moved.v)[0]))

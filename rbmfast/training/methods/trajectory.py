@@ -37,7 +37,8 @@ class PTT(Checked, Method):
     n_chains : int, optional
         How many chains; by default as many as a batch has rows. At most 32 768.
     per_chain : int, default 10
-        Samples of the earlier version for each chain, at least 1.
+        Samples of the earlier version for each chain, at least 1. The chains meet a half of them; with 1 all,
+        and log Z is then somewhat too small.
     min_acceptance : float, default 0.4
         From 0 to 1. When a smaller share of the exchanges is accepted, the model of this moment becomes the
         earlier version: for ``30 + 4 * per_chain`` Gibbs steps it does not learn.
@@ -52,7 +53,8 @@ class PTT(Checked, Method):
     Parallel trajectory tempering: Béreux, Decelle, Furtlehner & Seoane, arXiv:2607.27077 (2026), and, for
     sampling, "Fast training and sampling of restricted Boltzmann machines", ICLR 2025. The first of the
     earlier versions are independent units with the means of the data, whose log Z is known; Bennett's ratio
-    leads from each to the next. `rbmfast.up_down` records none of these numbers. A model that had learned
+    leads from each to the next. Where hidden units are switches, each is now and then turned the other way
+    with the visible units summed out. `rbmfast.up_down` records none of these numbers. A model that had learned
     before the run is far from there: its log Z will have a large error.
 
     Examples
