@@ -158,7 +158,7 @@ def test_a_climb_samples_the_model(model: Any) -> None:
     assert 0 < error < 0.05 and abs(memory["log_z"][0] - ratio) < 5 * error
 
 
-@pytest.mark.parametrize(("n", "expected"), [(1, 1), (9, 1), (10, 2), (64, 8), (100, 20), (127, 1), (500, 20)])
+@pytest.mark.parametrize(("n", "expected"), [(1, 1), (9, 1), (10, 2), (64, 8), (127, 1), (500, 20)])
 def test_circles_are_equal_and_not_small(n: int, expected: int) -> None:
     assert circles(n) == expected
 

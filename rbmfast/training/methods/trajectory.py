@@ -54,8 +54,8 @@ class PTT(Checked, Method):
     sampling, "Fast training and sampling of restricted Boltzmann machines", ICLR 2025. The first of the
     earlier versions are independent units with the means of the data, whose log Z is known; Bennett's ratio
     leads from each to the next. Where hidden units are switches, each is now and then turned the other way
-    with the visible units summed out. `rbmfast.up_down` records none of these numbers. A model that had learned
-    before the run is far from there: its log Z will have a large error.
+    with the visible units summed out. `rbmfast.up_down` records none of these numbers. A model that had
+    learned before the run is far from there: its log Z will have a large error.
 
     Examples
     --------
