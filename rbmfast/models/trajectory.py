@@ -457,7 +457,7 @@ def _reservoir(memory: Memory) -> Memory:
     n_chains = len(memory["pulls"])
     per_chain = len(memory["samples"]) // n_chains
     met = n_chains * (per_chain - per_chain // ALONE)
-    tally = {"acceptance": np.ones(1, np.float32), "tally": np.zeros(2, np.int64)}
+    tally: Memory = {"acceptance": np.ones(1, np.float32), "tally": np.zeros(2, np.int64)}
     return {f"reservoir{of}": memory[own][:met].copy() for own, of in OF_SAMPLES} | tally
 
 
