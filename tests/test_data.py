@@ -385,7 +385,7 @@ def test_rows_pass_through():
 
 @pytest.mark.parametrize("make", [np.array, np.asfortranarray, strided, sp.csr_array])
 def test_opening_needs_little_memory(make):
-    X = make(np.full((4000, 2000), 0.5))  # 64 MB
+    X = make(np.full((4000, 1000), 0.5))  # 32 MB
     tracemalloc.start()
     try:
         rows = as_rows(X)
@@ -395,7 +395,7 @@ def test_opening_needs_little_memory(make):
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert peak < 40e6
+    assert peak < 30e6
 
 
 @pytest.mark.parametrize("make", [np.array, np.asfortranarray, strided, sp.csr_array])

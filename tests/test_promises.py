@@ -144,7 +144,7 @@ def assert_golden(found: dict[str, str]) -> None:
     assert [name for name in found if found[name] != golden()[name]] == [], HELP
 
 
-@pytest.mark.parametrize("isa, threads", WAYS)
+@pytest.mark.parametrize("isa, threads", [*zip(engine.config()["isa_available"], itertools.cycle((3, 1, 7)))])
 def test_golden_digests(isa: str, threads: int) -> None:
     engine.select_isa(isa)
     rf.set_num_threads(threads)

@@ -94,7 +94,7 @@ def run_check(estimator: Any, check: Any) -> None:
 @pytest.mark.parametrize(
     "estimator",
     [
-        BernoulliRBM(),
+        BernoulliRBM(8, n_iter=2),
         DBNClassifier((8, 6), n_iter=2, fine_tuning_n_iter=12, fine_tuning_learning_rate=0.02),
         DBNTransformer((8, 6), n_iter=2),
         ClassRBM(8, n_iter=3, learning_rate=0.5),

@@ -127,7 +127,7 @@ ERROR = {"monitors": [rf.ReconstructionError()]}
 HIDDEN = ("generative/0/b", "generative/1/b", "recognition/0/a", "recognition/1/a")
 KINDS = {
     "train": Kind(
-        *(rf.train, an_rbm, "checkpoint", {**TEXTBOOK, "epochs": 6}, (1, 3, 6)),
+        *(rf.train, an_rbm, "checkpoint", {**TEXTBOOK, "epochs": 4}, (1, 3, 4)),
         overfits={"optimizer": rf.SGD(2.0), "validation": X_VAL, **ERROR},
         stopping=("validation_reconstruction_error", "auto"),
     ),
@@ -177,7 +177,7 @@ KINDS = {
         stopping=("validation_reconstruction_error", "max"),
     ),
     "fine_tune": Kind(
-        *(rf.fine_tune, a_network, "fine-tuning", {"epochs": 7, "y": Y}, (2, 4)),
+        *(rf.fine_tune, a_network, "fine-tuning", {"epochs": 4, "y": Y}, (1, 3)),
         overfits={"optimizer": rf.SGD(1.0, 0.9), "validation": (X_VAL, Y[:20])},
         stopping=("validation_loss", "auto"),
     ),

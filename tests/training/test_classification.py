@@ -80,8 +80,7 @@ def gradient(method: Method, data: Any, y: Any, weights: Any = None, rbm: rf.Cla
     return method.gradient(model, v, model.up.input(v), np.zeros((2, H), np.uint8), weights)
 
 
-@pytest.mark.parametrize("data", [X, GREY], ids=["binary", "grey"])
-@pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["", "weighted"])
+@pytest.mark.parametrize(("data", "weights"), [(X, None), (GREY, WEIGHTS)], ids=["binary", "grey, weighted"])
 @pytest.mark.parametrize(
     ("method", "y", "generative", "unlabelled"),
     [

@@ -34,7 +34,7 @@ def test_the_best_possible_value() -> None:
 @pytest.mark.parametrize(
     "method, n_hidden, epochs, nats",
     [
-        pytest.param(rf.PCD(10, n_chains=100), 16, 5_000, 0.25, id="pcd, soon"),
+        pytest.param(rf.PCD(10, n_chains=100), 16, 3_500, 0.5, id="pcd, soon"),
         pytest.param(rf.PCD(10, n_chains=100), 16, 10_000, 0.15, id="pcd", marks=pytest.mark.slow),
         pytest.param(rf.CD(10), 20, 20_000, 0.15, id="cd", marks=pytest.mark.slow),
     ],
@@ -95,7 +95,7 @@ def test_sparsity_target() -> None:
     for target in (None, 0.1, 0.3):
         rbm = rf.RBM(20, 15, seed=0)
         penalties = [] if target is None else [rf.SparsityTarget(target, cost=3.0)]
-        rf.train(rbm, X, penalties=penalties, epochs=60, batch_size=20, seed=1)
+        rf.train(rbm, X, penalties=penalties, epochs=30, batch_size=20, seed=1)
         activity[target] = rbm.hidden_probabilities(X).mean()
     assert abs(activity[0.1] - 0.1) < 0.03
     assert abs(activity[0.3] - 0.3) < 0.03

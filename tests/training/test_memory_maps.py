@@ -13,8 +13,8 @@ import pytest
 import rbmfast as rf
 
 STATM = Path("/proc/self/statm")
-N_ROWS, N_VISIBLE = 200_000, 784  # 157 MB, without a block on the disk
-ALLOWED = 100 << 20
+N_ROWS, N_VISIBLE = 100_000, 784  # 78 MB, without a block on the disk
+ALLOWED = 50 << 20
 
 
 def resident() -> int:

@@ -198,8 +198,17 @@ class Patterns:
         }
 
 
-@pytest.mark.parametrize("name", ["bernoulli", "gaussian", "classes"])
-@pytest.mark.parametrize("optimizer", [rf.Adam(0.03), rf.SGD(0.1, 0.5, clip=1.0), rf.Cosine(0.3)], ids=str)
+@pytest.mark.parametrize(
+    ("name", "optimizer"),
+    [
+        ("bernoulli", rf.Adam(0.03)),
+        ("bernoulli", rf.SGD(0.1, 0.5, clip=1.0)),
+        ("bernoulli", rf.Cosine(0.3)),
+        ("gaussian", rf.Adam(0.03)),
+        ("classes", rf.Cosine(0.3)),
+    ],
+    ids=str,
+)
 def test_learning(name: str, optimizer: Any) -> None:
     rbm, rows, method = Patterns.models()[name]
     settings: dict[str, Any] = {"epochs": 40, "batch_size": 16, "seed": 1, "method": method}

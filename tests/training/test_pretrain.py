@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -178,8 +179,7 @@ CACHED: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("activations", ["samples", "probabilities"])
-@pytest.mark.parametrize("name", CACHED)
+@pytest.mark.parametrize("name, activations", [*zip(CACHED, cycle(["samples", "probabilities"]))])
 def test_caches_do_not_show(name: str, activations: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data, units = CACHED[name]
     y, validation = (Y, (data[:9], Y[:9])) if "n_classes" in units else (None, data[:9])

@@ -26,7 +26,7 @@ WEIGHED = (rf.L2(min(recipe.PRECISION / len(X), recipe.MOST_L2)),)
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recipe, "UPDATES", 40)
+    monkeypatch.setattr(recipe, "UPDATES", 12)
 
 
 def words(path: Path) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def test_what_is_filled_in(name: str, tmp_path: Path) -> None:
     ours: dict[str, Any] = {"method": method, "optimizer": optimizer, "penalties": WEIGHED}
     rf.train(spelt, epochs=len(history) - 1, centered=centered, **ours, **settings)
     with pytest.raises(Stop):
-        rf.train(stopped, checkpoint=tmp_path / "part", callbacks=StopAfter(4), **settings)
+        rf.train(stopped, checkpoint=tmp_path / "part", callbacks=StopAfter(2), **settings)
     rf.train(resumed, resume=tmp_path / "part", **settings)
     for other in (spelt, resumed):
         for key, array in whole.parameters().items():
