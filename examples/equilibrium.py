@@ -136,7 +136,7 @@ def table(options: argparse.Namespace) -> None:
     history = rf.train(
         rbm,
         train,
-        method=rf.PTT(n_chains=300),
+        method=rf.PTT(n_chains=options.chains),
         optimizer=rf.SGD(rf.Linear(options.rate, options.rate / 50)),
         penalties=[rf.L2(options.l2)],
         centered=True,
@@ -149,7 +149,7 @@ def table(options: argparse.Namespace) -> None:
     seconds, best = time.process_time() - begin, int(history["validation_log_likelihood"].argmax())
     own = history["validation_log_likelihood"][best]
     print(f"{seconds:.0f} s of CPU time; epoch {best}, validation {own:.2f} by PTT's log Z; annealed:")
-    z = rf.log_partition(rbm, "bracket", n_chains=200, n_temperatures=2000, seed=options.seed)
+    z = rf.log_partition(rbm, "bracket", n_chains=200, n_temperatures=options.temperatures, seed=options.seed)
     for name, rows in (("training", train), ("validation", valid), ("test", test)):
         print(f"{name:11}{rf.mean_log_likelihood(rbm, rows, z)}")
 
@@ -175,8 +175,10 @@ def main() -> None:
     part.add_argument("--hidden", type=int, default=512)
     part.add_argument("--l2", type=float, default=0.002)
     part.add_argument("--rate", type=float, default=0.1)
+    part.add_argument("--chains", type=int, default=1000)
     part.add_argument("--epochs", type=int, default=1200)
     part.add_argument("--seed", type=int, default=0)
+    part.add_argument("--temperatures", type=int, default=2000)
     options = parser.parse_args()
     options.run(options)
 
