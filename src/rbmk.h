@@ -315,9 +315,9 @@ typedef struct {
 /* An earlier version of the model, and samples of it, with which persistent chains change places after each Gibbs step: v and
  * the sample y, at its own place behind a random one, with probability min(1, p(y) r(v) / (p(v) r(y))) for the model p and
  * that version r. Their random numbers are those of the chains in the next layer. Chains are divided into as many equal circles
- * as there can be, of 5 at least, at most RBMK_CIRCLES: numbers i, i + circles, ...; those of one circle meet the samples of
- * that circle alone, so that what different ones find is independent. */
-enum { RBMK_CIRCLES = 20 };
+ * as there can be, of 5 at least, at most RBMK_CIRCLES; where that makes fewer than RBMK_FEWEST_CIRCLES, there is one. Numbers i,
+ * i + circles, ... are one: they meet the samples of that circle alone, so that what different ones find is independent. */
+enum { RBMK_CIRCLES = 20, RBMK_FEWEST_CIRCLES = 8 };
 typedef struct {
     const rbmk_weights *weights;
     const float *a, *b;

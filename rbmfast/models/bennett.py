@@ -57,8 +57,8 @@ CIRCLES = 20  # RBMK_CIRCLES of the engine
 
 
 def circles(n: int) -> int:
-    """Into how many circles n chains are divided: equal ones, of 5 chains at least."""
-    return next((many for many in range(min(CIRCLES, n // 5), 1, -1) if n % many == 0), 1)
+    """Into how many circles n chains are divided: equal ones, of 5 chains at least; one instead of a few."""
+    return next((many for many in range(min(CIRCLES, n // 5), 7, -1) if n % many == 0), 1)
 
 
 def stderr_of(pulls: F64) -> float:

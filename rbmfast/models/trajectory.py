@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import singledispatch
 from typing import Any, NamedTuple
@@ -33,6 +33,7 @@ RUNG = "rung/"  # before the names of the earlier version's parameters
 KEPT = ("samples", "weights", "log_z", "pulls")  # beside the rung's parameters, of what a model is left
 OF_SAMPLES = ("samples", ""), ("weights", "_weights")  # what the reservoir has of its own
 SETTLE, APART = 30, 4  # steps before samples of a new rung are kept, and between two that are
+FLIPPED = 64  # hidden units on a climb: with many of them, all would take as long as the climb itself
 ALONE = 2  # every so many samples, one that chains never meet
 
 
@@ -81,10 +82,10 @@ class Version(ABC):
     def rest(self, v: States, x: F32, stream: Stream) -> States:
         """Where chains rest that show v and hear x."""
 
-    def flip(self, chains: States, stream: Stream, units: Iterable[int] | None = None) -> None:
+    def flip(self, chains: States, stream: Stream, units: list[int]) -> None:
         """Move chains, in place, to where Gibbs steps hardly lead; nothing where such a move is not known.
 
-        Of each of these hidden units in turn (None: of all) the other state is taken by its odds, with the
+        Of each of these hidden units in turn the other state is taken by its odds, with the
         visible units summed out. A visible state keeps the hidden units that drew it: where these are few,
         and see many units, a Gibbs step hardly ever changes one of them, however probable its other state is.
         """
@@ -95,6 +96,11 @@ class Version(ABC):
     ) -> Weighed | None:
         """So many steps of `Trajectory.step` by the engine; None where it does not know the units."""
         return None
+
+
+def in_turn(n: int, many: int, turn: int) -> list[int]:
+    """So many of n hidden units, or all, from where they end at the turn before."""
+    return [(turn * many + i) % n for i in range(min(n, many))]
 
 
 @dataclass(frozen=True)
@@ -142,13 +148,13 @@ class Layers(Version):
     def rest(self, v: States, x: F32, stream: Stream) -> States:
         return self.model.up.target.sample(x, stream)
 
-    def flip(self, chains: States, stream: Stream, units: Iterable[int] | None = None) -> None:
+    def flip(self, chains: States, stream: Stream, units: list[int]) -> None:
         up, down = self.model.up, self.model.down
         if not (up.target.are_switches and up.interaction.is_dense and down.target.bias_factor(None) is None):
             return
         bits, x = stream.uniform(*chains.shape), down.input(chains)
         weight, other = down.target.log_normalizer(x, down.bias), np.empty_like(x)
-        for j in range(chains.shape[1]) if units is None else units:
+        for j in units:
             h = chains[:, j]
             change = np.where(h, np.float32(-1), np.float32(1))
             np.multiply(change[:, None], np.ascontiguousarray(up.W[:, j]), out=other)
@@ -259,8 +265,8 @@ class Trajectory:
     chains, helped by the rung before, draw new samples. Bennett's ratio between rungs adds up to log Z.
 
     A model learns to give low weights to the states of its chains, as to any rows that it is told to forget:
-    by these alone log Z is too small. So a half of the samples stays out of their reach. It tells log Z, and
-    is what chains meet on the next climb.
+    by these alone log Z is too small. So a half of the samples, if their number is even, stays out of their
+    reach. It tells log Z, and is what chains meet on the next climb.
 
     Attributes
     ----------
@@ -338,7 +344,8 @@ class Trajectory:
         samples = self._weighed(memory["reservoir"], memory["reservoir_weights"])
         ups, drawn = self._ups(), []
         here = stream.after(2 * int(memory["tally"][1]))
-        self.version.flip(chains, here.on(here.layer + 2))
+        units = in_turn(chains.shape[1], FLIPPED, int(memory["tally"][0]))
+        self.version.flip(chains, here.on(here.layer + 2), units)
         for steps in [SETTLE] + [APART] * (len(memory["samples"]) // n):
             drawn.append(self._walk(chains, steps, stream, before, samples))
         new, _, weights, at_rung = map(np.concatenate, zip(*drawn[1:], strict=True))

@@ -112,7 +112,7 @@ def contrast(
 
 
 def _flush(velocity: F32) -> F32:
-    """Velocities below 2**-100 become 0: denormals would make dead units ten times slower."""
+    """Values below 2**-100 become 0: denormals would make dead units ten times slower."""
     return np.where(np.abs(velocity) < f32(2.0**-100), f32(0.0), velocity)
 
 
@@ -230,7 +230,7 @@ def epoch(
         grad = contrast(data, (v, levels_of_blocks(x, hidden)), own, paired=chains is None)
         if fast is not None:
             for parameter, slope in (fast.W, grad.W), (fast.a, grad.a), (fast.b, grad.b):
-                parameter[:] = np.float32(fast.decay) * parameter + np.float32(fast.rate) * slope
+                parameter[:] = _flush(np.float32(fast.decay) * parameter + np.float32(fast.rate) * slope)
         update(state, grad, settings, rate, momentum)
 
     n_updates = -(-len(order) // batch_size)

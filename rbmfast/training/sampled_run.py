@@ -171,7 +171,7 @@ class SampledRun(Run):
         return rows
 
     def _doubted(self, found: dict[str, float]) -> dict[str, float]:
-        """The same, without an error where log Z cannot be right: some rows of data alone weigh more.
+        """The same, without an error where log Z cannot be right: some rows of data alone weigh far more.
 
         Chains then have lost whole modes, which no spread among them shows.
         """

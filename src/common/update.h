@@ -50,7 +50,7 @@ static inline void follow_row(int n, float rate, float decay, const float *restr
                               float *restrict fast, float *restrict sum, int32_t *restrict largest)
 {
     for (int j = 0; j < n; j++) {
-        fast[j] = decay * fast[j] + rate * g[j];
+        fast[j] = flush(decay * fast[j] + rate * g[j]);
         sum[j] = W[j] + fast[j];
         int32_t size = float_bits(sum[j]) & 0x7FFFFFFF;
         largest[j] = size > largest[j] ? size : largest[j];

@@ -69,7 +69,7 @@ static tile_chains begin(const chains_job *job, int64_t from, int64_t n, uint8_t
 
 static void gibbs_step(tile_chains *c, void *scratch)
 {
-    const rbmk_team alone = {0, 1, NULL};
+    const rbmk_team alone = {0, 1, NULL, 0};
     c->up.stream = c->down.stream = &c->stream;
     rbmk_pass_member(alone, &c->up, scratch);
     c->stream.step++;

@@ -21,7 +21,7 @@ static int longer(const climb_job *job)
     return job->w->n_visible > job->w->n_hidden ? job->w->n_visible : job->w->n_hidden;
 }
 
-static const rbmk_team alone = {0, 1, NULL};
+static const rbmk_team alone = {0, 1, NULL, 0};
 
 static void draw_visible(const climb_job *job, int64_t from, int64_t to, rbmk_stream stream, void *scratch)
 {

@@ -279,7 +279,8 @@ static void epoch_member(rbmk_team team, void *arg)
         rbmk_followed_end(team, &r->followed);
     if (team.id)
         return;
-    r->passes = pass;
+    if (pass != r->passes) /* else others may still look at it */
+        r->passes = pass;
     r->status = atomic_load(&r->outside) ? RBMK_OK : status;
     if (atomic_load(&r->outside) && r->chains_before)
         memcpy(r->plan->chains, r->chains_before, chains_bytes(r));

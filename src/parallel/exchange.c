@@ -34,13 +34,13 @@ static rbmk_stream of_exchanges(rbmk_stream stream)
     return stream;
 }
 
-/* Into how many circles n chains are divided: equal ones, of 5 chains at least. */
+/* Into how many circles n chains are divided. */
 static int64_t circles(int64_t n)
 {
     int64_t most = n / 5 < RBMK_CIRCLES ? n / 5 : RBMK_CIRCLES;
-    while (most > 1 && n % most)
+    while (most >= RBMK_FEWEST_CIRCLES && n % most)
         most--;
-    return most > 1 ? most : 1;
+    return most >= RBMK_FEWEST_CIRCLES ? most : 1;
 }
 
 int64_t rbmk_first_met(const rbmk_exchange *e, rbmk_stream stream)

@@ -9,37 +9,40 @@ enum {
     LONGEST_REST = 1000000000
 };
 
-/* One member less takes 1 / size of the work per time, a little less where members share caches. */
-static int waits_too_much(const rbmk_crowd *crowd, int size)
+static void forget(rbmk_crowd *crowd, int half)
 {
-    return crowd->waited > LEAST_WAIT && 4 * size * crowd->waited > 3 * crowd->worked;
+    crowd->worked = half ? crowd->worked / 2 : 0;
+    crowd->waited = half ? crowd->waited / 2 : 0;
+    crowd->lost = half ? crowd->lost / 2 : 0;
 }
 
-void rbmk_crowd_note(rbmk_crowd *crowd, int size, int64_t now, int64_t worked, int64_t waited)
+void rbmk_crowd_note(rbmk_crowd *crowd, int size, int wanted, int64_t now, int64_t worked, int64_t waited)
 {
     crowd->worked += worked;
     crowd->waited += waited;
-    if (waits_too_much(crowd, size)) {
-        if (!crowd->most) /* else one more has to go */
+    crowd->lost += size * waited;
+    /* one member less takes 1 / size of the work per time, a little less where members share caches */
+    if (crowd->waited > LEAST_WAIT && 4 * crowd->lost > 3 * crowd->worked) {
+        if (!crowd->fewer) /* else one more has to go */
             crowd->rest = now - crowd->tried > 2 * crowd->rest ? FIRST_REST : 4 * crowd->rest;
         crowd->rest = crowd->rest < LONGEST_REST ? crowd->rest : LONGEST_REST;
-        crowd->most = size - 1;
+        if (wanted - size >= crowd->fewer) /* it was a team as small as is allowed */
+            crowd->fewer = wanted - size + 1;
         crowd->until = now + crowd->rest;
-        crowd->worked = crowd->waited = 0;
+        forget(crowd, 0);
     } else if (crowd->worked > MEMORY) {
-        crowd->worked /= 2;
-        crowd->waited /= 2;
+        forget(crowd, 1);
     }
 }
 
 int rbmk_crowd_allows(rbmk_crowd *crowd, int wanted, int64_t now)
 {
-    if (crowd->most && now >= crowd->until) {
-        crowd->most = 0;
+    if (crowd->fewer && now >= crowd->until) {
+        crowd->fewer = 0;
         crowd->tried = now;
-        crowd->worked = crowd->waited = 0;
+        forget(crowd, 0);
     }
-    return crowd->most && crowd->most < wanted ? crowd->most : wanted;
+    return crowd->fewer < wanted ? wanted - crowd->fewer : 1;
 }
 
 #if defined(_OPENMP) && (defined(__unix__) || defined(__APPLE__))
@@ -60,13 +63,13 @@ static int64_t clock_now(void)
 }
 
 /* What members have waited so far, to where all callers look. Nobody waits for that: a fork may have left it locked. */
-static void report(struct rbmk_meeting *meeting, int size)
+static void report(struct rbmk_meeting *meeting)
 {
     const int64_t now = clock_now(), worked = now - meeting->since;
-    const int64_t waited = atomic_exchange(&meeting->waited, 0) / (size - 1);
+    const int64_t waited = atomic_exchange(&meeting->waited, 0) / (meeting->size - 1);
     meeting->since = now;
     if (!pthread_mutex_trylock(&crowd_lock)) {
-        rbmk_crowd_note(&crowd, size, now, worked, waited);
+        rbmk_crowd_note(&crowd, meeting->size, meeting->wanted, now, worked, waited > 0 ? waited : 0);
         pthread_mutex_unlock(&crowd_lock);
     }
 }
@@ -83,23 +86,26 @@ int rbmk_uncrowded(int wanted)
 
 int rbmk_meeting_regroup(rbmk_team team, int wanted)
 {
-    int regroup = 0;
     if (team.size > 1)
-        report(team.meeting, team.size);
-    if (wanted > 1 && !pthread_mutex_trylock(&crowd_lock)) {
-        const int was_crowded = crowd.most > 0, n = rbmk_crowd_allows(&crowd, wanted, clock_now());
-        /* a team may be small for other reasons: it grows only when that is to be tried */
-        regroup = n < team.size || (n > team.size && was_crowded && !crowd.most);
-        pthread_mutex_unlock(&crowd_lock);
+        report(team.meeting);
+    return rbmk_uncrowded(wanted) != wanted - team.left_out;
+}
+
+void rbmk_excuse(rbmk_team team, int64_t nanoseconds)
+{
+    if (team.size > 1) {
+        atomic_fetch_sub(&team.meeting->waited, nanoseconds * (team.size - 1));
+        team.meeting->since += nanoseconds;
     }
-    return regroup;
 }
 
 /* --- Our own barrier, because OpenMP's spins for milliseconds: on a machine with more busy threads than CPUs each of the
  * barriers of an update would cost a time slice. This one spins for some 30 microseconds, then sleeps. --------------- */
 
-void rbmk_meeting_begin(struct rbmk_meeting *meeting)
+void rbmk_meeting_begin(struct rbmk_meeting *meeting, int wanted)
 {
+    meeting->size = 1; /* until they are there */
+    meeting->wanted = wanted;
     atomic_init(&meeting->arrived, 0);
     atomic_init(&meeting->round, 0);
     atomic_init(&meeting->waited, 0);
@@ -108,10 +114,10 @@ void rbmk_meeting_begin(struct rbmk_meeting *meeting)
     pthread_cond_init(&meeting->changed, NULL);
 }
 
-void rbmk_meeting_end(struct rbmk_meeting *meeting, int size)
+void rbmk_meeting_end(struct rbmk_meeting *meeting)
 {
-    if (size > 1)
-        report(meeting, size);
+    if (meeting->size > 1)
+        report(meeting);
     pthread_cond_destroy(&meeting->changed);
     pthread_mutex_destroy(&meeting->lock);
 }
@@ -166,12 +172,18 @@ void rbmk_barrier(rbmk_team team)
     sleep_until_over(meeting, round);
 }
 #else
-void rbmk_meeting_begin(struct rbmk_meeting *meeting) { (void)meeting; }
-
-void rbmk_meeting_end(struct rbmk_meeting *meeting, int size)
+void rbmk_meeting_begin(struct rbmk_meeting *meeting, int wanted)
 {
     (void)meeting;
-    (void)size;
+    (void)wanted;
+}
+
+void rbmk_meeting_end(struct rbmk_meeting *meeting) { (void)meeting; }
+
+void rbmk_excuse(rbmk_team team, int64_t nanoseconds)
+{
+    (void)team;
+    (void)nanoseconds;
 }
 
 int rbmk_uncrowded(int wanted) { return wanted; }

@@ -15,16 +15,16 @@ struct rbmk_meeting {
     pthread_cond_t changed;
     atomic_llong waited; /* nanoseconds that members have slept, all together, since... */
     int64_t since;       /* on the clock */
+    int size, wanted;    /* members, and how many there would be without a crowd */
 };
 #else
 struct rbmk_meeting {
-    int unused;
+    int size;
 };
 #endif
 
-/* Of a team of so many members. */
-void rbmk_meeting_begin(struct rbmk_meeting *meeting);
-void rbmk_meeting_end(struct rbmk_meeting *meeting, int size);
+void rbmk_meeting_begin(struct rbmk_meeting *meeting, int wanted);
+void rbmk_meeting_end(struct rbmk_meeting *meeting);
 
 /* How many of `wanted` threads to start now; whether a team had better be another one: see rbmk_regroup. */
 int rbmk_uncrowded(int wanted);
@@ -34,14 +34,15 @@ int rbmk_meeting_regroup(rbmk_team team, int wanted);
  * time slice after time slice, and is soon slower than one thread. Then it goes on with fewer for a while, and tries again;
  * the more often in vain, the later. Times in nanoseconds. */
 typedef struct {
-    int most;             /* members of a team, now; 0: as many as are wanted */
+    int fewer;            /* members than are wanted, now */
     int64_t until, tried; /* when to try again with all, and when that was done last */
     int64_t rest;         /* from being crowded to trying again */
     int64_t worked, waited; /* of late: at work, and of that waiting for one member */
+    int64_t lost;           /* the same times the members that waited */
 } rbmk_crowd;
 
-/* A team of `size` members has worked for so long up to `now`, of which it waited. */
-void rbmk_crowd_note(rbmk_crowd *crowd, int size, int64_t now, int64_t worked, int64_t waited);
+/* A team of `size` members, of `wanted` ones, has worked for so long up to `now`, of which it waited. */
+void rbmk_crowd_note(rbmk_crowd *crowd, int size, int wanted, int64_t now, int64_t worked, int64_t waited);
 int rbmk_crowd_allows(rbmk_crowd *crowd, int wanted, int64_t now);
 
 #endif

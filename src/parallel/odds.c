@@ -21,7 +21,7 @@ static float *logarithms(const rbmk_layer_pass *pass)
     uint8_t *one_on = rbmk_allocate(rows, rows);
     void *scratch = rbmk_allocate(1, rbmk_pass_scratch(pass->kernels, pass->rows, pass->rows));
     if (x && zero && one_on && scratch) {
-        const rbmk_team alone = {0, 1, NULL};
+        const rbmk_team alone = {0, 1, NULL, 0};
         rbmk_layer_pass each = *pass;
         memset(zero, 0, cols * sizeof *zero);
         memset(one_on, 0, rows * rows);
@@ -165,7 +165,7 @@ static void choose(const rbmk_odds *o, const uint8_t *state, uint16_t *choice)
 /* One group by its total inputs. */
 static void draw_group(const rbmk_lookups *l, const rbmk_layer_pass *pass, int64_t row, int group, void *scratch)
 {
-    const rbmk_team alone = {0, 1, NULL};
+    const rbmk_team alone = {0, 1, NULL, 0};
     const int32_t *start = l->odds.start + group;
     uint8_t *sample = pass->out.sample + row * pass->cols;
     const int col = start[0] / RBMK_PANEL * RBMK_PANEL, to = (int)rbmk_round_up(start[1], RBMK_PANEL);

@@ -43,7 +43,7 @@ static int column_parts(int team_size, int64_t rows, int columns)
 rbmk_rectangle rbmk_share_rectangle(rbmk_team team, int64_t rows, int row_unit, int columns)
 {
     const int parts = column_parts(team.size, rows, columns), part = team.id % parts;
-    const rbmk_team row_team = {team.id / parts, team.size / parts, NULL};
+    const rbmk_team row_team = {team.id / parts, team.size / parts, NULL, 0};
     rbmk_rectangle own = {.first_col = column_bound(columns, part, parts),
                           .end_col = column_bound(columns, part + 1, parts)};
     rbmk_share(row_team, (rows + row_unit - 1) / row_unit, &own.first_row, &own.end_row);

@@ -190,35 +190,36 @@ static int startable(int wanted)
 static int startable(int wanted) { return wanted; }
 #endif
 
-static void run_in_parallel(int threads, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
+static void run_in_parallel(int threads, int wanted, int left_out, const rbmk_kernels *kernels,
+                            void (*body)(rbmk_team, void *), void *arg)
 {
     struct rbmk_meeting meeting;
-    int size = 1;
-    rbmk_meeting_begin(&meeting);
+    rbmk_meeting_begin(&meeting, wanted);
 #pragma omp parallel num_threads(threads)
     {
-        rbmk_team team = {omp_get_thread_num(), omp_get_num_threads(), &meeting};
+        rbmk_team team = {omp_get_thread_num(), omp_get_num_threads(), &meeting, left_out};
+        if (team.id == 0)
+            meeting.size = team.size;
         member(team, kernels, body, arg);
         rbmk_barrier(team); /* of ours: waiting for the end counts, too */
-        if (team.id == 0)
-            size = team.size;
     }
-    rbmk_meeting_end(&meeting, size);
+    rbmk_meeting_end(&meeting);
 }
 #endif
 
 void rbmk_run(int wanted, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)
 {
 #ifdef _OPENMP
-    const int engaged = engage(uses_all() ? wanted : rbmk_uncrowded(wanted)), threads = engaged > 1 ? startable(engaged) : 1;
+    const int left_out = uses_all() ? 0 : wanted - rbmk_uncrowded(wanted), engaged = engage(wanted - left_out);
+    const int threads = engaged > 1 ? startable(engaged) : 1;
     if (threads > 1)
-        run_in_parallel(threads, kernels, body, arg);
+        run_in_parallel(threads, wanted, left_out, kernels, body, arg);
     else
-        member((rbmk_team){0, 1, NULL}, kernels, body, arg);
+        member((rbmk_team){0, 1, NULL, left_out}, kernels, body, arg);
     atomic_fetch_sub(&busy, engaged);
 #else
     (void)wanted;
-    member((rbmk_team){0, 1, NULL}, kernels, body, arg);
+    member((rbmk_team){0, 1, NULL, 0}, kernels, body, arg);
 #endif
 }
 
@@ -234,7 +235,7 @@ static void take_members(void *arg)
 {
     members *m = arg;
     for (int id; (id = atomic_fetch_add(&m->taken, 1)) < m->size;)
-        member((rbmk_team){id, m->size, NULL}, m->kernels, m->body, m->arg);
+        member((rbmk_team){id, m->size, NULL, 0}, m->kernels, m->body, m->arg);
 }
 
 void rbmk_run_apart(int size, const rbmk_kernels *kernels, void (*body)(rbmk_team, void *), void *arg)

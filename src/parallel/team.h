@@ -9,6 +9,7 @@
 typedef struct {
     int id, size;
     struct rbmk_meeting *meeting; /* where its barriers are counted; NULL where there can be none */
+    int left_out; /* members that there would be without a crowd: meeting.h */
 } rbmk_team;
 
 /* Run body(team, arg) on up to `threads` threads, each with IEEE float settings and ready for `kernels`. */
@@ -20,6 +21,9 @@ void rbmk_barrier(rbmk_team team);
 /* One member, now and then, while the others are on their way to the next barrier: whether another number of threads than
  * the team has would do the rest sooner. Then all of them return, and rbmk_run is called again with those `wanted`. */
 int rbmk_regroup(rbmk_team team, int wanted);
+
+/* One member: what it did not spend on the team's work, while the others may have waited for it. */
+void rbmk_excuse(rbmk_team team, int64_t nanoseconds);
 
 /* The same for a team of `size` (which rbmk_threads_for has told) whose members never wait for each other: the calling
  * thread takes one after another, and so does every thread that comes to help. Nobody waits for one that has not begun. */

@@ -135,7 +135,7 @@ static void draw_visible(const tile *t)
         down.layer = &job->visible_layer;
         down.out.input = t->inputs;
     }
-    rbmk_pass_member((rbmk_team){0, 1, NULL}, &down, t->pass);
+    rbmk_pass_member((rbmk_team){0, 1, NULL, 0}, &down, t->pass);
 }
 
 static void send(const tile *t)
@@ -144,7 +144,7 @@ static void send(const tile *t)
     up.bias = zeros(t->job);
     up.states = (rbmk_states){t->visible, 0, t->job->w->n_visible, rows_of(t)};
     up.out.input = t->sent;
-    rbmk_pass_member((rbmk_team){0, 1, NULL}, &up, t->pass);
+    rbmk_pass_member((rbmk_team){0, 1, NULL, 0}, &up, t->pass);
 }
 
 /* Of betas[i] and the next one, where a pair may swap. */

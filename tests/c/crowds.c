@@ -9,7 +9,7 @@ enum { MS = 1000000 };
 static int first_fewer(rbmk_crowd *crowd, int wanted, int ms, double share)
 {
     for (int t = 0; t < ms; t++) {
-        rbmk_crowd_note(crowd, wanted, (int64_t)t * MS, MS, (int64_t)(share * MS));
+        rbmk_crowd_note(crowd, wanted, wanted, (int64_t)t * MS, MS, (int64_t)(share * MS));
         if (rbmk_crowd_allows(crowd, wanted, (int64_t)t * MS) < wanted)
             return t;
     }
@@ -24,7 +24,7 @@ static int trials(rbmk_crowd *crowd, int wanted, int from, int ms)
         const int size = rbmk_crowd_allows(crowd, wanted, (int64_t)t * MS);
         all += size == wanted;
         if (size > 1)
-            rbmk_crowd_note(crowd, size, (int64_t)t * MS, MS, size == wanted ? MS / 2 : 0);
+            rbmk_crowd_note(crowd, size, wanted, (int64_t)t * MS, MS, size == wanted ? MS / 2 : 0);
     }
     return all;
 }
@@ -45,7 +45,7 @@ void test_crowds(void)
     check(rbmk_crowd_allows(&crowd, 2, (t + 200) * MS) == 2, "no trial");
     check_test("two members, once a pause");
     crowd = (rbmk_crowd){0};
-    rbmk_crowd_note(&crowd, 2, 0, 2 * MS, 2 * MS);
+    rbmk_crowd_note(&crowd, 2, 2, 0, 2 * MS, 2 * MS);
     check(rbmk_crowd_allows(&crowd, 2, 0) == 2, "two milliseconds are enough");
     for (int members = 2; members <= 16; members *= 2) {
         check_test("%d members, one CPU busy for long", members);
@@ -57,7 +57,7 @@ void test_crowds(void)
         int n = 0;
         for (t = 12000; t < 14000; t++) {
             n += rbmk_crowd_allows(&crowd, members, (int64_t)t * MS) == members;
-            rbmk_crowd_note(&crowd, members, (int64_t)t * MS, MS, 0);
+            rbmk_crowd_note(&crowd, members, members, (int64_t)t * MS, MS, 0);
         }
         check(n >= 900, "all work for %d of 2000 ms", n);
     }
@@ -65,8 +65,14 @@ void test_crowds(void)
     crowd = (rbmk_crowd){0};
     int size = 16;
     for (t = 0; t < 60 && size > 8; t++) {
-        rbmk_crowd_note(&crowd, size, (int64_t)t * MS, MS, size > 8 ? MS / 2 : 0);
+        rbmk_crowd_note(&crowd, size, 16, (int64_t)t * MS, MS, size > 8 ? MS / 2 : 0);
         size = rbmk_crowd_allows(&crowd, 16, (int64_t)t * MS);
     }
     check(size == 8, "%d left after %d ms", size, t);
+    check_test("teams of several sizes");
+    crowd = (rbmk_crowd){0};
+    first_fewer(&crowd, 2, 100, 0.5);
+    check(rbmk_crowd_allows(&crowd, 16, 0) == 15, "%d of 16", rbmk_crowd_allows(&crowd, 16, 0));
+    rbmk_crowd_note(&crowd, 16, 16, 0, 10 * MS, 5 * MS); /* one that has not heard of it yet */
+    check(rbmk_crowd_allows(&crowd, 16, 0) == 15, "it made the others smaller still");
 }

@@ -16,7 +16,7 @@ import rbmfast as rf
 from rbmfast.archive import read_file, write_file
 from rbmfast.files import FileFormatError
 from rbmfast.models.base_rates import make_path
-from rbmfast.models.bennett import circles
+from rbmfast.models.bennett import circles, stderr_of
 from rbmfast.models.trajectory import Layers, Trajectory, Version, version_of
 from rbmfast.reference import F64, States
 from rbmfast.streams import Purpose, Stream
@@ -158,7 +158,7 @@ def test_a_climb_samples_the_model(model: Any) -> None:
     assert 0 < error < 0.05 and abs(memory["log_z"][0] - ratio) < 5 * error
 
 
-@pytest.mark.parametrize(("n", "expected"), [(1, 1), (9, 1), (10, 2), (64, 8), (127, 1), (500, 20)])
+@pytest.mark.parametrize(("n", "expected"), [(1, 1), (39, 1), (40, 8), (46, 1), (64, 8), (500, 20)])
 def test_circles_are_equal_and_not_small(n: int, expected: int) -> None:
     assert circles(n) == expected
 
@@ -189,21 +189,54 @@ def test_flips_keep_the_distribution(name: str) -> None:
         p += probabilities(ladder.version)[t] * np.where(hidden, given, 1 - given).prod(axis=1)
     before = chains.copy()
     for t in range(5):
-        ladder.version.flip(chains, STREAM.after(t))
+        ladder.version.flip(chains, STREAM.after(t), [0, 1, 2])
     assert (chains != before).any(axis=1).mean() > 0.1
     assert far_from(np.bincount(chains @ (1 << np.arange(3)), minlength=8).astype(float), p) < 5.5
 
 
-def test_flips_lead_where_gibbs_steps_do_not() -> None:
+def two_modes() -> rf.RBM:
     """One hidden unit that turns 400 visible ones round, both ways equally probable."""
-    rbm = rf.RBM.from_arrays(np.full((400, 1), 10.0), np.full(400, -5.0), [-2000.0])
-    version, chains = version_of(rbm), np.zeros((1000, 1), np.uint8)
+    return rf.RBM.from_arrays(np.full((400, 1), 10.0), np.full(400, -5.0), [-2000.0])
+
+
+def test_flips_lead_where_gibbs_steps_do_not() -> None:
+    version, chains = version_of(two_modes()), np.zeros((1000, 1), np.uint8)
     for t in range(10):
         v = version.draw(chains, STREAM.after(2 * t))
         chains = version.rest(v, version.weigh(v)[1], STREAM.after(2 * t + 1))
     assert not chains.any()
-    version.flip(chains, STREAM)
+    version.flip(chains, STREAM, [0])
     assert chains.mean() > 0.9  # as probable: nearly all go
+
+
+def test_climbs_begin_with_flips() -> None:
+    version, chains = version_of(two_modes()), np.zeros((40, 1), np.uint8)
+    ladder = Trajectory.begin(version, version.parameters["a"], 40, 2, STREAM)
+    ladder.climb(chains, STREAM)
+    assert chains.mean() > 0.8
+
+
+def test_a_half_of_the_samples_is_left_to_log_z_and_climbs(monkeypatch: pytest.MonkeyPatch) -> None:
+    ladder, _, _, _ = half_way(MODELS["rbm"], 40)
+    new = Trajectory.begin(ladder.version, np.zeros(4, np.float32), 40, 5, STREAM)
+    memory, met = new.memory, 3 * 40
+    assert_array_equal(memory["reservoir"], memory["samples"][:met])
+    weights = new.version.weigh(memory["samples"])[0] - memory["weights"]
+    assert_array_equal(new._ups(), weights[met:])
+    memory["reservoir"][:] = 0
+    seen: list[States] = []
+    monkeypatch.setattr(Trajectory, "_walk", lambda *given: seen.append(given[-1].v.copy()) or given[-1])
+    before = memory["samples"].copy()
+    with pytest.raises(ValueError, match="broadcast"):  # as nothing has walked
+        new.climb(np.zeros((40, 3), np.uint8), STREAM)
+    assert_array_equal(seen[0], before[-met:])
+
+
+def test_the_error_is_that_of_circles() -> None:
+    """40 chains are 8 circles, of chains that err alike; 39 are one, and pass for independent."""
+    pulls = np.arange(40.0) % 8 - 3.5
+    assert stderr_of(pulls) == pytest.approx(np.sqrt(np.sum((5 * pulls[:8]) ** 2) * 8 / 7))
+    assert stderr_of(pulls[:39]) == pytest.approx(np.sqrt(np.sum(pulls[:39] ** 2) * 39 / 38))
 
 
 def test_independent_units_are_sampled_and_known() -> None:

@@ -20,6 +20,7 @@ from rbmfast import reference
 from rbmfast.archive import read_file, write_file
 from rbmfast.files import FileFormatError
 from rbmfast.likelihood import exact_gradient
+from rbmfast.models.trajectory import Layers
 from rbmfast.streams import Purpose, Stream
 from rbmfast.training import METHODS
 
@@ -364,7 +365,7 @@ def test_ptt_by_the_engine_is_that_of_python(settings: dict[str, Any], threads: 
     if "visible" in units:
         groups = np.eye(3, dtype=np.uint8)[rng.integers(0, 3, (120, 8))].reshape(120, -1)
         rows = 2 * rows - 1 if units["visible"] == "spin" else np.hstack([rows[:, :12], groups])
-    how = {"k": given.pop("k", 1), "n_chains": 24, "per_chain": 2, "min_acceptance": 0.7}
+    how = {"k": given.pop("k", 1), "n_chains": 40, "per_chain": 4, "min_acceptance": 0.7}
     found = []
     before = rf.get_num_threads()
     try:
@@ -377,6 +378,22 @@ def test_ptt_by_the_engine_is_that_of_python(settings: dict[str, Any], threads: 
         rf.set_num_threads(before)
     assert found[0] == found[1]
     assert history["rungs"][-1] > 1
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_ptt_flips_a_few_units_every_25_updates(fused: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In turn, whatever else stops the engine."""
+    calls: list[tuple[int, list[int]]] = []
+
+    def flip(self: Layers, chains: Any, stream: Stream, units: list[int]) -> None:
+        if stream.purpose == Purpose.PTT:
+            calls.append((stream.step // 2, units))
+
+    monkeypatch.setattr(Layers, "flip", flip)
+    method = (rf.PTT if fused else StepPTT)(n_chains=10, min_acceptance=0.9)
+    rows = np.random.default_rng(0).integers(0, 2, (40, 9))
+    train(rf.RBM(9, 6, seed=1), method, X=rows, epochs=6, batch_size=4)
+    assert calls == [(0, [0, 1, 2, 3]), (25, [4, 5, 0, 1]), (50, [2, 3, 4, 5])]
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,7 @@ class FPCD(PCD):
         for name, slope in zip("Wab", (gradient.W, a, b), strict=True):
             fast = model.memory[f"fast_{name}"]
             fast[:] = decay * fast + rate * slope
+            fast[np.abs(fast) < np.float32(2.0**-100)] = 0  # denormals would make dead units slow
 
     def for_engine(self, memory: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         W, a, b = (memory[f"fast_{name}"] for name in "Wab")

@@ -12,7 +12,7 @@ from rbmfast import _engine as engine
 from rbmfast.checks import Checked, check_fraction, check_integer, checked_by
 from rbmfast.models.conditionals import Conditionals
 from rbmfast.models.joint_path import JointPath
-from rbmfast.models.trajectory import Trajectory, check_memory, kept_of, version_of
+from rbmfast.models.trajectory import Trajectory, check_memory, in_turn, kept_of, version_of
 from rbmfast.reference import F32, F64, MAX_BATCH, U8, States
 from rbmfast.state import Gradient, Rung
 from rbmfast.streams import Purpose, Stream
@@ -35,10 +35,12 @@ class PTT(Checked, Method):
     k : int, default 1
         Gibbs steps per update, at least 1, each with a round of exchanges.
     n_chains : int, optional
-        How many chains; by default as many as a batch has rows. At most 32 768.
+        How many chains; by default as many as a batch has rows. At most 32 768. The error of log Z is that of
+        up to 20 equal circles of chains, at least 8: of numbers without such a divisor, or below 40, it is
+        less certain, and rather too small.
     per_chain : int, default 10
-        Samples of the earlier version for each chain, at least 1. The chains meet a half of them; with 1 all,
-        and log Z is then somewhat too small.
+        Samples of the earlier version for each chain, at least 1. The chains meet a half of them, of an odd
+        number the larger one; with 1 all, and log Z is then somewhat too small.
     min_acceptance : float, default 0.4
         From 0 to 1. When a smaller share of the exchanges is accepted, the model of this moment becomes the
         earlier version: for ``30 + 4 * per_chain`` Gibbs steps it does not learn.
@@ -131,9 +133,10 @@ class PTT(Checked, Method):
 
     def refresh(self, model: Conditionals, chains: States, stream: Stream) -> None:
         """Some of the hidden units in turn: see `Version.flip`."""
-        n, turn = chains.shape[1], stream.step // (2 * self.k * self.refresh_every)
-        units = [(turn * FLIPPED + i) % n for i in range(min(n, FLIPPED))]
-        version_of(model).flip(chains, stream._replace(purpose=self.purpose).on(2), units)
+        turn = stream.step // (2 * self.k * self.refresh_every)
+        units = in_turn(chains.shape[1], FLIPPED, turn)
+        here = stream._replace(purpose=self.purpose)
+        version_of(model).flip(chains, here.on(here.layer + 2), units)
 
     def for_engine(self, memory: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         weights, a, b = engine.Weights(memory["rung/W"]), memory["rung/a"], memory["rung/b"]
