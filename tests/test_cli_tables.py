@@ -11,7 +11,7 @@ from rbmfast.cli import main
 
 pd = pytest.importorskip("pandas")
 
-FAST = ["--hidden", "8", "--epochs", "30", "--batch-size", "20"]
+FAST = ["--hidden", "8", "--epochs", "10", "--batch-size", "20"]
 QUICK = ["--method", "cd", "--rate", "0.05", "--rate-schedule", "constant", "--l2", "0", "--no-centered"]
 SHORT = ["--temperatures", "20", "--samples", "20", "--steps", "16", "--conservative", "20"]
 HEAD = "id,age,town,married,rooms,note\n"

@@ -97,7 +97,7 @@ def run_check(estimator: Any, check: Any) -> None:
         BernoulliRBM(8, n_iter=2),
         DBNClassifier((8, 6), n_iter=2, fine_tuning_n_iter=12, fine_tuning_learning_rate=0.02),
         DBNTransformer((8, 6), n_iter=2),
-        ClassRBM(8, n_iter=3, learning_rate=0.5),
+        ClassRBM(8, n_iter=3, batch_size=50, learning_rate=2.0),
         DBNRegressor((8, 6), n_iter=2, fine_tuning_n_iter=12, fine_tuning_learning_rate=0.02),
         RBM(8, n_iter=2),
         ConvRBM(4, n_iter=2, filter_shape=(2, 2)),

@@ -198,7 +198,7 @@ def test_it_learns_what_follows_what() -> None:
         validation=(X[:50], beside[:50]),
         monitors=[rf.ReconstructionError(), rf.FreeEnergyGap()],
         optimizer=rf.SGD(0.5, momentum=0.5),
-        epochs=60,
+        epochs=40,
         batch_size=10,
         seed=1,
     )
