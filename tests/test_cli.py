@@ -54,7 +54,7 @@ def test_signals_and_threads_are_left_as_they_were() -> None:
 
 
 needs_posix = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and pipes")
-ENDLESS = ["train", "bits.npy", "-o", "m.rbm", "--epochs", "300000"]
+ENDLESS = ["train", "bits.npy", "-o", "m.rbm", "--epochs", "50000"]
 
 
 @needs_posix

@@ -271,11 +271,8 @@ def parameters(model: Any) -> list[bytes]:
 @pytest.mark.parametrize(
     "run", [pytest.param(run, marks=pytest.mark.slow if run in LONG else []) for run in RUNS]
 )
-def test_made_up_checkpoints_are_refused_by_name(
-    run: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_made_up_checkpoints_are_refused_by_name(run: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever is in a checkpoint: a ValueError that names it, and the model as it was."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)  # hundreds of files
     new, go = RUNS[run]
     go(new(), seed=1, checkpoint="run.ckpt")
     kind, meta, arrays = read_file("run.ckpt")

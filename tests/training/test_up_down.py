@@ -328,8 +328,8 @@ def test_ctrl_c_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     for delay in np.random.default_rng().uniform(0.01, 0.1, 12):
         dbn = network()
         timer = threading.Timer(float(delay), os.kill, (os.getpid(), signal.SIGINT))
-        timer.start()
         with contextlib.suppress(KeyboardInterrupt):
+            timer.start()
             rf.up_down(dbn, X, **settings)
         timer.join()
         now = bits(dbn)
