@@ -65,11 +65,11 @@ def test_pseudo_likelihood_rises_along_its_gradient(name: str) -> None:
 @every_unit
 @pytest.mark.parametrize("method", [rf.PCD(2), rf.PT(4, 2)])
 def test_chains_estimate_the_likelihoods_gradient(name: str, method: Method) -> None:
-    """10 000 chains that come from the machine, or from its replicas, stay so: within 6 standard errors.
+    """30 000 chains that come from the machine, or from its replicas, stay so: within 6 standard errors.
 
     False alarms are below 1e-6.
     """
-    bm, S, n = machine(name, HIDDEN[name], scale=0.3), states_of(name), 10_000
+    bm, S, n = machine(name, HIDDEN[name], scale=0.3), states_of(name), 30_000
     own, rng, path = own_states(bm, S), np.random.default_rng(0), path_to(bm)
     p = np.exp(-energies_of(bm, S))
     p /= p.sum()
