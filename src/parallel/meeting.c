@@ -99,8 +99,8 @@ void rbmk_excuse(rbmk_team team, int64_t nanoseconds)
     }
 }
 
-/* --- Our own barrier, because OpenMP's spins for milliseconds: on a machine with more busy threads than CPUs each of the
- * barriers of an update would cost a time slice. This one spins for some 30 microseconds, then sleeps. --------------- */
+/* --- Our own barrier, because OpenMP's spins for milliseconds: on a machine with more busy threads than CPUs each
+ * of the barriers of an update would cost a time slice. This one spins for some 30 microseconds, then sleeps. --- */
 
 void rbmk_meeting_begin(struct rbmk_meeting *meeting, int wanted)
 {

@@ -30,9 +30,9 @@ void rbmk_meeting_end(struct rbmk_meeting *meeting);
 int rbmk_uncrowded(int wanted);
 int rbmk_meeting_regroup(rbmk_team team, int wanted);
 
-/* What is known of the CPUs: where another program works on one of them, a team waits for its member there at each barrier,
- * time slice after time slice, and is soon slower than one thread. Then it goes on with fewer for a while, and tries again;
- * the more often in vain, the later. Times in nanoseconds. */
+/* What is known of the CPUs: where another program works on one of them, a team waits for its member there at each
+ * barrier, time slice after time slice, and is soon slower than one thread. Then it goes on with fewer for a while,
+ * and tries again; the more often in vain, the later. Times in nanoseconds. */
 typedef struct {
     int fewer;            /* members than are wanted, now */
     int64_t until, tried; /* when to try again with all, and when that was done last */

@@ -25,7 +25,7 @@ static int end_of_pass(rbmk_team team, rbmk_epoch_run *r, int64_t *pass)
             r->asked = now;
             if (r->plan->interrupted(r->plan->context))
                 atomic_store(&r->stop_at, *pass);
-            rbmk_excuse(team, (int64_t)(1e9 * (seconds() - now))); /* in Python this waits for other threads of Python */
+            rbmk_excuse(team, (int64_t)(1e9 * (seconds() - now))); /* who may wait for Python's other threads */
         }
     }
     rbmk_barrier(team);

@@ -4,8 +4,8 @@
 
 enum { MS = 1000000 };
 
-/* So many milliseconds of work by `wanted` members, who wait for this share of them: after how many fewer are allowed; -1:
- * after none. */
+/* So many milliseconds of work by `wanted` members, who wait for this share of them: after how many fewer are
+ * allowed; -1: after none. */
 static int first_fewer(rbmk_crowd *crowd, int wanted, int ms, double share)
 {
     for (int t = 0; t < ms; t++) {
