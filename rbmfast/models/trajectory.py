@@ -85,9 +85,9 @@ class Version(ABC):
     def flip(self, chains: States, stream: Stream, units: list[int]) -> None:
         """Move chains, in place, to where Gibbs steps hardly lead; nothing where such a move is not known.
 
-        Of each of these hidden units in turn the other state is taken by its odds, with the
-        visible units summed out. A visible state keeps the hidden units that drew it: where these are few,
-        and see many units, a Gibbs step hardly ever changes one of them, however probable its other state is.
+        Of each of these hidden units in turn the other state is taken by its odds, with the visible units
+        summed out. A visible state keeps the hidden units that drew it: where these are few, and see many
+        units, a Gibbs step hardly ever changes one of them, however probable its other state is.
         """
         return
 

@@ -287,8 +287,8 @@ class UpDown(RBMRun):
 
     def update(self, rows: I64, now: tuple[float, ...]) -> None:
         """One update: wake, the top RBM, sleep, and then a step of all layers. See `Run.update`."""
-        self._refresh(1)
         with as_divergence():
+            self._refresh(1)
             down, up = ([layer.way() for layer in layers] for layers in (self.generative, self.recognition))
         awake = self._wake(up, rows)
         weights = self.weights_of(rows)
