@@ -34,7 +34,7 @@ def test_the_best_possible_value() -> None:
 @pytest.mark.parametrize(
     "method, n_hidden, epochs, nats",
     [
-        pytest.param(rf.PCD(10, n_chains=100), 16, 3_500, 0.5, id="pcd, soon"),
+        pytest.param(rf.PCD(10, n_chains=100), 16, 5_000, 0.25, id="pcd, soon"),
         pytest.param(rf.PCD(10, n_chains=100), 16, 10_000, 0.15, id="pcd", marks=pytest.mark.slow),
         pytest.param(rf.CD(10), 20, 20_000, 0.15, id="cd", marks=pytest.mark.slow),
     ],
